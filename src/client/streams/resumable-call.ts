@@ -225,6 +225,7 @@ export class ResumableCall extends CallBase implements Call {
 
   /** The token of the attempt was refused. False if it has none, or new ones were refused as well. */
   #renew(old: CallAttempt): boolean {
+    if (this.#backoff.isStable) this.#refusals = 0
     if (this.#refusals >= MAX_REFUSALS) return false
     this.#refusals += 1
     // Deferred, because the resumer is processing a message.

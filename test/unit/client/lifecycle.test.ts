@@ -5,6 +5,8 @@ import { inspect } from 'node:util'
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js'
 import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel'
 import { describe, expect, it, vi } from 'vitest'
+import { readWatchRequest } from '../../../src/client/streams/watch-messages.js'
+import { frameMessage, MessageReader } from '../../../src/client/transport/framing.js'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
@@ -22,6 +24,7 @@ import {
 } from '../../support/peers.js'
 import { heldPorts } from '../../support/ports.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
+import { watchResponse } from '../../support/watch-wire.js'
 
 const { freePort } = heldPorts()
 const pki = mintPki()
@@ -238,6 +241,40 @@ describe('logging in with a password', () => {
     valid = 'token-2'
     await Promise.all(calls.map((call) => call()))
     expect([logins, peer.accepted]).toEqual([2, 1])
+  })
+
+  it('creates a watch on a stream whose token has expired, however often that happened', async () => {
+    const now = performance.now.bind(performance)
+    let later = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + later)
+    let valid = 0
+    await using peer = await loginPeer(
+      (stream) => {
+        answerToken(stream, `token-${String(valid)}`)
+      },
+      (stream, headers) => {
+        const reader = new MessageReader(-1)
+        leaveOpen(stream)
+        stream.on('data', (piece: Buffer) => {
+          for (const message of reader.push(piece)) {
+            const request = readWatchRequest(message)
+            if (request.kind !== 'create') continue
+            const isValid = headers['token'] === `token-${String(valid)}`
+            const watchId = isValid ? Number(request.create.watchId) : -1
+            const refused = isValid ? {} : { canceled: true, cancelReason: TOKEN_REFUSED }
+            stream.write(frameMessage(watchResponse({ revision: 1, watchId, created: true, ...refused })))
+          }
+        })
+      },
+    )
+    await using client = await connect([peer], { auth })
+    // The watches of one builder share a stream.
+    const watch = client.watch().key('k')
+    for (; valid < 6; valid += 1) {
+      await watch.create()
+      later += 60_000
+    }
+    vi.restoreAllMocks()
   })
 
   it('reports a refused login in one finding without the password', async () => {
