@@ -22,7 +22,7 @@ export type StreamAttempt = Omit<CallAttempt, 'call' | 'leave'>
 export class CallAttempt {
   readonly call: EtcdCall
   readonly #owner: AttemptOwner
-  #progressInOrder: Promise<boolean> | null = null
+  #progressInOrder: Promise<boolean | null> | null = null
 
   constructor(call: EtcdCall, owner: AttemptOwner) {
     this.call = call
@@ -63,7 +63,8 @@ export class CallAttempt {
   checkProgressOrder(known: (exact: boolean) => void): void {
     this.#progressInOrder ??= askProgressOrder(this.call)
     void this.#progressInOrder.then((exact) => {
-      if (this.#owner.isUsed()) known(exact)
+      if (exact === null) this.#progressInOrder = null
+      if (this.#owner.isUsed()) known(exact === true)
     })
   }
 
@@ -76,7 +77,8 @@ export class CallAttempt {
   }
 }
 
-async function askProgressOrder({ connection, token }: EtcdCall): Promise<boolean> {
-  const version = connection === null ? null : (await readServerStatus(connection, token))?.version
-  return typeof version === 'string' && sendsProgressInOrder(version)
+/** Null: the server has not answered, and is asked again by the next inquiry. */
+async function askProgressOrder({ connection, token }: EtcdCall): Promise<boolean | null> {
+  const reported = connection === null ? null : await readServerStatus(connection, token)
+  return reported === null ? null : reported.version !== null && sendsProgressInOrder(reported.version)
 }
