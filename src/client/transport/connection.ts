@@ -80,6 +80,7 @@ export class Connection implements SessionListener {
   #draining = false
   /** Whether {@link #openNext} runs. */
   #isOpening = false
+  #check: Promise<boolean> | null = null
 
   /** @param onDown Called once, when the connection accepts no new calls any more; not if this client ends it. */
   constructor({ url, host, session, socket, raw, roundTrip }: ConnectionParts, onDown: DownListener) {
@@ -191,17 +192,13 @@ export class Connection implements SessionListener {
     else this.#openNext()
   }
 
-  async isAnswering(milliseconds: number): Promise<boolean> {
-    if (!this.#open || this.#session.isClosed) return false
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(resolve, milliseconds, false)
+  /** Calls at the same time share one check, within the time of the first. */
+  isAnswering(milliseconds: number): Promise<boolean> {
+    if (!this.#open || this.#session.isClosed) return Promise.resolve(false)
+    this.#check ??= this.#checkWithin(milliseconds).finally(() => {
+      this.#check = null
     })
-    const answered = this.#keepalive.ask().then(() => true)
-    const gone = this.closed.then(() => false)
-    return Promise.race([answered, gone, late]).finally(() => {
-      clearTimeout(timer)
-    })
+    return this.#check
   }
 
   /**
@@ -240,6 +237,25 @@ export class Connection implements SessionListener {
     this.#open = false
     this.#downReported = true
     this.#onLost('closed', null)
+  }
+
+  /** Not by a race with `closed`, which would keep each check in memory for as long as the connection lives. */
+  #checkWithin(milliseconds: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (isAnswering: boolean): void => {
+        clearTimeout(timer)
+        this.#socket.removeListener('close', gone)
+        resolve(isAnswering)
+      }
+      const gone = (): void => {
+        end(false)
+      }
+      const timer = setTimeout(end, milliseconds, false)
+      this.#socket.once('close', gone)
+      void this.#keepalive.ask().then(() => {
+        end(true)
+      })
+    })
   }
 
   #closeSession(): void {

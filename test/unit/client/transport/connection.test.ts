@@ -2,10 +2,17 @@
 import { EventEmitter, once } from 'node:events'
 import { connect as connectTcp, Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { FrameSession } from '../../../../src/client/http2/frame-session.js'
 import { NodeSession } from '../../../../src/client/http2/node-session.js'
-import type { Http2Session, StreamListener } from '../../../../src/client/http2/protocol.js'
+import type {
+  Http2Session,
+  Http2Stream,
+  SessionListener,
+  StreamListener,
+} from '../../../../src/client/http2/protocol.js'
 import { type ActiveCall, Connection } from '../../../../src/client/transport/connection.js'
 import { PRIORITY } from '../../../../src/client/transport/stream-queue.js'
 import { mintPki } from '../../../support/etcd.js'
@@ -86,28 +93,36 @@ it.each(implementations)(
   },
 )
 
-it('releases thousands of calls that wait when the session opens no more streams before it reports its end', () => {
+/** A session without a socket. It answers each check at once. */
+class FakeSession implements Http2Session {
+  listener: SessionListener = nothing
+  isOpen = true
+  isClosed = false
+  streamLimit = 1
+  ref = ignoreAll
+  unref = ignoreAll
+  close = ignoreAll
+  destroy = ignoreAll
+
+  request(): Http2Stream {
+    if (!this.isOpen) throw new Error('The session opens no more streams')
+    return {} as Http2Stream
+  }
+
+  ask(answered: () => void): void {
+    answered()
+  }
+}
+
+function connectionOver(session: Http2Session): Connection {
   const socket = Object.assign(new EventEmitter(), { destroy: ignoreAll }) as unknown as TLSSocket
-  let isOpen = true
-  const session = {
-    listener: nothing,
-    get isOpen() {
-      return isOpen
-    },
-    isClosed: false,
-    streamLimit: 1,
-    request: () => {
-      if (!isOpen) throw new Error('The session opens no more streams')
-      return {}
-    },
-    ask: ignoreAll,
-    ref: ignoreAll,
-    unref: ignoreAll,
-    close: ignoreAll,
-    destroy: ignoreAll,
-  } as unknown as Http2Session
   const raw = new Socket()
-  const connection = new Connection({ url: 'a', host: 'a', session, socket, raw, roundTrip: 1 }, ignoreAll)
+  return new Connection({ url: 'a', host: 'a', session, socket, raw, roundTrip: 1 }, ignoreAll)
+}
+
+it('releases thousands of calls that wait when the session opens no more streams before it reports its end', () => {
+  const session = new FakeSession()
+  const connection = connectionOver(session)
   let released = 0
   const calls = Array.from({ length: 10_000 }, () => {
     const call: ActiveCall = {
@@ -132,8 +147,22 @@ it('releases thousands of calls that wait when the session opens no more streams
     connection.add(call)
     return call
   })
-  isOpen = false
+  session.isOpen = false
   const [first] = calls
   if (first !== undefined) connection.remove(first)
   expect(released).toBe(calls.length - 1)
+})
+
+it('keeps nothing in memory of a check that was answered', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const session = new FakeSession()
+  const connection = connectionOver(session)
+  const checked = async (count: number): Promise<number> => {
+    for (let check = 0; check < count; check += 1) expect(await connection.isAnswering(1000)).toBe(true)
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  const before = await checked(1000)
+  expect(((await checked(10_000)) - before) / 10_000).toBeLessThan(100)
 })
