@@ -1,6 +1,6 @@
 /** When a peer is asked, and when it is given up, by the clock alone. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Keepalive } from '../../../../src/client/transport/connection.js'
+import { Keepalive } from '../../../../src/client/transport/keepalive.js'
 
 interface Peer {
   keepalive: Keepalive
