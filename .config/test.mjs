@@ -29,6 +29,8 @@ const vectors = findVectors(root)
 const NEEDS = [
   [/^/, ['openssl', 'cfssl']],
   [/^differential\/|^integration\/(differential|issued-)/, ['go', 'certtool']],
+  // nghttpd comes with libnghttp2, which the oracle in Python loads.
+  [/^integration\/(differential-hpack|own-frames)/, ['/usr/lib/python3/dist-packages/hpack/hpack.py', 'nghttpd']],
   [/^integration\/signer-pkcs11/, ['softhsm2-util', 'pkcs11-tool']],
   [/^integration\/(proxies|diagnosis)/, ['nginx']],
   [/^integration\/diagnosis/, ['haproxy', 'faketime']],

@@ -1,9 +1,11 @@
 /** Programs that tests use as oracles, in addition to Node. */
+import { existsSync } from 'node:fs'
+import { isAbsolute } from 'node:path'
 import { aptInstall, canInstall } from './debian.mjs'
 import { Stop } from './lifecycle.mjs'
 import { must, which } from './process.mjs'
 
-/** Debian's package for each program. */
+/** Debian's package for each program, and for a module of Python by its file. */
 const PACKAGES = {
   openssl: 'openssl',
   cfssl: 'golang-cfssl',
@@ -16,6 +18,8 @@ const PACKAGES = {
   faketime: 'faketime',
   ip: 'iproute2',
   nft: 'nftables',
+  '/usr/lib/python3/dist-packages/hpack/hpack.py': 'python3-hpack',
+  nghttpd: 'nghttp2-server',
 }
 
 /** Folders of programs that are not for everybody. */
@@ -26,7 +30,9 @@ const OLDEST_GO = [1, 24]
 
 /** Installs those of the programs that are missing if it may; else reports which to install. No test is skipped for want of one. */
 export async function ensureTools(programs, { signal } = {}) {
-  const missing = programs.filter((program) => which(program, { extra: SYSTEM }) === null)
+  const missing = programs.filter((program) =>
+    isAbsolute(program) ? !existsSync(program) : which(program, { extra: SYSTEM }) === null,
+  )
   const packages = missing.map((program) => PACKAGES[program])
   if (missing.length > 0 && !canInstall()) {
     throw new Stop(`The tests call ${missing.join(' and ')}; install ${packages.join(' and ')}.`)
