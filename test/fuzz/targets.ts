@@ -13,8 +13,9 @@ import {
   checkTime,
   type Role,
 } from './checks.js'
+import { checkSession, serverBytes } from './frame-bytes.js'
 import { mutateBytes, mutateDer, mutatePem } from './mutate.js'
-import type { Random } from './random.js'
+import { Random } from './random.js'
 import { CERTIFICATES, CHAIN, CREDENTIALS, CRLS, KEYS, NAMES, POOL, REQUESTS, TEXTS } from './seeds.js'
 
 /** One input, and the check that it must pass. */
@@ -95,6 +96,14 @@ export const TARGETS: Readonly<Record<string, (random: Random) => FuzzCase>> = {
     const input = random.once(8) ? Buffer.from(random.pick(TEXTS) ?? '') : changedPem(random, CREDENTIALS[role])
     return checked(input, (changed) => {
       checkCredentials(role, changed)
+    })
+  },
+  frames(random) {
+    const input = serverBytes(random)
+    const seed = random.next()
+    // Again from the same seed, because a slow input is tried several times.
+    return checked(input, (bytes) => {
+      checkSession(new Random(seed), bytes)
     })
   },
 }
