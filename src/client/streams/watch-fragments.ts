@@ -73,7 +73,8 @@ export class WatchFragments {
   }
 
   #hold({ parts }: UnfinishedRevision, part: Buffer): void {
-    parts.push(part)
+    // A view keeps in memory everything that arrived together with it.
+    parts.push(part.length < part.buffer.byteLength / 2 ? Buffer.from(part) : part)
     this.#held += part.length
   }
 }
