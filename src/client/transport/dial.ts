@@ -383,10 +383,13 @@ async function firstEnd(
 }
 
 function won(dialled: Dialled, addresses: AddressQueue, running: ReadonlySet<AddressAttempt>): DialOutcome {
-  const slower = [...running].map(({ target }) => ({ address: target.address, reason: 'slower' }))
-  for (const each of running) each.abort(false)
   const failed = addresses.failuresWithout(dialled.address).map(describe)
-  return { ok: true, dialled: { ...dialled, failedAddresses: [...failed, ...slower] } }
+  for (const each of running) {
+    const { address } = each.target
+    each.abort(false)
+    if (failed.every((other) => other.address !== address)) failed.push({ address, reason: 'slower' })
+  }
+  return { ok: true, dialled: { ...dialled, failedAddresses: failed } }
 }
 
 /**

@@ -13,7 +13,16 @@ import { mintPki } from '../../support/etcd.js'
 import { dns, ip } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { OwnTime } from '../../support/own-time.js'
-import { alertingPeer, emptyAnswer, gonePeer, grpcPeer, proxyTo, silentPeer } from '../../support/peers.js'
+import {
+  alertingPeer,
+  answerHealthCheck,
+  emptyAnswer,
+  gonePeer,
+  grpcPeer,
+  type Peer,
+  proxyTo,
+  silentPeer,
+} from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { resolveTo } from '../../support/resolver.js'
 
@@ -79,6 +88,21 @@ describe('a host name with two addresses', () => {
     await client.put('a').value('b')
     expect(silent.accepted).toBe(2)
     await expect.poll(() => silent.open).toBe(0)
+  })
+
+  it('names an address once that refused and was tried again when the other one answered', async () => {
+    const started: Peer[] = []
+    const startFirst = async (stream: ServerHttp2Stream): Promise<void> => {
+      const silent = await silentPeer(peer.port, FIRST)
+      started.push(silent)
+      await expect.poll(() => silent.accepted).toBe(1)
+      answerHealthCheck(stream)
+    }
+    await using peer = await grpcPeer(pki.server, emptyAnswer, (stream) => void startFirst(stream))
+    using _names = resolveTo([FIRST, SECOND])
+    await using client = await connect(peer.port, { dialTimeout: '20s' })
+    expect(failedAddresses(client)).toMatchObject({ failed: [{ address: FIRST, reason: 'ECONNREFUSED' }] })
+    for (const each of started) await each[Symbol.asyncDispose]()
   })
 
   it('is connected once if its first address works', async () => {
