@@ -43,7 +43,7 @@ async function carryOut(order: Order, client: Etcd3, connect: Connect): Promise<
     case 'clients':
       return { ...NOTHING, memory: await memoryOf(order.count, connect) }
     case 'requests':
-      return requests(order.inFlight, order.milliseconds, client)
+      return requests(order, client)
     case 'puts':
       await puts(order, client)
       return NOTHING
@@ -130,9 +130,13 @@ async function puts(
   await Promise.all(Array.from({ length: inFlight }, put))
 }
 
-async function requests(inFlight: number, milliseconds: number, client: Etcd3): Promise<Answer> {
+async function requests(
+  { call, inFlight, milliseconds }: Extract<Order, { what: 'requests' }>,
+  client: Etcd3,
+): Promise<Answer> {
   return repeat(inFlight, milliseconds, async () => {
-    await client.get('key').string()
+    if (call === 'get') await client.get('key').string()
+    else await client.put('key').value('value')
   })
 }
 

@@ -19,7 +19,7 @@ export interface Setup extends Pems {
 }
 
 export type Order =
-  | { what: 'requests'; inFlight: number; milliseconds: number }
+  | { what: 'requests'; call: 'get' | 'put'; inFlight: number; milliseconds: number }
   | { what: 'clients'; count: number }
   | { what: 'puts'; prefix: string; inFlight: number; count: number }
   /** Watches a prefix from now on. */

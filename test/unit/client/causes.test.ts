@@ -1,8 +1,15 @@
 /** After a failure every call still has its cause. Plain etcd3 reports it once, and then only that its circuit is open. */
 import { once } from 'node:events'
 import { EtcdPermissionDeniedError, GRPCUnavailableError } from 'etcd3'
-import { expect, it } from 'vitest'
-import { createSecureClient, isEtcdMtlsError, type SecureEtcd3 } from '../../../src/client/index.js'
+import { describe, expect, it } from 'vitest'
+import {
+  createSecureClient,
+  type Etcd3Options,
+  isEtcdMtlsError,
+  type SecureClientOptions,
+  type SecureEtcd3,
+} from '../../../src/client/index.js'
+import { CALL_FORMS } from '../../support/call-forms.js'
 import { mintPki } from '../../support/etcd.js'
 import { type CallHandler, gonePeer, grpcPeer, type Peer, refuseCall, serverTls } from '../../support/peers.js'
 import { errorCodes } from '../../support/refused.js'
@@ -26,9 +33,9 @@ function refusingPeer(code: number, message: (path: string) => string): Promise<
   return grpcPeer(pki.server, refuse)
 }
 
-function connect({ endpoint }: Peer, etcd3 = {}): Promise<SecureEtcd3> {
+function start({ endpoint }: Peer, options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
   const credentials = pki.client
-  return createSecureClient({ endpoints: endpoint, credentials, preflight: 'none', dialTimeout: '2s', etcd3 })
+  return createSecureClient({ endpoints: endpoint, credentials, preflight: 'none', dialTimeout: '2s', ...options })
 }
 
 async function rejection(promise: Promise<unknown>): Promise<Error> {
@@ -42,58 +49,62 @@ function causes({ cause }: Error): string[] {
   return isEtcdMtlsError(cause) && 'report' in cause.details ? errorCodes(cause.details.report.findings) : []
 }
 
-it('sets the same cause on every call, with the error class of etcd3', async () => {
-  await using peer = await untrustedPeer()
-  await using client = await connect(peer)
-  for (let i = 0; i < 10; i += 1) {
-    const error = await rejection(client.get('a').string())
-    expect(error).toBeInstanceOf(GRPCUnavailableError)
-    expect(isEtcdMtlsError(error.cause, 'ERR_HANDSHAKE_FAILED')).toBe(true)
-    expect(causes(error)).toContain('chain/root-not-trusted')
-  }
-})
+describe.each(CALL_FORMS)('$name', (form) => {
+  const connect = (peer: Peer, etcd3: Etcd3Options = {}): Promise<SecureEtcd3> => start(peer, form.options({ etcd3 }))
 
-it('sets a separate cause on each concurrent call, which shows no value', async () => {
-  await using peer = await refusingPeer(7, (path) =>
-    path.endsWith('/Put') ? 'etcdserver: permission denied' : 'etcdserver: user name is empty',
-  )
-  await using client = await connect(peer)
-  const keys = Array.from({ length: 10 }, (_, i) => `key-${String(i)}`)
-  const puts = keys.map((key) => rejection(client.put(key).value('secret value').exec()))
-  const gets = keys.map((key) => rejection(client.get(key).string()))
-  for (const [i, error] of (await Promise.all(puts)).entries()) {
-    expect(error).toBeInstanceOf(EtcdPermissionDeniedError)
-    expect(causes(error)).toEqual(['access/permission-denied'])
-    expect(JSON.stringify(error.cause)).toContain(`"key-${String(i)}"`)
-    expect(JSON.stringify([error.message, error.cause])).not.toContain('secret value')
-  }
-  for (const error of await Promise.all(gets)) {
-    expect(isEtcdMtlsError(error.cause, 'ERR_ACCESS_DENIED')).toBe(true)
-    expect(causes(error)).toEqual(['access/no-user'])
-  }
-})
+  it('sets the same cause on every call, with the error class of etcd3', async () => {
+    await using peer = await untrustedPeer()
+    await using client = await connect(peer)
+    for (let i = 0; i < 10; i += 1) {
+      const error = await rejection(client.get('a').string())
+      expect(error).toBeInstanceOf(GRPCUnavailableError)
+      expect(isEtcdMtlsError(error.cause, 'ERR_HANDSHAKE_FAILED')).toBe(true)
+      expect(causes(error)).toContain('chain/root-not-trusted')
+    }
+  })
 
-it('sets the cause for a fault handling policy of the user', async () => {
-  await using peer = await untrustedPeer()
-  let ran = 0
-  const host = () =>
-    ({
-      onSuccess: () => ({ dispose: () => undefined }),
-      onFailure: () => ({ dispose: () => undefined }),
-      execute: async (work: (context: { signal: AbortSignal }) => unknown) => {
-        ran += 1
-        await Promise.resolve()
-        return work({ signal: new AbortController().signal })
-      },
-    }) as never
-  await using client = await connect(peer, { faultHandling: { host } })
-  expect(causes(await rejection(client.get('a').string()))).toContain('chain/root-not-trusted')
-  expect(ran).toBeGreaterThan(0)
+  it('sets a separate cause on each concurrent call, which shows no value', async () => {
+    await using peer = await refusingPeer(7, (path) =>
+      path.endsWith('/Put') ? 'etcdserver: permission denied' : 'etcdserver: user name is empty',
+    )
+    await using client = await connect(peer)
+    const keys = Array.from({ length: 10 }, (_, i) => `key-${String(i)}`)
+    const puts = keys.map((key) => rejection(client.put(key).value('secret value').exec()))
+    const gets = keys.map((key) => rejection(client.get(key).string()))
+    for (const [i, error] of (await Promise.all(puts)).entries()) {
+      expect(error).toBeInstanceOf(EtcdPermissionDeniedError)
+      expect(causes(error)).toEqual(['access/permission-denied'])
+      expect(JSON.stringify(error.cause)).toContain(`"key-${String(i)}"`)
+      expect(JSON.stringify([error.message, error.cause])).not.toContain('secret value')
+    }
+    for (const error of await Promise.all(gets)) {
+      expect(isEtcdMtlsError(error.cause, 'ERR_ACCESS_DENIED')).toBe(true)
+      expect(causes(error)).toEqual(['access/no-user'])
+    }
+  })
+
+  it('sets the cause for a fault handling policy of the user', async () => {
+    await using peer = await untrustedPeer()
+    let ran = 0
+    const host = () =>
+      ({
+        onSuccess: () => ({ dispose: () => undefined }),
+        onFailure: () => ({ dispose: () => undefined }),
+        execute: async (work: (context: { signal: AbortSignal }) => unknown) => {
+          ran += 1
+          await Promise.resolve()
+          return work({ signal: new AbortController().signal })
+        },
+      }) as never
+    await using client = await connect(peer, { faultHandling: { host } })
+    expect(causes(await rejection(client.get('a').string()))).toContain('chain/root-not-trusted')
+    expect(ran).toBeGreaterThan(0)
+  })
 })
 
 it('reports why a watch or a lease is refused, and does not retry indefinitely', async () => {
   await using peer = await untrustedPeer()
-  await using client = await connect(peer)
+  await using client = await start(peer)
   for (const watch of [client.watch(), client.namespace('a/').namespace('b/').watch()]) {
     const error = await rejection(watch.key('x').create())
     expect(error).toBeInstanceOf(GRPCUnavailableError)
@@ -107,7 +118,7 @@ it('reports why a watch or a lease is refused, and does not retry indefinitely',
 
 it('continues to dial for a watch while no endpoint answers', async () => {
   const peer = await gonePeer()
-  await using client = await connect(peer)
+  await using client = await start(peer)
   const watcher = client.watch().key('x').watcher()
   const [error] = (await once(watcher, 'disconnected')) as [Error]
   expect(causes(error)).toEqual(['endpoint/unreachable'])

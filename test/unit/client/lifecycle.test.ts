@@ -5,8 +5,10 @@ import { inspect } from 'node:util'
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js'
 import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel'
 import { describe, expect, it, vi } from 'vitest'
+import type { SecureClientOptions, SecureEtcd3 } from '../../../src/client/index.js'
 import { readWatchRequest } from '../../../src/client/streams/watch-messages.js'
 import { frameMessage, MessageReader } from '../../../src/client/transport/framing.js'
+import { CALL_FORMS } from '../../support/call-forms.js'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
@@ -30,7 +32,7 @@ const { freePort } = heldPorts()
 const pki = mintPki()
 /** A good certificate for another host. */
 const elsewhere = pki.issueServer({ names: [dns('elsewhere')] })
-const connect = connector({ credentials: pki.client, dialTimeout: '2s' })
+const start = connector({ credentials: pki.client, dialTimeout: '2s' })
 
 function isPut(headers: IncomingHttpHeaders): boolean {
   return headers[':path'] === '/etcdserverpb.KV/Put'
@@ -47,7 +49,7 @@ it('applies call options, interceptors and fault handling of etcd3', async () =>
     return new InterceptingCall(next(options))
   }
   const breaker = new ConsecutiveBreaker(2)
-  await using client = await connect([peer], {
+  await using client = await start([peer], {
     etcd3: {
       defaultCallOptions: () => ({ deadline: Date.now() + 5000 }),
       grpcOptions: { interceptors: [interceptor] },
@@ -70,7 +72,7 @@ describe('the connections of a client', () => {
       })
     await using one = await counting(0)
     await using two = await counting(1)
-    await using client = await connect([one, two], { preflight: 'all' })
+    await using client = await start([one, two], { preflight: 'all' })
     for (let i = 0; i < 5; i += 1) await client.get('a').string()
     await client.put('a').value('b')
     expect(counts).toEqual([3, 3])
@@ -85,7 +87,7 @@ describe('the connections of a client', () => {
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + later)
     try {
       await using peer = await grpcPeer(pki.server)
-      await using client = await connect([peer])
+      await using client = await start([peer])
       for (let lost = 0; lost < 8; lost += 1) {
         later += 2000
         peer.cut()
@@ -104,7 +106,7 @@ describe('the connections of a client', () => {
         leaveOpen(stream)
       } else emptyAnswer(stream)
     })
-    const client = await connect([peer])
+    const client = await start([peer])
     const watcher = client.watch().key('a').watcher()
     await once(watcher, 'connecting')
     const put = client.put('a').value('b').exec()
@@ -124,7 +126,7 @@ describe('the connections of a client', () => {
     await using behind = await grpcPeer(pki.server)
     const port = await freePort()
     let proxy = await proxyTo(behind.port, port)
-    await using client = await connect([proxy])
+    await using client = await start([proxy])
     await proxy[Symbol.asyncDispose]()
     await expect.poll(() => errorCodes(client.tls.endpoints[0]?.findings ?? [])).toEqual(['endpoint/unreachable'])
     for (let i = 0; i < 3; i += 1) {
@@ -147,7 +149,7 @@ describe('preflight', () => {
   it('preflight "any" rejects with every finding if no endpoint is good', async () => {
     await using wrongName = await grpcPeer(elsewhere)
     await using silent = await silentPeer()
-    const { details } = await refused(connect([wrongName, silent], { dialTimeout: '3s' }), 'ERR_HANDSHAKE_FAILED')
+    const { details } = await refused(start([wrongName, silent], { dialTimeout: '3s' }), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual(
       expect.arrayContaining(['san/host-not-covered', 'endpoint/silent']),
     )
@@ -156,13 +158,13 @@ describe('preflight', () => {
   it('preflight "all" rejects if one endpoint is bad', async () => {
     await using good = await grpcPeer(pki.server)
     await using wrongName = await grpcPeer(elsewhere)
-    await refused(connect([good, wrongName], { preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
+    await refused(start([good, wrongName], { preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
     await expect.poll(() => good.open).toBe(0)
   })
 
   it('preflight "none" resolves at once, and the first call reports why it fails', async () => {
     await using wrongName = await grpcPeer(elsewhere)
-    await using client = await connect([wrongName], { preflight: 'none' })
+    await using client = await start([wrongName], { preflight: 'none' })
     await expect(client.get('a').string()).rejects.toThrow(/san\/host-not-covered/)
   })
 })
@@ -173,8 +175,8 @@ it('verifies a server name instead of the host and sends it as SNI, but never an
     names.push((socket as { servername?: string | false }).servername)
     socket.destroy()
   })
-  await refused(connect([peer]), 'ERR_HANDSHAKE_FAILED')
-  await refused(connect([peer], { serverName: 'localhost' }), 'ERR_HANDSHAKE_FAILED')
+  await refused(start([peer]), 'ERR_HANDSHAKE_FAILED')
+  await refused(start([peer], { serverName: 'localhost' }), 'ERR_HANDSHAKE_FAILED')
   expect(names).toEqual([false, 'localhost'])
 })
 
@@ -188,7 +190,7 @@ it.each([
   async (version, asks) => {
     const tls = serverTls(pki.server, { requestCert: asks, rejectUnauthorized: asks, maxVersion: version })
     await using peer = await grpcPeer(tls)
-    await using client = await connect([peer])
+    await using client = await start([peer])
     const [status] = client.tls.endpoints
     expect(status).toMatchObject({ state: 'ready', protocol: version })
     expect(status?.findings.map((each) => each.code)).toEqual(asks ? [] : ['handshake/client-certificate-not-asked'])
@@ -196,7 +198,9 @@ it.each([
   },
 )
 
-describe('logging in with a password', () => {
+describe.each(CALL_FORMS)('logging in with a password, $name', (form) => {
+  const connect = (peers: readonly Peer[], options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> =>
+    start(peers, form.options(options))
   const auth = { username: 'alice', password: 'secret' }
   const TOKEN_REFUSED = 'etcdserver: invalid auth token'
 
