@@ -20,7 +20,7 @@ import { ResumableCall } from './streams/resumable-call.js'
 import { ResponseSplitter } from './streams/response-splitter.js'
 import { CurrentPositions, WatchEnds } from './streams/watch-records.js'
 import { WatchResumer } from './streams/watch-resumer.js'
-import { pause } from './timing.js'
+import { pause, SharedTimer } from './timing.js'
 import { isNoLeader, isUnary, LEASE_KEEP_ALIVE, WATCH } from './transport/call-policy.js'
 import type { CallParts, CallRoute, EndedCall, EtcdCall } from './transport/call.js'
 import {
@@ -37,7 +37,7 @@ import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
 import { ReceiveBudget } from './transport/framing.js'
 import { REQUIRE_LEADER } from './transport/health-check.js'
 import { isTokenRefused, type Login, LoginError } from './transport/login.js'
-import { UnaryCall } from './transport/unary-call.js'
+import { HEDGE_AFTER, UnaryCall } from './transport/unary-call.js'
 import type { ValidatedCredentials } from './validated-credentials.js'
 import { WaitingCalls } from './waiting-calls.js'
 
@@ -61,6 +61,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   readonly watchPositions = new CurrentPositions()
   readonly grants = new GrantTimes()
   readonly receiveBudget = new ReceiveBudget()
+  readonly hedgeAlarms = new SharedTimer(HEDGE_AFTER)
   login: Login | null = null
   readonly #emit: (event: EventBody) => void
   #endpoints: readonly EndpointConnection[]

@@ -34,6 +34,7 @@ import {
 type FaultHandling = NonNullable<IOptions['faultHandling']>
 type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
 type Policy = Omit<HostPolicy, '_altReturn'>
+type Work<T> = (context: { signal: AbortSignal }) => PromiseLike<T> | T
 type WatchBackoff = NonNullable<FaultHandling['watchBackoff']>
 
 /** Options that are passed to etcd3. Hosts, credentials and passwords are options of `createSecureClient` itself. */
@@ -241,7 +242,14 @@ function noPolicy(): HostPolicy {
   const policy: Policy = {
     onSuccess: listen,
     onFailure: listen,
-    execute: async (work, signal = never) => work({ signal }),
+    // Not an async function: that would await the promise of `work` once more.
+    execute: (work, signal = never) => {
+      try {
+        return Promise.resolve(work({ signal }))
+      } catch (error) {
+        return Promise.reject(asError(error))
+      }
+    },
   }
   // The other members of the type exist only for type checking (cockatiel, IPolicy).
   return policy as HostPolicy
@@ -264,40 +272,50 @@ function hasInterceptors({ grpcOptions }: Etcd3Options): boolean {
 
 /** Wraps a policy so that errors get their `cause`: etcd3 makes an error only from the message of a status. */
 function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
+  const explained = async <T>(work: Work<T>, context: Parameters<Work<T>>[0]): Promise<T> => {
+    const note: CallNotes['current'] = { call: null }
+    notes.current = note
+    let running: PromiseLike<T> | T
+    try {
+      running = work(context)
+    } finally {
+      notes.current = null
+    }
+    try {
+      return await running
+    } catch (error) {
+      setCause(error, note.call?.explanation ?? null)
+      addCaller(error)
+      throw error
+    }
+  }
   const wrapped: Policy = {
     onSuccess: policy.onSuccess,
     onFailure: policy.onFailure,
-    execute: (work, signal) =>
-      policy.execute(async (context) => {
-        const note: CallNotes['current'] = { call: null }
-        notes.current = note
-        let running: ReturnType<typeof work>
-        try {
-          running = work(context)
-        } finally {
-          notes.current = null
-        }
-        try {
-          return await running
-        } catch (error) {
-          setCause(error, note.call?.explanation ?? null)
-          addCaller(error)
-          throw error
-        }
-      }, signal),
+    execute: (work, signal) => policy.execute((context) => explained(work, context), signal),
   }
   return wrapped as HostPolicy
 }
 
+/** Before the lines of a call in a stack, as in grpc-js. */
+const FOR_CALL = '\nfor call at\n'
+/** The lines of etcd3 and of policies between a call and its error, at most. */
+const LINES_BETWEEN = 20
+
 /**
  * Adds the lines that made a call to its error, which was created when the answer arrived. V8 knows them in an `async` function
- * that they await; recording them for each call would take a tenth of its time.
+ * that they await; recording them for each call would take a tenth of its time. They replace those of grpc-js, which end within
+ * etcd3.
  */
 function addCaller(error: unknown): void {
   if (!isError(error)) return
   const caller = { stack: '' }
+  const { stackTraceLimit } = Error
+  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit + LINES_BETWEEN)
   Error.captureStackTrace(caller, addCaller)
-  error.stack = `${error.stack ?? error.message}\nfor call at\n${caller.stack.replace(/^[^\n]*\n/, '')}`
+  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
+  const [own = error.message] = (error.stack ?? '').split(FOR_CALL)
+  error.stack = `${own}${FOR_CALL}${caller.stack.replace(/^[^\n]*\n/, '')}`
 }
 
 function wrapNamespace(namespace: Namespace, owner: StreamOwner): Namespace {

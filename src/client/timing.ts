@@ -91,10 +91,50 @@ export function pause(milliseconds: number, signal: AbortSignal, keepsProcess: b
  * timers.
  */
 export function armDeadline(deadline: number, expire: () => void): NodeJS.Timeout | undefined {
+  if (deadline === Infinity) return undefined
   const left = deadline - Date.now()
   if (left <= 0) expire()
   else if (left <= MAX_DELAY) return setTimeout(expire, left)
   return undefined
+}
+
+/**
+ * One timer for many equal delays, most of which are cancelled: a timer for each takes a twentieth of the time of a call. It
+ * does not keep the process alive.
+ */
+export class SharedTimer {
+  readonly #delay: number
+  /** Each with its time by `performance.now()`, the earliest first. */
+  readonly #due = new Map<() => void, number>()
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param delay Milliseconds. */
+  constructor(delay: number) {
+    this.#delay = delay
+  }
+
+  /** Calls `alarm` after the delay, once. */
+  add(alarm: () => void): void {
+    this.#due.set(alarm, performance.now() + this.#delay)
+    this.#timer ??= setTimeout(this.#fire, this.#delay).unref()
+  }
+
+  delete(alarm: () => void): void {
+    this.#due.delete(alarm)
+  }
+
+  readonly #fire = (): void => {
+    this.#timer = undefined
+    const now = performance.now()
+    for (const [alarm, due] of this.#due) {
+      if (due > now) {
+        this.#timer ??= setTimeout(this.#fire, Math.ceil(due - now)).unref()
+        return
+      }
+      this.#due.delete(alarm)
+      alarm()
+    }
+  }
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type Call,
   CallBase,
   type CallListener,
+  forGrpc,
   makeStatus,
   type MessageContext,
   Metadata,
@@ -377,7 +378,7 @@ export class ResumableCall extends CallBase implements Call {
     if (this.#status === null || (this.#incoming.length > 0 && !this.#canceled)) return
     this.#ended = true
     if (this.#status.code !== status.OK && !this.#canceled) this.#resumer?.failed()
-    this.#listener?.onReceiveStatus(this.#status)
+    this.#listener?.onReceiveStatus(forGrpc(this.#status))
   }
 
   #guard(work: () => void, attempt = this.#attempt): void {

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
 import { type AnswerHead, ErrorCode, type Http2Stream, type StreamListener } from '../http2/protocol.js'
-import { armDeadline } from '../timing.js'
+import { armDeadline, type SharedTimer } from '../timing.js'
 import { LEASE_KEEP_ALIVE, methodOf, type Progress } from './call-policy.js'
 import {
   answerTooLarge,
@@ -50,6 +50,8 @@ export interface CallRoute {
   readonly maxReceiveLength: number
   /** Limits the memory of all unfinished messages. */
   readonly receiveBudget: ReceiveBudget
+  /** Calls what was added `HEDGE_AFTER` later. */
+  readonly hedgeAlarms: SharedTimer
   /** The headers that make a member without a leader refuse a call; null: they are not used. */
   readonly leaderHeaders: OutgoingHttpHeaders | null
   /** Whether an endpoint outside of `avoid` is ready. */
@@ -97,6 +99,8 @@ export interface AttemptListener {
   onMigrate?(): void
 }
 
+const NO_HEADERS: OutgoingHttpHeaders = {}
+
 export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener {
   readonly path: string
   /** The URLs of endpoints to be chosen only if no other one is ready. */
@@ -110,7 +114,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
   /** True if the stream was closed early, or if something other than etcd answered. */
   endedWithoutAnswer = false
   /** Those for the connection until the stream is opened, then those that were sent, without the common ones. */
-  headers: OutgoingHttpHeaders = {}
+  headers: OutgoingHttpHeaders = NO_HEADERS
   /** Kept to explain a refusal; a view of the caller's buffer. */
   request: Buffer | null = null
   answer: Answer | null = null
@@ -123,7 +127,8 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
   readonly #metadata: Metadata
   readonly #listener: AttemptListener
   readonly #reader: MessageReader
-  #outgoing: { message: Buffer; sent: (() => void) | undefined }[] = []
+  /** What waits for the stream; null: nothing. */
+  #outgoing: { message: Buffer; sent: (() => void) | undefined }[] | null = null
   #deadlineTimer: NodeJS.Timeout | undefined
   #stream: Http2Stream | null = null
   #halfClosed = false
@@ -167,7 +172,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
   send(message: Buffer, sent?: () => void): void {
     this.request ??= message
     if (this.#ended) callLater(sent)
-    else if (this.#stream === null) this.#outgoing.push({ message, sent })
+    else if (this.#stream === null) (this.#outgoing ??= []).push({ message, sent })
     else {
       this.#stream.write(frameMessage(message), sent)
     }
@@ -251,12 +256,13 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
   open(): void {
     const { connection } = this
     if (connection === null) return
-    const common = this.#commonHeaders(connection)
-    const own = this.#ownHeaders()
-    const whole = this.#halfClosed && this.#outgoing.length === 1 ? this.#outgoing[0] : undefined
+    const { common, own } = this.#makeHeaders(connection)
+    const outgoing = this.#outgoing
+    const whole = this.#halfClosed && outgoing?.length === 1 ? outgoing[0] : undefined
     let stream: Http2Stream
     try {
-      stream = connection.request({ common, own }, this, whole === undefined ? null : frameMessage(whole.message))
+      const headers = { common, own: isEmpty(own) ? undefined : own }
+      stream = connection.request(headers, this, whole === undefined ? null : frameMessage(whole.message))
     } catch (error) {
       // Nothing was sent. If the connection accepts no calls, another one may carry the call; otherwise its headers are
       // invalid.
@@ -269,13 +275,12 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     this.sentAt = performance.now()
     this.#stream = stream
     if (this.isPausedByCaller) stream.pause()
-    const outgoing = this.#outgoing
-    this.#outgoing = []
+    this.#outgoing = null
     if (whole !== undefined) {
       callLater(whole.sent)
       return
     }
-    for (const { message, sent } of outgoing) this.send(message, sent)
+    for (const { message, sent } of outgoing ?? []) this.send(message, sent)
     if (this.#halfClosed) stream.end()
   }
 
@@ -368,16 +373,21 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     }
   }
 
-  /** The headers that calls with the same path have in common. */
-  #commonHeaders(connection: Connection): OutgoingHttpHeaders {
-    const { authority } = this.#parts
-    return authority === null ? connection.headersOf(this.path) : callHeaders(this.path, authority)
+  /** Metadata of the caller never repeats a header of the call. */
+  #makeHeaders(connection: Connection): { common: OutgoingHttpHeaders; own: OutgoingHttpHeaders } {
+    const { path } = this
+    const { authority, headers } = this.#parts
+    const metadata = this.#metadata.toHttp2Headers()
+    if (authority === null && isEmpty(metadata)) {
+      return { common: connection.commonHeaders.of(path, headers), own: this.#withTimeout(this.headers) }
+    }
+    const common = authority === null ? connection.commonHeaders.of(path, null) : callHeaders(path, authority)
+    return { common, own: this.#withTimeout({ ...metadata, ...headers, ...this.headers }) }
   }
 
-  #ownHeaders(): OutgoingHttpHeaders {
+  #withTimeout(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
     const deadline = Number(this.#parts.deadline)
-    const own = { ...this.#metadata.toHttp2Headers(), ...this.#parts.headers, ...this.headers }
-    return deadline === Infinity ? own : { ...own, 'grpc-timeout': timeoutHeader(deadline - Date.now()) }
+    return deadline === Infinity ? headers : { ...headers, 'grpc-timeout': timeoutHeader(deadline - Date.now()) }
   }
 
   #receiveData(piece: Buffer): void {
@@ -429,11 +439,10 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
       route.receiveBudget.remove(this)
       this.#closeStream(stream)
     }
-    for (const { sent } of this.#outgoing.splice(0)) callLater(sent)
+    for (const { sent } of this.#outgoing ?? []) callLater(sent)
+    this.#outgoing = null
     // One turn later, so that an error of a listener is not thrown here, and never before start() has returned.
-    process.nextTick(() => {
-      this.#listener.onEnd(final)
-    })
+    process.nextTick(reportEnd, this.#listener, final)
   }
 
   #closeStream(stream: Http2Stream): void {
@@ -448,6 +457,15 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
 
 export function callLater(callback: (() => void) | undefined): void {
   if (callback !== undefined) process.nextTick(callback)
+}
+
+function reportEnd(listener: AttemptListener, outcome: Outcome): void {
+  listener.onEnd(outcome)
+}
+
+function isEmpty(headers: OutgoingHttpHeaders): boolean {
+  for (const name in headers) if (headers[name] !== undefined) return false
+  return true
 }
 
 /** Whether the HTTP status is 4xx: the request was refused. */

@@ -134,9 +134,17 @@ export function withCause(outcome: Outcome, cause: EtcdMtlsError | null): Outcom
   return cause === null ? outcome : { ...outcome, cause }
 }
 
+/** Shared, because nearly every call ends with it: see {@link forGrpc}. */
+const OK: Outcome = Object.freeze(makeStatus(status.OK, ''))
+
+/** An outcome for grpc-js and its interceptors, which may change it. */
+export function forGrpc(outcome: Outcome): Outcome {
+  return outcome === OK ? makeStatus(status.OK, '') : outcome
+}
+
 /** The status in the trailers, or that of the HTTP status if something other than a gRPC server answered. */
-export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: number | undefined): StatusObject {
-  if (headers['grpc-status'] === '0' && isStatusAlone(headers)) return makeStatus(status.OK, '')
+export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: number | undefined): Outcome {
+  if (headers['grpc-status'] === '0' && isStatusAlone(headers)) return OK
   const metadata = metadataOf(headers)
   const [code] = metadata.get('grpc-status')
   const [message] = metadata.get('grpc-message')
@@ -157,7 +165,7 @@ function isStatusAlone(headers: IncomingHttpHeaders): boolean {
 }
 
 export function isGrpcStatus(code: unknown): boolean {
-  return /^(?:\d|1[0-6])$/.test(String(code))
+  return code === '0' || /^(?:\d|1[0-6])$/.test(String(code))
 }
 
 /** `details` is the message of grpc-js. */

@@ -1,5 +1,4 @@
 /** One verified connection to an endpoint, on which etcd has answered a call. */
-import type { OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import {
@@ -11,7 +10,7 @@ import {
   type StreamListener,
 } from '../http2/protocol.js'
 import type { Progress } from './call-policy.js'
-import { callHeaders } from './framing.js'
+import { CommonHeaders } from './framing.js'
 import { Keepalive } from './keepalive.js'
 import { type QueuedCall, StreamQueue } from './stream-queue.js'
 
@@ -62,12 +61,12 @@ export class Connection implements SessionListener {
   readonly url: string
   /** The HTTP/2 authority of calls: the server name, if one is set. A proxy may route by it. */
   readonly host: string
+  readonly commonHeaders: CommonHeaders
   readonly closed: Promise<void>
   readonly #session: Http2Session
   readonly #socket: TLSSocket
   readonly #raw: Socket
   readonly #calls = new Set<ActiveCall>()
-  readonly #headers = new Map<string, OutgoingHttpHeaders>()
   readonly #queue: StreamQueue<ActiveCall>
   readonly #keepalive: Keepalive
   readonly #onDown: DownListener
@@ -87,6 +86,7 @@ export class Connection implements SessionListener {
   constructor({ url, host, session, socket, raw, roundTrip }: ConnectionParts, onDown: DownListener) {
     this.url = url
     this.host = host
+    this.commonHeaders = new CommonHeaders(host)
     this.#session = session
     this.#socket = socket
     this.#raw = raw
@@ -162,16 +162,6 @@ export class Connection implements SessionListener {
     }
   }
 
-  /** The headers that all calls with this path have in common. */
-  headersOf(path: string): OutgoingHttpHeaders {
-    let headers = this.#headers.get(path)
-    if (headers === undefined) {
-      headers = callHeaders(path, this.host)
-      this.#headers.set(path, headers)
-    }
-    return headers
-  }
-
   /** Adds a call, which opens its stream as soon as the server accepts one more. */
   add(call: ActiveCall): void {
     this.#used = true
@@ -179,6 +169,10 @@ export class Connection implements SessionListener {
     if (this.#calls.size === 1) {
       this.#session.ref()
       this.#keepalive.start()
+    }
+    if (this.#queue.openAtOnce()) {
+      call.open()
+      return
     }
     this.#queue.add(call)
     this.#openNext()

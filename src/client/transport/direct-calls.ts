@@ -4,7 +4,9 @@
  */
 import { asError } from '../../report/errors.js'
 import {
+  type AnswerListener,
   type CallOptions,
+  type DirectCall,
   type ChannelBacking,
   type ExplainedCall,
   makeStatus,
@@ -15,8 +17,11 @@ import {
   type ServiceError,
   status,
 } from './channel.js'
+import { type Decode, Decoders } from './decoder.js'
 
 type Callback = (error: ServiceError | null, response?: unknown) => void
+type StreamMethod = (metadata: Metadata, options: CallOptions) => ReturnType<ServiceClient['makeBidiStreamRequest']>
+type OnCall = (call: ExplainedCall) => void
 type UnaryMethod = (request: unknown, metadata: Metadata, options: CallOptions, callback: Callback) => void
 
 /** Options of a call that only grpc-js's client implements. */
@@ -29,13 +34,14 @@ const LONG_PATH = ['interceptors', 'interceptor_providers', 'host', 'credentials
  * @param pool etcd3's `ConnectionPool`.
  * @param onCall Called with each direct call.
  */
-export function makeCallsDirect(pool: object, backing: ChannelBacking, onCall: (call: ExplainedCall) => void): void {
+export function makeCallsDirect(pool: object, backing: ChannelBacking, onCall: OnCall): void {
   const [host] = Reflect.get(pool, 'hosts') as [{ getServiceClient(name: string): ServiceClient }]
   const make = host.getServiceClient.bind(host)
+  const decoders = new Decoders()
   const direct = new WeakMap<ServiceClient, ServiceClient>()
   host.getServiceClient = (name) => {
     const client = make(name)
-    const known = direct.get(client) ?? withDirectCalls(client, backing, onCall)
+    const known = direct.get(client) ?? withDirectCalls(client, decoders, backing, onCall)
     direct.set(client, known)
     return known
   }
@@ -44,16 +50,20 @@ export function makeCallsDirect(pool: object, backing: ChannelBacking, onCall: (
 /** A service client with direct unary methods. All else is that of `client`. */
 function withDirectCalls(
   client: ServiceClient,
+  decoders: Decoders,
   backing: ChannelBacking,
-  onCall: (call: ExplainedCall) => void,
+  onCall: OnCall,
 ): ServiceClient {
   const direct = Object.create(client) as ServiceClient
   for (const definition of methodsOf(client)) {
     const { originalName: name = '', requestStream, responseStream } = definition
     const method = client[name] as UnaryMethod | undefined
-    if (requestStream || responseStream || method === undefined) continue
+    if (method === undefined) continue
+    if (requestStream && responseStream)
+      direct[name] = streamMethod(client, method, decoders.of(definition), definition)
+    if (requestStream || responseStream) continue
     const long = method.bind(client)
-    const short = directMethod(definition, backing, onCall)
+    const short = directMethod(definition, decoders.of(definition), backing, onCall)
     const choose: UnaryMethod = (request, metadata, options, callback) => {
       const isLong =
         needsLongPath(options) || isInstrumented(method) || isInstrumented(Reflect.get(client, 'makeUnaryRequest'))
@@ -71,7 +81,8 @@ function methodsOf(client: ServiceClient): MethodDefinition[] {
 }
 
 function needsLongPath(options: CallOptions): boolean {
-  return LONG_PATH.some((name) => options[name] !== undefined)
+  for (const name of LONG_PATH) if (options[name] !== undefined) return true
+  return false
 }
 
 /** Whether OpenTelemetry, or another user of shimmer, has wrapped the function. */
@@ -81,48 +92,78 @@ function isInstrumented(method: object): boolean {
 
 const NO_ANSWER = Buffer.alloc(0)
 
+/** A stream of grpc-js with our decoder. */
+function streamMethod(
+  client: ServiceClient,
+  method: UnaryMethod,
+  decode: Decode,
+  { path, requestSerialize }: MethodDefinition,
+): StreamMethod {
+  const wrapped = method as unknown as StreamMethod
+  return (metadata, options) =>
+    isInstrumented(method)
+      ? wrapped.call(client, metadata, options)
+      : client.makeBidiStreamRequest(path, requestSerialize, decode, metadata, options)
+}
+
 function directMethod(
-  { path, requestSerialize, responseDeserialize }: MethodDefinition,
+  { path, requestSerialize }: MethodDefinition,
+  decode: Decode,
   backing: ChannelBacking,
-  onCall: (call: ExplainedCall) => void,
+  onCall: OnCall,
 ): UnaryMethod {
   return (request, metadata, options, callback) => {
-    const fail = (outcome: Outcome): void => {
-      callback(serviceError(outcome))
-    }
     let bytes: Buffer
     try {
       bytes = requestSerialize(request)
     } catch (error) {
       const outcome = makeStatus(status.INTERNAL, `Request message serialization failure: ${asError(error).message}`)
-      process.nextTick(fail, outcome)
+      process.nextTick(callback, serviceError(outcome))
       return
     }
     const call = backing.createUnaryCall(path, options.deadline ?? Infinity, null)
     onCall(call)
-    let answer: Buffer = NO_ANSWER
-    call.start(metadata, {
-      onReceiveMessage: (message: Buffer) => {
-        answer = message
-      },
-      onReceiveStatus: (outcome) => {
-        if (outcome.code !== status.OK) {
-          fail(outcome)
-          return
-        }
-        let response: unknown
-        try {
-          response = responseDeserialize(answer)
-        } catch (error) {
-          const details = `Response message parsing error: ${asError(error).message}`
-          fail(call.unreadable(makeStatus(status.INTERNAL, details)))
-          return
-        }
-        callback(null, response)
-      },
-    })
+    call.start(metadata, new DirectAnswer(call, decode, callback))
     call.sendMessageWithContext({}, bytes)
     call.halfClose()
+  }
+}
+
+/** Decodes the answer of one call. */
+class DirectAnswer implements AnswerListener {
+  readonly #call: DirectCall
+  readonly #decode: Decode
+  readonly #callback: Callback
+  #answer: Buffer = NO_ANSWER
+
+  constructor(call: DirectCall, decode: Decode, callback: Callback) {
+    this.#call = call
+    this.#decode = decode
+    this.#callback = callback
+  }
+
+  onReceiveMessage(message: Buffer): void {
+    this.#answer = message
+  }
+
+  onReceiveStatus(outcome: Outcome): void {
+    if (outcome.code !== status.OK) {
+      this.#fail(outcome)
+      return
+    }
+    let response: unknown
+    try {
+      response = this.#decode(this.#answer)
+    } catch (error) {
+      const details = `Response message parsing error: ${asError(error).message}`
+      this.#fail(this.#call.unreadable(makeStatus(status.INTERNAL, details)))
+      return
+    }
+    this.#callback(null, response)
+  }
+
+  #fail(outcome: Outcome): void {
+    this.#callback(serviceError(outcome))
   }
 }
 

@@ -96,6 +96,8 @@ export class MessageReader {
    * @throws {FramingError}
    */
   push(piece: Buffer): Buffer[] {
+    // Nearly every answer: one message in one piece.
+    if (this.#isWhole(piece)) return [piece.subarray(PREFIX)]
     const messages: Buffer[] = []
     try {
       this.#push(piece, messages)
@@ -104,6 +106,13 @@ export class MessageReader {
       throw error
     }
     return messages
+  }
+
+  /** Whether the piece is exactly one message, which is not too large. */
+  #isWhole(piece: Buffer): boolean {
+    if (this.#prefix.length > 0 || piece.length < PREFIX || piece[0] !== 0) return false
+    const length = piece.readUInt32BE(1)
+    return length === piece.length - PREFIX && length <= this.#limit
   }
 
   #push(piece: Buffer, messages: Buffer[]): void {
@@ -170,6 +179,31 @@ export function callHeaders(path: string, authority: string, agent = 'etcd-mtls'
     'content-type': 'application/grpc',
     te: 'trailers',
     'user-agent': agent,
+  }
+}
+
+/** The headers of calls over one connection: the same object for equal ones, so that it is encoded once. */
+export class CommonHeaders {
+  readonly #authority: string
+  readonly #byOthers = new Map<OutgoingHttpHeaders | null, Map<string, OutgoingHttpHeaders>>()
+
+  constructor(authority: string) {
+    this.#authority = authority
+  }
+
+  /** @param others More headers, an object that is never changed. */
+  of(path: string, others: OutgoingHttpHeaders | null): OutgoingHttpHeaders {
+    let byPath = this.#byOthers.get(others)
+    if (byPath === undefined) {
+      byPath = new Map()
+      this.#byOthers.set(others, byPath)
+    }
+    let headers = byPath.get(path)
+    if (headers === undefined) {
+      headers = { ...callHeaders(path, this.#authority), ...others }
+      byPath.set(path, headers)
+    }
+    return headers
   }
 }
 

@@ -51,6 +51,7 @@ export class Keepalive {
   #roundTrip: number
   #deviation: number
   #timer: NodeJS.Timeout | undefined
+  #isRunning = false
   /** When the timer was armed, and for how long. */
   #armedAt = 0
   #armedFor = 0
@@ -73,11 +74,16 @@ export class Keepalive {
     const now = performance.now()
     // A pending ping keeps its start time, so that calls with short deadlines do not hide a silent peer.
     if (this.#hasReceived() || this.#pending === null) this.#lastReceivedAt = now
-    this.#arm(now)
+    this.#isRunning = true
+    // A timer that still runs fires early enough, unless a ping is pending.
+    if (this.#timer !== undefined && this.#pending === null) this.#timer.ref()
+    else this.#arm(now)
   }
 
+  /** Leaves the timer, because the next call often comes at once. */
   stop(): void {
-    clearTimeout(this.#timer)
+    this.#isRunning = false
+    this.#timer?.unref()
   }
 
   /** Resolves when the peer answers; never if the connection ends first. Only one ping is pending at a time. */
@@ -116,10 +122,13 @@ export class Keepalive {
     this.#armedFor = Math.ceil(Math.min(TICK, Math.max(SHORTEST_TICK, this.#due() - now)))
     // It keeps the process alive while there are calls. Node's socket does not always: if the peer resets the connection
     // while a frame is written, it waits for nothing and reports nothing.
+    clearTimeout(this.#timer)
     this.#timer = setTimeout(this.#tick, this.#armedFor)
   }
 
   readonly #tick = (): void => {
+    this.#timer = undefined
+    if (!this.#isRunning) return
     const now = performance.now()
     // While this process was blocked it could not read, so that time does not count.
     const blocked = Math.max(0, now - this.#armedAt - this.#armedFor)

@@ -40,6 +40,8 @@ class Lane<T> {
 export class StreamQueue<T extends QueuedCall> {
   readonly #lanes = [new Lane<T>(), new Lane<T>(), new Lane<T>()] as const
   #open = 0
+  /** The calls in all lanes. */
+  #waiting = 0
   #announced: number
   /** The streams that the server accepted at the same time, if it refuses more than that without an announcement. */
   #learned = Infinity
@@ -55,11 +57,19 @@ export class StreamQueue<T extends QueuedCall> {
 
   add(call: T): void {
     this.#lanes[call.priority].add(call)
+    this.#waiting += 1
+  }
+
+  /** Counts a call that opens its stream at once, without a place in the queue. Returns whether it may. */
+  openAtOnce(): boolean {
+    if (this.#waiting > 0 || !this.#hasRoom()) return false
+    this.#open += 1
+    return true
   }
 
   /** Takes the call whose stream is to be opened now; null if none may be. */
   take(): T | null {
-    if (this.#open + 1 > Math.min(this.#announced, this.#learned)) return null
+    if (this.#waiting === 0 || !this.#hasRoom()) return null
     const call = this.#shift()
     if (call !== null) this.#open += 1
     return call
@@ -74,7 +84,8 @@ export class StreamQueue<T extends QueuedCall> {
 
   /** The call has ended, or no longer waits. */
   remove(call: T): void {
-    if (!this.#lanes[call.priority].delete(call)) this.#open -= 1
+    if (this.#waiting > 0 && this.#lanes[call.priority].delete(call)) this.#waiting -= 1
+    else this.#open -= 1
   }
 
   /** The server refused a stream, which was removed. */
@@ -87,10 +98,16 @@ export class StreamQueue<T extends QueuedCall> {
     this.#learned += 1 / this.#learned
   }
 
+  #hasRoom(): boolean {
+    return this.#open + 1 <= this.#announced && this.#open + 1 <= this.#learned
+  }
+
   #shift(): T | null {
     for (const lane of this.#lanes) {
       const call = lane.take()
-      if (call !== null) return call
+      if (call === null) continue
+      this.#waiting -= 1
+      return call
     }
     return null
   }

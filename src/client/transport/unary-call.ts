@@ -22,6 +22,7 @@ import {
   type AnswerListener,
   CallBase,
   type DirectCall,
+  forGrpc,
   makeStatus,
   type MessageContext,
   Metadata,
@@ -45,7 +46,7 @@ const MAX_TOKEN_REFUSALS = 3
 // Milliseconds without an answer after which a read is also sent to a second endpoint; at most a third of the time
 // left. Longer than etcd takes for nearly every read (it warns at 100 ms), and shorter than the detection of a silent
 // endpoint.
-const HEDGE_AFTER = 1000
+export const HEDGE_AFTER = 1000
 /** Milliseconds that an abandoned read continues, until a silent endpoint is detected. */
 const ABANDONED_READ_LIMIT = 5000
 
@@ -80,9 +81,9 @@ const NO_REQUEST = Buffer.alloc(0)
 export class UnaryCall extends CallBase implements DirectCall {
   readonly #parts: CallParts
   readonly #started = performance.now()
-  #running: readonly Attempt[] = []
+  readonly #running: Attempt[] = []
   #avoid: ReadonlySet<string>
-  #metadata = new Metadata()
+  #metadata: Metadata | null = null
   #listener: AnswerListener | null = null
   /** For a lease grant, with the id that this client has chosen. */
   #request: Buffer = NO_REQUEST
@@ -100,10 +101,13 @@ export class UnaryCall extends CallBase implements DirectCall {
   #repeated = false
   /** When the first attempt was sent, by `performance.now()`. */
   #sentAt: number | null = null
+  /** For a short deadline; otherwise {@link CallRoute.hedgeAlarms}. */
   #hedgeTimer: NodeJS.Timeout | undefined
+  #hedgeAlarm: (() => void) | null = null
   #pauseTimer: NodeJS.Timeout | undefined
   #deadlineTimer: NodeJS.Timeout | undefined
   #ended = false
+  #isDelivering = false
   /** Of the attempt that ended last. */
   #carriedBy: string | null = null
 
@@ -141,6 +145,8 @@ export class UnaryCall extends CallBase implements DirectCall {
   }
 
   cancelWithStatus(code: status, details: string): void {
+    // grpc-js cancels a call whose message it cannot read.
+    if (this.#isDelivering && code === status.INTERNAL) this.unreadable(makeStatus(code, details))
     if (this.#ended) return
     const [first] = this.#running
     const outcome = makeStatus(code, details)
@@ -150,12 +156,21 @@ export class UnaryCall extends CallBase implements DirectCall {
   readonly #attempt = (): void => {
     clearTimeout(this.#deadlineTimer)
     this.#attempts += 1
-    const headers = this.#traits.needsLeader ? this.#parts.route.leaderHeaders : null
-    const [longestWait, isRepeated] = [this.#longestWait(), this.#unprocessedSince !== null]
-    const parts = { ...this.#parts, headers, avoid: this.#avoid, longestWait, isRepeated }
-    const attempt = new Attempt(parts, this.#metadata, this.#onAttemptEnded)
+    const { route, path, deadline, authority } = this.#parts
+    const parts = {
+      route,
+      path,
+      deadline,
+      authority,
+      headers: this.#traits.needsLeader ? route.leaderHeaders : null,
+      avoid: this.#avoid,
+      longestWait: this.#longestWait(),
+      isRepeated: this.#unprocessedSince !== null,
+      makeSplitter: null,
+    }
+    const attempt = new Attempt(parts, this.#metadata ?? new Metadata(), this.#onAttemptEnded)
     const { call } = attempt
-    this.#running = [...this.#running, attempt]
+    this.#running.push(attempt)
     call.send(this.#request)
     call.halfClose()
     call.start()
@@ -163,23 +178,40 @@ export class UnaryCall extends CallBase implements DirectCall {
   }
 
   #armHedge(attempt: Attempt): void {
-    clearTimeout(this.#hedgeTimer)
+    this.#disarmHedge()
     const left = this.#timeLeft()
-    const delay = left < 3 * HEDGE_AFTER ? Math.max(1, Math.round(left / 3)) : HEDGE_AFTER
+    if (left >= 3 * HEDGE_AFTER) {
+      this.#hedgeAlarm = () => {
+        this.#hedge(attempt)
+      }
+      this.#parts.route.hedgeAlarms.add(this.#hedgeAlarm)
+      return
+    }
+    const delay = Math.max(1, Math.round(left / 3))
     this.#hedgeTimer = setTimeout(() => {
-      // A waiting attempt gets the first ready connection anyway, and a started answer needs no second one.
-      const { carriedBy, wasAnswered } = attempt.call
-      if (!this.#running.includes(attempt) || carriedBy === null || wasAnswered) return
-      this.#avoid = new Set(this.#avoid).add(carriedBy)
-      if (!this.#parts.route.hasOther(this.#avoid)) return
-      this.#hedged = true
-      this.#attempt()
+      this.#hedge(attempt)
     }, delay)
+  }
+
+  #disarmHedge(): void {
+    clearTimeout(this.#hedgeTimer)
+    if (this.#hedgeAlarm !== null) this.#parts.route.hedgeAlarms.delete(this.#hedgeAlarm)
+    this.#hedgeAlarm = null
+  }
+
+  #hedge(attempt: Attempt): void {
+    // A waiting attempt gets the first ready connection anyway, and a started answer needs no second one.
+    const { carriedBy, wasAnswered } = attempt.call
+    if (!this.#running.includes(attempt) || carriedBy === null || wasAnswered) return
+    this.#avoid = new Set(this.#avoid).add(carriedBy)
+    if (!this.#parts.route.hasOther(this.#avoid)) return
+    this.#hedged = true
+    this.#attempt()
   }
 
   readonly #onAttemptEnded = (attempt: Attempt, outcome: Outcome): void => {
     if (this.#ended) return
-    this.#running = this.#running.filter((each) => each !== attempt)
+    this.#running.splice(this.#running.indexOf(attempt), 1)
     const { call } = attempt
     const { kind } = this.#traits
     this.#carriedBy = call.carriedBy ?? this.#carriedBy
@@ -237,14 +269,14 @@ export class UnaryCall extends CallBase implements DirectCall {
   }
 
   #timeLeft(): number {
-    return Number(this.#parts.deadline) - Date.now()
+    const deadline = Number(this.#parts.deadline)
+    return deadline === Infinity ? Infinity : deadline - Date.now()
   }
 
   #longestWait(): number {
-    const isLimited = Number(this.#parts.deadline) !== Infinity
-    return isLimited
-      ? Infinity
-      : Math.max(0, RETRY_WINDOW - (performance.now() - (this.#unprocessedSince ?? this.#started)))
+    if (Number(this.#parts.deadline) !== Infinity) return Infinity
+    if (this.#attempts === 1) return RETRY_WINDOW
+    return Math.max(0, RETRY_WINDOW - (performance.now() - (this.#unprocessedSince ?? this.#started)))
   }
 
   #finalOutcome(call: EtcdCall, outcome: Outcome): Outcome {
@@ -272,7 +304,7 @@ export class UnaryCall extends CallBase implements DirectCall {
   #finish(outcome: Outcome, attempt: Attempt | null): void {
     this.#ended = true
     if (attempt === null) this.#carriedBy = this.carriedBy
-    clearTimeout(this.#hedgeTimer)
+    this.#disarmHedge()
     clearTimeout(this.#pauseTimer)
     clearTimeout(this.#deadlineTimer)
     this.#abandonOthers(outcome)
@@ -280,28 +312,39 @@ export class UnaryCall extends CallBase implements DirectCall {
       this.#parts.route.leaseGranted(leaseIdOf(this.#request), this.#sentAt)
     this.explanation = outcome.cause ?? null
     const listener = this.#listener
-    const deliver = (): void => {
-      const head = attempt?.head ?? null
-      if (head !== null) listener?.onReceiveMetadata?.(metadataOf(head))
-      if (attempt !== null && attempt.message !== null) listener?.onReceiveMessage(attempt.message)
-      listener?.onReceiveStatus(outcome)
+    if (listener === null) return
+    if (attempt === null) process.nextTick(deliver, listener, outcome, attempt)
+    else {
+      this.#isDelivering = outcome.code === status.OK
+      deliver(listener, outcome, attempt)
+      this.#isDelivering = false
     }
-    if (attempt === null) process.nextTick(deliver)
-    else deliver()
   }
 
   // Ends the other attempts. After a success they continue for a while, because a connection is checked for silence
   // only while a call waits on it.
   #abandonOthers(outcome: Outcome): void {
-    for (const { call } of this.#running) {
+    for (const { call } of this.#running.splice(0)) {
       const cancel = (): void => {
         call.cancelWithStatus(status.CANCELLED, 'Another attempt of the call was answered')
       }
       if (outcome.code === status.OK) setTimeout(cancel, ABANDONED_READ_LIMIT).unref()
       else cancel()
     }
-    this.#running = []
   }
+}
+
+function deliver(listener: AnswerListener, outcome: Outcome, attempt: Attempt | null): void {
+  // Only grpc-js asks for metadata.
+  if (listener.onReceiveMetadata === undefined) {
+    if (attempt !== null && attempt.message !== null) listener.onReceiveMessage(attempt.message)
+    listener.onReceiveStatus(outcome)
+    return
+  }
+  const head = attempt?.head ?? null
+  if (head !== null) listener.onReceiveMetadata(metadataOf(head))
+  if (attempt !== null && attempt.message !== null) listener.onReceiveMessage(attempt.message)
+  listener.onReceiveStatus(forGrpc(outcome))
 }
 
 /** The same outcome with `ERR_OUTCOME_UNKNOWN` as its cause: a write was sent, and may have been applied. */
