@@ -307,7 +307,7 @@ describe.each(CALL_FORMS)('logging in with a password, $name', (form) => {
     await using peer = await loginPeer((stream) => {
       refuseCall(stream, 13, 'not now')
     })
-    const { details } = await refused(connect([peer], { auth, waitFor: '500ms' }), 'ERR_UNREACHABLE')
+    const { details } = await refused(connect([peer], { auth, waitFor: '2s' }), 'ERR_UNREACHABLE')
     expect(errorCodes(details.report.findings)).toEqual(['login/failed'])
   })
 
