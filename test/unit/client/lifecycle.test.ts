@@ -250,7 +250,7 @@ describe.each(CALL_FORMS)('logging in with a password, $name', (form) => {
   it('creates a watch on a stream whose token has expired, however often that happened', async () => {
     const now = performance.now.bind(performance)
     let later = 0
-    vi.spyOn(performance, 'now').mockImplementation(() => now() + later)
+    using _clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + later)
     let valid = 0
     await using peer = await loginPeer(
       (stream) => {
@@ -278,7 +278,6 @@ describe.each(CALL_FORMS)('logging in with a password, $name', (form) => {
       await watch.create()
       later += 60_000
     }
-    vi.restoreAllMocks()
   })
 
   it('reports a refused login in one finding without the password', async () => {
