@@ -70,8 +70,10 @@ export function writePages(root, results, names) {
 function sectionOf(root, name, result) {
   const where = `Measured by \`npm run bench -- ${name} --write\` with Node ${process.versions.node} on ${cpus()[0].model.trim()}.`
   mkdirSync(join(root, 'docs/plots'), { recursive: true })
-  result.plots.forEach((plot, index) => {
-    writeFileSync(join(root, 'docs/plots', `${name}${index === 0 ? '' : `-${index + 1}`}.svg`), draw(plot, result))
+  const images = result.plots.map((plot, index) => {
+    const file = `${name}${index === 0 ? '' : `-${index + 1}`}.svg`
+    writeFileSync(join(root, 'docs/plots', file), draw(plot, result))
+    return `![${plot.title}](plots/${file})`
   })
-  return `${table(result)}\n\n${where}`
+  return [table(result), ...images, where].join('\n\n')
 }

@@ -1,6 +1,6 @@
 /** Reads with more and more of them in flight, next to plain etcd3. */
 import type { Bench } from './harness.js'
-import { contendersOf, type Curve, firstRow, plotsOf, startClients } from './support-curves.js'
+import { contendersOf, type Curve, firstRow, PLAIN, plotsOf, startClients } from './support-curves.js'
 import { startRemotes } from './support-remote.js'
 
 const CURVE: Curve = {
@@ -16,9 +16,11 @@ export const bench: Bench = {
     'processor time of that process for one request. Each row is compared with plain etcd3 at the same load.',
   unit: 'request',
   base: firstRow(CURVE),
+  baseTitle: PLAIN,
   clock: 'wall',
-  slice: 150,
-  rounds: 5,
+  slice: 100,
+  rounds: 3,
+  sample: 6,
   promises: [],
   plots: plotsOf(CURVE, 'reads in flight', ['Processor time of a read', 'Time of a read: etcd has its share of it']),
   prepare: async () => {

@@ -1,6 +1,6 @@
 /** Reads of values of 100 bytes to 1.4 MB, next to plain etcd3. */
 import type { Bench } from './harness.js'
-import { contendersOf, type Curve, firstRow, plotsOf, startClients } from './support-curves.js'
+import { contendersOf, type Curve, firstRow, PLAIN, plotsOf, startClients } from './support-curves.js'
 import { startRemotes } from './support-remote.js'
 
 const IN_FLIGHT = 16
@@ -18,9 +18,11 @@ export const bench: Bench = {
     'same size.',
   unit: 'request',
   base: firstRow(CURVE),
+  baseTitle: PLAIN,
   clock: 'wall',
-  slice: 150,
-  rounds: 5,
+  slice: 100,
+  rounds: 3,
+  sample: 6,
   promises: [],
   plots: plotsOf(CURVE, 'bytes of the value', ['Processor time of a read', 'Time of a read: etcd has its share of it']),
   prepare: async () => {

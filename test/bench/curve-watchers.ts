@@ -1,6 +1,6 @@
 /** 1 to 10,000 watchers of one client, next to plain etcd3. */
 import type { Bench } from './harness.js'
-import { contendersOf, type Curve, firstRow, inNewProcess, plotsOf } from './support-curves.js'
+import { contendersOf, type Curve, firstRow, inNewProcess, PLAIN, plotsOf } from './support-curves.js'
 import { startRemotes } from './support-remote.js'
 
 const CURVE: Curve = {
@@ -17,9 +17,11 @@ export const bench: Bench = {
     'is compared with plain etcd3 at the same number.',
   unit: 'watcher',
   base: firstRow(CURVE),
+  baseTitle: PLAIN,
   clock: 'wall',
   slice: 0,
-  rounds: 3,
+  rounds: 2,
+  sample: 9,
   promises: [],
   plots: plotsOf(CURVE, 'watchers', [
     'Processor time of a watcher and its event',

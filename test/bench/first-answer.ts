@@ -4,11 +4,22 @@ import { createSecureClient, type SecureClientOptions } from '../../src/client/i
 import { fromPem } from '../../src/credentials/index.js'
 import { startEtcd } from '../../src/testing/index.js'
 import { mintPki, pemsOf } from '../support/etcd.js'
-import type { Bench } from './harness.js'
+import type { Bench, Contender } from './harness.js'
 
 const PLAIN = 'plain etcd3'
 const OURS = 'createSecureClient'
 const NEW = 'createSecureClient, credentials as PEM'
+
+function ofProcessor(name: string): string {
+  return `${name}, processor`
+}
+
+function inBothClocks(name: string, run: () => Promise<void>): Contender[] {
+  return [
+    { name, run },
+    { name: ofProcessor(name), base: ofProcessor(PLAIN), clock: 'cpu', run },
+  ]
+}
 
 export const bench: Bench = {
   title: 'First answer',
@@ -19,14 +30,21 @@ export const bench: Bench = {
   unit: 'first answer',
   base: PLAIN,
   clock: 'wall',
-  promises: [{ says: 'at most 1.15 × plain etcd3', holds: (measured) => measured(OURS).ratio <= 1.15 }],
+  promises: [
+    { says: 'at most 1.15 × plain etcd3', holds: (measured) => measured(OURS).ratio <= 1.15 },
+    {
+      says: 'at most 1.15 × its processor time',
+      clock: 'cpu',
+      holds: (measured) => measured(ofProcessor(OURS)).ratio <= 1.15,
+    },
+  ],
   plots: [
     {
-      title: 'Time to the first answer of a new client',
+      title: 'Processor time to the first answer of a new client',
       bars: [
-        { name: PLAIN, contender: PLAIN },
-        { name: 'etcd-mtls, same source', contender: OURS },
-        { name: 'etcd-mtls, PEM read again', contender: NEW },
+        { name: PLAIN, contender: ofProcessor(PLAIN) },
+        { name: 'etcd-mtls, same source', contender: ofProcessor(OURS) },
+        { name: 'etcd-mtls, PEM read again', contender: ofProcessor(NEW) },
       ],
     },
   ],
@@ -47,9 +65,9 @@ export const bench: Bench = {
     }
     return {
       contenders: [
-        { name: PLAIN, run: plain },
-        { name: OURS, run: () => first(pki.client) },
-        { name: NEW, run: () => first(fromPem({ ca, cert, key })) },
+        ...inBothClocks(PLAIN, plain),
+        ...inBothClocks(OURS, () => first(pki.client)),
+        ...inBothClocks(NEW, () => first(fromPem({ ca, cert, key }))),
       ],
       dispose: () => etcd.close(),
     }

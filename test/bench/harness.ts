@@ -35,6 +35,8 @@ export interface Bench {
   unit: string
   /** The contender that the ratios divide by. */
   base: string
+  /** What tables and plots call the base, where rows have their own. Default: its name. */
+  baseTitle?: string
   /**
    * `cpu` (the default) counts the processor time of the process, whatever else the machine does; `wall` counts what
    * passes, for work that waits for somebody.
@@ -46,6 +48,8 @@ export interface Bench {
   slice?: number
   /** Default: 15. */
   rounds?: number
+  /** How many contenders run in the form `once`, if the others do the same with more. */
+  sample?: number
   /** What the issue asks of the result. */
   promises: readonly BenchPromise[]
   plots?: readonly Plot[]
@@ -116,8 +120,9 @@ interface BenchResult {
 
 /** Prepares, measures, cleans up. */
 export async function runBench(bench: Bench, form: Form = 'full'): Promise<BenchResult> {
-  const { title, about, unit, base, clock = 'cpu', counts = 'time', plots = [] } = bench
-  const { contenders, dispose } = await bench.prepare()
+  const { title, about, unit, base, baseTitle = base, clock = 'cpu', counts = 'time', plots = [] } = bench
+  const { contenders: all, dispose } = await bench.prepare()
+  const contenders = form === 'once' ? all.slice(0, bench.sample) : all
   try {
     const rows = await measure(contenders, { base, clock, counts, ...extentOf(bench, form) })
     const tolerance = form === 'full' ? 1 : TOLERANCE
@@ -131,7 +136,7 @@ export async function runBench(bench: Bench, form: Form = 'full'): Promise<Bench
       title,
       about,
       unit,
-      base,
+      base: baseTitle,
       rows,
       promises: promises.map(({ says, holds }) => ({ says, held: holds(measured) })),
       plots,
@@ -152,7 +157,7 @@ function extentOf({ slice = 100, rounds = 15 }: Bench, form: Form): Pick<Setting
   return {
     slice: Math.min(slice, SLICES[form]),
     rounds: Math.min(rounds, ROUNDS[form]),
-    warmUp: warmUp && Math.min(warmUp, MAX_SHORT_WARM_UP),
+    warmUp: warmUp === null ? null : Math.min(warmUp, MAX_SHORT_WARM_UP),
   }
 }
 

@@ -1,6 +1,6 @@
 /** 1,000 clients of one process, and 10,000 leases of one client, next to plain etcd3. */
 import type { Bench } from './harness.js'
-import { contendersOf, type Curve, firstRow, inNewProcess } from './support-curves.js'
+import { contendersOf, type Curve, firstRow, inNewProcess, PLAIN } from './support-curves.js'
 import { startRemotes } from './support-remote.js'
 
 const CLIENTS: Curve = { sizes: [1000], label: (size) => `${String(size)} clients`, values: ['memory'] }
@@ -18,9 +18,11 @@ export const bench: Bench = {
     'process.',
   unit: 'client or lease',
   base: firstRow(LEASES),
+  baseTitle: PLAIN,
   clock: 'wall',
   slice: 0,
-  rounds: 3,
+  rounds: 2,
+  sample: 3,
   promises: [],
   prepare: async () => {
     const remotes = await startRemotes()

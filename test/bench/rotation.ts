@@ -21,8 +21,8 @@ export const bench: Bench = {
   unit: 'request',
   base: QUIET,
   clock: 'wall',
-  slice: 3000,
-  rounds: 9,
+  slice: 2000,
+  rounds: 7,
   promises: [
     { says: 'at most 1.2 × the latency without rotation', holds: (measured) => measured(ROTATING).ratio <= 1.2 },
     {

@@ -2,8 +2,10 @@
 import type { Plot, RemoteContender } from './harness.js'
 import type { Answer, Remote, startRemotes } from './support-remote.js'
 
+export const PLAIN = 'plain etcd3'
+
 const CLIENTS = [
-  { name: 'plain etcd3', kind: 'plain', http2: undefined },
+  { name: PLAIN, kind: 'plain', http2: undefined },
   { name: 'etcd-mtls, http2: node', kind: 'ours', http2: 'node' },
   { name: 'etcd-mtls, http2: frames', kind: 'ours', http2: 'frames' },
 ] as const
