@@ -241,7 +241,7 @@ describe('calls without a ready endpoint', () => {
     await expect.poll(() => client.tls.endpoints[0]?.state).toBe('ready')
   })
 
-  it('at most 10,000 calls wait, and one more fails at once with a typed error', async () => {
+  it('lets 10,000 calls wait, and fails one more at once with a typed error', async () => {
     await using client = await connect({ endpoints })
     await cut(client)
     const options = { deadline: Date.now() + 600_000 }

@@ -105,7 +105,7 @@ export class ModelStream {
     }
   }
 
-  /** The next message to the client; null if there is none. */
+  /** The next message to the client; null: nothing is queued. */
   send(): Buffer | null {
     if (this.#outgoing.length === 0) this.#sendLoop()
     return this.#outgoing.shift() ?? null

@@ -42,7 +42,7 @@ class HeldData {
     this.#pieces.push(this.#slab.subarray(this.#start, this.#end))
   }
 
-  /** Removes the first piece; null: there is none. */
+  /** Removes the first piece; null: nothing is held. */
   take(): Buffer | null {
     const piece = this.#pieces.shift()
     if (this.#pieces.length === 0) this.#start = this.#end

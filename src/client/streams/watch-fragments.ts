@@ -21,7 +21,7 @@ export class WatchFragments {
     this.#limit = limit
   }
 
-  /** The revision of which a watch has only a part; null if there is none. */
+  /** The revision of which a watch has only a part; null: it has whole revisions only. */
   unfinishedRevision(watchId: bigint): bigint | null {
     return this.#unfinished.get(watchId)?.revision ?? null
   }

@@ -105,7 +105,7 @@ export class TypeRegistry {
   }
 }
 
-/** The full name of a type, which is looked up in each scope from the inside out; null if there is none. */
+/** The full name of a type, which is looked up in each scope from the inside out; null for an unknown type. */
 function resolve(name: string, scope: string, types: ReadonlyMap<string, unknown>): string | null {
   if (name.startsWith('.')) return types.has(name.slice(1)) ? name.slice(1) : null
   for (let outer = scope; outer !== ''; outer = outer.slice(0, Math.max(0, outer.lastIndexOf('.')))) {

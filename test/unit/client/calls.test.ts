@@ -124,7 +124,7 @@ describe.concurrent.each(CALL_FORMS)('$name', (form) => {
     expect(timeouts[1]).toBeLessThanOrEqual(600_000)
   })
 
-  it('is answered by mock(), and by the server again after unmock()', async () => {
+  it('gets its answer from mock(), and from the server again after unmock()', async () => {
     await using peer = await grpcPeer(pki.server)
     await using client = await connect(peer)
     const calls: unknown[] = []

@@ -97,7 +97,7 @@ describe('a stream', () => {
     await peer.next(FrameType.WINDOW_UPDATE, ({ stream }) => stream === 1)
   })
 
-  it('is reset, and its late frames still update the table of headers', async () => {
+  it('resets a stream, and its late frames still update the table of headers', async () => {
     const { peer, open } = connect()
     const { stream } = open()
     stream.close(ErrorCode.CANCEL)

@@ -38,7 +38,7 @@ async function pinged(peer: Http2Peer): Promise<void> {
 }
 
 describe('held data', () => {
-  it('is passed once and in order if its reader pauses and resumes while it receives a piece', async () => {
+  it('passes held data once and in order if its reader pauses and resumes while it receives a piece', async () => {
     const { stream, seen } = await held([5000, 6000, 7000])
     const onData = seen.onData.bind(seen)
     seen.onData = (piece) => {
@@ -65,7 +65,7 @@ describe('held data', () => {
     expect(seen.events.slice(4)).toEqual(['data 7000', 'end', 'close 0'])
   })
 
-  it('is not lost if its reader throws', async () => {
+  it('loses no held data if its reader throws', async () => {
     const { stream, seen } = await held([5000, 6000], true)
     const onData = seen.onData.bind(seen)
     seen.onData = (piece) => {
@@ -90,7 +90,7 @@ describe('held data', () => {
     expect(memory).toBeLessThan(2 * seen.bytes)
   })
 
-  it('is still passed after a reset with NO_ERROR that follows a complete answer', async () => {
+  it('passes held data after a reset with NO_ERROR that follows a complete answer', async () => {
     const { peer, stream, seen } = await held([5000, 6000], true)
     peer.send(FrameType.RST_STREAM, { stream: 1, payload: number(ErrorCode.NO_ERROR) })
     await pinged(peer)
@@ -98,7 +98,7 @@ describe('held data', () => {
     expect(seen.events).toEqual(['head 200', 'trailers 0', 'data 5000', 'data 6000', 'end', 'close 0'])
   })
 
-  it('is discarded without a reset if the stream is closed after both sides have ended it', async () => {
+  it('discards held data without a reset if the stream is closed after both sides have ended it', async () => {
     const { peer, stream, seen } = await held([5000], true)
     stream.close(ErrorCode.CANCEL)
     expect(await seen.closed).toBe(ErrorCode.CANCEL)
@@ -153,7 +153,7 @@ describe('a request that waits for a window', () => {
     expect(await other.seen.closed).toBe(ErrorCode.NO_ERROR)
   })
 
-  it('is discarded if it is cancelled, and a later window sends none of it', async () => {
+  it('discards a waiting request that is cancelled, and a later window sends none of it', async () => {
     const { peer, stream, seen } = await waiting()
     stream.close(ErrorCode.CANCEL)
     expect(await seen.closed).toBe(ErrorCode.CANCEL)
@@ -162,14 +162,14 @@ describe('a request that waits for a window', () => {
     expect(peer.frames.some(({ type }) => type === FrameType.DATA)).toBe(false)
   })
 
-  it('is discarded with NO_ERROR if the server has answered without it', async () => {
+  it('discards a waiting request with NO_ERROR if the server has answered without it', async () => {
     const { peer, seen } = await waiting()
     peer.sendBytes(emptyAnswerFrames(1))
     expect((await peer.next(FrameType.RST_STREAM)).payload).toEqual(number(ErrorCode.NO_ERROR))
     expect(await seen.closed).toBe(ErrorCode.NO_ERROR)
   })
 
-  it('is discarded with NO_ERROR if its caller ends it after the answer', async () => {
+  it('discards a waiting request with NO_ERROR if its caller ends it after the answer', async () => {
     const { peer, session } = await waiting()
     const seen = new Recorder()
     const stream = session.request(REQUEST, seen, null)
@@ -214,7 +214,7 @@ describe('a server that does not read', () => {
     expect(peer.frames.filter(({ type }) => type === FrameType.DATA)).toHaveLength(count - 1)
   })
 
-  it('loses its connection at 16 MiB of requests, of which none that waits counts as sent', async () => {
+  it('loses its connection at 16 MiB of requests, and those that wait count as unprocessed', async () => {
     const { peer, session, closed } = connectFrames()
     await pinged(peer)
     peer.end.pause()
