@@ -2,8 +2,9 @@ import { checkOptions } from '../report/option-error.js'
 import type { Inputs } from './assemble.js'
 import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
-import { fileOfOption, readInputs, readPassphraseOption } from './load-inputs.js'
+import { fileOfOption, type NamedFile, readInputs, readPassphraseOption } from './load-inputs.js'
 import { isContentNotName } from './recognize.js'
+import type { HostPath } from '../files/in-root.js'
 import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 
 /** Options of {@link fromFiles}. Relative paths start from the working directory at the time of the call. */
@@ -41,11 +42,22 @@ export function fromFiles(options: FromFilesOptions): WatchableSource {
     key: fileOfOption('key', options.key),
     crl: options.crl === undefined ? null : fileOfOption('crl', options.crl),
   }
+  return sourceOf(files, options)
+}
+
+type LocatedFile = NamedFile & { readonly path: HostPath }
+
+/** A source of files that other options name. */
+export function sourceOf(
+  files: Readonly<Record<'ca' | 'cert' | 'key', LocatedFile>> & Partial<Record<'clientCa' | 'crl', LocatedFile | null>>,
+  options: Pick<FromFilesOptions, 'passphrase' | 'watch'> = {},
+): WatchableSource {
+  const { clientCa = null, crl = null } = files
   const passphrase = readPassphraseOption(options.passphrase)
   const timing = readWatchOptions(options.watch)
   // The value may be a private key instead of its path.
   const shown = [files.ca, files.cert, files.key].map(({ file, namedBy }) => (isContentNotName(file) ? namedBy : file))
-  const paths = Object.values(files).flatMap((each) => (each === null ? [] : [each.path]))
-  const gather = (): Promise<Inputs> => readInputs(files, passphrase)
+  const paths = [files.ca, clientCa, files.cert, files.key, crl].flatMap((each) => (each === null ? [] : [each.path]))
+  const gather = (): Promise<Inputs> => readInputs({ ...files, clientCa, crl }, passphrase)
   return new FileSource(`files ${shown.join(', ')}`, { gather, paths: () => paths, timing })
 }

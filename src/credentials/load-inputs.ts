@@ -1,8 +1,9 @@
 /** Makes inputs from strings and files, and checks the options that name them. */
-import { constants, type Stats } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type HostPath, useHostFile } from '../files/in-root.js'
 import { isError } from '../report/errors.js'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
@@ -18,7 +19,7 @@ export interface NamedFile extends FileName {
   /** The option that names it, such as `option "ca"`. It is shown instead of a name that may be a secret. */
   readonly namedBy: string
   /** The path that is opened. Default: `file`. */
-  readonly path?: string | undefined
+  readonly path?: HostPath | undefined
   /** Whether the permissions of other users are checked. Default: true. */
   readonly checkMode?: boolean | undefined
 }
@@ -131,20 +132,18 @@ interface FileName {
  * @param limit Most bytes read.
  * @returns The contents, or the finding for why they cannot be read.
  */
-export async function readMaterialFile(path: string, name: FileName, limit: number): Promise<FileContent | Finding> {
+export async function readMaterialFile(path: HostPath, name: FileName, limit: number): Promise<FileContent | Finding> {
   try {
     // Checked before opening, because opening a device has effects, and after, because the file may have been replaced.
-    const before = unsupportedFile(await stat(path), name, limit)
-    if (before !== null) return before
-    return await readOpened(path, name, limit)
+    return await useHostFile(path, async ({ stats, open }) => {
+      return unsupportedFile(stats, name, limit) ?? (await readOpened(await open(), name, limit))
+    })
   } catch (error) {
     return fileError(error, name)
   }
 }
 
-async function readOpened(path: string, name: FileName, limit: number): Promise<FileContent | Finding> {
-  // Without O_NONBLOCK, opening a FIFO waits for a writer. On Windows the constant is undefined and counts as 0.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+async function readOpened(handle: FileHandle, name: FileName, limit: number): Promise<FileContent | Finding> {
   try {
     const stats = await handle.stat()
     const refused = unsupportedFile(stats, name, limit)

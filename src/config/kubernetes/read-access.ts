@@ -1,8 +1,9 @@
 /** Reads endpoints and credentials of etcd from the configuration of kube-apiserver or kubeadm. */
-import { join, posix } from 'node:path'
+import { posix, resolve } from 'node:path'
 import type { WatchableSource } from '../../credentials/credentials.js'
-import { fromFiles } from '../../credentials/from-files.js'
+import { sourceOf } from '../../credentials/from-files.js'
 import { readMaterialFile } from '../../credentials/load-inputs.js'
+import { type HostPath, hostPathText } from '../../files/in-root.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
@@ -25,7 +26,10 @@ export interface EtcdAccess {
 
 /** Options of the readers. */
 export interface AccessOptions {
-  /** The folder at which the root of the control-plane node is mounted, for a tool in a pod. Default: `'/'`. */
+  /**
+   * The folder at which the root of the control-plane node is mounted, for a tool in a pod. No path and no link leaves it:
+   * an absolute link of the node leads below it. Default: `'/'`.
+   */
   root?: string | undefined
 }
 
@@ -118,7 +122,12 @@ function readRoot(options: AccessOptions): string {
   checkOptions('options', options, ['root'])
   const { root = '/' } = options
   if (typeof root !== 'string' || root === '' || root.includes('\0')) throw textInvalid('options.root', root, 'a path')
-  return root
+  return resolve(root)
+}
+
+/** The path on the node. */
+function onNode(path: string, root: string): HostPath {
+  return root === resolve('/') ? resolve(path) : { root, path }
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_CONFIG_INVALID` */
@@ -141,7 +150,7 @@ async function open<K extends string>(
 }
 
 async function readNodeFile(path: string, root: string): Promise<ConfigText | Finding> {
-  const content = await readMaterialFile(root === '/' ? path : join(root, path), { file: path }, MAX_CONFIG_BYTES)
+  const content = await readMaterialFile(onNode(path, root), { file: path }, MAX_CONFIG_BYTES)
   return 'code' in content ? content : decodeText(content.bytes, path)
 }
 
@@ -156,17 +165,24 @@ function access(origin: Origin, read: ReadAccess, file: string | null, root: str
     const reason = 'refused' in reading ? reading.refused : reading.url.isTls ? null : 'has no TLS'
     if (reason !== null) findings.push(finding('config/url-invalid', { ...place, url: text, reason }))
   }
-  const paths = { ca: '', cert: '', key: '' }
+  const paths: Record<Role, HostPath> = { ca: '', cert: '', key: '' }
   for (const role of ROLES) {
     const named = read[role]
     if (named === undefined || named.text === '') findings.push(missing(origin[role]))
-    else if (named.path !== null) paths[role] = join(root, named.path)
+    else if (named.path !== null) paths[role] = onNode(named.path, root)
     else {
       findings.push(finding('config/volume-invalid', { ...named.place, kind: 'not on the host', names: [named.text] }))
     }
   }
   if (findings.length > 0 || first === undefined) throw refused(origin, findings)
-  return { endpoints: [first, ...others], credentials: fromFiles(paths) }
+  const located = (role: Role) => {
+    const path = paths[role]
+    return { role, file: hostPathText(path), namedBy: origin[role], path }
+  }
+  return {
+    endpoints: [first, ...others],
+    credentials: sourceOf({ ca: located('ca'), cert: located('cert'), key: located('key') }),
+  }
 }
 
 function entries({ text, place }: Placed): Placed[] {

@@ -4,6 +4,7 @@ import type { Credentials } from '../../credentials/credentials.js'
 import { rows as materialRows } from '../../credentials/finding.js'
 import { fileInput } from '../../credentials/load-inputs.js'
 import { type Input, openInput, readCertificates, readCrls } from '../../credentials/parse-input.js'
+import { hostPathText } from '../../files/in-root.js'
 import { type CrlFlaw, hidesBlocks, type PemWithoutBlocks } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { type MaterialRole, placed } from '../../report/catalogue/place.js'
@@ -273,7 +274,7 @@ class FilesReader {
     const path = this.#read.hostPath(text)
     const given = path === null ? this.#read.givenText(text) : null
     if (path === null && given === null) return null
-    const key = `${role} ${path ?? text} ${place.option}`
+    const key = `${role} ${path === null ? text : hostPathText(path)} ${place.option}`
     const named = { role, file: text, variable: placed(place), namedBy: placed(place) }
     const input =
       this.#inputs.get(key) ??
@@ -352,7 +353,10 @@ export function rewordForEtcd(given: Finding, read: ReadMember): Finding {
   const outside = code === 'file/missing' && isInside ? read.hostPath(details.file) : null
   return outside === null
     ? forEtcd
-    : { ...forEtcd, remedy: `It would be ${outside}, outside of the container. ${forEtcd.remedy}` }
+    : {
+        ...forEtcd,
+        remedy: `It would be ${printable(hostPathText(outside))}, outside of the container. ${forEtcd.remedy}`,
+      }
 }
 
 function textsOf(value: unknown): string[] {

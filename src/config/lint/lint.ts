@@ -1,4 +1,5 @@
 /** Checks configurations: of one member, of all etcds that a text starts, or of all members of a cluster. */
+import { resolve } from 'node:path'
 import type { Finding, FindingCode, SuppressedFinding } from '../../report/finding.js'
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { makeReport, type Report } from '../../report/report.js'
@@ -175,7 +176,7 @@ function resolveLint(options: LintOptions): LintContext {
     clockSkew,
     expiryWarning,
     member: member ?? null,
-    root: root ?? null,
+    root: root === undefined ? null : resolve(root),
   }
   return { ...shared, version: parsed, ignore: checkIgnore(ignore) }
 }

@@ -1,5 +1,6 @@
 /** Determines which options are in force: flags and variables, or only the configuration file that they name. */
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import type { HostPath } from '../../files/in-root.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
@@ -14,14 +15,7 @@ import {
   textOption,
   unreadable,
 } from './read-option.js'
-import {
-  type ConfigText,
-  isUnresolved,
-  readConfigFile,
-  type ReadOptions,
-  resolveInRoot,
-  resolveRelativeTo,
-} from './text.js'
+import { type ConfigText, isUnresolved, onDisk, readConfigFile, type ReadOptions, relativeTo } from './text.js'
 import { readNamedConfig } from './yaml-config.js'
 
 export interface ReadMember extends Readonly<Pick<Reading, 'context' | 'isComplete' | 'label'>> {
@@ -33,7 +27,7 @@ export interface ReadMember extends Readonly<Pick<Reading, 'context' | 'isComple
   readonly labelPlace: ConfigPlace
   readonly configFile: ReadOption | null
   /** The path on this machine for a path in the configuration; null if the file is only in the container. */
-  hostPath(path: string): string | null
+  hostPath(path: string): HostPath | null
   givenText(path: string): ConfigText | null
 }
 
@@ -98,14 +92,13 @@ function nothingSet({ isComplete, options, others, findings }: Reading, file: st
   return isNothing ? [finding('config/nothing-set', { file })] : []
 }
 
-function onHost(path: string, { directory, mounts }: RuntimeContext, root: string | null): string | null {
-  const inRoot = (absolute: string): string => (root === null ? resolve(absolute) : resolveInRoot(root, absolute))
-  if (mounts === null) return inRoot(directory === null || path.startsWith('/') ? path : `${directory}/${path}`)
+function onHost(path: string, { directory, mounts }: RuntimeContext, root: string | null): HostPath | null {
+  if (mounts === null) return onDisk(directory === null || path.startsWith('/') ? path : `${directory}/${path}`, root)
   const found = mountOf(path, directory, mounts)
   const folder = found?.mount.outside ?? null
   if (found === null || folder === null) return null
-  if (found.mount.isRelativeToFile === true) return resolveRelativeTo(`${folder}/_`, found.rest, root)
-  return inRoot(join(folder, found.rest))
+  if (found.mount.isRelativeToFile === true) return relativeTo(`${folder}/_`, found.rest, root)
+  return onDisk(join(folder, found.rest), root)
 }
 
 function mountedText(path: string, { directory, mounts }: RuntimeContext): ConfigText | null {

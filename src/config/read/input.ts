@@ -1,5 +1,5 @@
 /** Reads every kind of configuration into one form. */
-import { dirname, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
@@ -15,6 +15,7 @@ import {
   decodeText,
   MAX_CONFIG_BYTES,
   namedFiles,
+  pathOfCaller,
   type PlaceOf,
   placesIn,
   readConfigFile,
@@ -150,7 +151,7 @@ class InputReader {
     const into = new Reading()
     if (file !== undefined) {
       const path = pathOf(file)
-      const content = await readConfigFile(resolve(path), path)
+      const content = await readConfigFile(pathOfCaller(path, this.options.root), path)
       return this.#text(content, formOf, into, 'text' in content ? dirname(path) : null)
     }
     if (yaml !== undefined) return this.#text(yaml, yamlFormOf, into)

@@ -114,7 +114,7 @@ export interface Mount {
   readonly inside: string
   /** The path on the host; null if it is not on the host, for example for a Secret. */
   readonly outside: string | null
-  /** Whether it is relative to the configuration file, to which `root` does not apply. */
+  /** Whether it is relative to the configuration file, which may be outside of `root`. */
   readonly isRelativeToFile?: true
   /** Files that the manifest contains, by their paths in the mount. The path is empty if the mount is one file. */
   readonly files?: ReadonlyMap<string, ConfigText>

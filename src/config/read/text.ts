@@ -1,7 +1,7 @@
 /** Reads texts and files, and maps offsets to lines and columns. */
-import { readlinkSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { readMaterialFile } from '../../credentials/load-inputs.js'
+import type { HostPath } from '../../files/in-root.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
@@ -116,13 +116,13 @@ export function placesIn({ text, file, origin }: ConfigText): PlaceOf {
 
 export interface ReadOptions {
   readonly readFiles: boolean
-  /** The folder that stands for the root of etcd's machine. Null: the root of this machine. */
+  /** The absolute path of the folder that stands for the root of etcd's machine. Null: the root of this machine. */
   readonly root: string | null
   /** Collects the texts, the configuration itself first. */
   readonly texts: ConfigText[]
 }
 
-export async function readConfigFile(path: string, name: string): Promise<ConfigText | Finding> {
+export async function readConfigFile(path: HostPath, name: string): Promise<ConfigText | Finding> {
   const content = await readMaterialFile(path, { file: name }, MAX_CONFIG_BYTES)
   if (!('code' in content)) return decodeText(content.bytes, name)
   // Etcd starts with an empty file.
@@ -132,7 +132,7 @@ export async function readConfigFile(path: string, name: string): Promise<Config
 /**
  * Limits the number of files and their total size.
  *
- * @param folder The folder of the configuration, for relative paths. `root` does not apply to it.
+ * @param folder The folder of the configuration, for relative paths.
  */
 export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: string | null = null): ReadNamedFile {
   let bytes = 0
@@ -141,8 +141,7 @@ export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: stri
     if (!readFiles || isUnresolved(path) || path.includes('*')) return null
     if (bytes > MAX_CONFIG_BYTES || files++ >= MAX_NAMED_FILES) return null
     const isOwn = folder !== null && !isAbsolute(path)
-    const inRoot = root === null ? resolve(path) : resolveInRoot(root, path)
-    const content = await readConfigFile(isOwn ? resolveRelativeTo(`${folder}/_`, path, root) : inRoot, path)
+    const content = await readConfigFile(isOwn ? relativeTo(`${folder}/_`, path, root) : onDisk(path, root), path)
     if ('code' in content) return content
     bytes += content.text.length
     if (bytes > MAX_CONFIG_BYTES) return tooLarge('files', path, bytes)
@@ -151,50 +150,23 @@ export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: stri
   }
 }
 
-/** The limit of Linux for one path (path_resolution(7)). */
-const MAX_LINKS = 40
-/** Longer than NAME_MAX, so that the kernel refuses the path. */
-const TOO_MANY_LINKS = 'x'.repeat(256)
-
-/**
- * Resolves a path of another machine below the folder where its root is mounted. As after chroot(2), `..` and links do
- * not leave that root. A path with too many links becomes one that cannot exist.
- */
-export function resolveInRoot(root: string, path: string): string {
-  const left = path.split('/').reverse()
-  const folders: string[] = []
-  let links = 0
-  while (left.length > 0) {
-    const name = left.pop() ?? ''
-    if (name === '..') folders.pop()
-    if (name === '' || name === '.' || name === '..') continue
-    const target = linkTarget(join(root, ...folders, name))
-    if (target === null) {
-      folders.push(name)
-      continue
-    }
-    // Do not return the link: the kernel would follow it out of the root.
-    if (links++ >= MAX_LINKS) return join(root, TOO_MANY_LINKS)
-    if (target.startsWith('/')) folders.length = 0
-    left.push(...target.split('/').reverse())
-  }
-  return join(root, ...folders)
+/** A path on etcd's machine. */
+export function onDisk(path: string, root: string | null): HostPath {
+  return root === null ? resolve(path) : { root, path }
 }
 
-function linkTarget(path: string): string | null {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return null
-  }
+/** A path of the caller on this machine. If it is below the root, its links do not leave the root. */
+export function pathOfCaller(given: string, root: string | null): HostPath {
+  const path = resolve(given)
+  if (root === null || (path !== root && !path.startsWith(join(root, sep)))) return path
+  return { root, path: path.slice(root.length) }
 }
 
 /** A path relative to a file of the caller. If that file is below the root, the path does not leave the root. */
-export function resolveRelativeTo(file: string, path: string, root: string | null): string {
-  const folder = dirname(resolve(file))
-  const top = root === null ? null : resolve(root)
-  if (top === null || (folder !== top && !folder.startsWith(join(top, sep)))) return resolve(folder, path)
-  return resolveInRoot(top, path.startsWith('/') ? path : join(folder.slice(top.length), '/') + path)
+export function relativeTo(file: string, path: string, root: string | null): HostPath {
+  const folder = pathOfCaller(dirname(resolve(file)), root)
+  if (typeof folder === 'string') return resolve(folder, path)
+  return { ...folder, path: path.startsWith('/') ? path : `${folder.path}/${path}` }
 }
 
 /** Whether a value has placeholders: variables, commands, template expressions, or specifiers of systemd. */

@@ -4,6 +4,7 @@ import { lstat, readlink } from 'node:fs/promises'
 import { basename, dirname, join, parse, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MAX_DELAY, parseDuration } from '../../report/duration.js'
+import type { HostPath } from '../../files/in-root.js'
 import { isError } from '../../report/errors.js'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { untilAborted } from '../source.js'
@@ -75,8 +76,8 @@ export const watchDirectory: WatchDirectory = (directory, onChange, onError) => 
 }
 
 export interface FollowedFiles {
-  /** The current absolute paths of the files. */
-  readonly paths: () => readonly string[]
+  /** The current paths of the files, absolute or below a root. */
+  readonly paths: () => readonly HostPath[]
   readonly timing: WatchTiming
   /** Default: {@link watchDirectory}. */
   readonly watchDirectory?: WatchDirectory | undefined
@@ -214,7 +215,7 @@ interface ResolvedPath {
 }
 
 /** Resolves the paths. Missing entries are part of the result, not errors. */
-export async function resolvePaths(paths: readonly string[]): Promise<ResolvedPaths> {
+export async function resolvePaths(paths: readonly HostPath[]): Promise<ResolvedPaths> {
   const traces = await Promise.all(paths.map((path) => resolvePath(path)))
   const names = new Map<string, Set<string>>()
   for (const { directory, name } of traces.flatMap(({ places }) => places)) {
@@ -232,17 +233,18 @@ export async function resolvePaths(paths: readonly string[]): Promise<ResolvedPa
 /** Most links in one path, as in Linux (MAXSYMLINKS). */
 const MAX_LINKS = 40
 
-/** Resolves an absolute path one name at a time, as the operating system does. */
-async function resolvePath(path: string): Promise<ResolvedPath> {
-  const { root } = parse(path)
+/** Resolves an absolute path one name at a time, as the operating system does, or a path below a root. */
+async function resolvePath(given: HostPath): Promise<ResolvedPath> {
+  const isInRoot = typeof given !== 'string'
+  const { root, path } = isInRoot ? given : { root: parse(given).root, path: given.slice(parse(given).root.length) }
   const places: { directory: string; name: string }[] = []
   const signature: string[] = []
-  const names = split(path, root)
+  const names = split(path)
   let directory = root
   let links = 0
   for (let name = names.shift(); name !== undefined; name = names.shift()) {
     if (name === '..') {
-      directory = dirname(directory)
+      if (directory !== root) directory = dirname(directory)
       continue
     }
     const entry = await readEntry(join(directory, name))
@@ -257,15 +259,14 @@ async function resolvePath(path: string): Promise<ResolvedPath> {
     signature.push(entry.target)
     if (++links > MAX_LINKS) break
     const { root: targetRoot } = parse(entry.target)
-    if (targetRoot !== '') directory = targetRoot
-    names.unshift(...split(entry.target, targetRoot))
+    if (targetRoot !== '') directory = isInRoot ? root : targetRoot
+    names.unshift(...split(entry.target.slice(targetRoot.length)))
   }
   return { places, signature: signature.join(' ') }
 }
 
-function split(path: string, root: string): string[] {
-  const names = path.slice(root.length).split(sep)
-  return names.filter((name) => name !== '' && name !== '.')
+function split(path: string): string[] {
+  return path.split(sep).filter((name) => name !== '' && name !== '.')
 }
 
 interface Entry {

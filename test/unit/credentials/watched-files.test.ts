@@ -81,6 +81,14 @@ it('takes the root for the directory above the root', async () => {
   expect(found.directories.get('/')?.names).toEqual(new Set(['etc']))
 })
 
+it('follows links of another machine below the folder where its root is mounted', async () => {
+  link('absolute', '/one')
+  link('above', '../../../one')
+  file('one/file')
+  const found = await resolvePaths(['/absolute/file', '/above/file', '/../one/file'].map((path) => ({ root, path })))
+  expect([...found.directories.keys()].map((each) => each.replace(root, '.'))).toEqual(['.', './one'])
+})
+
 describe('the signature', () => {
   it('differs if and only if contents, a file, or a link change', async () => {
     const seen = new Set<string>()

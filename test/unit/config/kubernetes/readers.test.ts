@@ -1,5 +1,5 @@
 /** Reads options of etcd in Kubernetes manifests. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
@@ -95,6 +95,22 @@ describe('of kube-apiserver', () => {
       files: Object.values(files).map((file) => join(root, file)),
     })
   })
+
+  it('an absolute link of the node leads below its root, and no link leads out of it', async () => {
+    const root = temporaryRoot({ '/real/ca.crt': 'own', '/../outside/ca.crt': 'secret', '/../outside/kube.txt': flags.join(' ') })
+    symlinkSync('/real', join(root, 'pki'))
+    symlinkSync(join(root, '../outside'), join(root, 'out'))
+    const codes = async (path: string): Promise<string[]> => {
+      const given = flags.map((flag) => flag.replace(/=\/pki.*/, `=${path}`))
+      const { credentials } = await fromKubeApiserver({ flags: given }, { root })
+      const error: unknown = await credentials.load().catch((reason: unknown) => reason)
+      if (!isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE')) throw error
+      return [...new Set(error.details.findings.map(({ code }) => code))]
+    }
+    expect(await codes('/pki/ca.crt')).toEqual(['input/unexpected-content'])
+    for (const path of ['/out/ca.crt', '/../outside/ca.crt']) expect(await codes(path)).toEqual(['file/missing'])
+    expect(await refusal(fromKubeApiserver({ file: '/out/kube.txt' }, { root }))).toEqual(['file/missing'])
+  }) // prettier-ignore
 
   it.each<[string, Parameters<typeof fromKubeApiserver>[0], string[]]>([
     ['another program', { flags: 'kube-scheduler --etcd-servers=a' }, ['config/no-etcd']],

@@ -1,0 +1,223 @@
+/**
+ * Opens paths of another machine below the folder where its root is mounted. As after chroot(2), `..` and links do not leave
+ * that root, also while its owner replaces folders and files.
+ */
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, lstat, open, readlink, realpath, stat } from 'node:fs/promises'
+import { dirname, join, sep } from 'node:path'
+import { systemCode } from './write-failed.js'
+
+/** A path of this machine, or a path below the root of another one. */
+export type HostPath = string | InRoot
+
+export interface InRoot {
+  readonly root: string
+  readonly path: string
+}
+
+/** The path on this machine. Only for people: links on it may leave the root. */
+export function hostPathText(path: HostPath): string {
+  return typeof path === 'string' ? path : join(path.root, path.path)
+}
+
+/** A folder on the way to a file, or the file. `path` begins at the root, and has no links. */
+export interface Passed {
+  readonly path: string
+  readonly stats: Stats
+}
+
+export interface FoundFile {
+  readonly stats: Stats
+  /** Opens what was found, for reading. It does not wait for a FIFO or a device. The caller closes it. */
+  readonly open: () => Promise<FileHandle>
+}
+
+/** The limit of Linux for one path (path_resolution(7)). */
+const MAX_LINKS = 40
+/** Limits the steps, links included, and so the open folders. Paths of etcd's files have fewer than ten names. */
+const MAX_NAMES = 256
+
+/** Finds a file and calls `use` with it. On a path of this machine, the operating system follows all links. */
+export async function useHostFile<T>(path: HostPath, use: (found: FoundFile) => Promise<T>): Promise<T> {
+  if (typeof path !== 'string') return useInRoot(path, use)
+  // Without O_NONBLOCK, opening a FIFO waits for a writer. On Windows the constant is undefined and counts as 0.
+  return use({ stats: await stat(path), open: () => open(path, O_RDONLY | O_NONBLOCK) })
+}
+
+/**
+ * The folders that a process passes on its way to a file, and the file. What cannot be found is not in the result: `file` is
+ * then null.
+ */
+export async function passedBy(path: HostPath): Promise<{ folders: readonly Passed[]; file: Passed | null }> {
+  const passed: Passed[] = []
+  try {
+    if (typeof path !== 'string') await useInRoot(path, () => Promise.resolve(), { passed })
+    else for (const each of pathsOf(path)) passed.push({ path: each, stats: await stat(each) })
+  } catch (error) {
+    if (systemCode(error) === null) throw error
+    return { folders: passed, file: null }
+  }
+  const file = passed.at(-1) ?? null
+  return { folders: passed.slice(0, -1), file }
+}
+
+function pathsOf(path: string): string[] {
+  const folder = dirname(path)
+  return folder === path ? [path] : [...pathsOf(folder), path]
+}
+
+interface WalkOptions {
+  /** Whether to open folders by their descriptors. Default: whether that works here. */
+  readonly hasDescriptors?: boolean
+  /** Each folder on the way is appended, and the file. */
+  readonly passed?: Passed[]
+}
+
+/**
+ * Finds a path below `root`, and calls `use` with it. An absolute link starts again at the root.
+ *
+ * On Linux each name is opened in the folder that is already open, so a folder that is replaced meanwhile leads nowhere else.
+ * Node has no openat(2); the kernel resolves /proc/self/fd/N/NAME in the same way (proc_pid_fd(5)). Elsewhere, and without
+ * /proc, the real path is compared before and after opening. That is not safe against each replacement.
+ *
+ * @throws Errors of the file system, among them ELOOP for too many links and ENAMETOOLONG for too many names.
+ */
+export async function useInRoot<T>(
+  { root, path }: InRoot,
+  use: (found: FoundFile) => Promise<T>,
+  { hasDescriptors, passed = [] }: WalkOptions = {},
+): Promise<T> {
+  const top = await openRoot(root, hasDescriptors)
+  const opened = [top]
+  try {
+    return await use(await walk(top, path, opened, passed))
+  } finally {
+    await Promise.all(opened.map((each) => each.close()))
+  }
+}
+
+/** A directory, a file or a link that was found. */
+interface Entry {
+  readonly stats: Stats
+  /** Null unless it is a link. */
+  readonly target: string | null
+  /** An entry of this directory. */
+  readonly child: (name: string) => Promise<Entry>
+  readonly open: () => Promise<FileHandle>
+  readonly close: () => Promise<void>
+}
+
+/** @param opened Each entry that must be closed is appended. */
+async function walk(top: Entry, path: string, opened: Entry[], passed: Passed[]): Promise<Entry> {
+  const left = path.split(SEPARATOR).reverse()
+  const above: { path: string; entry: Entry }[] = []
+  let here = { path: '', entry: top }
+  let links = 0
+  for (let names = 0; left.length > 0;) {
+    const name = left.pop() ?? ''
+    if (name === '' || name === '.') continue
+    if (++names > MAX_NAMES) throw failure('ENAMETOOLONG', path)
+    // Not the parent that the kernel finds: the folder may have been moved out of the root.
+    if (name === '..') {
+      here = above.pop() ?? here
+      continue
+    }
+    const entry = await here.entry.child(name)
+    opened.push(entry)
+    const { stats, target } = entry
+    if (target === null) {
+      above.push(here)
+      here = { path: `${here.path}/${name}`, entry }
+      passed.push({ path: here.path, stats })
+      continue
+    }
+    if (++links > MAX_LINKS) throw failure('ELOOP', path)
+    if (SEPARATOR.test(target.slice(0, 1))) here = above.splice(0)[0] ?? here
+    left.push(...target.split(SEPARATOR).reverse())
+  }
+  return here.entry
+}
+
+const SEPARATOR = sep === '/' ? /\// : /[\\/]/
+
+function failure(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code })
+}
+
+async function openRoot(root: string, hasDescriptors?: boolean): Promise<Entry> {
+  if (hasDescriptors ?? process.platform === 'linux') {
+    const handle = await open(root, O_PATH | O_DIRECTORY)
+    const entry = await descriptorEntry(handle, null)
+    if (hasDescriptors === true || (await isUsable(handle, entry.stats))) return entry
+    await handle.close()
+  }
+  const top = await realpath(root)
+  return pathEntry(top, top)
+}
+
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
+/**
+ * It opens a name without the right to read it and without effects on devices, and also a link (open(2)). Node does not
+ * export it. The value is the same on each architecture that Node supports (asm-generic/fcntl.h).
+ */
+const O_PATH = 0o10000000
+
+function descriptorPath({ fd }: FileHandle, name = ''): string {
+  return `/proc/self/fd/${String(fd)}${name === '' ? '' : '/'}${name}`
+}
+
+/** Not if /proc is not mounted, nor after a change of the user, after which it belongs to root (PR_SET_DUMPABLE(2const)). */
+async function isUsable(folder: FileHandle, { ino, dev }: Stats): Promise<boolean> {
+  const same = await stat(descriptorPath(folder)).catch(() => null)
+  return same?.ino === ino && same.dev === dev
+}
+
+/** Closes the handle if it throws. */
+async function descriptorEntry(handle: FileHandle, link: string | null): Promise<Entry> {
+  try {
+    const stats = await handle.stat()
+    return {
+      stats,
+      // If another link has replaced this one, that link is as good: both are resolved below the root.
+      target: stats.isSymbolicLink() && link !== null ? await readlink(link) : null,
+      child: async (name) => {
+        const path = descriptorPath(handle, name)
+        return descriptorEntry(await open(path, O_PATH | O_NOFOLLOW), path)
+      },
+      open: async () => open(descriptorPath(handle), O_RDONLY | O_NONBLOCK),
+      close: async () => handle.close(),
+    }
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/** @param top The real path of the root. */
+async function pathEntry(path: string, top: string): Promise<Entry> {
+  const stats = path === top ? await stat(path) : await lstat(path)
+  return {
+    stats,
+    target: stats.isSymbolicLink() ? await readlink(path) : null,
+    child: async (name) => pathEntry(join(path, name), top),
+    open: async () => openUnmoved(path, top),
+    close: () => Promise.resolve(),
+  }
+}
+
+/** Throws if the path leads out of `top`, or changes meanwhile. */
+async function openUnmoved(path: string, top: string): Promise<FileHandle> {
+  const before = await realpath(path)
+  const handle = await open(before, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+  try {
+    const [opened, now] = [await handle.stat({ bigint: true }), await lstat(before, { bigint: true })]
+    const isInside = before === top || before.startsWith(top.endsWith(sep) ? top : `${top}${sep}`)
+    const isSame = (await realpath(path)) === before && opened.ino === now.ino && opened.dev === now.dev
+    if (isInside && isSame) return handle
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+  await handle.close()
+  throw failure('ESTALE', path)
+}

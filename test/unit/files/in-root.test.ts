@@ -1,0 +1,145 @@
+/** Paths below the root of another machine: `..` and links stay below it, and nothing but a plain file is waited for. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { passedBy, useInRoot } from '../../../src/files/in-root.js'
+
+let base: string
+let root: string
+
+beforeAll(() => {
+  base = realpathSync(mkdtempSync(join(tmpdir(), 'etcd-mtls-in-root-')))
+  root = join(base, 'disk')
+  const files = {
+    'disk/etc/etcd/a.crt': 'own',
+    'disk/etc/passwd': 'users',
+    'outside/a.crt': 'secret',
+    'a.crt': 'secret',
+  }
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(base, name)), { recursive: true })
+    writeFileSync(join(base, name), text)
+  }
+  const links = {
+    absolute: '/etc/etcd',
+    'etc/up': '../../../../../../etc/etcd',
+    'etc/etcd/key.pem': '/etc/passwd',
+    loop: 'loop',
+    out: join(base, 'outside'),
+    'out.crt': join(base, 'outside/a.crt'),
+    'out-relative': '../outside',
+    dangling: 'nowhere',
+  }
+  for (const [name, target] of Object.entries(links)) symlinkSync(target, join(root, name))
+  symlinkSync('/etc/passwd', join(root, 'l0'))
+  for (let i = 1; i <= 60; i++) symlinkSync(`l${String(i - 1)}`, join(root, `l${String(i)}`))
+  execFileSync('mkfifo', [join(root, 'fifo')], { stdio: 'pipe' })
+  symlinkSync(root, join(base, 'link-to-disk'))
+})
+afterAll(() => {
+  rmSync(base, { recursive: true })
+})
+
+/** The contents, or the code of the error. */
+async function read(path: string, hasDescriptors: boolean, top = root): Promise<string> {
+  try {
+    return await useInRoot(
+      { root: top, path },
+      async ({ stats, open }) => {
+        if (!stats.isFile()) return stats.isDirectory() ? 'a folder' : 'neither a file nor a folder'
+        await using file = await open()
+        return (await file.readFile()).toString()
+      },
+      { hasDescriptors },
+    )
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error)
+  }
+}
+
+const openFiles = (): number => readdirSync('/proc/self/fd').length
+
+describe.each([
+  ['descriptors', true],
+  ['real paths', false],
+])('a root that is checked by %s', (_, hasDescriptors) => {
+  it.each([
+    ['/etc/etcd/a.crt', 'own'],
+    ['etc//etcd/./a.crt', 'own'],
+    ['/etc/etcd/../etcd/a.crt', 'own'],
+    ['/../../../etc/etcd/a.crt', 'own'],
+    ['/../../../../../../../../../../../../etc/passwd', 'users'],
+    ['/absolute/a.crt', 'own'],
+    ['/absolute/../passwd', 'users'],
+    ['/etc/up/a.crt', 'own'],
+    ['/etc/etcd/key.pem', 'users'],
+    ['/l39', 'users'],
+    ['/l40', 'ELOOP'],
+    ['/l60', 'ELOOP'],
+    ['/loop/a', 'ELOOP'],
+    ['/out/a.crt', 'ENOENT'],
+    ['/out.crt', 'ENOENT'],
+    ['/out-relative/a.crt', 'ENOENT'],
+    ['/../a.crt', 'ENOENT'],
+    ['/dangling', 'ENOENT'],
+    ['/etc/passwd/a', 'ENOTDIR'],
+    ['/', 'a folder'],
+    ['/etc/..', 'a folder'],
+    ['/fifo', 'neither a file nor a folder'],
+    ['/a/..'.repeat(200), 'ENOENT'],
+    ['/etc/..'.repeat(200), 'ENAMETOOLONG'],
+  ])('resolves %s to %s', async (path, expected) => {
+    const before = openFiles()
+    expect(await read(path, hasDescriptors)).toBe(expected)
+    expect(openFiles()).toBe(before)
+  })
+
+  it('may be named by a link', async () => {
+    expect(await read('/absolute/a.crt', hasDescriptors, join(base, 'link-to-disk'))).toBe('own')
+    expect(await read('/out/a.crt', hasDescriptors, join(base, 'link-to-disk'))).toBe('ENOENT')
+  })
+
+  it('is reported as missing if it is missing', async () => {
+    expect(await read('/a', hasDescriptors, join(base, 'none'))).toBe('ENOENT')
+  })
+
+  it('is not left through a folder that is replaced by a link between finding and opening a file', async () => {
+    const before = openFiles()
+    const place = join(root, `moved-${String(hasDescriptors)}`)
+    mkdirSync(place)
+    writeFileSync(join(place, 'a.crt'), 'own')
+    const text = useInRoot(
+      { root, path: `/${place.slice(root.length)}/a.crt` },
+      async ({ open }) => {
+        rmSync(place, { recursive: true })
+        symlinkSync(join(base, 'outside'), place)
+        await using file = await open()
+        return (await file.readFile()).toString()
+      },
+      { hasDescriptors },
+    )
+    // The descriptor still has the file; a path does not.
+    await (hasDescriptors ? expect(text).resolves.toBe('own') : expect(text).rejects.toMatchObject({ code: 'ESTALE' }))
+    expect(openFiles()).toBe(before)
+  })
+})
+
+describe('the folders on the way to a file', () => {
+  it('have the paths of the machine whose root it is, without links', async () => {
+    const { folders, file } = await passedBy({ root, path: '/etc/up/key.pem' })
+    expect(folders.map(({ path }) => path)).toEqual(['/etc', '/etc', '/etc/etcd', '/etc'])
+    expect(file?.path).toBe('/etc/passwd')
+  })
+
+  it('are those that are found, if the file is missing', async () => {
+    const { folders, file } = await passedBy({ root, path: '/etc/none/a.crt' })
+    expect([folders.map(({ path }) => path), file]).toEqual([['/etc'], null])
+  })
+
+  it('begin at the root of this machine without another root', async () => {
+    const { folders, file } = await passedBy(join(base, 'a.crt'))
+    expect([folders[0]?.path, folders.at(-1)?.path, file?.path]).toEqual(['/', base, join(base, 'a.crt')])
+  })
+})
