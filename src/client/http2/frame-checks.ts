@@ -21,12 +21,9 @@ export class Glut {
 
   /** @throws {ConnectionError} */
   add(): void {
-    this.#allowance -= 1
-    if (this.#allowance > 0) return
-    const now = performance.now()
-    this.#allowance = Math.min(BURST, (now - this.#since) * PER_MILLISECOND)
-    this.#since = now
+    if (this.#allowance < 1) this.#refill()
     if (this.#allowance < 1) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'too many frames without content')
+    this.#allowance -= 1
   }
 
   /** We sent a frame with so many bytes of data. */
@@ -36,6 +33,12 @@ export class Glut {
 
   noteReset(): void {
     this.#allow(PER_RESET)
+  }
+
+  #refill(): void {
+    const now = performance.now()
+    this.#allowance = Math.min(BURST, this.#allowance + (now - this.#since) * PER_MILLISECOND)
+    this.#since = now
   }
 
   #allow(frames: number): void {

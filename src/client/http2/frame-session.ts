@@ -399,7 +399,7 @@ export class FrameSession implements Http2Session {
     const change = this.#peer.apply(payload)
     for (const stream of this.#streams.values()) stream.addSendWindow(change)
     this.#encoder.limitTable(this.#peer.headerTable)
-    this.#output.acknowledge(FrameType.SETTINGS, new Uint8Array())
+    this.#acknowledge(FrameType.SETTINGS, NOTHING)
     if (this.#hasSettings) this.#glut.add()
     this.#hasSettings = true
     this.listener.onSettings()
@@ -409,9 +409,13 @@ export class FrameSession implements Http2Session {
   #receivePing(flags: number, id: number, payload: Buffer): void {
     expectConnection(id)
     expectLength(payload, 8)
-    if ((flags & Flag.ACK) !== 0) return
     this.#glut.add()
-    this.#output.acknowledge(FrameType.PING, payload)
+    if ((flags & Flag.ACK) === 0) this.#acknowledge(FrameType.PING, payload)
+  }
+
+  #acknowledge(type: typeof FrameType.SETTINGS | typeof FrameType.PING, payload: Buffer): void {
+    this.#output.acknowledge(type, payload)
+    if (this.#output.pending > MOST_AHEAD) setImmediate(this.#endUnread)
   }
 
   #receiveGoaway(id: number, payload: Buffer): void {

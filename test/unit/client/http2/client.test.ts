@@ -1,10 +1,12 @@
 /** A client over own frames, and servers that break HTTP/2. */
 import { Socket } from 'node:net'
+import { GRPCDeadlineExceededError } from 'etcd3'
 import { describe, expect, it, vi } from 'vitest'
 import { Flag, FrameType } from '../../../../src/client/http2/protocol.js'
+import { encodeSettings, Setting } from '../../../../src/client/http2/settings.js'
 import { connector } from '../../../support/connector.js'
 import { mintPki } from '../../../support/etcd.js'
-import { frame, framePeer, GRPC_HEADERS, literal } from '../../../support/http2-frames.js'
+import { emptyAnswerFrames, frame, framePeer, GRPC_HEADERS, literal, number } from '../../../support/http2-frames.js'
 import { serverTls, tlsPeer } from '../../../support/peers.js'
 import { findingOf, refused } from '../../../support/refused.js'
 
@@ -44,5 +46,35 @@ describe('a server that breaks HTTP/2 while it has a call', () => {
     await expect.poll(() => reset.mock.contexts).not.toEqual([])
     expect(reset.mock.contexts[0]).toMatchObject({ destroyed: true })
     reset.mockRestore()
+  })
+})
+
+describe('a server that gives no window', () => {
+  it('a server that gives no window holds up a write until its deadline, whose outcome is unknown, and no read on the same connection', async () => {
+    let arrived = (): void => undefined
+    const hasArrived = new Promise<void>((resolve) => (arrived = resolve))
+    await using peer = await framePeer(serverTls(pki.server), (stream, send) => {
+      if (stream === 1) send(frame(FrameType.SETTINGS, 0, 0, encodeSettings([[Setting.INITIAL_WINDOW_SIZE, 0]])))
+      if (stream <= 3) {
+        const refusal = Buffer.concat([GRPC_HEADERS, literal('grpc-status', '3')])
+        send(frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, stream, refusal))
+      } else if (stream === 5) arrived()
+      else {
+        send(frame(FrameType.WINDOW_UPDATE, 0, stream, number(1000)))
+        send(emptyAnswerFrames(stream))
+      }
+    })
+    await using client = await connect([peer])
+    const put = client
+      .put('a')
+      .value('b')
+      .options({ deadline: Date.now() + 1000 })
+      .exec()
+      .catch((error: unknown) => error)
+    await hasArrived
+    expect(await client.get('a').string()).toBeNull()
+    const error = await put
+    expect(error).toBeInstanceOf(GRPCDeadlineExceededError)
+    expect(error).toMatchObject({ cause: { code: 'ERR_OUTCOME_UNKNOWN' } })
   })
 })

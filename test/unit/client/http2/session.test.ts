@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { FrameSession } from '../../../../src/client/http2/frame-session.js'
 import { ErrorCode, Flag, FrameType } from '../../../../src/client/http2/protocol.js'
-import { encodeSettings } from '../../../../src/client/http2/settings.js'
+import { encodeSettings, Setting } from '../../../../src/client/http2/settings.js'
 import { connectFrames as connect, destroySessions, Recorder, REQUEST } from '../../../support/frame-sessions.js'
 import {
   emptyAnswerFrames,
@@ -191,7 +191,14 @@ describe('a connection', () => {
   it('announces its limits, and acknowledges SETTINGS and PING', async () => {
     const { peer } = connect()
     const { payload } = await peer.next(FrameType.SETTINGS, ({ flags }) => flags === 0)
-    expect(payload.toString('hex')).toMatch(/^000200000000/)
+    const limits = encodeSettings([
+      [Setting.ENABLE_PUSH, 0],
+      [Setting.INITIAL_WINDOW_SIZE, 256 * 1024],
+      [Setting.MAX_HEADER_LIST_SIZE, 64 * 1024],
+    ])
+    expect(payload).toEqual(limits)
+    const window = await peer.next(FrameType.WINDOW_UPDATE, ({ stream }) => stream === 0)
+    expect(window.payload.readUInt32BE()).toBe(8 * 1024 * 1024 - 65_535)
     await peer.next(FrameType.SETTINGS, ({ flags }) => flags === Flag.ACK)
     peer.send(FrameType.PING, { payload: Buffer.from('12345678') })
     expect((await peer.next(FrameType.PING)).payload.toString()).toBe('12345678')
@@ -239,29 +246,6 @@ const ping = { payload: new Uint8Array(8) }
 describe('a server that breaks HTTP/2', () => {
   const attacks: readonly (readonly [string, number, Attack])[] = [
     [
-      'a frame of more than 16,384 bytes',
-      FRAME_SIZE_ERROR,
-      (peer) => {
-        peer.send(FrameType.DATA, { stream: 1, payload: new Uint8Array(16_385) })
-      },
-    ],
-    [
-      'a header block that never ends',
-      ENHANCE_YOUR_CALM,
-      (peer) => {
-        peer.send(FrameType.HEADERS, { stream: 1 })
-        repeat(100, FrameType.CONTINUATION, { stream: 1 })(peer)
-      },
-    ],
-    [
-      'a header block of more than 64 KiB',
-      ENHANCE_YOUR_CALM,
-      (peer) => {
-        peer.send(FrameType.HEADERS, { stream: 1, payload: new Uint8Array(16_384) })
-        repeat(4, FrameType.CONTINUATION, { stream: 1, payload: new Uint8Array(16_384) })(peer)
-      },
-    ],
-    [
       'another frame in the middle of a header block',
       PROTOCOL_ERROR,
       (peer) => {
@@ -281,55 +265,6 @@ describe('a server that breaks HTTP/2', () => {
       COMPRESSION_ERROR,
       (peer) => {
         peer.send(FrameType.HEADERS, { ...HEADERS_1, payload: Buffer.from([0x80]) })
-      },
-    ],
-    ['pings without end', ENHANCE_YOUR_CALM, repeat(3000, FrameType.PING, ping)],
-    ['SETTINGS without end', ENHANCE_YOUR_CALM, repeat(3000, FrameType.SETTINGS, {})],
-    [
-      'empty DATA without end',
-      ENHANCE_YOUR_CALM,
-      (peer) => {
-        peer.send(FrameType.HEADERS, HEADERS_1)
-        repeat(3000, FrameType.DATA, { stream: 1 })(peer)
-      },
-    ],
-    ['unknown frames without end', ENHANCE_YOUR_CALM, repeat(3000, 0xfe, {})],
-    [
-      'PRIORITY without end',
-      ENHANCE_YOUR_CALM,
-      repeat(3000, FrameType.PRIORITY, { stream: 1, payload: new Uint8Array(5) }),
-    ],
-    [
-      'resets of a stream that has ended, without end',
-      ENHANCE_YOUR_CALM,
-      repeat(3000, FrameType.RST_STREAM, { stream: 1, payload: number(ErrorCode.CANCEL) }),
-    ],
-    [
-      'answers of a stream that has ended, without end',
-      ENHANCE_YOUR_CALM,
-      (peer) => {
-        peer.send(FrameType.RST_STREAM, { stream: 1, payload: number(ErrorCode.CANCEL) })
-        repeat(3000, FrameType.HEADERS, HEADERS_1)(peer)
-      },
-    ],
-    [
-      'DATA of padding without end',
-      ENHANCE_YOUR_CALM,
-      (peer) => {
-        peer.send(FrameType.HEADERS, HEADERS_1)
-        repeat(3000, FrameType.DATA, { stream: 1, flags: Flag.PADDED, payload: Buffer.from([2, 0, 0]) })(peer)
-      },
-    ],
-    [
-      'WINDOW_UPDATE of a stream without end',
-      ENHANCE_YOUR_CALM,
-      repeat(3000, FrameType.WINDOW_UPDATE, { stream: 1, payload: number(1) }),
-    ],
-    [
-      'SETTINGS of more than 64 values',
-      FRAME_SIZE_ERROR,
-      (peer) => {
-        peer.send(FrameType.SETTINGS, { payload: new Uint8Array(65 * 6) })
       },
     ],
     [
@@ -367,29 +302,11 @@ describe('a server that breaks HTTP/2', () => {
         peer.send(FrameType.HEADERS, { ...HEADERS_1, flags: END | Flag.PRIORITY, payload: new Uint8Array(4) })
       },
     ],
-    ['WINDOW_UPDATE without end', ENHANCE_YOUR_CALM, repeat(3000, FrameType.WINDOW_UPDATE, { payload: number(1) })],
-    [
-      'GOAWAY without end',
-      ENHANCE_YOUR_CALM,
-      repeat(3000, FrameType.GOAWAY, { payload: Buffer.concat([number(1), number(0)]) }),
-    ],
-    [
-      'a window that overflows',
-      FLOW_CONTROL_ERROR,
-      repeat(2, FrameType.WINDOW_UPDATE, { payload: number(2 ** 31 - 1) }),
-    ],
     [
       'a WINDOW_UPDATE of zero',
       PROTOCOL_ERROR,
       (peer) => {
         peer.send(FrameType.WINDOW_UPDATE, { payload: number(0) })
-      },
-    ],
-    [
-      'an initial window that is too large',
-      FLOW_CONTROL_ERROR,
-      (peer) => {
-        peer.send(FrameType.SETTINGS, { payload: Buffer.concat([Buffer.from([0, 4]), number(2 ** 31)]) })
       },
     ],
     [
@@ -577,25 +494,10 @@ describe('a server that breaks HTTP/2', () => {
       },
     ],
     [
-      'a window of the stream that overflows',
-      FLOW_CONTROL_ERROR,
-      (peer) => {
-        peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(2 ** 31 - 1) })
-      },
-    ],
-    [
       'a WINDOW_UPDATE of zero on the stream',
       PROTOCOL_ERROR,
       (peer) => {
         peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(0) })
-      },
-    ],
-    [
-      'more data than the window of the stream',
-      FLOW_CONTROL_ERROR,
-      (peer) => {
-        peer.send(FrameType.HEADERS, HEADERS_1)
-        repeat(17, FrameType.DATA, { stream: 1, payload: new Uint8Array(16_384) })(peer)
       },
     ],
   ]

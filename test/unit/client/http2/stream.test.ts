@@ -134,6 +134,85 @@ describe('a stream', () => {
   })
 })
 
+describe('the windows of what a server sends', () => {
+  const WINDOW = 256 * 1024
+  const CONNECTION_WINDOW = 8 * MIB
+  const headers = (stream: number): Buffer => frame(FrameType.HEADERS, Flag.END_HEADERS, stream, GRPC_HEADERS)
+  const data = (stream: number): Buffer => frame(FrameType.DATA, 0, stream, new Uint8Array(16_384))
+
+  /** What the client has given back of a window, in bytes. */
+  function given(peer: Http2Peer, id: number): number {
+    const updates = peer.frames.filter(({ type, stream }) => type === FrameType.WINDOW_UPDATE && stream === id)
+    return updates.reduce((sum, { payload }) => sum + payload.readUInt32BE(), 0)
+  }
+
+  it('a window counts padding, which the client gives back as if it were data that was read', async () => {
+    const { peer, session, open } = connectFrames()
+    const { stream, seen } = open(null)
+    peer.sendBytes(headers(1))
+    const padded = Buffer.concat([Buffer.of(255), Buffer.from('x'), Buffer.alloc(255)])
+    const frames = (4 * WINDOW) / padded.length
+    // In pieces, as the window allows.
+    for (let sent = 0; sent < frames; sent += 400) {
+      for (let i = 0; i < 400; i += 1) peer.send(FrameType.DATA, { flags: Flag.PADDED, stream: 1, payload: padded })
+      await pinged(peer)
+      expect((sent + 400) * padded.length - given(peer, 1)).toBeLessThan(WINDOW)
+    }
+    expect([session.isOpen, stream.isClosed, seen.bytes >= frames]).toEqual([true, false, true])
+  })
+
+  it('the window of a connection is given back for the data of cancelled streams, which no caller reads', async () => {
+    const { peer, open } = connectFrames()
+    await peer.next(FrameType.WINDOW_UPDATE)
+    open().stream.close(ErrorCode.CANCEL)
+    for (let sent = 0; sent < CONNECTION_WINDOW; sent += 16_384) peer.sendBytes(data(1))
+    await pinged(peer)
+    expect(given(peer, 0)).toBe(CONNECTION_WINDOW)
+  })
+
+  it('the window of a connection is given back while 40 callers read nothing of 10 MiB, so that another stream gets its data', async () => {
+    const { peer, open } = connectFrames()
+    await peer.next(FrameType.WINDOW_UPDATE)
+    const slow = Array.from({ length: 40 }, () => open(null))
+    for (const [i, { stream }] of slow.entries()) {
+      stream.pause()
+      peer.sendBytes(headers(2 * i + 1))
+      for (let sent = 0; sent < WINDOW; sent += 16_384) peer.sendBytes(data(2 * i + 1))
+    }
+    const { seen } = open()
+    peer.sendBytes(emptyAnswerFrames(81))
+    expect(await seen.closed).toBe(ErrorCode.NO_ERROR)
+    await pinged(peer)
+    expect(given(peer, 0)).toBeGreaterThan(10 * MIB - CONNECTION_WINDOW / 2)
+    expect(slow.map((each) => each.seen.bytes)).toEqual(slow.map(() => 0))
+    expect(given(peer, 1)).toBe(0)
+  })
+})
+
+describe('a stream that a server ends', () => {
+  it.each(Object.entries(ErrorCode))(
+    'a stream certainly was not processed after %s only if that is REFUSED_STREAM',
+    async (name, code) => {
+      const { peer, open } = connectFrames()
+      const { stream, seen } = open()
+      peer.send(FrameType.RST_STREAM, { stream: 1, payload: number(code) })
+      expect(await seen.closed).toBe(code)
+      expect(stream.isUnprocessed).toBe(name === 'REFUSED_STREAM')
+    },
+  )
+
+  it('a stream certainly was not processed if a GOAWAY leaves it out before the head of its answer', async () => {
+    const { peer, open } = connectFrames()
+    const streams = [open(), open(), open()]
+    peer.sendBytes(frame(FrameType.HEADERS, Flag.END_HEADERS, 5, GRPC_HEADERS))
+    peer.send(FrameType.GOAWAY, { payload: Buffer.concat([number(1), number(0)]) })
+    await Promise.all(streams.slice(1).map(({ seen }) => seen.closed))
+    peer.end.destroy()
+    await streams[0]?.seen.closed
+    expect(streams.map(({ stream }) => stream.isUnprocessed)).toEqual([false, true, false])
+  })
+})
+
 describe('a request that waits for a window', () => {
   /** A server that gives streams no window, and a request that waits for one. */
   async function waiting() {
@@ -212,6 +291,23 @@ describe('a server that does not read', () => {
     peer.end.resume()
     await peer.next(FrameType.DATA, ({ stream }) => stream === 2 * count - 1)
     expect(peer.frames.filter(({ type }) => type === FrameType.DATA)).toHaveLength(count - 1)
+  })
+
+  it('a server that does not read gets no more of large requests than the socket takes, and the rest stays with the caller', async () => {
+    const { peer, session, open } = connectFrames({ settings: [[Setting.INITIAL_WINDOW_SIZE, 2 ** 31 - 1]] })
+    await pinged(peer)
+    peer.send(FrameType.WINDOW_UPDATE, { payload: number(2 ** 30) })
+    await pinged(peer)
+    peer.end.pause()
+    const bodies = Array.from({ length: 16 }, () => open(new Uint8Array(4 * MIB)))
+    for (let i = 0; i < 10; i += 1) await new Promise(setImmediate)
+    expect(session.isOpen).toBe(true)
+    expect(peer.socket.writableLength + peer.end.readableLength).toBeLessThan(MIB)
+    const sent = bodies.map(({ stream }) => stream.outgoing?.[0]?.bytes.length ?? 0)
+    expect(sent.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(63 * MIB)
+    peer.end.resume()
+    await peer.next(FrameType.DATA, ({ stream, flags }) => stream === 31 && flags === Flag.END_STREAM)
+    expect(bodies.every(({ stream }) => stream.localEnded)).toBe(true)
   })
 
   it('loses its connection at 16 MiB of requests, and those that wait count as unprocessed', async () => {

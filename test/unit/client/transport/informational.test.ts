@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
+import { HTTP2_IMPLEMENTATIONS } from '../../../../src/client/http2/implementations.js'
 import { Flag, FrameType } from '../../../../src/client/http2/protocol.js'
 import { isEtcdMtlsError } from '../../../../src/client/index.js'
 import { connector } from '../../../support/connector.js'
@@ -18,8 +19,6 @@ import { type Peer, serverTls } from '../../../support/peers.js'
 import { findingOf, refused } from '../../../support/refused.js'
 
 const pki = mintPki()
-const connect = connector({ credentials: pki.client })
-
 function informational(stream: number, count: number, status: number): Buffer {
   const one = frame(FrameType.HEADERS, Flag.END_HEADERS, stream, statusHeader(status))
   return Buffer.concat(Array.from({ length: count }, () => one))
@@ -50,7 +49,9 @@ function codesOf(error: unknown): string[] {
   return [...(isEtcdMtlsError(error) ? [error.code] : []), ...codesOf(error.cause)]
 }
 
-describe('informational responses', () => {
+describe.each(HTTP2_IMPLEMENTATIONS)('informational responses over http2: %j', (http2) => {
+  const connect = connector({ credentials: pki.client, http2 })
+
   it.each([100, 102, 103])(
     'a write ends with a typed error when the status %i arrives without an end',
     async (status) => {
@@ -88,12 +89,17 @@ describe('informational responses', () => {
     expect(message).toContain('more than 64 informational responses')
   })
 
-  it('64 of them before an answer are accepted', async () => {
+  it('64 of them before an answer are accepted, and 65 are not', async () => {
+    let count = 64
     await using server = await peer((stream, send) => {
-      send(informational(stream, 64, 103))
+      send(informational(stream, count, 103))
       send(emptyAnswerFrames(stream))
     })
     await using client = await connect([server])
     expect(await client.get('a').string()).toBeNull()
+    count = 65
+    const put = client.put('a').value('b').exec()
+    const error: unknown = await put.catch((reason: unknown) => reason)
+    expect(codesOf(error)).toEqual(['ERR_OUTCOME_UNKNOWN', 'ERR_ANSWER_INVALID'])
   })
 })
