@@ -106,10 +106,6 @@ class End extends Duplex {
   peer: End | null = null
   #pending: (() => void) | null = null
 
-  ref(): this {
-    return this
-  }
-
   unref(): this {
     return this
   }

@@ -40,7 +40,7 @@ const LAST_ID = 2 ** 31 - 1
 const RETIRE_AT = LAST_ID - 2 ** 20
 
 /** A TLS socket that is connected and verified. */
-export type SessionSocket = Duplex & { ref(): unknown; unref(): unknown }
+export type SessionSocket = Duplex & { unref(): unknown }
 
 export class FrameSession implements Http2Session {
   listener: SessionListener
@@ -134,10 +134,6 @@ export class FrameSession implements Http2Session {
 
   ask(answered: () => void): void {
     if (!this.#isClosed) this.#settings([], answered)
-  }
-
-  ref(): void {
-    this.#socket.ref()
   }
 
   unref(): void {

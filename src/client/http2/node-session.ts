@@ -90,10 +90,6 @@ export class NodeSession implements Http2Session {
     if (!this.#session.destroyed) this.#session.settings({}, answered)
   }
 
-  ref(): void {
-    this.#session.ref()
-  }
-
   unref(): void {
     this.#session.unref()
   }

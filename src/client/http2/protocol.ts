@@ -130,8 +130,7 @@ export interface Http2Session {
   request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array | null): Http2Stream
   /** Sends empty SETTINGS, which the peer acknowledges at once (RFC 9113 section 6.5.3). */
   ask(answered: () => void): void
-  /** Whether an open session keeps the process alive. */
-  ref(): void
+  /** From now on an open session does not keep the process alive. */
   unref(): void
   /** Sends GOAWAY and ends the socket. */
   close(): void

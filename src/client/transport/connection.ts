@@ -111,7 +111,7 @@ export class Connection implements SessionListener {
     this.#keepalive = new Keepalive(probe, roundTrip)
     session.listener = this
     this.#queue = new StreamQueue(session.streamLimit)
-    // An idle client must not keep the process alive; a call does, see add().
+    // An idle client must not keep the process alive. A call does, by the timer of its keepalive.
     session.unref()
   }
 
@@ -166,10 +166,7 @@ export class Connection implements SessionListener {
   add(call: ActiveCall): void {
     this.#used = true
     this.#calls.add(call)
-    if (this.#calls.size === 1) {
-      this.#session.ref()
-      this.#keepalive.start()
-    }
+    if (this.#calls.size === 1) this.#keepalive.start()
     if (this.#queue.openAtOnce()) {
       call.open()
       return
@@ -296,7 +293,6 @@ export class Connection implements SessionListener {
 
   #becomeIdle(): void {
     this.#keepalive.stop()
-    this.#session.unref()
     if (!this.#open) this.#closeSession()
   }
 

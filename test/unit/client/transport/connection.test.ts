@@ -99,7 +99,6 @@ class FakeSession implements Http2Session {
   isOpen = true
   isClosed = false
   streamLimit = 1
-  ref = ignoreAll
   unref = ignoreAll
   close = ignoreAll
   destroy = ignoreAll
