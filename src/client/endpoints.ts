@@ -1,7 +1,7 @@
 /** Parses endpoint URLs into one canonical form. Only TLS is supported: `https`, and `unixs` for a unix socket. */
 import { basename } from 'node:path'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
-import { printable } from '../report/printable.js'
+import { printable, UNPRINTABLE } from '../report/printable.js'
 import { classifyHost, type Host, readHost } from '../x509/names.js'
 
 export interface Endpoint {
@@ -85,6 +85,8 @@ function parseSocket(text: string): Endpoint {
   const socketPath = text.slice('unixs://'.length)
   const name = basename(socketPath)
   if (name === '' || socketPath.endsWith('/')) throw refuse(text, 'must end in the name of a socket')
+  // The cluster may return the URL, and reports show it.
+  if (socketPath.search(UNPRINTABLE) !== -1) throw refuse(text, 'must not have control characters')
   const reading = readHost(name.replace(/:\d+$/, ''))
   if ('refused' in reading || isPattern(reading.host)) {
     throw refuse(text, 'must end in a name that a certificate can carry, because that name is verified')

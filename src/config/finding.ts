@@ -9,7 +9,7 @@ import { file } from '../report/catalogue/file.js'
 import type { ConfigPlace } from '../report/catalogue/place.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import { type Finding, type FindingDetails, findingMaker, type FindingPlace } from '../report/finding.js'
-import { printable } from '../report/printable.js'
+import { printable, printableDeep } from '../report/printable.js'
 
 export const rows = {
   ...configReading,
@@ -38,8 +38,9 @@ export function at(place: FindingPlace, finding: Finding): Finding {
   return { ...finding, place: placeOf(place) }
 }
 
+/** The option is for people, and may be a key of a file; `file` stays exact, because programs open it. */
 function placeOf({ option, file, line, column }: FindingPlace): FindingPlace {
-  return { option, file, line, column }
+  return { option: printableDeep(option), file, line, column }
 }
 
 function placeIn(details: object): FindingPlace | null {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { inspect } from 'node:util'
 import { EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
+import { printable } from '../report/printable.js'
 import { summarize } from '../report/report.js'
 import { worstFirst } from '../report/row.js'
 import { assemble, type Inputs, type MaterialReading } from './assemble.js'
@@ -18,7 +19,8 @@ export class MaterialSource implements CredentialSource {
   #last: { readonly inputs: WeakRef<Inputs>; readonly hash: string; readonly reading: MaterialReading } | null = null
 
   constructor(origin: string, gather: () => Promise<Inputs>) {
-    this.origin = origin
+    // A path in it may come from a manifest.
+    this.origin = printable(origin)
     this.#gather = gather
   }
 

@@ -1,7 +1,7 @@
 /** The error class of the package, its codes, and the details of each code. */
 import { inspect, type InspectOptions, types } from 'node:util'
 import type { FailedReport, Finding } from './finding.js'
-import { printable } from './printable.js'
+import { exactPath, printable, printableDeep } from './printable.js'
 
 /** The type of `details` for each error code. */
 export interface ErrorDetails {
@@ -95,21 +95,22 @@ export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
   /** Printed by `console.log`. Reports are abbreviated, because the message lists their findings. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     const { code, details, cause } = this
-    const fields = cause === undefined ? { code, details } : { code, details, cause }
+    const printed = printableDeep(details)
+    const fields = cause === undefined ? { code, details: printed } : { code, details: printed, cause }
     const depth = Math.min(options.depth ?? Infinity, PRINTED_DEPTH)
     return `${this.stack ?? String(this)} ${inspect(fields, { ...options, depth })}`
   }
 }
 
 /**
- * Escapes every string of the details: a name may come from a peer, a file or a request. Findings and reports were
- * escaped when they were made.
+ * Escapes every string of the details: a name may come from a peer, a file or a request. A path is exact, because programs
+ * open it. Findings and reports were escaped when they were made.
  */
 function printableTexts<D extends ErrorDetails[ErrorCode]>(details: D): D {
   const one = (value: unknown): unknown => (typeof value === 'string' ? printable(value) : value)
   const entries = Object.entries(details).map(([key, value]: [string, unknown]) => [
     key,
-    Array.isArray(value) ? value.map(one) : one(value),
+    key === 'path' && typeof value === 'string' ? exactPath(value) : Array.isArray(value) ? value.map(one) : one(value),
   ])
   return Object.fromEntries(entries) as D // the same shape: only the contents of strings change
 }

@@ -4,7 +4,7 @@
  * run time each room loads only the rows that it reports.
  */
 import type { CatalogueDetails } from './catalogue.js'
-import { briefDeep, printable, printableDeep } from './printable.js'
+import { briefDeep, printable, printableDeep, printableDetails } from './printable.js'
 import {
   type CatalogueRow,
   type CertificateRef,
@@ -110,7 +110,8 @@ export type FindingMaker<K extends FindingCode> = <C extends K>(
 
 /**
  * Returns the function that makes the findings of a room, from the rows that the room reports. It escapes every string
- * that may hold foreign bytes (a subject, the contents of a file, a message of a server), so that no printer has to.
+ * that may hold foreign bytes (a subject, the contents of a file, a message of a server), so that no printer has to. Only
+ * paths in the details are exact.
  */
 export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & FindingCode> {
   return (code, details, certificate = null) => {
@@ -121,7 +122,7 @@ export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & Fi
       severity: severityFor(row, details),
       ...messageAndRemedy(row, details, ref, CALLER),
       certificate: ref,
-      details: printableDeep(details),
+      details: printableDetails(details),
       refusals: refusalsOf(row, details),
       consequences: [],
     }

@@ -43,9 +43,30 @@ function looksRandom(run: string): boolean {
   return share(/[^A-Z]/g) > 0.2 && share(/[^a-z]/g) > 0.2 && share(/[^0-9]/g) > 0.03
 }
 
-function bounded(text: string): string {
-  const cut = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}… (${String(text.length)} characters)` : text
-  return printable(cut)
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}… (${String(text.length)} characters)` : text
+}
+
+const bounded = (text: string): string => printable(cut(text, MAX_TEXT))
+
+/** Longest path of Linux in bytes (PATH_MAX). */
+const MAX_PATH = 4096
+/** The details that are paths: a program opens them, so they are not escaped. What prints them escapes them. */
+const PATHS: ReadonlySet<string> = new Set(['file', 'path', 'onHost'])
+
+/** A path as it is. Only what looks like a private key is removed. */
+export function exactPath(path: string): string {
+  const exact = cut(path, MAX_PATH)
+  return exact.length < SHORTEST_KEY ? exact : withoutKeys(exact)
+}
+
+/** Escapes and bounds the details of a finding, except paths. */
+export function printableDetails<T extends object>(details: T): T {
+  const entries = Object.entries(details).map(([key, value]: [string, unknown]) => [
+    key,
+    PATHS.has(key) && typeof value === 'string' ? exactPath(value) : printableDeep(value),
+  ])
+  return Object.fromEntries(entries) as T // the same shape: only the contents of strings and lists change
 }
 
 /** Escapes and bounds every string and list in plain data. Dates and numbers are not changed. */

@@ -27,9 +27,12 @@ export interface CertificateRef {
 
 /** A place in a configuration of etcd. */
 export interface FindingPlace {
-  /** As written there: `--cert-file`, `ETCD_CERT_FILE`, `client-transport-security.cert-file`. Null: no single option. */
+  /**
+   * As written there: `--cert-file`, `ETCD_CERT_FILE`, `client-transport-security.cert-file`, escaped for display. Null: no
+   * single option.
+   */
   option: string | null
-  /** The file, or `members[1]`; null if a string was passed. */
+  /** The file, or `members[1]`, not escaped; null if a string was passed. */
   file: string | null
   /** From 1; null if no line is known. */
   line: number | null

@@ -45,6 +45,13 @@ describe('an error', () => {
     }
   })
 
+  it('has the exact path in its details, and prints it escaped', () => {
+    const path = '/srv/a\u202e\u009bb'
+    const error = new EtcdMtlsError('ERR_WRITE_FAILED', path, { path, reason: path })
+    expect(error.details.path).toBe(path)
+    expect(`${inspect(error)}${String(error)}${error.message}${error.details.reason}`).not.toMatch(/[\u202e\u009b]/)
+  })
+
   it('keeps paths, fingerprints and host names as they are', () => {
     const text =
       'the file /var/lib/Kubernetes/pki/etcd/members/Etcd0/certificates/of/the/Server1/tls.crt, SHA-256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, node0123456789.EtcdClusterOfTheFirstRegionInTheSecondZone.example.com'

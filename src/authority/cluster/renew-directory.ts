@@ -10,6 +10,7 @@ import { writeFailed } from '../../files/write-failed.js'
 import { isError, isEtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { optionInvalid } from '../../report/option-error.js'
+import { printable } from '../../report/printable.js'
 import type { Authority } from '../authority.js'
 import type { IssuingCa } from '../issuing-ca.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
@@ -49,7 +50,7 @@ export interface RenewDirectoryOptions {
 export interface DirectoryRenewal {
   /** Credentials that were renewed. */
   renewed: {
-    /** The path of their certificate from the directory, without `.crt`: `members/etcd-0/server`. */
+    /** The path of their certificate from the directory, without `.crt`: `members/etcd-0/server`. Escaped for display. */
     what: string
     role: Role
     files: CredentialFiles
@@ -61,7 +62,10 @@ export interface DirectoryRenewal {
   }[]
   /** Credentials that were not renewed. */
   kept: {
-    /** The path of their certificate from the directory, without `.crt`; of a folder, if it cannot be read. */
+    /**
+     * The path of their certificate from the directory, without `.crt`; of a folder, if it cannot be read. Escaped for
+     * display; `files` has exact paths.
+     */
     what: string
     /** null for a folder. */
     role: Role | null
@@ -72,7 +76,7 @@ export interface DirectoryRenewal {
      * do not expire later. `refused`: the authority or its ledger refused. `write-failed`: the file system did.
      */
     why: 'not-due' | 'foreign-ca' | 'unreadable' | 'key-missing' | 'nothing-gained' | 'refused' | 'write-failed'
-    /** For people, a sentence without its full stop. */
+    /** For people, a sentence without its full stop. Escaped for display. */
     reason: string
     /** When renewal is or was due; null if that is unknown. */
     due: Date | null
@@ -292,7 +296,7 @@ async function write(run: Run, path: string, { seen }: DirectoryState, issued: r
   }
   for (const { what, role, files: paths, credentials } of issued) {
     const { certificate, notAfter, at: due } = dueAt(endingFirst(credentials.chain), at, fraction)
-    renewal.renewed.push({ what, role, files: paths, certificate, notAfter, due })
+    renewal.renewed.push({ what: printable(what), role, files: paths, certificate, notAfter, due })
   }
 }
 
@@ -300,11 +304,17 @@ type Reason = Pick<Kept, 'reason' | 'findings'>
 
 function keepFolder({ renewal }: Run, path: string, why: Kept['why'], reason: Reason): void {
   const what = path === '' ? '.' : path
-  renewal.kept.push({ what, role: null, files: null, why, ...reason, due: null, expired: false })
+  renewal.kept.push({ ...forPeople(what, reason), role: null, files: null, why, due: null, expired: false })
 }
 
 function keep({ renewal }: Run, { what, role, files, due }: Candidate, why: Kept['why'], reason: Reason): void {
-  renewal.kept.push({ what, role, files, why, ...reason, due: due?.at ?? null, expired: due?.expired ?? false })
+  const dates = { due: due?.at ?? null, expired: due?.expired ?? false }
+  renewal.kept.push({ ...forPeople(what, reason), role, files, why, ...dates })
+}
+
+/** The names are those of folders, which their owner chose. */
+function forPeople(what: string, { reason, findings }: Reason): Reason & Pick<Kept, 'what'> {
+  return { what: printable(what), reason: printable(reason), findings }
 }
 
 function describe(error: unknown): Reason {

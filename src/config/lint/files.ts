@@ -326,7 +326,7 @@ function placeByOption({ settings }: ReadMember): (finding: Finding) => Finding 
     .sort((a, b) => Number(b.isKey) - Number(a.isKey))
   return (finding) => {
     if (finding.place !== undefined) return finding
-    const strings = textsOf([finding.certificate?.origin, finding.details])
+    const strings = textsOf([finding.certificate?.origin, finding.details]).map(printable)
     const texts = new Set(strings)
     const option =
       named.find(({ origin }) => strings.some((each) => each.startsWith(origin))) ??

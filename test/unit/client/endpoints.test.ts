@@ -57,6 +57,7 @@ describe('unix sockets, as etcd’s clients write them', () => {
   it.each([
     ['unixs://', /name of a socket/],
     ['unixs:///run/etcd/', /name of a socket/],
+    ['unixs:///run/\u202e/etcd.sock', /control characters/],
     ['unixs:///run/*.sock', /name that a certificate can carry/],
     ['unix:///run/etcd.sock', /"unix" is not supported/],
   ])('%s is refused', (text, reason) => {

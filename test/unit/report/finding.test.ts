@@ -5,6 +5,7 @@ import { severityFor } from '../../../src/report/row.js'
 import { root } from '../../support/compiled.js'
 import { finding } from '../../support/finding.js'
 import { sampleDetails } from '../../support/sample-details.js'
+import { newKey } from '../../support/mint-keys.js'
 import { ref } from './sample.js'
 
 const explanations = readExplanations(root)
@@ -30,11 +31,24 @@ describe('finding', () => {
   })
 
   it('escapes everything that came from outside: message, remedy, details and certificate', () => {
-    const made = finding('file/missing', { file: 'a\u001b]0;x\u0007' }, ref({ subject: 'CN=a\nb', origin: '\u202e' }))
-    expect(JSON.stringify(made)).not.toMatch(/\\u00|\\n|\u202e/)
-    expect(made.details.file).toBe('a\\u{1b}]0;x\\u{7}')
+    const place = { file: 'a\u001b]0;x\u0007', variable: 'X\u202e' }
+    const made = finding('file/missing', place, ref({ subject: 'CN=a\nb', origin: '\u202e' }))
+    expect(JSON.stringify({ ...made, details: made.details.variable })).not.toMatch(/\\u00|\\n|\u202e/)
     expect(made.message).toContain('a\\u{1b}]0;x\\u{7}')
     expect(made.certificate?.subject).toBe('CN=a\\u{a}b')
+  })
+})
+
+describe('a path in the details', () => {
+  it('is exact, because a program opens it', () => {
+    const path = `/mnt/a\u202e\u001b[31m/${'b'.repeat(2000)}`
+    expect(finding('file/missing', { file: path }).details.file).toBe(path)
+  })
+
+  it('is cut after 4,096 characters, and a private key is removed', () => {
+    expect(finding('file/missing', { file: `/${'a'.repeat(5000)}` }).details.file).toMatch(/a… \(5001 characters\)$/)
+    const key = newKey().export({ type: 'pkcs8', format: 'pem' }).toString()
+    expect(finding('file/missing', { file: key }).details.file).toBe('[private key removed]\n')
   })
 })
 

@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { renewDirectory as renewOn } from '../../../../src/authority/cluster/renew-directory.js'
 import { writeCluster as writeOn } from '../../../../src/authority/cluster/write-cluster.js'
@@ -249,6 +250,22 @@ describe('what cannot be renewed stays, is reported, and stops nothing', () => {
       for (const file of ['server.crt', 'server.key']) expect(after.get(file)).toBe(before[index]?.get(file))
     }
     expect(JSON.stringify(kept)).not.toContain('PRIVATE KEY-----')
+  })
+
+  it('escapes what people read of folders with control characters in their names, and leaves the paths of files exact', async () => {
+    const directory = await written(ca)
+    const [read, linked] = ['members/a\u001b[31m', 'members/b\u202e'].map((name) => join(directory, name))
+    renameSync(join(directory, 'members/a'), read ?? '')
+    symlinkSync(read ?? '', linked ?? '')
+    mkdirSync(join(directory, 'members/c\u202e'))
+    mkdirSync(join(directory, 'members/c\u202e/server.crt'))
+    const early = await renewed(ca, directory, ETCD)
+    day = 61
+    const late = await renewed(ca, directory, ETCD)
+    const texts = [...early.kept, ...late.kept].flatMap(({ what, reason }) => [what, reason])
+    expect([...texts, ...whats(late.renewed)].filter((text) => /[\p{Cc}\p{Cf}]/u.test(text))).toEqual([])
+    expect(whats(late.renewed)).toContain('members/a\\u{1b}[31m/server')
+    expect(late.renewed.map(({ files }) => files.cert)).toContain(`${read ?? ''}/server.crt`)
   })
 
   it('credentials of another CA, by name and by key', async () => {

@@ -4,8 +4,10 @@ import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
+import type { ConfigInput } from '../../../../src/config/read/input.js'
 import type { Finding, FindingCode } from '../../../../src/report/finding.js'
 import { formatReport } from '../../../../src/report/format.js'
+import { UNPRINTABLE } from '../../../../src/report/printable.js'
 import { memberOptions, NO_TLS, pair, pkiFolder, worse } from '../../../support/member-flags.js'
 import { authorityKeyIdentifier, crlNumber } from '../../../support/mint-extensions.js'
 import { publicHalf } from '../../../support/mint-keys.js'
@@ -374,6 +376,46 @@ describe('who may read the key', () => {
     expect(remedy).toContain(`${pki.path('open/none.key')}, outside of the container`)
   })
 })
+
+it('escapes all that people read of a hostile configuration, and leaves paths exact', async () => {
+  const odd = 'a\u202e\u009b'
+  pki.write(`${odd}.yml`, `"na\u202eme": x\nlisten-client-urls: "http://\u202e:1"\nclient-transport-security: {cert-file: "/no/\u202e.crt", key-file: "/no/\u202e.key"}\n`)
+  const pod = `kind: Pod
+metadata: {name: "p\u202e"}
+spec:
+  containers: [{name: "c\u202e", image: etcd, command: [etcd, "--\u202e=a", --cert-file=/pki/\u202e.crt, --key-file=/pki/a.key], volumeMounts: [{name: v, mountPath: /pki}]}]
+  volumes: [{name: v, hostPath: {path: "/no/\u202e"}}]
+`
+  const inputs: ConfigInput[] = [
+    { file: pki.path(`${odd}.yml`) },
+    { flags: ['etcd', '--cert-file=/no/\u009b.crt', '--key-file=/no/\u009b.key', '--name=\u001b'] },
+    { flags: ['etcd', '--\u001b[31m', '--\u202e=a'] },
+    { env: { ['ETCD_NAME\u001b']: 'x', ETCD_LISTEN_CLIENT_URLS: '\u001b', ['ETCD_\u202e']: 'y' } },
+    { unit: `[Service]\nUser=\u202e\nEnvironmentFile=/no/\u202e\nExecStart=/usr/bin/etcd --\u202e --data-dir=/\u202e\n` },
+    { manifest: pod },
+  ]
+  const shown = new Set<string>()
+  for (const input of inputs) {
+    const report = await lintEtcdConfig(input)
+    expect(report.findings).not.toEqual([])
+    for (const text of [formatReport(report), formatReport(report, { oneLine: true })]) {
+      expect(text.replaceAll('\n', '')).not.toMatch(UNPRINTABLE)
+    }
+    const visit = (value: unknown, path: string): void => {
+      if (typeof value === 'string' && !/\.(?:place\.file|details\.(?:file|path|onHost))$/.test(path)) {
+        expect([path, value.search(UNPRINTABLE)]).toEqual([path, -1])
+      } else if (typeof value === 'object' && value !== null && !(value instanceof Date)) {
+        for (const [name, member] of Object.entries(value)) visit(member, `${path}.${name}`)
+      }
+    }
+    visit(report, '')
+    for (const { place, details } of report.findings) {
+      for (const each of [place?.file, 'file' in details ? details.file : '', 'path' in details ? details.path : ''])
+        if (typeof each === 'string') shown.add(each)
+    }
+  }
+  for (const exact of [pki.path(`${odd}.yml`), '/no/\u202e.crt', '/no/\u009b.crt']) expect([...shown]).toContain(exact)
+}) // prettier-ignore
 
 it('paths of a pod are those of its host, if a volume has them', async () => {
   const folder = dirname(pki.path('x'))
