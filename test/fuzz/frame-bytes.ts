@@ -1,5 +1,4 @@
 /** The target `frames`: what a server of HTTP/2 sends, changed, and a session of own frames that reads it while its caller acts. */
-import { Duplex } from 'node:stream'
 import { FrameSession } from '../../src/client/http2/frame-session.js'
 import { Flag, FrameType, type StreamListener } from '../../src/client/http2/protocol.js'
 import type { Stream } from '../../src/client/http2/stream.js'
@@ -8,6 +7,7 @@ import { emptyAnswerFrames, frame, GRPC_HEADERS, literal, number, statusHeader }
 import { must } from './checks.js'
 import { mutateBytes } from './mutate.js'
 import type { Random } from './random.js'
+import { Sink } from './sink.js'
 
 const STREAMS = 4
 /** Indexed fields and changes of the table, so that blocks depend on those before them. */
@@ -62,24 +62,6 @@ export function serverBytes(random: Random): Buffer {
   const start = [frame(FrameType.SETTINGS, 0, 0), frame(FrameType.SETTINGS, Flag.ACK, 0)]
   const bytes = Buffer.concat([...(random.once(20) ? [] : start), ...frames])
   return random.once(3) ? mutateBytes(random, bytes) : bytes
-}
-
-class Sink extends Duplex {
-  ref(): this {
-    return this
-  }
-
-  unref(): this {
-    return this
-  }
-
-  override _read(): void {
-    // What it reads is emitted by hand.
-  }
-
-  override _write(_chunk: Buffer, _encoding: string, done: () => void): void {
-    done()
-  }
 }
 
 /** Checks the order of events: a head, data, trailers, an end, and nothing after the close, which comes once. */

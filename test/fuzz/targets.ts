@@ -13,6 +13,7 @@ import {
   checkTime,
   type Role,
 } from './checks.js'
+import { converse } from './conversation.js'
 import { checkSession, serverBytes } from './frame-bytes.js'
 import { mutateBytes, mutateDer, mutatePem } from './mutate.js'
 import { Random } from './random.js'
@@ -104,6 +105,12 @@ export const TARGETS: Readonly<Record<string, (random: Random) => FuzzCase>> = {
     // Again from the same seed, because a slow input is tried several times.
     return checked(input, (bytes) => {
       checkSession(new Random(seed), bytes)
+    })
+  },
+  conversation(random) {
+    const seed = random.next()
+    return checked(`the conversation ${String(seed)}`, () => {
+      converse(new Random(seed))
     })
   },
 }
