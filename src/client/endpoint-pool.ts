@@ -15,7 +15,7 @@ import type { Endpoint } from './endpoints.js'
 import type { EventBody } from './events.js'
 import { finding } from './finding.js'
 import type { SessionOptions } from './options.js'
-import { GrantTimes, KeepAliveResumer } from './streams/lease-keeper.js'
+import { Grants, KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResponseSplitter } from './streams/response-splitter.js'
 import { CurrentPositions, WatchEnds } from './streams/watch-records.js'
@@ -59,7 +59,7 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
   readonly carried = new Set<EtcdCall>()
   readonly watchEnds = new WatchEnds()
   readonly watchPositions = new CurrentPositions()
-  readonly grants = new GrantTimes()
+  readonly grants = new Grants()
   readonly receiveBudget = new ReceiveBudget()
   readonly hedgeAlarms = new SharedTimer(HEDGE_AFTER)
   login: Login | null = null
@@ -163,7 +163,8 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     if (isUnary(path)) return this.createUnaryCall(path, deadline, authority)
     const parts = this.#partsOf(path, deadline, authority)
     const streamParts = { ...parts, headers: this.leaderHeaders }
-    if (path === LEASE_KEEP_ALIVE) return new ResumableCall(streamParts, (stream) => new KeepAliveResumer(stream))
+    if (path === LEASE_KEEP_ALIVE)
+      return new ResumableCall(streamParts, (stream) => new KeepAliveResumer(stream, this.grants))
     if (path !== WATCH) return new ResumableCall(parts)
     return new ResumableCall(
       { ...streamParts, makeSplitter: (length, limit) => new ResponseSplitter(length, limit) },
@@ -202,6 +203,10 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
 
   leaseGranted(id: bigint, sentAt: number): void {
     this.grants.add(id, sentAt)
+  }
+
+  grantedIn(term: bigint): void {
+    this.grants.grantedIn(term)
   }
 
   hasOther(avoid: ReadonlySet<string>): boolean {

@@ -3,6 +3,7 @@
  * lives at least one TTL after the sending of the last answered keep-alive.
  */
 import { MAX_DELAY } from '../../report/duration.js'
+import { termOf } from '../transport/call-policy.js'
 import { int64At, Shape, keepKnownFields } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 import type { StreamAttempt } from './stream-attempt.js'
@@ -69,9 +70,21 @@ export function leaseDeadline(since: number, ttl: number): number {
 /** Most grants whose time is kept: it is read in the turn in which the grant is answered. */
 const MAX_GRANTS = 1000
 
-/** When leases were requested, by `performance.now()`: a grant may have waited for an endpoint before it was sent. */
-export class GrantTimes {
+/** What the client keeps of the leases that etcd granted to it. */
+export class Grants {
+  /** When they were requested, by `performance.now()`: a grant may have waited for an endpoint before it was sent. */
   readonly #times = new Map<string, number>()
+  /** The term of raft in which the last one was granted; 0: not known. */
+  #term = 0n
+
+  grantedIn(term: bigint): void {
+    if (term > 0n) this.#term = term
+  }
+
+  /** Whether a member that answers in this term may not know of leases that were granted. */
+  isOutdated(term: bigint): boolean {
+    return term > 0n && term < this.#term
+  }
 
   add(id: bigint, sentAt: number): void {
     const [oldest] = this.#times.keys()
@@ -236,19 +249,31 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   }
 }
 
-/** Field numbers of the id in LeaseKeepAliveRequest and LeaseKeepAliveResponse (etcd api/etcdserverpb/rpc.proto). */
+/** Field numbers of LeaseKeepAliveRequest and LeaseKeepAliveResponse (etcd api/etcdserverpb/rpc.proto). */
 const REQUEST_ID = 1
 const RESPONSE_ID = 2
+const RESPONSE_TTL = 3
 const RESPONSE = new Shape({ varints: [2, 3], messages: { 1: new Shape({ varints: [1, 2, 3, 4] }) } })
 
-/** Resumes a keep-alive stream over another connection. It repeats unanswered requests, which is harmless. */
+/** Most answers of deposed leaders in a row: a cluster that was restored from a snapshot starts with low terms. */
+const MAX_OUTDATED = 8
+
+/**
+ * Resumes a keep-alive stream over another connection. It repeats unanswered requests, which is harmless.
+ *
+ * A leader that was paused or cut off answers that a lease does not exist if it was granted after the election of another leader,
+ * until it notices that: it asks nobody (etcd server/etcdserver/v3_server.go, LeaseRenew). The term in its answer is older.
+ */
 export class KeepAliveResumer implements StreamResumer {
   readonly #stream: ResumableStream
+  readonly #grants: Grants
+  #outdated = 0
   #attempt: StreamAttempt | null = null
   #unanswered: { id: bigint; message: Buffer }[] = []
 
-  constructor(stream: ResumableStream) {
+  constructor(stream: ResumableStream, grants: Grants) {
     this.#stream = stream
+    this.#grants = grants
   }
 
   outgoing(message: Buffer): void {
@@ -256,12 +281,16 @@ export class KeepAliveResumer implements StreamResumer {
     this.#send(message)
   }
 
-  incoming(received: Buffer): void {
+  incoming(received: Buffer, attempt: StreamAttempt): void {
     const message = keepKnownFields(received, RESPONSE)
     const id = int64At(message, RESPONSE_ID)
     const index = this.#unanswered.findIndex((each) => each.id === id)
     // An unsolicited answer must not end or extend a lease.
     if (index < 0) return
+    if (this.#isOutdated(message)) {
+      attempt.fail('The member does not know that another one leads')
+      return
+    }
     this.#unanswered.splice(index, 1)
     this.#attempt?.expectAnswer(this.#unanswered.length > 0)
     this.#stream.deliver(message)
@@ -274,6 +303,12 @@ export class KeepAliveResumer implements StreamResumer {
 
   failed(): void {
     this.#unanswered = []
+  }
+
+  #isOutdated(message: Buffer): boolean {
+    const isDenied = int64At(message, RESPONSE_TTL) <= 0n && this.#grants.isOutdated(termOf(message))
+    this.#outdated = isDenied ? this.#outdated + 1 : 0
+    return isDenied && this.#outdated <= MAX_OUTDATED
   }
 
   #send(message: Buffer): void {

@@ -72,6 +72,11 @@ export class CallAttempt {
     return invalidAnswer(this.#owner.method, this.endpoint, reason)
   }
 
+  /** Ends it as a broken connection would: the stream continues over another one. */
+  fail(details: string): void {
+    this.call.cancelWithStatus(status.UNAVAILABLE, details)
+  }
+
   leave(): void {
     this.call.cancelWithStatus(status.CANCELLED, 'The stream continues over another connection')
   }

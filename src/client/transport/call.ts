@@ -64,6 +64,8 @@ export interface CallRoute {
   assign(call: EtcdCall): void
   /** @param sentAt When the lease was requested for the first time, by `performance.now()`. */
   leaseGranted(id: bigint, sentAt: number): void
+  /** @param term That of raft, in the answer of a member that has just granted a lease. */
+  grantedIn(term: bigint): void
   withdraw(call: EtcdCall): void
   /** Returns the outcome for the caller, with its cause. Updates the client, for example if a member has no leader. */
   conclude(outcome: Outcome, call: EndedCall): Outcome

@@ -9,11 +9,13 @@ import { armDeadline } from '../timing.js'
 import {
   existingLeaseResponse,
   isLeaseExists,
+  LEASE_GRANT,
   leaseIdOf,
   mayBeApplied,
   mayRepeat,
   methodOf,
   type RequestTraits,
+  termOf,
   traitsOf,
   withLeaseId,
 } from './call-policy.js'
@@ -308,8 +310,7 @@ export class UnaryCall extends CallBase implements DirectCall {
     clearTimeout(this.#pauseTimer)
     clearTimeout(this.#deadlineTimer)
     this.#abandonOthers(outcome)
-    if (outcome.code === status.OK && this.#traits.kind === 'grant' && this.#sentAt !== null)
-      this.#parts.route.leaseGranted(leaseIdOf(this.#request), this.#sentAt)
+    if (outcome.code === status.OK && this.#parts.path === LEASE_GRANT) this.#noteGrant(attempt)
     this.explanation = outcome.cause ?? null
     const listener = this.#listener
     if (listener === null) return
@@ -319,6 +320,13 @@ export class UnaryCall extends CallBase implements DirectCall {
       deliver(listener, outcome, attempt)
       this.#isDelivering = false
     }
+  }
+
+  #noteGrant(attempt: Attempt | null): void {
+    const { route } = this.#parts
+    route.grantedIn(termOf(attempt?.message ?? NO_REQUEST))
+    if (this.#traits.kind === 'grant' && this.#sentAt !== null)
+      route.leaseGranted(leaseIdOf(this.#request), this.#sentAt)
   }
 
   // Ends the other attempts. After a success they continue for a while, because a connection is checked for silence

@@ -165,6 +165,60 @@ describe('keep-alives', () => {
   })
 })
 
+describe('the answer that a lease does not exist', () => {
+  const header = (term: number): Buffer => bytesField(1, int64Field(4, BigInt(term)))
+  const denial = (id: number, term: number): Buffer => Buffer.concat([header(term), int64Field(2, BigInt(id))])
+
+  /** Grants a lease in that term. The attempts of the test begin after it. */
+  async function grant(term: number, id = 0): Promise<void> {
+    onMessage = (attempt) => {
+      attempt.send(Buffer.concat([header(term), int64Field(2, 1n), int64Field(3, 60n)]))
+      attempt.finish(0)
+    }
+    const seen = open('/etcdserverpb.Lease/LeaseGrant')
+    seen.stream.end(Buffer.concat([int64Field(1, 60n), int64Field(2, BigInt(id))]))
+    await expect.poll(() => seen.end).toBe('OK')
+    attempts = []
+  }
+
+  async function keepAlive(term: number): Promise<Seen> {
+    onMessage = (attempt) => {
+      attempt.send(attempts.length < 3 ? denial(1, term) : answer(1))
+    }
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => seen.messages).not.toEqual([])
+    return seen
+  }
+
+  it.each([
+    ['the client', 0],
+    ['the caller', 1],
+  ])(
+    'is ignored in a term before that of the grant with an id of %s, and the lease is asked for again',
+    async (_whose, id) => {
+      await grant(3, id)
+      expect(await keepAlive(2)).toMatchObject({ messages: [answer(1)], end: null })
+      expect(attempts.map((each) => each.messages)).toEqual([[ask(1)], [ask(1)], [ask(1)]])
+    },
+  )
+
+  it.each([
+    ['the term of the grant', 3],
+    ['a later term', 4],
+    ['no term', 0],
+  ])('reaches the caller if it has %s', async (_which, term) => {
+    await grant(3)
+    expect((await keepAlive(term)).messages).toEqual([denial(1, term)])
+  })
+
+  it('reaches the caller after a cluster that was restored has granted a lease in a lower term', async () => {
+    await grant(3)
+    await grant(2)
+    expect((await keepAlive(2)).messages).toEqual([denial(1, 2)])
+  })
+})
+
 describe('a stream of watches that leaves its connection', () => {
   /** Answers the create on an attempt. */
   const create = (attempt: Attempt | undefined): void => {

@@ -57,6 +57,10 @@ class BenchAttempt implements StreamAttempt {
   invalidAnswer(reason: string): EtcdMtlsError {
     return new EtcdMtlsError('ERR_ANSWER_INVALID', reason, { method: 'Watch/Watch', endpoint: null, reason })
   }
+
+  fail(details: string): void {
+    throw new Error(details)
+  }
 }
 
 /** A resumer between a server and a caller that write down what they get. */

@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type KeepAliveAnswer, type KeepAliveStream, LeaseKeeper } from '../../../../src/client/streams/lease-keeper.js'
+import {
+  Grants,
+  type KeepAliveAnswer,
+  KeepAliveResumer,
+  type KeepAliveStream,
+  LeaseKeeper,
+} from '../../../../src/client/streams/lease-keeper.js'
+import type { StreamAttempt } from '../../../../src/client/streams/stream-attempt.js'
+import { bytesField, int64Field } from '../../../../src/client/transport/protobuf.js'
 
 const TTL = 6000
 /** TTL minus the margin of a tenth. */
@@ -175,5 +183,27 @@ describe('a lease keeper', () => {
     await pass(TTL)
     expect(reported).toEqual([])
     expect(streams[0]?.ended).toBe(true)
+  })
+})
+
+describe('a resumed keep-alive stream', () => {
+  it('believes the ninth member in a row that denies the lease in an older term, as after a restore from a snapshot', () => {
+    const grants = new Grants()
+    grants.grantedIn(5n)
+    const delivered: Buffer[] = []
+    let failed = 0
+    const attempt = {
+      send: () => undefined,
+      expectAnswer: () => undefined,
+      fail: () => (failed += 1),
+    } as unknown as StreamAttempt
+    const resumer = new KeepAliveResumer({ receiveLimit: Infinity, deliver: (each) => delivered.push(each) }, grants)
+    resumer.outgoing(int64Field(1, 7n))
+    const denial = Buffer.concat([bytesField(1, int64Field(4, 2n)), int64Field(2, 7n)])
+    for (let turn = 1; turn <= 9; turn += 1) {
+      resumer.begin(attempt)
+      resumer.incoming(denial, attempt)
+      expect([failed, delivered.length]).toEqual(turn < 9 ? [turn, 0] : [8, 1])
+    }
   })
 })

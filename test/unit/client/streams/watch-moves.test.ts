@@ -56,6 +56,10 @@ class ModelAttempt implements StreamAttempt {
   invalidAnswer(reason: string): EtcdMtlsError {
     throw new Error(reason)
   }
+
+  fail(details: string): void {
+    throw new Error(details)
+  }
 }
 
 /** A client with watches. In `withFaults`, streams break and moves do not wait. */
