@@ -77,6 +77,8 @@ export class ResumableCall extends CallBase implements Call {
   #failedHandOvers = 0
   /** Of the attempt that ended last. */
   #carriedBy: string | null = null
+  /** Endpoints that the next attempt uses only if no other one is ready. */
+  #avoid: ReadonlySet<string>
   /** Consecutive attempts that failed without a message. */
   #consecutiveFailures = 0
   /** Messages do not end the growth of its pauses: a server may end each stream after its first message. */
@@ -104,6 +106,7 @@ export class ResumableCall extends CallBase implements Call {
   constructor(parts: CallParts, makeResumer: ((stream: ResumableStream) => StreamResumer) | null = null) {
     super(parts.route)
     this.#parts = parts
+    this.#avoid = parts.avoid
     this.#resumer = makeResumer === null ? null : makeResumer(this)
   }
 
@@ -179,7 +182,7 @@ export class ResumableCall extends CallBase implements Call {
 
   #makeAttempt(): CallAttempt {
     const isUsed = (): boolean => attempt === this.#attempt || attempt === this.#next
-    const call = new EtcdCall(this.#parts, this.#metadata, {
+    const call = new EtcdCall({ ...this.#parts, avoid: this.#avoid }, this.#metadata, {
       onMetadata: (headers) => {
         if (!isUsed() || this.#hasMetadata) return
         this.#hasMetadata = true
@@ -319,6 +322,7 @@ export class ResumableCall extends CallBase implements Call {
     }
     this.#consecutiveFailures += 1
     this.#attempt = null
+    if (this.#carriedBy !== null) this.#avoid = new Set([...this.#parts.avoid, this.#carriedBy])
     this.#pauseTimer = setTimeout(() => {
       this.#startAttempt()
     }, this.#backoff.failed())

@@ -18,6 +18,8 @@ const pki = mintPki()
 /** One stream as the server sees it. */
 interface Attempt {
   stream: ServerHttp2Stream
+  /** The endpoint over which it came, without the scheme. */
+  authority: string | undefined
   messages: Buffer[]
   /** Whether the client sends no more. */
   ended: boolean
@@ -45,6 +47,7 @@ beforeEach(async () => {
     const reader = new MessageReader(-1)
     const attempt: Attempt = {
       stream,
+      authority: headers[':authority'],
       messages: [],
       ended: false,
       send: (message) => {
@@ -202,6 +205,21 @@ describe('the answer that a lease does not exist', () => {
       expect(attempts.map((each) => each.messages)).toEqual([[ask(1)], [ask(1)], [ask(1)]])
     },
   )
+
+  it('makes the client ask another endpoint if it is ignored', async () => {
+    await using other = await proxyTo(peer.port)
+    await raw[Symbol.asyncDispose]()
+    const endpoints = [proxy.endpoint, other.endpoint]
+    raw = await rawClient({ endpoints, credentials: pki.client, dialTimeout: '2s', preflight: 'all' })
+    await grant(3)
+    // With a stream of its own this endpoint has more of them, and a new stream goes to the other one.
+    open(KEEP_ALIVE)
+    await expect.poll(() => attempts.length).toBe(1)
+    const [crowded] = attempts.splice(0)
+    await keepAlive(2)
+    const isCrowded = attempts.map(({ authority }) => authority === crowded?.authority)
+    expect(isCrowded).toEqual([false, true, false])
+  })
 
   it.each([
     ['the term of the grant', 3],
