@@ -2,8 +2,9 @@
 import { resolve } from 'node:path'
 import { checkDirectory } from '../credentials/checks.js'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
+import { checkTrustedOwner, type TrustedOwnerOption } from '../files/accounts.js'
 import { loadDeferred } from '../report/load-deferred.js'
-import { valueInvalid } from '../report/option-error.js'
+import { checkOptions, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
@@ -62,7 +63,7 @@ export async function loadAuthority(options: LoadAuthorityOptions): Promise<Auth
  */
 export async function openAuthority(
   directory: string,
-  options: Omit<CreateAuthorityOptions, 'signer'>,
+  options: Omit<CreateAuthorityOptions, 'signer'> & TrustedOwnerOption,
 ): Promise<Authority> {
   const room = await code()
   return room.openAuthority(directory, options)
@@ -112,9 +113,10 @@ export async function issueCluster<const M extends string, const C extends strin
  *
  * Each folder changes as one: a reader finds all old files or all new ones at any time, also after this process was killed,
  * never a key without its certificate or next to another one. After a crash, the same call completes the interrupted one.
- * Members and clients that are not in the cluster, and files that are not part of the layout, do not change. Keys get mode
- * 0600, certificates 0644, new folders 0700, whatever the umask is. Two processes that write to one directory wait for each
- * other.
+ * Members and clients that are not in the cluster, and files that are not part of the layout, do not change. New keys get mode
+ * 0600, certificates 0644, folders 0700, whatever the umask is. Replaced files keep owner, group and mode, but keys lose the
+ * access of other users. Two processes that write to one directory wait for each other. Run as root, it writes only where no user
+ * but root and `trustedOwner` can rename, see docs/files.md.
  *
  * All existing files are checked before anything changes: files of another PKI (no common trust anchor), a key that does
  * not match its certificate or has none, and files that cannot be read are an error unless `overwrite` is set. A symbolic
@@ -123,10 +125,10 @@ export async function issueCluster<const M extends string, const C extends strin
  * @param directory The directory of the cluster. It is created if it does not exist.
  * @returns The paths of all files, by the names of the cluster.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a cluster that cannot be written in this layout: names that are not plain
- * file names, or differ only by case; `layout: 'kubeadm'` with two CAs.
+ * file names, or differ only by case; `layout: 'kubeadm'` with two CAs. Also for a `group` that this machine does not have.
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the authority does not issue kubeadm's clients.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses, existing files may not be replaced, or another
- * process holds the lock too long.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses, existing files may not be replaced, `group` cannot
+ * enter a folder, root would write where another user can rename, or another process holds the lock too long.
  * @throws The reason of `signal`.
  */
 export async function writeCluster<M extends string, C extends string>(
@@ -153,7 +155,7 @@ export async function writeCluster<M extends string, C extends string>(
 export async function removeFromCluster(
   directory: string,
   parts: { members?: readonly string[] | undefined; clients?: readonly string[] | undefined },
-  options: { layout: Layout; signal?: AbortSignal | undefined },
+  options: { layout: Layout; signal?: AbortSignal | undefined } & TrustedOwnerOption,
 ): Promise<{ members: string[]; clients: string[] }> {
   const room = await code()
   return room.removeFromCluster(directory, parts, options)
@@ -218,7 +220,7 @@ export async function writeTrust(
     overwrite?: boolean | undefined
     /** Stops before the next folder changes. */
     signal?: AbortSignal | undefined
-  },
+  } & TrustedOwnerOption,
 ): Promise<string[]> {
   const room = await code()
   return room.writeTrust(directory, trustAnchors, options)
@@ -269,7 +271,7 @@ export async function renew(
 export async function writeCrl(
   path: string,
   crl: Crl,
-  options: { form?: 'der' | 'pem' | undefined } = {},
+  options: { form?: 'der' | 'pem' | undefined } & TrustedOwnerOption = {},
 ): Promise<void> {
   const room = await code()
   return room.writeCrl(path, crl, options)
@@ -328,13 +330,15 @@ export function fromAuthority(
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
-export function fileLedger(path: string): Ledger {
+export function fileLedger(path: string, options: TrustedOwnerOption = {}): Ledger {
   checkDirectory(path, 'path', 'the path of a file')
+  checkOptions('options', options, ['trustedOwner'])
+  checkTrustedOwner(options.trustedOwner)
   const place = resolve(path)
   let opened: Promise<Ledger> | undefined
   const open = (): Promise<Ledger> =>
     (opened ??= code().then(
-      (room) => room.openLedger(place),
+      (room) => room.openLedger(place, options),
       (error: unknown) => {
         opened = undefined
         throw error

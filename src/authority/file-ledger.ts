@@ -6,15 +6,19 @@
 import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import type { TrustedOwnerOption } from '../files/accounts.js'
 import {
+  attributesOf,
   type FileSystem,
   flushDirectory,
+  isShared,
   lookAt,
   type OpenFile,
   readPlainFile,
   readRange,
   replaceFiles,
 } from '../files/file-system.js'
+import { giveToRoot } from '../files/foreign-component.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withLock } from '../files/lock.js'
 import { failureOf, systemCode } from '../files/write-failed.js'
@@ -35,13 +39,16 @@ const MAX_LINE = 64 * 1024
 /** About 900,000 entries; reading them needs as much memory again. */
 const MAX_BYTES = 256 * 1024 * 1024
 
-export function openLedger(path: string, fs: FileSystem = guardedFileSystem()): Ledger {
+export function openLedger(path: string, { trustedOwner }: TrustedOwnerOption = {}, given?: FileSystem): Ledger {
+  // For each call, because owners and modes may change between two.
+  const open = async (): Promise<FileSystem> => given ?? guardedFileSystem(dirname(path), trustedOwner, giveToRoot)
   /** Entries that wait for the lock, to be written together. */
   let waiting: { readonly entries: LedgerEntry[]; readonly written: Promise<void> } | null = null
   let last: Promise<unknown> = Promise.resolve()
 
   const write = async (entries: readonly LedgerEntry[]): Promise<void> => {
     try {
+      const fs = await open()
       await withLock(fs, `${path}.lock`, () => appendLocked(fs, path, entries))
     } catch (error) {
       throw failureOf(path, error)
@@ -66,6 +73,7 @@ export function openLedger(path: string, fs: FileSystem = guardedFileSystem()): 
     },
     read: async () => {
       try {
+        const fs = await open()
         // Read before the ledger: entries added in between come after this head.
         const head = await readHead(fs, path)
         checkSize(path, (await lookAt(fs, path))?.size ?? 0)
@@ -85,9 +93,17 @@ export function openLedger(path: string, fs: FileSystem = guardedFileSystem()): 
 async function appendLocked(fs: FileSystem, path: string, entries: readonly LedgerEntry[]): Promise<void> {
   const { file, isNew } = await openToAppend(fs, path)
   try {
-    if (isNew) await file.chmod(FILE_MODE)
+    const folder = await fs.lstat(dirname(path))
+    if (isNew) {
+      const { owner, mode } = attributesOf({ mode: FILE_MODE }, null, folder)
+      if (owner !== null) await file.chown(owner.uid, owner.gid)
+      await file.chmod(mode)
+    }
     const state = await file.stat()
     if (!state.isFile()) throw new Error(`${path} is not a plain file`)
+    // Another user may have made the link, to a ledger elsewhere.
+    if (state.nlink > 1 && isShared(folder))
+      throw new Error(`${path} has a second name (a hard link), and every user can make one there: choose another name`)
     checkSize(path, state.size)
     const { size, hash } = await readEnd(fs, file, path, state.size)
     const added = writeLines(entries, hash)

@@ -77,7 +77,7 @@ function parseInput(csr: unknown, place: Place): CsrReading {
 }
 
 function readText(bytes: Buffer, place: Place): CsrReading {
-  const input = openInput({ role: 'request', place, bytes, mode: null, findings: [] })
+  const input = openInput({ role: 'request', place, bytes, exposure: null, findings: [] })
   const [first, ...more] = input.blocks.filter(({ label }) => kindOfLabel(label) === 'request')
   const all = [...input.findings, ...otherBlocks(input, ['request', 'key-parameters'])]
   if (first === undefined) return { request: null, findings: withMissingBlock(all, input) }

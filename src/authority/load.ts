@@ -5,13 +5,16 @@ import { checkDirectory } from '../credentials/checks.js'
 import {
   type FileSystem,
   finalName,
+  findRoot,
   flushDirectory,
   lookAt,
   makeDirectories,
   readPlainFile,
   replaceFiles,
 } from '../files/file-system.js'
+import type { TrustedOwnerOption } from '../files/accounts.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
+import { giveToRoot } from '../files/foreign-component.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { writeFailed } from '../files/write-failed.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
@@ -114,7 +117,7 @@ function open(value: unknown, option: string, role: MaterialRole): OpenedInput {
     throw valueInvalid(option, value, 'PEM as a string or a Buffer')
   }
   const place = { origin: `option "${option}"`, file: null }
-  return openInput({ role, place, bytes: Buffer.from(value), mode: null, findings: [] })
+  return openInput({ role, place, bytes: Buffer.from(value), exposure: null, findings: [] })
 }
 
 function checkHolds(certificate: Certificate, holds: boolean, what: string): void {
@@ -146,18 +149,18 @@ function chainToRoot(certificate: Certificate, above: readonly Certificate[]): C
 
 export async function openAuthority(
   directory: string,
-  options: Omit<CreateAuthorityOptions, 'signer'>,
-  fs: FileSystem = guardedFileSystem(),
+  options: Omit<CreateAuthorityOptions, 'signer'> & TrustedOwnerOption,
+  given?: FileSystem,
 ): Promise<Authority> {
   checkDirectory(directory)
+  checkOptions('options', options, [...CA_OPTIONS.filter((each) => each !== 'signer'), 'trustedOwner'])
+  const { trustedOwner, ...root } = options
   // Checked even if the CA exists, so that a wrong call always fails.
-  readRootOptions(
-    options,
-    CA_OPTIONS.filter((each) => each !== 'signer'),
-  )
+  readRootOptions(root)
   const place = resolve(directory)
-  await makeDirectories(fs, place)
-  return withDirectoryLock(fs, place, undefined, async (root) => loadOrCreate(fs, root ?? place, options))
+  const fs = given ?? (await guardedFileSystem(place, trustedOwner, giveToRoot))
+  if ((await findRoot(fs, place)) === null) await makeDirectories(fs, place)
+  return withDirectoryLock(fs, place, undefined, async (real) => loadOrCreate(fs, real ?? place, root))
 }
 
 async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthorityOptions): Promise<Authority> {

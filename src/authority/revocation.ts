@@ -1,6 +1,8 @@
 /** Revokes certificates, issues and writes CRLs, and refuses to renew revoked certificates. */
 import { basename, dirname, resolve } from 'node:path'
 import { checkDirectory, checkFileName } from '../credentials/checks.js'
+import type { TrustedOwnerOption } from '../files/accounts.js'
+import { giveToGroup, type Migration } from '../files/foreign-component.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { replaceFiles } from '../files/file-system.js'
@@ -285,17 +287,19 @@ function refuse(
 export async function writeCrl(
   path: string,
   crl: Crl,
-  options: { form?: 'der' | 'pem' | undefined } = {},
+  options: { form?: 'der' | 'pem' | undefined } & TrustedOwnerOption = {},
 ): Promise<void> {
-  checkOptions('options', options, ['form'])
+  checkOptions('options', options, ['form', 'trustedOwner'])
   const { form = 'der' }: { form?: unknown } = options
   checkDirectory(path, 'path', 'the path of a file')
   if (!(crl instanceof Crl)) throw valueInvalid('crl', crl, 'a Crl, such as authority.issueCrl returns')
   if (form !== 'der' && form !== 'pem') throw textInvalid('form', form, '"der" or "pem"')
   const name = checkFileName(basename(path), 'path')
-  const fs = guardedFileSystem()
+  const target = dirname(resolve(path))
+  const migration: Migration = (folder, group) => giveToGroup(folder, group, [], false)
+  const fs = await guardedFileSystem(target, options.trustedOwner, migration)
   const content = form === 'der' ? crl.raw : crl.toPem()
-  await withDirectoryLock(fs, dirname(resolve(path)), undefined, async (directory) => {
+  await withDirectoryLock(fs, target, undefined, async (directory) => {
     if (directory === null) throw writeFailed(path, 'its directory does not exist: create it')
     await replaceFiles(fs, directory, [{ name, content, mode: 0o644 }])
   })

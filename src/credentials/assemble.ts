@@ -94,16 +94,14 @@ function holdsOnly(kind: 'private-key' | 'certificate', { blocks }: OpenedInput)
   return kinds.has(kind) && !kinds.has(kind === 'certificate' ? 'private-key' : 'certificate')
 }
 
-const GROUP_AND_OTHERS = 0o077
-
 /** The findings for key files that other users can read. */
 function readableByOthers(inputs: readonly OpenedInput[]): Finding[] {
   const reported = new Set<string>()
-  return inputs.flatMap(({ blocks, mode, place: { file } }) => {
+  return inputs.flatMap(({ blocks, exposure, place: { file } }) => {
     const holdsKey = blocks.some(({ label }) => isPrivateKeyLabel(label))
-    if (!holdsKey || file === null || mode === null || (mode & GROUP_AND_OTHERS) === 0 || reported.has(file)) return []
+    if (!holdsKey || file === null || exposure === null || reported.has(file)) return []
     reported.add(file)
-    return [finding('file/key-readable-by-others', { file, mode: `0${mode.toString(8)}` })]
+    return [finding('file/key-readable-by-others', { file, ...exposure })]
   })
 }
 

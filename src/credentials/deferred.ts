@@ -6,7 +6,8 @@ import type { CredentialFiles, WriteCredentialsOptions } from './write.js'
 /**
  * Writes trust anchors, certificate chain and private key into a directory, which is made (mode 0700) if it is not there.
  *
- * The key gets mode 0600 and is not encrypted, since etcd reads no other; the certificates get 0644. Each file is replaced
+ * A new key gets mode 0600 and is not encrypted, since etcd reads no other; new certificates get 0644. Replaced files keep owner,
+ * group and mode, but a key loses the access of other users. Each file is replaced
  * atomically and durably: written under a temporary name, flushed, then renamed, so that a reader finds the old file or the new
  * one. A symbolic link in a file's place is replaced, not followed. All files are complete before the first is renamed; a reader
  * that opens two files between two renames can still get a new key with an old certificate, which etcd and this package read
@@ -14,15 +15,16 @@ import type { CredentialFiles, WriteCredentialsOptions } from './write.js'
  * fails, no temporary file remains; the next call removes those of a killed process. Processes that write to one directory
  * wait for each other (`.etcd-mtls.lock`).
  *
- * Run as root, files in a directory of another user are written by a process of that user, see docs/files.md.
+ * Run as root, it writes only where no user but root and `trustedOwner` can rename, see docs/files.md.
  *
  * CRLs are not written: they are renewed at other times and by others.
  *
  * @param directory Where the files go.
  * @returns The paths that were written.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a bad name, and for a directory that is a file or a file that is a
- * directory.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses; `cause` is its error.
+ * directory, for a `group` that this machine does not have, and for one on Windows.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if root would write where another user can rename, `group` cannot enter the
+ * directory, or the file system refuses; `cause` is its error.
  */
 export async function writeCredentials(
   directory: string,

@@ -32,7 +32,7 @@ export function inputsHash({ ca, clientCa = null, cert, key, crl }: Omit<Inputs,
 /** {@link inputsHash} with the permissions and the passphrase: equal for inputs whose reading is equal. */
 export function readingHash(inputs: Inputs): string {
   const { ca, clientCa = null, cert, key, crl, passphrase } = inputs
-  const places = [ca, clientCa, cert, key, crl].map((each) => each && [each.place, each.mode, each.findings])
+  const places = [ca, clientCa, cert, key, crl].map((each) => each && [each.place, each.exposure, each.findings])
   const hash = createHash('sha256')
   // The same string as text and as bytes is the same passphrase.
   addAll(hash, [

@@ -4,6 +4,7 @@
  * @module
  */
 export * from '../report/index.js'
+export type { TrustedOwnerOption } from '../files/accounts.js'
 export { Certificate } from '../x509/certificate.js'
 export { Crl } from '../x509/crl/crl.js'
 export type * from '../x509/types.js'

@@ -11,7 +11,7 @@ import type { Finding } from '../report/finding.js'
 import { checkPassphrase } from '../x509/keys/keys.js'
 import type { Inputs } from './assemble.js'
 import { finding } from './finding.js'
-import { type Input, sizeLimit } from './parse-input.js'
+import { type Exposure, type Input, sizeLimit } from './parse-input.js'
 import { isContentNotName } from './recognize.js'
 
 export interface NamedFile extends FileName {
@@ -71,11 +71,11 @@ export async function fileInput(named: NamedFile): Promise<Input> {
   const place = { origin: variable === undefined ? file : `${file} (from ${variable})`, file }
   const read = await readMaterialFile(named.path ?? resolve(file), { file, variable }, sizeLimit(role))
   if ('code' in read) return unreadableInput(role, place, read)
-  return { role, place, bytes: read.bytes, mode: checkMode ? read.mode : null, findings: [] }
+  return { role, place, bytes: read.bytes, exposure: checkMode ? read.exposure : null, findings: [] }
 }
 
 export function unreadableInput(role: MaterialRole, place: Input['place'], reason: Finding): Input {
-  return { role, place, bytes: null, mode: null, findings: [reason] }
+  return { role, place, bytes: null, exposure: null, findings: [reason] }
 }
 
 /** Copies the PEM text, because the caller may overwrite a Buffer. */
@@ -84,7 +84,7 @@ export function textInput(role: MaterialRole, text: unknown, option: string = ro
     throw valueInvalid(`options.${option}`, text, 'PEM as a string or a Buffer')
   }
   const place = { origin: `option "${option}"`, file: null }
-  return { role, place, bytes: Buffer.from(text), mode: null, findings: [] }
+  return { role, place, bytes: Buffer.from(text), exposure: null, findings: [] }
 }
 
 /**
@@ -114,8 +114,8 @@ export function readPassphraseOption(passphrase: unknown): string | Uint8Array |
 
 interface FileContent {
   readonly bytes: Buffer
-  /** Permission bits, or null if the platform has none. */
-  readonly mode: number | null
+  /** Null on Windows. */
+  readonly exposure: Exposure | null
 }
 
 interface FileName {
@@ -161,11 +161,20 @@ async function readOpened(handle: FileHandle, name: FileName, limit: number): Pr
     buffer.fill(0)
     if (size === 0) return finding('file/empty', { ...name })
     if (size > limit) return finding('file/too-large', { ...name, size, limit })
-    const mode = process.platform === 'win32' ? null : stats.mode & 0o777
-    return { bytes: Buffer.concat(chunks), mode }
+    return { bytes: Buffer.concat(chunks), exposure: exposureOf(stats) }
   } finally {
     await handle.close()
   }
+}
+
+const GROUP_AND_OTHERS = 0o077
+/** A group that may only read is chosen on purpose if root owns the file: the key of a service, see docs/files.md. */
+const UNSAFE_OF_ROOT = 0o027
+
+function exposureOf({ mode, uid, gid }: Stats): Exposure | null {
+  const unsafe = uid === 0 ? UNSAFE_OF_ROOT : GROUP_AND_OTHERS
+  if (process.platform === 'win32' || (mode & unsafe) === 0) return null
+  return { mode: `0${(mode & 0o777).toString(8)}`, safeMode: uid === 0 && gid !== 0 ? '640' : '600' }
 }
 
 /** The finding for a file of a wrong kind or size; null if it can be read. */

@@ -14,13 +14,19 @@ import { finding } from './finding.js'
 import { type BlockKind, holdsOfLabel, kindOfLabel, labelsOf } from './labels.js'
 import { recognize } from './recognize.js'
 
+/** The mode of a file, and the one that it needs if it holds a key. */
+export interface Exposure {
+  readonly mode: string
+  readonly safeMode: '600' | '640'
+}
+
 export interface Input {
   readonly role: MaterialRole
   readonly place: Place
   /** Null if it could not be read; `findings` has the reason. */
   readonly bytes: Buffer | null
-  /** Permission bits of the file; null if they are not checked. */
-  readonly mode: number | null
+  /** Set if users other than the owner can read or change the file; null if not, and if that is not checked. */
+  readonly exposure: Exposure | null
   readonly findings: readonly Finding[]
 }
 

@@ -3,7 +3,16 @@ import { join, resolve } from 'node:path'
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { checkCredentials, checkDirectory, checkFileName } from './checks.js'
 import type { Credentials } from './credentials.js'
-import { type FileSystem, findRoot, lookAt, makeDirectories, replaceFiles } from '../files/file-system.js'
+import { readGroup, type TrustedOwnerOption } from '../files/accounts.js'
+import {
+  checkGroupEnters,
+  type FileSystem,
+  findRoot,
+  lookAt,
+  makeDirectories,
+  replaceFiles,
+} from '../files/file-system.js'
+import { giveToGroup, type Migration } from '../files/foreign-component.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { failureOf } from '../files/write-failed.js'
@@ -32,16 +41,24 @@ export interface CredentialFileNames {
   key?: string | undefined
 }
 
-export interface WriteCredentialsOptions {
+export interface WriteCredentialsOptions extends TrustedOwnerOption {
   /** Names of the files. Default: `ca.crt`, `tls.crt` and `tls.key`, the names in a Kubernetes TLS secret. */
   names?: CredentialFileNames | undefined
+  /**
+   * A group that reads the key, by name or id: the key gets this group and mode 0640, and a directory that is created 0750.
+   * Without root, a group of this process. Default: a key that is replaced keeps owner, group and mode; a new one gets 0600.
+   */
+  group?: string | number | undefined
 }
+
+const KEY_MODE = 0o600
+const GROUP_KEY_MODE = 0o640
 
 /** In the order of writing. The certificate is last, so that its key exists when it appears for the first time. */
 const FILES = {
   ca: { name: 'ca.crt', mode: 0o644 },
   clientCa: { name: 'client-ca.crt', mode: 0o644 },
-  key: { name: 'tls.key', mode: 0o600 },
+  key: { name: 'tls.key', mode: KEY_MODE },
   cert: { name: 'tls.crt', mode: 0o644 },
 } as const
 type FileKind = keyof typeof FILES
@@ -51,12 +68,16 @@ export async function writeCredentials(
   directory: string,
   credentials: Credentials,
   options: WriteCredentialsOptions = {},
-  fs: FileSystem = guardedFileSystem(),
+  given?: FileSystem,
 ): Promise<CredentialFiles> {
   checkDirectory(directory)
   checkCredentials(credentials)
-  checkOptions('options', options, ['names'])
+  checkOptions('options', options, ['names', 'group', 'trustedOwner'])
   const names = readNames(options.names)
+  const gid = await readGroup(options.group)
+  const target = resolve(directory)
+  const migration: Migration = (folder, group) => giveToGroup(folder, group, [names.key], false)
+  const fs = given ?? (await guardedFileSystem(target, options.trustedOwner, migration))
   const { clientAnchors } = credentials
   const contents: Record<FileKind, string | undefined> = {
     ca: credentials.trustAnchors.map((each) => each.toPem()).join(''),
@@ -66,10 +87,11 @@ export async function writeCredentials(
   }
   const files = FILE_KINDS.flatMap((kind) => {
     const content = contents[kind]
-    return content === undefined ? [] : [{ name: names[kind], content, mode: FILES[kind].mode }]
+    const attributes = kind === 'key' && gid !== null ? { mode: GROUP_KEY_MODE, gid } : { mode: FILES[kind].mode }
+    return content === undefined ? [] : [{ name: names[kind], content, ...attributes }]
   })
   try {
-    const place = await prepareDirectory(fs, resolve(directory), names)
+    const place = await prepareDirectory(fs, target, names, gid)
     await withDirectoryLock(fs, place, undefined, () => replaceFiles(fs, place, files))
   } catch (cause) {
     throw failureOf(directory, cause)
@@ -98,12 +120,18 @@ function readNames(given: CredentialFileNames = {}): Record<FileKind, string> {
  *
  * @returns The real path of the directory.
  */
-async function prepareDirectory(fs: FileSystem, directory: string, names: Record<FileKind, string>): Promise<string> {
+async function prepareDirectory(
+  fs: FileSystem,
+  directory: string,
+  names: Record<FileKind, string>,
+  gid: number | null,
+): Promise<string> {
   const found = await lookAt(fs, directory)
   if (found !== null && !found.isDirectory() && !found.isSymbolicLink())
     throw optionInvalid('directory', `must be a directory; ${directory} is not a directory`)
   const root = await findRoot(fs, directory)
-  if (root === null) await makeDirectories(fs, directory)
+  if (root === null) await makeDirectories(fs, directory, { gid })
+  else if (gid !== null) await checkGroupEnters(fs, root, gid)
   const place = root ?? directory
   for (const kind of FILE_KINDS) {
     const path = join(place, names[kind])

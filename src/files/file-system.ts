@@ -1,13 +1,15 @@
 /** The file system calls of this package as one interface, which tests replace, and functions on top of it. */
+import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import * as promises from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { shellArgument } from '../report/catalogue/place.js'
+import { ownGroups } from './accounts.js'
 import { rethrowAfterCleanup, failureOf, systemCode, writeFailed } from './write-failed.js'
-import { randomBytes } from 'node:crypto'
 
 export type FileState = Pick<
   Stats,
-  'isDirectory' | 'isFile' | 'isSymbolicLink' | 'mode' | 'uid' | 'gid' | 'size' | 'mtimeMs'
+  'isDirectory' | 'isFile' | 'isSymbolicLink' | 'mode' | 'uid' | 'gid' | 'nlink' | 'size' | 'mtimeMs'
 >
 
 /** An open file, such as Node's `FileHandle`. */
@@ -48,22 +50,58 @@ export interface Owner {
 /** A file to write. Its mode does not depend on the umask. */
 export interface FileContents {
   readonly content: string | Uint8Array
+  /** The mode of a new file. A file that is replaced keeps its own, with at most these rights for others. */
   readonly mode: number
-  /** Default: the user of this process. */
-  readonly owner?: Owner | null
+  /** A group that reads the file: then it gets this group and exactly `mode`, also if it is replaced. */
+  readonly gid?: number | null
+}
+
+/** Owner and mode that a new file gets. */
+export interface Attributes {
+  /** Null: those that the system gives it. */
+  readonly owner: Owner | null
+  readonly mode: number
 }
 
 export const STICKY = 0o1000
+const GROUP_WRITE = 0o020
+const OTHERS_WRITE = 0o002
+const OTHERS_READ = 0o004
+const GROUP_SEARCH = 0o010
+const OTHERS_SEARCH = 0o001
 
 /**
- * The owner of a new file: that of the replaced file, or else of the directory. Null unless this process is root. Without it,
- * a service that runs as another user could not read its new key.
+ * Whether other users can create entries in the folder. The group bits also limit access control lists (acl(5)), so they
+ * count for every group.
  */
-export function ownerOf(replaced: Owner | null, directory: FileState): Owner | null {
-  if (process.geteuid?.() !== 0) return null
-  // With the sticky bit, any user may have created the replaced file and would own the new key.
-  const { uid, gid } = replaced === null || (directory.mode & STICKY) !== 0 ? directory : replaced
-  return { uid, gid }
+export function isShared(state: Pick<FileState, 'mode' | 'isDirectory'>): boolean {
+  return state.isDirectory() && (state.mode & (GROUP_WRITE | OTHERS_WRITE)) !== 0
+}
+
+/** Rights that a key keeps when it is replaced: those of its owner, and its group may read. */
+const KEPT = 0o740
+const OWNER_READS = 0o400
+
+/**
+ * The attributes of a file that is written: those of the file that it replaces, so that a service that runs as another user
+ * can still read its key. A new file belongs to the owner of its folder.
+ */
+export function attributesOf(
+  { mode, gid = null }: Pick<FileContents, 'mode' | 'gid'>,
+  replaced: Pick<FileState, 'mode' | 'uid' | 'gid'> | null,
+  folder: FileState,
+): Attributes {
+  const uid = process.geteuid?.()
+  const isRoot = uid === 0
+  if (gid !== null && uid !== undefined) return { owner: { uid: isRoot ? folder.uid : uid, gid }, mode }
+  // With the sticky bit, any user may have created the replaced file.
+  if (replaced === null || (folder.mode & STICKY) !== 0)
+    return { owner: isRoot ? { uid: folder.uid, gid: folder.gid } : null, mode }
+  const kept = (replaced.mode & (mode | KEPT)) | OWNER_READS
+  if (isRoot) return { owner: { uid: replaced.uid, gid: replaced.gid }, mode: kept }
+  if (uid !== undefined && ownGroups().includes(replaced.gid)) return { owner: { uid, gid: replaced.gid }, mode: kept }
+  // The group cannot be kept, and its rights must not go to another one.
+  return { owner: null, mode: (kept & OTHERS_READ) === 0 ? kept & 0o700 : kept }
 }
 
 /** Null if the path of the call does not exist. */
@@ -100,7 +138,8 @@ async function useFile<T>(opening: Promise<OpenFile>, work: (file: OpenFile) => 
 export async function writeNewFile(
   fs: FileSystem,
   path: string,
-  { content, mode, owner = null }: FileContents,
+  content: string | Uint8Array,
+  { mode, owner }: Attributes,
 ): Promise<void> {
   await useFile(fs.open(path, 'wx', mode), async (file) => {
     if (owner !== null) await file.chown(owner.uid, owner.gid)
@@ -118,18 +157,19 @@ export async function flushDirectory(fs: FileSystem, path: string): Promise<void
   await useFile(fs.open(path, O_RDONLY | O_DIRECTORY), (directory) => directory.sync())
 }
 
-/** Creates a directory with this mode, whatever the umask. */
-export async function makeDirectory(
-  fs: FileSystem,
-  path: string,
-  mode: number,
-  owner: Owner | null = null,
-): Promise<void> {
+/** Creates a directory with these attributes, whatever the umask. */
+export async function makeDirectory(fs: FileSystem, path: string, { mode, owner }: Attributes): Promise<void> {
   await fs.mkdir(path, mode)
   await useFile(fs.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), async (folder) => {
-    await folder.chmod(mode)
     if (owner !== null) await folder.chown(owner.uid, owner.gid)
+    await folder.chmod(mode)
   })
+}
+
+/** Creates a directory, which belongs to the owner of its parent. Its mode is 0700, or 0750 with the group `gid`. */
+export async function makeNewDirectory(fs: FileSystem, path: string, gid: number | null): Promise<void> {
+  const mode = gid === null ? DIRECTORY_MODE : GROUP_DIRECTORY_MODE
+  await makeDirectory(fs, path, attributesOf({ mode, gid }, null, await fs.lstat(dirname(path))))
 }
 
 /** A file with the attributes that a rewrite preserves. */
@@ -178,6 +218,7 @@ export async function removeAll(fs: FileSystem, path: string): Promise<void> {
 }
 
 export const DIRECTORY_MODE = 0o700
+const GROUP_DIRECTORY_MODE = 0o750
 
 /**
  * The real path of the directory, which may be a link; null if it does not exist.
@@ -200,6 +241,20 @@ export async function findRoot(fs: FileSystem, directory: string): Promise<strin
   return real
 }
 
+/**
+ * Checks that the members of a group can enter a directory, which keeps its owner, group and mode.
+ *
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
+ */
+export async function checkGroupEnters(fs: FileSystem, path: string, gid: number): Promise<void> {
+  const state = await lookAt(fs, path)
+  // The first matching class decides (path_resolution(7)).
+  if (state === null || (state.mode & (state.gid === gid ? GROUP_SEARCH : OTHERS_SEARCH)) !== 0) return
+  const [mode, who] = [(state.mode & 0o7777).toString(8), state.gid === gid ? 'g' : 'o']
+  const reason = `the option group is ${String(gid)}, and this group cannot enter "${path}", which has the group ${String(state.gid)} and mode 0${mode}`
+  throw writeFailed(path, `${reason}: run "chmod ${who}+x ${shellArgument(path)}", or choose another directory`)
+}
+
 /** Whether the directory exists. Throws if the path is not a directory. */
 export async function directoryExists(fs: FileSystem, path: string): Promise<boolean> {
   const state = await lookAt(fs, path)
@@ -208,18 +263,21 @@ export async function directoryExists(fs: FileSystem, path: string): Promise<boo
   throw writeFailed(path, `it is ${what}: move it away, or choose another directory`)
 }
 
-/**
- * Creates a directory and its parents, mode 0700. Links in the path of the parents are followed.
- *
- * @param made The paths of the new directories are appended, the outermost first.
- */
-export async function makeDirectories(fs: FileSystem, path: string, made: string[] = []): Promise<void> {
+interface NewDirectories {
+  /** A group that can enter the new directories. */
+  readonly gid?: number | null
+  /** The paths of the new directories are appended, the outermost first. */
+  readonly made?: string[]
+}
+
+/** Creates a directory and its parents as `makeNewDirectory` does. Links in the path of the parents are followed. */
+export async function makeDirectories(fs: FileSystem, path: string, options: NewDirectories = {}): Promise<void> {
   try {
     if (await directoryExists(fs, path)) return
     const parent = dirname(path)
-    if (parent !== path && (await lookAt(fs, parent)) === null) await makeDirectories(fs, parent, made)
-    await makeDirectory(fs, path, DIRECTORY_MODE)
-    made.push(path)
+    if (parent !== path && (await lookAt(fs, parent)) === null) await makeDirectories(fs, parent, options)
+    await makeNewDirectory(fs, path, options.gid ?? null)
+    options.made?.push(path)
     await flushDirectory(fs, parent)
   } catch (error) {
     // Another process has created it.
@@ -249,16 +307,16 @@ export async function replaceFiles(fs: FileSystem, directory: string, files: rea
     if (isOwn && (await lookAt(fs, path))?.isFile() === true) await fs.unlink(path)
   }
   const state = await fs.lstat(directory)
-  const owned = files.map(async (file) => {
+  const placed = files.map(async (file) => {
     const replaced = await lookAt(fs, join(directory, file.name))
-    return { ...file, owner: ownerOf(replaced?.isFile() === true ? replaced : null, state) }
+    return { ...file, ...attributesOf(file, replaced?.isFile() === true ? replaced : null, state) }
   })
   const pending = new Map<string, string>()
   try {
-    for (const file of await Promise.all(owned)) {
-      const temporary = join(directory, `.${file.name}.${randomBytes(8).toString('hex')}.etcd-mtls-tmp`)
-      pending.set(file.name, temporary)
-      await writeNewFile(fs, temporary, file)
+    for (const { name, content, ...attributes } of await Promise.all(placed)) {
+      const temporary = join(directory, `.${name}.${randomBytes(8).toString('hex')}.etcd-mtls-tmp`)
+      pending.set(name, temporary)
+      await writeNewFile(fs, temporary, content, attributes)
     }
     for (const [name, temporary] of pending) {
       await fs.rename(temporary, join(directory, name))

@@ -1,98 +1,125 @@
-/** A file system for root that makes each call with the rights of the user who can change the path. */
+/** A file system for root, which writes only where no other user can rename. */
+import type { Stats } from 'node:fs'
+import { lstat, readlink } from 'node:fs/promises'
 import { dirname, join, parse, sep } from 'node:path'
-import { type FileState, type FileSystem, nodeFileSystem, STICKY } from './file-system.js'
-import { ownerFileSystem } from './owner-process.js'
+import { readTrustedOwner } from './accounts.js'
+import { type FileSystem, isShared, nodeFileSystem, STICKY } from './file-system.js'
+import { type Migration, refusal } from './foreign-component.js'
+import { systemCode } from './write-failed.js'
 
 /** Most symbolic links in one path, as on Linux (path_resolution(7)). */
 const MAX_LINKS = 40
-const GROUP_WRITE = 0o020
-const OTHERS_WRITE = 0o002
 
 /**
- * The file system of this machine. A process that runs as root makes each call as the user who can change the path, in a
- * process of that user; in root's own directories it makes the call itself. If several users can (a group or everybody may
- * write to a directory), the call fails.
+ * The file system of this machine. If this process is root, each call checks its path first: a user who can rename a part of
+ * it could replace that part by a link, and so make root change any file. Only root can rename in a folder that was checked,
+ * so the plain call follows.
  *
  * On Windows and for other users, it makes the plain calls.
+ *
+ * @param target The absolute path of the folder that the caller writes to, for remedies.
+ * @param trustedOwner The option of the caller.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong `trustedOwner`.
  */
-export function guardedFileSystem(): FileSystem {
+export async function guardedFileSystem(
+  target: string,
+  trustedOwner: unknown,
+  migration: Migration,
+): Promise<FileSystem> {
+  const trusted = await readTrustedOwner(trustedOwner)
   if (process.geteuid?.() !== 0) return nodeFileSystem
-  const owners = new Map<number, FileSystem>()
-  const inside = async (directory: string): Promise<FileSystem> => {
-    const uid = await findOwner(directory)
-    if (uid === null) return nodeFileSystem
-    const fs = owners.get(uid) ?? ownerFileSystem(uid)
-    owners.set(uid, fs)
-    return fs
+  const guarded: Guarded = { target, trusted, migration }
+  const folders = new Map<string, ReturnType<typeof findOwner>>()
+  const check = (folder: string): ReturnType<typeof findOwner> => {
+    const found = folders.get(folder) ?? findOwner(folder, guarded)
+    folders.set(folder, found)
+    // It may be created later.
+    found.catch(() => folders.delete(folder))
+    return found
   }
-  const at = async (path: string): Promise<FileSystem> => inside(dirname(path))
-  const atBoth = async (one: string, other: string): Promise<FileSystem> => {
-    const [first, second] = [await at(one), await at(other)]
-    if (first === second) return first
-    throw Object.assign(new Error(`${one} and ${other} are of different users`), { code: 'EXDEV' })
+  const at = async (...paths: readonly string[]): Promise<FileSystem> => {
+    for (const path of paths) {
+      // The entries of a folder with the sticky bit can change, so they are checked at each call.
+      if ((await check(dirname(path))).isSticky) await checkEntry(path, guarded)
+    }
+    return nodeFileSystem
+  }
+  const inside = async (path: string): Promise<FileSystem> => {
+    await check(path)
+    return nodeFileSystem
   }
   return {
     open: async (path, flags, mode) => (await at(path)).open(path, flags, mode),
     lstat: async (path) => (await at(path)).lstat(path),
     readdir: async (path) => (await inside(path)).readdir(path),
     readlink: async (path) => (await at(path)).readlink(path),
-    realpath: async (path) => {
-      const fs = await inside(path)
-      const real = await fs.realpath(path)
-      // Calls below the result would have the rights of another user, possibly of root.
-      if ((await inside(real)) === fs) return real
-      throw new Error(
-        `a link of a user in ${path} leads to ${real}, which belongs to another user: pass that directory itself`,
-      )
-    },
+    realpath: async (path) => (await inside(path)).realpath(path),
     mkdir: async (path, mode) => (await at(path)).mkdir(path, mode),
-    rename: async (from, to) => (await atBoth(from, to)).rename(from, to),
-    link: async (existing, path) => (await atBoth(existing, path)).link(existing, path),
+    rename: async (from, to) => (await at(from, to)).rename(from, to),
+    link: async (existing, path) => (await at(existing, path)).link(existing, path),
     symlink: async (target, path) => (await at(path)).symlink(target, path),
     unlink: async (path) => (await at(path)).unlink(path),
     rmdir: async (path) => (await at(path)).rmdir(path),
   }
 }
 
-/**
- * The user other than root who can change the directory or its path: the owner of the first directory or link in the path
- * that does not belong to root; null if all belong to root.
- *
- * Only root can change the part of the path before it, so the result is still valid at the next call. A missing path is an
- * error: in a directory with the sticky bit any user could create it before the next call.
- */
-async function findOwner(directory: string): Promise<number | null> {
-  const { root } = parse(directory)
-  const namesOf = (path: string): string[] => path.split(sep).filter((name) => name !== '' && name !== '.')
-  const names = namesOf(directory.slice(root.length))
-  let current = root
-  let links = 0
-  for (let name = names.shift(); name !== undefined; name = names.shift()) {
-    const path = name === '..' ? dirname(current) : join(current, name)
-    const state = await nodeFileSystem.lstat(path)
-    if (state.uid !== 0) return state.uid
-    if (state.isSymbolicLink()) {
-      if (++links > MAX_LINKS)
-        throw Object.assign(new Error(`${directory} leads through too many links`), { code: 'ELOOP' })
-      const target = await nodeFileSystem.readlink(path)
-      if (target.startsWith(sep)) current = root
-      names.unshift(...namesOf(target))
-      continue
-    }
-    if (state.isDirectory()) checkNotShared(path, state)
-    current = path
-  }
-  return null
+interface Guarded {
+  readonly target: string
+  readonly trusted: number | null
+  readonly migration: Migration
 }
 
 /**
- * A directory with the sticky bit, such as /tmp, is allowed: only root can rename or remove root's files there (inode(7)). The
- * group bits also limit access control lists (acl(5)), so they count for every group.
+ * Checks that every component of a path belongs to root or to the trusted user. Links are followed and their targets checked.
+ *
+ * Only root can change the part of the path before a component, so the result is still valid at the next call. A missing path
+ * is an error, because in a folder with the sticky bit any user could create it before the next call.
+ *
+ * @returns Whether it is a folder where every user can create entries, such as /tmp. Only root can rename root's entries there
+ * (inode(7)).
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` with the first component of another owner.
  */
-function checkNotShared(path: string, { mode }: FileState): void {
-  if ((mode & STICKY) !== 0 || (mode & (GROUP_WRITE | OTHERS_WRITE)) === 0) return
-  const who = (mode & OTHERS_WRITE) !== 0 ? 'every user' : 'a group, or a user in an access control list,'
-  throw new Error(
-    `${who} may write to ${path}, so root must not work below it: run this as the owner of the files, or remove the permission (chmod g-w,o-w ${path})`,
-  )
+async function findOwner(path: string, guarded: Guarded): Promise<{ readonly isSticky: boolean }> {
+  const { root } = parse(path)
+  const names = ['', ...namesOf(path.slice(root.length))]
+  let current = root
+  let links = 0
+  let isSticky = false
+  for (let name = names.shift(); name !== undefined; name = names.shift()) {
+    const at = name === '..' ? dirname(current) : join(current, name)
+    const state = await lstat(at)
+    await checkComponent(at, state, isSticky, guarded)
+    if (state.isSymbolicLink()) {
+      if (++links > MAX_LINKS) throw Object.assign(new Error(`${path} leads through too many links`), { code: 'ELOOP' })
+      const target = await readlink(at)
+      const isAbsolute = target.startsWith(sep)
+      if (isAbsolute) current = root
+      names.unshift(...(isAbsolute ? [''] : []), ...namesOf(target))
+    } else {
+      isSticky = isShared(state)
+      current = at
+    }
+  }
+  return { isSticky }
+}
+
+function namesOf(path: string): string[] {
+  return path.split(sep).filter((name) => name !== '' && name !== '.')
+}
+
+async function checkEntry(path: string, guarded: Guarded): Promise<void> {
+  try {
+    await checkComponent(path, await lstat(path), true, guarded)
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error
+  }
+}
+
+/** Files of other users are harmless in root's folder. In one with the sticky bit, their owner can rename them. */
+async function checkComponent(path: string, state: Stats, isInSticky: boolean, guarded: Guarded): Promise<void> {
+  const isOwn = state.uid === 0 || state.uid === guarded.trusted
+  if (!isOwn && (isInSticky || !state.isFile()))
+    throw await refusal({ path, state, why: isInSticky ? 'in-sticky' : 'owner' }, guarded.target, guarded.migration)
+  if (isShared(state) && (state.mode & STICKY) === 0)
+    throw await refusal({ path, state, why: 'shared' }, guarded.target, guarded.migration)
 }

@@ -9,6 +9,8 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import {
+  type Attributes,
+  attributesOf,
   directoryExists,
   DIRECTORY_MODE,
   type FileContents,
@@ -17,7 +19,7 @@ import {
   flushDirectory,
   lookAt,
   makeDirectory,
-  ownerOf,
+  makeNewDirectory,
   type ReadFile,
   readLink,
   readPlainFile,
@@ -32,6 +34,8 @@ export interface Change {
   readonly files: ReadonlyMap<string, FileContents>
   /** Names to remove. */
   readonly remove?: readonly string[]
+  /** A group that can enter the directory, if that is created. */
+  readonly gid?: number | null
 }
 
 /**
@@ -41,8 +45,8 @@ export interface Change {
  * programs are first converted to links with the same contents. Links to other places are replaced and never followed; the
  * keys of the set are not visible meanwhile.
  *
- * If this process is root, new files belong to the owner of the replaced ones or of the directory. After an error, temporary
- * files are removed if the file system allows it.
+ * Replaced files keep owner, group and mode, see `attributesOf`. After an error, temporary files are removed if the file system
+ * allows it.
  *
  * @param signal Aborts only before the first change.
  * @throws The reason of `signal`.
@@ -71,11 +75,11 @@ export async function publish(
   }
 }
 
-async function create(fs: FileSystem, directory: string, { files }: Change, signal?: AbortSignal): Promise<void> {
+async function create(fs: FileSystem, directory: string, { files, gid }: Change, signal?: AbortSignal): Promise<void> {
   const parent = dirname(directory)
   const temporary = join(parent, newTemporaryName())
   try {
-    await makeDirectory(fs, temporary, DIRECTORY_MODE)
+    await makeNewDirectory(fs, temporary, gid ?? null)
     await replaceSet(fs, temporary, await readDirectory(fs, temporary, []), { files })
     signal?.throwIfAborted()
     await fs.rename(temporary, directory)
@@ -102,10 +106,13 @@ async function changeInPlace(
   }
 }
 
-function isUpToDate({ seen, hasHidden, foreign }: DirectoryState, { files, remove = [] }: Change): boolean {
-  const same = ([name, { content, mode }]: [string, FileContents]): boolean => {
+function isUpToDate({ seen, hasHidden, foreign, directory }: DirectoryState, { files, remove = [] }: Change): boolean {
+  const same = ([name, wanted]: [string, FileContents]): boolean => {
     const found = seen.get(name)
-    return found?.linked === true && found.file.mode === mode && found.file.bytes.equals(Buffer.from(content))
+    if (found?.linked !== true || !found.file.bytes.equals(Buffer.from(wanted.content))) return false
+    const { mode, owner } = attributesOf(wanted, found.file, directory)
+    const isOwned = owner === null || (found.file.uid === owner.uid && found.file.gid === owner.gid)
+    return found.file.mode === mode && isOwned
   }
   const gone = (name: string): boolean => !seen.has(name) && !foreign.has(name)
   return !hasHidden && [...files].every(same) && remove.every(gone)
@@ -141,7 +148,7 @@ async function replaceSet(
   const kept = [...seen].filter(([name, { linked }]) => linked && !remove.includes(name))
   const contents = unchangedContents(kept, current)
   for (const [name, file] of files) {
-    contents.set(name, { ...file, owner: ownerOf(seen.get(name)?.file ?? null, current.directory) })
+    contents.set(name, { ...file, ...attributesOf(file, seen.get(name)?.file ?? null, current.directory) })
   }
   const generation = contents.size === 0 ? null : await addGeneration(fs, directory, current, contents)
   signal?.throwIfAborted()
@@ -166,6 +173,10 @@ async function replaceSet(
   await flushDirectory(fs, directory)
 }
 
+interface PlacedFile extends Attributes {
+  readonly content: string | Uint8Array
+}
+
 /**
  * Writes and flushes a generation, and returns its name. Users who can enter the directory can enter the generation; only its
  * owner can write there.
@@ -174,13 +185,15 @@ async function addGeneration(
   fs: FileSystem,
   path: string,
   { directory }: DirectoryState,
-  files: ReadonlyMap<string, FileContents>,
+  files: ReadonlyMap<string, PlacedFile>,
 ): Promise<string> {
   // The time is only informative.
   const name = `..${new Date().toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(8).toString('hex')}`
   const folder = join(path, name)
-  await makeDirectory(fs, folder, (directory.mode & 0o755) | DIRECTORY_MODE, ownerOf(null, directory))
-  for (const [file, contents] of files) await writeNewFile(fs, join(folder, file), contents)
+  const mode = (directory.mode & 0o755) | DIRECTORY_MODE
+  await makeDirectory(fs, folder, attributesOf({ mode }, null, directory))
+  for (const [file, { content, ...attributes }] of files)
+    await writeNewFile(fs, join(folder, file), content, attributes)
   await flushDirectory(fs, folder)
   await flushDirectory(fs, path)
   return name
@@ -213,10 +226,10 @@ export async function sweep(fs: FileSystem, directory: string): Promise<void> {
 function unchangedContents(
   files: Iterable<[string, VisibleFile]>,
   { directory }: DirectoryState,
-): Map<string, FileContents> {
-  const contents = new Map<string, FileContents>()
+): Map<string, PlacedFile> {
+  const contents = new Map<string, PlacedFile>()
   for (const [name, { file }] of files)
-    contents.set(name, { content: file.bytes, mode: file.mode, owner: ownerOf(file, directory) })
+    contents.set(name, { content: file.bytes, ...attributesOf({ mode: file.mode }, file, directory) })
   return contents
 }
 

@@ -1,6 +1,7 @@
 /** The README's blocks as a newcomer runs them: saved as `.mjs` and run by node, with the package as it is shipped. */
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -21,8 +22,9 @@ let compiled: Compiled
 let folder: string
 beforeAll(async () => {
   compiled = await compileSources()
-  folder = mkdtempSync(join(root, '.cache', 'readme-'))
-  // A package of its own, as a newcomer's is: inside of ours, our name would mean what `npm run build` left behind.
+  // Outside of the checkout, which may belong to another user than root, see docs/files.md.
+  folder = mkdtempSync(join(tmpdir(), 'readme-'))
+  // A package of its own, as a newcomer's is.
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'newcomer', private: true }))
   const place = join(folder, 'node_modules/etcd-mtls')
   mkdirSync(place, { recursive: true })

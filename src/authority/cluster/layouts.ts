@@ -1,5 +1,5 @@
 /** The folders and files of each layout, for writing, finding and removing. */
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { checkDirectory, checkSignal } from '../../credentials/checks.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import type { CredentialFiles } from '../../credentials/write.js'
@@ -9,6 +9,7 @@ import { checkFlag } from '../options.js'
 import type { Role } from '../issue-options.js'
 import type { CaMaterial, Cluster, ClusterFiles } from './cluster-credentials.js'
 import { type FileSystem, lookAt } from '../../files/file-system.js'
+import { giveToGroup, type Migration } from '../../files/foreign-component.js'
 import { writeFailed } from '../../files/write-failed.js'
 import { isEtcdMtlsError } from '../../report/errors.js'
 
@@ -26,7 +27,7 @@ export function checkLayoutCall(
   others: readonly string[] = [],
 ): void {
   checkDirectory(directory)
-  checkOptions('options', options, ['layout', 'signal', ...flags, ...others])
+  checkOptions('options', options, ['layout', 'signal', 'trustedOwner', ...flags, ...others])
   const { layout, signal } = options
   if (layout !== 'etcd' && layout !== 'kubeadm') throw textInvalid('layout', layout, '"etcd" or "kubeadm"')
   checkSignal(signal)
@@ -67,6 +68,19 @@ const CLIENT = identity('client', 'client', 'tls')
 export const PEER_CA = 'peer-ca.crt'
 
 export const FOLDERS = { members: 'members', clients: 'clients', kubeadm: 'etcd' } as const
+
+/** The keys that etcd itself reads. */
+export const MEMBER_KEYS = [SERVER.names.key, PEER.names.key] as const
+
+/** How folders of another user become root's. The directory of kubeadm has other keys than etcd's, so it is not changed. */
+export function migrationOf(layout: Layout): Migration {
+  return (folder, group, path) => {
+    const [first] = path.split(sep)
+    if (layout === 'kubeadm' && first === '') return null
+    if (first === FOLDERS.clients) return giveToGroup(folder, group, [CLIENT.names.key], false)
+    return giveToGroup(folder, group, MEMBER_KEYS, true)
+  }
+}
 
 /** The folders of a member, the outermost first. @param base Empty if the directory is that of one node. */
 export function memberFolders(layout: Layout, base: string) {
@@ -114,6 +128,8 @@ export interface FolderPlan {
   readonly credentials: readonly PlacedCredentials[]
   readonly authorities: readonly PlacedCa[]
   readonly remove: readonly string[]
+  /** Whether etcd reads the files. */
+  readonly isOfMember: boolean
 }
 
 /** The folders of one unit are written in order; units are written concurrently. */
@@ -142,7 +158,13 @@ export function planLayout<M extends string, C extends string>(
   const names = Object.keys(cluster.members) as M[] // its keys are those of the record
   const clients = Object.entries<Credentials>(cluster.clients).map(([name, credentials]) => {
     const path = pathOf(layout, 'clients', name)
-    const folder = { path, credentials: [{ credentials, names: CLIENT.names }], authorities: [], remove: [] }
+    const folder = {
+      path,
+      credentials: [{ credentials, names: CLIENT.names }],
+      authorities: [],
+      remove: [],
+      isOfMember: false,
+    }
     return { name: name as C, folder, files: pathsIn(join(directory, path), CLIENT.names) }
   })
   const { form, caKey } = options
@@ -156,7 +178,7 @@ export function planLayout<M extends string, C extends string>(
     throw optionInvalid('cluster.members', reason)
   }
   const members = names.map((name) => planMember(layout, directory, cluster, name, options))
-  const root = { path: '', credentials: [], authorities: caFilesOf(cluster), remove: [] }
+  const root = { path: '', credentials: [], authorities: caFilesOf(cluster), remove: [], isOfMember: false }
   return {
     units: [
       layout === 'etcd' && caKey ? [root] : [],
@@ -201,7 +223,7 @@ function planMember<M extends string>(
       return { credentials: held[kind], names: own, formerCa, sameSubject: kind === 'server' && base === '' }
     })
     const authorities = !isEtcd && caKey && path !== base ? caFilesOf(cluster) : []
-    return { path, credentials, authorities, remove: isEtcd && !hasPeerCa ? [PEER_CA] : [] }
+    return { path, credentials, authorities, remove: isEtcd && !hasPeerCa ? [PEER_CA] : [], isOfMember: true }
   })
   const { server: ofServer, peer: ofPeer, ...ofClients } = paths as Required<typeof paths> // those of the layout were set
   return { name, folders, files: { server: ofServer, peer: ofPeer }, clients: ofClients }
@@ -244,7 +266,11 @@ export async function findFolders(fs: FileSystem, root: string, layout: Layout):
   } else {
     const isOne = await holdsNode(fs, root)
     for (const base of isOne ? [''] : await below('')) {
-      if (isOne || (await holdsNode(fs, join(root, base)))) await addNode(fs, root, base, found)
+      try {
+        if (isOne || (await holdsNode(fs, join(root, base)))) await addNode(fs, root, base, found)
+      } catch (error) {
+        found.unreadable.push(unreadableFolder(root, base, error))
+      }
     }
     // Without a node, the clients belong to the layout `etcd`.
     if (found.folders.length === 0) return { folders: [], unreadable: [] }

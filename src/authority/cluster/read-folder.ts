@@ -17,7 +17,7 @@ function open(directory: string, seen: Seen, name: string, role: MaterialRole): 
   const found = seen.get(name)
   if (found === undefined) return null
   const path = join(directory, name)
-  return openInput({ role, place: { origin: path, file: path }, bytes: found.file.bytes, mode: null, findings: [] })
+  return openInput({ role, place: { origin: path, file: path }, bytes: found.file.bytes, exposure: null, findings: [] })
 }
 
 /** The certificates in a file; null if there is no such file. */

@@ -1,18 +1,28 @@
 /** Removes members and clients from the files of a cluster. */
 import { dirname, join, resolve } from 'node:path'
+import type { TrustedOwnerOption } from '../../files/accounts.js'
 import { directoryExists, type FileSystem, flushDirectory, removeAll } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { DATA_LINK, isGenerationName, newTemporaryName, publish, readDirectory, sweep } from '../../files/publish.js'
 import { checkOptions } from '../../report/option-error.js'
 import { checkNames } from './cluster-credentials.js'
-import { checkLayoutCall, clientFolder, type Layout, memberFolders, namesIn, pathOf, PEER_CA } from './layouts.js'
+import {
+  checkLayoutCall,
+  clientFolder,
+  type Layout,
+  memberFolders,
+  migrationOf,
+  namesIn,
+  pathOf,
+  PEER_CA,
+} from './layouts.js'
 
 export async function removeFromCluster(
   directory: string,
   parts: { members?: readonly string[] | undefined; clients?: readonly string[] | undefined },
-  options: { layout: Layout; signal?: AbortSignal | undefined },
-  fs: FileSystem = guardedFileSystem(),
+  options: { layout: Layout; signal?: AbortSignal | undefined } & TrustedOwnerOption,
+  given?: FileSystem,
 ): Promise<{ members: string[]; clients: string[] }> {
   checkOptions('parts', parts, ['members', 'clients'])
   checkLayoutCall(directory, options, [])
@@ -21,8 +31,10 @@ export async function removeFromCluster(
   for (const kind of kinds) if (parts[kind] !== undefined) checkNames(parts[kind], `parts.${kind}`)
   signal?.throwIfAborted()
 
+  const place = resolve(directory)
+  const fs = given ?? (await guardedFileSystem(place, options.trustedOwner, migrationOf(layout)))
   const removed: { members: string[]; clients: string[] } = { members: [], clients: [] }
-  await withDirectoryLock(fs, resolve(directory), signal, async (root, held) => {
+  await withDirectoryLock(fs, place, signal, async (root, held) => {
     if (root === null) return
     for (const kind of kinds) {
       for (const name of parts[kind] ?? []) {

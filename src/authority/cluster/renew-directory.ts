@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path'
 import type { Credentials } from '../../credentials/credentials.js'
 import type { CredentialFiles } from '../../credentials/write.js'
+import type { TrustedOwnerOption } from '../../files/accounts.js'
 import { type FileContents, type FileSystem, lookAt } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
@@ -25,13 +26,14 @@ import {
   type Identity,
   type Layout,
   type LayoutFolder,
+  migrationOf,
   PEER_CA,
 } from './layouts.js'
 import { readAuthorities } from './issue-cluster.js'
 import { readPair, type ReadPair } from './read-folder.js'
 
 /** Options of `renewDirectory`. */
-export interface RenewDirectoryOptions {
+export interface RenewDirectoryOptions extends TrustedOwnerOption {
   /** The layout of the directory: as `writeCluster` or kubeadm wrote it. */
   layout: Layout
   /** The share of the lifetime after which renewal is due, above 0 and below 1. Default: 2/3. */
@@ -94,7 +96,7 @@ export async function renewDirectory(
   authorities: Authority | { client: Authority; peer: Authority },
   directory: string,
   options: RenewDirectoryOptions,
-  fs: FileSystem = guardedFileSystem(),
+  given?: FileSystem,
 ): Promise<DirectoryRenewal> {
   const { client, peer } = readAuthorities(authorities)
   checkLayoutCall(directory, options, ['force'], ['fraction', 'at', 'key'])
@@ -105,6 +107,7 @@ export async function renewDirectory(
   signal?.throwIfAborted()
 
   const place = resolve(directory)
+  const fs = given ?? (await guardedFileSystem(place, options.trustedOwner, migrationOf(layout)))
   const renewal: DirectoryRenewal = { renewed: [], kept: [], due: null }
   await withDirectoryLock(fs, place, signal, async (root, held) => {
     if (root === null) throw writeFailed(place, 'the directory does not exist: pass the one that holds the files')
@@ -190,7 +193,7 @@ async function renewFolder(run: Run, folder: LayoutFolder): Promise<void> {
     if (one !== null) issued.push(one)
   }
   if (issued.length > 0) {
-    if (await record(run, issued)) await write(run, path, survey, issued)
+    if (await record(run, issued)) await write(run, path, issued)
     return
   }
   // Removes temporary files of a killed run, which include old keys.
@@ -272,20 +275,15 @@ async function record(run: Run, issued: readonly Issued[]): Promise<boolean> {
   }
 }
 
-async function write(run: Run, path: string, { seen }: DirectoryState, issued: readonly Issued[]): Promise<void> {
+async function write(run: Run, path: string, issued: readonly Issued[]): Promise<void> {
   const { fs, signal, renewal, at, fraction } = run
-  // Keeps permissions, for example of an etcd that reads its key as a member of the file's group.
-  const modeOf = (name: string, usual: number, most: number): number => {
-    const found = seen.get(name)?.file.mode
-    return found === undefined ? usual : (found & most) | 0o600
-  }
   const files = new Map<string, FileContents>()
   for (const { names, credentials } of issued) {
     const { cert, key } = names
     const content = credentials.chain.map((each) => each.toPem()).join('')
-    files.set(cert, { content, mode: modeOf(cert, 0o644, 0o777) })
+    files.set(cert, { content, mode: 0o644 })
     // The file of an unchanged key is not rewritten, because its encoding may differ.
-    if (run.key === 'new') files.set(key, { content: credentials.key.exportPem(), mode: modeOf(key, 0o600, 0o770) })
+    if (run.key === 'new') files.set(key, { content: credentials.key.exportPem(), mode: 0o600 })
   }
   try {
     await publish(fs, path, { files }, signal)

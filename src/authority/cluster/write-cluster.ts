@@ -1,6 +1,8 @@
 /** Writes the files of a cluster. The files of each folder are replaced together. */
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
+import { readGroup, type TrustedOwnerOption } from '../../files/accounts.js'
 import {
+  checkGroupEnters,
   directoryExists,
   type FileContents,
   type FileSystem,
@@ -15,10 +17,19 @@ import type { Certificate } from '../../x509/certificate.js'
 import { checkReplaceable } from './read-folder.js'
 import { KUBEADM_CLIENTS } from '../issue-options.js'
 import { checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
-import { checkLayoutCall, type FolderPlan, holdsNode, type Layout, planLayout } from './layouts.js'
+import {
+  checkLayoutCall,
+  type FolderPlan,
+  FOLDERS,
+  holdsNode,
+  type Layout,
+  MEMBER_KEYS,
+  migrationOf,
+  planLayout,
+} from './layouts.js'
 
 /** Options of `writeCluster`. */
-export interface WriteClusterOptions {
+export interface WriteClusterOptions extends TrustedOwnerOption {
   /**
    * `etcd`: `members/<name>/{ca,server,peer}.crt` with `server.key` and `peer.key`, and `clients/<name>/{ca,tls}.crt` with
    * `tls.key`; peers with their own CA get `peer-ca.crt`. `kubeadm`: the files of `/etc/kubernetes/pki`, directly in the
@@ -32,6 +43,12 @@ export interface WriteClusterOptions {
    * itself. `kubeadm`: `etcd/ca.key` of each member. Default: false.
    */
   caKey?: boolean | undefined
+  /**
+   * The group of etcd's user, by name or id: `server.key` and `peer.key` get this group and mode 0640, and folders of members
+   * that are created 0750. Other keys stay 0600. Without root, a group of this process. Default: keys that are replaced keep owner,
+   * group and mode; new ones get 0600.
+   */
+  group?: string | number | undefined
   /** Stops before the next folder changes. */
   signal?: AbortSignal | undefined
 }
@@ -43,21 +60,23 @@ export async function writeCluster<M extends string, C extends string>(
   directory: string,
   given: Cluster<M, C>,
   options: WriteClusterOptions,
-  fs: FileSystem = guardedFileSystem(),
+  files?: FileSystem,
 ): Promise<ClusterFiles<M, C>> {
-  checkLayoutCall(directory, options, ['overwrite', 'caKey'])
+  checkLayoutCall(directory, options, ['overwrite', 'caKey'], ['group'])
   const { overwrite = false, caKey = false, signal, layout } = options
   checkCluster(given, caKey)
+  const gid = await readGroup(options.group)
   signal?.throwIfAborted()
   const cluster = layout === 'kubeadm' ? await withKubeadmClients(given) : given
   const place = resolve(directory)
+  const fs = files ?? (await guardedFileSystem(place, options.trustedOwner, migrationOf(layout)))
   // Planned before anything changes, because it throws for a wrong cluster. kubeadm's form depends on existing files, see below.
   let plan = planLayout(layout, place, cluster, { caKey, form: 'several' })
   signal?.throwIfAborted()
 
   const made: string[] = []
   try {
-    if ((await findRoot(fs, place)) === null) await makeDirectories(fs, place, made)
+    if ((await findRoot(fs, place)) === null) await makeDirectories(fs, place, { gid, made })
     return await withDirectoryLock(fs, place, signal, async (found, held) => {
       const root = found ?? place
       if (layout === 'kubeadm') {
@@ -65,17 +84,21 @@ export async function writeCluster<M extends string, C extends string>(
         plan = planLayout(layout, place, cluster, { caKey, form })
       }
       const folders = plan.units.flat()
-      for (const folder of folders) await checkFolderPlan(fs, root, folder, overwrite)
+      for (const folder of folders) {
+        await checkFolderPlan(fs, root, folder, overwrite)
+        if (gid === null || !folder.isOfMember) continue
+        for (const path of pathsDownTo(root, folder.path)) await checkGroupEnters(fs, path, gid)
+      }
       // publish() creates and sweeps the folders that it writes; the others are prepared here.
       const own = new Set(folders.map(({ path }) => join(root, path)))
       const parents = [...own].filter((path) => path !== root).map((path) => dirname(path))
       for (const parent of new Set([root, ...parents.filter((path) => !own.has(path))])) {
         // Under the lock, all temporary files are those of killed processes.
         if (await directoryExists(fs, parent)) await sweep(fs, parent)
-        else await makeDirectories(fs, parent, made)
+        else await makeDirectories(fs, parent, { gid: basename(parent) === FOLDERS.clients ? null : gid, made })
       }
       await forEachConcurrently(plan.units, CONCURRENCY, async (unit) => {
-        for (const folder of unit) await publish(fs, join(root, folder.path), changeOf(folder), held)
+        for (const folder of unit) await publish(fs, join(root, folder.path), changeOf(folder, gid), held)
       })
       return plan.files
     })
@@ -90,7 +113,7 @@ async function checkFolderPlan(fs: FileSystem, root: string, folder: FolderPlan,
   const path = join(root, folder.path)
   if (folder.path !== '') await directoryExists(fs, dirname(path))
   if (!(await directoryExists(fs, path))) return
-  const { files, remove = [] } = changeOf(folder)
+  const { files, remove = [] } = changeOf(folder, null)
   // Also throws for unusable entries, such as a directory with the name of a file.
   const { seen } = await readDirectory(fs, path, [...files.keys(), ...remove])
   if (!overwrite) checkReplaceable(path, seen, folder)
@@ -113,7 +136,14 @@ async function forEachConcurrently<T>(
   if (failures.length > 0) throw failures[0]
 }
 
-function changeOf({ credentials, authorities, remove }: FolderPlan): Change {
+/** The directory, and the folders below it on the path. */
+function pathsDownTo(root: string, path: string): string[] {
+  return path === '' ? [root] : [...pathsDownTo(root, dirname(`/${path}`).slice(1)), join(root, path)]
+}
+
+/** @param group The group that reads the keys of members. */
+function changeOf({ credentials, authorities, remove, isOfMember }: FolderPlan, group: number | null): Change {
+  const gid = isOfMember ? group : null
   const files = new Map<string, FileContents>()
   const certificates = (name: string, all: readonly Certificate[]): void => {
     files.set(name, { content: all.map((each) => each.toPem()).join(''), mode: 0o644 })
@@ -122,13 +152,14 @@ function changeOf({ credentials, authorities, remove }: FolderPlan): Change {
     // The trust anchors of the API server's client are in another folder.
     if (dirname(names.ca) === '.') certificates(names.ca, each.trustAnchors)
     certificates(names.cert, each.chain)
-    files.set(names.key, { content: each.key.exportPem(), mode: 0o600 })
+    const isShared = gid !== null && MEMBER_KEYS.some((name) => name === names.key)
+    files.set(names.key, { content: each.key.exportPem(), ...(isShared ? { mode: 0o640, gid } : { mode: 0o600 }) })
   }
   for (const { authority, cert, key } of authorities) {
     if (!files.has(cert)) certificates(cert, [authority.certificate])
     files.set(key, { content: authority.export().key, mode: 0o600 })
   }
-  return { files, remove }
+  return { files, remove, gid }
 }
 
 /**

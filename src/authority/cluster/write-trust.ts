@@ -1,5 +1,6 @@
 /** Writes the CAs that a cluster trusts: both while a CA is replaced, then the new one. */
 import { basename, dirname, join, resolve } from 'node:path'
+import type { TrustedOwnerOption } from '../../files/accounts.js'
 import type { FileSystem } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
@@ -10,9 +11,17 @@ import type { Certificate } from '../../x509/certificate.js'
 import { findIssuers, isIssuedBy } from '../issuing-ca.js'
 import { checkAnchors, checkNames, readTraffic } from './cluster-credentials.js'
 import { certificatesIn } from './read-folder.js'
-import { checkLayoutCall, findFolders, type Layout, type LayoutFolder, pathOf, PEER_CA } from './layouts.js'
+import {
+  checkLayoutCall,
+  findFolders,
+  type Layout,
+  type LayoutFolder,
+  migrationOf,
+  pathOf,
+  PEER_CA,
+} from './layouts.js'
 
-interface TrustOptions {
+interface TrustOptions extends TrustedOwnerOption {
   readonly layout: Layout
   readonly traffic?: unknown
   readonly members?: readonly string[] | undefined
@@ -36,8 +45,8 @@ export async function writeTrust(
     throw optionInvalid('options.traffic', "must be 'all' for the layout kubeadm, which has one CA for etcd")
   }
   signal?.throwIfAborted()
-  const fs = guardedFileSystem()
   const place = resolve(directory)
+  const fs = await guardedFileSystem(place, options.trustedOwner, migrationOf(layout))
   return withDirectoryLock(fs, place, signal, async (root, held) => {
     if (root === null) throw writeFailed(place, 'the directory does not exist: write the cluster there first')
     const trust = new Set<string>()

@@ -285,7 +285,7 @@ class FilesReader {
             role,
             place: { origin: `${text} (from ${named.variable})`, file: text },
             bytes: Buffer.from(given.text),
-            mode: null,
+            exposure: null,
             findings: [],
           })
     this.#inputs.set(key, input)

@@ -58,18 +58,11 @@ export async function readTokenKeys(member: LintMember, read: ReadMember, root: 
       findings.push(at(place, content))
       continue
     }
-    const { mode, bytes } = content
+    const { exposure, bytes } = content
     key.bytes = bytes
     const isSecret = name === 'priv-key' && (type === undefined || bytes.includes('PRIVATE KEY-----'))
-    if (
-      isSecret &&
-      mode !== null &&
-      (mode & 0o077) !== 0 &&
-      !(await isReadableOnlyByOwnGroup({ text: path }, read, root))
-    ) {
-      const shown = `0${(mode & 0o777).toString(8)}`
-      findings.push(finding('file/key-readable-by-others', { file: path, mode: shown }, place))
-    }
+    if (isSecret && exposure !== null && !(await isReadableOnlyByOwnGroup({ text: path }, read, root)))
+      findings.push(finding('file/key-readable-by-others', { file: path, ...exposure }, place))
   }
   // If a private key is set, etcd ignores the public key.
   const { name, path, bytes = null } = keys[0] ?? {}

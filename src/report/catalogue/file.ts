@@ -49,8 +49,8 @@ export const file = {
     `${fileText(d)} has ${byteCount(d.size)}; at most ${byteCount(d.limit)} are read.`,
     `Check that ${d.file} is the right file. If it is a bundle, keep only the CAs that issued etcd's certificates.`,
   ]),
-  'file/key-readable-by-others': warning((d: FilePlace & { mode: string }) => [
-    `${fileText(d)} holds a private key and has mode ${d.mode}: other users can read it.`,
-    `Run "chmod 600 ${inShell(d)}".`,
+  'file/key-readable-by-others': warning((d: FilePlace & { mode: string; safeMode: '600' | '640' }) => [
+    `${fileText(d)} holds a private key and has mode ${d.mode}: other users can read or change it.`,
+    `Run "chmod ${d.safeMode} ${inShell(d)}".`,
   ]),
 }

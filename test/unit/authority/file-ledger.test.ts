@@ -118,7 +118,7 @@ describe('the file', () => {
 
   it('writes concurrent entries together', async () => {
     const disk = faultyFileSystem()
-    const ledger = openLedger(fresh(), disk)
+    const ledger = openLedger(fresh(), {}, disk)
     await Promise.all(Array.from({ length: 100 }, (_, i) => ledger.append([issued(i)])))
     expect(await ledger.read()).toEqual(Array.from({ length: 100 }, (_, i) => issued(i)))
     expect(disk.calls.filter((call) => call.startsWith('sync')).length).toBeLessThan(20)
@@ -249,13 +249,13 @@ describe('the file system', () => {
     for (const how of ['fail', 'full', 'kill'] as const) {
       const counted = faultyFileSystem()
       const path = fresh()
-      await openLedger(path, counted).append([issued(1)])
+      await openLedger(path, {}, counted).append([issued(1)])
       const first = counted.calls.length
-      await openLedger(path, counted).append([issued(2)])
+      await openLedger(path, {}, counted).append([issued(2)])
       for (const call of sample(counted.calls.slice(first).keys(), 6)) {
         const place = fresh()
         await fileLedger(place).append([issued(1)])
-        const outcome = await openLedger(place, faultyFileSystem({ at: call, how }))
+        const outcome = await openLedger(place, {}, faultyFileSystem({ at: call, how }))
           .append([issued(2), issued(3)])
           .catch((error: unknown) => error)
         const read = await fileLedger(place).read()

@@ -1,6 +1,6 @@
 /** What a path can lead to, and files of keys that other users can read. */
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -149,20 +149,30 @@ it.each([
 
 describe('a key that other users can read', () => {
   it.each([
-    [0o600, []],
-    [0o400, []],
-    [0o640, ['file/key-readable-by-others']],
-    [0o604, ['file/key-readable-by-others']],
-    [0o622, ['file/key-readable-by-others']],
-  ])('is reported by its mode: %o', async (mode, codes) => {
-    const source = sourceOfFiles(folder, good)
-    // The modes of certificates are not checked.
-    for (const name of ['tls.crt', 'ca.crt']) chmodSync(folder.file(name), 0o644)
-    chmodSync(folder.file('tls.key'), mode)
-    const found = await findingsOf(source)
-    expect(found.map(({ code }) => code)).toEqual(codes)
-    expect(found.every(({ severity, remedy }) => severity === 'warning' && remedy.includes('chmod 600'))).toBe(true)
-  })
+    [0o600, 0, null],
+    [0o400, 4711, null],
+    [0o640, 4711, '600'],
+    [0o604, 4711, '600'],
+    [0o622, 0, '640'],
+    // The key of a service, which it reads as the group.
+    [0o640, 0, null],
+    [0o440, 0, null],
+    [0o644, 0, '640'],
+    [0o660, 0, '640'],
+  ])(
+    'is reported by its mode and owner, with a mode that its service can read: %o of user %i',
+    async (mode, uid, safe) => {
+      const source = sourceOfFiles(folder, good)
+      // The modes of certificates are not checked.
+      for (const name of ['tls.crt', 'ca.crt']) chmodSync(folder.file(name), 0o644)
+      chmodSync(folder.file('tls.key'), mode)
+      chownSync(folder.file('tls.key'), uid, 4712)
+      const found = await findingsOf(source)
+      const remedy = expect.stringContaining(`chmod ${String(safe)} `) as string
+      const expected = { code: 'file/key-readable-by-others', severity: 'warning', remedy, details: { safeMode: safe } }
+      expect(found).toMatchObject(safe === null ? [] : [expected])
+    },
+  )
 
   it('is reported once if it is in one file with the certificate', async () => {
     const both = folder.file('both.pem', chain + leaf.keyPem)

@@ -37,7 +37,7 @@ beforeAll(async () => {
   own = await ownIdentity()
   const { pid } = spawnSync(process.execPath, ['--version'])
   dead = { ...own, pid, started: '1' }
-  children = await childModules(['src/files/lock.ts', 'src/files/guarded-file-system.ts'])
+  children = await childModules(['src/files/lock.ts', 'src/files/file-system.ts'])
 })
 afterAll(() => {
   children[Symbol.dispose]()
@@ -233,10 +233,10 @@ describe('a stale lock is succeeded by one process', () => {
       import { appendFileSync } from 'node:fs'
       import { setTimeout as delay } from 'node:timers/promises'
       const { withLock } = await load('lock')
-      const { guardedFileSystem } = await load('guarded-file-system')
+      const { nodeFileSystem } = await load('file-system')
       const say = (what) => appendFileSync(${JSON.stringify(log)}, what + ' ${name}\\n')
       for (let i = 0; i < 20; i++) {
-        await withLock(guardedFileSystem(), ${JSON.stringify(path)}, async () => {
+        await withLock(nodeFileSystem, ${JSON.stringify(path)}, async () => {
           say('in')
           await delay(Math.random() * 3)
           if (i > 2 && Math.random() < 0.08) {

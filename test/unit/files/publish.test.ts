@@ -235,12 +235,13 @@ it.each([0o000, 0o277])(
   },
 )
 
-it('writes stricter modes of keys, and leaves files that are not part of the set as they are', async () => {
+it('takes the access of other users from keys, and leaves files that are not part of the set as they are', async () => {
   const directory = fresh()
   writePlain(directory, OLD_WITH_PEER)
   for (const name of OLD_WITH_PEER.files.keys()) chmodSync(`${directory}/${name}`, 0o666)
   await publish(fs, directory, change(...pair('server', next.server)))
-  expect(mode(`${directory}/server.key`)).toBe('600')
+  expect(mode(`${directory}/server.key`)).toBe('640')
+  expect(mode(`${directory}/server.crt`)).toBe('644')
   expect(lstatSync(`${directory}/peer.key`).isSymbolicLink()).toBe(false)
 })
 
@@ -254,7 +255,6 @@ it('keeps the owners of the directory and of the replaced files', async () => {
   const owners = ['', '..data/', 'ca.crt', 'server.key'].map((name) => statSync(`${directory}/${name}`).uid)
   expect(owners).toEqual([user, user, user, other])
   expect(statSync(`${directory}/server.key`).gid).toBe(group)
-  expect(mode(`${directory}/server.key`)).toBe('600')
 })
 
 it('makes relative links, so that the directory can be moved and copied', async () => {
@@ -265,15 +265,17 @@ it('makes relative links, so that the directory can be moved and copied', async 
   for (const place of ['copy', 'moved']) expect(read(`${directory}-${place}`)).toEqual(texts(NEW))
 })
 
-it('does not change for the same contents, and changes for another mode', async () => {
+it('does not change for the same contents, and changes for a key that other users can read', async () => {
   const directory = fresh()
   await publish(fs, directory, OLD)
   const generation = readlinkSync(`${directory}/..data`)
   expect(await publish(fs, directory, OLD)).toBe('unchanged')
   expect(readlinkSync(`${directory}/..data`)).toBe(generation)
   chmodSync(`${directory}/server.key`, 0o640)
+  expect(await publish(fs, directory, OLD)).toBe('unchanged')
+  chmodSync(`${directory}/server.key`, 0o644)
   expect(await publish(fs, directory, OLD)).toBe('changed')
-  expect(mode(`${directory}/server.key`)).toBe('600')
+  expect(mode(`${directory}/server.key`)).toBe('640')
 })
 
 it('names a key that can be neither published nor removed', async () => {
