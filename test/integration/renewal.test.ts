@@ -1,17 +1,29 @@
 /** Renewal on a real etcd: files under a cluster at work, and a client whose credentials last for seconds. */
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { createAuthority, fromAuthority, issueCluster, renewDirectory } from '../../src/authority/index.js'
+import {
+  createAuthority,
+  fromAuthority,
+  issueCluster,
+  renewDirectory,
+  writeCluster,
+} from '../../src/authority/index.js'
 import { memoryLedger } from '../../src/authority/ledger.js'
 import { createSecureClient } from '../../src/client/index.js'
 import { fromFiles } from '../../src/credentials/index.js'
 import { startEtcd } from '../../src/testing/index.js'
+import { serving, startEtcdProcess } from '../support/etcd-process.js'
 import { ask } from '../support/https.js'
 import { FLAWLESS, startLoad } from '../support/load.js'
 import { scaled } from '../support/long.js'
 import { temporaryFolder } from '../support/openssl.js'
+import { heldPorts } from '../support/ports.js'
 import { PLAN, startWrittenCluster } from '../support/written-cluster.js'
 
 const folder = temporaryFolder()
+const { freePort } = heldPorts()
 /** Renewals of all files, and requests a second meanwhile. */
 const [ROUNDS, RATE] = scaled({ short: [2, 20], long: [5, 50] })
 
@@ -50,6 +62,39 @@ describe('the files of a cluster at work', () => {
     const { stdout } = await cluster.member('m2').etcdctl(['get', 'after', '--print-value-only'], issued.clients.app)
     expect(stdout.trim()).toBe('all')
   })
+})
+
+it('an etcd that reads its keys as their group serves new certificates after each call that writes them', async () => {
+  const etcdUser = 54_330
+  const place = mkdtempSync(join(tmpdir(), 'group-'))
+  try {
+    chmodSync(place, 0o755)
+    const [pki, data] = [join(place, 'pki'), join(place, 'data')]
+    mkdirSync(data)
+    chownSync(data, etcdUser, etcdUser)
+    const authority = await createAuthority({ name: 'etcd CA' })
+    const issue = async () =>
+      issueCluster(authority, { members: [{ name: 'm1', hosts: ['127.0.0.1'] }], clients: ['app'] })
+    const written = await writeCluster(pki, await issue(), { layout: 'etcd', group: etcdUser })
+    const { server } = written.members.m1
+    const url = `https://127.0.0.1:${String(await freePort())}`
+    const args = [
+      ...['--data-dir', data, `--listen-client-urls=${url}`, `--advertise-client-urls=${url}`],
+      ...[`--listen-peer-urls=http://127.0.0.1:${String(await freePort())}`, `--trusted-ca-file=${server.ca}`],
+      ...[`--cert-file=${server.cert}`, `--key-file=${server.key}`, '--client-cert-auth'],
+    ]
+    await using etcd = startEtcdProcess(args, { cwd: data, uid: etcdUser })
+    await serving(etcd)
+    const shown = async (): Promise<string | undefined> =>
+      (await ask(url, await fromFiles(written.clients.app).load())).server?.serial
+    const first = await shown()
+    await writeCluster(pki, await issue(), { layout: 'etcd' })
+    const second = await shown()
+    await renewDirectory(authority, pki, { layout: 'etcd', force: true })
+    expect(new Set([first, second, await shown(), undefined]).size).toBe(4)
+  } finally {
+    rmSync(place, { recursive: true, force: true })
+  }
 })
 
 describe('a client of fromAuthority', () => {

@@ -133,6 +133,14 @@ describe('the option group', () => {
     }
   })
 
+  it('is refused on Windows, which has no groups', async () => {
+    const { geteuid } = process
+    Reflect.set(process, 'geteuid', undefined)
+    const call = writeCredentials(join(fixture.place(), 'app'), fixture.credentials, { group: GROUP })
+    const refused = await call.catch((error: unknown) => error).finally(() => Reflect.set(process, 'geteuid', geteuid))
+    expect(refused).toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option: 'group' } })
+  })
+
   it('takes one of the groups of a process that is not root, and refuses others', async () => {
     const folder = join(fixture.place(), 'home')
     mkdirSync(folder)

@@ -45,10 +45,13 @@ afterAll(() => {
 /** The error of a refused call, which has changed nothing in `place`, in the victim's files, and has started no process. */
 async function refusedIn(place: string, name: CallName, folder: string): Promise<EtcdMtlsError<'ERR_WRITE_FAILED'>> {
   const before = [picture(place), picture(fixture.victim)]
+  // It is set by sudo, and makes no exception.
+  vi.stubEnv('SUDO_UID', String(ATTACKER))
   const start = vi.spyOn(ChildProcess.prototype as unknown as { spawn: () => unknown }, 'spawn')
   const error = await fixture.calls[name](folder).catch((reason: unknown) => reason)
   expect(start).not.toHaveBeenCalled()
   start.mockRestore()
+  vi.unstubAllEnvs()
   expect([picture(place), picture(fixture.victim)]).toEqual(before)
   if (!isEtcdMtlsError(error, 'ERR_WRITE_FAILED')) throw new Error(`${name} was not refused`, { cause: error })
   return error
