@@ -60,10 +60,10 @@ export function ownGroups(): number[] {
   return effective === undefined ? [] : [...new Set([effective, ...(process.getgroups?.() ?? [])])]
 }
 
-/** The name and the primary group of a user in /etc/passwd; null for other users. */
-export async function localUser(uid: number): Promise<{ name: string; gid: number } | null> {
-  const [name, , , gid] = (await entryInFile('passwd', (fields) => Number(fields[2]) === uid)) ?? []
-  return name === undefined ? null : { name, gid: Number(gid) }
+/** The name, the primary group and the home of a user in /etc/passwd; null for other users. */
+export async function localUser(uid: number): Promise<{ name: string; gid: number; home: string } | null> {
+  const [name, , , gid, , home = ''] = (await entryInFile('passwd', (fields) => Number(fields[2]) === uid)) ?? []
+  return name === undefined ? null : { name, gid: Number(gid), home }
 }
 
 /** The name of a group in /etc/group, or else its ID. */

@@ -71,8 +71,8 @@ export async function refusal(
   const mode = `0${(state.mode & 0o7777).toString(8)}`
   const who = (state.mode & OTHERS_WRITE) !== 0 ? 'every user' : 'a group, or a user in an access control list,'
   const problem = {
-    owner: 'and that user can rename what root writes there',
-    shared: `so ${who} can rename what root writes there`,
+    owner: 'and that user can rename entries in it',
+    shared: `so ${who} can rename entries in it`,
     'in-sticky': 'in a folder where every user can create entries',
   }[why]
   const remedy = await remedyFor(component, user, target, migration)
@@ -92,12 +92,12 @@ async function remedyFor(
   if (why === 'in-sticky') return `choose another name, or a folder of root such as /etc/etcd/pki${trust}`
   const real = await realpath(target).catch(() => target)
   const isMount = (await lstat(dirname(path))).dev !== state.dev
-  const isPlain = state.isDirectory() && !isMount
+  const isPlain = state.isDirectory() && !isMount && path !== user?.home
   if (why === 'owner' && isPlain && (path === real || path.startsWith(join(real, sep)))) {
     // `chown etcd` without a group leaves the group of root, which the user is not in.
     const group = await groupName(gid === 0 && user !== null ? user.gid : gid)
     const commands = migration(path, group, relative(real, path))
-    if (commands !== null) return `run ${commands.join(' && ')}${trust}`
+    if (commands !== null) return `run "${commands.join(' && ')}"${trust}`
   }
   // Volumes of Kubernetes have the bit setgid (fsGroup).
   const isOwnFolder = why === 'shared' && isPlain && path === real && (mode & SETGID) === 0

@@ -29,7 +29,7 @@ async function serviceTree(): Promise<string> {
 async function commandsOf(call: Promise<unknown>): Promise<string> {
   const error = await call.catch((reason: unknown) => reason)
   const reason = isEtcdMtlsError(error, 'ERR_WRITE_FAILED') ? error.details.reason : String(error)
-  const [, commands] = /: run (find .* \\;)/.exec(reason) ?? []
+  const [, commands] = /: run "(find .* \\;)"/.exec(reason) ?? []
   if (commands === undefined) throw new Error(reason)
   return commands
 }

@@ -8,6 +8,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   symlinkSync,
   unlinkSync,
@@ -105,7 +106,7 @@ describe.each(CALL_NAMES)('%s', (name) => {
       for (const folder of [shared, join(shared, 'pki')]) {
         const { reason } = (await refusedIn(place, name, folder)).details
         expect(reason).toContain(`"${shared}" belongs to root`)
-        expect(reason).toContain(`so ${who} can rename`)
+        expect(reason).toContain(`so ${who} can rename entries in it`)
         expect(reason).toContain('docker run --user UID:GID')
         expect(reason).not.toContain('chown')
         // A volume of Kubernetes (fsGroup) stays as it is, as does what is above the folder.
@@ -159,6 +160,28 @@ describe.each(CALL_NAMES)('%s', (name) => {
       code: 'ERR_WRITE_FAILED',
     })
   })
+})
+
+it('the remedies name the user and the group of that user', async () => {
+  const users = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+  const [name = '', , uid = '', gid = ''] = users.find((fields) => Number(fields[2]) > 0 && Number(fields[3]) > 0) ?? []
+  const group = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+  const groupName = group.find((fields) => fields[2] === gid)?.[0] ?? gid
+  const place = fixture.place()
+  const folder = join(place, 'pki')
+  await fixture.write(folder)
+  giveTree(folder, Number(uid), 0)
+  const { reason } = (await refusedIn(place, 'writeCluster', folder)).details
+  expect(reason).toContain(`"${folder}" belongs to ${name} (UID ${uid}) with mode 0700`)
+  // `chown etcd` leaves the group of root.
+  expect(reason).toContain(`-exec chown root:${groupName} {} \\;`)
+  expect(reason).toContain(`trustedOwner: ${uid}`)
+  const above = (await refusedIn(place, 'writeCluster', join(folder, 'members'))).details.reason
+  expect(above).toContain(`"runuser -u ${name} -- …", "docker run --user ${uid}:${gid}"`)
 })
 
 /** The names that a call replaces in its folder. */
