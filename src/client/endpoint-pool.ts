@@ -46,6 +46,8 @@ const CLOSE_GRACE = 1000
 const WAIT_MARGIN = 500
 /** Milliseconds within which streams migrate to a member that is ready again. */
 const REBALANCE_SPREAD = 3000
+/** A stream to which its endpoint owes an answer counts as so many others when the endpoint of a new stream is chosen. */
+const OWED = 1000
 /** The default of grpc-js, in bytes. */
 const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
 
@@ -346,11 +348,14 @@ export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
     return second?.connection ?? null
   }
 
-  /** Picks the endpoint with the fewest streams of this client, by round robin if several have equally few. */
+  /**
+   * Picks the endpoint that owes the fewest answers to streams of this client, then the one with the fewest streams, by round robin
+   * if several have equally few. A keep-alive that gets no answer is sent over another stream, which must not go to the same endpoint.
+   */
   #pickForStream({ avoid }: EtcdCall): Connection | null {
     const streams = new Map<string | null, number>()
-    for (const { openEnded, carriedBy } of this.carried) {
-      if (openEnded) streams.set(carriedBy, (streams.get(carriedBy) ?? 0) + 1)
+    for (const { openEnded, carriedBy, answerDue } of this.carried) {
+      if (openEnded) streams.set(carriedBy, (streams.get(carriedBy) ?? 0) + (answerDue ? OWED : 1))
     }
     const usable = this.#ready.filter((each) => each.connection?.open === true && !each.isLeaderless)
     const urls = usable.map(({ endpoint }) => endpoint.url).filter((each) => !avoid.has(each))

@@ -255,14 +255,14 @@ const RESPONSE_ID = 2
 const RESPONSE_TTL = 3
 const RESPONSE = new Shape({ varints: [2, 3], messages: { 1: new Shape({ varints: [1, 2, 3, 4] }) } })
 
-/** Most answers of deposed leaders in a row: a cluster that was restored from a snapshot starts with low terms. */
+/** Most denials in a row that are ignored: a cluster that was restored from a snapshot starts with low terms. */
 const MAX_OUTDATED = 8
 
 /**
  * Resumes a keep-alive stream over another connection. It repeats unanswered requests, which is harmless.
  *
  * A leader that was paused or cut off answers that a lease does not exist if it was granted after the election of another leader,
- * until it notices that: it asks nobody (etcd server/etcdserver/v3_server.go, LeaseRenew). The term in its answer is older.
+ * until it notices the election: it does not ask the others (etcd server/etcdserver/v3_server.go, LeaseRenew). Its term is older.
  */
 export class KeepAliveResumer implements StreamResumer {
   readonly #stream: ResumableStream

@@ -217,7 +217,7 @@ export function termOf(answer: Uint8Array): bigint {
     const fields = new Fields(answer)
     while (fields.next()) if (fields.number === HEADER) return int64At(fields.message(), HEADER_TERM)
   } catch (error) {
-    // Whoever decodes the answer reports that.
+    // The decoder of the answer reports that.
     if (!(error instanceof MalformedMessage)) throw error
   }
   return 0n

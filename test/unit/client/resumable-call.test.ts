@@ -110,6 +110,13 @@ function open(path: string, options: { deadline?: number } = {}): Seen {
   return seen
 }
 
+/** Replaces the client by one with these endpoints, which are all connected. */
+async function connect(proxies: readonly Proxy[]): Promise<void> {
+  await raw[Symbol.asyncDispose]()
+  const endpoints = proxies.map(({ endpoint }) => endpoint)
+  raw = await rawClient({ endpoints, credentials: pki.client, dialTimeout: '2s', preflight: 'all' })
+}
+
 /** A keep-alive of a lease. */
 const ask = (id: number): Buffer => int64Field(1, BigInt(id))
 /** The answer to it, with a time to live. */
@@ -132,6 +139,21 @@ describe('keep-alives', () => {
     seen.stream.write(ask(4))
     await expect.poll(() => seen.messages.length).toBe(4)
     expect(seen).toMatchObject({ end: null, metadata: 1 })
+  })
+
+  it('a keep-alive goes to an endpoint that owes no answer, also if that carries more streams', async () => {
+    await using other = await proxyTo(peer.port)
+    await connect([proxy, other])
+    const idle = Array.from({ length: 6 }, () => open(KEEP_ALIVE))
+    await expect.poll(() => attempts.length).toBe(6)
+    const [{ authority: silent } = { authority: '' }] = attempts
+    for (const each of attempts.splice(0)) if (each.authority === silent) each.finish(0)
+    await expect.poll(() => idle.filter(({ end }) => end === 'OK').length).toBe(3)
+    for (let count = 1; count <= 3; count += 1) {
+      open(KEEP_ALIVE).stream.write(ask(1))
+      await expect.poll(() => attempts.at(count - 1)?.messages).toEqual([ask(1)])
+    }
+    expect(attempts.map(({ authority }) => authority === silent)).toEqual([true, false, true])
   })
 
   it('lets the caller end a keep-alive stream after its connection broke', async () => {
@@ -198,7 +220,7 @@ describe('the answer that a lease does not exist', () => {
     ['the client', 0],
     ['the caller', 1],
   ])(
-    'is ignored in a term before that of the grant with an id of %s, and the lease is asked for again',
+    'a denial in a term before that of the grant with an id of %s is ignored, and the keep-alive is sent again',
     async (_whose, id) => {
       await grant(3, id)
       expect(await keepAlive(2)).toMatchObject({ messages: [answer(1)], end: null })
@@ -206,11 +228,9 @@ describe('the answer that a lease does not exist', () => {
     },
   )
 
-  it('makes the client ask another endpoint if it is ignored', async () => {
+  it('a keep-alive is sent to another endpoint after a denial that is ignored', async () => {
     await using other = await proxyTo(peer.port)
-    await raw[Symbol.asyncDispose]()
-    const endpoints = [proxy.endpoint, other.endpoint]
-    raw = await rawClient({ endpoints, credentials: pki.client, dialTimeout: '2s', preflight: 'all' })
+    await connect([proxy, other])
     await grant(3)
     // With a stream of its own this endpoint has more of them, and a new stream goes to the other one.
     open(KEEP_ALIVE)
@@ -225,12 +245,12 @@ describe('the answer that a lease does not exist', () => {
     ['the term of the grant', 3],
     ['a later term', 4],
     ['no term', 0],
-  ])('reaches the caller if it has %s', async (_which, term) => {
+  ])('a denial reaches the caller if it has %s', async (_which, term) => {
     await grant(3)
     expect((await keepAlive(term)).messages).toEqual([denial(1, term)])
   })
 
-  it('reaches the caller after a cluster that was restored has granted a lease in a lower term', async () => {
+  it('a denial reaches the caller after a restored cluster has granted a lease in a lower term', async () => {
     await grant(3)
     await grant(2)
     expect((await keepAlive(2)).messages).toEqual([denial(1, 2)])

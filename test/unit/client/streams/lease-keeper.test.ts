@@ -187,7 +187,7 @@ describe('a lease keeper', () => {
 })
 
 describe('a resumed keep-alive stream', () => {
-  it('believes the ninth member in a row that denies the lease in an older term, as after a restore from a snapshot', () => {
+  it('the ninth denial in a row in an older term is passed on, as after a restore from a snapshot', () => {
     const grants = new Grants()
     grants.grantedIn(5n)
     const delivered: Buffer[] = []
