@@ -2,9 +2,9 @@
 import { resolve } from 'node:path'
 import { checkDirectory } from '../credentials/checks.js'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
-import { checkTrustedOwner, type TrustedOwnerOption } from '../files/accounts.js'
+import type { TrustedOwnerOption } from '../files/accounts.js'
 import { loadDeferred } from '../report/load-deferred.js'
-import { checkOptions, valueInvalid } from '../report/option-error.js'
+import { checkAccount, checkOptions, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
@@ -333,7 +333,7 @@ export function fromAuthority(
 export function fileLedger(path: string, options: TrustedOwnerOption = {}): Ledger {
   checkDirectory(path, 'path', 'the path of a file')
   checkOptions('options', options, ['trustedOwner'])
-  checkTrustedOwner(options.trustedOwner)
+  if (options.trustedOwner !== undefined) checkAccount('trustedOwner', options.trustedOwner, 'user')
   const place = resolve(path)
   let opened: Promise<Ledger> | undefined
   const open = (): Promise<Ledger> =>

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { optionInvalid, textInvalid } from '../report/option-error.js'
+import { checkAccount, optionInvalid, textInvalid } from '../report/option-error.js'
 
 /** The option of every function that writes. */
 export interface TrustedOwnerOption {
@@ -17,21 +17,12 @@ type Database = 'passwd' | 'group'
 
 const KIND = { passwd: 'user', group: 'group' } as const
 
-/** The largest ID; chown(2) reads the next one as "unchanged". */
-const MAX_ID = 0xffff_fffe
-/** Neither an option of getent, nor with a separator of passwd(5) and group(5). */
-const NAME = /^(?!-)[^:,\p{Cc}]{1,256}$/u
 /** Milliseconds; a directory server may not answer. */
 const GETENT_TIMEOUT = 10_000
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the value is neither a name nor an id. */
-export function checkTrustedOwner(value: unknown): asserts value is string | number | undefined {
-  if (value !== undefined) checkAccount('trustedOwner', value, 'passwd')
-}
-
 /** The ID of the trusted user; null if the option is not set, or this process is not root. */
 export async function readTrustedOwner(value: unknown): Promise<number | null> {
-  checkTrustedOwner(value)
+  if (value !== undefined) checkAccount('trustedOwner', value, 'user')
   return value === undefined || process.geteuid?.() !== 0 ? null : readAccount('trustedOwner', value, 'passwd')
 }
 
@@ -69,12 +60,6 @@ export async function localUser(uid: number): Promise<{ name: string; gid: numbe
 /** The name of a group in /etc/group, or else its ID. */
 export async function groupName(gid: number): Promise<string> {
   return (await entryInFile('group', (fields) => Number(fields[2]) === gid))?.[0] ?? String(gid)
-}
-
-function checkAccount(option: string, value: unknown, database: Database): asserts value is string | number {
-  const isId = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_ID
-  if (!isId && !(typeof value === 'string' && NAME.test(value)))
-    throw textInvalid(option, value, `the name of a ${KIND[database]}, or its ID`)
 }
 
 async function readAccount(option: string, value: string | number, database: Database): Promise<number> {

@@ -75,3 +75,15 @@ export function checkOptions(where: string, options: unknown, known: readonly st
     }
   }
 }
+
+/** The largest ID of a user or group; chown(2) reads the next number as "unchanged". */
+const MAX_ID = 0xffff_fffe
+/** Without separators of passwd(5) and group(5), and not an option of getent(1). */
+const ACCOUNT_NAME = /^(?!-)[^:,\p{Cc}]{1,256}$/u
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the value is neither a name nor an ID. */
+export function checkAccount(option: string, value: unknown, kind: 'user' | 'group'): asserts value is string | number {
+  const isId = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_ID
+  if (!isId && !(typeof value === 'string' && ACCOUNT_NAME.test(value)))
+    throw textInvalid(option, value, `the name of a ${kind}, or its ID`)
+}

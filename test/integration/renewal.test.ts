@@ -64,7 +64,7 @@ describe('the files of a cluster at work', () => {
   })
 })
 
-it('an etcd that reads its keys as their group serves new certificates after each call that writes them', async () => {
+it('An etcd that reads its keys as their group serves new certificates after each call that writes them', async () => {
   const etcdUser = 54_330
   const place = mkdtempSync(join(tmpdir(), 'group-'))
   try {

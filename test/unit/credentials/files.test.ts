@@ -160,7 +160,7 @@ describe('a key that other users can read', () => {
     [0o644, 0, '640'],
     [0o660, 0, '640'],
   ])(
-    'is reported by its mode and owner, with a mode that its service can read: %o of user %i',
+    'A key that other users can read is reported with a mode that its service can read: %o of user %i',
     async (mode, uid, safe) => {
       const source = sourceOfFiles(folder, good)
       // The modes of certificates are not checked.

@@ -35,7 +35,7 @@ const OF_GROUP = { folder: `0:${String(GROUP)} 750`, key: `0:${String(GROUP)} 64
 const OF_ROOT = { folder: '0:0 700', key: '0:0 600' }
 
 describe('the option group', () => {
-  it('gives folders and keys of members to the group, and no other key', async () => {
+  it('The option group gives folders and keys of members to the group, and no other key', async () => {
     const folder = join(fixture.place(), 'new', 'pki')
     await fixture.write(folder, { group: GROUP, caKey: true })
     expect(rights(folder)).toMatchObject({
@@ -51,7 +51,7 @@ describe('the option group', () => {
     expect(statSync(join(folder, '..')).mode & 0o777).toBe(0o750)
   })
 
-  it('gives server.key and peer.key of kubeadm to the group, and keeps an existing directory as it is', async () => {
+  it('The option group gives server.key and peer.key of kubeadm to the group, and keeps an existing directory as it is', async () => {
     const folder = join(fixture.place(), 'pki')
     mkdirSync(folder)
     chmodSync(folder, 0o755)
@@ -67,7 +67,7 @@ describe('the option group', () => {
     })
   })
 
-  it('gives the folder and the key of writeCredentials to the group, also if they exist', async () => {
+  it('The option group gives the folder and the key of writeCredentials to the group, also if they exist', async () => {
     const folder = join(fixture.place(), 'app')
     await writeCredentials(folder, fixture.credentials, { group: GROUP })
     expect(rights(folder)).toEqual({ '': OF_GROUP.folder, 'tls.key': OF_GROUP.key })
@@ -78,7 +78,7 @@ describe('the option group', () => {
     expect(rights(folder)).toEqual({ '': `0:${String(GROUP)} 755`, 'tls.key': `0:${String(GROUP + 1)} 640` })
   })
 
-  it('is an error before anything is written if the group cannot enter a folder that exists', async () => {
+  it('A group that cannot enter a folder that exists is an error before anything is written', async () => {
     const place = fixture.place()
     const [app, pki] = [join(place, 'app'), join(place, 'pki')]
     mkdirSync(app, { mode: 0o700 })
@@ -98,7 +98,7 @@ describe('the option group', () => {
     expect(String(error)).toContain(`"chmod g+x ${app}"`)
   })
 
-  it('lets a member of the group read the keys and change nothing, and other users not even read', async () => {
+  it('A member of the group reads the keys and changes nothing, and other users do not even read', async () => {
     const folder = join(fixture.place(), 'pki')
     await fixture.write(folder, { group: GROUP, caKey: true })
     await fixture.write(folder, { group: GROUP, caKey: true })
@@ -111,7 +111,7 @@ describe('the option group', () => {
     expect(picture(folder)).toEqual(before)
   })
 
-  it('takes names of /etc/group and of getent, and IDs', async () => {
+  it('The option group takes names of /etc/group and of getent, and IDs', async () => {
     const [name, , id] = readFileSync('/etc/group', 'utf8').split('\n').at(-2)?.split(':') ?? []
     // getent also finds a group by its ID.
     for (const group of [name, id, Number(id)]) {
@@ -121,7 +121,7 @@ describe('the option group', () => {
     }
   })
 
-  it.each(['no-such-group', '-s', 'a:b', '', -1, 1.5, 2 ** 32, null])('refuses %j', async (group) => {
+  it.each(['no-such-group', '-s', 'a:b', '', -1, 1.5, 2 ** 32, null])('The option group refuses %j', async (group) => {
     const options = { group: group as string }
     const folder = join(fixture.place(), 'app')
     for (const call of [
@@ -133,7 +133,7 @@ describe('the option group', () => {
     }
   })
 
-  it('is refused on Windows, which has no groups', async () => {
+  it('The option group is refused on Windows, which has no groups', async () => {
     const { geteuid } = process
     Reflect.set(process, 'geteuid', undefined)
     const call = writeCredentials(join(fixture.place(), 'app'), fixture.credentials, { group: GROUP })
@@ -141,7 +141,7 @@ describe('the option group', () => {
     expect(refused).toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option: 'group' } })
   })
 
-  it('takes one of the groups of a process that is not root, and refuses others', async () => {
+  it('A process that is not root sets one of its own groups, and others are refused', async () => {
     const folder = join(fixture.place(), 'home')
     mkdirSync(folder)
     chownSync(folder, ATTACKER, ATTACKER)
@@ -184,29 +184,32 @@ describe('a key that is replaced', () => {
     renewDirectory: async (folder) => renewDirectory(fixture.authority, folder, { layout: 'etcd', force: true }),
   }
 
-  it.each(Object.keys(writers))('keeps owner, group and mode, and its reader reads the new one: %s', async (name) => {
-    const folder = join(fixture.place(), 'pki')
-    await fixture.write(folder)
-    chmodSync(folder, 0o755)
-    for (const each of ['members', 'members/etcd-0']) chmodSync(join(folder, each), 0o755)
-    const generation = join(folder, 'members/etcd-0/..data/')
-    chmodSync(generation, 0o755)
-    const [server, peer] = ['server.key', 'peer.key'].map((key) => join(folder, 'members/etcd-0', key))
-    chownSync(server ?? '', 0, GROUP)
-    chmodSync(server ?? '', 0o640)
-    chownSync(peer ?? '', ATTACKER, GROUP)
-    chmodSync(peer ?? '', 0o400)
-    await writers[name]?.(folder)
-    expect(rights(folder)).toMatchObject({
-      'members/etcd-0/server.key': OF_GROUP.key,
-      'members/etcd-0/peer.key': `${String(ATTACKER)}:${String(GROUP)} 400`,
-    })
-    const reader = await startAs(OTHER, GROUP, ATTEMPTS, folder)
-    await reader.end()
-    expect(reader.output()).toBe('members/etcd-0/server.key end')
-  })
+  it.each(Object.keys(writers))(
+    '%s keeps owner, group and mode of a key, and its reader reads the new one',
+    async (name) => {
+      const folder = join(fixture.place(), 'pki')
+      await fixture.write(folder)
+      chmodSync(folder, 0o755)
+      for (const each of ['members', 'members/etcd-0']) chmodSync(join(folder, each), 0o755)
+      const generation = join(folder, 'members/etcd-0/..data/')
+      chmodSync(generation, 0o755)
+      const [server, peer] = ['server.key', 'peer.key'].map((key) => join(folder, 'members/etcd-0', key))
+      chownSync(server ?? '', 0, GROUP)
+      chmodSync(server ?? '', 0o640)
+      chownSync(peer ?? '', ATTACKER, GROUP)
+      chmodSync(peer ?? '', 0o400)
+      await writers[name]?.(folder)
+      expect(rights(folder)).toMatchObject({
+        'members/etcd-0/server.key': OF_GROUP.key,
+        'members/etcd-0/peer.key': `${String(ATTACKER)}:${String(GROUP)} 400`,
+      })
+      const reader = await startAs(OTHER, GROUP, ATTEMPTS, folder)
+      await reader.end()
+      expect(reader.output()).toBe('members/etcd-0/server.key end')
+    },
+  )
 
-  it('keeps them also in a set of plain files, and loses the access of other users', async () => {
+  it('writeCredentials keeps owner, group and mode of a key, apart from the access of other users', async () => {
     const folder = join(fixture.place(), 'app')
     await writeCredentials(folder, fixture.credentials)
     const key = join(folder, 'tls.key')
@@ -224,7 +227,7 @@ describe('a key that is replaced', () => {
     }
   })
 
-  it('keeps a group of a process that is not root, and gives the rights of another group to nobody', async () => {
+  it('A process that is not root keeps its own group of a key, and gives the rights of another group to no user', async () => {
     const folder = join(fixture.place(), 'home')
     mkdirSync(folder)
     chownSync(folder, ATTACKER, ATTACKER)
@@ -241,7 +244,7 @@ describe('a key that is replaced', () => {
     })
   })
 
-  it('stays as it is while the trust anchors next to it are replaced', async () => {
+  it('A key stays as it is while the trust anchors next to it are replaced', async () => {
     const folder = join(fixture.place(), 'pki')
     await fixture.write(folder, { group: GROUP })
     await writeTrust(folder, fixture.credentials.trustAnchors, { layout: 'etcd', overwrite: true })
@@ -250,7 +253,7 @@ describe('a key that is replaced', () => {
 })
 
 describe('the option trustedOwner', () => {
-  it('is a name or an ID of a user, and other values are refused', async () => {
+  it('The option trustedOwner is a name or an ID of a user, and other values are refused', async () => {
     const folder = join(fixture.place(), 'app')
     for (const trustedOwner of ['root', 0, ATTACKER, undefined])
       await writeCredentials(folder, fixture.credentials, { trustedOwner })

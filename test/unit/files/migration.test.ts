@@ -66,7 +66,7 @@ forever(() => {
 })
 `
 
-it('the commands keep the keys of members readable for their service at every moment, and root then writes there', async () => {
+it('The commands keep the keys of members readable for their service at every moment, and root then writes there', async () => {
   const folder = await serviceTree()
   const commands = await commandsOf(fixture.write(folder))
   const [owner, keys, others] = commands.split(' && ')
@@ -88,7 +88,7 @@ it('the commands keep the keys of members readable for their service at every mo
   expect(reader.output()).toBe('ready ')
 })
 
-it('the commands for writeCredentials name its key, and those for a CA leave nothing to a group', async () => {
+it('The commands for writeCredentials name its key, and those for a CA leave nothing to a group', async () => {
   const place = fixture.place()
   const [app, ca] = [join(place, 'app'), join(place, 'ca')]
   await fixture.calls.writeCredentials(app)
@@ -136,7 +136,7 @@ forever(() => {
 })
 `
 
-it('the owner of the tree changes nothing outside while the commands run, and has no right to write in it afterwards', async () => {
+it('The owner of the tree changes nothing outside while the commands run, and has no right to write in it afterwards', async () => {
   const before = picture(fixture.victim)
   for (let round = 0; round < ROUNDS; round++) {
     const folder = await serviceTree()

@@ -59,7 +59,7 @@ async function refusedIn(place: string, name: CallName, folder: string): Promise
 }
 
 describe.each(CALL_NAMES)('%s', (name) => {
-  it('is refused below a folder of another user, and the error names the folder, its owner and its mode', async () => {
+  it(`${name} is refused below a folder of another user, and the error names the folder, its owner and its mode`, async () => {
     const place = fixture.place()
     const home = ownedFolder(place, 'home', 0o750)
     const folder = join(home, 'pki')
@@ -76,7 +76,7 @@ describe.each(CALL_NAMES)('%s', (name) => {
     }
   })
 
-  it('is refused in a folder of another user, with the commands that give the folder to root', async () => {
+  it(`${name} is refused in a folder of another user, with the commands that give the folder to root`, async () => {
     const place = fixture.place()
     const folder = join(place, 'pki')
     await fixture.write(folder)
@@ -88,7 +88,7 @@ describe.each(CALL_NAMES)('%s', (name) => {
     expect(details.reason).toContain(`find ${folder} -type d -exec chmod ${mode} {} \\; -exec chown ${owner} {} \\;`)
   })
 
-  it('is refused if a group, a user in an access control list or every user can write to the folder or above', async () => {
+  it(`${name} is refused if a group, a user in an access control list or every user can write to the folder or above`, async () => {
     for (const [mode, who, withAcl] of [
       [0o770, 'a group, or a user in an access control list,', false],
       [0o2775, 'a group, or a user in an access control list,', false],
@@ -115,7 +115,7 @@ describe.each(CALL_NAMES)('%s', (name) => {
     }
   })
 
-  it('follows a link of root and checks its target, and is refused at a link of another user', async () => {
+  it(`${name} follows a link of root and checks its target, and is refused at a link of another user`, async () => {
     const place = fixture.place()
     const folder = join(place, 'pki')
     await fixture.write(folder)
@@ -134,7 +134,7 @@ describe.each(CALL_NAMES)('%s', (name) => {
     await expect(fixture.calls[name](join(place, 'loop', 'pki'))).rejects.toMatchObject({ code: 'ERR_WRITE_FAILED' })
   })
 
-  it('is refused in a folder with the sticky bit at an entry of another user, and names another name as the remedy', async () => {
+  it(`${name} is refused in a folder with the sticky bit at an entry of another user, and names another name as the remedy`, async () => {
     const place = fixture.place(0o1777)
     const folder = ownedFolder(place, 'pki')
     const { message } = await refusedIn(place, name, folder)
@@ -145,7 +145,7 @@ describe.each(CALL_NAMES)('%s', (name) => {
     expect((await refusedIn(place, name, join(place, 'link'))).message).toContain('choose another name')
   })
 
-  it('accepts the folders of the trusted owner, and gives new files to the owner of their folder', async () => {
+  it(`${name} accepts the folders of the trusted owner, and gives new files to the owner of their folder`, async () => {
     const place = fixture.place()
     const home = ownedFolder(place, 'home')
     const folder = join(home, 'pki')
@@ -162,7 +162,7 @@ describe.each(CALL_NAMES)('%s', (name) => {
   })
 })
 
-it('the remedies name the user and the group of that user', async () => {
+it('The remedies name the user and the group of that user', async () => {
   const users = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .map((line) => line.split(':'))
@@ -249,7 +249,7 @@ it.each(['writeCluster', 'renewDirectory', 'removeFromCluster', 'writeTrust'] as
   },
 )
 
-it('gives the folder of a client to the group that reads its key', async () => {
+it('The commands give the folder of a client to the group that reads its key', async () => {
   const place = fixture.place()
   await fixture.write(place)
   const client = join(place, 'clients', 'app')
@@ -259,7 +259,7 @@ it('gives the folder of a client to the group that reads its key', async () => {
   expect(String(error)).not.toContain("'*.key'")
 })
 
-it('never names the directory of kubeadm in a command, but the folder of etcd in it', async () => {
+it('The commands never change the directory of kubeadm, but the folder of etcd in it', async () => {
   const place = fixture.place()
   const pki = join(place, 'pki')
   await fixture.write(pki, { layout: 'kubeadm' })
@@ -304,7 +304,7 @@ forever(() => {
 it.each([
   ['that the attacker owns', 0o755, ATTACKER],
   ['with the sticky bit', 0o1777, 0],
-] as const)('an attacker in a folder %s changes nothing outside', async (_, mode, owner) => {
+] as const)('An attacker in a folder %s changes nothing outside', async (_, mode, owner) => {
   const before = picture(fixture.victim)
   const [place, control] = [fixture.place(mode), fixture.place()]
   chownSync(place, owner, owner)
@@ -359,7 +359,7 @@ forever(() => {
 })
 `
 
-it('the owner of a path who hides it in a folder with the sticky bit changes nothing outside', async () => {
+it('The owner of a path who hides it in a folder with the sticky bit changes nothing outside', async () => {
   const before = picture(fixture.victim)
   const place = fixture.place(0o1777)
   const attacker = await startAs(ATTACKER, ATTACKER, HIDE, place, fixture.victim)
