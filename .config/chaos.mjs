@@ -58,7 +58,7 @@ await lifecycle(async ({ signal, defer }) => {
     const report = await chaos.runChaos(options)
     reports.push(report)
     if (json !== null) appendFileSync(json, `${JSON.stringify(report)}\n`)
-    broken += print(report, chaos)
+    broken += print(report, chaos, options)
   }
   if (runs > 1) {
     const kinds = Object.keys(reports[0].clients)
@@ -70,14 +70,15 @@ await lifecycle(async ({ signal, defer }) => {
 })
 
 /** Prints one run. Returns how many promises it broke. */
-function print(report, chaos) {
+function print(report, chaos, { compare, rotation, pace, http2 }) {
   const { seconds, seed, only, quorumConnected, load, processors } = report
   const percent = Math.round(quorumConnected * 100)
   say(`\nA quorum was connected for ${percent} % of the time. Load ${load.toFixed(1)} on ${processors} processors.\n`)
   say(chaos.table(report.clients).join('\n'))
   const promises = chaos.brokenPromises(report)
   for (const promise of promises) say(`\nBroken: ${promise}`)
-  const kinds = only === null ? '' : ` --only ${only.join(',')}`
-  if (promises.length > 0) say(`\nRepeat it: npm run chaos -- --seconds ${seconds} --seed ${seed}${kinds}`)
+  const kinds = (only === null ? '' : ` --only ${only.join(',')}`) + (compare ? '' : ' --alone')
+  const repeat = `--seconds ${seconds} --seed ${seed}${kinds} --rotation ${rotation} --pace ${pace} --http2 ${http2}`
+  if (promises.length > 0) say(`\nRepeat it: npm run chaos -- ${repeat}`)
   return promises.length
 }
