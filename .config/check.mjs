@@ -1,6 +1,7 @@
 /**
  * `npm run check`: everything that must hold before a change goes in, one line a step. All steps run, whatever fails;
- * what a failed step wrote comes at the end. `npm run check -- lint types` runs those steps only.
+ * what a failed step wrote comes at the end. `npm run check -- lint types` runs those steps only; `npm run check -- promises` breaks
+ * each promise of SECURITY.md and expects its tests to fail.
  */
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,7 +25,11 @@ const LANES = [
   [step('lint', ...npm('lint')), step('types', ...npm('types')), step('docs', ...npm('docs:check'))],
 ]
 /** The tests and the benchmarks watch the clock, so nothing runs at the same time. */
-const ALONE = [step('tests', ...npm('test')), step('bench', 'node', '.config/bench.mjs', '--check')]
+const ALONE = [
+  step('tests', ...npm('test')),
+  step('promises', 'node', '.config/promises.mjs'),
+  step('bench', 'node', '.config/bench.mjs', '--check'),
+]
 
 await lifecycle(async ({ signal }) => {
   const wanted = chosenSteps(process.argv.slice(2))
@@ -51,7 +56,7 @@ async function perform({ name, command: [program, ...args] }, { signal, failed }
   const started = performance.now()
   const { code, stdout, stderr } = await run(program, args, { cwd: root, signal })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
-  const counts = /^\d+ passed, \d+ failed$/m.exec(stdout)?.[0] ?? ''
+  const counts = /^\d+ (?:passed|changes), \d+ (?:failed|faults)$/m.exec(stdout)?.[0] ?? ''
   say(`${code === 0 ? 'ok    ' : 'FAILED'}  ${name.padEnd(8)} ${seconds.padStart(6)} s  ${counts}`.trimEnd())
   if (code !== 0) failed.push({ name, output: `${stdout}${stderr}` })
 }

@@ -37,10 +37,13 @@ function withoutKeys(text: string): string {
     )
 }
 
-/** Two fifths of random base64 are capitals. Paths, words and hexadecimal digits have fewer. */
+/**
+ * Two fifths of random base64 are capitals. Paths and words have fewer, and hexadecimal digits have no small letters next to
+ * capitals. The first line of a key has a fixed beginning, with few small letters.
+ */
 function looksRandom(run: string): boolean {
   const share = (pattern: RegExp): number => run.replace(pattern, '').length / run.length
-  return share(/[^A-Z]/g) > 0.2 && share(/[^a-z]/g) > 0.2 && share(/[^0-9]/g) > 0.03
+  return share(/[^A-Z]/g) > 0.2 && share(/[^a-z]/g) > 0.1 && share(/[^0-9]/g) > 0.01
 }
 
 function cut(text: string, most: number): string {

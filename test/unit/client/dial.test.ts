@@ -265,6 +265,17 @@ describe('warnings of Node about listeners', () => {
   })
 })
 
+it('ends a call that meets only silent endpoints within dialTimeout, and reports the time-out', async () => {
+  await using silent = await silentPeer()
+  const silence = async (dialTimeout: string) =>
+    refused(connect(0, { endpoints: silent.endpoint, dialTimeout }), 'ERR_UNREACHABLE')
+  // The first call loads the code.
+  await silence('1ms')
+  const [{ details }, { own }] = await timed(silence('300ms'))
+  expect(own).toBeLessThan(3000)
+  expect(errorCodes(details.report.findings)).toEqual(['endpoint/silent'])
+})
+
 describe('a server name for one endpoint', () => {
   it('verifies the server name of an endpoint instead of the common one', async () => {
     const named = (name: string): ReturnType<typeof grpcPeer> => grpcPeer(pki.issueServer({ names: [dns(name)] }))

@@ -46,6 +46,8 @@ it.each<[option: string, options: object, reason?: string]>([
   ['serverName', { serverName: 'https://a' }],
   ['serverName', { serverName: '*.etcd.svc' }],
   ['tls.minVersion', { tls: { minVersion: 'TLSv1' } }],
+  ['tls.minVersion', { tls: { minVersion: 'TLSv1.1' } }],
+  ['tls.maxVersion', { tls: { maxVersion: 'TLSv1.1' } }],
   ['tls.minVersion', { tls: { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' } }],
   ['tls.revocation', { tls: { revocation: 'always' } }],
   ['tls.rejectUnauthorized', { tls: { rejectUnauthorized: false } }],

@@ -240,3 +240,28 @@ it('refuses a server certificate without a CRL only if the caller requires one',
   expect(validate('if-listed').report.ok).toBe(true)
   expect(new Set(errorCodes(validate('require').report.findings))).toEqual(new Set(['revocation/no-crl']))
 })
+
+describe('each of the two checks of a server’s name', () => {
+  const named = { raw: Buffer.from(pki.server.chain[0].raw), issuerCertificate: { raw: Buffer.from(pki.root.der) } }
+
+  it('accepts the certificate of the endpoint', () => {
+    expect(check({ ...named, subject: {}, subjectaltname: 'IP Address:127.0.0.1' }).error).toBeUndefined()
+  })
+
+  it('refuses alone: Node by the names that it has read, if our rules find no fault', () => {
+    const { error, validations } = check({ ...named, subject: {}, subjectaltname: 'DNS:other.test' })
+    expect(validations.map(({ report }) => report.ok)).toEqual([true])
+    expect(error).toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+  })
+
+  it('refuses alone: our rules a name that is only in the subject, which Node accepts', async () => {
+    const leaf = mintLeaf({ subject: 'localhost', issuer: pki.root })
+    await using peer = await grpcPeer(serverTls(mintedCredentials({ leaf, trust: [pki.root] })))
+    const endpoints = [{ url: peer.endpoint, serverName: 'localhost' }]
+    const { details } = await refused(
+      createSecureClient({ endpoints, credentials: pki.client }),
+      'ERR_HANDSHAKE_FAILED',
+    )
+    expect(errorCodes(details.report.findings)).toContain('san/host-not-covered')
+  })
+})

@@ -1,7 +1,9 @@
 /** What clients with the same credentials share. */
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
 import { resolveOptions } from '../../../src/client/options.js'
-import { type ServerValidation, validateServer } from '../../../src/client/transport/tls-socket.js'
+import { openTls, type ServerValidation, validateServer } from '../../../src/client/transport/tls-socket.js'
 import {
   prepare,
   succeed,
@@ -56,3 +58,31 @@ it('certificates of a verified server are read once for all connections and rota
   expect(refused.report.ok).toBe(false)
   expect(check(foreign, validated).chain[0]).not.toBe(refused.chain[0])
 })
+
+it('the hello of a client offers TLS 1.3 and 1.2, and nothing older', async () => {
+  await using server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const raw = connect(port, '127.0.0.1')
+  const accepted = once(server, 'connection')
+  const { secureContext } = prepare(pki.client, tls)
+  const client = openTls({ raw, name: endpoints[0].host }, { secureContext }).on('error', () => undefined)
+  const [socket] = (await accepted) as [ReturnType<typeof connect>]
+  const [hello] = (await once(socket, 'data')) as [Buffer]
+  for (const each of [client, raw, socket]) each.destroy()
+  expect(versionsOffered(hello)).toEqual(['304', '303'])
+})
+
+/** The extension supported_versions of a ClientHello (RFC 8446 section 4.2.1), without GREASE. */
+function versionsOffered(hello: Buffer): string[] {
+  let at = 5 + 4 + 2 + 32
+  at += 1 + hello.readUInt8(at)
+  at += 2 + hello.readUInt16BE(at)
+  at += 1 + hello.readUInt8(at)
+  for (at += 2; at < hello.length; at += 4 + hello.readUInt16BE(at + 2)) {
+    if (hello.readUInt16BE(at) !== 43) continue
+    const count = hello.readUInt8(at + 4) / 2
+    return Array.from({ length: count }, (_, i) => hello.readUInt16BE(at + 5 + 2 * i).toString(16))
+  }
+  return []
+}

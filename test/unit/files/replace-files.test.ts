@@ -4,6 +4,7 @@ import {
   chownSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   statSync,
   symlinkSync,
@@ -30,6 +31,37 @@ it('separates two ledgers in one directory while both are written', async () => 
   )
   for (const ledger of ledgers) expect(await ledger.read()).toHaveLength(20)
   expect(readdirSync(place).sort()).toEqual(['clients', 'clients.head', 'peers', 'peers.head'])
+})
+
+const KEY = { name: 'tls.key', content: 'key', mode: 0o600 }
+
+it('never has a new key readable for other users, not even before its mode is set', async () => {
+  const place = folder.file('modes')
+  mkdirSync(place)
+  const modes: number[] = []
+  const before = process.umask(0)
+  try {
+    const open: typeof nodeFileSystem.open = async (path, ...rest) => {
+      const file = await nodeFileSystem.open(path, ...rest)
+      if (path.endsWith('tmp')) modes.push(statSync(path).mode & 0o777)
+      return file
+    }
+    await replaceFiles({ ...nodeFileSystem, open }, place, [KEY])
+  } finally {
+    process.umask(before)
+  }
+  expect(modes).toEqual([0o600])
+})
+
+it('does not write through a link that someone puts at the temporary name of a new file', async () => {
+  const [place, victim] = [folder.file('linked'), folder.file('victim', 'precious')]
+  mkdirSync(place)
+  const open: typeof nodeFileSystem.open = async (path, ...rest) => {
+    if (path.endsWith('tmp')) symlinkSync(victim, path)
+    return nodeFileSystem.open(path, ...rest)
+  }
+  await expect(replaceFiles({ ...nodeFileSystem, open }, place, [KEY])).rejects.toMatchObject({ code: 'EEXIST' })
+  expect(readFileSync(victim, 'utf8')).toBe('precious')
 })
 
 it('removes temporary files of a killed process for the same file only', async () => {

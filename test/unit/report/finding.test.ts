@@ -39,6 +39,17 @@ describe('finding', () => {
   })
 })
 
+it('has no part of a private key in its message, its remedy and its details', () => {
+  const pem = newKey('rsa-2048').export({ type: 'pkcs8', format: 'pem' }).toString()
+  const lines = pem.split('\n').slice(1, -2)
+  const [line = ''] = lines
+  for (const secret of [pem, pem.replaceAll('\n', ' '), line, `https://${line}:2379`]) {
+    const made = finding('file/unreadable', { file: secret, variable: secret, kind: 'failed', reason: secret })
+    const shown = JSON.stringify(made)
+    expect(lines.filter((each) => shown.includes(each.slice(4, 60)))).toEqual([])
+  }
+})
+
 describe('a path in the details', () => {
   it('is exact, because a program opens it', () => {
     const path = `/mnt/a\u202e\u001b[31m/${'b'.repeat(2000)}`

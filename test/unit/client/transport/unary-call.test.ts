@@ -8,6 +8,7 @@ import {
   type SecureEtcd3,
 } from '../../../../src/client/index.js'
 import { asError } from '../../../../src/report/errors.js'
+import { decodeMessage } from '../../../../src/client/transport/channel.js'
 import { CALL_FORMS } from '../../../support/call-forms.js'
 import { mintPki } from '../../../support/etcd.js'
 import {
@@ -21,6 +22,14 @@ import {
 } from '../../../support/peers.js'
 
 const pki = mintPki()
+
+it.each([
+  ['percent-encoded', '%1B[31mno%0A%E2%80%AE'],
+  ['as it is', '\u001b[31mno\n\u202e'],
+  ['as it is, with a percent sign', '100%\u001b[31m'],
+])('escapes control characters of a grpc-message that is sent %s', (_, text) => {
+  expect(decodeMessage(text)).toMatch(/^(?:\\u\{1b\}\[31mno\\u\{a\}\\u\{202e\}|100%\\u\{1b\}\[31m)$/)
+})
 
 type Script = (stream: ServerHttp2Stream, count: number, headers: IncomingHttpHeaders) => void
 

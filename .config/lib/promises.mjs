@@ -1,0 +1,549 @@
+/**
+ * What each promise of SECURITY.md rests on: a change that breaks it, as a search and replace, and the tests that then fail.
+ * `npm run check -- promises` makes each change in a copy of the sources and runs its tests. If two layers keep a promise, the
+ * change breaks both.
+ */
+
+/**
+ * @typedef {object} Promised
+ * @property {string} row The beginning of its row in SECURITY.md, column "Protected".
+ * @property {string} breaks What the change does.
+ * @property {[file: string, search: string, replace: string][]} changes Each string to search for is in its file once.
+ * @property {[file: string, title: string][]} tests Tests that fail with the change. If a title stands in several groups, all of them fail,
+ *   or the title begins with that of its group.
+ */
+
+const OPTIONS = 'test/unit/client/options.test.ts'
+const TRUST = 'test/unit/client/trust.test.ts'
+const FINDING = 'test/unit/report/finding.test.ts'
+const ERRORS = 'test/unit/errors.test.ts'
+const SIGN = 'test/unit/authority/sign-csr.test.ts'
+const REPLACE = 'test/unit/files/replace-files.test.ts'
+const OWNER = 'test/unit/files/owner-attack.test.ts'
+const IN_ROOT = 'test/unit/files/in-root.test.ts'
+
+/** A connection of which our rules have said nothing is not used, either. */
+const WITHOUT_GUARD = [
+  'src/client/transport/dial.ts',
+  'if (validation?.report.ok !== true) {',
+  'if (validation === undefined) {',
+]
+
+/** @type {Record<string, Omit<Promised, 'row'>[]>} */
+const BY_ROW = {
+  'Only TLS 1.2 and 1.3; no plaintext endpoint': [
+    {
+      breaks: 'TLS 1.1 is an option',
+      changes: [['src/client/options.ts', "const VERSIONS = ['TLSv1.2'", "const VERSIONS = ['TLSv1.1', 'TLSv1.2'"]],
+      tests: [
+        [OPTIONS, 'refuses the option tls.minVersion in {"tls":{"minVersion":"TLSv1.1"}}'],
+        [OPTIONS, 'refuses the option tls.maxVersion in {"tls":{"maxVersion":"TLSv1.1"}}'],
+      ],
+    },
+    {
+      // OpenSSL offers no TLS 1.1 either, at its usual level.
+      breaks: 'TLS 1.0 and 1.1 are offered',
+      changes: [
+        [
+          'src/client/validated-credentials.ts',
+          '    minVersion,\n    maxVersion,\n    ...(ciphers === null ? {} : { ciphers }),',
+          "    minVersion: 'TLSv1',\n    maxVersion,\n    ciphers: 'DEFAULT@SECLEVEL=0',",
+        ],
+      ],
+      tests: [
+        [
+          'test/unit/client/validated-credentials.test.ts',
+          'the hello of a client offers TLS 1.3 and 1.2, and nothing older',
+        ],
+      ],
+    },
+    {
+      breaks: 'a plaintext URL is accepted',
+      changes: [
+        ['src/client/endpoints.ts', "if (scheme === 'http') {", 'if (scheme === undefined) {'],
+        ['src/client/endpoints.ts', "if (scheme !== 'https')", "if (scheme !== 'https' && scheme !== 'http')"],
+      ],
+      tests: [
+        ['test/unit/client/endpoints.test.ts', 'refuses http with the reason'],
+        [OPTIONS, 'refuses the option endpoints in {"endpoints":"http://a:2379"}'],
+      ],
+    },
+  ],
+  "The server's chain and name are always verified": [
+    {
+      breaks: 'NODE_TLS_REJECT_UNAUTHORIZED turns the verification off',
+      changes: [['src/client/transport/tls-socket.ts', '    rejectUnauthorized: true,\n', ''], WITHOUT_GUARD],
+      tests: [
+        ['test/unit/client/process.test.ts', 'does not use CAs, verification settings or proxies of the environment'],
+      ],
+    },
+    {
+      breaks: 'our rules are not applied to the chain of a server',
+      changes: [
+        [
+          'src/client/transport/tls-socket.ts',
+          '      if (!validation.report.ok) return new Error(summarize(validation.report.findings))\n',
+          '',
+        ],
+        WITHOUT_GUARD,
+      ],
+      tests: [[TRUST, 'refuses alone: our rules a name that is only in the subject, which Node accepts']],
+    },
+    {
+      breaks: 'the name of a server is not verified',
+      changes: [
+        ['src/client/transport/tls-socket.ts', 'hosts: [name.value], revocation', 'hosts: [], revocation'],
+        ['src/client/transport/tls-socket.ts', 'return checkName(expected.name, certificate)', 'return undefined'],
+      ],
+      tests: [
+        ['test/unit/client/dial.test.ts', 'is connected by its address, and the certificate must cover it'],
+        [TRUST, 'refuses alone: our rules a name that is only in the subject, which Node accepts'],
+      ],
+    },
+  ],
+  'A silent endpoint cannot make `createSecureClient` wait longer': [
+    {
+      breaks: 'a dial may take twenty times its time-out',
+      changes: [['src/client/transport/dial.ts', '}, request.timeout).unref()', '}, 20 * request.timeout).unref()']],
+      tests: [
+        [
+          'test/unit/client/dial.test.ts',
+          'ends a call that meets only silent endpoints within dialTimeout, and reports the time-out',
+        ],
+      ],
+    },
+  ],
+  'Its certificates and messages cannot control a terminal or a log': [
+    {
+      breaks: 'a grpc-message that is percent-encoded is not escaped',
+      changes: [
+        [
+          'src/client/transport/channel.ts',
+          'return printable(decodeURIComponent(text))',
+          'return decodeURIComponent(text)',
+        ],
+      ],
+      tests: [
+        [
+          'test/unit/client/transport/unary-call.test.ts',
+          'escapes control characters of a grpc-message that is sent percent-encoded',
+        ],
+        ['test/unit/client/call.test.ts', 'escapes control characters in the message of a server'],
+      ],
+    },
+    {
+      breaks: 'a grpc-message that is not percent-encoded is not escaped',
+      changes: [
+        ['src/client/transport/channel.ts', '  } catch {\n    return printable(text)', '  } catch {\n    return text'],
+      ],
+      tests: [
+        [
+          'test/unit/client/transport/unary-call.test.ts',
+          'escapes control characters of a grpc-message that is sent as it is, with a percent sign',
+        ],
+      ],
+    },
+    {
+      // Both the details in a message and the whole message are escaped.
+      breaks: 'messages and remedies of findings are not escaped',
+      changes: [
+        [
+          'src/report/printable.ts',
+          'const brief = (text: string): string => printable(text.length > maxText ? `${text.slice(0, maxText)}…` : text)',
+          'const brief = (text: string): string => text.length > maxText ? `${text.slice(0, maxText)}…` : text',
+        ],
+        [
+          'src/report/finding.ts',
+          'message: shortened(printable(message)), remedy: withFullStop(printable(remedy))',
+          'message: shortened(message), remedy: withFullStop(remedy)',
+        ],
+      ],
+      tests: [[FINDING, 'escapes everything that came from outside: message, remedy, details and certificate']],
+    },
+    {
+      breaks: 'details of findings are not escaped',
+      changes: [['src/report/finding.ts', 'details: printableDetails(details)', 'details']],
+      tests: [[FINDING, 'escapes everything that came from outside: message, remedy, details and certificate']],
+    },
+    {
+      breaks: 'the certificate of a finding is not escaped',
+      changes: [['src/report/finding.ts', 'certificate === null ? null : printableDeep(certificate)', 'certificate']],
+      tests: [[FINDING, 'escapes everything that came from outside: message, remedy, details and certificate']],
+    },
+    {
+      breaks: 'the message of an error is not escaped',
+      changes: [['src/report/errors.ts', 'super(printable(message), options)', 'super(message, options)']],
+      tests: [[ERRORS, 'shows no control or format character of its message and details']],
+    },
+    {
+      breaks: 'the details of an error are not escaped',
+      changes: [['src/report/errors.ts', "typeof value === 'string' ? printable(value) : value)", 'value)']],
+      tests: [[ERRORS, 'shows no control or format character of its message and details']],
+    },
+    {
+      breaks: 'a report that a program has read from JSON is not escaped',
+      changes: [
+        [
+          'src/report/format.ts',
+          '...wrapText(printable(each.message), indented)',
+          '...wrapText(each.message, indented)',
+        ],
+      ],
+      tests: [
+        ['test/unit/report/format.test.ts', 'prints no control character that a certificate or a caller brought along'],
+      ],
+    },
+    {
+      breaks: 'the reason of a canceled watch is not escaped',
+      changes: [['src/client/streams/watch-messages.ts', 'printable(fields.text())', 'fields.text()']],
+      tests: [['test/unit/client/watch-messages.test.ts', 'the reason of a cancel becomes printable']],
+    },
+    {
+      breaks: 'options of a configuration are not escaped',
+      changes: [['src/config/finding.ts', 'option: printableDeep(option)', 'option']],
+      tests: [
+        [
+          'test/unit/config/lint/files.test.ts',
+          'escapes all that people read of a hostile configuration, and leaves paths exact',
+        ],
+      ],
+    },
+    {
+      breaks: 'names of folders in the result of a renewal are not escaped',
+      changes: [
+        [
+          'src/authority/cluster/renew-directory.ts',
+          'return { what: printable(what), reason: printable(reason), findings }',
+          'return { what, reason, findings }',
+        ],
+      ],
+      tests: [
+        [
+          'test/unit/authority/cluster/renew-directory.test.ts',
+          'escapes what people read of folders with control characters in their names, and leaves the paths of files exact',
+        ],
+      ],
+    },
+  ],
+  'Its answers cannot end the process': [
+    {
+      // It corrupts the heap of Node 20.
+      breaks: 'the sockets of a failed dial are destroyed inside of a callback of nghttp2',
+      changes: [
+        [
+          'src/client/transport/dial.ts',
+          '    setImmediate(() => {\n      for (const each of [session, socket, raw]) each?.destroy()\n    })',
+          '    for (const each of [session, socket, raw]) each?.destroy()',
+        ],
+      ],
+      tests: [
+        [
+          'test/unit/client/process.test.ts',
+          'uses no freed memory over http2: "node" if a server is not etcd, by the checks of libc_malloc_debug (a missing library is an error)',
+        ],
+      ],
+    },
+    {
+      breaks: 'an exception in the check of a server ends the process',
+      changes: [
+        [
+          'src/client/transport/tls-socket.ts',
+          '    } catch (error) {\n      return asError(error)\n    }\n  }\n}\n\n/** Node',
+          '    } finally {\n      seen.toString()\n    }\n  }\n}\n\n/** Node',
+        ],
+      ],
+      tests: [[TRUST, 'refuses an object that throws without an exception']],
+    },
+  ],
+  'A request gets only names that the caller allows': [
+    {
+      breaks: '`root` matches a wildcard',
+      changes: [['src/authority/sign-csr.ts', 'given === ROOT ? pattern === ROOT : ', '']],
+      tests: [
+        [SIGN, 'the common name root by true is false'],
+        [SIGN, 'the common name root by ["r*","root*"] is false'],
+      ],
+    },
+    {
+      breaks: 'any common name is accepted',
+      changes: [['src/authority/sign-csr.ts', ': matchesPattern(given, pattern)))', ': pattern !== given + given))']],
+      tests: [
+        [SIGN, 'the common name etcd-0 by ["etcd-1"] is false'],
+        [SIGN, 'the common name xetcd-0 by ["etcd-*"] is false'],
+      ],
+    },
+    {
+      breaks: 'any host is accepted',
+      changes: [['src/authority/sign-csr.ts', '(host) => tests.some((test) => test(host))', '() => true']],
+      tests: [[SIGN, 'are refused outside the policy, with each name in the error']],
+    },
+  ],
+  'A revoked certificate is refused by etcd': [
+    {
+      breaks: 'a CRL lists no certificate',
+      changes: [['src/authority/revocation.ts', '    revoked,\n', '    revoked: [],\n']],
+      tests: [['test/unit/authority/revocation.test.ts', 'are read by openssl and by our reader']],
+    },
+  ],
+  'New keys get mode 0600': [
+    {
+      breaks: 'keys are opened with mode 0666 and changed later',
+      changes: [['src/files/file-system.ts', "fs.open(path, 'wx', mode)", "fs.open(path, 'wx', 0o666)"]],
+      tests: [[REPLACE, 'never has a new key readable for other users, not even before its mode is set']],
+    },
+    {
+      breaks: 'keys stay readable for other users',
+      changes: [['src/files/file-system.ts', 'await file.chmod(mode)', 'await file.chmod(mode | 0o044)']],
+      tests: [
+        ['test/unit/credentials/write.test.ts', 'with the same modes under the umask 18'],
+        ['test/unit/authority/cluster/write-cluster.test.ts', 'has a folder for each member and client'],
+      ],
+    },
+    {
+      breaks: 'a link at the temporary name of a file is followed',
+      changes: [['src/files/file-system.ts', "fs.open(path, 'wx', mode)", "fs.open(path, 'w', mode)"]],
+      tests: [[REPLACE, 'does not write through a link that someone puts at the temporary name of a new file']],
+    },
+    {
+      breaks: 'a link in the place of a file is followed',
+      changes: [
+        [
+          'src/files/file-system.ts',
+          'await fs.rename(temporary, join(directory, name))',
+          'const path = join(directory, name)\n      await fs.rename(temporary, await fs.realpath(path).catch(() => path))',
+        ],
+      ],
+      tests: [
+        [
+          'test/unit/credentials/write.test.ts',
+          'is replaced, loose modes and symbolic links included, and the target of a link stays as it was',
+        ],
+      ],
+    },
+  ],
+  'Root writes only where no other user can rename': [
+    {
+      breaks: 'root writes below a folder, or through a link, of another user',
+      changes: [
+        [
+          'src/files/guarded-file-system.ts',
+          'if (!isOwn && (isInSticky || !state.isFile()))',
+          'if (!isOwn && state.uid < 0)',
+        ],
+      ],
+      tests: [
+        [
+          OWNER,
+          'writeCluster is refused below a folder of another user, and the error names the folder, its owner and its mode',
+        ],
+        [OWNER, 'writeCluster follows a link of root and checks its target, and is refused at a link of another user'],
+        [
+          OWNER,
+          'writeCluster is refused in a folder with the sticky bit at an entry of another user, and names another name as the remedy',
+        ],
+      ],
+    },
+    {
+      breaks: 'root writes in a folder that others can write to',
+      changes: [
+        [
+          'src/files/guarded-file-system.ts',
+          'if (isShared(state) && (state.mode & STICKY) === 0)',
+          'if (isShared(state) && state.mode < STICKY * 0)',
+        ],
+      ],
+      tests: [
+        [
+          OWNER,
+          'writeCluster is refused if a group, a user in an access control list or every user can write to the folder or above',
+        ],
+      ],
+    },
+  ],
+  'A member of the option `group` can read the keys': [
+    {
+      breaks: 'a member of the group can change a key',
+      changes: [['src/authority/cluster/write-cluster.ts', '{ mode: 0o640, gid }', '{ mode: 0o660, gid }']],
+      tests: [
+        [
+          'test/unit/files/group.test.ts',
+          'lets a member of the group read the keys and change nothing, and other users not even read',
+        ],
+      ],
+    },
+  ],
+  'The commands that give a directory to root': [
+    {
+      breaks: 'the commands change many files at once, which the owner replaces meanwhile',
+      changes: [['src/files/foreign-component.ts', '-exec chmod ${mode} {} \\\\;`', '-exec chmod ${mode} {} +`']],
+      tests: [
+        [
+          'test/unit/files/migration.test.ts',
+          'the commands keep the keys of members readable for their service at every moment, and root then writes there',
+        ],
+      ],
+    },
+  ],
+  'Keys and passphrases are in no error': [
+    {
+      breaks: 'a message has what looks like a private key',
+      changes: [
+        [
+          'src/report/printable.ts',
+          'const shown = text.length < SHORTEST_KEY ? text : withoutKeys(text)',
+          'const shown = text',
+        ],
+      ],
+      tests: [
+        [ERRORS, 'does not quote a private key that is in the wrong option: pkcs8'],
+        [FINDING, 'has no part of a private key in its message, its remedy and its details'],
+      ],
+    },
+    {
+      breaks: 'a message has a line of a private key',
+      changes: [['src/report/printable.ts', 'looksRandom(run) ? `[${', 'run.length < 0 ? `[${']],
+      tests: [[FINDING, 'has no part of a private key in its message, its remedy and its details']],
+    },
+    {
+      breaks: 'a key prints itself',
+      changes: [
+        [
+          'src/x509/keys/keys.ts',
+          'return { algorithm: this.algorithm, origin: printable(this.origin) }',
+          'return { algorithm: this.algorithm, origin: this.exportPem() }',
+        ],
+      ],
+      tests: [
+        ['test/unit/authority/secrecy.test.ts', 'issued credentials show neither their key nor that of the issuer'],
+      ],
+    },
+    {
+      breaks: 'a password in the wrong option is shown',
+      changes: [
+        [
+          'src/report/option-error.ts',
+          "typeof value === 'string' && value !== '' ? 'a string' : shown(value)",
+          'shown(value)',
+        ],
+      ],
+      tests: [['test/unit/missing-options.test.ts', 'is not shown where it may be a key or a password']],
+    },
+  ],
+  'It ends in a finding within bounded time and memory': [
+    {
+      breaks: 'PEM of any size is read, from options and files',
+      changes: [
+        [
+          'src/credentials/parse-input.ts',
+          "return role === 'crl' ? MAX_CRL_FILE_BYTES : MAX_PEM_BYTES",
+          "return role === 'crl' ? MAX_CRL_FILE_BYTES : MAX_CRL_FILE_BYTES",
+        ],
+      ],
+      tests: [
+        ['test/unit/credentials/wrong-formats.test.ts', 'of a text'],
+        ['test/unit/credentials/files.test.ts', 'reports a path of a file above the limit'],
+      ],
+    },
+    {
+      breaks: 'a device without an end is read',
+      changes: [['src/credentials/load-inputs.ts', 'if (stats.isFile()) return', 'if (!stats.isDirectory()) return']],
+      tests: [['test/unit/credentials/files.test.ts', 'reports a path of a device without an end']],
+    },
+    {
+      breaks: 'a configuration of any size is read',
+      changes: [['src/config/read/text.ts', 'MAX_CONFIG_BYTES = 1024 * 1024', 'MAX_CONFIG_BYTES = 100 * 1024 * 1024']],
+      tests: [['test/unit/config/read/hostile.test.ts', 'ten megabytes are not read']],
+    },
+  ],
+  'A disk that is mounted at `root` is not left': [
+    {
+      breaks: 'links are followed by the operating system',
+      changes: [['src/files/in-root.ts', 'O_PATH | O_NOFOLLOW)', 'O_PATH)']],
+      tests: [[IN_ROOT, 'a root that is checked by descriptors resolves /out/a.crt to ENOENT']],
+    },
+    {
+      breaks: '`..` leaves the root',
+      changes: [['src/files/in-root.ts', "    if (name === '..') {", "    if (name === '...') {"]],
+      tests: [[IN_ROOT, 'resolves /../a.crt to ENOENT']],
+    },
+    {
+      breaks: 'a folder that is replaced while it is read leads elsewhere',
+      changes: [['src/files/in-root.ts', 'if (isInside && isSame) return handle', 'return handle']],
+      tests: [
+        [
+          IN_ROOT,
+          'a root that is checked by real paths is not left through a folder that is replaced by a link between finding and opening a file',
+        ],
+      ],
+    },
+  ],
+  'Path building has a budget': [
+    {
+      breaks: 'a search that ran out of its budget passes',
+      changes: [
+        [
+          'src/validate/search.ts',
+          'if (isCutShort || (!valid && leafFindings.errors.length === 0))',
+          'if (leafFindings.errors.length < 0)',
+        ],
+      ],
+      tests: [
+        ['test/unit/validate/search.test.ts', 'that end the search are reported without a certificate: {"steps":1}'],
+      ],
+    },
+    {
+      breaks: 'the budget does not end',
+      changes: [
+        [
+          'src/validate/link.ts',
+          '    this.#signatures -= cost\n    return this.#signatures >= 0',
+          '    return this.#signatures - cost > -1e9',
+        ],
+      ],
+      tests: [['test/unit/validate/search.test.ts', 'suffice exactly for a signature and a step of each link']],
+    },
+  ],
+  "Node's own verification of servers stays on": [
+    {
+      breaks: "Node's check of the name is dropped",
+      changes: [
+        ['src/client/transport/tls-socket.ts', 'return checkName(expected.name, certificate)', 'return undefined'],
+      ],
+      tests: [[TRUST, 'refuses alone: Node by the names that it has read, if our rules find no fault']],
+    },
+  ],
+  'Every package is pinned by hash': [
+    {
+      breaks: 'a package of the lock file has no hash',
+      changes: [['package-lock.json', '      "integrity": "sha512-', '      "integrity-of": "sha512-']],
+      tests: [['test/package.test.ts', 'pins every package by its hash']],
+    },
+    {
+      breaks: 'a package is loaded in another place',
+      changes: [['src/report/duration.ts', '\nimport ', "\nimport 'yaml'\nimport "]],
+      tests: [['test/architecture.test.ts', 'the sources name each third-party package in one place']],
+    },
+  ],
+}
+
+/** @type {Promised[]} */
+export const PROMISES = Object.entries(BY_ROW).flatMap(([row, all]) => all.map((each) => ({ row, ...each })))
+
+/** The rows of the threat model in SECURITY.md: what is protected, and the test files that are named. */
+export function threatModel(page) {
+  const [, table = ''] = /## Threat model\n([^]*)/.exec(page) ?? []
+  const lines = table.split('\n').filter((line) => line.startsWith('| '))
+  return lines.slice(2).map((line) => {
+    const [, , promise = '', tests = ''] = line.split('|').map((cell) => cell.trim())
+    return { promise, tests: [...tests.matchAll(/`(test\/[^`]+)`/g)].map(([, file = '']) => file) }
+  })
+}
+
+/** The text with a change. Throws if what is searched for is not in it once. */
+export function changed(text, [file, search, replace]) {
+  const found = text.split(search).length - 1
+  // A lock file has the same line for each package.
+  const isApplied = file.endsWith('.json') ? found > 0 : found === 1
+  if (!isApplied) throw new Error(`${file} has ${JSON.stringify(search)} ${found} times, not once`)
+  return text.replace(search, () => replace)
+}
