@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import { expectConnection, expectLength, Glut, unpadded } from './frame-checks.js'
 import { type HeaderBlock, HeaderBlocks, MAX_HEADERS } from './header-blocks.js'
 import { HeaderEncoder } from './hpack.js'
-import { Input, MAX_FRAME } from './input.js'
+import { Input, MAX_FRAME, PARTIAL } from './input.js'
 import { Output } from './output.js'
 import {
   ConnectionError,
@@ -356,7 +356,7 @@ export class FrameSession implements Http2Session {
     const data = unpadded(flags, payload)
     const stream = this.#find(id)
     const ends = (flags & Flag.END_STREAM) !== 0
-    if (stream === null || (data.length === 0 && !ends)) this.#glut.add()
+    if ((stream === null || (data.length === 0 && !ends)) && (flags & PARTIAL) === 0) this.#glut.add()
     if (stream === null) return
     if (stream.remoteEnded) throw new StreamError(ErrorCode.STREAM_CLOSED, 'data after its end')
     stream.receiveData(data, length, ends)

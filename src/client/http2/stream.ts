@@ -1,4 +1,5 @@
 /** One stream of a {@link Session}: its state, its windows, and what waits in both directions. */
+import { HeldData } from './held-data.js'
 import { type AnswerHead, ErrorCode, type Http2Stream, StreamError, type StreamListener } from './protocol.js'
 
 /** What a stream needs of its connection. */
@@ -9,45 +10,6 @@ interface StreamHost {
   release(stream: Stream, bytes: number): void
   reset(stream: Stream, code: number): void
   forget(stream: Stream): void
-}
-
-/** Pieces up to this size are copied into slabs of this size, in bytes. */
-const COPIED = 4096
-const SLAB = 16 * 1024
-
-/**
- * Received data that waits for its reader. Small pieces are copied together, because each would keep the 64 KiB that were read from
- * the socket at once.
- */
-class HeldData {
-  readonly #pieces: Buffer[] = []
-  #slab: Buffer | null = null
-  /** The slab's part that is the last piece; empty if another one follows it. */
-  #start = 0
-  #end = 0
-
-  add(piece: Buffer): void {
-    if (piece.length > COPIED) {
-      this.#pieces.push(piece)
-      this.#start = this.#end
-      return
-    }
-    if (this.#slab === null || this.#end + piece.length > SLAB) {
-      this.#slab = Buffer.allocUnsafeSlow(SLAB)
-      this.#start = this.#end = 0
-    }
-    piece.copy(this.#slab, this.#end)
-    if (this.#end > this.#start) this.#pieces.pop()
-    this.#end += piece.length
-    this.#pieces.push(this.#slab.subarray(this.#start, this.#end))
-  }
-
-  /** Removes the first piece; null: nothing is held. */
-  take(): Buffer | null {
-    const piece = this.#pieces.shift()
-    if (this.#pieces.length === 0) this.#start = this.#end
-    return piece ?? null
-  }
 }
 
 interface Chunk {

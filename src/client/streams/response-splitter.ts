@@ -3,7 +3,7 @@
  * sendFragments). etcd does not split the events that precede the announcement of their watch (sendLoop, `pending`), and its
  * grpc-proxy splits none.
  */
-import { FramingError, grow, type MessageSplitter, tooLarge } from '../transport/framing.js'
+import { FramingError, type MessageSplitter, tooLarge } from '../transport/framing.js'
 import { fieldLength, MalformedMessage, trueField, withoutFields } from '../transport/protobuf.js'
 import { RESPONSE } from './watch-messages.js'
 
@@ -11,6 +11,16 @@ import { RESPONSE } from './watch-messages.js'
 const FRAGMENT = 512 * 1024
 /** The tag of an event: its field number, and the wire type of a nested message. */
 const EVENT_TAG = RESPONSE.events * 8 + 2
+
+/** The first buffer in bytes. It grows as bytes arrive, because a peer can announce any length. */
+const FIRST_BUFFER = 16 * 1024
+
+/** A buffer of twice the needed bytes, with the first `filled` bytes of the old one. */
+function grow(old: Buffer, filled: number, needed: number): Buffer {
+  const grown = Buffer.allocUnsafeSlow(Math.max(FIRST_BUFFER, 2 * needed))
+  old.copy(grown, 0, 0, filled)
+  return grown
+}
 
 export class ResponseSplitter implements MessageSplitter {
   readonly #limit: number

@@ -2,6 +2,7 @@
  * gRPC in an HTTP/2 stream: the headers of a call, length-prefixed messages, and the memory limit of unfinished ones.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
+import { HeldData } from '../http2/held-data.js'
 
 const PREFIX = 5
 
@@ -49,24 +50,15 @@ export interface MessageSplitter {
 /** Both lengths are in bytes. */
 export type MakeSplitter = (length: number, limit: number) => MessageSplitter
 
-/** The first buffer of a message in bytes. It grows as bytes arrive, because a peer can announce any length. */
-const FIRST_BUFFER = 16 * 1024
-
-/** A buffer of twice the needed bytes, at most `most`, with the first `filled` bytes of the old one. */
-export function grow(old: Buffer, filled: number, needed: number, most = Infinity): Buffer {
-  const grown = Buffer.allocUnsafeSlow(Math.min(most, Math.max(FIRST_BUFFER, 2 * needed)))
-  old.copy(grown, 0, 0, filled)
-  return grown
-}
-
 const NOTHING = Buffer.alloc(0)
 
-/** Assembles messages from received pieces. It holds at most twice the bytes of the unfinished message. */
+/** Assembles messages from received pieces, which are copied once, when the message is complete. */
 export class MessageReader {
   readonly #limit: number
   /** The prefix of an unfinished message, as far as it has arrived. */
   #prefix: Buffer = NOTHING
-  #body: Buffer = NOTHING
+  /** What has arrived of its body; null: nothing. */
+  #body: HeldData | null = null
   #bodyFilled = 0
   #length = 0
   readonly #makeSplitter: MakeSplitter | null
@@ -87,7 +79,7 @@ export class MessageReader {
 
   /** Bytes of memory that the unfinished message takes; 0 if no message is unfinished. */
   get held(): number {
-    return this.#splitter?.held ?? this.#body.length
+    return this.#splitter?.held ?? this.#body?.memory ?? 0
   }
 
   /**
@@ -142,19 +134,17 @@ export class MessageReader {
         break
       }
       // A message in one piece is not copied.
-      const whole = this.#bodyFilled === 0
-      if (!whole) this.#append(bytes)
-      messages.push(whole ? bytes : this.#body.subarray(0, this.#length))
-      this.#body = NOTHING
+      if (this.#body !== null) this.#append(bytes)
+      messages.push(this.#body?.takeAll() ?? bytes)
+      this.#body = null
       this.#prefix = NOTHING
     }
   }
 
   #append(bytes: Buffer): void {
-    const needed = this.#bodyFilled + bytes.length
-    if (needed > this.#body.length) this.#body = grow(this.#body, this.#bodyFilled, needed, this.#length)
-    bytes.copy(this.#body, this.#bodyFilled)
-    this.#bodyFilled = needed
+    this.#body ??= new HeldData(this.#length)
+    this.#body.add(bytes)
+    this.#bodyFilled += bytes.length
   }
 
   #readLength(): number {

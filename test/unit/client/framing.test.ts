@@ -37,6 +37,19 @@ describe('gRPC messages in bytes', () => {
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(16 * 1024 * 1024)
   })
 
+  it('a message that arrives in records of TLS takes the memory of what has arrived, and is copied when it is complete', () => {
+    const record = 16 * 1024
+    const message = frameMessage(Buffer.alloc(100 * record, 7))
+    const reader = new MessageReader(-1)
+    let received: Buffer[] = []
+    for (let at = 0; at < message.length; at += record) {
+      received = reader.push(Buffer.from(message.subarray(at, at + record)))
+      if (received.length === 0) expect(reader.held).toBe(at + record)
+    }
+    expect(received).toEqual([message.subarray(5)])
+    expect(reader.held).toBe(0)
+  })
+
   it('the reader reserves nothing for a length that was only announced', () => {
     const reader = new MessageReader(-1)
     const before = process.memoryUsage().arrayBuffers

@@ -213,6 +213,27 @@ describe('a stream that a server ends', () => {
   })
 })
 
+it('the beginning of a large DATA frame is passed on before its rest arrives, and neither is copied', async () => {
+  const { peer, open } = connectFrames()
+  await pinged(peer)
+  const { seen } = open()
+  const content = Buffer.from(Array.from({ length: 10_000 }, (_, i) => i & 0xff))
+  const bytes = Buffer.concat([
+    frame(FrameType.HEADERS, Flag.END_HEADERS, 1, GRPC_HEADERS),
+    frame(FrameType.DATA, 0, 1, content),
+    frame(FrameType.HEADERS, END, 1, OK_TRAILERS),
+  ])
+  const pieces = [bytes.subarray(0, 4000), bytes.subarray(4000, 9000), bytes.subarray(9000)]
+  for (const [i, piece] of pieces.entries()) {
+    peer.socket.emit('data', piece)
+    expect(seen.pieces).toHaveLength(i + 1)
+  }
+  expect(await seen.closed).toBe(ErrorCode.NO_ERROR)
+  expect(Buffer.concat(seen.pieces)).toEqual(content)
+  expect(seen.pieces.every(({ buffer }) => buffer === bytes.buffer)).toBe(true)
+  expect(seen.events.filter((each) => !each.startsWith('data'))).toEqual(['head 200', 'trailers 0', 'end', 'close 0'])
+})
+
 describe('a request that waits for a window', () => {
   /** A server that gives streams no window, and a request that waits for one. */
   async function waiting() {
