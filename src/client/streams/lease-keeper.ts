@@ -3,8 +3,7 @@
  * lives at least one TTL after the sending of the last answered keep-alive.
  */
 import { MAX_DELAY } from '../../report/duration.js'
-import { termOf } from '../transport/call-policy.js'
-import { int64At, Shape, keepKnownFields } from '../transport/protobuf.js'
+import { int64At, Shape, keepKnownFields, termOf } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 import type { StreamAttempt } from './stream-attempt.js'
 

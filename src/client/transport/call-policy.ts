@@ -69,8 +69,6 @@ const OP_RANGE = 1
 const OP_TXN = 4
 const GRANT = { ttl: 1, id: 2 } as const
 const GRANTED = { id: 2, ttl: 3 } as const
-const HEADER = 1
-const HEADER_TERM = 4
 
 /** Deepest nesting of transactions that is read. etcd refuses deeper ones than any caller needs. */
 export const MAX_NESTING = 16
@@ -209,16 +207,4 @@ export function leaseIdOf(request: Uint8Array): bigint {
 export function existingLeaseResponse(request: Uint8Array): Buffer {
   const [id, ttl] = [int64At(request, GRANT.id), int64At(request, GRANT.ttl)]
   return Buffer.concat([int64Field(GRANTED.id, id), int64Field(GRANTED.ttl, ttl)])
-}
-
-/** The term of raft in the header of an answer: it grows with each election. 0 if there is none. */
-export function termOf(answer: Uint8Array): bigint {
-  try {
-    const fields = new Fields(answer)
-    while (fields.next()) if (fields.number === HEADER) return int64At(fields.message(), HEADER_TERM)
-  } catch (error) {
-    // The decoder of the answer reports that.
-    if (!(error instanceof MalformedMessage)) throw error
-  }
-  return 0n
 }

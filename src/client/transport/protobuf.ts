@@ -273,3 +273,19 @@ export function randomInt64(): bigint {
   // The lowest bit is set, because with 0 etcd chooses the id.
   return BigInt.asUintN(63, randomBytes(8).readBigUInt64BE()) | 1n
 }
+
+/** The field `header` of etcd's answers, and its field `raft_term` (etcdserverpb, rpc.proto). */
+const HEADER = 1
+const HEADER_TERM = 4
+
+/** The term of raft in the header of an answer: it grows with each election. 0 if there is none. */
+export function termOf(answer: Uint8Array): bigint {
+  try {
+    const fields = new Fields(answer)
+    while (fields.next()) if (fields.number === HEADER) return int64At(fields.message(), HEADER_TERM)
+  } catch (error) {
+    // The decoder of the answer reports that.
+    if (!(error instanceof MalformedMessage)) throw error
+  }
+  return 0n
+}

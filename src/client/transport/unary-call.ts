@@ -15,7 +15,6 @@ import {
   mayRepeat,
   methodOf,
   type RequestTraits,
-  termOf,
   traitsOf,
   withLeaseId,
 } from './call-policy.js'
@@ -34,6 +33,7 @@ import {
   withCause,
 } from './channel.js'
 import { isTokenRefused } from './login.js'
+import { termOf } from './protobuf.js'
 
 /** Most attempts of a call. With the pauses below they last about 4 s, longer than an election. */
 const MAX_ATTEMPTS = 10
