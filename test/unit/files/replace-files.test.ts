@@ -54,7 +54,7 @@ it('never has a new key readable for other users, not even before its mode is se
 })
 
 it('does not write through a link that someone puts at the temporary name of a new file', async () => {
-  const [place, victim] = [folder.file('linked'), folder.file('victim', 'precious')]
+  const [place, victim] = [folder.file('linked-temporary'), folder.file('victim', 'precious')]
   mkdirSync(place)
   const open: typeof nodeFileSystem.open = async (path, ...rest) => {
     if (path.endsWith('tmp')) symlinkSync(victim, path)
