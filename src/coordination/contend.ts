@@ -7,7 +7,7 @@ import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/l
 import { holdingProcess, type OnAbort, pause } from '../client/timing.js'
 import { randomInt64 } from '../client/transport/protobuf.js'
 import { EtcdMtlsError } from '../report/errors.js'
-import { pauseBefore, type Store, withRetries } from './store.js'
+import { type ContenderKey, pauseBefore, type QueuePosition, type Store, withRetries } from './store.js'
 
 /** The queue of contenders of one lock or election. */
 export interface Queue {
@@ -19,7 +19,7 @@ export interface Queue {
   readonly ttl: number
 }
 
-interface ContenderOptions {
+export interface ContenderOptions {
   readonly value: string
   /** Ends the wait; ignored once the contender holds. */
   readonly signal: AbortSignal | null
@@ -28,11 +28,29 @@ interface ContenderOptions {
   readonly onAbort: OnAbort
 }
 
+/** A key of a contender, which the queue is ordered by. */
+interface OwnKey {
+  readonly key: string
+  readonly createRevision: string
+}
+
+/** What {@link tryLock} resolves to: the lock, or the value of the contender that holds it. */
+export type TryLockResult = { readonly held: Held } | { readonly held: null; readonly holder: string }
+
 /** Joins the queue, and resolves when the contender is first. */
 export async function contend(store: Store, queue: Queue, options: ContenderOptions): Promise<Held> {
+  return begin(store, queue, options).run()
+}
+
+/** Holds if nobody else does, and does not wait. */
+export async function tryContend(store: Store, queue: Queue, options: ContenderOptions): Promise<TryLockResult> {
+  return begin(store, queue, options).tryRun()
+}
+
+function begin(store: Store, queue: Queue, options: ContenderOptions): Contender {
   options.signal?.throwIfAborted()
   if (options.closing.aborted) throw clientClosed()
-  return new Contender(store, queue, options).run()
+  return new Contender(store, queue, options)
 }
 
 class Contender {
@@ -56,22 +74,61 @@ class Contender {
     this.#ignoreClosing = onAbort(closing, this.#onClosing)
   }
 
-  async run(): Promise<Held> {
-    const { signal } = this.#over
-    const key = this.#queue.prefix + this.#lease.toString(16)
+  run(): Promise<Held> {
+    return this.#orAbandon(async () => {
+      const own = await this.#join()
+      await this.#untilFirst(own)
+      return this.#hold(own)
+    })
+  }
+
+  /** Like etcd's concurrency.TryLock, but a lock that is held costs one read and no lease. */
+  tryRun(): Promise<TryLockResult> {
+    return this.#orAbandon(async () => {
+      const holder = await this.#readHolder()
+      if (holder === null) return this.#tryToHold(await this.#join())
+      this.#end(this.#wasReleased())
+      return { held: null, holder: holder.value }
+    })
+  }
+
+  async #tryToHold(own: OwnKey): Promise<TryLockResult> {
+    for (;;) {
+      const { ahead } = await this.#readQueue(own)
+      if (ahead === null) return { held: this.#hold(own) }
+      const holder = await this.#readHolder()
+      // Whoever was ahead may have left in between.
+      if (holder === null || holder.key === own.key) continue
+      await this.#release()
+      return { held: null, holder: holder.value }
+    }
+  }
+
+  async #orAbandon<T>(work: () => Promise<T>): Promise<T> {
     try {
-      await this.#grant()
-      const fencingToken = await this.#withRetries(() =>
-        this.#store.createKey(key, this.#options.value, String(this.#lease)),
-      )
-      await this.#untilFirst(key, fencingToken)
-      signal.throwIfAborted()
-      this.#ignoreSignal()
-      return { fencingToken, signal, [Symbol.asyncDispose]: () => this.#release() }
+      return await work()
     } catch (error) {
       this.#abandon(error)
       throw error
     }
+  }
+
+  /** Creates the key under a lease of its own. */
+  async #join(): Promise<OwnKey> {
+    const key = this.#queue.prefix + this.#lease.toString(16)
+    await this.#grant()
+    const createRevision = await this.#withRetries(() =>
+      this.#store.createKey(key, this.#options.value, String(this.#lease)),
+    )
+    return { key, createRevision }
+  }
+
+  #hold({ createRevision }: OwnKey): Held {
+    const { signal } = this.#over
+    signal.throwIfAborted()
+    this.#ignoreSignal()
+    const release = (): Promise<void> => this.#release()
+    return { fencingToken: createRevision, signal, release, [Symbol.asyncDispose]: release }
   }
 
   async #grant(): Promise<void> {
@@ -87,17 +144,25 @@ class Contender {
     })
   }
 
-  async #untilFirst(key: string, createRevision: string): Promise<void> {
-    const { prefix } = this.#queue
+  async #untilFirst(own: OwnKey): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
-      const { owned, ahead, revision } = await this.#withRetries(() =>
-        this.#store.readQueue(prefix, key, createRevision),
-      )
-      if (!owned) throw this.#leaseLost('gone', null)
+      const { ahead, revision } = await this.#readQueue(own)
       if (ahead === null) return
       // A watch that ended does not mean that the key was deleted: read the queue again after a pause.
       if (!(await this.#untilDeleted(ahead, revision))) await pauseBefore(attempt, this.#over.signal)
     }
+  }
+
+  /** @throws {EtcdMtlsError} `ERR_LEASE_LOST` if the own key is gone. */
+  async #readQueue({ key, createRevision }: OwnKey): Promise<QueuePosition> {
+    const { prefix } = this.#queue
+    const position = await this.#withRetries(() => this.#store.readQueue(prefix, key, createRevision))
+    if (!position.owned) throw this.#leaseLost('gone', null)
+    return position
+  }
+
+  #readHolder(): Promise<ContenderKey | null> {
+    return this.#withRetries(() => this.#store.readHolder(this.#queue.prefix))
   }
 
   readonly #onAbort = (): void => {
@@ -115,10 +180,14 @@ class Contender {
   }
 
   #release(): Promise<void> {
-    const { label, ttl } = this.#queue
-    this.#end(new EtcdMtlsError('ERR_CLOSED', `The ${label} was released.`, { what: label }))
-    this.#released ??= release(this.#store, String(this.#lease), ttl)
+    this.#end(this.#wasReleased())
+    this.#released ??= release(this.#store, String(this.#lease), this.#queue.ttl)
     return this.#released
+  }
+
+  #wasReleased(): EtcdMtlsError<'ERR_CLOSED'> {
+    const { label } = this.#queue
+    return new EtcdMtlsError('ERR_CLOSED', `The ${label} was released.`, { what: label })
   }
 
   async #withRetries<T>(call: () => Promise<T>, until?: number): Promise<T> {
@@ -211,7 +280,7 @@ async function revoke(store: Store, lease: string, until: number): Promise<void>
   }
 }
 
-/** What {@link lock} and a campaign resolve to. Dispose of it with `await using`, or by `[Symbol.asyncDispose]()`. */
+/** What {@link lock} and a campaign resolve to. Release it with `await using`, or by {@link Held.release} in a `finally` block. */
 export interface Held extends AsyncDisposable {
   /**
    * The create revision of this holder's key, in decimal: each holder of the same name has a higher one than the holder before.
@@ -221,14 +290,16 @@ export interface Held extends AsyncDisposable {
   readonly fencingToken: string
   /**
    * Aborts before the lease can have expired, when etcd reports that the lease is gone, when the client is closed, and when
-   * this is disposed of. `aborted` compares the clock with the lease's deadline each time it is read. `reason` is an
+   * it is released. `aborted` compares the clock with the lease's deadline each time it is read. `reason` is an
    * `EtcdMtlsError` with the code `ERR_LEASE_LOST` or `ERR_CLOSED`.
    */
   readonly signal: AbortSignal
   /**
-   * Releases it: aborts {@link Held.signal} and revokes the lease, which deletes the key. May be called more than once, never
+   * Aborts {@link Held.signal} and revokes the lease, which deletes the key. May be called more than once, never
    * rejects, and takes at most two seconds. If etcd cannot be reached in that time, the attempts go on; a lease that cannot be
    * revoked expires on its own.
    */
+  release(): Promise<void>
+  /** Same as {@link Held.release}. */
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { election, lock } from './lock-and-election.js'
+export { election, lock, tryLock } from './lock-and-election.js'
 export type { Election, LockOptions } from './lock-and-election.js'
-export type { Held } from './contend.js'
+export type { Held, TryLockResult } from './contend.js'
 export type { Leader } from './observe.js'

@@ -4,9 +4,9 @@ import { holdingProcess } from '../client/timing.js'
 import { CLIENT, clientClosed } from '../client/tls-session.js'
 import { parseDuration } from '../report/duration.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
-import { contend, type Held, type Queue } from './contend.js'
+import { contend, type ContenderOptions, type Held, type Queue, tryContend, type TryLockResult } from './contend.js'
 import { type Leader, observeLeaders } from './observe.js'
-import { etcdStore } from './store.js'
+import { etcdStore, type Store } from './store.js'
 
 /**
  * Seconds. etcd grants no lease below 1.5 election timeouts (2 s by default), and renews no lease while it elects a leader, which takes
@@ -14,13 +14,15 @@ import { etcdStore } from './store.js'
  */
 const MIN_TTL = 3
 
-/** Options of {@link lock}. */
+/** Options of {@link lock} and {@link tryLock}. */
 export interface LockOptions {
   /**
    * How long the lock stays after its holder can no longer reach etcd: whole seconds, at least `'3s'`. Use `'10s'` or
    * more, so that a lock survives the election of a new leader in etcd.
    */
   ttl: string
+  /** Says who holds the lock, such as a host name: {@link tryLock} returns it to others. Default: empty. */
+  value?: string | undefined
   /** Ends the wait for the lock. It has no effect when the lock is held. Default: none. */
   signal?: AbortSignal | undefined
 }
@@ -48,8 +50,36 @@ export interface LockOptions {
  * signal's reason.
  */
 export async function lock(client: SecureEtcd3, name: string, options: LockOptions): Promise<Held> {
-  const queue = resolveQueue(client, 'lock', name, options, ['ttl', 'signal'])
-  return hold(client, queue, '', resolveSignal(options.signal))
+  const queue = resolveQueue(client, 'lock', name, options, LOCK_OPTIONS)
+  return run(contend, client, queue, lockOptions(options))
+}
+
+/**
+ * Takes the lock of that name if it is free, and does not wait if it is not, as concurrency.TryLock of clientv3.
+ *
+ * ```ts
+ * import type { SecureEtcd3 } from 'etcd-mtls/client'
+ * import { tryLock } from 'etcd-mtls/coordination'
+ *
+ * declare const client: SecureEtcd3
+ *
+ * const attempt = await tryLock(client, 'jobs/nightly', { ttl: '10s', value: 'node-1' })
+ * if (attempt.held === null) console.log(`${attempt.holder} runs it`)
+ * else await attempt.held.release()
+ * ```
+ *
+ * @returns The lock; or `held: null`, and as `holder` the `value` of the contender that holds it, which is empty if it gave none.
+ * @throws {EtcdMtlsError} As {@link lock}. `signal` ends the calls to etcd, which are repeated until they are answered.
+ */
+export async function tryLock(client: SecureEtcd3, name: string, options: LockOptions): Promise<TryLockResult> {
+  const queue = resolveQueue(client, 'lock', name, options, LOCK_OPTIONS)
+  return run(tryContend, client, queue, lockOptions(options))
+}
+
+const LOCK_OPTIONS = ['ttl', 'value', 'signal']
+
+function lockOptions({ value = '', signal }: LockOptions): Claim {
+  return { value: resolveValue(value), signal: resolveSignal(signal) }
 }
 
 /** One election, from {@link election}. */
@@ -88,17 +118,25 @@ export function election(client: SecureEtcd3, name: string, options: { ttl: stri
   return {
     campaign: async (value, given = {}) => {
       const signal = begin(given)
-      // Callers without a compiler may pass anything.
-      if (typeof value !== 'string') throw valueInvalid('value', value, 'a string')
-      return hold(client, queue, value, signal)
+      return run(contend, client, queue, { value: resolveValue(value), signal })
     },
     observe: (given = {}) => observeLeaders(etcdStore(client), queue.prefix, begin(given), client[CLIENT]),
   }
 }
 
-async function hold(client: SecureEtcd3, queue: Queue, value: string, signal: AbortSignal | null): Promise<Held> {
+interface Claim {
+  readonly value: string
+  readonly signal: AbortSignal | null
+}
+
+async function run<T>(
+  begin: (store: Store, queue: Queue, options: ContenderOptions) => Promise<T>,
+  client: SecureEtcd3,
+  queue: Queue,
+  claim: Claim,
+): Promise<T> {
   const { closing, onAbort } = client[CLIENT]
-  return holdingProcess(contend(etcdStore(client), queue, { value, signal, closing, onAbort }))
+  return holdingProcess(begin(etcdStore(client), queue, { ...claim, closing, onAbort }))
 }
 
 function resolveQueue(
@@ -116,6 +154,12 @@ function resolveQueue(
     throw optionInvalid('ttl', `must be in whole seconds, at least '${String(MIN_TTL)}s'; received '${options.ttl}'`)
   }
   return { label: `${kind} "${name}"`, prefix: `${name}/`, ttl }
+}
+
+function resolveValue(value: unknown): string {
+  // Callers without a compiler may pass anything.
+  if (typeof value !== 'string') throw valueInvalid('value', value, 'a string')
+  return value
 }
 
 function resolveSignal(signal: unknown): AbortSignal | null {

@@ -19,7 +19,7 @@ export interface Change extends ContenderKey {
 }
 
 /** The position of one contender's key in the queue. */
-interface QueuePosition {
+export interface QueuePosition {
   /** Whether the contender's own key still exists. */
   readonly owned: boolean
   /** The key directly ahead; null if the contender is first. */
@@ -84,6 +84,16 @@ export function etcdStore(client: SecureEtcd3) {
           return { owned: succeeded, ahead, revision: header.revision }
         }
         below = found.create_revision
+      }
+    },
+    /** The contender whose key is the oldest; null: there is none. A linearizable read. */
+    readHolder: async (prefix: string): Promise<ContenderKey | null> => {
+      for (let from = '0'; ;) {
+        const oldest = client.getAll().prefix(prefix).minCreateRevision(from).sort('Create', 'Ascend').limit(1)
+        const { kvs } = await oldest.options(within(CALL_TIMEOUT)).exec()
+        const found = kvs[0] === undefined ? null : contenderKey(kvs[0])
+        if (found === null || isContender(prefix, found.key)) return found
+        from = String(BigInt(found.createRevision) + 1n)
       }
     },
     list: async (prefix: string): Promise<{ keys: readonly ContenderKey[]; revision: string }> => {

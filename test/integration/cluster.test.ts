@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
-import { election, type Held, lock } from '../../src/coordination/index.js'
+import { election, type Held, lock, tryLock } from '../../src/coordination/index.js'
 import { startEtcd } from '../../src/testing/index.js'
 import { packageModules } from '../support/child-modules.js'
 import { pemsOf } from '../support/etcd.js'
@@ -55,6 +55,28 @@ describe('a lock', () => {
     await held[Symbol.asyncDispose]()
     expect((await byEtcdctl)?.exitCode).toBe(0)
     await (await after)[Symbol.asyncDispose]()
+  })
+
+  it('tryLock returns the value of the holder, of etcdctl too, and holds a lock as soon as it is free', async () => {
+    const [member] = shared.cluster.members
+    const take = (by: SecureEtcd3, value: string) => tryLock(by, 'tried', { ttl: '10s', value })
+    await using _longer = await lock(client, 'tried/beef', { ttl: '10s' })
+    const tries = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => take(index % 2 === 0 ? client : other, 'node')),
+    )
+    const holders = tries.flatMap(({ held }) => held ?? [])
+    expect(holders).toHaveLength(1)
+    expect(tries.filter((each) => each.held === null && each.holder === 'node')).toHaveLength(19)
+    // Its own key and that of the longer name.
+    expect(await contenders('tried')).toBe(2)
+    await holders[0]?.release()
+    const byEtcdctl = member?.etcdctl(['lock', 'tried', 'sleep', '1'], pki.client)
+    await expect.poll(() => contenders('tried')).toBe(2)
+    expect(await take(client, 'node')).toEqual({ held: null, holder: '' })
+    expect((await byEtcdctl)?.exitCode).toBe(0)
+    const { held } = await take(other, 'node')
+    expect(held?.signal.aborted).toBe(false)
+    await held?.release()
   })
 
   it('does not wait for a lock whose name begins with its name', async () => {

@@ -77,6 +77,14 @@ export class FakeStore implements Store {
     })
   }
 
+  readHolder(prefix: string) {
+    return this.#call('readHolder', () => {
+      const keys = [...this.keys.values()].filter(({ key }) => key.startsWith(prefix))
+      const [oldest] = keys.sort((one, other) => Number(BigInt(one.createRevision) - BigInt(other.createRevision)))
+      return oldest ?? null
+    })
+  }
+
   list(prefix: string) {
     return this.#call('list', () => ({
       keys: [...this.keys.values()].filter(({ key }) => key.startsWith(prefix)),

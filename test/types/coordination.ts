@@ -1,7 +1,7 @@
 /** The contract of locks and elections, as types. Nothing here runs: the compiler is the test. */
 import { expectTypeOf } from 'vitest'
 import type { SecureEtcd3 } from 'etcd-mtls/client'
-import { election, type Held, type Leader, lock } from 'etcd-mtls/coordination'
+import { election, type Held, type Leader, lock, tryLock } from 'etcd-mtls/coordination'
 
 export async function aHeldLockIsDisposable(client: SecureEtcd3): Promise<void> {
   await using held = await lock(client, 'name', { ttl: '10s', signal: AbortSignal.timeout(1) })
@@ -11,6 +11,14 @@ export async function aHeldLockIsDisposable(client: SecureEtcd3): Promise<void> 
   expectTypeOf(held.signal).toEqualTypeOf<AbortSignal>()
   // @ts-expect-error -- a lock without a TTL does not exist
   await lock(client, 'name', {})
+}
+
+export async function aTryHoldsOrNamesTheHolder(client: SecureEtcd3): Promise<void> {
+  const attempt = await tryLock(client, 'name', { ttl: '10s', value: 'node-1' })
+  if (attempt.held === null) expectTypeOf(attempt.holder).toEqualTypeOf<string>()
+  else expectTypeOf(attempt.held).toEqualTypeOf<Held>()
+  // @ts-expect-error -- there is no holder to name before it is known who holds
+  attempt.holder
 }
 
 export function anElectionHasCandidatesAndObservers(client: SecureEtcd3): void {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AbortFanOut } from '../../../src/client/timing.js'
-import { contend, type Held } from '../../../src/coordination/contend.js'
+import { contend, type Held, tryContend, type TryLockResult } from '../../../src/coordination/contend.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { FakeStore, LeaseGoneError, TransientError } from '../../support/fake-store.js'
 
@@ -21,6 +21,9 @@ afterEach(() => {
 
 const claim = (value = '', signal: AbortSignal | null = null): Promise<Held> =>
   contend(store, QUEUE, { value, signal, closing: closing.signal, onAbort: new AbortFanOut().listen })
+
+const tryClaim = (value = ''): Promise<TryLockResult> =>
+  tryContend(store, QUEUE, { value, signal: null, closing: closing.signal, onAbort: new AbortFanOut().listen })
 
 /** Lets what is under way go on, and a little time pass for the pauses between attempts. */
 const settle = () => vi.advanceTimersByTimeAsync(100)
@@ -280,5 +283,49 @@ describe('a lock that is held', () => {
     const held = await claim()
     closing.abort()
     expect(isEtcdMtlsError(held.signal.reason, 'ERR_CLOSED') && held.signal.reason.details.what).toBe('client')
+  })
+})
+
+describe('tryLock', () => {
+  it('A try holds a lock that is free, and `release()` frees it', async () => {
+    const { held } = await tryClaim()
+    expect(held?.fencingToken).toBe('2')
+    expect(store.calls).toEqual(['readHolder', 'grant', 'createKey', 'readQueue'])
+    await held?.release()
+    expect([store.keys.size, store.leases.size]).toEqual([0, 0])
+  })
+
+  it('A try for a lock that is held returns the value of its holder after one read, also if others wait for it', async () => {
+    await claim('node-1')
+    follow(claim('node-2'))
+    await settle()
+    store.calls.length = 0
+    expect(await tryClaim('node-3')).toEqual({ held: null, holder: 'node-1' })
+    expect(store.calls).toEqual(['readHolder'])
+  })
+
+  it('One of two tries at the same time holds, and the other one leaves no key and no lease', async () => {
+    const [first, second] = await Promise.all([tryClaim('first'), tryClaim('second')])
+    expect(first.held?.signal.aborted).toBe(false)
+    expect(second).toEqual({ held: null, holder: 'first' })
+    expect([store.keys.size, store.leases.size, store.watches]).toEqual([1, 1, 0])
+  })
+
+  it('A try holds if the contender before it leaves while it looks who that is', async () => {
+    let reads = 0
+    vi.spyOn(store, 'readHolder').mockImplementation(async (prefix) => {
+      reads += 1
+      if (reads === 3) await (await first).held?.release()
+      return FakeStore.prototype.readHolder.call(store, prefix)
+    })
+    const first = tryClaim('first')
+    const second = tryClaim('second')
+    expect((await second).held?.fencingToken).toBe('3')
+  })
+
+  it('A try is rejected if the lease is gone before it holds', async () => {
+    store.failures.push(['createKey', new LeaseGoneError()])
+    await expect(tryClaim()).rejects.toMatchObject({ code: 'ERR_LEASE_LOST', details: { reason: 'gone' } })
+    expect(store.leases.size).toBe(0)
   })
 })

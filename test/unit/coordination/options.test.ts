@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { CLIENT } from '../../../src/client/tls-session.js'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
-import { election, lock } from '../../../src/coordination/index.js'
+import { election, lock, tryLock } from '../../../src/coordination/index.js'
 
 /** As much of a client as the check of the options reads. */
 const client = withClosing(new AbortController().signal)
@@ -13,10 +13,13 @@ describe('the options of a lock', () => {
     ['ttl', 'soon', 'duration'],
     ['signal', 'stop', 'AbortSignal'],
     ['retries', 3, 'is not an option'],
-  ])('a lock refuses the option %s: %j', async (option, value, reason) => {
+    ['value', 7, 'a string'],
+  ])('lock and tryLock refuse the option %s: %j', async (option, value, reason) => {
     const options = { ttl: '10s', [option]: value }
-    await expect(lock(client, 'name', options)).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
-    await expect(lock(client, 'name', options)).rejects.toThrow(reason)
+    for (const take of [lock, tryLock]) {
+      await expect(take(client, 'name', options)).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
+      await expect(take(client, 'name', options)).rejects.toThrow(reason)
+    }
   })
 
   it('a lock refuses an empty name and a client of plain etcd3', async () => {
