@@ -1,5 +1,10 @@
 import { asError, codeOf, EtcdMtlsError } from './errors.js'
 
+/** Codes of errors about a limit of the process or of the system, by errno(3). */
+const LIMITS: ReadonlySet<string | null> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'])
+/** Codes for a module or another file that is not there. */
+const MISSING: ReadonlySet<string | null> = new Set(['ENOENT', 'MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND'])
+
 /**
  * Runs a dynamic import. All code of this package that loads at a first call loads through it.
  *
@@ -9,9 +14,23 @@ export async function loadDeferred<T>(load: () => Promise<T>): Promise<T> {
   try {
     return await load()
   } catch (cause) {
-    const message =
-      `The code for this call could not be loaded: ${asError(cause).message}. If a limit was reached, such as that of open files` +
-      ' (EMFILE), remove the cause and call again; on Node 20 restart the process.'
-    throw new EtcdMtlsError('ERR_LOAD_FAILED', message, { errorCode: codeOf(cause) }, { cause })
+    const errorCode = codeOf(cause)
+    // Node's messages about modules go on with a stack of modules.
+    const [reason = ''] = asError(cause).message.split('\n')
+    const message = `The code for this call could not be loaded: ${reason.replace(/\.$/, '')}. ${remedyFor(errorCode)}`
+    throw new EtcdMtlsError('ERR_LOAD_FAILED', message, { errorCode }, { cause })
   }
+}
+
+function remedyFor(errorCode: string | null): string {
+  if (LIMITS.has(errorCode)) {
+    return 'A limit was reached: close what is open or raise the limit, and call again; on Node 20 restart the process.'
+  }
+  if (MISSING.has(errorCode)) {
+    return (
+      'A file is missing: install the package again. In a bundle, leave etcd3 and @grpc/grpc-js out, which read files from their' +
+      ' own folders (docs/tool-chains.md has the option for each bundler).'
+    )
+  }
+  return 'Its cause is the error of Node.'
 }
