@@ -327,6 +327,8 @@ function resolveAuth(auth: PasswordAuth): PasswordAuth {
 
 function resolveRotation(rotation: unknown): ResolvedOptions['rotation'] {
   if (rotation === 'off') return { follow: false, drain: 'now' }
+  if (rotation === null || typeof rotation !== 'object')
+    throw textInvalid('rotation', rotation, "'off' or an object with `drain`")
   return { follow: true, drain: resolveDrain('rotation', rotation) ?? 'now' }
 }
 

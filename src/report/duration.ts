@@ -1,5 +1,5 @@
 /** Durations in the options of this package, and Go durations, which etcd and etcdctl read. */
-import { textInvalid } from './option-error.js'
+import { optionInvalid, textInvalid } from './option-error.js'
 
 /** Longest delay of a Node timer, in milliseconds: 24 days. */
 export const MAX_DELAY = 2_147_483_647
@@ -24,7 +24,10 @@ function isUnit(text: string): text is keyof typeof UNIT_MS {
 export function parseDuration(text: unknown, option: string): number {
   const [, amount = '', unit = ''] = (typeof text === 'string' ? /^(\d{1,12})(ms|s|m|h|d)$/.exec(text) : null) ?? []
   if (isUnit(unit)) return Number(amount) * UNIT_MS[unit]
-  throw textInvalid(option, text, 'a duration string such as "90d", "12h", "30m", "5s" or "250ms"')
+  const accepted = 'a duration string such as "90d", "12h", "30m", "5s" or "250ms"'
+  if (typeof text !== 'number' || !Number.isSafeInteger(text) || text < 0) throw textInvalid(option, text, accepted)
+  const meant = text % 1000 === 0 ? `${String(text / 1000)}s` : `${String(text)}ms`
+  throw optionInvalid(option, `must be ${accepted}; received ${String(text)}: write "${meant}" for milliseconds`)
 }
 
 const NANOSECONDS: Readonly<Record<string, bigint>> = {

@@ -90,7 +90,7 @@ function refused({ what }: Origin, findings: readonly Finding[]): Error {
 
 /** See `src/config/deferred.ts`, which loads this file at the first call. */
 export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
-  const root = readRoot(options)
+  const root = readRoot(input, options)
   const keys = ['file', 'flags', 'manifest'] as const
   checkOptions('input', input, keys)
   const { flags } = input
@@ -110,7 +110,7 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
 }
 
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
-  const root = readRoot(options)
+  const root = readRoot(input, options)
   const source = await open(KUBEADM, input, ['file', 'yaml'], root)
   const found = await clusterConfiguration(source)
   if ('findings' in found) throw refused(KUBEADM, found.findings)
@@ -118,7 +118,10 @@ export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOpti
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-function readRoot(options: AccessOptions): string {
+function readRoot(input: object, options: AccessOptions): string {
+  if (Reflect.has(Object(input) as object, 'root')) {
+    throw optionInvalid('input.root', 'is an option of the second argument: pass `{ root }` after the input')
+  }
   checkOptions('options', options, ['root'])
   const { root = '/' } = options
   if (typeof root !== 'string' || root === '' || root.includes('\0')) throw textInvalid('options.root', root, 'a path')

@@ -236,3 +236,9 @@ function temporaryRoot(contents: Readonly<Record<string, string>>): string {
   }
   return root
 }
+
+it.each([fromKubeApiserver, fromKubeadmConfig])('$name says where `root` belongs', async (read) => {
+  const input = { file: '/etc/kubernetes/x.yaml', root: '/host' } as { file: string }
+  await expect(read(input)).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option: 'input.root' } })
+  await expect(read(input)).rejects.toThrow('pass `{ root }` after the input')
+})
