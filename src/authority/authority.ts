@@ -215,8 +215,9 @@ export class Authority {
     chain: string
   } {
     checkOptions('options', options, ['passphrase'])
-    const { certificate, key, chain } = this.#issuer
+    const { certificate, key, chain, keyState } = this.#issuer
     if (key === null) throw issueRefused("The authority's key is held by its signer and cannot be exported")
+    keyState.isKept = true
     return {
       cert: certificate.toPem(),
       key: options.passphrase === undefined ? key.exportPem() : key.exportPem({ passphrase: options.passphrase }),

@@ -90,7 +90,8 @@ export async function makeRoot(options: CreateAuthorityOptions): Promise<Authori
     origin: plan.origin,
   })
   checkRoot(certificate, key)
-  const parts = { settings, certificate, key, signer, chain: [], crossCertificates: [] }
+  const keyState = { isKept: key === null }
+  const parts = { settings, certificate, key, signer, chain: [], crossCertificates: [], keyState }
   await settings.ledger.append([ledgerEntry(issuingCaOf(parts), certificate, 'ca')])
   return parts
 }
@@ -117,7 +118,7 @@ export async function makeIntermediate(above: IssuingCa, options: CreateIntermed
     { serial, lifetime, subject, spki: signer.spki, extensions, origin },
     plan.now,
   )
-  return { settings, certificate, key, signer, chain, crossCertificates: [] }
+  return { settings, certificate, key, signer, chain, crossCertificates: [], keyState: { isKept: key === null } }
 }
 
 /** Signs, validates and records the certificate of another CA. */

@@ -24,7 +24,8 @@ import type { IssueRequest } from './issue-options.js'
 const code = () => loadDeferred(() => import('./deferred-code.js'))
 
 /**
- * Creates a new root CA in memory. `authority.export()` returns it as PEM.
+ * Creates a new root CA in memory. Its key is lost with the process, and with it the renewal of every certificate, unless you
+ * save what `authority.export()` returns. {@link openAuthority} keeps a CA in a directory.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or the `signer` does not sign

@@ -17,6 +17,13 @@ export interface AuthorityParts {
   readonly chain: readonly Certificate[]
   /** Certificates by other CAs for this authority's name and key. They are part of each issued chain. */
   readonly crossCertificates: readonly Certificate[]
+  /** Shared by all objects of one authority. */
+  readonly keyState: KeyState
+}
+
+export interface KeyState {
+  /** False while the key is only in the memory of this process, as far as this package knows. */
+  isKept: boolean
 }
 
 export interface IssuingCa extends AuthorityParts {

@@ -73,7 +73,8 @@ export async function loadAuthority(options: LoadAuthorityOptions): Promise<Auth
   const chain = chainToRoot(certificate, above)
   const signer = held ?? (key === null ? null : await signerFor(settings.crypto, key, scheme))
   if (signer === null) throw new TypeError('no key')
-  return new Authority({ settings, certificate, key, signer, chain, crossCertificates: [] })
+  const keyState = { isKept: true }
+  return new Authority({ settings, certificate, key, signer, chain, crossCertificates: [], keyState })
 }
 
 interface Material {

@@ -70,7 +70,7 @@ function stepsOf(directory: string, rolling: WrittenCluster, { from, to, sending
   const reissue = async (authority: Authority, anchors: Authority['trustAnchors']): Promise<void> => {
     const authorities = clients === null ? authority : { client: clients, peer: authority }
     const issued = withTrustAnchors(await issueCluster(authorities, PLAN), anchors, { traffic })
-    await writeCluster(directory, issued, { layout: 'etcd' })
+    await writeCluster(directory, issued, { layout: 'etcd', caKey: false })
   }
   const trust = (anchors: Authority['trustAnchors']) => () =>
     writeTrust(directory, anchors, { layout: 'etcd', traffic })

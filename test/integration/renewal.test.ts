@@ -75,7 +75,7 @@ it('An etcd that reads its keys as their group serves new certificates after eac
     const authority = await createAuthority({ name: 'etcd CA' })
     const issue = async () =>
       issueCluster(authority, { members: [{ name: 'm1', hosts: ['127.0.0.1'] }], clients: ['app'] })
-    const written = await writeCluster(pki, await issue(), { layout: 'etcd', group: etcdUser })
+    const written = await writeCluster(pki, await issue(), { layout: 'etcd', caKey: false, group: etcdUser })
     const { server } = written.members.m1
     const url = `https://127.0.0.1:${String(await freePort())}`
     const args = [
@@ -88,7 +88,7 @@ it('An etcd that reads its keys as their group serves new certificates after eac
     const shown = async (): Promise<string | undefined> =>
       (await ask(url, await fromFiles(written.clients.app).load())).server?.serial
     const first = await shown()
-    await writeCluster(pki, await issue(), { layout: 'etcd' })
+    await writeCluster(pki, await issue(), { layout: 'etcd', caKey: false })
     const second = await shown()
     await renewDirectory(authority, pki, { layout: 'etcd', force: true })
     expect(new Set([first, second, await shown(), undefined]).size).toBe(4)

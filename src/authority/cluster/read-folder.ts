@@ -54,7 +54,10 @@ function faultOf(directory: string, seen: Seen, placed: PlacedCredentials): Faul
   const isKnown = (anchor: Certificate): boolean => credentials.trustAnchors.some((each) => each.equals(anchor))
   if (anchors?.some(isKnown) === false) {
     const subjects = anchors.map((each) => `"${each.subject.toString()}"`).join(', ')
-    return [caName, `it trusts another CA: ${subjects}`]
+    return [
+      caName,
+      `it trusts another CA: ${subjects} (createAuthority makes a new CA in each run, openAuthority keeps the first one)`,
+    ]
   }
 
   const chain = certificatesIn(directory, seen, names.cert, 'cert')

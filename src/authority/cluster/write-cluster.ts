@@ -14,6 +14,7 @@ import { withDirectoryLock } from '../../files/lock.js'
 import { type Change, publish, readDirectory, sweep } from '../../files/publish.js'
 import { failureOf, writeFailed } from '../../files/write-failed.js'
 import type { Certificate } from '../../x509/certificate.js'
+import { Authority } from '../authority.js'
 import { checkReplaceable } from './read-folder.js'
 import { KUBEADM_CLIENTS } from '../issue-options.js'
 import { checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
@@ -40,7 +41,8 @@ export interface WriteClusterOptions extends TrustedOwnerOption {
   overwrite?: boolean | undefined
   /**
    * Also writes the keys of the authorities, which can issue anything. `etcd`: `ca.crt` and `ca.key` in the directory
-   * itself. `kubeadm`: `etcd/ca.key` of each member. Default: false.
+   * itself. `kubeadm`: `etcd/ca.key` of each member. Default: false, with a warning of the process (once for each authority, code
+   * `ETCD_MTLS_CA_KEY_NOT_KEPT`) if `createAuthority` made the CA and its key was not exported: nothing could be renewed.
    */
   caKey?: boolean | undefined
   /**
@@ -100,12 +102,26 @@ export async function writeCluster<M extends string, C extends string>(
       await forEachConcurrently(plan.units, CONCURRENCY, async (unit) => {
         for (const folder of unit) await publish(fs, join(root, folder.path), changeOf(folder, gid), held)
       })
+      if (options.caKey === undefined) warnOfLostKeys(cluster)
       return plan.files
     })
   } catch (error) {
     // A folder that cannot be removed is harmless, and must not hide the error.
     for (const path of made.reverse()) await fs.rmdir(path).catch(() => undefined)
     throw failureOf(place, error, signal)
+  }
+}
+
+/** Once for each authority that was created in this process. */
+function warnOfLostKeys({ authorities }: Cluster): void {
+  for (const authority of Object.values(authorities ?? {})) {
+    if (!(authority instanceof Authority) || authority.issuer.keyState.isKept) continue
+    authority.issuer.keyState.isKept = true
+    const message =
+      `The key of the CA "${authority.certificate.subject.toString()}" is only in this process. When it ends, the certificates that` +
+      ' were written cannot be renewed. Create the CA with openAuthority, save the result of export(), or set `caKey: true`;' +
+      ' `caKey: false` turns this warning off.'
+    process.emitWarning(message, { code: 'ETCD_MTLS_CA_KEY_NOT_KEPT' })
   }
 }
 

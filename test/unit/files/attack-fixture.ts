@@ -93,7 +93,8 @@ export async function attackFixture(): Promise<AttackFixture> {
     victim,
     authority,
     credentials,
-    write: async (folder, options) => writeCluster(folder, cluster, { layout, overwrite: true, ...options }),
+    write: async (folder, options) =>
+      writeCluster(folder, cluster, { layout, overwrite: true, caKey: false, ...options }),
     calls: {
       writeCredentials: async (folder, options) => writeCredentials(folder, credentials, options),
       writeCluster: async (folder, options) =>

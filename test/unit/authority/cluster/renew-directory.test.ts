@@ -78,7 +78,7 @@ async function written(
   const directory = fresh()
   const whole = { members: MEMBERS, clients: ['alice', 'bob'], validity: '90d', ...plan }
   const cluster = await issueCluster(authorities, whole)
-  await writeOn(directory, cluster, { ...ETCD, ...options }, faultyFileSystem())
+  await writeOn(directory, cluster, { ...ETCD, caKey: false, ...options }, faultyFileSystem())
   return directory
 }
 

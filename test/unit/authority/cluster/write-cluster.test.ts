@@ -2,12 +2,13 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { removeFromCluster as removeOn } from '../../../../src/authority/cluster/remove-from-cluster.js'
 import { writeCluster as writeOn } from '../../../../src/authority/cluster/write-cluster.js'
 import {
   createAuthority,
   issueCluster,
+  openAuthority,
   removeFromCluster,
   writeCluster as writeClusterFlushed,
   type WriteClusterOptions,
@@ -144,7 +145,7 @@ describe('the layout kubeadm', () => {
     const authority = await createAuthority({ name: 'etcd-ca' })
     const issued = await issueCluster(authority, { members: [{ name: 'node', hosts: ['10.0.0.1'] }] })
     const directory = fresh()
-    const { kubeadm } = await writeCluster(directory, issued, KUBEADM)
+    const { kubeadm } = await writeCluster(directory, issued, { ...KUBEADM, caKey: false })
     expect(kubeadm.node?.apiserverClient.cert).toBe(`${directory}/apiserver-etcd-client.crt`)
     expect(subjectIn(`${directory}/apiserver-etcd-client.crt`)).toBe('CN=kube-apiserver-etcd-client')
     expect(subjectIn(`${directory}/etcd/healthcheck-client.crt`)).toBe('CN=kube-etcd-healthcheck-client')
@@ -372,5 +373,79 @@ describe('removeFromCluster', () => {
     mkdirSync(`${directory}/elsewhere`)
     symlinkSync(`${directory}/elsewhere`, `${directory}/members/b`)
     expect((await failed(removeFromCluster(directory, { members: ['b'] }, ETCD))).message).toContain('symbolic link')
+  })
+})
+
+describe('the key of a CA that exists only in this process', () => {
+  const members = [{ name: 'a', hosts: ['localhost'] }]
+
+  /** The warnings of the process while `work` runs. */
+  async function warningsOf(work: () => Promise<unknown>): Promise<readonly { message: string; code: string }[]> {
+    const emit = vi.spyOn(process, 'emitWarning').mockReturnValue()
+    try {
+      await work()
+      const calls = emit.mock.calls as unknown as readonly [message: string, options: { code: string }][]
+      return calls.map(([message, { code }]) => ({ message, code }))
+    } finally {
+      emit.mockRestore()
+    }
+  }
+
+  it('A cluster of a new authority is written with one warning, however often it is written', async () => {
+    const authority = await createAuthority({ name: 'new' })
+    const write = async () => writeCluster(fresh(), await issueCluster(authority, { members }), ETCD)
+    const [warning, ...others] = await warningsOf(async () => {
+      await write()
+      await write()
+    })
+    expect(warning).toMatchObject({ code: 'ETCD_MTLS_CA_KEY_NOT_KEPT' })
+    expect(warning?.message).toContain('"CN=new"')
+    expect(warning?.message).toContain('openAuthority')
+    expect(others).toEqual([])
+  })
+
+  it('Each of two new authorities is named', async () => {
+    const [client, peer] = [await createAuthority({ name: 'clients' }), await createAuthority({ name: 'peers' })]
+    const warnings = await warningsOf(async () => {
+      await writeCluster(fresh(), await issueCluster({ client, peer }, { members }), ETCD)
+    })
+    expect(warnings.map(({ message }) => /"(.*?)"/.exec(message)?.[1])).toEqual(['CN=clients', 'CN=peers'])
+  })
+
+  it.each<[string, (directory: string) => Promise<unknown>]>([
+    [
+      'an authority that was exported',
+      async (directory) => {
+        const authority = await createAuthority({ name: 'new' })
+        authority.export()
+        await writeCluster(directory, await issueCluster(authority, { members }), ETCD)
+      },
+    ],
+    [
+      'an authority that openAuthority keeps',
+      async (directory) => {
+        const authority = await openAuthority(fresh(), { name: 'new' })
+        await writeCluster(directory, await issueCluster(authority, { members }), ETCD)
+      },
+    ],
+    ...[true, false].map((caKey): [string, (directory: string) => Promise<unknown>] => [
+      `caKey: ${String(caKey)}`,
+      async (directory) => {
+        const authority = await createAuthority({ name: 'new' })
+        await writeCluster(directory, await issueCluster(authority, { members }), { ...ETCD, caKey })
+      },
+    ]),
+  ])('There is no warning for %s', async (_, write) => {
+    expect(await warningsOf(() => write(fresh()))).toEqual([])
+  })
+
+  it('The refusal of the second run names openAuthority', async () => {
+    const directory = fresh()
+    const run = async () => {
+      const authority = await createAuthority({ name: 'new' })
+      await writeCluster(directory, await issueCluster(authority, { members }), { ...ETCD, caKey: false })
+    }
+    await run()
+    expect((await failed(run())).details.reason).toContain('openAuthority keeps the first one')
   })
 })
