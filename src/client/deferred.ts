@@ -12,6 +12,19 @@ import { CLIENT, type TlsSession } from './tls-session.js'
 export interface SecureEtcd3 extends Connected {
   /** The TLS state: the validation of the credentials, each endpoint, and events. */
   readonly tls: TlsSession
+  /**
+   * The lock of etcd3.
+   *
+   * @deprecated It does not wait, does not report that it is lost, and has no fencing token. Use `lock` or `tryLock` of
+   * `etcd-mtls/coordination`.
+   */
+  lock(key: string | Buffer): ReturnType<Connected['lock']>
+  /**
+   * The election of etcd3.
+   *
+   * @deprecated Under faults it has two leaders, and it has no fencing token. Use `election` of `etcd-mtls/coordination`.
+   */
+  election(name: string, ttl?: number): ReturnType<Connected['election']>
 }
 
 /** For `instanceof`: the class itself loads with etcd3. {@link createSecureClient} makes its instances. */

@@ -2,7 +2,6 @@
 import {
   castGrpcError,
   ClientClosedError,
-  type Election,
   Etcd3,
   EtcdAuthenticationFailedError,
   EtcdLeaseInvalidError,
@@ -10,7 +9,6 @@ import {
   isRecoverableError,
   type IOptions,
   type Lease,
-  type Lock,
   type Namespace,
   type WatchBuilder,
   type Watcher,
@@ -139,25 +137,6 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    */
   override watch(): WatchBuilder {
     return guardWatches(this.#watches.take(), this.#owner)
-  }
-
-  /**
-   * The lock of etcd3.
-   *
-   * @deprecated It does not wait, does not report that it is lost, and has no fencing token. Use `lock` or `tryLock` of
-   * `etcd-mtls/coordination`.
-   */
-  override lock(key: string | Buffer): Lock {
-    return super.lock(key)
-  }
-
-  /**
-   * The election of etcd3.
-   *
-   * @deprecated Under faults it has two leaders, and it has no fencing token. Use `election` of `etcd-mtls/coordination`.
-   */
-  override election(name: string, ttl?: number): Election {
-    return super.election(name, ttl)
   }
 
   /**

@@ -13,8 +13,8 @@ it.each([
 ])('A load that fails with %s has the remedy for it, in one line', async (code, reason, remedy) => {
   const error = await failing(reason, code).catch((error: unknown) => error as Error)
   expect(error).toMatchObject({ code: 'ERR_LOAD_FAILED', details: { errorCode: code } })
-  expect((error as Error).message).toContain(remedy)
-  expect((error as Error).message).not.toMatch(/u\{a\}|\n/)
+  expect(error.message).toContain(remedy)
+  expect(error.message).not.toMatch(/u\{a\}|\n/)
 })
 
 it('An error without a code is passed on as the cause', async () => {
