@@ -7,6 +7,18 @@ import { changed, PROMISES, threatModel } from '../.config/lib/promises.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (file: string): string => readFileSync(`${root}/${file}`, 'utf8')
 const rows = threatModel(read('.github/SECURITY.md'))
+/** Patterns of all titles in a file; `%s`, `$name` and so on stand for any text. The title of a group may precede one. */
+function titlesIn(source: string): RegExp[] {
+  const strings = source.matchAll(/\(\s*(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`([^`]*)`),\s*(?:async )?\(/g)
+  return Array.from(strings, ([, single, double, template]) => single ?? double ?? template ?? '')
+    .map((title) => title.split(/%[a-z]|\$\{[^}]*\}|\$\w+/))
+    .filter((parts) => parts.join('') !== '')
+    .map((parts) => {
+      const escaped = parts.map((part) => part.replace(/[\\^$*+?.()[\]{}|]/g, '\\$&'))
+      return new RegExp(`(?:^| )${escaped.join('.*')}$`)
+    })
+}
+
 const ofRow = (promise: string) => PROMISES.filter(({ row }) => promise.startsWith(row))
 
 it('the threat model of SECURITY.md has rows', () => {
@@ -28,6 +40,12 @@ describe.each(rows)('the promise "$promise"', ({ promise, tests }) => {
 describe.each(PROMISES)('the change with which $breaks', ({ row, changes, tests }) => {
   it('belongs to one row', () => {
     expect(rows.filter(({ promise }) => promise.startsWith(row))).toHaveLength(1)
+  })
+
+  it('names tests that have these titles in their files', () => {
+    for (const [file, title] of tests) {
+      expect(titlesIn(read(file)).some((pattern) => pattern.test(title)) ? '' : `${file}: ${title}`).toBe('')
+    }
   })
 
   it('applies to the sources, and names tests', () => {

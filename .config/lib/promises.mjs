@@ -53,7 +53,7 @@ const BY_ROW = {
       tests: [
         [
           'test/unit/client/validated-credentials.test.ts',
-          'the hello of a client offers TLS 1.3 and 1.2, and nothing older',
+          'The hello of a client offers TLS 1.3 and 1.2, and nothing older',
         ],
       ],
     },
@@ -87,7 +87,7 @@ const BY_ROW = {
         ],
         WITHOUT_GUARD,
       ],
-      tests: [[TRUST, 'refuses alone: our rules a name that is only in the subject, which Node accepts']],
+      tests: [[TRUST, 'Our rules alone refuse a name that is only in the subject, which Node accepts']],
     },
     {
       breaks: 'the name of a server is not verified',
@@ -97,7 +97,7 @@ const BY_ROW = {
       ],
       tests: [
         ['test/unit/client/dial.test.ts', 'is connected by its address, and the certificate must cover it'],
-        [TRUST, 'refuses alone: our rules a name that is only in the subject, which Node accepts'],
+        [TRUST, 'Our rules alone refuse a name that is only in the subject, which Node accepts'],
       ],
     },
   ],
@@ -108,7 +108,7 @@ const BY_ROW = {
       tests: [
         [
           'test/unit/client/dial.test.ts',
-          'ends a call that meets only silent endpoints within dialTimeout, and reports the time-out',
+          'A client that meets only silent endpoints fails within dialTimeout, and reports the time-out',
         ],
       ],
     },
@@ -126,7 +126,7 @@ const BY_ROW = {
       tests: [
         [
           'test/unit/client/transport/unary-call.test.ts',
-          'escapes control characters of a grpc-message that is sent percent-encoded',
+          'Control characters of a grpc-message that is sent percent-encoded are escaped',
         ],
         ['test/unit/client/call.test.ts', 'escapes control characters in the message of a server'],
       ],
@@ -139,7 +139,7 @@ const BY_ROW = {
       tests: [
         [
           'test/unit/client/transport/unary-call.test.ts',
-          'escapes control characters of a grpc-message that is sent as it is, with a percent sign',
+          'Control characters of a grpc-message that is sent as it is, with a percent sign are escaped',
         ],
       ],
     },
@@ -289,7 +289,7 @@ const BY_ROW = {
     {
       breaks: 'keys are opened with mode 0666 and changed later',
       changes: [['src/files/file-system.ts', "fs.open(path, 'wx', mode)", "fs.open(path, 'wx', 0o666)"]],
-      tests: [[REPLACE, 'never has a new key readable for other users, not even before its mode is set']],
+      tests: [[REPLACE, 'A new key is never readable for other users, not even before its mode is set']],
     },
     {
       breaks: 'keys stay readable for other users',
@@ -302,7 +302,7 @@ const BY_ROW = {
     {
       breaks: 'a link at the temporary name of a file is followed',
       changes: [['src/files/file-system.ts', "fs.open(path, 'wx', mode)", "fs.open(path, 'w', mode)"]],
-      tests: [[REPLACE, 'does not write through a link that someone puts at the temporary name of a new file']],
+      tests: [[REPLACE, 'No file is written through a link that someone puts at the temporary name of a new file']],
     },
     {
       breaks: 'a link in the place of a file is followed',
@@ -367,7 +367,7 @@ const BY_ROW = {
       tests: [
         [
           'test/unit/files/group.test.ts',
-          'lets a member of the group read the keys and change nothing, and other users not even read',
+          'A member of the group reads the keys and changes nothing, and other users do not even read',
         ],
       ],
     },
@@ -379,7 +379,7 @@ const BY_ROW = {
       tests: [
         [
           'test/unit/files/migration.test.ts',
-          'the commands keep the keys of members readable for their service at every moment, and root then writes there',
+          'The commands keep the keys of members readable for their service at every moment, and root then writes there',
         ],
       ],
     },
@@ -396,13 +396,13 @@ const BY_ROW = {
       ],
       tests: [
         [ERRORS, 'does not quote a private key that is in the wrong option: pkcs8'],
-        [FINDING, 'has no part of a private key in its message, its remedy and its details'],
+        [FINDING, 'A finding has no part of a private key in its message, its remedy and its details'],
       ],
     },
     {
       breaks: 'a message has a line of a private key',
       changes: [['src/report/printable.ts', 'looksRandom(run) ? `[${', 'run.length < 0 ? `[${']],
-      tests: [[FINDING, 'has no part of a private key in its message, its remedy and its details']],
+      tests: [[FINDING, 'A finding has no part of a private key in its message, its remedy and its details']],
     },
     {
       breaks: 'a key prints itself',
@@ -459,12 +459,12 @@ const BY_ROW = {
     {
       breaks: 'links are followed by the operating system',
       changes: [['src/files/in-root.ts', 'O_PATH | O_NOFOLLOW)', 'O_PATH)']],
-      tests: [[IN_ROOT, 'a root that is checked by descriptors resolves /out/a.crt to ENOENT']],
+      tests: [[IN_ROOT, 'a root that is checked by descriptors The path /out/a.crt below a root leads to ENOENT']],
     },
     {
       breaks: '`..` leaves the root',
       changes: [['src/files/in-root.ts', "    if (name === '..') {", "    if (name === '...') {"]],
-      tests: [[IN_ROOT, 'resolves /../a.crt to ENOENT']],
+      tests: [[IN_ROOT, 'The path /../a.crt below a root leads to ENOENT']],
     },
     {
       breaks: 'a folder that is replaced while it is read leads elsewhere',
@@ -472,7 +472,7 @@ const BY_ROW = {
       tests: [
         [
           IN_ROOT,
-          'a root that is checked by real paths is not left through a folder that is replaced by a link between finding and opening a file',
+          'a root that is checked by real paths No file outside the root is opened through a folder that is replaced by a link between finding and opening',
         ],
       ],
     },
@@ -509,7 +509,7 @@ const BY_ROW = {
       changes: [
         ['src/client/transport/tls-socket.ts', 'return checkName(expected.name, certificate)', 'return undefined'],
       ],
-      tests: [[TRUST, 'refuses alone: Node by the names that it has read, if our rules find no fault']],
+      tests: [[TRUST, 'Node alone refuses a certificate by the names that it has read, if our rules find no fault']],
     },
   ],
   'Every package is pinned by hash': [

@@ -44,7 +44,7 @@ describe('an error', () => {
     }
   })
 
-  it('has the exact path in its details, and prints it escaped', () => {
+  it('An error has the exact path in its details, and prints it escaped', () => {
     const path = '/srv/a\u202e\u009bb'
     const error = new EtcdMtlsError('ERR_WRITE_FAILED', path, { path, reason: path })
     expect(error.details.path).toBe(path)

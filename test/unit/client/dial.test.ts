@@ -265,7 +265,7 @@ describe('warnings of Node about listeners', () => {
   })
 })
 
-it('ends a call that meets only silent endpoints within dialTimeout, and reports the time-out', async () => {
+it('A client that meets only silent endpoints fails within dialTimeout, and reports the time-out', async () => {
   await using silent = await silentPeer()
   const silence = async (dialTimeout: string) =>
     refused(connect(0, { endpoints: silent.endpoint, dialTimeout }), 'ERR_UNREACHABLE')

@@ -244,17 +244,17 @@ it('refuses a server certificate without a CRL only if the caller requires one',
 describe('each of the two checks of a server’s name', () => {
   const named = { raw: Buffer.from(pki.server.chain[0].raw), issuerCertificate: { raw: Buffer.from(pki.root.der) } }
 
-  it('accepts the certificate of the endpoint', () => {
+  it('Both checks accept the certificate of the endpoint', () => {
     expect(check({ ...named, subject: {}, subjectaltname: 'IP Address:127.0.0.1' }).error).toBeUndefined()
   })
 
-  it('refuses alone: Node by the names that it has read, if our rules find no fault', () => {
+  it('Node alone refuses a certificate by the names that it has read, if our rules find no fault', () => {
     const { error, validations } = check({ ...named, subject: {}, subjectaltname: 'DNS:other.test' })
     expect(validations.map(({ report }) => report.ok)).toEqual([true])
     expect(error).toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
   })
 
-  it('refuses alone: our rules a name that is only in the subject, which Node accepts', async () => {
+  it('Our rules alone refuse a name that is only in the subject, which Node accepts', async () => {
     const leaf = mintLeaf({ subject: 'localhost', issuer: pki.root })
     await using peer = await grpcPeer(serverTls(mintedCredentials({ leaf, trust: [pki.root] })))
     const endpoints = [{ url: peer.endpoint, serverName: 'localhost' }]

@@ -59,7 +59,7 @@ it('certificates of a verified server are read once for all connections and rota
   expect(check(foreign, validated).chain[0]).not.toBe(refused.chain[0])
 })
 
-it('the hello of a client offers TLS 1.3 and 1.2, and nothing older', async () => {
+it('The hello of a client offers TLS 1.3 and 1.2, and nothing older', async () => {
   await using server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -132,7 +132,7 @@ describe('a root whose owner replaces its folders and files', () => {
         return async () => load(credentials)
       },
     ],
-  ])('is not left while %s', async (_, begin) => {
+  ])('Nothing outside the root is read while %s and its owner replaces folders and files', async (_, begin) => {
     const read = await begin()
     expect(await read()).toMatch(/own/i)
     const who = process.geteuid?.() === 0 ? { uid: ATTACKER, gid: ATTACKER } : {}

@@ -90,22 +90,22 @@ describe.each([
     ['/fifo', 'neither a file nor a folder'],
     ['/a/..'.repeat(200), 'ENOENT'],
     ['/etc/..'.repeat(200), 'ENAMETOOLONG'],
-  ])('resolves %s to %s', async (path, expected) => {
+  ])('The path %s below a root leads to %s', async (path, expected) => {
     const before = openFiles()
     expect(await read(path, hasDescriptors)).toBe(expected)
     expect(openFiles()).toBe(before)
   })
 
-  it('may be named by a link', async () => {
+  it('A link can name the root', async () => {
     expect(await read('/absolute/a.crt', hasDescriptors, join(base, 'link-to-disk'))).toBe('own')
     expect(await read('/out/a.crt', hasDescriptors, join(base, 'link-to-disk'))).toBe('ENOENT')
   })
 
-  it('is reported as missing if it is missing', async () => {
+  it('A missing root is reported as ENOENT', async () => {
     expect(await read('/a', hasDescriptors, join(base, 'none'))).toBe('ENOENT')
   })
 
-  it('is not left through a folder that is replaced by a link between finding and opening a file', async () => {
+  it('No file outside the root is opened through a folder that is replaced by a link between finding and opening', async () => {
     const before = openFiles()
     const place = join(root, `moved-${String(hasDescriptors)}`)
     mkdirSync(place)
@@ -127,18 +127,18 @@ describe.each([
 })
 
 describe('the folders on the way to a file', () => {
-  it('have the paths of the machine whose root it is, without links', async () => {
+  it('Folders on the way to a file have the paths of the machine whose root it is, without links', async () => {
     const { folders, file } = await passedBy({ root, path: '/etc/up/key.pem' })
     expect(folders.map(({ path }) => path)).toEqual(['/etc', '/etc', '/etc/etcd', '/etc'])
     expect(file?.path).toBe('/etc/passwd')
   })
 
-  it('are those that are found, if the file is missing', async () => {
+  it('Folders on the way to a missing file are those that exist', async () => {
     const { folders, file } = await passedBy({ root, path: '/etc/none/a.crt' })
     expect([folders.map(({ path }) => path), file]).toEqual([['/etc'], null])
   })
 
-  it('begin at the root of this machine without another root', async () => {
+  it('Folders on the way to a file begin at the root of this machine without another root', async () => {
     const { folders, file } = await passedBy(join(base, 'a.crt'))
     expect([folders[0]?.path, folders.at(-1)?.path, file?.path]).toEqual(['/', base, join(base, 'a.crt')])
   })

@@ -35,7 +35,7 @@ it('separates two ledgers in one directory while both are written', async () => 
 
 const KEY = { name: 'tls.key', content: 'key', mode: 0o600 }
 
-it('never has a new key readable for other users, not even before its mode is set', async () => {
+it('A new key is never readable for other users, not even before its mode is set', async () => {
   const place = folder.file('modes')
   mkdirSync(place)
   const modes: number[] = []
@@ -53,7 +53,7 @@ it('never has a new key readable for other users, not even before its mode is se
   expect(modes).toEqual([0o600])
 })
 
-it('does not write through a link that someone puts at the temporary name of a new file', async () => {
+it('No file is written through a link that someone puts at the temporary name of a new file', async () => {
   const [place, victim] = [folder.file('linked-temporary'), folder.file('victim', 'precious')]
   mkdirSync(place)
   const open: typeof nodeFileSystem.open = async (path, ...rest) => {

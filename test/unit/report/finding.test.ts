@@ -39,7 +39,7 @@ describe('finding', () => {
   })
 })
 
-it('has no part of a private key in its message, its remedy and its details', () => {
+it('A finding has no part of a private key in its message, its remedy and its details', () => {
   const pem = newKey('rsa-2048').export({ type: 'pkcs8', format: 'pem' }).toString()
   const lines = pem.split('\n').slice(1, -2)
   const [line = ''] = lines
@@ -51,12 +51,12 @@ it('has no part of a private key in its message, its remedy and its details', ()
 })
 
 describe('a path in the details', () => {
-  it('is exact, because a program opens it', () => {
+  it('A path in the details is exact, because a program opens it', () => {
     const path = `/mnt/a\u202e\u001b[31m/${'b'.repeat(2000)}`
     expect(finding('file/missing', { file: path }).details.file).toBe(path)
   })
 
-  it('is cut after 4,096 characters, and a private key is removed', () => {
+  it('A path in the details is cut after 4,096 characters, and a private key is removed from it', () => {
     expect(finding('file/missing', { file: `/${'a'.repeat(5000)}` }).details.file).toMatch(/a… \(5001 characters\)$/)
     const key = newKey().export({ type: 'pkcs8', format: 'pem' }).toString()
     expect(finding('file/missing', { file: key }).details.file).toBe('[private key removed]\n')

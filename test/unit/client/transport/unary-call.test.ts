@@ -27,7 +27,7 @@ it.each([
   ['percent-encoded', '%1B[31mno%0A%E2%80%AE'],
   ['as it is', '\u001b[31mno\n\u202e'],
   ['as it is, with a percent sign', '100%\u001b[31m'],
-])('escapes control characters of a grpc-message that is sent %s', (_, text) => {
+])('Control characters of a grpc-message that is sent %s are escaped', (_, text) => {
   expect(decodeMessage(text)).toMatch(/^(?:\\u\{1b\}\[31mno\\u\{a\}\\u\{202e\}|100%\\u\{1b\}\[31m)$/)
 })
 
