@@ -146,15 +146,6 @@ describe('the connections of a client', () => {
 })
 
 describe('preflight', () => {
-  it('preflight "any" rejects with every finding if no endpoint is good', async () => {
-    await using wrongName = await grpcPeer(elsewhere)
-    await using silent = await silentPeer()
-    const { details } = await refused(start([wrongName, silent], { dialTimeout: '3s' }), 'ERR_HANDSHAKE_FAILED')
-    expect(errorCodes(details.report.findings)).toEqual(
-      expect.arrayContaining(['san/host-not-covered', 'endpoint/silent']),
-    )
-  })
-
   it('preflight "all" rejects if one endpoint is bad', async () => {
     await using good = await grpcPeer(pki.server)
     await using wrongName = await grpcPeer(elsewhere)
@@ -198,29 +189,30 @@ it.each([
   },
 )
 
+const auth = { username: 'alice', password: 'secret' }
+
+/** An AuthenticateResponse with this token (field 2). */
+function answerToken(stream: ServerHttp2Stream, token: string): void {
+  answerWith(
+    stream,
+    Buffer.concat([Buffer.from([0, 0, 0, 0, token.length + 2, 0x12, token.length]), Buffer.from(token)]),
+  )
+}
+
+function loginPeer(
+  onLogin: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+  onCall: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void = emptyAnswer,
+): Promise<Peer> {
+  return grpcPeer(pki.server, (stream, headers) => {
+    if (headers[':path'] === '/etcdserverpb.Auth/Authenticate') onLogin(stream, headers)
+    else onCall(stream, headers)
+  })
+}
+
 describe.each(CALL_FORMS)('logging in with a password, $name', (form) => {
   const connect = (peers: readonly Peer[], options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> =>
     start(peers, form.options(options))
-  const auth = { username: 'alice', password: 'secret' }
   const TOKEN_REFUSED = 'etcdserver: invalid auth token'
-
-  /** An AuthenticateResponse with this token (field 2). */
-  function answerToken(stream: ServerHttp2Stream, token: string): void {
-    answerWith(
-      stream,
-      Buffer.concat([Buffer.from([0, 0, 0, 0, token.length + 2, 0x12, token.length]), Buffer.from(token)]),
-    )
-  }
-
-  function loginPeer(
-    onLogin: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
-    onCall: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void = emptyAnswer,
-  ): Promise<Peer> {
-    return grpcPeer(pki.server, (stream, headers) => {
-      if (headers[':path'] === '/etcdserverpb.Auth/Authenticate') onLogin(stream, headers)
-      else onCall(stream, headers)
-    })
-  }
 
   it('sends a token with every call, and requests a new one only when etcd refuses it', async () => {
     let logins = 0
@@ -290,45 +282,6 @@ describe.each(CALL_FORMS)('logging in with a password, $name', (form) => {
     await expect.poll(() => peer.open).toBe(0)
   })
 
-  it('tries a login that fails for another reason again within waitFor', async () => {
-    let logins = 0
-    await using peer = await loginPeer((stream) => {
-      logins += 1
-      if (logins < 3) refuseCall(stream, 13, 'not now')
-      else answerToken(stream, 'token')
-    })
-    await using client = await connect([peer], { auth, waitFor: '600s' })
-    expect(await client.get('a').string()).toBeNull()
-    expect(logins).toBe(3)
-  })
-
-  it('reports a login that fails until waitFor is over as ERR_UNREACHABLE', async () => {
-    await using peer = await loginPeer((stream) => {
-      refuseCall(stream, 13, 'not now')
-    })
-    const { details } = await refused(connect([peer], { auth, waitFor: '2s' }), 'ERR_UNREACHABLE')
-    expect(errorCodes(details.report.findings)).toEqual(['login/failed'])
-  })
-
-  it('ends an unanswered login after dialTimeout, and lets the next call try again', async () => {
-    let logins = 0
-    await using peer = await loginPeer(() => {
-      logins += 1
-    })
-    const error = await refused(connect([peer], { auth, dialTimeout: '1s' }), 'ERR_HANDSHAKE_FAILED')
-    expect(findingOf(error.details.report.findings, 'login/failed').details).toMatchObject({ refused: false })
-    await using client = await connect([peer], { auth, dialTimeout: '1s', preflight: 'none' })
-    await expect(client.get('a').string()).rejects.toThrow('Logging in')
-    await expect
-      .poll(() =>
-        client
-          .get('a')
-          .string()
-          .catch(() => logins),
-      )
-      .toBe(3)
-  })
-
   it('leaves neither the password nor a token in what a client or its `tls` prints', async () => {
     await using peer = await loginPeer(
       (stream) => {
@@ -377,4 +330,64 @@ describe.each(CALL_FORMS)('logging in with a password, $name', (form) => {
     await expect(client.get('a').string()).rejects.toThrow(/just issued/)
     expect(logins).toBeLessThan(5)
   })
+})
+
+/** They wait for times that pass, so they do it side by side. */
+describe('what ends after a time', () => {
+  it.concurrent('preflight "any" rejects with every finding if no endpoint is good', async ({ expect }) => {
+    await using wrongName = await grpcPeer(elsewhere)
+    await using silent = await silentPeer()
+    const { details } = await refused(start([wrongName, silent], { dialTimeout: '3s' }), 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(
+      expect.arrayContaining(['san/host-not-covered', 'endpoint/silent']),
+    )
+  })
+
+  it.concurrent.for(CALL_FORMS)(
+    'tries a login that fails for another reason again within waitFor, $name',
+    async (form, { expect }) => {
+      let logins = 0
+      await using peer = await loginPeer((stream) => {
+        logins += 1
+        if (logins < 3) refuseCall(stream, 13, 'not now')
+        else answerToken(stream, 'token')
+      })
+      await using client = await start([peer], form.options({ auth, waitFor: '600s' }))
+      expect(await client.get('a').string()).toBeNull()
+      expect(logins).toBe(3)
+    },
+  )
+
+  it.concurrent.for(CALL_FORMS)(
+    'reports a login that fails until waitFor is over as ERR_UNREACHABLE, $name',
+    async (form, { expect }) => {
+      await using peer = await loginPeer((stream) => {
+        refuseCall(stream, 13, 'not now')
+      })
+      const { details } = await refused(start([peer], form.options({ auth, waitFor: '2s' })), 'ERR_UNREACHABLE')
+      expect(errorCodes(details.report.findings)).toEqual(['login/failed'])
+    },
+  )
+
+  it.concurrent.for(CALL_FORMS)(
+    'ends an unanswered login after dialTimeout, and lets the next call try again, $name',
+    async (form, { expect }) => {
+      let logins = 0
+      await using peer = await loginPeer(() => {
+        logins += 1
+      })
+      const error = await refused(start([peer], form.options({ auth, dialTimeout: '1s' })), 'ERR_HANDSHAKE_FAILED')
+      expect(findingOf(error.details.report.findings, 'login/failed').details).toMatchObject({ refused: false })
+      await using client = await start([peer], form.options({ auth, dialTimeout: '1s', preflight: 'none' }))
+      await expect(client.get('a').string()).rejects.toThrow('Logging in')
+      await expect
+        .poll(() =>
+          client
+            .get('a')
+            .string()
+            .catch(() => logins),
+        )
+        .toBe(3)
+    },
+  )
 })
