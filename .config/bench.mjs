@@ -26,6 +26,9 @@ const NEED_ETCD = new Set([
 /** The benchmarks that call the commands of OpenSSL and cfssl. */
 const NEED_TOOLS = new Set(['validation', 'issuing'])
 
+/** Milliseconds in which a benchmark ends, also on a machine that has much other work: less in a short form. */
+const LIMITS = { full: 3_600_000, short: 240_000, once: 120_000 }
+
 /** The benchmarks whose promises are about ratios of processor times, which hold on a machine that has other work. */
 const OF_PROCESSOR = new Set(['requests', 'watch', 'validation', 'parsing', 'scaling', 'config-large'])
 
@@ -119,6 +122,9 @@ async function runOne(name, form, folder, { signal, env }) {
   const args = ['--disable-warning=DEP0123', runner, join(folder, 'harness.js'), join(folder, `${name}.js`), form]
   let result = null
   const onMessage = (message) => (result = message)
-  const { code } = await run(process.execPath, args, { cwd: root, env, signal, output: 'show', onMessage })
+  const timeout = LIMITS[form]
+  const options = { cwd: root, env, signal, timeout, output: 'show', onMessage }
+  const { code, timedOut } = await run(process.execPath, args, options)
+  if (timedOut) say(`${name}: did not end within ${timeout / 1000} s`)
   return code === 0 ? result : null
 }

@@ -31,13 +31,14 @@ export const bench: Bench = {
       ],
     },
   ],
-  prepare: async () => {
+  prepare: async (form) => {
     const remotes = await startRemotes()
+    const count = form === 'once' ? CLIENTS / 10 : CLIENTS
     const contender = (name: string, kind: Kind, http2?: 'frames'): RemoteContender => ({
       name,
       measure: async () => {
         await using remote = await remotes.start(kind, http2)
-        return (await remote.order({ what: 'clients', count: CLIENTS })).memory
+        return (await remote.order({ what: 'clients', count })).memory
       },
     })
     return {

@@ -22,6 +22,7 @@ export const bench: Bench = {
   base: ORDINARY,
   slice: 0,
   rounds: 5,
+  sample: 6,
   promises: [
     {
       says: `none takes more than ${String(MAX_MS)} ms of processor time`,

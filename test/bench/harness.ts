@@ -53,8 +53,8 @@ export interface Bench {
   /** What the issue asks of the result. */
   promises: readonly BenchPromise[]
   plots?: readonly Plot[]
-  /** Everything that is set up once and not measured. */
-  prepare: () => Prepared | Promise<Prepared>
+  /** Everything that is set up once and not measured. For the form `once`, few of what there are thousands of. */
+  prepare: (form: Form) => Prepared | Promise<Prepared>
 }
 
 type Clock = 'cpu' | 'wall'
@@ -86,8 +86,8 @@ export interface Measured {
 }
 
 /**
- * `full` is for figures. `short` is for `npm run check`: fewer and shorter rounds and only promises about processor time are
- * decided, with a tolerance. `once` shows that the bench runs, and decides nothing.
+ * `full` is for figures. `short` is for `npm run check`: fewer and shorter rounds, and only promises about processor time are
+ * decided, with a tolerance, and only what they are about is measured. `once` shows that the bench runs, and decides nothing.
  */
 export type Form = 'full' | 'short' | 'once'
 
@@ -121,8 +121,10 @@ interface BenchResult {
 /** Prepares, measures, cleans up. */
 export async function runBench(bench: Bench, form: Form = 'full'): Promise<BenchResult> {
   const { title, about, unit, base, baseTitle = base, clock = 'cpu', counts = 'time', plots = [] } = bench
-  const { contenders: all, dispose } = await bench.prepare()
-  const contenders = form === 'once' ? all.slice(0, bench.sample) : all
+  const promises = bench.promises.filter((each) => form === 'full' || isDecided(bench, each, form))
+  const { contenders: all, dispose } = await bench.prepare(form)
+  const contenders =
+    form === 'once' ? all.slice(0, bench.sample) : form === 'short' ? neededFor(promises, all, base) : all
   try {
     const rows = await measure(contenders, { base, clock, counts, ...extentOf(bench, form) })
     const tolerance = form === 'full' ? 1 : TOLERANCE
@@ -131,7 +133,6 @@ export async function runBench(bench: Bench, form: Form = 'full'): Promise<Bench
       if (row === undefined) throw new Error(`No contender of "${title}" is called "${name}"`)
       return { ...row, time: row.time / tolerance, ratio: row.ratio / tolerance }
     }
-    const promises = bench.promises.filter((each) => form === 'full' || isDecided(bench, each, form))
     return {
       title,
       about,
@@ -148,6 +149,25 @@ export async function runBench(bench: Bench, form: Form = 'full'): Promise<Bench
 
 function isDecided({ clock = 'cpu', counts = 'time' }: Bench, promise: BenchPromise, form: Form): boolean {
   return form === 'short' && counts === 'time' && (promise.clock ?? clock) === 'cpu'
+}
+
+/** The contenders that promises are about, with what their ratios divide by. */
+function neededFor(
+  promises: readonly BenchPromise[],
+  all: readonly (Contender | RemoteContender)[],
+  base: string,
+): (Contender | RemoteContender)[] {
+  const names = new Set([base])
+  // Whatever is compared: a condition may end at the first part that does not hold.
+  for (const value of [0, Infinity]) {
+    const measured = (name: string): Measured => {
+      names.add(name)
+      return { name, counts: 'time', time: value, perSecond: value, ratio: value, spread: [value, value] }
+    }
+    for (const { holds } of promises) holds(measured)
+  }
+  for (const each of all) if (names.has(each.name) && each.base !== undefined) names.add(each.base)
+  return all.filter(({ name }) => names.has(name))
 }
 
 function extentOf({ slice = 100, rounds = 15 }: Bench, form: Form): Pick<Settings, 'slice' | 'rounds' | 'warmUp'> {

@@ -24,6 +24,7 @@ export const bench: Bench = {
   base: ORDINARY,
   slice: 50,
   rounds: 5,
+  sample: 12,
   promises: [
     {
       says: `none takes more than ${String(MAX_MS)} ms of processor time`,

@@ -34,6 +34,23 @@ it('the short form of a benchmark decides promises about processor time, a tenth
   expect(await decided(11.5, 'once')).toEqual([])
 })
 
+it('the short form of a benchmark measures only what its promises are about, and what that is compared with', async () => {
+  const bench = benchOf(5, 1)
+  const measured: string[] = []
+  const contender = (name: string, base?: string) => ({
+    ...{ name, ...(base === undefined ? {} : { base }) },
+    measure: () => {
+      if (!measured.includes(name)) measured.push(name)
+      return Promise.resolve(10)
+    },
+  })
+  const contenders = [contender('plain'), contender('other'), contender('own', 'own base'), contender('own base')]
+  const rows = (form: 'full' | 'short') => runBench({ ...bench, prepare: () => ({ contenders }) }, form)
+  expect((await rows('short')).rows.map(({ name }) => name)).toEqual(['plain', 'own', 'own base'])
+  expect(measured.sort()).toEqual(['own', 'own base', 'plain'])
+  expect((await rows('full')).rows).toHaveLength(4)
+})
+
 it('the pages of benchmarks are written with their plots, but not with a promise that is not kept', async () => {
   const root = mkdtempSync(join(tmpdir(), 'bench-pages-'))
   try {
