@@ -45,7 +45,7 @@ await lifecycle(async ({ signal, defer }) => {
 })
 
 /** What is wrong: nothing if the tests fail with the changes, or pass without any. */
-async function attempt({ changes, tests }, lane, signal) {
+async function attempt({ changes, tests, isLong = false }, lane, signal) {
   const before = new Map()
   try {
     for (const change of changes) {
@@ -54,7 +54,7 @@ async function attempt({ changes, tests }, lane, signal) {
       if (!before.has(path)) before.set(path, text)
       writeFileSync(path, changed(text, change))
     }
-    return await judge(tests, await results(tests, lane, signal), changes.length > 0)
+    return await judge(tests, await results(tests, isLong, lane, signal), changes.length > 0)
   } catch (error) {
     if (signal.aborted) throw error
     return [error.message]
@@ -75,7 +75,7 @@ function judge(tests, results, isBroken) {
 }
 
 /** Runs the tests in a copy. */
-async function results(tests, lane, signal) {
+async function results(tests, isLong, lane, signal) {
   const output = join(lane, '.cache', 'results.json')
   const temporary = join(lane, '.cache', 'tmp')
   mkdirSync(temporary, { recursive: true })
@@ -92,6 +92,7 @@ async function results(tests, lane, signal) {
   const names = `(?:^| )(?:${[...new Set(escaped)].join('|')})$`
   const files = [...new Set(tests.map(([file]) => file))]
   const env = { ...process.env, TMPDIR: temporary, ETCD_MTLS_TEST_UNIT: '1', VITEST_MAX_WORKERS: '1' }
+  if (isLong) env.ETCD_MTLS_TEST_LONG = '1'
   const { timedOut, stdout, stderr } = await run(process.execPath, [vitest, ...args, '-t', names, ...files], {
     cwd: lane,
     env,
