@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { ts } from '../.config/lib/typescript.mjs'
@@ -69,6 +70,45 @@ describe('words', () => {
     expect(found).toEqual(['yaml: invalid leading UTF-8 octet']) // Go's words.
   })
 })
+
+describe('code', () => {
+  const blocks = [...pages].flatMap(([file, page]) =>
+    page.blocks
+      .filter(({ language }) => ['ts', 'js', 'mjs'].includes(language))
+      .map(({ code, line }) => ({ place: `${file}:${String(line)}`, code })),
+  )
+
+  it('in every block of the pages is valid .mjs on this Node, or its first line has the command that runs TypeScript', () => {
+    expect(blocks.length).toBeGreaterThan(50)
+    const plain = blocks.filter(({ code }) => !/^\/\/ [\w-]+\.m?ts, run with: npx tsx /.test(code))
+    expect(blocks.length - plain.length).toBeLessThan(5)
+    expect(notJavaScript(plain)).toEqual([])
+  })
+
+  it('with types or a syntax error is seen', () => {
+    const codes = ["import { type A } from 'a'", 'const a = [] as const', 'let a = ', "import a from 'a'\nawait a()"]
+    expect(notJavaScript(codes.map((code) => ({ place: code, code }))).map((each) => each.split(': ')[0])).toEqual(
+      codes.slice(0, 3),
+    )
+  })
+})
+
+/** The blocks that V8 does not parse as modules, with its reason. One process parses all; nothing is linked or run. */
+function notJavaScript(blocks: readonly { place: string; code: string }[]): string[] {
+  const script = `
+    const { SourceTextModule } = require('node:vm')
+    const faults = JSON.parse(require('node:fs').readFileSync(0, 'utf8')).flatMap(({ place, code }) => {
+      try {
+        return new SourceTextModule(code) && []
+      } catch (error) {
+        return [place + ': ' + error.message]
+      }
+    })
+    console.log(JSON.stringify(faults))`
+  const options = ['--experimental-vm-modules', '--no-warnings', '--eval', script]
+  const { stdout } = spawnSync(process.execPath, options, { input: JSON.stringify(blocks), encoding: 'utf8' })
+  return JSON.parse(stdout) as string[]
+}
 
 it('docs/findings.md shows the catalogue as it is', () => {
   // Compared as a whole: the difference of two long pages would say less than the command that fixes it.
