@@ -8,7 +8,7 @@
  * Options: --seconds N (default 180), --seed N (default: random, and printed), --runs N (one after the other, with the seeds that
  * follow; default 1), --only KIND,KIND (these faults alone, to one member after the other; a wrong one lists them), --alone
  * (without plain etcd3), --rotation N and --pace N (milliseconds between rotations, and at most between two operations of a loop;
- * default 300 and 40), --http2 node|frames (the option of the client; default node), --json FILE (adds one line for each run), --keep FOLDER (for what the clients saw, the history
+ * default 300 and 40), --http2 node|frames (the option of the client; default frames), --json FILE (adds one line for each run), --keep FOLDER (for what the clients saw, the history
  * of the store, and the logs of the members).
  */
 import { appendFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ const OPTIONS = {
   alone: false,
   rotation: 300,
   pace: 40,
-  http2: 'node',
+  http2: 'frames',
   json: null,
   keep: null,
 }

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** `npm run matrix` runs the tests of `etcd-mtls/testing` with another version of testcontainers, from this folder. */
 const { ETCD_MTLS_TESTCONTAINERS: testcontainers } = process.env
 
-/** Runs the tests with the other implementation of HTTP/2: `frames`. */
+/** Runs the tests with the other implementation of HTTP/2: `node`. */
 const { ETCD_MTLS_TEST_HTTP2: http2 } = process.env
 const otherHttp2 = [
   {

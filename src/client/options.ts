@@ -61,8 +61,8 @@ export interface SecureClientOptions {
    */
   refreshEndpoints?: string | undefined
   /**
-   * What carries the calls: `'node'` is the module `node:http2`; `'frames'` reads and writes the frames of HTTP/2 (RFC 9113) on
-   * the TLS socket, in a fraction of the processor time (docs/http2.md). Default: `'node'`.
+   * What carries the calls: `'frames'` reads and writes the frames of HTTP/2 (RFC 9113) on the TLS socket, in a fraction of the
+   * processor time of `'node'`, the module `node:http2` (docs/http2.md). `'node'` goes after the next release. Default: `'frames'`.
    */
   http2?: Http2Implementation | undefined
   /** Options that are passed to etcd3. Default: none. */
