@@ -18,7 +18,7 @@ export interface WrittenCluster extends AsyncDisposable {
 }
 
 export async function startWrittenCluster(directory: string, issued: Issued): Promise<WrittenCluster> {
-  const files = await writeCluster(directory, issued, { layout: 'etcd' })
+  const files = await writeCluster(directory, issued, { layout: 'etcd', caKey: false })
   const { m1, m2, m3 } = issued.members
   const peerUrls: string[] = []
   const args = ({ peerUrl }: { peerUrl: string }): string[] => {
