@@ -80,10 +80,12 @@ describe('the client is an Etcd3', () => {
   })
 
   it('a lock of etcd3 excludes another one', async () => {
-    await client.lock('lock').do(async () => {
-      await expect(client.lock('lock').acquire()).rejects.toThrow('Failed to acquire a lock')
+    // Our types mark them as deprecated.
+    const etcd3: Etcd3 = client
+    await etcd3.lock('lock').do(async () => {
+      await expect(etcd3.lock('lock').acquire()).rejects.toThrow('Failed to acquire a lock')
     })
-    expect(await client.lock('lock').do(() => 'free again')).toBe('free again')
+    expect(await etcd3.lock('lock').do(() => 'free again')).toBe('free again')
   })
 
   it('the client runs transactions that conflict one after the other', async () => {
@@ -99,9 +101,10 @@ describe('the client is an Etcd3', () => {
   it('the client has namespaces and elections', async () => {
     await client.namespace('space/').put('a').value('1')
     expect(await client.get('space/a').string()).toBe('1')
-    const campaign = client.election('boss', 10).campaign('me')
+    const etcd3: Etcd3 = client
+    const campaign = etcd3.election('boss', 10).campaign('me')
     await once(campaign, 'elected')
-    expect(await client.election('boss', 10).leader()).toBe('me')
+    expect(await etcd3.election('boss', 10).leader()).toBe('me')
     await campaign.resign()
   })
 

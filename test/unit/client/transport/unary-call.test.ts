@@ -1,5 +1,6 @@
 /** Calls over several endpoints whose servers are scripted: what is repeated, where, and what the caller sees. */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import type { Etcd3 } from 'etcd3'
 import { describe, expect, it } from 'vitest'
 import {
   createSecureClient,
@@ -293,7 +294,7 @@ describe.concurrent.each(CALL_FORMS)('with $name,', (form) => {
   describe('a lease', () => {
     it.each<[string, (client: SecureEtcd3) => Promise<unknown>]>([
       ['a lease', (client) => client.lease(60, { autoKeepAlive: false }).grant()],
-      ["etcd3's lock", (client) => client.lock('a').acquire()],
+      ["etcd3's lock", (client: Etcd3) => client.lock('a').acquire()],
     ])('grants the lease of %s once although its answer is lost, with the same id', async (_what, grant) => {
       const requests: Buffer[] = []
       const keep =
