@@ -12,7 +12,7 @@ const NAMES: Readonly<Record<Kind, string>> = {
 /** Puts at a time, each of which is a response with one event. */
 const IN_FLIGHT = 64
 /** Events until the code of a watch is compiled, which otherwise costs more than they do. */
-const WARM_UP = 20_000
+const WARM_UP = 10_000
 /** Events that a watch from an old revision receives. etcd sends 1,000 revisions in one response. */
 const HISTORY = 10_000
 
@@ -74,7 +74,7 @@ function live(kind: Kind, watcher: Remote, writer: Remote): RemoteContender {
     name: rowName(kind, 'live'),
     measure: async (milliseconds) => {
       // About 8,000 puts a second.
-      const count = Math.max(4000, milliseconds * 8)
+      const count = Math.max(2000, milliseconds * 8)
       await watcher.order({ what: 'events', count: 0 })
       await writer.order({ what: 'puts', prefix: `${kind}/`, inFlight: IN_FLIGHT, count })
       return (await watcher.order({ what: 'events', count })).cpu
