@@ -78,14 +78,14 @@ describe('code', () => {
       .map(({ code, line }) => ({ place: `${file}:${String(line)}`, code })),
   )
 
-  it('in every block of the pages is valid .mjs on this Node, or its first line has the command that runs TypeScript', () => {
+  it('Every block of the pages is valid .mjs on this Node, or its first line has the command that runs TypeScript', () => {
     expect(blocks.length).toBeGreaterThan(50)
     const plain = blocks.filter(({ code }) => !/^\/\/ [\w-]+\.m?ts, run with: npx tsx /.test(code))
     expect(blocks.length - plain.length).toBeLessThan(5)
     expect(notJavaScript(plain)).toEqual([])
   })
 
-  it('with types or a syntax error is seen', () => {
+  it('The check refuses a block with types or a syntax error', () => {
     const codes = ["import { type A } from 'a'", 'const a = [] as const', 'let a = ', "import a from 'a'\nawait a()"]
     expect(notJavaScript(codes.map((code) => ({ place: code, code }))).map((each) => each.split(': ')[0])).toEqual(
       codes.slice(0, 3),

@@ -26,7 +26,7 @@ it('the threat model of SECURITY.md has rows', () => {
 })
 
 describe.each(rows)('the promise "$promise"', ({ promise, tests }) => {
-  it('has a change that breaks it, and names the tests that then fail', () => {
+  it('SECURITY.md names the tests that fail after a change that breaks the promise', () => {
     const used = ofRow(promise).flatMap((each) => each.tests.map(([file]) => file))
     expect(used).not.toEqual([])
     expect(used.filter((file) => !tests.includes(file))).toEqual([])

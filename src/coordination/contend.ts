@@ -97,7 +97,7 @@ class Contender {
       const { ahead } = await this.#readQueue(own)
       if (ahead === null) return { held: this.#hold(own) }
       const holder = await this.#readHolder()
-      // Whoever was ahead may have left in between.
+      // The contender that was ahead may have left in between.
       if (holder === null || holder.key === own.key) continue
       await this.#release()
       return { held: null, holder: holder.value }

@@ -86,7 +86,7 @@ export function etcdStore(client: SecureEtcd3) {
         below = found.create_revision
       }
     },
-    /** The contender whose key is the oldest; null: there is none. A linearizable read. */
+    /** The contender whose key is the oldest; null without contenders. A linearizable read. */
     readHolder: async (prefix: string): Promise<ContenderKey | null> => {
       for (let from = '0'; ;) {
         const oldest = client.getAll().prefix(prefix).minCreateRevision(from).sort('Create', 'Ascend').limit(1)

@@ -278,7 +278,7 @@ export function randomInt64(): bigint {
 const HEADER = 1
 const HEADER_TERM = 4
 
-/** The term of raft in the header of an answer: it grows with each election. 0 if there is none. */
+/** The term of raft in the header of an answer: it grows with each election. 0 without a header. */
 export function termOf(answer: Uint8Array): bigint {
   try {
     const fields = new Fields(answer)

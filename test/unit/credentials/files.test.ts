@@ -114,7 +114,7 @@ describe('a file is read', () => {
     }
   })
 
-  it('and parsed again only if contents or permissions have changed', async () => {
+  it('Files are parsed again only if contents or permissions have changed', async () => {
     const source = sourceOfFiles(folder, good)
     const [one, other] = [await source.load(), await source.load()]
     expect([other.key === one.key, other.chain[0] === one.chain[0]]).toEqual([true, true])

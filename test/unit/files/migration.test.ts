@@ -18,7 +18,7 @@ afterAll(() => {
   fixture.remove()
 })
 
-/** The tree of a service that owns its files, as earlier versions of docs/files.md told it. */
+/** The tree of a service that owns its files, as earlier versions of docs/files.md described it. */
 async function serviceTree(): Promise<string> {
   const folder = join(fixture.place(), 'pki')
   await fixture.write(folder, { caKey: true })

@@ -124,7 +124,7 @@ describe('a watch', () => {
     await expectGrowingPauses(one.opened)
   })
 
-  it('is opened again with growing pauses if the server ends each stream with OK', async () => {
+  it('A watch is opened again with growing pauses if the server ends each stream with OK', async () => {
     const opened: number[] = []
     await using peer = await grpcPeer(pki.server, (stream) => {
       opened.push(performance.now())
@@ -135,7 +135,7 @@ describe('a watch', () => {
     await expectGrowingPauses(opened)
   })
 
-  it('has a stream of its own until the client has sixteen of them', async () => {
+  it('A watch has a stream of its own until the client has sixteen of them', async () => {
     await using one = await serve(() => undefined)
     const namespace = one.client.namespace('k')
     for (let each = 0; each < 10; each += 1) await one.client.watch().key('k').create()

@@ -80,7 +80,7 @@ function outcome(decode: (bytes: Buffer) => unknown, bytes: Buffer): Outcome {
 describe.each(METHODS)('%s', (_name, definition) => {
   const decode = decoderOf(definition)
 
-  it('is decoded without etcd3 if nothing in it is unusual', () => {
+  it('A response is decoded without etcd3 if nothing in it is unusual', () => {
     const own = decoderOf({
       ...definition,
       responseDeserialize: () => {
@@ -98,7 +98,7 @@ describe.each(METHODS)('%s', (_name, definition) => {
     expect(own(bytes)).toEqual(definition.responseDeserialize(bytes))
   })
 
-  it('is decoded as by etcd3, with the same keys in the same order, for any bytes', () => {
+  it('A response is decoded as by etcd3, with the same keys in the same order, for any bytes', () => {
     const isEqual = (bytes: number[] | Uint8Array): void => {
       const message = Buffer.from(bytes)
       expect(outcome(decode, message)).toEqual(outcome(definition.responseDeserialize, message))

@@ -215,7 +215,7 @@ describe.concurrent.each(CALL_FORMS)('with $name,', (form) => {
       expect([...three.counts('KV/Range')].sort()).toEqual([0, 1, 1])
     })
 
-    it('is repeated at a lone endpoint after a pause', async () => {
+    it('A read is repeated at a lone endpoint after a pause', async () => {
       let failures = 3
       const script: Script = (stream) => {
         if (failures > 0) refuseCall(stream, 14, 'etcdserver: leader changed')
@@ -241,14 +241,14 @@ describe.concurrent.each(CALL_FORMS)('with $name,', (form) => {
       expect(sum(three.counts('KV/Range'))).toBe(1)
     })
 
-    it('is sent to a second endpoint if the first one stays silent', async () => {
+    it('A read is sent to a second endpoint if the first one stays silent', async () => {
       const first = once(silent)
       await using three = await cluster([first, first, first])
       expect(await three.client.get('a').string()).toBeNull()
       expect([...three.counts('KV/Range')].sort()).toEqual([0, 1, 1])
     })
 
-    it('has its second attempt within a short deadline', async () => {
+    it('A read has its second attempt within a short deadline', async () => {
       const first = once(silent)
       await using two = await cluster([first, first])
       expect(

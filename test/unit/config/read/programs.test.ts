@@ -235,7 +235,7 @@ describe('several etcds in one text', () => {
 })
 
 describe('a root', () => {
-  it('is the folder below which all paths of a configuration begin', async () => {
+  it('All paths of a configuration begin below the option root', async () => {
     const root = folder.file('disk')
     const read = await readMember({ flags: ['--name=a'] }, { readFiles: true, root })
     expect(read.hostPath('/etc/etcd/key.pem')).toEqual({ root, path: '/etc/etcd/key.pem' })
