@@ -85,7 +85,8 @@ class Contender {
   /** Like etcd's concurrency.TryLock, but a lock that is held costs one read and no lease. */
   tryRun(): Promise<TryLockResult> {
     return this.#orAbandon(async () => {
-      const holder = await this.#readHolder()
+      // No lease that is lost ends it yet.
+      const holder = await this.#readHolder(performance.now() + this.#queue.ttl)
       if (holder === null) return this.#tryToHold(await this.#join())
       this.#end(this.#wasReleased())
       return { held: null, holder: holder.value }
@@ -161,8 +162,8 @@ class Contender {
     return position
   }
 
-  #readHolder(): Promise<ContenderKey | null> {
-    return this.#withRetries(() => this.#store.readHolder(this.#queue.prefix))
+  #readHolder(until?: number): Promise<ContenderKey | null> {
+    return this.#withRetries(() => this.#store.readHolder(this.#queue.prefix), until)
   }
 
   readonly #onAbort = (): void => {

@@ -69,7 +69,7 @@ export async function lock(client: SecureEtcd3, name: string, options: LockOptio
  * ```
  *
  * @returns The lock; or `held: null`, and as `holder` the `value` of the contender that holds it, which is empty if it gave none.
- * @throws {EtcdMtlsError} As {@link lock}. `signal` ends the calls to etcd, which are repeated until they are answered.
+ * @throws {EtcdMtlsError} As {@link lock}. `signal` ends the calls to etcd, which are repeated for at most a TTL.
  */
 export async function tryLock(client: SecureEtcd3, name: string, options: LockOptions): Promise<TryLockResult> {
   const queue = resolveQueue(client, 'lock', name, options, LOCK_OPTIONS)

@@ -323,6 +323,16 @@ describe('tryLock', () => {
     expect((await second).held?.fencingToken).toBe('3')
   })
 
+  it('A try is rejected with the last error if etcd cannot be reached for the TTL', async () => {
+    for (let i = 0; i < 1000; i += 1) store.failures.push(['readHolder', new TransientError('unreachable')])
+    let error: unknown = null
+    tryClaim().catch((reason: unknown) => (error = reason))
+    // And one pause between attempts.
+    await vi.advanceTimersByTimeAsync(TTL + 400)
+    expect(error).toEqual(new TransientError('unreachable'))
+    expect(store.leases.size).toBe(0)
+  })
+
   it('A try is rejected if the lease is gone before it holds', async () => {
     store.failures.push(['createKey', new LeaseGoneError()])
     await expect(tryClaim()).rejects.toMatchObject({ code: 'ERR_LEASE_LOST', details: { reason: 'gone' } })
