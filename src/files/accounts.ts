@@ -64,15 +64,16 @@ export async function groupName(gid: number): Promise<string> {
 
 async function readAccount(option: string, value: string | number, database: Database): Promise<number> {
   if (typeof value === 'number') return value
-  const fields =
+  const [, , id = ''] =
     (await entryInFile(database, ([name]) => name === value)) ?? (await entryOfGetent(database, value)) ?? []
-  const id = Number(fields[2] ?? Number.NaN)
-  if (Number.isInteger(id)) return id
+  // An entry without an ID is not that of root, whose ID is 0.
+  if (/^\d{1,10}$/.test(id)) return Number(id)
   const accepted = `a ${KIND[database]} that "getent ${database}" prints, or the ID of one`
   throw textInvalid(option, value, accepted)
 }
 
 async function entryInFile(database: Database, isWanted: (fields: string[]) => boolean): Promise<string[] | null> {
+  // Not every system has the file. Then getent is asked, or the ID is shown instead of the name.
   const text = await readFile(`/etc/${database}`, 'utf8').catch(() => '')
   return fieldsOf(text).find(isWanted) ?? null
 }
