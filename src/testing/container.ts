@@ -199,13 +199,14 @@ class ContainerMachine implements Machine {
 
   /** Without a container, the image is the cause; otherwise etcd's log has the cause. */
   async #explain(error: unknown, signal: AbortSignal): Promise<unknown> {
+    // A container that is about to start would be followed until it ends, which it does not before this call has ended.
+    if (signal.aborted) return error
     const container = this.#container
     if (container !== null) {
       const { State: state } = await container.inspect()
       if (!state.Running) await this.#follow(container, 0)
       return error
     }
-    if (signal.aborted) return error
     const why = asError(error).message.trim()
     return notStarted(`No container could be made of the image "${this.#options.image}": ${why}.`, [], error)
   }
