@@ -20,7 +20,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** The benchmarks that talk to a real etcd. */
 const NEED_ETCD = new Set([
   ...['first-answer', 'requests', 'watch', 'client-memory', 'rotation'],
-  ...['curve-in-flight', 'curve-value-size', 'curve-watchers', 'many'],
+  ...['curve-in-flight', 'curve-value-size', 'curve-watchers', 'distance', 'many'],
 ])
 
 /** The benchmarks that call the commands of OpenSSL and cfssl. */

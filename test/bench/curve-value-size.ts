@@ -27,7 +27,7 @@ export const bench: Bench = {
   plots: plotsOf(CURVE, 'bytes of the value', ['Processor time of a read', 'Time of a read: etcd has its share of it']),
   prepare: async () => {
     const clients = await startClients(await startRemotes())
-    const [writer] = [clients.of({ name: 'plain etcd3', kind: 'plain', http2: undefined })]
+    const writer = clients.plain
     for (const length of CURVE.sizes) await writer.order({ what: 'store', key: String(length), length })
     return {
       contenders: contendersOf(CURVE, (client, size, milliseconds) =>

@@ -61,16 +61,20 @@ export function contendersOf(
   )
 }
 
-/** One process for each client, for all sizes. */
-export async function startClients(remotes: Remotes): Promise<{ of(client: Client): Remote; close(): Promise<void> }> {
+/** One process for each client, for all sizes; that of plain etcd3 also stores what is read. */
+export async function startClients(
+  remotes: Remotes,
+): Promise<{ of(client: Client): Remote; plain: Remote; close(): Promise<void> }> {
   const started = new Map<string, Remote>()
   for (const { name, kind, http2 } of CLIENTS) started.set(name, await remotes.start(kind, http2))
+  const of = ({ name }: Client): Remote => {
+    const remote = started.get(name)
+    if (remote === undefined) throw new Error(`There is no process for ${name}`)
+    return remote
+  }
   return {
-    of: ({ name }) => {
-      const remote = started.get(name)
-      if (remote === undefined) throw new Error(`There is no process for ${name}`)
-      return remote
-    },
+    of,
+    plain: of(CLIENTS[0]),
     close: async () => {
       for (const remote of started.values()) await remote[Symbol.asyncDispose]()
       await remotes.close()

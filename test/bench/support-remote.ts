@@ -4,6 +4,7 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { SecureClientOptions } from '../../src/client/index.js'
 import { startEtcd } from '../../src/testing/index.js'
@@ -47,15 +48,54 @@ export interface Remote extends AsyncDisposable {
   order(order: Order): Promise<Answer>
 }
 
-/** A real etcd, and processes with clients of it. */
-export async function startRemotes(): Promise<{
+/**
+ * A real etcd, and processes with clients of it. It does not wait for its disk, which would only make the benchmarks longer:
+ * its own time is no figure of theirs.
+ *
+ * @param delay Milliseconds that each byte takes in each direction. Default: none.
+ */
+export async function startRemotes({ delay = 0 }: { delay?: number } = {}): Promise<{
   start(kind: Kind, http2?: SecureClientOptions['http2']): Promise<Remote>
   close(): Promise<void>
 }> {
   const pki = mintPki()
-  const etcd = await startEtcd({ server: pki.server })
-  const setup = { endpoint: etcd.endpoint, ...pemsOf(pki.client) }
-  return { start: (kind, http2) => startRemote({ kind, http2, ...setup }), close: () => etcd.close() }
+  const etcd = await startEtcd({ server: pki.server, args: ['--unsafe-no-fsync'] })
+  const distance = delay > 0 ? await startDistance(etcd.endpoint, delay) : null
+  const setup = { endpoint: distance?.endpoint ?? etcd.endpoint, ...pemsOf(pki.client) }
+  return {
+    start: (kind, http2) => startRemote({ kind, http2, ...setup }),
+    close: async () => {
+      distance?.close()
+      await etcd.close()
+    },
+  }
+}
+
+/** A proxy that passes each byte on, later. The order stays, because timers of one length end in the order they began. */
+async function startDistance(endpoint: string, delay: number): Promise<{ endpoint: string; close(): void }> {
+  const { hostname, port } = new URL(endpoint)
+  const sockets = new Set<Socket>()
+  const join = (from: Socket, to: Socket): void => {
+    sockets.add(from.setNoDelay())
+    from.on('data', (bytes: Buffer) => setTimeout(() => to.write(bytes), delay))
+    from.on('close', () => setTimeout(() => to.destroy(), delay))
+    // The close that follows says the same to the other side.
+    from.on('error', () => undefined)
+  }
+  const server = createServer((near) => {
+    const far = connect(Number(port), hostname)
+    join(near, far)
+    join(far, near)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    endpoint: `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    close: () => {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
 }
 
 async function startRemote(setup: Setup): Promise<Remote> {

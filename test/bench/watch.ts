@@ -43,6 +43,10 @@ export const bench: Bench = {
         (['node', 'frames'] as const).every((kind) => measured(rowName(kind, 'history')).ratio <= 0.8),
     },
   ],
+  plots: (['live', 'history'] as const).map((what) => ({
+    title: `Processor time of an event, ${what === 'live' ? 'one' : '1,000'} in a response`,
+    bars: KINDS.map((kind) => ({ name: NAMES[kind], contender: rowName(kind, what) })),
+  })),
   prepare: async () => {
     const remotes = await startRemotes()
     const writer = await remotes.start('ours')
