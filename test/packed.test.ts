@@ -56,18 +56,33 @@ describe('an uncaught error', () => {
   })
 })
 
+describe('Node without detection of ES modules, as Yarn PnP runs it,', () => {
+  it('creates a request and an Ed25519 key', async () => {
+    const file = project.write(
+      'request.mjs',
+      `import { createAuthority, createRequest } from 'etcd-mtls'
+      const { csr } = await createRequest({ name: 'alice' })
+      const { certificate } = await createAuthority({ name: 'CA', algorithm: 'ed25519' })
+      console.log(csr.split('\\n')[0], certificate.subject.toString())`,
+    )
+    const { stdout, stderr } = await project.run(process.execPath, ['--no-experimental-detect-module', file])
+    expect({ stdout, stderr }).toEqual({ stdout: '-----BEGIN CERTIFICATE REQUEST----- CN=CA\n', stderr: '' })
+  })
+})
+
 /** A small service: it issues, renders, lints, and connects to nothing. */
 const SERVICE = `
-  import { createAuthority, createSecureClient, validateCredentials } from 'etcd-mtls'
+  import { createAuthority, createRequest, createSecureClient, validateCredentials } from 'etcd-mtls'
   import { kubeadmExternalEtcd, lintEtcdConfig } from 'etcd-mtls/config'
   const authority = await createAuthority({ name: 'CA' })
   const credentials = await authority.issue({ role: 'client', name: 'alice' })
+  const { csr } = await createRequest({ name: 'alice' })
   const { kind } = kubeadmExternalEtcd({ endpoints: ['https://a:2379'], ca: '/a', cert: '/b', key: '/c' })
   const { findings } = await lintEtcdConfig({ yaml: 'name: [a' })
   const refused = await createSecureClient({ endpoints: 'https://127.0.0.1:1', credentials, dialTimeout: '2s' })
     .catch(({ code }) => code)
-  console.log(JSON.stringify([validateCredentials(credentials, { usage: 'client' }).ok, kind === 'ClusterConfiguration', findings.length > 0, refused]))`
-const SERVED = '[true,true,true,"ERR_UNREACHABLE"]\n'
+  console.log(JSON.stringify([validateCredentials(credentials, { usage: 'client' }).ok, csr.includes('REQUEST'), kind === 'ClusterConfiguration', findings.length > 0, refused]))`
+const SERVED = '[true,true,true,true,"ERR_UNREACHABLE"]\n'
 
 /** Both read files from beside their sources at run time: docs/tool-chains.md. */
 const EXTERNAL = ['etcd3', '@grpc/grpc-js']

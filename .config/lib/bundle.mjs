@@ -53,7 +53,8 @@ export async function bundle(root, outDir) {
     cwd: root,
     input: inputs,
     platform: 'node',
-    external: /^[^./]/,
+    plugins: [commonJs],
+    external: (id) => /^[^./]/.test(id) && !(id in COMMON_JS),
     transform: { target: 'node20' },
     tsconfig: false,
     // None of ours has any: package.json says so, and the architecture test proves it. This library is loaded for its effect.
@@ -90,6 +91,26 @@ export function entries(root) {
       return [name, join(root, 'src', `${name}.ts`)]
     }),
   )
+}
+
+/**
+ * Imports of CommonJS builds: of packages whose ES module is a `.js` file without `"type": "module"`. Yarn PnP loads such a file as
+ * CommonJS, and so does `node --no-experimental-detect-module`. A `.cjs` file next to the importing one requires the CommonJS build;
+ * bundlers follow it, which they do not do with `createRequire`.
+ */
+const COMMON_JS = { '@peculiar/webcrypto': { file: 'webcrypto.cjs', names: ['Crypto'] } }
+
+const commonJs = {
+  name: 'common-js',
+  resolveId(specifier) {
+    return specifier in COMMON_JS ? { id: `./${COMMON_JS[specifier].file}`, external: 'absolute' } : null
+  },
+  generateBundle() {
+    for (const [specifier, { file, names }] of Object.entries(COMMON_JS)) {
+      const source = names.map((name) => `exports.${name} = require('${specifier}').${name}\n`).join('')
+      this.emitFile({ type: 'asset', fileName: `shared/${file}`, source })
+    }
+  },
 }
 
 /** Node reads, parses and keeps a file of ASCII characters faster. What is not ASCII stands in strings and expressions alone. */
