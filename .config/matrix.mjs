@@ -1,16 +1,19 @@
 /**
- * `npm run matrix`: the tests under each supported version of Node, one story on Bun and Deno, and the integration tests on
- * each etcd that `ETCD_MTLS_ETCD` lists. Prints a line for each cell and ends with a table.
+ * `npm run matrix`: the tests under each supported version of Node, one story on Bun and Deno, the tools of docs/tool-chains.md,
+ * and the integration tests on each etcd that `ETCD_MTLS_ETCD` lists. Prints a line for each cell and ends with a table.
  *
  * - `npm run matrix -- node24` runs one cell, `-- node` or `-- etcd` those of one kind.
  * - `npm run matrix -- testcontainers12` runs the tests of `etcd-mtls/testing` with testcontainers 12, on Node 22.
  * - `npm run matrix -- node22ipv6 node24keys node26keys` runs the tests of faults in single releases of Node.
  * - `npm run matrix -- bun deno` issues, validates, connects and rotates there.
+ * - `npm run matrix -- tools` installs the packed package with each tool of docs/tool-chains.md, builds a service and runs it;
+ *   `-- next` does that with one tool.
  * - `npm run matrix -- node24 test/unit/x509` runs only these test files.
  * - `ETCD_MTLS_ETCD=/opt/etcd-3.6/etcd,debian:sid npm run matrix -- etcd`: the paths of etcds, with etcdctl next to each,
  *   separated by commas; `debian:SUITE` stands for the packages of that suite of Debian.
  */
 import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from './lib/dependencies.mjs'
@@ -18,7 +21,7 @@ import { etcdBinaries, etcdOf, versionOf } from './lib/etcd-binaries.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { planMatrix } from './lib/matrix-plan.mjs'
 import { installed, nodeBinary, runtimeBinary } from './lib/node-binaries.mjs'
-import { run } from './lib/process.mjs'
+import { must, run } from './lib/process.mjs'
 import { installBundle } from './lib/story.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -67,6 +70,7 @@ async function runCell(cell, filters, { signal }) {
 
 async function setUp(cell, filters, { signal, defer }) {
   if (cell.runtime !== undefined) return runtimeCell(cell, { signal, defer })
+  if (cell.tool !== undefined) return toolCell(cell, { signal, defer })
   const { args, ...parts } = await testCell(cell, { signal })
   return { ...parts, args: [join(root, '.config', 'test.mjs'), ...(filters.length === 0 ? args : filters)] }
 }
@@ -79,13 +83,32 @@ function testCell(cell, { signal }) {
 /** A runtime other than Node, with the package as its users install it. */
 async function runtimeCell({ runtime }, { signal, defer }) {
   const { program, args, version } = await runtimeBinary(runtime, { root, signal })
+  const { file, env } = await storyOf('runtime', { signal, defer })
+  return { title: `${runtime} ${version}`, program, args: [...args, file], env }
+}
+
+/** A tool of docs/tool-chains.md, in a project with the packed package. */
+async function toolCell({ tool }, { signal, defer }) {
+  const { file, env, folder } = await storyOf('tool-chain', { signal, defer })
+  // Outside of the repository: tools take a folder with a package-lock.json above theirs for the project.
+  const project = mkdtempSync(join(tmpdir(), `etcd-mtls-${tool}-`))
+  defer(() => rmSync(project, { recursive: true, force: true, maxRetries: 10 }))
+  const home = join(folder, 'node_modules', 'etcd-mtls')
+  await must('npm', ['pack', '--ignore-scripts', '--pack-destination', project], { cwd: home, signal })
+  const variables = { ...env, PAGE: join(root, 'docs', 'tool-chains.md'), PROJECT: project }
+  return { title: tool, program: process.execPath, args: [file, tool], env: variables }
+}
+
+/** A story of .config/lib in a project that has the package installed. `ETCD` is the path of etcd. */
+async function storyOf(name, { signal, defer }) {
   const { etcd } = await etcdBinaries({ root, signal })
-  const folder = mkdtempSync(join(root, '.cache', `${runtime}-`))
+  const folder = mkdtempSync(join(root, '.cache', `${name}-`))
   defer(() => rmSync(folder, { recursive: true, force: true }))
   await installBundle(root, folder)
-  const story = join(folder, 'runtime-story.mjs')
-  copyFileSync(join(root, '.config', 'lib', 'runtime-story.mjs'), story)
-  return { title: `${runtime} ${version}`, program, args: [...args, story], env: { ...process.env, ETCD: etcd } }
+  for (const file of [`${name}-story.mjs`, 'steps.mjs', 'process.mjs']) {
+    copyFileSync(join(root, '.config', 'lib', file), join(folder, file))
+  }
+  return { file: join(folder, `${name}-story.mjs`), folder, env: { ...process.env, ETCD: etcd } }
 }
 
 /** The suite, or the tests of the cell, under another Node, on the etcd that `npm test` uses. */

@@ -22,15 +22,18 @@ const FAULTY = [
 /** Vitest does not run there: `runtime-story.mjs` does. */
 const RUNTIMES = ['bun', 'deno'].map((runtime) => ({ name: runtime, runtime }))
 
+/** The tools of docs/tool-chains.md that are not among the packages for development: `tool-chain-story.mjs` runs them. */
+const TOOLS = ['ncc', 'next', 'rollup', 'vite', 'yarn'].map((tool) => ({ name: tool, tool }))
+
 /**
- * Names of cells come first: `node24`, `node` for all versions of Node, `etcd` for all etcds. The rest are test files
+ * Names of cells come first: `node24`, `node` for all versions of Node, `tools` for all tools, `etcd` for all etcds. The rest are test files
  * and flags for `npm test`. Without names, every cell runs; with test files, only those that run the whole suite.
  *
  * @param {string[]} args
  * @param {string | undefined} etcds the variable ETCD_MTLS_ETCD: paths of etcds, separated by commas
  * @returns {{ cells: Cell[], filters: string[] }}
  *
- * @typedef {{ name: string, node?: string, files?: string[], testcontainers?: string, runtime?: string, etcd?: string }} Cell
+ * @typedef {{ name: string, node?: string, files?: string[], testcontainers?: string, runtime?: string, tool?: string, etcd?: string }} Cell
  */
 export function planMatrix(args, etcds = '') {
   const cells = [
@@ -38,6 +41,7 @@ export function planMatrix(args, etcds = '') {
     ...FAULTY,
     TESTCONTAINERS,
     ...RUNTIMES,
+    ...TOOLS,
     ...etcds
       .split(',')
       .map((each) => each.trim())
@@ -50,8 +54,8 @@ export function planMatrix(args, etcds = '') {
   for (const name of names) checkName(name, cells)
   const filters = end === -1 ? [] : args.slice(end)
   const isChosen = (cell) => {
-    const isPart = (cell.files ?? cell.testcontainers ?? cell.runtime) !== undefined
-    if (names.includes(cell.name)) return true
+    const isPart = (cell.files ?? cell.testcontainers ?? cell.runtime ?? cell.tool) !== undefined
+    if (names.includes(cell.name) || (cell.tool !== undefined && names.includes('tools'))) return true
     if (isPart && filters.length > 0) return false
     return names.length === 0 || (names.includes('node') && cell.name.startsWith('node'))
   }
@@ -59,12 +63,12 @@ export function planMatrix(args, etcds = '') {
 }
 
 function checkName(name, cells) {
-  if (name === 'node' || cells.some((cell) => cell.name === name)) return
+  if (name === 'node' || name === 'tools' || cells.some((cell) => cell.name === name)) return
   if (name === 'etcd') {
     throw new Stop(
       'The cell "etcd" needs ETCD_MTLS_ETCD: the paths of etcds, separated by commas; debian:sid stands for the etcd of that suite.',
     )
   }
-  const known = ['node', ...new Set(cells.map((cell) => cell.name)), 'etcd']
+  const known = ['node', ...new Set(cells.map((cell) => cell.name)), 'tools', 'etcd']
   throw new Stop(`There is no cell "${name}"; there are ${[...new Set(known)].join(', ')}.`)
 }

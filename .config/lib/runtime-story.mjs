@@ -6,27 +6,7 @@ import { createAuthority, createSecureClient, formatReport, validateCredentials 
 import { lock } from 'etcd-mtls/coordination'
 import { startEtcd } from 'etcd-mtls/testing'
 import { createRequire } from 'node:module'
-
-const failures = []
-let passed = 0
-
-/** Runs a step; the steps after one that fails have nothing to work with. */
-async function step(name, work) {
-  try {
-    const result = await work()
-    passed += 1
-    console.log(`ok      ${name}`)
-    return result
-  } catch (error) {
-    failures.push(name)
-    console.log(`FAILED  ${name}`)
-    throw error
-  }
-}
-
-function check(isGood, received) {
-  if (!isGood) throw new Error(`Unexpected: ${String(received)}`)
-}
+import { check, runStory, step } from './steps.mjs'
 
 async function refusalOf(work) {
   try {
@@ -102,6 +82,4 @@ async function story() {
   }
 }
 
-await story().catch((error) => console.log(error))
-console.log(`${passed} passed, ${failures.length} failed`)
-process.exitCode = failures.length === 0 ? 0 : 1
+await runStory(story)
