@@ -23,7 +23,7 @@ const FAULTY = [
 const RUNTIMES = ['bun', 'deno'].map((runtime) => ({ name: runtime, runtime }))
 
 /** The tools of docs/tool-chains.md that are not among the packages for development: `tool-chain-story.mjs` runs them. */
-const TOOLS = ['ncc', 'next', 'rollup', 'vite', 'yarn'].map((tool) => ({ name: tool, tool }))
+const TOOLS = ['jest', 'ncc', 'next', 'rollup', 'vite', 'yarn'].map((tool) => ({ name: tool, tool }))
 
 /**
  * Names of cells come first: `node24`, `node` for all versions of Node, `tools` for all tools, `etcd` for all etcds. The rest are test files

@@ -39,8 +39,19 @@ const NEXT_FILES = {
     export async function GET() {${WORK}\nreturn new Response(result)\n}`,
 }
 
+const JEST_FILES = {
+  'service.test.js': `
+    const { createRequest, createSecureClient, fromFiles, lintEtcdConfig } = require('etcd-mtls')
+    const { lock } = require('etcd-mtls/coordination')
+    test('works', async () => {${WORK}
+      expect(result).toBe('${RESULT}')
+    })`,
+  'service.test.mjs': `${IMPORTS}\ntest('works', async () => {${WORK}\nexpect(result).toBe('${RESULT}')\n})`,
+}
+
 /** `builds` are commands of the page, `files` are blocks of the page by the comment in their first line. */
 const TOOLS = {
+  jest: { packages: ['jest', 'babel-jest', '@babel/core', '@babel/preset-env'], files: ['jest.config.cjs'] },
   ncc: {
     packages: ['@vercel/ncc'],
     builds: ['npx ncc build service.mjs --out dist --external etcd3 --external @grpc/grpc-js'],
@@ -77,6 +88,7 @@ async function story() {
       must('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], options),
     )
     for (const file of tool.files ?? []) write(file, blockOf(file))
+    if (name === 'jest') return await storyOfJest(options)
     if (name === 'next') return await storyOfNext(tool, options)
     for (const command of tool.builds) await build(command, options)
     await step('runs', async () => checkResult((await must(process.execPath, [tool.output], options)).stdout))
@@ -110,6 +122,19 @@ async function storyOfYarn(tarball, { cwd, env: { CI: _, ...env } }) {
   await step('runs', async () =>
     checkResult((await must(process.execPath, [yarn, 'node', 'service.mjs'], options)).stdout),
   )
+}
+
+/** Tests in CommonJS with the transform of the page, and tests as ES modules without one. */
+async function storyOfJest(options) {
+  for (const [file, text] of Object.entries(JEST_FILES)) write(file, text)
+  await step('runs tests in CommonJS', () => must('npx', ['jest', 'service.test.js'], options))
+  write(
+    'jest.config.cjs',
+    "module.exports = { testEnvironment: 'node', testTimeout: 60_000, testMatch: ['**/*.test.mjs'], transform: {} }",
+  )
+  const command = 'NODE_OPTIONS=--experimental-vm-modules npx jest'
+  check(page.includes(command), `docs/tool-chains.md does not have the command ${command}`)
+  await step('runs tests as ES modules', () => must('sh', ['-c', command], options))
 }
 
 /** A server of its own, as `output: 'standalone'` makes it. */

@@ -3,7 +3,7 @@ import { planMatrix } from '../../../.config/lib/matrix-plan.mjs'
 
 const NODES = ['20.19', '22', '24', '26']
 const FAULTY = ['22.23.3', '24.21.0', '26.0.0']
-const TOOLS = ['ncc', 'next', 'rollup', 'vite', 'yarn']
+const TOOLS = ['jest', 'ncc', 'next', 'rollup', 'vite', 'yarn']
 const ALL = [...NODES, ...FAULTY, '12', 'bun', 'deno', ...TOOLS]
 
 describe('planMatrix', () => {
@@ -34,7 +34,7 @@ describe('planMatrix', () => {
   it.each([
     [
       'node18',
-      'There is no cell "node18"; there are node, node20, node22, node24, node26, node22ipv6, node24keys, node26keys, testcontainers12, bun, deno, ncc, next, rollup, vite, yarn, tools, etcd.',
+      'There is no cell "node18"; there are node, node20, node22, node24, node26, node22ipv6, node24keys, node26keys, testcontainers12, bun, deno, jest, ncc, next, rollup, vite, yarn, tools, etcd.',
     ],
     ['etcd', 'The cell "etcd" needs ETCD_MTLS_ETCD'],
   ])('refuses the cell %s', (name, message) => {

@@ -1,16 +1,22 @@
-/** The README's blocks as a newcomer runs them: saved as `.mjs` and run by node, with the package as it is shipped. */
+/** The blocks of the guides as a newcomer runs them: saved as `.mjs` and run by node, with the package as it is shipped. */
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { transformSync } from 'esbuild'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fromFiles } from '../../src/credentials/index.js'
 import { startEtcd } from '../../src/testing/index.js'
 import { type Compiled, compileSources, root } from '../support/compiled.js'
 import { serving, startText } from '../support/etcd-process.js'
+import { type GuideBlock, guideBlocks, isNoted, runSteps, stepsOf } from '../support/guides.js'
+import { makeGuidesFolder } from '../support/guides-folder.js'
+import { NOT_RUN, RUN_NOTES } from '../support/guides-notes.js'
 import { readPage } from '../support/markdown.js'
 import { heldPorts } from '../support/ports.js'
 
@@ -26,10 +32,22 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'readme-'))
   // A package of its own, as a newcomer's is.
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'newcomer', private: true }))
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    exports: Record<string, { default?: string }>
+  }
   const place = join(folder, 'node_modules/etcd-mtls')
   mkdirSync(place, { recursive: true })
-  writeFileSync(join(place, 'package.json'), JSON.stringify({ name: 'etcd-mtls', exports: './index.mjs' }))
-  writeFileSync(join(place, 'index.mjs'), `export * from ${JSON.stringify(compiled.url('index.js'))}\n`)
+  const files = Object.entries(exports).map(([subpath, { default: file = '' }], index) => {
+    writeFileSync(
+      join(place, `${String(index)}.mjs`),
+      `export * from ${JSON.stringify(compiled.url(file.slice('./dist/'.length)))}\n`,
+    )
+    return [subpath, `./${String(index)}.mjs`]
+  })
+  writeFileSync(
+    join(place, 'package.json'),
+    JSON.stringify({ name: 'etcd-mtls', exports: Object.fromEntries(files) as unknown }),
+  )
 })
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
@@ -92,3 +110,73 @@ it('every block of the README is JavaScript, without types', () => {
   expect(blocks.length).toBeGreaterThan(3)
   for (const { code } of blocks) expect(transformSync(code, { loader: 'js', format: 'esm' }).warnings).toEqual([])
 })
+
+describe('the blocks of all guides', () => {
+  const all = guideBlocks()
+  const run = all.filter((block) => !NOT_RUN.some((note) => isNoted(block, note)))
+  const noteOf = (block: GuideBlock) => RUN_NOTES.find((note) => isNoted(block, note))
+
+  it('Every note is about one block', () => {
+    const counts = [...NOT_RUN, ...RUN_NOTES].map((note) => [note, all.filter((block) => isNoted(block, note)).length])
+    expect(counts.filter(([, count]) => count !== 1)).toEqual([])
+  })
+
+  it('Every block that connects closes its client, or keeps it on purpose', () => {
+    const open = run.filter(
+      ({ code }) => code.includes('createSecureClient') && !/\bclient\.close\(\)|\betcd\.close\(\)/.test(code),
+    )
+    expect(open.filter((block) => noteOf(block)?.staysOpen !== true).map(({ place }) => place)).toEqual([])
+  })
+
+  it(
+    'Every block runs on a real etcd and reports no error, but for those that are listed with the reason',
+    { timeout: 180_000 },
+    async () => {
+      expect(run.length).toBeGreaterThan(60)
+      const guides = await makeGuidesFolder(join(folder, 'guides'))
+      await using etcd = await startEtcd({
+        server: guides.server,
+        args: ({ clientListenUrl: url }) => [`--listen-client-urls=${loopback(url).join()}`],
+      })
+      await using store = await startStore()
+      const reached = { port: new URL(etcd.endpoint).port, store: store.url }
+      const pages = [...new Set(run.map(({ page }) => page))].map((page) => {
+        const place = guides.ofPage(page, reached)
+        const blocks = run.filter((block) => block.page === page)
+        return blocks.flatMap((block) => stepsOf(block, place, guides.editsOf(block, place, reached), noteOf(block)))
+      })
+      const env = { ...process.env, ...guides.variables(reached) }
+      const outcomes = await Promise.all(
+        [0, 1].map((half) =>
+          runSteps(pages.filter((_, index) => index % 2 === half).flat(), join(folder, `half-${String(half)}`), env),
+        ),
+      )
+      expect(outcomes.flat().filter(({ error, err }) => error !== null || err !== '')).toEqual([])
+    },
+  )
+
+  it('The test file of docs/testing.md passes', async () => {
+    const file = join(folder, 'own.test.mjs')
+    writeFileSync(file, all.find(({ code }) => code.includes('node:test'))?.code ?? '')
+    expect((await node(process.execPath, [file])).stdout).toMatch(/^# pass 1$/m)
+  })
+})
+
+/** The URL on three addresses of this machine. */
+function loopback(url: string): string[] {
+  return [1, 2, 3].map((host) => url.replace('127.0.0.1', `127.0.0.${String(host)}`))
+}
+
+/** An HTTP server that accepts every request. */
+async function startStore(): Promise<AsyncDisposable & { url: string }> {
+  const server = createServer((request, response) => request.resume().on('end', () => response.end()))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${String(port)}`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections()
+      await promisify(server.close.bind(server))()
+    },
+  }
+}
