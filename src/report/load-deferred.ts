@@ -32,5 +32,5 @@ function remedyFor(errorCode: string | null): string {
       ' own folders (docs/tool-chains.md has the option for each bundler).'
     )
   }
-  return 'Its cause is the error of Node.'
+  return 'The `cause` of this error has the reason.'
 }

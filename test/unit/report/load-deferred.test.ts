@@ -9,7 +9,11 @@ it.each([
   ['ERR_MODULE_NOT_FOUND', "Cannot find package 'etcd3' imported from /app/index.js", 'docs/tool-chains.md'],
   ['MODULE_NOT_FOUND', "Cannot find module 'etcd3'\nRequire stack:\n- /app/index.js", 'install the package again'],
   ['EMFILE', "EMFILE: too many open files, open '/app/x.js'", 'close what is open or raise the limit'],
-  ['ERR_REQUIRE_ESM', 'require() of ES Module not supported.\nInstead change it.', 'not supported. Its cause'],
+  [
+    'ERR_REQUIRE_ESM',
+    'require() of ES Module not supported.\nInstead change it.',
+    'not supported. The `cause` of this error',
+  ],
 ])('A load that fails with %s has the remedy for it, in one line', async (code, reason, remedy) => {
   const error = await failing(reason, code).catch((error: unknown) => error as Error)
   expect(error).toMatchObject({ code: 'ERR_LOAD_FAILED', details: { errorCode: code } })
