@@ -18,11 +18,13 @@ import type { Edit, GuideBlock } from './guides.js'
 export interface GuidesFolder {
   /** The server certificate of the etcd. It trusts the CA and, as in the first step of a roll, the next one. */
   readonly server: Credentials
+  /** A client with the common name `root`. */
+  readonly client: Credentials
   /** Makes the folder of a page, and returns its path. */
   readonly ofPage: (page: string, reached: Reached) => string
   /** What differs between the block and the folder: hosts, ports, and paths of a machine. */
   readonly editsOf: (block: GuideBlock, folder: string, reached: Reached) => readonly Edit[]
-  /** The variables that etcdctl reads, and a PATH with `vault`. */
+  /** The variables that etcdctl reads, the password of `alice`, and a PATH with `vault`. */
   readonly variables: (reached: Reached) => NodeJS.ProcessEnv
 }
 
@@ -90,6 +92,7 @@ export async function makeGuidesFolder(place: string): Promise<GuidesFolder> {
   link(place, ['@grpc/grpc-js', '@opentelemetry/api'])
 
   return {
+    client,
     server: { ...server, trustAnchors: [...authority.trustAnchors, ...next.trustAnchors] },
     ofPage: (page, { port }) => {
       const name = basename(page, '.md')
@@ -110,6 +113,7 @@ export async function makeGuidesFolder(place: string): Promise<GuidesFolder> {
       ETCDCTL_ENDPOINTS: `https://127.0.0.1:${port}`,
       ETCDCTL_CACERT: join(files, 'common/ca.crt'),
       ETCDCTL_CERT: join(files, 'common/client.crt'),
+      ETCD_PASSWORD: 'alice-password',
       ETCDCTL_KEY: join(files, 'common/client.key'),
     }),
   }
