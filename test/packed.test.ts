@@ -78,7 +78,7 @@ const SERVICE = `
   const credentials = await authority.issue({ role: 'client', name: 'alice' })
   const { csr } = await createRequest({ name: 'alice' })
   const { kind } = kubeadmExternalEtcd({ endpoints: ['https://a:2379'], ca: '/a', cert: '/b', key: '/c' })
-  const { findings } = await lintEtcdConfig({ yaml: 'name: [a' })
+  const [{ findings }] = await lintEtcdConfig({ yaml: 'name: [a' })
   const refused = await createSecureClient({ endpoints: 'https://127.0.0.1:1', credentials, dialTimeout: '2s' })
     .catch(({ code }) => code)
   console.log(JSON.stringify([validateCredentials(credentials, { usage: 'client' }).ok, csr.includes('REQUEST'), kind === 'ClusterConfiguration', findings.length > 0, refused]))`

@@ -201,7 +201,7 @@ const BY_ROW = {
     },
     {
       breaks: 'options of a configuration are not escaped',
-      changes: [['src/config/finding.ts', 'option: printableDeep(option)', 'option']],
+      changes: [['src/config/finding.ts', 'printableDeep(showExpressions(option))', 'showExpressions(option)']],
       tests: [
         [
           'test/unit/config/lint/files.test.ts',

@@ -36,14 +36,17 @@ export function renderReportSchema(root, catalogue) {
       ...SHARED,
       texts: { type: 'array', items: { type: 'string' } },
       date: { type: 'string', format: 'date-time' },
+      unchecked: details.unchecked,
       suppressed: {
         type: 'object',
         properties: {
           finding: { $ref: '#/$defs/finding' },
+          unchecked: { $ref: '#/$defs/unchecked' },
           reason: { type: 'string' },
           by: { oneOf: [{ $ref: '#/$defs/place' }, { type: 'null' }] },
         },
-        required: ['finding', 'reason', 'by'],
+        required: ['reason', 'by'],
+        oneOf: [{ required: ['finding'] }, { required: ['unchecked'] }],
       },
       finding: { ...finding, oneOf: bySeverity(codes, catalogue, details.byCode) },
     },
@@ -53,7 +56,13 @@ export function renderReportSchema(root, catalogue) {
 
 function report(properties) {
   const all = { ok: properties.ok, checkedAt: DATE, ...properties }
-  const optional = { suppressed: list({ $ref: '#/$defs/suppressed' }) }
+  // The reports of the lint have them.
+  const optional = {
+    member: { type: ['string', 'null'] },
+    complete: { type: 'boolean' },
+    unchecked: list({ $ref: '#/$defs/unchecked' }),
+    suppressed: list({ $ref: '#/$defs/suppressed' }),
+  }
   return { type: 'object', properties: { ...all, ...optional }, required: Object.keys(all) }
 }
 
@@ -105,7 +114,7 @@ function list(items) {
 /** The schemas of all details, of a certificate's reference, and of a refusal, from the types in src/report. */
 function readDetails(root) {
   const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
-  const files = ['catalogue.ts', 'row.ts'].map((name) => join(root, 'src/report', name))
+  const files = ['catalogue.ts', 'row.ts', 'finding.ts'].map((name) => join(root, 'src/report', name))
   // src/report uses nothing of Node, whose declarations take most of the time to read.
   const program = ts.createProgram({ rootNames: files, options: { ...options, noEmit: true, types: [] } })
   const checker = program.getTypeChecker()
@@ -115,7 +124,7 @@ function readDetails(root) {
     if (symbol === undefined) throw new Error(`${file} exports no ${name}`)
     return checker.getDeclaredTypeOfSymbol(symbol)
   }
-  const [catalogue, row] = files
+  const [catalogue, row, finding] = files
   const byCode = typeOf(catalogue, 'CatalogueDetails')
     .getProperties()
     .map((property) => [property.name, schemaOf(checker.getTypeOfSymbol(property), checker, property.name)])
@@ -127,6 +136,16 @@ function readDetails(root) {
     },
     refusal: schemaOf(typeOf(row, 'Refusal'), checker, 'Refusal'),
     place: schemaOf(typeOf(row, 'FindingPlace'), checker, 'FindingPlace'),
+    unchecked: {
+      type: 'object',
+      properties: {
+        place: { $ref: '#/$defs/place' },
+        kind: schemaOf(typeOf(finding, 'UncheckedKind'), checker, 'UncheckedKind'),
+        message: { type: 'string' },
+        codes: { oneOf: [{ const: 'all' }, list({ type: 'string' })] },
+      },
+      required: ['place', 'kind', 'message', 'codes'],
+    },
   }
 }
 

@@ -23,7 +23,7 @@ const WORK = `
   const held = await lock(client, 'job', { ttl: '10s' })
   await held.release()
   const { csr } = await createRequest({ name: 'alice' })
-  const { findings } = await lintEtcdConfig({ yaml: 'name: [a' })
+  const [{ findings }] = await lintEtcdConfig({ yaml: 'name: [a' })
   const result = [await client.get('key').string(), csr.includes('REQUEST'), findings.length > 0].join()
   client.close()`
 const IMPORTS = `

@@ -10,28 +10,22 @@ const access = () => loadDeferred(() => import('./kubernetes/read-access.js'))
 /**
  * Checks a configuration of etcd. It reports options that etcd refuses or silently ignores, options that reduce
  * security, and named files that are not valid for their roles. Each finding has its place. A configuration that cannot
- * be read is also a finding. If one text starts several etcds, it lints the one that `member` names. The report has no
- * path.
+ * be read is also a finding. What was not checked is in `unchecked` of the report.
+ *
+ * It returns one report for each etcd that the input starts, in their order; of most inputs one. Etcds that list each other
+ * as members are also compared, as {@link lintCluster} does: each difference is in the report of one of them.
  *
  * @example
  * ```ts
- * const report = await lintEtcdConfig({ file: '/etc/etcd/etcd.conf.yml' }, { version: '3.5.16' })
+ * const [report] = await lintEtcdConfig({ file: '/etc/etcd/etcd.conf.yml' }, { version: '3.5.16' })
  * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
-export async function lintEtcdConfig(config: ConfigInput, options: LintOptions = {}): Promise<LintReport> {
+export async function lintEtcdConfig(
+  config: ConfigInput,
+  options: LintOptions = {},
+): Promise<[LintReport, ...LintReport[]]> {
   return (await lint()).lintEtcdConfig(config, options)
-}
-
-/**
- * Lints all etcds that a Compose file or a manifest starts, and returns one report for each, in their order. If they list
- * each other as members, it also compares them as {@link lintCluster} does. The report of a member contains the
- * differences in its configuration.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
- */
-export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
-  return (await lint()).lintEtcdConfigs(config, options)
 }
 
 /**

@@ -10,6 +10,7 @@ import type { ConfigPlace } from '../report/catalogue/place.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import { type Finding, type FindingDetails, findingMaker, type FindingPlace } from '../report/finding.js'
 import { printable, printableDeep } from '../report/printable.js'
+import { showExpressions } from './hidden.js'
 
 export const rows = {
   ...configReading,
@@ -30,7 +31,7 @@ export function finding<C extends Code>(
   details: FindingDetails[C],
   place: FindingPlace | null = placeIn(details),
 ): Finding<C> {
-  const made = make(code, details)
+  const made = make(code, shown(details))
   return place === null ? made : { ...made, place: placeOf(place) }
 }
 
@@ -40,7 +41,15 @@ export function at(place: FindingPlace, finding: Finding): Finding {
 
 /** The option is for people, and may be a key of a file; `file` stays exact, because programs open it. */
 function placeOf({ option, file, line, column }: FindingPlace): FindingPlace {
-  return { option: printableDeep(option), file, line, column }
+  return { option: option === null ? null : printableDeep(showExpressions(option)), file, line, column }
+}
+
+/** The details with the expressions of templates as they were written. */
+function shown<T>(value: T): T {
+  if (typeof value === 'string') return showExpressions(value) as T
+  if (value === null || typeof value !== 'object' || value instanceof Date) return value
+  if (Array.isArray(value)) return value.map(shown) as T
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, shown(each)])) as T
 }
 
 function placeIn(details: object): FindingPlace | null {

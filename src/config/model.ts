@@ -58,7 +58,7 @@ export type ClientSide = Omit<TlsSide, 'skipClientSanVerification'>
 /** The port for other members. */
 export type PeerSide = Omit<TlsSide, 'httpUrls'>
 
-/** One member, for `renderEtcdConfig`, `renderSystemdUnit` and `renderCompose`. */
+/** One member, for `renderEtcdConfig` and `renderSystemdUnit`. */
 export interface MemberConfig {
   /** The member's name, as in {@link MemberConfig.initialCluster}. */
   name: string

@@ -17,6 +17,8 @@ export interface EtcdUrl {
   readonly isLocal: boolean
   /** Whether the host is `0.0.0.0` or `::`. */
   readonly isUnspecified: boolean
+  /** Whether the host or the port has a reference to what is not known. */
+  readonly isPartial: boolean
 }
 
 /**
@@ -38,7 +40,7 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
   if (scheme === undefined) return { refused: 'has no scheme, such as "https://"' }
   const name = scheme.toLowerCase()
   if (name === 'unix' || name === 'unixs') {
-    const socket = { host: rest, isIp: false, port: '', isLocal: true, isUnspecified: false }
+    const socket = { host: rest, isIp: false, port: '', isLocal: true, isUnspecified: false, isPartial: false }
     return { url: { text, isTls: name === 'unixs', ...socket }, unsupported: 'is a unix socket' }
   }
   if (name !== 'http' && name !== 'https') return { refused: `has the scheme "${scheme}", and must have http or https` }
@@ -56,11 +58,37 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
   if (host === '') return { refused: 'has no host' }
   const isLocal = bytes === null ? /^localhost\.?$/i.test(host) : isLoopback(bytes)
   const isUnspecified = bytes?.every((byte) => byte === 0) === true
-  const url = { text, isTls: name === 'https', host, isIp: bytes !== null, port, isLocal, isUnspecified }
+  const read = { text, isTls: name === 'https', host, isIp: bytes !== null, port, isLocal, isUnspecified }
+  const url = { ...read, isPartial: false }
   return {
     url,
     unsupported: unsupportedReason(url, use, { scheme, authority, path, isBracketed: bracketed !== undefined }),
   }
+}
+
+/** Stand for an unknown address and an unknown port, so that the rest of the URL can be read. */
+const UNKNOWN = { host: '192.0.2.1', label: 'x', port: '1' }
+
+/**
+ * Reads a URL with references to what is not known, as far as it is known: the scheme, a host name, a path. Null if its
+ * scheme is not known.
+ */
+export function readPartialUrl(text: string, references: readonly string[], use: UrlUse): UrlReading | null {
+  const MARK = '\u0000'
+  const marked = references
+    .toSorted((a, b) => b.length - a.length)
+    .reduce((all, each) => all.replaceAll(each, MARK), text)
+  const [, scheme, host, port = '', path = ''] =
+    /^([a-z]+:\/\/)(\[[^\]]*\]|[^:/?#]*)(:[^/?#]*)?([/?#].*)?$/is.exec(marked) ?? []
+  if (scheme === undefined || host === undefined || scheme.includes(MARK)) return null
+  // The reference may hold a port as well.
+  const isWhole = host.replaceAll(MARK, '') === '' || /^[\d.[\]]*$/.test(host.replaceAll(MARK, ''))
+  const known = !host.includes(MARK) ? host : isWhole ? UNKNOWN.host : host.replaceAll(MARK, UNKNOWN.label)
+  const knownPort = port.includes(MARK) || (port === '' && isWhole && host.includes(MARK)) ? `:${UNKNOWN.port}` : port
+  const reading = readUrl(`${scheme}${known}${knownPort}${path.includes(MARK) ? '' : path}`, use)
+  if ('refused' in reading) return reading
+  const isLocal = !host.includes(MARK) && reading.url.isLocal
+  return { unsupported: null, url: { ...reading.url, text, isLocal, isPartial: true } }
 }
 
 /** As {@link readUrl}, but also refuses URLs that this package does not support, such as those with a user name. */

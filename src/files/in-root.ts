@@ -3,8 +3,8 @@
  * that root, also while its owner replaces folders and files.
  */
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, open, readlink, realpath, stat } from 'node:fs/promises'
-import { dirname, join, sep } from 'node:path'
+import { type FileHandle, lstat, open, readdir, readlink, realpath, stat } from 'node:fs/promises'
+import { join, sep } from 'node:path'
 import { systemCode } from './write-failed.js'
 
 /** A path of this machine, or a path below the root of another one. */
@@ -20,16 +20,12 @@ export function hostPathText(path: HostPath): string {
   return typeof path === 'string' ? path : join(path.root, path.path)
 }
 
-/** A folder on the way to a file, or the file. `path` begins at the root, and has no links. */
-export interface Passed {
-  readonly path: string
-  readonly stats: Stats
-}
-
 export interface FoundFile {
   readonly stats: Stats
   /** Opens what was found, for reading. It does not wait for a FIFO or a device. The caller closes it. */
   readonly open: () => Promise<FileHandle>
+  /** The names in a folder. */
+  readonly names: () => Promise<string[]>
 }
 
 /** The limit of Linux for one path (path_resolution(7)). */
@@ -41,36 +37,36 @@ const MAX_NAMES = 256
 export async function useHostFile<T>(path: HostPath, use: (found: FoundFile) => Promise<T>): Promise<T> {
   if (typeof path !== 'string') return useInRoot(path, use)
   // Without O_NONBLOCK, opening a FIFO waits for a writer. On Windows the constant is undefined and counts as 0.
-  return use({ stats: await stat(path), open: () => open(path, O_RDONLY | O_NONBLOCK) })
+  return use({
+    stats: await stat(path),
+    open: () => open(path, O_RDONLY | O_NONBLOCK),
+    names: () => readdir(path),
+  })
 }
 
-/**
- * The folders that a process passes on its way to a file, and the file. What cannot be found is not in the result: `file` is
- * then null.
- */
-export async function passedBy(path: HostPath): Promise<{ folders: readonly Passed[]; file: Passed | null }> {
-  const passed: Passed[] = []
+/** Whether there is a regular file; null if there is nothing, or it may not be seen. */
+export async function isHostFile(path: HostPath): Promise<boolean | null> {
   try {
-    if (typeof path !== 'string') await useInRoot(path, () => Promise.resolve(), { passed })
-    else for (const each of pathsOf(path)) passed.push({ path: each, stats: await stat(each) })
+    return await useHostFile(path, ({ stats }) => Promise.resolve(stats.isFile()))
   } catch (error) {
     if (systemCode(error) === null) throw error
-    return { folders: passed, file: null }
+    return null
   }
-  const file = passed.at(-1) ?? null
-  return { folders: passed.slice(0, -1), file }
 }
 
-function pathsOf(path: string): string[] {
-  const folder = dirname(path)
-  return folder === path ? [path] : [...pathsOf(folder), path]
+/** The names in a folder; null if there is no such folder, or it may not be read. */
+export async function hostFolder(path: HostPath): Promise<string[] | null> {
+  try {
+    return await useHostFile(path, ({ names }) => names())
+  } catch (error) {
+    if (systemCode(error) === null) throw error
+    return null
+  }
 }
 
 interface WalkOptions {
   /** Whether to open folders by their descriptors. Default: whether that works here. */
   readonly hasDescriptors?: boolean
-  /** Each folder on the way is appended, and the file. */
-  readonly passed?: Passed[]
 }
 
 /**
@@ -85,12 +81,12 @@ interface WalkOptions {
 export async function useInRoot<T>(
   { root, path }: InRoot,
   use: (found: FoundFile) => Promise<T>,
-  { hasDescriptors, passed = [] }: WalkOptions = {},
+  { hasDescriptors }: WalkOptions = {},
 ): Promise<T> {
   const top = await openRoot(root, hasDescriptors)
   const opened = [top]
   try {
-    return await use(await walk(top, path, opened, passed))
+    return await use(await walk(top, path, opened))
   } finally {
     await Promise.all(opened.map((each) => each.close()))
   }
@@ -104,14 +100,15 @@ interface Entry {
   /** An entry of this directory. */
   readonly child: (name: string) => Promise<Entry>
   readonly open: () => Promise<FileHandle>
+  readonly names: () => Promise<string[]>
   readonly close: () => Promise<void>
 }
 
 /** @param opened Each entry that must be closed is appended. */
-async function walk(top: Entry, path: string, opened: Entry[], passed: Passed[]): Promise<Entry> {
+async function walk(top: Entry, path: string, opened: Entry[]): Promise<Entry> {
   const left = path.split(SEPARATOR).reverse()
-  const above: { path: string; entry: Entry }[] = []
-  let here = { path: '', entry: top }
+  const above: Entry[] = []
+  let here = top
   let links = 0
   for (let names = 0; left.length > 0;) {
     const name = left.pop() ?? ''
@@ -122,20 +119,19 @@ async function walk(top: Entry, path: string, opened: Entry[], passed: Passed[])
       here = above.pop() ?? here
       continue
     }
-    const entry = await here.entry.child(name)
+    const entry = await here.child(name)
     opened.push(entry)
-    const { stats, target } = entry
+    const { target } = entry
     if (target === null) {
       above.push(here)
-      here = { path: `${here.path}/${name}`, entry }
-      passed.push({ path: here.path, stats })
+      here = entry
       continue
     }
     if (++links > MAX_LINKS) throw failure('ELOOP', path)
     if (SEPARATOR.test(target.slice(0, 1))) here = above.splice(0)[0] ?? here
     left.push(...target.split(SEPARATOR).reverse())
   }
-  return here.entry
+  return here
 }
 
 const SEPARATOR = sep === '/' ? /\// : /[\\/]/
@@ -185,6 +181,7 @@ async function descriptorEntry(handle: FileHandle, link: string | null): Promise
         return descriptorEntry(await open(path, O_PATH | O_NOFOLLOW), path)
       },
       open: async () => open(descriptorPath(handle), O_RDONLY | O_NONBLOCK),
+      names: async () => readdir(descriptorPath(handle)),
       close: async () => handle.close(),
     }
   } catch (error) {
@@ -201,6 +198,7 @@ async function pathEntry(path: string, top: string): Promise<Entry> {
     target: stats.isSymbolicLink() ? await readlink(path) : null,
     child: async (name) => pathEntry(join(path, name), top),
     open: async () => openUnmoved(path, top),
+    names: async () => readdir(path),
     close: () => Promise.resolve(),
   }
 }

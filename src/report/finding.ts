@@ -80,12 +80,51 @@ export interface FailedReport {
 /** The result of a check: all findings, not only the first. */
 export type Report = PassedReport | FailedReport
 
+/**
+ * Why a part of a configuration was not checked:
+ *
+ * - `template`: a line or a placeholder of a template. `variable`: a variable without a value in the input.
+ * - `flag-list`: flags that a variable holds, as in `etcd $OPTS`.
+ * - `file-absent`: a file, a ConfigMap or a Secret that was not there to be read. `env-from`: variables of one.
+ * - `image`: an image whose entrypoint adds options. `script`: a script around the command.
+ * - `drop-ins`: files that change a systemd unit. `document`: a document of a YAML file that no reader understands.
+ * - `limit`: more than a limit of this package.
+ */
+export type UncheckedKind =
+  | 'template'
+  | 'variable'
+  | 'flag-list'
+  | 'file-absent'
+  | 'env-from'
+  | 'image'
+  | 'script'
+  | 'drop-ins'
+  | 'document'
+  | 'limit'
+
+/** A part of a configuration that was not checked. */
+export interface Unchecked {
+  place: FindingPlace
+  kind: UncheckedKind
+  /** What was not checked, and what would let it be checked, in one or two sentences. */
+  message: string
+  /** The findings that it may hide. */
+  codes: readonly FindingCode[] | 'all'
+}
+
 /** A finding that is accepted with a reason. `ok` ignores it. */
 export interface SuppressedFinding {
   finding: Finding
   reason: string
   /** The comment that suppresses it; null if an option of the call does. */
   by: FindingPlace | null
+}
+
+/** A part that is accepted as not checked, with a reason. `complete` ignores it. */
+export interface SuppressedUnchecked {
+  unchecked: Unchecked
+  reason: string
+  by: null
 }
 
 /** The properties that `formatReport` needs. */
@@ -95,7 +134,12 @@ export interface AnyReport {
   readonly checkedAt?: Date | string | undefined
   readonly path?: readonly CertificateRef[] | null | undefined
   readonly findings: readonly Finding[]
-  readonly suppressed?: readonly SuppressedFinding[] | undefined
+  readonly suppressed?: readonly (SuppressedFinding | SuppressedUnchecked)[] | undefined
+  /** The member of the cluster that it is about; null if it has no name. */
+  readonly member?: string | null | undefined
+  /** Whether everything was checked. Default: true. */
+  readonly complete?: boolean | undefined
+  readonly unchecked?: readonly Unchecked[] | undefined
 }
 
 /** Some rows of the catalogue, by code. */

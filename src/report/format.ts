@@ -1,7 +1,7 @@
 /** Reports as plain text for terminals, screen readers and logs. */
 import { checkOptions, checkReturned, optionInvalid } from './option-error.js'
 import { placed } from './catalogue/place.js'
-import type { AnyReport, CertificateRef, Finding } from './finding.js'
+import type { AnyReport, CertificateRef, Finding, FindingPlace } from './finding.js'
 import { printable } from './printable.js'
 import { SEVERITIES, type Severity, worstFirst } from './row.js'
 
@@ -39,17 +39,30 @@ interface Printer {
 
 /**
  * Returns a report as text: the result and the number of findings, every error with its remedy, the path from the trust
- * anchor to the leaf as a tree, and every warning and info. There is no newline at the end.
+ * anchor to the leaf as a tree, every warning and info, and what was not checked. Several reports follow each other, each
+ * under the name of its member. There is no newline at the end.
  *
  * The text may change in any release; programs read `report.findings`.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not a report, an unknown option, or a `width` that is not a number.
  */
-export function formatReport(report: AnyReport, options: FormatOptions = {}): string {
-  checkReturned('report', report, 'findings', 'a report, such as validateCredentials returns')
+export function formatReport(report: AnyReport | readonly AnyReport[], options: FormatOptions = {}): string {
+  const reports: readonly unknown[] = Array.isArray(report) ? report : [report]
+  if (reports.length === 0) throw optionInvalid('report', 'must have at least one report')
+  for (const each of reports) checkReturned('report', each, 'findings', 'a report, such as validateCredentials returns')
   checkOptions('format', options, ['color', 'width', 'oneLine'])
-  const { color = false, width = DEFAULT_WIDTH } = options
+  const { width = DEFAULT_WIDTH } = options
   if (typeof width !== 'number' || Number.isNaN(width)) throw optionInvalid('format.width', 'must be a number')
+  return (reports as readonly AnyReport[])
+    .map((each) => formatOne(each, { ...options, width }, reports.length > 1))
+    .join(options.oneLine === true ? ' | ' : '\n\n')
+}
+
+function formatOne(
+  report: AnyReport,
+  { color = false, width, oneLine }: FormatOptions & { readonly width: number },
+  isOneOfSeveral: boolean,
+): string {
   const printed = new Set<string>()
   const printer: Printer = {
     width: Math.max(MIN_WIDTH, Math.floor(width)),
@@ -57,15 +70,17 @@ export function formatReport(report: AnyReport, options: FormatOptions = {}): st
     isFirst: (text) => printed.size < printed.add(text).size,
   }
   const findings = worstFirst(report.findings)
-  if (options.oneLine === true) return logLine(report, findings, printer)
+  const name = isOneOfSeveral ? `${printable(report.member ?? 'a member without a name')}: ` : ''
+  if (oneLine === true) return logLine(name, report, findings, printer)
   const errors = findings.filter(({ severity }) => severity === 'error')
   // Next to errors, warnings and infos omit their certificate: the path shows its file.
   const isBrief = errors.length > 0 && (report.path ?? []).length > 0
   const blocks = [
-    [headLine(report, findings, printer)],
+    [headLine(name, report, findings, printer)],
     ...errors.map((each) => findingBlock(each, printer, false)),
     pathTree(report, printer),
     ...findings.slice(errors.length).map((each) => findingBlock(each, printer, isBrief)),
+    uncheckedBlock(report, printer),
     suppressedBlock(report, printer),
   ]
   return blocks
@@ -76,16 +91,20 @@ export function formatReport(report: AnyReport, options: FormatOptions = {}): st
 
 /** `Failed as of 2026-03-01 12:00:00 UTC: 1 error, 2 warnings`, in one line or wrapped. */
 function headLine(
-  { ok, checkedAt, suppressed = [] }: AnyReport,
+  name: string,
+  { ok, checkedAt, suppressed = [], complete = true, unchecked = [] }: AnyReport,
   findings: readonly Finding[],
   { width, paint }: Pick<Printer, 'width' | 'paint'>,
 ): string {
-  const result = ok ? 'Passed' : 'Failed'
+  const result = !ok ? 'Failed' : complete ? 'Passed' : 'Not completely checked'
   const date = checkedAt === undefined ? '' : ` as of ${dateText(new Date(checkedAt))}`
-  const more = suppressed.length === 0 ? '' : `, ${String(suppressed.length)} suppressed`
-  const text = `${result}${date}: ${count(findings) || 'no findings'}${more}`
+  const more = [
+    ...(unchecked.length === 0 ? [] : [`, ${String(unchecked.length)} not checked`]),
+    ...(suppressed.length === 0 ? [] : [`, ${String(suppressed.length)} suppressed`]),
+  ].join('')
+  const text = `${name}${result}${date}: ${count(findings) || 'no findings'}${more}`
   const lines = wrapText(text, { width, first: '', rest: '  ' }).join('\n')
-  return ok ? lines : `${paint('error', result)}${lines.slice(result.length)}`
+  return ok ? lines : lines.replace(result, () => paint('error', result))
 }
 
 function dateText(date: Date): string {
@@ -152,8 +171,12 @@ function shortened(texts: readonly string[]): string[] {
   return more > 0 ? [...texts.slice(0, MOST_LISTED), `and ${String(more)} more`] : [...texts]
 }
 
+interface Placeable extends Pick<Finding, 'message' | 'certificate'> {
+  readonly place?: FindingPlace | undefined
+}
+
 /** The place in the configuration; empty if the message or the certificate names it already. */
-function placeOf({ place, message, certificate }: Finding): string[] {
+function placeOf({ place, message, certificate }: Placeable): string[] {
   if (place === undefined || place.line === null) return []
   const at = printable(placed({ ...place, option: place.option ?? 'the configuration' }))
   return message.includes(at) || certificate?.origin.includes(at) === true ? [] : [at]
@@ -169,16 +192,33 @@ function refusalLines({ refusals }: Finding, { width, isFirst }: Printer): strin
 /** The suppressed findings, one paragraph each. They are printed because `ok` ignores them. */
 function suppressedBlock({ suppressed = [] }: AnyReport, { width, paint }: Printer): string[] {
   if (suppressed.length === 0) return []
-  const lines = suppressed.flatMap(({ finding, reason }) => {
-    const at = placeOf({ ...finding, message: '' }).map((each) => ` at ${each}`)
-    const text = `${finding.severity} ${printable(finding.code)}${at.join('')}: ${printable(reason)}`
-    return wrapText(text, { width, first: '  ', rest: '    ' })
+  const lines = suppressed.flatMap((each) => {
+    const text =
+      'finding' in each
+        ? `${each.finding.severity} ${printable(each.finding.code)}${atPlace(each.finding.place)}`
+        : `not checked, ${each.unchecked.kind}${atPlace(each.unchecked.place)}`
+    return wrapText(`${text}: ${printable(each.reason)}`, { width, first: '  ', rest: '    ' })
   })
   return [paint('strong', 'Suppressed:'), ...lines]
 }
 
+function atPlace(place: FindingPlace | undefined): string {
+  return placeOf({ place, message: '', certificate: null })
+    .map((each) => ` at ${each}`)
+    .join('')
+}
+
+/** What was not checked, one paragraph each. */
+function uncheckedBlock({ unchecked = [] }: AnyReport, { width, paint }: Printer): string[] {
+  if (unchecked.length === 0) return []
+  const lines = unchecked.flatMap(({ kind, place, message }) =>
+    wrapText(`${kind}${atPlace(place)}: ${printable(message)}`, { width, first: '  ', rest: '    ' }),
+  )
+  return [paint('strong', 'Not checked:'), ...lines]
+}
+
 /** Omits infos, which would fill every log line. */
-function logLine(report: AnyReport, findings: readonly Finding[], printer: Printer): string {
+function logLine(name: string, report: AnyReport, findings: readonly Finding[], printer: Printer): string {
   const shown = findings
     .filter(({ severity }) => severity !== 'info')
     .map((each) => {
@@ -188,7 +228,7 @@ function logLine(report: AnyReport, findings: readonly Finding[], printer: Print
       const also = each.repeats === undefined ? '' : ` Also: ${String(each.repeats.length)} more certificates.`
       return `${code}${about}: ${printable(each.message)}${at.join('')}${also} Fix: ${printable(each.remedy)}`
     })
-  return [headLine(report, findings, { ...printer, width: Infinity }), ...shown].join(' | ')
+  return [headLine(name, report, findings, { ...printer, width: Infinity }), ...shown].join(' | ')
 }
 
 function describeCertificate(ref: CertificateRef): string {

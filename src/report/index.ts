@@ -19,6 +19,9 @@ export type {
   Report,
   Severity,
   SuppressedFinding,
+  SuppressedUnchecked,
+  Unchecked,
+  UncheckedKind,
 } from './finding.js'
 export { formatReport } from './format.js'
 export type { FormatOptions } from './format.js'

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { lintEtcdConfig, type ConfigInput } from '../../src/config/index.js'
+import { type ConfigInput } from '../../src/config/index.js'
+import { lintOne } from '../support/lint-one.js'
 import {
   CONFIG_FORMS,
   type EtcdOptionRow,
@@ -71,7 +72,7 @@ async function etcd(...args: string[]): Promise<{ code: number | string; text: s
 
 /** The options of which we say that etcd refuses them. */
 async function errorsOf(config: ConfigInput): Promise<string[]> {
-  const { findings } = await lintEtcdConfig(config, { readFiles: false, version: INSTALLED })
+  const { findings } = await lintOne(config, { readFiles: false, version: INSTALLED })
   return findings.flatMap(({ severity, details }) =>
     severity === 'error' && 'option' in details ? [details.option] : [],
   )

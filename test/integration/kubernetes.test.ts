@@ -16,9 +16,9 @@ import {
   fromKubeApiserver,
   kubeadmExternalEtcd,
   kubeApiserverFlags,
-  lintEtcdConfig,
   type EtcdAccess,
 } from '../../src/config/index.js'
+import { lintOne } from '../support/lint-one.js'
 import { type EtcdProcess, startEtcdProcess } from '../support/etcd-process.js'
 import { exampleManifests } from '../support/kubernetes-examples.js'
 import { heldPorts } from '../support/ports.js'
@@ -118,13 +118,13 @@ it('a static pod is an etcd whose probes answer, and of which the lint has nothi
   expect(await probe('livenessProbe')).toBe(200)
   expect(await probe('readinessProbe')).toBe(200)
   expect(etcd.log()).not.toMatch(/"level":"fatal"/)
-  const report = await lintEtcdConfig({ manifest }, { root: node, version: '3.5.16' })
+  const report = await lintOne({ manifest }, { root: node, version: '3.5.16' })
   expect(report.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
-  const running = await lintEtcdConfig({ file: `/proc/${String(etcd.pid)}/cmdline` }, { version: '3.5.16' })
+  const running = await lintOne({ file: `/proc/${String(etcd.pid)}/cmdline` }, { version: '3.5.16' })
   expect(running.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
   // The same file by file: one that is not there is reported.
   rmSync(onNode(`${PKI}/etcd/peer.key`))
-  const without = await lintEtcdConfig({ manifest }, { root: node })
+  const without = await lintOne({ manifest }, { root: node })
   expect(without.findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)).toEqual([
     'file/missing',
   ])

@@ -1,7 +1,7 @@
 /** A member that the lint checks and that a real etcd is started with: what is reported of one is done by the other. */
 import { dirname } from 'node:path'
 import { beforeAll, beforeEach, expect } from 'vitest'
-import { lintEtcdConfig } from '../../src/config/lint/lint.js'
+import { lintOne } from './lint-one.js'
 import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
@@ -16,7 +16,7 @@ import { isSaid } from './refusal-words.js'
 
 /** Findings for the etcd that is installed; of several of one code, an error counts. */
 export async function lint(config: ConfigInput): Promise<Finding[]> {
-  const { findings } = await lintEtcdConfig(config, { version: INSTALLED })
+  const { findings } = await lintOne(config, { version: INSTALLED })
   return findings.toSorted((a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'))
 }
 

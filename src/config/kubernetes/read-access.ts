@@ -9,7 +9,7 @@ import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { configInvalid, finding, withoutPlace } from '../finding.js'
 import { isManifest, podsOf } from '../read/manifest.js'
-import { mountsOf, withObjects } from '../read/pod-volumes.js'
+import { mountsOf, withObjects } from '../read/mounts.js'
 import { type Mount, mountOf } from '../read/read-option.js'
 import { type ConfigText, decodeText, MAX_CONFIG_BYTES, type PlaceOf, placesIn, refuseText } from '../read/text.js'
 import { processTokens, splitTokens, type Token, tokenAt } from '../read/tokenizer.js'
@@ -174,7 +174,7 @@ function access(origin: Origin, read: ReadAccess, file: string | null, root: str
     if (named === undefined || named.text === '') findings.push(missing(origin[role]))
     else if (named.path !== null) paths[role] = onNode(named.path, root)
     else {
-      findings.push(finding('config/volume-invalid', { ...named.place, kind: 'not on the host', names: [named.text] }))
+      findings.push(finding('config/volume-invalid', { ...named.place, names: [named.text] }))
     }
   }
   if (findings.length > 0 || first === undefined) throw refused(origin, findings)

@@ -16,7 +16,14 @@ const isSameCertificate = (a: Finding, b: Finding): boolean =>
   isSameCertificateFile(a, b) && a.certificate?.fingerprint256 === b.certificate?.fingerprint256
 
 const LINKS: readonly Link[] = [
-  [/^config\/volume-invalid/, /^config\/not-checked configuration file$/, isSamePlace],
+  // The option that was meant is not set.
+  [/^config\/(?:option-unknown|option-ignored|protection-ignored)/, /^config\//, isAboutMeant],
+  // The value is wrong because of how it is written.
+  [
+    /^config\/(?:not-expanded|comment-in-value|space-in-list|quotes-in-value|value-type)/,
+    /^config\/(?:url-invalid|value-invalid|cipher-suites-unfit)|^file\//,
+    isSamePlace,
+  ],
   // The arguments up to the missing quote are missing, or are part of a value.
   [/^config\/line-broken quote$/, /^config\/(?:argument-misplaced|url-invalid|option-needs)/, isSameConfigFile],
   [/^config\/argument-misplaced left over$/, /^config\/url-invalid/, isSamePlace],
@@ -92,6 +99,21 @@ function nameOf({ code, details }: Finding): string {
   return 'kind' in details && typeof details.kind === 'string' ? `${code} ${details.kind}` : code
 }
 
+/** Whether the consequence is about the option that a misspelt name stands for, or about its block. */
+function isAboutMeant(cause: Finding, consequence: Finding): boolean {
+  const { details } = cause
+  const given = ['nearest', 'belongs'].flatMap((key) =>
+    Object.hasOwn(details, key) ? [Reflect.get(details, key) as unknown] : [],
+  )
+  const keys = 'keys' in details ? details.keys : []
+  const meant = [...given, ...keys].filter((each) => typeof each === 'string')
+  const needs = 'needs' in consequence.details ? consequence.details.needs : []
+  const about = [...optionsOf(consequence), ...needs]
+  const [block = ''] = meant[0]?.split('.') ?? []
+  const isAutoTls = consequence.code === 'config/auto-tls' && about.some((option) => option === `${block}.auto-tls`)
+  return isAutoTls || about.some((option) => meant.some((each) => option === each || option.startsWith(`${each}.`)))
+}
+
 /** The option of a finding, and the option of another member that it names. */
 function optionsOf({ details, place }: Finding): string[] {
   const named = [
@@ -132,7 +154,8 @@ function repeatKey({ code, details, place, severity }: Finding): string | null {
     case 'config/not-expanded':
       return keyOf(details.names, details.kind)
     case 'config/protection-ignored': {
-      const [block, key] = details.kind === 'nested keys' ? [] : (details.belongs?.split('.') ?? [])
+      const [block, key] =
+        details.kind === 'nested keys' ? [] : ((details.belongs ?? details.nearest)?.split('.') ?? [])
       return key === undefined ? null : keyOf(block)
     }
     case 'file/missing':

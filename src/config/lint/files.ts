@@ -4,11 +4,11 @@ import type { Credentials } from '../../credentials/credentials.js'
 import { rows as materialRows } from '../../credentials/finding.js'
 import { fileInput } from '../../credentials/load-inputs.js'
 import { type Input, openInput, readCertificates, readCrls } from '../../credentials/parse-input.js'
-import { hostPathText } from '../../files/in-root.js'
+import { hostPathText, isHostFile } from '../../files/in-root.js'
 import { type CrlFlaw, hidesBlocks, type PemWithoutBlocks } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { type MaterialRole, placed } from '../../report/catalogue/place.js'
-import { type Finding, type FindingCode, type FindingDetails, reworded } from '../../report/finding.js'
+import { type Finding, type FindingCode, type FindingDetails, reworded, type Unchecked } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
 import type { CatalogueRow } from '../../report/row.js'
 import { unreadableAnchors } from '../../validate/checks/check-unused.js'
@@ -23,11 +23,9 @@ import { ExtensionId } from '../../x509/extensions.js'
 import { readHost } from '../../x509/names.js'
 import { at, finding, rows } from '../finding.js'
 import type { ReadMember } from '../read/input.js'
-import type { Setting } from '../read/read-option.js'
+import { type Setting, uncheckedOf } from '../read/read-option.js'
 import { formatVersion } from '../tables/version.js'
-import { isReadableOnlyByOwnGroup, keyPermissions } from './key-permissions.js'
 import type { LintMember, LintSide } from './member.js'
-import { readTokenKeys } from './token-keys.js'
 
 export interface FileOptions {
   readonly at: Date
@@ -51,13 +49,13 @@ export interface SideFiles {
 export interface FilesReading {
   readonly client: SideFiles
   readonly peer: SideFiles
-  /** The beginning of the fingerprint of the key that verifies the tokens of users; null if it was not read. */
-  readonly tokenKey: string | null
   readonly findings: readonly Finding[]
+  /** Files that are not on this machine. */
+  readonly unchecked: readonly Unchecked[]
 }
 
 const NO_FILES: SideFiles = { serverChain: [], clientChain: [], anchors: [], crl: null }
-export const NOTHING_READ: FilesReading = { client: NO_FILES, peer: NO_FILES, tokenKey: null, findings: [] }
+export const NOTHING_READ: FilesReading = { client: NO_FILES, peer: NO_FILES, findings: [], unchecked: [] }
 
 /** Whether a finding is about the path to the CA. Etcd need not have the CA of its own server certificate; clients must. */
 function isAboutTrust({ code, details }: Finding): boolean {
@@ -76,13 +74,12 @@ function isAboutEncryption({ code, details }: Finding): boolean {
 }
 
 const ABOUT_GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing']
-const KEY_READABLE: FindingCode = 'file/key-readable-by-others'
 
 export async function readFiles(member: LintMember, read: ReadMember, options: FileOptions): Promise<FilesReading> {
   const reader = new FilesReader(member, read, options)
   const [client, peer] = [await reader.side(member.client), await reader.side(member.peer)]
-  const tokens = await readTokenKeys(member, read, options.root)
-  return { client, peer, tokenKey: tokens.fingerprint, findings: [...reader.findings(), ...tokens.findings] }
+  await reader.dataDirectory()
+  return { client, peer, findings: reader.findings(), unchecked: reader.unchecked }
 }
 
 interface PairFiles {
@@ -101,6 +98,7 @@ class FilesReader {
   /** Inputs in which Go may find no PEM block, by their origin. They are reported if the layout of the input hides blocks. */
   readonly #withoutBlocks = new Map<string, PemWithoutBlocks>()
   readonly #inputs = new Map<string, Input>()
+  readonly unchecked: Unchecked[] = []
 
   constructor(member: LintMember, read: ReadMember, options: FileOptions) {
     this.#member = member
@@ -113,6 +111,15 @@ class FilesReader {
     if (this.#smallKeys.size === 0) return this.#findings
     const { place } = this.#member.client.get('certFile')
     return [...this.#findings, finding('config/keys-beyond-2030', { ...place, subjects: [...this.#smallKeys] })]
+  }
+
+  /** Etcd does not start with a file in the place of its directory. */
+  async dataDirectory(): Promise<void> {
+    const { text, isSet, isUnresolved, place } = this.#member.server('dataDir')
+    const path = isSet && !isUnresolved ? this.#read.hostPath(text) : null
+    if (path === null || (await isHostFile(path)) !== true) return
+    const wants = 'a directory, and there is a file at this path'
+    this.#findings.push(finding('config/value-invalid', { ...place, kind: 'refused', value: text, wants }))
   }
 
   async side(side: LintSide): Promise<SideFiles> {
@@ -154,33 +161,18 @@ class FilesReader {
   async #pair(certFile: Setting, keyFile: Setting, ca: Input | null): Promise<PairFiles | null> {
     const [cert, key] = [await this.#input(certFile, 'cert'), await this.#input(keyFile, 'key')]
     if (cert === null || key === null) return null
-    const { root } = this.#options
-    const unreadable = await keyPermissions(keyFile, this.#read, root)
-    if (unreadable !== null) this.#addUnreadableKey(unreadable)
     const { credentials, findings } = assemble(
       { ca: ca ?? cert, cert, key, crl: null, passphrase: null },
       cert.place.origin,
     )
-    const isReadable = findings.some(({ code }) => code === KEY_READABLE)
-    const isOnlyOwnGroup = isReadable && (await isReadableOnlyByOwnGroup(keyFile, this.#read, root))
-    const reported = findings.filter(
-      ({ code }) =>
-        // Without a CA file, `assemble` received the certificate as the CA, so findings about CAs mean nothing.
-        (ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code)) && !(isOnlyOwnGroup && code === KEY_READABLE),
-    )
+    // Without a CA file, `assemble` received the certificate as the CA, so findings about CAs mean nothing.
+    const reported = findings.filter(({ code }) => ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code))
     // Etcd supports no encrypted keys, so the kind of encryption does not matter.
     if (reported.some(isAboutEncryption)) {
-      this.#add([finding('config/key-not-readable', { ...keyFile.place, kind: 'encrypted', path: keyFile.text })])
+      this.#add([finding('config/key-not-readable', { ...keyFile.place, path: keyFile.text })])
     }
     this.#add(reported.filter((each) => !isAboutEncryption(each)))
     return { credentials: ca === null ? null : credentials, chain: certificatesIn(cert) }
-  }
-
-  /** Reports one unreadable file or directory once, also if it affects the keys of both sides. */
-  #addUnreadableKey(unreadable: Finding): void {
-    const by = (each: Finding): string | null =>
-      each.code === 'config/key-not-readable' && 'onHost' in each.details ? each.details.onHost : null
-    if (!this.#findings.some((each) => by(each) !== null && by(each) === by(unreadable))) this.#add([unreadable])
   }
 
   #checkServing(side: LintSide, pair: PairFiles, anchors: readonly Certificate[]): void {
@@ -202,8 +194,9 @@ class FilesReader {
     this.#add(validateWithoutAnchors(pair.chain, validation))
     if (anchors.length > 0 && this.#isGatewayCertificate(side)) {
       const ca = side.get('trustedCaFile').place.option
-      const [issuer, top] = [leaf.issuer.toString(), (pair.chain.at(-1) ?? leaf).issuer.toString()]
-      const hasSameName = anchors.some(({ subject }) => [issuer, top].includes(subject.toString()))
+      const issuer = leaf.issuer.toString()
+      const top = topOf(pair.chain).issuer.toString()
+      const hasSameName = anchors.some(({ subject }) => subject.toString() === top)
       const kind = leaf.isSelfIssued ? 'self-signed' : hasSameName ? 'CA of the same name' : 'CA'
       const subject = leaf.subject.toString()
       this.#add([finding('config/gateway-refused', { ...cert.place, kind, path: cert.text, ca, subject, issuer })])
@@ -273,7 +266,11 @@ class FilesReader {
     if (!isSet || isUnresolved) return null
     const path = this.#read.hostPath(text)
     const given = path === null ? this.#read.givenText(text) : null
-    if (path === null && given === null) return null
+    if (path === null && given === null) {
+      const message = `${place.option} names ${text}, which is in the container and was not read. Lint it there, or put its Secret or ConfigMap into the same text.`
+      this.unchecked.push(uncheckedOf('file-absent', place, message, 'all'))
+      return null
+    }
     const key = `${role} ${path === null ? text : hostPathText(path)} ${place.option}`
     const named = { role, file: text, variable: placed(place), namedBy: placed(place) }
     const input =
@@ -420,6 +417,15 @@ function withFirstDerElement(input: Input): Input {
 
 function certificatesIn(input: Input): Certificate[] {
   return readCertificates(openInput(input)).certificates.map(({ certificate }) => certificate)
+}
+
+/** The last certificate of a chain that is connected to the leaf by names. */
+function topOf(chain: readonly Certificate[]): Certificate {
+  const [leaf, ...others] = chain
+  if (leaf === undefined) throw new Error('Unreachable: the caller has a leaf')
+  let top = leaf
+  for (const each of others) if (each.subject.toString() === top.issuer.toString()) top = each
+  return top
 }
 
 function hostsOf(side: LintSide, more: readonly string[]): string[] {

@@ -1,21 +1,22 @@
-/** Checks configurations: of one member, of all etcds that a text starts, or of all members of a cluster. */
+/** Checks configurations: of all etcds that an input starts, or of all members of a cluster. */
 import { resolve } from 'node:path'
-import type { Finding, FindingCode, SuppressedFinding } from '../../report/finding.js'
+import type { Finding, FindingCode, SuppressedFinding, SuppressedUnchecked, Unchecked } from '../../report/finding.js'
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
+import { printable } from '../../report/printable.js'
 import { makeReport, type Report } from '../../report/report.js'
 import { resolveContext } from '../../validate/context.js'
 import { classifyHosts } from '../../x509/names.js'
-import { type ConfigInput, type ReadMember, readMember, readMembers } from '../read/input.js'
-import { isUnresolved, MAX_MEMBERS } from '../read/text.js'
+import { type ConfigInput, type ReadMember, readMembers } from '../read/input.js'
+import { MAX_MEMBERS } from '../read/text.js'
+import type { GivenValues } from '../read/unknown.js'
 import { type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
 import { byCause } from './causes.js'
-import { type FileOptions, rewordForEtcd, NOTHING_READ, readFiles } from './files.js'
+import { type FileOptions, NOTHING_READ, readFiles, rewordForEtcd } from './files.js'
 import { LintMember } from './member.js'
-import { apply, rulesAbout } from './rule.js'
+import { apply } from './rule.js'
 import { type ClusterMember, clusterRules, nameOf } from './rules-cluster.js'
 import { fileRules } from './rules-files.js'
 import { memberRules } from './rules-options.js'
-import { runtimeRules } from './rules-runtime.js'
 import {
   checkIgnore,
   commentsOf,
@@ -23,13 +24,16 @@ import {
   type Ignored,
   suppress,
   type Suppression,
+  type UncheckedSuppression,
 } from './suppress.js'
+import { uncheckedValues } from './unchecked-values.js'
 
 /** How a configuration is checked. */
 export interface LintOptions {
   /**
-   * Whether to read and check the files that the configuration names: certificates, keys, CRLs, a configuration file
-   * and an EnvironmentFile. Default: true.
+   * Whether to read the files that the configuration names: certificates, keys, CRLs, a configuration file, files of variables
+   * and drop-ins of a unit. Default: true. With false, only a configuration file and files of variables that were not read
+   * make the report incomplete.
    */
   readFiles?: boolean | undefined
   /**
@@ -45,33 +49,39 @@ export interface LintOptions {
   /** Warn of certificates that end within this duration. Default: as {@link ValidateOptions.expiryWarning}. */
   expiryWarning?: string | undefined
   /**
-   * Findings to omit: codes of warnings and infos, or suppressions with a reason, also of errors. The report lists
-   * suppressed findings in `suppressed`. Default: none.
+   * What to accept: codes of warnings and infos, which are omitted; or suppressions with a reason, of findings, also of errors,
+   * and of what was not checked. The report lists these in `suppressed`. Default: none.
    */
-  ignore?: readonly (FindingCode | Suppression)[] | undefined
+  ignore?: readonly (FindingCode | Suppression | UncheckedSuppression)[] | undefined
   /**
-   * Whether comments in the file suppress findings: `# etcd-mtls-ignore CODE: reason` on its own line, for all findings
-   * of that code in that file. Set it to false for files that you do not trust. Default: true.
+   * Whether comments in the file suppress findings: `# etcd-mtls-ignore CODE: reason` on its own line, for all findings of that
+   * code in that file. Only for files that you trust: whoever writes the file can hide its errors. Default: false.
    */
   comments?: boolean | undefined
   /**
-   * Which etcd to lint if a manifest or a Compose file starts several: its service, its pod (`POD/CONTAINER` if a pod
-   * runs several), or its `--name`. Default: the only one.
+   * The values of variables that are not in the input, by their names: `{ POD_IP: '10.0.0.1' }`; of specifiers of systemd as
+   * `'%i'`; of expressions of a template by what is between the braces. Default: none.
    */
-  member?: string | undefined
+  variables?: Readonly<Record<string, string>> | undefined
   /** The directory where the disk of etcd's machine is mounted. Default: none. */
   root?: string | undefined
 }
 
-/** The report of a lint. `ok` ignores suppressed findings. */
+/** The report about one member. `ok` and `complete` ignore what is suppressed. */
 export type LintReport = Report & {
-  /** Suppressed findings, each with its reason. */
-  readonly suppressed: readonly SuppressedFinding[]
+  /** The name of the member, or of its pod or service; null if neither is known. */
+  readonly member: string | null
+  /** Whether everything was checked: nothing is in `unchecked`. */
+  readonly complete: boolean
+  /** What was not checked. A report without errors says nothing about it. */
+  readonly unchecked: readonly Unchecked[]
+  /** What is suppressed, each with its reason. */
+  readonly suppressed: readonly (SuppressedFinding | SuppressedUnchecked)[]
 }
 
 const OPTIONS = [
   ...(['readFiles', 'version', 'hosts', 'at', 'clockSkew', 'expiryWarning'] as const),
-  ...(['ignore', 'comments', 'member', 'root'] as const),
+  ...(['ignore', 'comments', 'variables', 'root'] as const),
 ]
 
 interface LintContext extends FileOptions {
@@ -79,50 +89,20 @@ interface LintContext extends FileOptions {
   readonly version: ParsedVersion | null
   readonly ignore: Ignored
   readonly comments: boolean
-  readonly member: string | null
+  readonly given: GivenValues
 }
 
 interface LintedMember extends ClusterMember {
   readonly findings: readonly Finding[]
+  readonly unchecked: readonly Unchecked[]
   readonly comments: readonly CommentSuppression[]
 }
 
 /** See `src/config/deferred.ts`, which loads this file at the first call. */
-export async function lintEtcdConfig(config: ConfigInput, options: LintOptions = {}): Promise<LintReport> {
-  const context = resolveLint(options)
-  const { findings, comments } = await lintMember(await readMember(config, context), context)
-  return lintReport(findings, comments, context)
-}
-
-export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
-  const context = resolveLint(options)
-  if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
-    throw valueInvalid('members', configs, `an array of 1 to ${String(MAX_MEMBERS)} configurations`)
-  }
-  const readings = await Promise.all(
-    configs.map((config: ConfigInput, i) => {
-      const place = `members[${String(i)}]`
-      return readMembers(config, context, place)
-    }),
-  )
-  const isCompared = readings.flat().length > 1
-  const linted = await Promise.all(
-    configs.map(({ file }: ConfigInput, i) =>
-      lintMembers(readings[i] ?? [], context, isCompared, (name) =>
-        file === undefined ? `"${name}" (members[${String(i)}])` : String(file),
-      ),
-    ),
-  )
-  const members = linted.flat()
-  const findings = [...members.flatMap((each) => each.findings), ...apply(clusterRules, { members, options: context })]
-  return lintReport(
-    byCause(findings),
-    members.flatMap(({ comments }) => comments),
-    context,
-  )
-}
-
-export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
+export async function lintEtcdConfig(
+  config: ConfigInput,
+  options: LintOptions = {},
+): Promise<[LintReport, ...LintReport[]]> {
   const context = resolveLint(options)
   const readings = await readMembers(config, context)
   const listed = readings.map((read) => {
@@ -136,10 +116,42 @@ export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions 
   const members = all.filter((each, i) => !isSeparateCluster(each, listed.toSpliced(i, 1).flat(), listed[i] ?? []))
   const clusterFindings = isCluster ? apply(clusterRules, { members, options: context }) : []
   const owners = clusterFindings.map((each) => all.find((member) => isAtOptionOf(each, member)) ?? all[0])
-  return all.map((each) => {
+  const [first, ...others] = all.map((each) => {
     const own = clusterFindings.filter((_, i) => owners[i] === each)
-    return lintReport(byCause([...each.findings, ...own]), each.comments, context)
+    return lintReport(labelOf(each), { ...each, findings: [...each.findings, ...own] }, context)
   })
+  if (first === undefined) throw new Error('Unreachable: an input has at least one reading')
+  return [first, ...others]
+}
+
+export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
+  const context = resolveLint(options)
+  if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
+    throw valueInvalid('members', configs, `an array of 1 to ${String(MAX_MEMBERS)} configurations`)
+  }
+  const readings = await Promise.all(
+    configs.map((config: ConfigInput, i) => readMembers(config, context, `members[${String(i)}]`)),
+  )
+  const isCompared = readings.flat().length > 1
+  const linted = await Promise.all(
+    configs.map(({ file }: ConfigInput, i) =>
+      lintMembers(readings[i] ?? [], context, isCompared, (name) =>
+        file === undefined ? `"${name}" (members[${String(i)}])` : String(file),
+      ),
+    ),
+  )
+  const members = linted.flat()
+  const findings = [...members.flatMap((each) => each.findings), ...apply(clusterRules, { members, options: context })]
+  const unchecked = members.flatMap((each) => each.unchecked)
+  const comments = members.flatMap((each) => each.comments)
+  return lintReport(null, { findings, unchecked, comments }, context)
+}
+
+/** The name that etcd has in the cluster, or of its pod or service. */
+function labelOf({ member, read }: LintedMember): string | null {
+  const name = member.server('name')
+  const label = name.isSet && !name.isUnresolved ? name.text : read.label
+  return label === null ? null : printable(label)
 }
 
 /** Whether a member starts a cluster of its own: its list names only itself, and no other list names it. */
@@ -156,15 +168,14 @@ function isAtOptionOf({ place }: Finding, { member }: LintedMember): boolean {
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 function resolveLint(options: LintOptions): LintContext {
   checkOptions('options', options, OPTIONS)
-  const { readFiles = true, comments = true, version, hosts = [], clockSkew, expiryWarning, ignore = [] } = options
-  const { member, root } = options
+  const { readFiles = true, comments = false, version, hosts = [], clockSkew, expiryWarning, ignore = [] } = options
+  const { variables = {}, root } = options
   if (typeof readFiles !== 'boolean') throw valueInvalid('readFiles', readFiles, 'true or false')
   if (typeof comments !== 'boolean') throw valueInvalid('comments', comments, 'true or false')
   if (root !== undefined && (typeof root !== 'string' || root === ''))
     throw textInvalid('root', root, 'the path of a directory')
-  if (member !== undefined && (typeof member !== 'string' || member === '')) {
-    throw textInvalid('member', member, 'the name of a member')
-  }
+  if (!isRecordOfTexts(variables))
+    throw valueInvalid('variables', variables, 'an object of strings, by the names of variables')
   classifyHosts(hosts)
   const { at } = resolveContext({ usage: 'server', at: options.at, clockSkew, expiryWarning })
   const parsed = version === undefined ? null : readVersion(version, 'version')
@@ -175,10 +186,15 @@ function resolveLint(options: LintOptions): LintContext {
     at,
     clockSkew,
     expiryWarning,
-    member: member ?? null,
+    given: { ...variables },
     root: root === undefined ? null : resolve(root),
   }
   return { ...shared, version: parsed, ignore: checkIgnore(ignore) }
+}
+
+function isRecordOfTexts(value: unknown): value is Record<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.values(value).every((each) => typeof each === 'string')
 }
 
 async function lintMembers(
@@ -203,13 +219,12 @@ async function lintMember(read: ReadMember, context: LintContext, isCompared = f
   const findings = [
     ...read.findings.filter((each) => !isIgnoredType(each, member)),
     ...apply(memberRules, member),
-    ...apply([unresolvedValues], read),
     ...files.findings,
     ...apply(fileRules, { member, files, isCompared, options: context }),
-    ...apply(runtimeRules, { member, read, readsFiles: context.readFiles }),
   ].map((each) => rewordForEtcd(each, read))
   const comments = context.comments ? commentsOf(read.texts) : []
-  return { member, files, read, label: '', findings: byCause(findings), comments }
+  const unchecked = [...read.unchecked, ...uncheckedValues(member), ...files.unchecked]
+  return { member, files, read, label: '', findings, unchecked, comments }
 }
 
 /** An option that this version ignores may have any type. */
@@ -219,25 +234,12 @@ function isIgnoredType({ code, details }: Finding, member: LintMember): boolean 
   return options.some((each) => each.place.option === details.option && !member.hasOption(each))
 }
 
-const unresolvedValues = rulesAbout((read: ReadMember) => [read])('config/not-checked', ({ settings, findings }) => {
-  const reported = findings.flatMap(({ code, place }) => (code === 'config/not-expanded' ? [place] : []))
-  return settings.all().flatMap((at) => {
-    const { text, place, form } = at
-    const isReported = reported.some(
-      (each) => each?.line === place.line && each.column === place.column && each.file === place.file,
-    )
-    if (!isUnresolved(text) || isReported) return []
-    // Etcd does not expand variables in its configuration file.
-    const kind = form === 'yaml' && /\$[({A-Za-z_]/.test(text) ? 'value of a file' : 'value'
-    return [{ at, kind, what: [text] }]
-  })
-})
-
 function lintReport(
-  findings: readonly Finding[],
-  comments: readonly CommentSuppression[],
+  member: string | null,
+  { findings, unchecked: all, comments }: Pick<LintedMember, 'findings' | 'unchecked' | 'comments'>,
   { at, ignore }: LintContext,
 ): LintReport {
-  const { kept, suppressed } = suppress(findings, ignore, comments)
-  return { ...makeReport({ checkedAt: at, path: null, findings: kept, ignore: ignore.codes }), suppressed }
+  const { kept, unchecked, suppressed } = suppress(byCause(findings), all, ignore, comments)
+  const report = makeReport({ checkedAt: at, path: null, findings: kept, ignore: ignore.codes })
+  return { ...report, member, complete: unchecked.length === 0, unchecked, suppressed }
 }

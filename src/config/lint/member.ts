@@ -2,7 +2,6 @@
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { ReadMember } from '../read/input.js'
 import type { PassthroughOption, ReadOption, RuntimeContext, Setting, Settings } from '../read/read-option.js'
-import { isUnresolved } from '../read/text.js'
 import {
   type ConfigForm,
   formAvailability,
@@ -13,7 +12,7 @@ import {
   type SideField,
 } from '../tables/options.js'
 import { availableIn, type ParsedVersion } from '../tables/version.js'
-import { type EtcdUrl, readUrl, type UrlUse } from '../url.js'
+import { type EtcdUrl, readPartialUrl, readUrl, type UrlUse } from '../url.js'
 
 export interface ServedUrl extends EtcdUrl {
   readonly setting: Setting
@@ -27,9 +26,14 @@ export function limitedEntries({ values, isWritten }: Setting): readonly string[
 
 export function urlsOf(setting: Setting, use: UrlUse): ServedUrl[] {
   return limitedEntries(setting).flatMap((text) => {
-    const url = setting.isUnresolvedEntry(text) ? null : acceptedUrl(text, use)
-    return url === null ? [] : [{ ...url, setting }]
+    const reading = readEntry(setting, text, use)
+    return reading === null || 'refused' in reading ? [] : [{ ...reading.url, setting }]
   })
+}
+
+/** A URL of a list, as far as it is known; null if its scheme is not. */
+export function readEntry(setting: Setting, text: string, use: UrlUse): ReturnType<typeof readPartialUrl> {
+  return setting.isUnresolvedEntry(text) ? readPartialUrl(text, setting.option?.unknown ?? [], use) : readUrl(text, use)
 }
 
 export function acceptedUrl(text: string, use: UrlUse = 'advertise'): EtcdUrl | null {
@@ -106,6 +110,7 @@ interface UsedOption {
   readonly text: string
   readonly form: ConfigForm
   readonly place: ConfigPlace
+  readonly isUnresolved: boolean
 }
 
 export class LintMember {
@@ -153,9 +158,13 @@ export class LintMember {
 
   /** The entries of the initial cluster, in their order. */
   get listed(): { name: string; url: string }[] {
-    return limitedEntries(this.server('initialCluster')).flatMap((entry) => {
+    const setting = this.server('initialCluster')
+    const references = setting.option?.unknown.filter((each) => each.includes('=')) ?? []
+    return limitedEntries(setting).flatMap((entry) => {
       const at = entry.indexOf('=')
-      return at === -1 ? [] : [{ name: entry.slice(0, at), url: entry.slice(at + 1).trim() }]
+      return at === -1 || references.some((each) => entry.includes(each))
+        ? []
+        : [{ name: entry.slice(0, at), url: entry.slice(at + 1).trim() }]
     })
   }
 
@@ -175,13 +184,13 @@ export class LintMember {
     const isUnset = option?.text === '' && !NOT_EMPTY[option.form].includes(flag)
     return option?.text === undefined || isUnset || !this.hasOption(option)
       ? undefined
-      : { text: option.text, form: option.form, place: option.place }
+      : { text: option.text, form: option.form, place: option.place, isUnresolved: option.unknown.length > 0 }
   }
 
-  /** As `used`, but undefined if the value has placeholders. */
+  /** As `used`, but undefined if the value is not known. */
   known(flag: string): UsedOption | undefined {
     const option = this.used(flag)
-    return option === undefined || this.isUnresolved(option.text) ? undefined : option
+    return option?.isUnresolved === true ? undefined : option
   }
 
   isOn(flag: string): boolean {
@@ -194,9 +203,5 @@ export class LintMember {
     if ('row' in each) return formAvailability(each.row, each.form, version) !== 'none'
     const spellings = passthroughSpellings(each.name, each.isNested === true ? 'flags' : each.form)
     return spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')
-  }
-
-  isUnresolved(text: string): boolean {
-    return !this.isWritten && isUnresolved(text)
   }
 }

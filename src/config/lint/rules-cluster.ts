@@ -2,13 +2,12 @@
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { ReadMember } from '../read/input.js'
-import { mountOf, type Setting } from '../read/read-option.js'
+import type { Setting } from '../read/read-option.js'
 import type { ServerField, SideField } from '../tables/options.js'
 import type { FileOptions, FilesReading } from './files.js'
 import type { LintMember } from './member.js'
 import { type Found, groupBy, rulesAbout } from './rule.js'
 import { chains, refusedByName } from './rules-files.js'
-import { dataDirectory } from './rules-runtime.js'
 import { ELECTION, HEARTBEAT, readTokenOptions } from './values.js'
 
 export interface ClusterMember {
@@ -71,12 +70,15 @@ function side(block: 'client' | 'peer', field: SideField): (member: LintMember) 
 }
 
 /** The value of a passthrough option in each member, or its default. */
-function passthroughsOf(members: Members, { name, defaultValue }: { name: string; defaultValue: string }): Value[] {
+function passthroughsOf(
+  members: Members,
+  { name, defaultValue }: { name: string; defaultValue: string },
+): (Value & { readonly isUnresolved: boolean })[] {
   return members.map((of) => {
     const option = of.member.others.findLast((each) => each.name === name)
     const { file } = of.member.server('name').place
     const place = option?.place ?? { option: name, file, line: null, column: null }
-    return { of, value: option?.text ?? defaultValue, place }
+    return { of, value: option?.text ?? defaultValue, place, isUnresolved: (option?.unknown.length ?? 0) > 0 }
   })
 }
 
@@ -171,24 +173,6 @@ export const clusterRules = [
       ...(lists.size === 1 ? differing('state', valuesOf(members, server('initialClusterState'))) : []),
     ]
   }),
-  // Two members cannot share a data directory: the second one waits for its lock.
-  all('config/data-not-kept', ({ members }) => {
-    const places = members.flatMap((of) => {
-      const { directory, mounts } = of.read.context
-      const path = dataDirectory(of.member)
-      const at = path === null ? null : mountOf(path, directory, mounts ?? [])
-      const shared = at?.mount.shared
-      return path === null || at === null || shared === undefined ? [] : [{ of, path, key: `${shared}/${at.rest}` }]
-    })
-    // Members of different texts run on different machines.
-    const groups = groupBy(places, ({ of }) => of.read.texts).flatMap(([, some]) => groupBy(some, ({ key }) => key))
-    return groups.flatMap(([, same]) => {
-      const [, second] = same
-      if (second === undefined) return []
-      const at = second.of.member.server('dataDir')
-      return [{ at, kind: 'shared' as const, path: second.path, by: labels(same.map(({ of }) => of)) }]
-    })
-  }),
   // A member reads its list only at its first start, so the list of an older member may lack one that joined later. If neither of
   // two lists has the other member, the member that joined later has a wrong list.
   complete('config/member-not-listed', (members) => {
@@ -275,16 +259,14 @@ export const clusterRules = [
       ),
     ),
   ]),
-  // Each member must verify the tokens of every other one. If a key was not read, only the signing methods are compared.
+  // Each member must verify the tokens of every other one. Their keys are not read.
   complete('config/members-differ', (members) => {
     const values = passthroughsOf(members, { name: 'auth-token', defaultValue: 'simple' })
-    const isRead = values.every(({ of, value }) => readTokenOptions(value) === null || of.files.tokenKey !== null)
     const tokens = values.map(({ of, place, value }) => {
       const method = readTokenOptions(value)?.get('sign-method')
-      const key = isRead ? ` and the key ${of.files.tokenKey ?? ''}` : ''
-      return { of, place, value: method === undefined ? 'simple' : `jwt with ${method}${key}` }
+      return { of, place, value: method === undefined ? 'simple' : `jwt with ${method}` }
     })
-    return !values.some(({ of, value }) => of.member.isUnresolved(value)) && differing('tokens', tokens)
+    return !values.some(({ isUnresolved }) => isUnresolved) && differing('tokens', tokens)
   }),
   all('config/member-not-trusted', ({ members, options }) => {
     const refusals = pairsOf(members).flatMap(([other, by]): Refusal[] => {

@@ -2,7 +2,6 @@
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { ReadOption } from '../read/read-option.js'
-import { isUnresolved } from '../read/text.js'
 import { cipherSuites } from '../tables/cipher-suites.js'
 import { optionKinds } from '../tables/kinds.js'
 import {
@@ -81,13 +80,18 @@ function ofOtherLines({ others, version }: LintMember) {
 /** Options that accept a list only in some releases. */
 function listsOf({ settings, version, isWritten }: LintMember) {
   return settings.all().flatMap((at) => {
-    const { row, form, text } = at
-    if (row.listSince === undefined || text === '' || isUnresolved(text) || isWritten) return []
+    const { row, form, text, unknown } = at
+    if (row.listSince === undefined || text === '' || unknown.length > 0 || isWritten) return []
     if (form === 'yaml' && version !== null && formAvailability(row, form, version) === 'none') return []
     const takesList = version === null ? 'all' : availableIn(version, row.listSince)
     return [{ at, takesList, since: [...row.listSince] }]
   })
 }
+
+/** The options whose values the lint checks, because they are about access. The renderer checks all. */
+const LINTED: ReadonlySet<string> = new Set([
+  ...['auth-token', 'bcrypt-cost', 'cors', 'proxy', 'self-signed-cert-validity'],
+])
 
 const optionRules = [
   member('config/value-invalid', (member) => {
@@ -96,7 +100,7 @@ const optionRules = [
       // Only an empty flag is a value. For strings and lists etcd then uses the default.
       const isUnset =
         at.text === '' && (at.form !== 'flags' || at.row.kind === 'tls-version' || at.isUnreadable === true)
-      const rule = isUnset || member.isUnresolved(at.text) ? undefined : optionKinds[at.row.kind].text
+      const rule = isUnset || at.unknown.length > 0 ? undefined : optionKinds[at.row.kind].text
       if (rule?.is(at.text) === false) found.push({ at, kind: 'refused', value: at.text, wants: rule.wants })
     }
     for (const [kind, table] of [
@@ -104,7 +108,7 @@ const optionRules = [
       ['not used', DEFAULTED],
     ] as const) {
       for (const [flag, check] of Object.entries(table)) {
-        const at = member.known(flag)
+        const at = member.isWritten || LINTED.has(flag) ? member.known(flag) : undefined
         const wants = at === undefined ? null : check(at.text, member, at.form)
         if (at !== undefined && wants !== null) found.push({ at, kind, value: at.text, wants })
       }
@@ -226,14 +230,15 @@ const optionRules = [
       .filter(({ text }) => text !== defaultValue)
     return first !== undefined && at !== undefined && { at, kind: 'ways to find members', other: first.place.option }
   }),
+  // Only for a configuration that is written: they have nothing to do with access.
   member('config/options-conflict', (member) =>
-    conflictingOptions(member).flatMap(([option, flag]) => {
+    (member.isWritten ? conflictingOptions(member) : []).flatMap(([option, flag]) => {
       const [at, other] = [member.used(option), member.used(flag)]
       return at === undefined || other === undefined ? [] : [{ at, kind: 'excluded', other: other.place.option }]
     }),
   ),
   member('config/option-needs', (member) =>
-    missingOptions(member).flatMap(([option, flag]) => {
+    (member.isWritten ? missingOptions(member) : []).flatMap(([option, flag]) => {
       const at = member.used(option)
       if (at === undefined) return []
       const missing = option === GATES ? flag : spelledLike(at.place.option, flag)
@@ -248,13 +253,13 @@ const optionRules = [
     const at = member.used(ELECTION.name) ?? member.used(HEARTBEAT.name)
     if (at === undefined || ![heartbeatText, electionText].every((text = '') => /^0*[1-9]\d*$/.test(text))) return null
     const [heartbeat, election] = [Number(heartbeatText), Number(electionText)]
-    return 5 * heartbeat > election && { at, heartbeat, election, least: 5 * heartbeat }
+    return member.isWritten && 5 * heartbeat > election && { at, heartbeat, election, least: 5 * heartbeat }
   }),
   member('config/option-dangerous', (member) =>
     Object.entries(DANGERS).flatMap(([flag, danger]) => {
       // Some options have the prefix `experimental-` up to 3.6.
       const at = member.known(flag) ?? member.known(`experimental-${flag}`)
-      const found = at === undefined ? null : danger(at.text, at.place.option, member)
+      const found = at === undefined ? null : danger(at.text, at.place.option)
       return at === undefined || found === null ? [] : [{ at, ...found }]
     }),
   ),

@@ -1,8 +1,17 @@
 /** Rules about the listen URLs and advertised URLs of a member, and about its list of members. */
 import { passthroughOptions } from '../tables/options.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
-import { readUrl, type UrlUse } from '../url.js'
-import { acceptedUrl, limitedEntries, type LintMember, type LintSide, type ServedUrl, urlsOf } from './member.js'
+import type { Setting } from '../read/read-option.js'
+import type { UrlUse } from '../url.js'
+import {
+  acceptedUrl,
+  limitedEntries,
+  type LintMember,
+  type LintSide,
+  readEntry,
+  type ServedUrl,
+  urlsOf,
+} from './member.js'
 import { type Found, rulesAbout } from './rule.js'
 
 const member = rulesAbout((member: LintMember) => [member])
@@ -12,9 +21,11 @@ const side = rulesAbout(({ sides }: LintMember) => sides)
 const SOCKETS_BY_PATH = ['3.5.10', '3.6.0'] as const
 
 /** Why a URL is refused; null if it is accepted. Unsupported URLs are refused only if they will be rendered. */
-function refusal(text: string, use: UrlUse, isWritten: boolean, version: ParsedVersion | null): string | null {
+function refusal(at: Setting, text: string, use: UrlUse, version: ParsedVersion | null): string | null {
+  const { isWritten } = at
   if (text === '' && !isWritten) return 'is empty: there is a comma without a URL before or after it'
-  const reading = readUrl(text, use)
+  const reading = readEntry(at, text, use)
+  if (reading === null) return null
   if ('refused' in reading) return reading.refused
   if (isWritten) return reading.unsupported
   const { host, port } = reading.url
@@ -24,9 +35,9 @@ function refusal(text: string, use: UrlUse, isWritten: boolean, version: ParsedV
     : null
 }
 
+/** The entries of the list, as far as they are known. */
 function listedIn({ settings, listed }: LintMember): { name: string; url: string }[] {
-  const { isSet, isUnresolved } = settings.server('initialCluster')
-  return isSet && !isUnresolved ? listed : []
+  return settings.server('initialCluster').isSet ? listed : []
 }
 
 /** The kind of the finding about a URL without TLS; null if absent. */
@@ -45,6 +56,7 @@ function plaintextKind(
 }
 
 function tlsUrlOnSamePort(url: ServedUrl, side: LintSide): ServedUrl | undefined {
+  if (url.isPartial) return undefined
   return side.listen.find((each) => each.isTls && each.host === url.host && each.port === url.port)
 }
 
@@ -60,7 +72,7 @@ function unreachable(
   listens: readonly ServedUrl[],
 ): Found<'config/advertise-unreachable'>['kind'] | null {
   const { member } = side
-  if (url.port === '') return null
+  if (url.port === '' || url.isPartial) return null
   if (url.isUnspecified) return 'wildcard'
   // The renderer refuses every plaintext URL with another finding.
   if (!url.isTls && listens.every(({ isTls }) => isTls)) return member.isWritten ? null : 'plaintext'
@@ -125,29 +137,27 @@ function addressOf({ host }: ServedUrl): string {
 
 export const urlRules = [
   member('config/url-invalid', (member) => {
-    const { client, peer, isWritten, version } = member
+    const { client, peer, version } = member
     const cluster = member.server('initialCluster')
     const ofClients = [client.get('listenUrls'), client.get('httpUrls')]
     const listen = [...ofClients, peer.get('listenUrls'), member.server('metricsUrls')]
     const refusals = [
-      ...listedIn(member).map(({ url }) => ({ at: cluster, url, reason: refusal(url, 'advertise', isWritten, null) })),
+      ...listedIn(member).map(({ url }) => ({ at: cluster, url, reason: refusal(cluster, url, 'advertise', null) })),
       ...[...listen, client.get('advertiseUrls'), peer.get('advertiseUrls')].flatMap((at) =>
         (at.isSet ? limitedEntries(at) : []).map((url) => {
           const use = listen.includes(at) ? 'listen' : 'advertise'
-          return { at, url, reason: refusal(url, use, isWritten, version) }
+          return { at, url, reason: refusal(at, url, use, version) }
         }),
       ),
     ]
-    return refusals.flatMap(({ at, url, reason }) =>
-      reason === null || at.isUnresolvedEntry(url) ? [] : [{ at, url, reason }],
-    )
+    return refusals.flatMap(({ at, url, reason }) => (reason === null ? [] : [{ at, url, reason }]))
   }),
   // A URL may be in the list only once (server/etcdserver/api/membership, pkg/types/urlsmap.go).
   member('config/url-repeated', (member) => {
     const at = member.server('initialCluster')
     const seen = new Map<string, string>()
     return listedIn(member).flatMap(({ name, url }) => {
-      if (!at.isUnresolvedEntry(url) && refusal(url, 'advertise', member.isWritten, null) !== null) return []
+      if (refusal(at, url, 'advertise', null) !== null) return []
       const before = seen.get(url)
       seen.set(url, name)
       return before === undefined ? [] : [{ at, kind: 'member list', url, by: [before, name] }]
@@ -216,8 +226,9 @@ export const urlRules = [
     return (
       (isWritten ? !peer.isPlaintext : peer.servesTls) &&
       listedIn(member).flatMap(({ name, url }) => {
-        const read = at.isUnresolvedEntry(url) ? null : acceptedUrl(url)
-        const isPlain = read !== null && !read.isTls && read.port !== ''
+        const reading = readEntry(at, url, 'advertise')
+        const isKnown = reading !== null && !('refused' in reading)
+        const isPlain = isKnown && !reading.url.isTls && reading.url.port !== ''
         return isPlain ? [{ at, kind: 'member list' as const, url, member: name }] : []
       })
     )
@@ -241,11 +252,16 @@ export const urlRules = [
   }),
   member('config/metrics-plaintext', (member) => {
     const at = member.server('metricsUrls')
-    // The kubelet has no client certificate and cannot reach a loopback address of the pod.
-    const isProbed = member.context.probes?.some(({ by, kind }) => by === 'kubelet' && kind !== 'tcp') ?? false
     const open = urlsOf(at, 'listen').filter(({ port, isTls, isLocal }) => port !== '' && !isTls && !isLocal)
-    return open.map(({ text }) => ({ at, url: text, isProbed }))
+    return open.map(({ text }) => ({ at, url: text }))
   }),
+  // The kubelet presents no certificate.
+  member('config/probe-unanswered', ({ client, context: { probes = [] } }) =>
+    probes.flatMap(({ port, place }) => {
+      const url = client.listen.find((each) => each.isTls && each.port === port)
+      return url === undefined || !client.requiresCertificates ? [] : [{ at: { place }, url: url.text }]
+    }),
+  ),
   member('config/metrics-address-check', (member) => {
     const at = member.server('metricsUrls')
     const tls = urlsOf(at, 'listen').filter(({ isTls, port }) => isTls && port !== '')
@@ -268,7 +284,7 @@ export const urlRules = [
       ...client.listen.map((url) => ({ url, of: url.setting.row.field ?? 'client' })),
       ...peer.listen.map((url) => ({ url, of: 'peer' })),
       ...urlsOf(settings.server('metricsUrls'), 'listen').map((url) => ({ url, of: 'metrics' })),
-    ].filter(({ url }) => url.port !== '' && url.port !== '0' && url.setting.isSet)
+    ].filter(({ url }) => url.port !== '' && url.port !== '0' && url.setting.isSet && !url.isPartial)
     return all.flatMap(({ url, of }, i) => {
       const other = all.slice(0, i).find((each) => {
         if (each.url.port !== url.port) return false

@@ -1,7 +1,15 @@
 /** Suppresses findings: by the option `ignore`, or by a comment in the configuration. */
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type { Finding, FindingCode, FindingPlace, SuppressedFinding } from '../../report/finding.js'
+import type {
+  Finding,
+  FindingCode,
+  FindingPlace,
+  SuppressedFinding,
+  SuppressedUnchecked,
+  Unchecked,
+  UncheckedKind,
+} from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
 import { isIgnorable } from '../../validate/finding.js'
 import { type ConfigText, MAX_CONFIG_BYTES, type PlaceOf, placesIn } from '../read/text.js'
@@ -15,6 +23,15 @@ export interface Suppression {
   /**
    * Where the finding must be: each property given here must equal that of the finding's `place`. Default: anywhere.
    */
+  place?: Partial<FindingPlace> | undefined
+  /** Why it is accepted. It is in the report. */
+  reason: string
+}
+
+/** A part that is accepted as not checked. */
+export interface UncheckedSuppression {
+  unchecked: UncheckedKind
+  /** As for {@link Suppression}. */
   place?: Partial<FindingPlace> | undefined
   /** Why it is accepted. It is in the report. */
   reason: string
@@ -65,6 +82,7 @@ export interface Ignored {
   /** Codes that are omitted without a reason. */
   readonly codes: readonly FindingCode[]
   readonly suppressions: readonly Suppression[]
+  readonly unchecked: readonly UncheckedSuppression[]
 }
 
 const PLACE_KEYS = ['option', 'file', 'line', 'column'] as const
@@ -74,28 +92,46 @@ export function checkIgnore(ignore: unknown): Ignored {
   if (!Array.isArray(ignore)) throw valueInvalid('ignore', ignore, 'an array of codes and of { code, reason }')
   const codes: FindingCode[] = []
   const suppressions: Suppression[] = []
+  const unchecked: UncheckedSuppression[] = []
   for (const [i, each] of (ignore as unknown[]).entries()) {
     if (isIgnorable(each, [LINT_ROWS])) codes.push(each)
-    else suppressions.push(checkSuppression(each, `ignore[${String(i)}]`))
+    else {
+      const one = checkSuppression(each, `ignore[${String(i)}]`)
+      if ('code' in one) suppressions.push(one)
+      else unchecked.push(one)
+    }
   }
-  return { codes, suppressions }
+  return { codes, suppressions, unchecked }
 }
 
-function checkSuppression(given: unknown, option: string): Suppression {
+const KINDS: ReadonlySet<unknown> = new Set<UncheckedKind>([
+  ...(['template', 'variable', 'flag-list', 'file-absent', 'env-from'] as const),
+  ...(['image', 'script', 'drop-ins', 'document', 'limit'] as const),
+])
+
+function isKind(value: unknown): value is UncheckedKind {
+  return KINDS.has(value)
+}
+
+function checkSuppression(given: unknown, option: string): Suppression | UncheckedSuppression {
   if (typeof given !== 'object' || given === null) {
     throw textInvalid(option, given, 'the code of a warning or an info, or { code, reason } for any finding')
   }
-  const { code, place, reason } = given as Partial<Record<string, unknown>>
-  checkOptions(option, given, ['code', 'place', 'reason'])
-  if (!isLintCode(code)) throw textInvalid(`${option}.code`, code, 'the code of a finding of the lint')
+  const { code, unchecked, place, reason } = given as Partial<Record<string, unknown>>
+  checkOptions(option, given, [unchecked === undefined ? 'code' : 'unchecked', 'place', 'reason'])
+  if (unchecked === undefined && !isLintCode(code))
+    throw textInvalid(`${option}.code`, code, 'the code of a finding of the lint')
+  if (unchecked !== undefined && !isKind(unchecked))
+    throw textInvalid(`${option}.unchecked`, unchecked, `one of ${[...KINDS].join(', ')}`)
   if (typeof reason !== 'string' || reason.trim() === '')
     throw textInvalid(`${option}.reason`, reason, 'the reason, as a string that is not empty')
-  if (place === undefined) return { code, reason }
+  const of = isKind(unchecked) ? { unchecked } : { code: code as FindingCode }
+  if (place === undefined) return { ...of, reason }
   const isPlace = typeof place === 'object' && place !== null && !Array.isArray(place)
   if (!isPlace || !Object.keys(place).every((key) => PLACE_KEYS.some((known) => known === key))) {
     throw valueInvalid(`${option}.place`, place, `an object with some of ${PLACE_KEYS.join(', ')}`)
   }
-  return { code, place, reason }
+  return { ...of, place, reason }
 }
 
 function isLintCode(code: unknown): code is FindingCode {
@@ -105,10 +141,15 @@ function isLintCode(code: unknown): code is FindingCode {
 /** Separates the findings that are suppressed. A consequence is suppressed together with its cause, or alone. */
 export function suppress(
   findings: readonly Finding[],
-  { suppressions }: Ignored,
+  all: readonly Unchecked[],
+  { suppressions, unchecked: accepted }: Ignored,
   comments: readonly CommentSuppression[],
-): { kept: readonly Finding[]; suppressed: readonly SuppressedFinding[] } {
-  const suppressed: SuppressedFinding[] = []
+): {
+  kept: readonly Finding[]
+  unchecked: readonly Unchecked[]
+  suppressed: readonly (SuppressedFinding | SuppressedUnchecked)[]
+} {
+  const suppressed: (SuppressedFinding | SuppressedUnchecked)[] = []
   const known = comments.filter(({ code, reason }) => reason !== '' && isLintCode(code))
   const used = new Set<CommentSuppression>()
   const byCode = new Map<string, readonly CommentSuppression[]>(groupBy(known, ({ code }) => code))
@@ -138,7 +179,12 @@ export function suppress(
       const why = !isLintCode(code) ? 'unknown code' : reason === '' ? 'no reason' : 'nothing to suppress'
       return finding('config/suppression-without-effect', { ...place, code, why })
     })
-  return { kept: [...kept, ...idle], suppressed }
+  const unchecked = all.filter((each) => {
+    const by = accepted.find((one) => one.unchecked === each.kind && matchesPlace(each.place, one.place))
+    if (by !== undefined) suppressed.push({ unchecked: each, reason: by.reason, by: null })
+    return by === undefined
+  })
+  return { kept: [...kept, ...idle], unchecked, suppressed }
 }
 
 function matchesPlace(place: FindingPlace | undefined, wanted: Suppression['place']): boolean {

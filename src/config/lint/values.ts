@@ -83,7 +83,8 @@ export const VALUE_CHECKS: Readonly<Record<string, Check>> = {
       ? 'a number of years above 0'
       : null,
   'discovery-fallback': oneOf('exit', 'proxy'),
-  proxy: oneOf('off', 'readonly', 'on'),
+  // With the others, it starts no member (server/etcdmain/etcd.go v3.5.16 startEtcdOrProxyV2).
+  proxy: mustBe('off: with another value, etcd starts a proxy and no member', (text) => text === 'off'),
   // pkg/flags/unique_urls.go v3.5.16 Set
   cors: mustBe('"*", or URLs of scheme, host and port', (text) => {
     return text === '*' || text.split(',').every((each) => acceptedUrl(each.trim()) !== null)
@@ -104,11 +105,11 @@ export const VALUE_CHECKS: Readonly<Record<string, Check>> = {
   },
   // server/embed/config_logging.go v3.5.16 setupLogRotation
   [ROTATION]: (text, member) => {
-    const outputs = member.used(OUTPUTS)?.text ?? 'default'
+    const { text: outputs = 'default', isUnresolved = false } = member.used(OUTPUTS) ?? {}
     const all = outputs.split(',')
     const files = all.filter((each) => !['default', 'stderr', 'stdout'].includes(each)).length
     const isRight = parseGoBoolean(text) !== true || files === 1 || (files === 0 && all.length > 1)
-    return isRight || member.isUnresolved(outputs) ? null : `false unless ${OUTPUTS} names exactly one file`
+    return isRight || isUnresolved ? null : `false unless ${OUTPUTS} names exactly one file`
   },
   'log-rotation-config-json': (text, member) =>
     member.isOn(ROTATION) && !isRotation(text)
@@ -239,11 +240,10 @@ export function missingOptions(member: LintMember): [option: string, needs: stri
 }
 
 /** Why a value is dangerous, as words after the option, and the remedy; null if it is not dangerous. */
-type Danger = (text: string, option: string, member: LintMember) => { why: string; remedy: string } | null
+type Danger = (text: string, option: string) => { why: string; remedy: string } | null
 
 /** A URL without TLS whose host is not a loopback address. */
 const PLAINTEXT = /^http:\/\/(?!localhost[:/]|127\.|\[::1\])/i
-const MAX_QUOTA = 8 * 1024 ** 3
 
 function dangerIfTrue(why: string, remedy: (option: string) => string): Danger {
   return (text, option) => (parseGoBoolean(text) === true ? { why, remedy: remedy(option) } : null)
@@ -260,23 +260,6 @@ export const DANGERS: Readonly<Record<string, Danger>> = {
   ),
   'force-new-cluster': dangerIfTrue('makes this member drop all other members at each start', removalRemedy),
   'unsafe-no-fsync': dangerIfTrue('lets a power failure lose writes that clients saw succeed', removalRemedy),
-  'quota-backend-bytes': (text, option) =>
-    Number(text) > MAX_QUOTA
-      ? {
-          why: `is ${text} bytes, and etcd recommends at most 8 GiB`,
-          remedy: `Set ${option} to ${String(MAX_QUOTA)} or less.`,
-        }
-      : null,
-  // Etcd takes the nanoseconds of a duration as the number of revisions (server/embed/etcd.go v3.5.16 parseCompactionRetention).
-  'auto-compaction-retention': (text, option, member) => {
-    const nanoseconds = /^\+?\d+$/.test(text) ? null : parseGoDuration(text)
-    const isOfRevisions = member.used('auto-compaction-mode')?.text === 'revision'
-    if (!isOfRevisions || nanoseconds === null || nanoseconds <= 0n) return null
-    return {
-      why: `is "${text}", with which etcd keeps ${nanoseconds.toLocaleString('en-US')} revisions, because the mode of compaction is revision`,
-      remedy: `Write a number of revisions such as 1000, or set ${spelledLike(option, 'auto-compaction-mode')} to periodic.`,
-    }
-  },
   // An attacker between a member and the discovery service chooses the members of the cluster.
   discovery: (text, option) =>
     PLAINTEXT.test(text)

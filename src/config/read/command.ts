@@ -1,23 +1,22 @@
-/** Finds and reads the arguments of `etcd` in a command, also if a shell or a container engine starts etcd. */
-import type { Finding } from '../../report/finding.js'
-import { areEtcdFlags, areOfEtcd, type ContainerRun, containerRun, isEtcdImage, missingProgram } from './container.js'
+/** Finds and reads the arguments of `etcd` in a command, also if a shell starts etcd. */
+import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram } from './container.js'
 import { textAt, type YamlValue } from './yaml.js'
-import { namedVariables, readVariables, type Variable } from './env.js'
+import { readVariables, type Variable } from './env.js'
 import { readFlags } from './flags.js'
 import type { Reading } from './read-option.js'
-import { type ConfigText, type PlaceOf, placesIn, type ReadNamedFile } from './text.js'
+import type { PlaceOf } from './text.js'
 import { LITERAL_DOLLAR, plainDollars, splitText, type SyntaxFault, type Token } from './tokenizer.js'
-
-/** Limits the nesting of shells and container engines. */
-const MAX_NESTING = 3
+import type { Syntax } from './unknown.js'
 
 export interface EtcdCommand {
   readonly args: readonly Token[]
+  /** `NAME=value`, which the command or the script around it sets. */
   readonly variables: readonly Token[]
   readonly faults: readonly SyntaxFault[]
-  readonly container?: ContainerRun
   /** Whether a shell passes the arguments to etcd. */
   readonly isShell?: true
+  /** The offset of a script that has more than this command. */
+  readonly script?: number
 }
 
 export const NO_ARGUMENTS: EtcdCommand = { args: [], variables: [], faults: [] }
@@ -27,41 +26,36 @@ interface CommandSource {
   /** The option in the places of findings about the command. */
   readonly option: string
   readonly place: PlaceOf
+  /** The program that fills in parts of the arguments, if no shell does. */
+  readonly syntax: Syntax
 }
 
 /** @param variables Variables that are set outside of the command. */
-export async function readStart(
+export function readStart(
   command: EtcdCommand,
   variables: readonly Variable[],
   source: CommandSource,
-  readNamed: ReadNamedFile | null,
   into: Reading,
-): Promise<void> {
-  const { place } = source
-  const { container } = command
-  const files = (container?.files ?? []).map(({ text, offset }) => {
-    return { path: text, place: place(offset, '--env-file'), isOptional: false }
-  })
-  const read = async (path: string): Promise<ConfigText | Finding | null> => {
-    const content = (await readNamed?.(path)) ?? null
-    // Docker keeps quotes as part of the value. Other engines differ, so such a file is not read for them.
-    const hasQuotes = content !== null && 'text' in content && /=[ \t]*["']/.test(content.text)
-    return hasQuotes && container?.engine !== 'docker' ? null : content
+): void {
+  const { place, option } = source
+  const syntax = command.isShell === true ? 'shell' : source.syntax
+  if (command.script !== undefined) {
+    const message =
+      'Only the literal arguments of etcd were read, not the rest of the script. Lint the arguments of the process, /proc/PID/cmdline.'
+    into.leave('script', place(command.script, option), message)
   }
-  const named = await namedVariables(files, read, into, plainVariables)
   reportFaults(command.faults, source, into)
-  const args = command.args.map((token) => ({ ...token, text: plainDollars(token.text) }))
-  readFlags(args, place, into)
+  readFlags(command.args, place, syntax, into)
   const assigned = command.variables.map(({ text, offset }): Variable => {
     const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
-    return { name, value, place: place(offset, name) }
+    return { name, value, place: place(offset, name), syntax: 'shell' }
   })
-  readVariables([...named, ...variables, ...assigned], into)
+  readVariables([...variables, ...assigned], into)
 }
 
 export function reportFaults(
   faults: readonly SyntaxFault[],
-  { text, option, place }: CommandSource,
+  { text, option, place }: Omit<CommandSource, 'syntax'>,
   into: Reading,
 ): void {
   for (const { kind, offset } of faults) {
@@ -70,126 +64,113 @@ export function reportFaults(
   }
 }
 
-/** `NAME=value` lines of a file for `--env-file`, which has no quoting (docker-run(1)). */
-function plainVariables(content: ConfigText): Variable[] {
-  const place = placesIn(content)
-  const line = /^([ \t]*)([A-Za-z_][\w-]*)=([^\r\n]*)/gm
-  return Array.from(content.text.matchAll(line), ({ 1: indent = '', 2: name = '', 3: value = '', index }) => {
-    return { name, value, place: place(index + indent.length, name) }
-  })
+/**
+ * All etcds that a command line or a script starts. Flags without a program count as flags of etcd. Loops, functions,
+ * here-documents, containers and shells in a shell are not followed.
+ */
+export function etcdCommands(tokens: readonly Token[], values: Values = new Map()): EtcdCommand[] {
+  return commandsAmong(tokens, { values, isInShell: false })
 }
 
-/** Null if the command does not start etcd. Flags without a program count as flags of etcd. */
-export function etcdCommand(tokens: readonly Token[], values: Values = new Map()): EtcdCommand | null {
-  return commandAmong(tokens, { values, depth: 0 })
-}
-
-/** Null if neither the command nor the image of the container starts etcd. */
-export function commandOf(
+/** Empty if neither the command nor the image of the container starts etcd. */
+export function commandsIn(
   container: YamlValue,
   tokens: readonly Token[],
   variables: readonly string[],
-): EtcdCommand | null {
+): EtcdCommand[] {
   const image = textAt(container, 'image') ?? ''
   const isImage = isEtcdImage(image)
   const [first] = tokens
-  if (first === undefined) return isImage ? NO_ARGUMENTS : null
+  if (first === undefined) return isImage ? [NO_ARGUMENTS] : []
   // Arguments without a program go to the program of the image.
   const isEtcd = !first.text.startsWith('-') || isImage || areEtcdFlags(tokens) || areOfEtcd(variables)
-  const command = isEtcd ? etcdCommand(tokens) : null
-  return command && { ...command, faults: [...missingProgram(image, tokens), ...command.faults] }
+  const missing = missingProgram(image, tokens)
+  return isEtcd ? etcdCommands(tokens).map((each) => withFaults(each, ...missing)) : []
 }
 
-/** `depth`: the number of enclosing shells and engines. */
 interface CommandContext {
   readonly values: Values
-  readonly depth: number
+  readonly isInShell: boolean
 }
 
-function commandAmong(tokens: readonly Token[], level: CommandContext): EtcdCommand | null {
-  const exported: Token[] = []
+function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdCommand[] {
   const own = new Map<string, Token>()
-  let exportsAll = false
-  let last: EtcdCommand | null = null
+  const exported: Token[] = []
+  const found: EtcdCommand[] = []
+  let hasOthers = false
   for (const command of commandsOf(tokens)) {
-    const found = commandIn(command, level)
-    if (found !== null) {
-      last = { ...found, variables: [...exported, ...found.variables] }
-      continue
-    }
+    const started = commandsOfOne(command, context)
+    found.push(...started.map((each) => ({ ...each, variables: [...exported, ...each.variables] })))
+    if (started.length > 0) continue
     const [first, ...rest] = command
-    if (first?.text === 'set') exportsAll ||= rest.some(({ text }) => text === '-a' || text === 'allexport')
     const isExport = first?.text === 'export'
+    hasOthers ||= !isExport && command.some(({ text }) => !text.includes('='))
     if (!isExport && !command.every(({ text }) => text.includes('='))) continue
     for (const token of isExport ? rest : command) {
       const [, name, isSet] = /^([A-Za-z_]\w*)(=)?/.exec(token.text) ?? []
       if (name === undefined) continue
       const known = isSet === undefined ? (own.get(name) ?? { ...token, text: `${name}=\${${name}}` }) : token
       own.set(name, known)
-      if (isExport || exportsAll) exported.push(known)
+      if (isExport) exported.push(known)
     }
   }
-  return last
+  const [first] = tokens
+  return hasOthers && first !== undefined ? found.map((each) => ({ ...each, script: first.offset })) : found
 }
 
+/** The simple commands. Those that a pipe feeds are omitted. */
 export function commandsOf(tokens: readonly Token[]): Token[][] {
   const commands: Token[][] = [[]]
-  for (const token of tokens) {
-    if (token.isEnd) commands.push([])
-    else commands.at(-1)?.push(token)
+  let isFed = false
+  for (const [i, token] of tokens.entries()) {
+    if (token.isEnd) {
+      const isPipe = token.text === '|' && tokens[i + 1]?.text !== '|' && tokens[i - 1]?.text !== '|'
+      commands.push([])
+      isFed = isPipe
+    } else if (!isFed) commands.at(-1)?.push(token)
   }
   return commands.filter(({ length }) => length > 0)
 }
 
-/** Words before a program: variables for it, and programs that start another one. */
-const PREFIXES = /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time))$/s
+/** Words before a program: variables for it, programs that start another one, and words of a shell. */
+const PREFIXES =
+  /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time|gosu|su-exec|tini|dumb-init)|then|else|do|[!({])$/s
 /** A whole command in one argument, in the place of the program. */
 const WHOLE_COMMAND = /^(?:\S*\/)?(?:exec\s+)?(?:etcd\s+-|(?:ba|da|a)?sh\s+-)/
 const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
 const SHELL = /(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/
-const ENGINE = /(?:^|\/)(?:docker|podman|nerdctl)$/
-const LAUNCHERS = /(?:^|\/)(?:ctr|crictl|rkt|systemd-nspawn|systemd-run|gosu|su-exec|tini)$/
-/** Commands of an engine that start a program. After other commands, `etcd` is the name of a container. */
-const START_COMMANDS = /^(?:run|create|exec)$/
-/** Options whose value may be `etcd`, or a folder of that name, without starting it. */
-const NAME_OPTIONS = /^(?:-[aghuvNw]|--(?:name|user|group|hostname|net|network|network-alias|volume|workdir))$/
 
-function commandIn(command: readonly Token[], level: CommandContext): EtcdCommand | null {
+function commandsOfOne(command: readonly Token[], context: CommandContext): EtcdCommand[] {
   const first = command.findIndex(({ text }) => !PREFIXES.test(text))
-  if (first === -1) return null
+  if (first === -1) return []
   const before = command.slice(0, first)
   const isStarted = before.some(({ text }) => !text.includes('='))
-  const found = programIn(command.slice(first), isStarted, level)
-  return found && { ...found, variables: [...assignmentsOf(before), ...found.variables] }
+  const assigned = assignmentsOf(before)
+  return programsIn(command.slice(first), isStarted, context).map((each) => ({
+    ...each,
+    variables: [...assigned, ...each.variables],
+  }))
 }
 
 /** @param isStarted Whether another program, such as `sudo`, precedes it. */
-function programIn(own: readonly Token[], isStarted: boolean, level: CommandContext): EtcdCommand | null {
+function programsIn(own: readonly Token[], isStarted: boolean, context: CommandContext): EtcdCommand[] {
   const [program, ...args] = own
-  if (program === undefined) return null
+  if (program === undefined) return []
   const { text } = program
   // After `sudo`, a leading flag is one of `sudo`, not of etcd.
-  if (text.startsWith('-') && !isStarted) return { ...NO_ARGUMENTS, args: own }
-  if (ETCD.test(text)) return { ...NO_ARGUMENTS, args }
-  if (level.depth < MAX_NESTING) {
-    const inner = { ...level, depth: level.depth + 1 }
-    // No program has such a name, so the quotes around the command are a mistake.
-    if (WHOLE_COMMAND.test(text)) {
-      const found = commandInScript(program, text, args, inner)
-      return found && withFaults(found, { kind: 'one argument', offset: program.offset })
-    }
-    // `-c`, `-ec` or `-lc`, followed by the script.
-    const at = SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
-    const script = at === -1 ? undefined : args[at + 1]
-    if (script !== undefined) return commandInShell(script, args.slice(at + 2), inner)
-    const contained = commandInContainer(own, inner)
-    if (contained !== null) return contained
+  if (text.startsWith('-') && !isStarted) return context.isInShell ? [] : [{ ...NO_ARGUMENTS, args: own }]
+  if (ETCD.test(text)) return [{ ...NO_ARGUMENTS, args }]
+  // No program has such a name, so the quotes around the command are a mistake.
+  if (!context.isInShell && WHOLE_COMMAND.test(text)) {
+    const found = commandsInScript(program, text, args, context)
+    return found.map((each) => withFaults(each, { kind: 'one argument', offset: program.offset }))
   }
-  const isEngine = ENGINE.test(text)
-  if (isEngine && !own.some((each) => START_COMMANDS.test(each.text))) return null
-  const start = etcdIndex(own, isStarted || isEngine || LAUNCHERS.test(text))
-  if (start === -1) return null
-  return { args: own.slice(start + 1), variables: assignmentsOf(own.slice(0, start)), faults: [] }
+  // `-c`, `-ec` or `-lc`, followed by the script.
+  const at = !context.isInShell && SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
+  const script = at === -1 ? undefined : args[at + 1]
+  if (script !== undefined) return commandsInShell(script, args.slice(at + 2), { ...context, isInShell: true })
+  const start = isStarted ? etcdIndex(own) : -1
+  return start === -1 ? [] : [{ args: own.slice(start + 1), variables: assignmentsOf(own.slice(0, start)), faults: [] }]
 }
 
 function withFaults(command: EtcdCommand, ...faults: readonly SyntaxFault[]): EtcdCommand {
@@ -197,54 +178,38 @@ function withFaults(command: EtcdCommand, ...faults: readonly SyntaxFault[]): Et
 }
 
 /** @param after The arguments after the script, which are $0, $1, … in it. */
-function commandInShell(script: Token, after: readonly Token[], level: CommandContext): EtcdCommand | null {
-  const found = commandInScript(script, substitute(plainDollars(script.text), level.values), [], level)
-  const isLost = after.some(({ text }) => text.startsWith('-')) && !/\$(?:[@*\d]|\{[@*\d])/.test(script.text)
-  if (found === null || !isLost) return found && { ...found, isShell: true }
+function commandsInShell(script: Token, after: readonly Token[], context: CommandContext): EtcdCommand[] {
+  const text = substitute(plainDollars(script.text), context.values)
+  const found = commandsInScript(script, text, [], context).map((each): EtcdCommand => ({ ...each, isShell: true }))
+  const isLost = after.some((each) => each.text.startsWith('-')) && !/\$(?:[@*\d]|\{[@*\d])/.test(script.text)
   const lost: SyntaxFault = { kind: 'after script', offset: after[0]?.offset ?? script.offset }
-  return { ...withFaults(found, lost), args: [...found.args, ...after], isShell: true }
+  return isLost ? found.map((each) => withFaults(each, lost)) : found
 }
 
 /** Splits a command in one argument. All tokens have the place of that argument. */
-function commandInScript(
+function commandsInScript(
   { offset }: Token,
   text: string,
   more: readonly Token[],
-  level: CommandContext,
-): EtcdCommand | null {
+  context: CommandContext,
+): EtcdCommand[] {
   const { tokens, faults } = splitText(text, 'shell')
   const placed = <T extends object>(inner: T): T => ({ ...inner, offset })
-  const found = commandAmong([...tokens.map(placed), ...more], level)
-  return found && withFaults(found, ...faults.map(placed))
+  return commandsAmong([...tokens.map(placed), ...more], context).map((each) => withFaults(each, ...faults.map(placed)))
 }
 
-/** Null if the command does not start a container that runs etcd. */
-function commandInContainer(tokens: readonly Token[], level: CommandContext): EtcdCommand | null {
-  const container = containerRun(tokens)
-  if (container === null) return null
-  const [options, rest] = [tokens.slice(0, container.length), tokens.slice(container.length)]
-  const isBare = rest[0] === undefined || rest[0].text.startsWith('-')
-  const faults = container.hasEntrypoint ? [] : missingProgram(container.context.image ?? '', rest)
-  const bare = container.isEtcd ? { args: rest, variables: [], faults } : null
-  const found = isBare ? bare : commandIn(rest, level)
-  return found && { ...found, container, variables: [...assignmentsOf(options), ...found.variables] }
-}
-
-/** The index of etcd after a program that starts it: the first match that is not the value of an option. */
-function etcdIndex(tokens: readonly Token[], isStarter: boolean): number {
-  const program = isStarter ? ETCD : /^(?:\S*\/s?bin\/)?etcd$/
-  const isProgram = ({ text }: Token, i: number): boolean =>
-    program.test(text) && (i + 1 < tokens.length ? /^[-$]/.test(tokens[i + 1]?.text ?? '') : isStarter)
-  const first = tokens.findIndex((token, i) => isProgram(token, i) && !NAME_OPTIONS.test(tokens[i - 1]?.text ?? ''))
-  return first === -1 ? tokens.findLastIndex(isProgram) : first
-}
-
-/** `NAME=value` before a program, or in `-e` or `--env` of a container engine. */
-function assignmentsOf(tokens: readonly Token[]): Token[] {
-  return tokens.flatMap((token) => {
-    const [, text] = /^(?:-e|--env=)?([A-Za-z_]\w*=.*)$/s.exec(token.text) ?? []
-    return text === undefined ? [] : [{ ...token, text }]
+/** The index of etcd after a program that starts it, whose own options precede. */
+function etcdIndex(tokens: readonly Token[]): number {
+  // After an option it is the name of a user or a group.
+  return tokens.findIndex(({ text }, i) => {
+    const [before = '', next = '-'] = [tokens[i - 1]?.text, tokens[i + 1]?.text]
+    return ETCD.test(text) && /^[-$]/.test(next) && !/^(?:-[A-Za-z]|--user|--group)$/.test(before)
   })
+}
+
+/** `NAME=value` before a program. */
+function assignmentsOf(tokens: readonly Token[]): Token[] {
+  return tokens.filter(({ text }) => /^[A-Za-z_]\w*=/.test(text))
 }
 
 export interface Values {

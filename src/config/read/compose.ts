@@ -1,10 +1,9 @@
 /** Reads the etcd services of a Compose file (compose-spec, 05-services.md). */
-import { dirname, join, posix, resolve } from 'node:path'
-import { commandOf, NO_ARGUMENTS, readStart, valuesOf } from './command.js'
-import { areOfEtcd, isEtcdImage, releaseOf, repeatedAmong, unknownAmong, withoutEtcd } from './container.js'
+import { dirname, posix, resolve } from 'node:path'
+import { commandsIn, NO_ARGUMENTS, readStart, valuesOf } from './command.js'
+import { areOfEtcd, hasOwnEntrypoint, isEtcdImage, releaseOf, withoutEtcd } from './container.js'
 import { fileVariables, namedVariables, type Variable } from './env.js'
-import { textOf } from './pod-volumes.js'
-import { composeProbes } from './probes.js'
+import { textOf } from './mounts.js'
 import { longestFirst, type Mount, NO_CONTEXT, Reading } from './read-option.js'
 import { type ConfigText, MAX_MEMBERS, type ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, plainDollars, type Split, splitText, tokenAt } from './tokenizer.js'
@@ -19,26 +18,44 @@ import {
   type YamlReading,
   type YamlValue,
 } from './yaml.js'
+import type { GivenValues } from './unknown.js'
 
 export function isCompose(text: string): boolean {
   return /^services[ \t]*:/m.test(text)
 }
 
-/** @param readNamed Reads a file next to the Compose file. Null if the folder of the Compose file is not known. */
-export async function readCompose(source: ConfigText, readNamed: ReadNamedFile | null): Promise<Reading[]> {
+/**
+ * @param readNamed Reads a file next to the Compose file. Null if the folder of the Compose file is not known.
+ * @param envFile The file `.env` next to it, from which Compose takes the values of variables.
+ */
+export async function readCompose(
+  source: ConfigText,
+  readNamed: ReadNamedFile | null,
+  given: GivenValues,
+  envFile: ConfigText | null,
+): Promise<Reading[]> {
   const yaml = await readYaml(source, 'first')
   const [root = null] = yaml.documents
+  const known = { ...variablesOf(envFile), ...given }
   const readings: Reading[] = []
   for (const { key, value, offset } of entriesOf(at(root, 'services'))) {
-    if (readings.length === MAX_MEMBERS) break
-    const reading = await readService(value, { root, yaml, file: source.file }, readNamed)
-    if (reading === null) continue
-    reading.label = key
-    reading.labelPlace = yaml.place(offset, 'services')
-    readings.push(reading)
+    for (const reading of await readService(value, { root, yaml, file: source.file, given: known }, readNamed)) {
+      reading.label = key
+      reading.labelPlace = yaml.place(offset, 'services')
+      if (readings.length === MAX_MEMBERS) {
+        readings[0]?.leave('limit', reading.labelPlace, `Only the first ${String(MAX_MEMBERS)} members were read.`)
+        return readings
+      }
+      readings.push(reading)
+    }
   }
   if (readings.length > 0) return readings
-  return withoutEtcd(yaml, source.file, 'none of its services does, and a Compose file is read by its services')
+  const looked = 'none of its services does, and a Compose file is read by its services'
+  return withoutEtcd(yaml, source.file, looked, { unchecked: [] })
+}
+
+function variablesOf(envFile: ConfigText | null): GivenValues {
+  return envFile === null ? {} : Object.fromEntries(valuesOf(fileVariables(envFile, new Reading({}), 'Compose')))
 }
 
 /** The default mount folders (05-services.md). */
@@ -49,55 +66,63 @@ interface ComposeFile {
   readonly root: YamlValue | null
   readonly yaml: YamlReading
   readonly file: string | null
+  /** The values of variables that the caller or the file `.env` gives. */
+  readonly given: GivenValues
 }
 
 async function readService(
   service: YamlValue,
   compose: ComposeFile,
   readNamed: ReadNamedFile | null,
-): Promise<Reading | null> {
-  const { yaml } = compose
-  const reading = new Reading()
-  reading.add(...yaml.findings)
-  const own = variablesOf(service, yaml, reading)
+): Promise<Reading[]> {
+  const { yaml, given } = compose
+  const shared = new Reading(given)
+  shared.add(...yaml.findings)
+  const own = environmentOf(service, yaml, shared)
   const names = own.map(({ name }) => name)
   const split = ['entrypoint', 'command'].map((key) => tokensOf(at(service, key)))
-  const isByVariables = !isEtcdImage(textAt(service, 'image') ?? '') && areOfEtcd(names)
+  const image = textAt(service, 'image') ?? ''
+  const isByVariables = !isEtcdImage(image) && areOfEtcd(names)
   const tokens = split.flatMap((each) => each.tokens)
-  const command = commandOf(service, tokens, names) ?? (isByVariables ? NO_ARGUMENTS : null)
-  if (command === null) return null
+  const started = commandsIn(service, tokens, names)
+  const commands = started.length === 0 && isByVariables ? [NO_ARGUMENTS] : started
+  if (commands.length === 0) return []
   const envFile = at(service, 'env_file')
   const files = (envFile?.kind === 'list' ? envFile.items : envFile === null ? [] : [envFile]).flatMap((item) => {
     const path = item.kind === 'scalar' ? item.text : textAt(item, 'path')
     const isOptional = textAt(item, 'required') === 'false'
     return path === undefined ? [] : [{ path, place: yaml.place(item.offset, 'env_file'), isOptional }]
   })
-  const named = await namedVariables(files, readNamed, reading, (content) =>
-    fileVariables(content, reading, 'Compose').map(({ name, value, place }) => ({ name, value, place })),
-  )
+  const named = await namedVariables(files, readNamed, shared, (content) => fileVariables(content, shared, 'Compose'))
   const variables = [...named, ...own]
-  const faults = [...split.flatMap((each) => each.faults), ...command.faults]
-  await readStart({ ...command, faults }, variables, { ...yaml, option: 'command' }, null, reading)
-  checkVolumes(service, compose, reading)
-  reading.context = {
-    ...NO_CONTEXT,
-    directory: textAt(service, 'working_dir') ?? null,
-    user: textAt(service, 'user')?.split(':', 1)[0] ?? null,
-    ...releaseOf(service, yaml),
-    mounts: mountsOf(service, compose),
-    engine: 'Compose',
-    isRootReadOnly: textAt(service, 'read_only') === 'true',
-    published: itemsAt(service, 'ports').flatMap(portOf),
-    probes: composeProbes(service, yaml, valuesOf(variables)),
-  }
-  return reading
+  const syntaxFaults = split.flatMap((each) => each.faults)
+  return commands.map((command) => {
+    const reading = new Reading(given)
+    reading.take(shared)
+    if (command === NO_ARGUMENTS && hasOwnEntrypoint(image)) {
+      const place = yaml.place((at(service, 'image') ?? service).offset, 'image')
+      const message = `The entrypoint of ${image} may set options. Lint the arguments of the process, /proc/PID/cmdline.`
+      reading.leave('image', place, message)
+    }
+    const faults = [...syntaxFaults, ...command.faults]
+    readStart({ ...command, faults }, variables, { ...yaml, option: 'command', syntax: 'Compose' }, reading)
+    reading.context = {
+      ...NO_CONTEXT,
+      directory: textAt(service, 'working_dir') ?? null,
+      ...releaseOf(service, yaml),
+      mounts: mountsOf(service, compose),
+      published: itemsAt(service, 'ports').flatMap(portOf),
+    }
+    return reading
+  })
 }
 
 /** A mapping, or a list of `NAME=value`. A name without a value comes from the environment of Compose. */
-function variablesOf(service: YamlValue, yaml: YamlReading, into: Reading): Variable[] {
+function environmentOf(service: YamlValue, yaml: YamlReading, into: Reading): Variable[] {
   const value = at(service, 'environment')
   const variable = (name: string, text: string | undefined, offset: number): Variable => {
-    return { name, value: text === undefined ? `\${${name}}` : literalDollars(text), place: yaml.place(offset, name) }
+    const value = text === undefined ? `\${${name}}` : literalDollars(text)
+    return { name, value, place: yaml.place(offset, name), syntax: 'Compose' }
   }
   if (value?.kind === 'map') return value.entries.map((each) => variable(each.key, textAt(each.value), each.offset))
   return itemsAt(value).flatMap((item) => {
@@ -115,34 +140,18 @@ function variablesOf(service: YamlValue, yaml: YamlReading, into: Reading): Vari
 }
 
 function mountsOf(service: YamlValue, compose: ComposeFile): Mount[] {
-  const tmpfs = scalarsOf(at(service, 'tmpfs')).map(({ text }): Mount => {
-    return { inside: posix.normalize(text.split(':', 1)[0] ?? ''), outside: null, isLostWith: 'tmpfs' }
-  })
   const files = FILE_KINDS.flatMap((kind) => itemsAt(service, kind).flatMap((item) => fileMount(kind, item, compose)))
-  return longestFirst([...volumesOf(service, compose).map(({ mount }) => mount), ...tmpfs, ...files])
+  return longestFirst([...volumesOf(service, compose), ...files])
 }
 
-/** `./certs:/certs:ro`, `/data`, or a mapping with source and target. `name` is undefined for a path of the host. */
-function volumesOf(
-  service: YamlValue,
-  compose: ComposeFile,
-): { readonly mount: Mount; readonly name: string | undefined; readonly offset: number }[] {
+/** `./certs:/certs:ro`, `/data`, or a mapping with source and target. */
+function volumesOf(service: YamlValue, compose: ComposeFile): Mount[] {
   return itemsAt(service, 'volumes').flatMap((item) => {
-    const [, source = textAt(item, 'source') ?? '', target = textAt(item, 'target'), options = ''] =
-      /^(?:((?:[A-Za-z]:(?=[\\/]))?[^:]+):)?(\/[^:]*)(?::([^:]*))?$/.exec(textAt(item) ?? '') ?? []
+    const [, source = textAt(item, 'source') ?? '', target = textAt(item, 'target')] =
+      /^(?:((?:[A-Za-z]:(?=[\\/]))?[^:]+):)?(\/[^:]*)(?::[^:]*)?$/.exec(textAt(item) ?? '') ?? []
+    const isBind = !['tmpfs', 'volume'].includes(textAt(item, 'type') ?? '')
     if (target === undefined) return []
-    const type = textAt(item, 'type')
-    const host = type === 'tmpfs' || type === 'volume' ? { outside: null } : onHost(source, compose)
-    const volume = host.outside ?? (source === '' ? '' : `the volume ${source}`)
-    const isOpen = volume === '' || volume.includes('$')
-    const shared = isOpen ? {} : { shared: join(volume, textAt(item, 'volume', 'subpath') ?? '') }
-    const isMemory = type === 'tmpfs' || textAt(compose.root, 'volumes', source, 'driver_opts', 'type') === 'tmpfs'
-    const isReadOnly = options.split(',').includes('ro') || textAt(item, 'read_only') === 'true'
-    const kept = isMemory ? { isLostWith: 'tmpfs' as const } : shared
-    // A source that begins like a path is a folder of the host; one letter is a drive of Windows.
-    const isNamed = (item.kind === 'scalar' || type === 'volume') && /^[A-Za-z0-9][\w.-]+$/.test(source)
-    const mount: Mount = { inside: posix.normalize(target), ...host, isReadOnly, ...kept }
-    return [{ mount, name: isNamed ? source : undefined, offset: item.offset }]
+    return [{ inside: posix.normalize(target), ...(isBind ? onHost(source, compose) : { outside: null }) }]
   })
 }
 
@@ -165,27 +174,6 @@ function onHost(source: string, { file }: ComposeFile): Pick<Mount, 'outside' | 
   if (source.startsWith('/')) return { outside: source }
   if (!source.startsWith('.') || file === null) return { outside: null }
   return { outside: resolve(dirname(file), source), isRelativeToFile: true }
-}
-
-/** Reports undefined volumes and two volumes at one path. Compose does not start with them. */
-function checkVolumes(service: YamlValue, compose: ComposeFile, into: Reading): void {
-  const { root, yaml } = compose
-  const volumes = volumesOf(service, compose)
-  for (const section of ['volumes', ...FILE_KINDS] as const) {
-    const known = new Set(entriesOf(at(root, section)).map(({ key }) => key))
-    const files = itemsAt(service, section).map((item) => ({ name: sourceOf(item), offset: item.offset }))
-    const isKnown = (name: string): boolean => name.includes('$') || known.has(name)
-    const { offset = 0, names } = unknownAmong(section === 'volumes' ? volumes : files, isKnown) ?? {}
-    const details = { kind: 'not defined' as const, by: 'Compose' as const, section }
-    if (names !== undefined) into.report('config/volume-invalid', { ...yaml.place(offset, section), names, ...details })
-  }
-  for (const { names, offset } of repeatedAmong(volumes.map((each) => ({ ...each, name: each.mount.inside }))))
-    into.report('config/volume-invalid', {
-      ...yaml.place(offset, 'volumes'),
-      kind: 'mounted twice',
-      names,
-      by: 'Compose',
-    })
 }
 
 /** `2389:2379`, `127.0.0.1:2389:2379/tcp`, or a mapping with published and target. */

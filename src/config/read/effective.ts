@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { HostPath } from '../../files/in-root.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type { Finding } from '../../report/finding.js'
+import type { Finding, Unchecked } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { type EtcdOptionRow, etcdOptions } from '../tables/options.js'
 import {
@@ -12,16 +12,15 @@ import {
   type ReadOption,
   type RuntimeContext,
   Settings,
-  textOption,
-  unreadable,
 } from './read-option.js'
-import { type ConfigText, isUnresolved, onDisk, readConfigFile, type ReadOptions, relativeTo } from './text.js'
+import { type ConfigText, onDisk, readConfigFile, type ReadOptions, relativeTo } from './text.js'
 import { readNamedConfig } from './yaml-config.js'
 
 export interface ReadMember extends Readonly<Pick<Reading, 'context' | 'isComplete' | 'label'>> {
   readonly settings: Settings
   readonly others: readonly PassthroughOption[]
   readonly findings: readonly Finding[]
+  readonly unchecked: readonly Unchecked[]
   /** The configuration itself first, then the files that it names. */
   readonly texts: readonly ConfigText[]
   readonly labelPlace: ConfigPlace
@@ -37,9 +36,9 @@ export async function resolveEffective(
   options: ReadOptions,
 ): Promise<ReadMember> {
   const { context, label } = reading
-  const found = new Reading()
-  const written = withoutNeedlessGuesses(reading.options)
-  const inForce = written.some(({ form }) => form === 'yaml') ? written : effectiveFlags(written, found)
+  const found = new Reading(options.given)
+  const isFile = reading.options.some(({ form }) => form === 'yaml')
+  const inForce = isFile ? reading.options : effectiveFlags(reading.options, found)
   // Only `config-file` has neither a key nor a field.
   const isConfigFile = ({ row, text, form }: ReadOption): boolean =>
     form !== 'yaml' && row.block === 'server' && row.yaml === null && row.field === null && text !== ''
@@ -49,11 +48,13 @@ export async function resolveEffective(
   const path = configFile?.text ?? file
   const nothing = [...nothingSet(reading, file), ...(inFile === null ? [] : nothingSet(inFile, path))]
   found.add(...(inFile?.findings ?? []))
-  const checked = checkEntries(inFile === null ? inForce : withoutNeedlessGuesses(inFile.options), found)
+  const effective = inFile?.options ?? inForce
+  checkEntries(effective, found)
   return {
-    settings: new Settings(checked, path),
+    settings: new Settings(effective, path),
     others: [...reading.others, ...(inFile?.others ?? [])],
     findings: [...nothing, ...reading.findings, ...found.findings],
+    unchecked: [...reading.unchecked, ...(inFile?.unchecked ?? [])],
     context,
     isComplete: (inFile ?? reading).isComplete,
     texts: options.texts,
@@ -66,25 +67,37 @@ export async function resolveEffective(
 }
 
 async function readConfigOf(
-  { text: path, place }: ReadOption,
+  { text: path, place, unknown }: ReadOption,
   context: RuntimeContext,
-  { readFiles, root, texts }: ReadOptions,
+  { readFiles, root, texts, given }: ReadOptions,
 ): Promise<Reading> {
-  const given = mountedText(path, context)
-  const host = given === null && readFiles ? onHost(path, context, root) : null
-  const why = isUnresolved(path)
-    ? 'its path is assembled elsewhere'
-    : given === null && !readFiles
-      ? 'readFiles is false'
-      : given === null && host === null
-        ? 'it is inside the container'
-        : null
-  if (why !== null)
-    return unreadable(finding('config/not-checked', { ...place, kind: 'configuration file', what: [path], why }))
-  const content = given ?? (await readConfigFile(host ?? path, path))
-  if ('code' in content) return unreadable({ ...content, place })
+  const mounted = mountedText(path, context)
+  const host = mounted === null && readFiles ? onHost(path, context, root) : null
+  const why =
+    unknown.length > 0
+      ? 'its path is assembled elsewhere'
+      : mounted === null && !readFiles
+        ? 'readFiles is false'
+        : mounted === null && host === null
+          ? 'it is inside the container'
+          : null
+  const reading = new Reading(given)
+  const leave = (reason: string): Reading => {
+    reading.leave(
+      'file-absent',
+      place,
+      `The configuration file ${path} was not read: ${reason}. Pass it as { file } or { yaml }.`,
+    )
+    return reading
+  }
+  if (why !== null) return leave(why)
+  const content = mounted ?? (await readConfigFile(host ?? path, path))
+  if ('code' in content) {
+    reading.add({ ...content, place })
+    return leave('the error says why')
+  }
   texts.push(content)
-  return readNamedConfig(content)
+  return readNamedConfig(content, given)
 }
 
 function nothingSet({ isComplete, options, others, findings }: Reading, file: string | null): Finding[] {
@@ -104,12 +117,6 @@ function onHost(path: string, { directory, mounts }: RuntimeContext, root: strin
 function mountedText(path: string, { directory, mounts }: RuntimeContext): ConfigText | null {
   const found = mounts === null ? null : mountOf(path, directory, mounts)
   return found?.mount.files?.get(found.rest) ?? null
-}
-
-/** Removes guesses about options that are also set correctly. */
-function withoutNeedlessGuesses(options: readonly ReadOption[]): ReadOption[] {
-  const exact = new Set(options.filter(({ isGuess }) => isGuess !== true).map(({ row }) => row))
-  return options.filter(({ row, isGuess }) => isGuess !== true || !exact.has(row))
 }
 
 /** Flags take precedence over variables (pkg/flags/flag.go, SetFlagsFromEnv). */
@@ -147,36 +154,31 @@ function reportIgnored(configFile: ReadOption, options: readonly ReadOption[], i
 const SPACES_COUNT: ReadonlySet<EtcdOptionRow['kind']> = new Set(['suites', 'names', 'cluster'])
 const NAME_ROW = etcdOptions.find((row) => row.block === 'server' && row.field === 'name')
 
-/** Reports wrong values and list entries, and returns the options with the intended values. */
-function checkEntries(options: readonly ReadOption[], into: Reading): ReadOption[] {
+/** Reports spaces in values and entries of lists, and members without a URL. */
+function checkEntries(options: readonly ReadOption[], into: Reading): void {
   const name = options.find(({ row, text }) => row === NAME_ROW && text !== '')?.text ?? NAME_ROW?.default ?? ''
-  return options.map((option): ReadOption => {
-    const { row, place, text, form } = option
+  for (const { row, place, text, unknown } of options) {
     const withSpace = (entry: string, isRefused = true, isMember = false): void => {
       into.report('config/space-in-list', { ...place, entry, isRefused, isMember })
     }
+    const isKnown = unknown.length === 0
     if (row.kind === 'path' && /^~(?:\/|$)/.test(text))
       into.report('config/not-expanded', { ...place, names: [text], kind: 'etcd, a home folder' })
     // Spaces are wrong in these kinds. A cluster token may begin or end with one.
     const isPlain = row === NAME_ROW || row.kind === 'path' || row.kind === 'state'
-    if (isPlain && /^ | $/.test(text) && text.trim() !== '' && !isUnresolved(text)) {
-      withSpace(text)
-      return textOption(row, text.trim(), form, place, true)
-    }
-    if (!SPACES_COUNT.has(row.kind)) return option
+    if (isPlain && /^ | $/.test(text) && text.trim() !== '' && isKnown) withSpace(text)
+    if (!SPACES_COUNT.has(row.kind)) continue
     const isCluster = row.kind === 'cluster'
     const entries = text.split(',')
     // In a list of members, only a space at this member's name matters: etcd compares only its own name.
     const isAtName = (entry: string): boolean => /^\s+[^\s=]|^[^=]*\s=/.test(entry)
     const isOwn = (entry: string): boolean => isAtName(entry) && entry.split('=', 1)[0]?.trim() === name
     const spaced = entries.find((each) => (isCluster ? isOwn(each) : each !== each.trim() && each.trim() !== ''))
-    const other = isCluster ? entries.find(isAtName) : undefined
+    const other = isCluster && isKnown ? entries.find(isAtName) : undefined
     if (spaced !== undefined) withSpace(spaced, row.kind !== 'names')
-    else if (other !== undefined && !isUnresolved(other)) withSpace(other, true, true)
-    const value = isUnresolved(text) ? undefined : entries.find((each) => each !== '' && !each.includes('='))
-    if (!isCluster || value === undefined) return option
+    else if (other !== undefined) withSpace(other, true, true)
+    const value = isCluster && isKnown ? entries.find((each) => each !== '' && !each.includes('=')) : undefined
     const wants = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:2380'
-    into.report('config/value-invalid', { ...place, kind: 'refused', value, wants })
-    return { ...option, isUnreadable: true }
-  })
+    if (value !== undefined) into.report('config/value-invalid', { ...place, kind: 'refused', value, wants })
+  }
 }

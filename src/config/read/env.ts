@@ -10,19 +10,23 @@ import {
 } from '../tables/options.js'
 import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
 import type { Reading } from './read-option.js'
-import { type ConfigText, placesIn, MAX_NAMED_FILES, type ReadNamedFile, templateLine } from './text.js'
+import { type ConfigText, placesIn, MAX_NAMED_FILES, type ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, match, plainDollars } from './tokenizer.js'
+import { withoutTemplates } from './template.js'
+import type { Syntax } from './unknown.js'
 
 export interface Variable {
   readonly name: string
   /** {@link LITERAL_DOLLAR} stands for a dollar sign that is not expanded. */
   readonly value: string
   readonly place: ConfigPlace
-  /** Whether this is the intended value. Etcd receives another one, which a finding reports. */
-  readonly isGuess?: boolean
   readonly isExported?: boolean
+  /** The program that fills in parts of the value. */
+  readonly syntax: Syntax
 }
 
+/** A variable of Compose may be in a value of the file. In that of systemd, only a template fills something in. */
+const SYNTAX_OF = { systemd: 'template', Compose: 'Compose' } as const satisfies Record<string, Syntax>
 /** Names are cut to this length. */
 const MAX_NAME = 1000
 
@@ -33,8 +37,6 @@ const MAX_NAME = 1000
 export function fileVariables(source: ConfigText, into: Reading, reader: 'systemd' | 'Compose'): Variable[] {
   const { text } = source
   const placeOf = placesIn(source)
-  const template = templateLine(source, 'env')
-  if (template !== null) into.report('config/not-checked', { ...template, kind: 'template line' })
   const found = new Map<string, Variable>()
   const variables: Variable[] = []
   for (let at = 0; at < text.length;) {
@@ -51,13 +53,12 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
     const place = placeOf(nameAt + exported.length, name)
     const [isOption, isExported] = [rowOfVariable(name) !== undefined, exported !== '']
     const [first, written] = [found.get(name), plainDollars(value)]
-    const isGuess = isOption && beforeComment !== undefined
     if (openQuoteAt !== undefined) {
       // The file may belong to another program, whose variables must not appear in the report.
       const quoteAt = placeOf(openQuoteAt, name.startsWith('ETCD_') ? name : 'A variable')
       into.report('config/line-broken', { ...quoteAt, kind: 'quote', quote: text.charAt(openQuoteAt) })
     }
-    if (isGuess && reader === 'systemd')
+    if (isOption && beforeComment !== undefined && reader === 'systemd')
       into.report('config/comment-in-value', { ...place, value: written, meant: plainDollars(beforeComment) })
     if (isOption && first !== undefined && plainDollars(first.value) !== written) {
       const firstLine = first.place.line
@@ -65,7 +66,8 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
     }
     // systemd ignores a line that begins with `export`.
     if (isOption && isExported && reader === 'systemd') into.report('config/unit-invalid', { ...place, kind: 'export' })
-    const variable = { name, value: isGuess ? beforeComment : value, place, isExported, isGuess }
+    const own = reader === 'Compose' && isOption ? (beforeComment ?? value) : value
+    const variable = { name, value: own, place, isExported, syntax: SYNTAX_OF[reader] }
     found.set(name, variable)
     variables.push(variable)
   }
@@ -130,13 +132,20 @@ export async function namedVariables(
   const found: (readonly Variable[])[] = []
   for (const { path, place, isOptional } of files.slice(0, MAX_NAMED_FILES + 1)) {
     const content = (await readNamed?.(path)) ?? null
-    if (content === null) {
-      into.isComplete = false
-      into.report('config/not-checked', { ...place, kind: 'variables', what: [`the file ${path}`] })
-    } else if (!('code' in content)) found.push(parse(content))
+    if (content === null || ('code' in content && content.code === 'file/missing'))
+      into.leave(
+        'file-absent',
+        place,
+        `The file ${path} was not read. Pass its variables as { env }, or mount the disk.`,
+      )
+    if (content === null) continue
+    if (!('code' in content)) found.push(parse(withoutTemplates(content, into)))
     // For an optional file, only a missing file is not reported.
     else if (content.code !== 'file/missing' || !isOptional) into.add({ ...content, place })
   }
+  const next = files[MAX_NAMED_FILES + 1]
+  if (next !== undefined)
+    into.leave('limit', next.place, `Only ${String(MAX_NAMED_FILES)} files of variables were read.`)
   return found.flat()
 }
 
@@ -167,19 +176,19 @@ const NAMES: readonly string[] = etcdOptions.flatMap(({ flag }) => (flag === nul
 export function readVariables(variables: readonly Variable[], into: Reading): void {
   let unknown = 0
   // The last value of a repeated variable is in force.
-  const byName = new Map(variables.map((each) => [each.name, { ...each, value: plainDollars(each.value) }]))
+  const byName = new Map(variables.map((each) => [each.name, each]))
   for (const variable of byName.values()) {
-    const { name, value, place, isGuess } = variable
+    const { name, value, place, syntax } = variable
     const row = rowOfVariable(name) ?? PASSTHROUGH_BY_VARIABLE.get(name)
     const isOfEtcd =
       (name.startsWith('ETCD_') && !OTHER_PROGRAMS.test(name)) || rowOfVariable(name.toUpperCase()) !== undefined
     // Etcd ignores an empty variable (pkg/flags/flag.go, setFlagFromEnv).
-    if (row !== undefined && value !== '') into.set(row, value, 'env', place, isGuess)
+    if (row !== undefined && value !== '') into.set(row, value, 'env', place, syntax)
     else if (row === undefined && isOfEtcd && unknown++ < MAX_UNKNOWN) readUnknown(variable, byName, into)
   }
 }
 
-/** Reports an unknown variable, and reads it as the option that was probably meant. */
+/** Reports an unknown variable, with the option that was probably meant. */
 function readUnknown({ name, value, place }: Variable, known: ReadonlyMap<string, Variable>, into: Reading): void {
   const details = { ...place, kind: 'variable' as const }
   const byWords = meantByWords(name)
@@ -196,5 +205,4 @@ function readUnknown({ name, value, place }: Variable, known: ReadonlyMap<string
     into.report('config/protection-ignored', { ...details, nearest: nearName, belongs: null, ...usedInstead(row) })
   else if (nearName !== null || LOOKS_LIKE_TLS.test(name))
     into.report('config/option-ignored', { ...details, nearest: nearName })
-  if (isMeant) into.guess(row, value, 'env', place)
 }

@@ -13,9 +13,10 @@ import {
 import { meantByValue, meantByWords, nearest } from './meaning.js'
 import { type Reading, textOption } from './read-option.js'
 import type { PlaceOf } from './text.js'
-import { splitTokens, type Token } from './tokenizer.js'
+import { plainDollars, splitTokens, type Token } from './tokenizer.js'
+import type { Syntax } from './unknown.js'
 
-/** Further arguments are ignored. Linux accepts no more of usual length. */
+/** Linux accepts no more of usual length. */
 const MAX_ARGUMENTS = 10_000
 /** An argument that expands to unknown flags, such as `$ETCD_OPTS` or `$@`. */
 const VARIABLE = /^\$(?:[@*]|\w+|\{\w+\}|\(\w+\))$/
@@ -23,13 +24,18 @@ const VARIABLE = /^\$(?:[@*]|\w+|\{\w+\}|\(\w+\))$/
 const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
 const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS]
 
-export function readFlags(tokens: readonly Token[], place: PlaceOf, into: Reading): void {
-  const [first] = tokens
+/** @param syntax The program that fills in parts of the arguments. */
+export function readFlags(tokens: readonly Token[], place: PlaceOf, syntax: Syntax, into: Reading): void {
+  const [first, last] = [tokens[0], tokens[MAX_ARGUMENTS]]
   if (first !== undefined && OTHER_PROGRAMS.has(first.text)) {
     const looked = `it starts etcd’s ${first.text}, which has its own flags and is not checked`
     into.report('config/no-etcd', { kind: 'etcd', file: place(first.offset, '').file, looked })
     into.isComplete = false
-  } else new FlagsReader(tokens.slice(0, MAX_ARGUMENTS), place, into).read()
+    return
+  }
+  if (last !== undefined)
+    into.leave('limit', place(last.offset, 'etcd'), `Only the first ${String(MAX_ARGUMENTS)} arguments were read.`)
+  new FlagsReader(tokens.slice(0, MAX_ARGUMENTS), place, syntax, into).read()
 }
 
 /** Distributes over the kinds of the details. */
@@ -46,11 +52,13 @@ interface PreviousFlag {
 class FlagsReader {
   readonly #tokens: readonly Token[]
   readonly #place: PlaceOf
+  readonly #syntax: Syntax
   readonly #into: Reading
   #isReported = false
 
-  constructor(tokens: readonly Token[], place: PlaceOf, into: Reading) {
+  constructor(tokens: readonly Token[], place: PlaceOf, syntax: Syntax, into: Reading) {
     this.#place = place
+    this.#syntax = syntax
     this.#into = into
     this.#tokens = tokens.flatMap((each) => this.#split(each))
   }
@@ -84,20 +92,14 @@ class FlagsReader {
   /** Go stops at an argument that is not a flag, and etcd exits. The flags after it are read nevertheless. */
   #other(token: Token, next: Token | undefined, before: PreviousFlag | null): void {
     const { text, offset } = token
-    if (VARIABLE.test(text)) this.#into.isComplete = false
-    else if (text === '--') {
+    if (this.#syntax !== 'none' && VARIABLE.test(plainDollars(text))) {
+      const message = `"${plainDollars(text)}" may hold any flags. Pass its value in the option "variables", or the arguments of the process.`
+      this.#into.leave('flag-list', this.#place(offset, 'etcd'), message)
+    } else if (text === '--') {
       if (next !== undefined) this.#leftOver(next, null)
       this.#isReported = true
     } else if (SHELL_SYNTAX.test(text)) this.#leftOver(token, null)
-    else {
-      this.#leftOver(token, before)
-      const row = before?.row
-      if (before?.expectsValue !== true || row === undefined || !('block' in row)) return
-      const { options } = this.#into
-      const last = options.findLastIndex((option) => option.row === row)
-      if (last !== -1) options.splice(last, 1)
-      options.push(textOption(row, text, 'flags', this.#place(offset, before.flag), true))
-    }
+    else this.#leftOver(token, before)
   }
 
   #leftOver(token: Token, before: PreviousFlag | null): void {
@@ -118,7 +120,6 @@ class FlagsReader {
     const row = own ?? this.#meant(name, given ?? next?.text ?? '', place)
     if (isJoined) {
       this.#misplaced(token, flag, { kind: 'joined', value: joined })
-      if (row !== undefined && 'block' in row) this.#into.options.push(textOption(row, joined, 'flags', place, true))
       return { flag, row, expectsValue: false, takesNext: false }
     }
     // An ignored flag needs no value (pkg/flags/ignored.go).
@@ -130,10 +131,9 @@ class FlagsReader {
     const value = given ?? (isSwitch ? 'true' : takesNext ? next.text : undefined)
     if (value === undefined) {
       this.#misplaced(token, flag, { kind: 'no value', argument: next?.text ?? '' })
-      if (row !== undefined && 'block' in row)
-        this.#into.options.push({ ...textOption(row, '', 'flags', place), isUnreadable: true })
-    } else if (own !== undefined) this.#into.set(own, value, 'flags', place)
-    else if (row !== undefined && 'block' in row) this.#into.guess(row, value, 'flags', place)
+      if (own !== undefined && 'block' in own)
+        this.#into.options.push({ ...textOption(own, '', 'flags', place), isUnreadable: true })
+    } else if (own !== undefined) this.#into.set(own, value, 'flags', place, this.#syntax)
     return { flag, row, expectsValue: given === undefined ? isSwitch : given === '', takesNext }
   }
 

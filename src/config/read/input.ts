@@ -3,17 +3,18 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
-import { finding } from '../finding.js'
-import { etcdCommand, readStart, reportFaults } from './command.js'
+import { etcdCommands, readStart, reportFaults } from './command.js'
 import { isCompose, readCompose } from './compose.js'
+import { readDropIns } from './drop-ins.js'
 import { type ReadMember, resolveEffective } from './effective.js'
 import { fileVariables, readVariables, reportNotExpanded, type Variable } from './env.js'
 import { isManifest, readManifest } from './manifest.js'
-import { NO_CONTEXT, noEtcd, Reading, unreadable } from './read-option.js'
+import { noEtcd, Reading, unreadable } from './read-option.js'
 import {
   type ConfigText,
   decodeText,
   MAX_CONFIG_BYTES,
+  MAX_MEMBERS,
   namedFiles,
   pathOfCaller,
   type PlaceOf,
@@ -21,77 +22,56 @@ import {
   readConfigFile,
   type ReadOptions,
   refuseText,
-  templateLine,
   tooLarge,
 } from './text.js'
+import { withoutTemplates } from './template.js'
 import { processTokens, type Split, splitText, tokenAt } from './tokenizer.js'
+import type { GivenValues, Syntax } from './unknown.js'
 import { readUnit } from './unit.js'
 import { readYamlConfig } from './yaml-config.js'
 
 export type { ReadMember } from './effective.js'
 
-/** A configuration: one of these, or `flags` and `env` together. */
+/** A configuration: one of these, or `flags` or `args` together with `env`. */
 export interface ConfigInput {
-  /** The path of a file: etcd’s YAML, an EnvironmentFile, a unit, a manifest, a Compose file, or a copy of /proc/PID/cmdline or environ. */
+  /**
+   * The path of a file: etcd’s YAML, an EnvironmentFile, a unit, whose drop-ins are read too, a script, a manifest, a Compose
+   * file, or a copy of /proc/PID/cmdline or environ.
+   */
   file?: string | URL | undefined
   /** The contents of etcd’s configuration file. */
   yaml?: string | Uint8Array | undefined
-  /**
-   * A command line: one line for a shell, an array of arguments, or arguments separated by NUL, as in
-   * /proc/PID/cmdline.
-   */
+  /** The arguments of etcd, in which nothing is expanded. The program may be the first. */
+  args?: readonly string[] | undefined
+  /** A command line for a shell, a script, arguments separated by NUL as in /proc/PID/cmdline, or as `args`. */
   flags?: string | Uint8Array | readonly string[] | undefined
   /** Variables, or the text of an EnvironmentFile or of /proc/PID/environ. */
   env?: Readonly<Record<string, string | undefined>> | string | undefined
-  /** The contents of a systemd unit. */
-  unit?: string | undefined
+  /** The contents of a systemd unit; of several, the unit and then its drop-ins in systemd’s order. `systemctl cat` prints both. */
+  unit?: string | readonly string[] | undefined
   /** The contents of a manifest (a Pod, StatefulSet, Deployment and so on) or of a Compose file. */
   manifest?: string | undefined
 }
 
-type Given = Omit<ReadOptions, 'texts'> & {
-  /** Selects one of several etcds by service, pod or member name. Default: the only one. */
-  readonly member?: string | null
-  /** False if the file is not trusted: content that cannot be checked is then an error. Default: true. */
-  readonly comments?: boolean
-}
-
-/**
- * Reads the configuration of one member.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
- */
-export async function readMember(input: ConfigInput, given: Given): Promise<ReadMember> {
-  const readings = await readMembers(input, given)
-  const [first] = readings
-  const { member = null } = given
-  if (first === undefined) throw new Error('Unreachable: what cannot be read is a reading, too')
-  const isOnly = member === null || first.label === null || first.settings.server('name').isUnresolved
-  if (readings.length === 1 && isOnly) return first
-  const named = readings.find(({ label, settings }) => [label, settings.server('name').text].includes(member ?? ''))
-  if (member !== null && named !== undefined) return named
-  const members = readings.map(({ label }) => label ?? '')
-  const several = finding('config/one-of-several', { ...first.labelPlace, members, member })
-  return resolveEffective(unreadable(several), first.labelPlace.file, { ...given, texts: [...first.texts] })
-}
+type Given = Omit<ReadOptions, 'texts'>
 
 /**
  * Reads the configurations of all etcds that a text starts; mostly one.
  *
  * @param label Stands for the input in errors, and for the name of a file that it does not have.
- * @throws as {@link readMember}
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  */
 export async function readMembers(
   input: ConfigInput,
   given: Given,
   label: string | null = null,
-): Promise<ReadMember[]> {
+): Promise<[ReadMember, ...ReadMember[]]> {
   checkInput(input, label ?? 'config')
-  const { readFiles, root } = given
   const file = input.file === undefined ? label : pathOf(input.file)
-  const reader = new InputReader({ readFiles, root, texts: [] }, label, given.comments === false)
-  const members: ReadMember[] = []
-  for (const each of await reader.read(input)) members.push(await resolveEffective(each, file, reader.options))
+  const reader = new InputReader({ ...given, texts: [] }, label)
+  const [first, ...others] = await reader.read(input)
+  const members: [ReadMember, ...ReadMember[]] = [await resolveEffective(first, file, reader.options)]
+  for (const each of others) members.push(await resolveEffective(each, file, reader.options))
   return members
 }
 
@@ -102,7 +82,7 @@ const isRecord = (value: unknown): boolean =>
   value !== null &&
   !Array.isArray(value) &&
   Object.values(value).every((each) => each === undefined || isText(each))
-const areArguments = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
+const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
 
 const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) => boolean, accepted: string]>> = {
   file: [
@@ -110,9 +90,13 @@ const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) 
     'a path, or a URL of a file',
   ],
   yaml: [isTextOrBytes, 'a string'],
-  flags: [(value) => isTextOrBytes(value) || areArguments(value), 'a string or an array of arguments'],
+  args: [areTexts, 'an array of arguments'],
+  flags: [(value) => isTextOrBytes(value) || areTexts(value), 'a string or an array of arguments'],
   env: [(value) => isText(value) || isRecord(value), 'a record of strings, or a string'],
-  unit: [isText, 'a string'],
+  unit: [
+    (value) => isText(value) || (areTexts(value) && (value as string[]).length > 0),
+    'a string or an array of strings',
+  ],
   manifest: [isText, 'a string'],
 }
 const KEYS = Object.keys(INPUTS) as (keyof ConfigInput)[]
@@ -120,7 +104,7 @@ const KEYS = Object.keys(INPUTS) as (keyof ConfigInput)[]
 function checkInput(input: ConfigInput, where: string): void {
   checkOptions(where, input, KEYS)
   const given = KEYS.filter((key) => input[key] !== undefined)
-  const areBoth = given.length === 2 && input.flags !== undefined && input.env !== undefined
+  const areBoth = given.length === 2 && (input.flags ?? input.args) !== undefined && input.env !== undefined
   if (given.length === 0) throw optionInvalid(where, `is missing: pass one of ${KEYS.join(', ')}`)
   if (given.length !== 1 && !areBoth)
     throw optionInvalid(where, `must have only one of ${KEYS.join(', ')}, or flags and env`)
@@ -134,123 +118,182 @@ function pathOf(file: string | URL): string {
   return file instanceof URL ? fileURLToPath(file) : file
 }
 
-type Form = 'command' | 'unit' | 'manifest' | 'Compose' | 'env' | 'yaml'
+type Form = 'command' | 'unit' | 'manifest' | 'Compose' | 'env' | 'yaml' | 'cloud-config'
+type Readings = [Reading, ...Reading[]]
 
 class InputReader {
   readonly options: ReadOptions
   readonly #label: string | null
-  readonly #isStrict: boolean
+  readonly #given: GivenValues
 
-  constructor(options: ReadOptions, label: string | null, isStrict: boolean) {
+  constructor(options: ReadOptions, label: string | null) {
     this.options = options
     this.#label = label
-    this.#isStrict = isStrict
+    this.#given = options.given
   }
 
-  async read({ file, yaml, flags, env, unit, manifest }: ConfigInput): Promise<Reading[]> {
-    const into = new Reading()
+  async read(input: ConfigInput): Promise<Readings> {
+    const [first, ...others] = await this.#read(input)
+    if (first === undefined) throw new Error('Unreachable: what cannot be read is a reading, too')
+    return [first, ...others]
+  }
+
+  async #read({ file, yaml, args, flags, env, unit, manifest }: ConfigInput): Promise<Reading[]> {
     if (file !== undefined) {
       const path = pathOf(file)
       const content = await readConfigFile(pathOfCaller(path, this.options.root), path)
-      return this.#text(content, formOf, into, 'text' in content ? dirname(path) : null)
+      return this.#text(content, formOf, path)
     }
-    if (yaml !== undefined) return this.#text(yaml, yamlFormOf, into)
-    if (unit !== undefined) return this.#text(unit, () => 'unit', into)
-    if (manifest !== undefined) return this.#text(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'), into)
-    if (typeof flags === 'string' || flags instanceof Uint8Array) await this.#text(flags, () => 'command', into)
-    else if (flags !== undefined) await this.#list(flags, into)
-    if (typeof env === 'string') await this.#text(env, () => 'env', into)
-    else if (env !== undefined) this.#record(env, into)
-    return [into]
+    if (yaml !== undefined) return this.#text(yaml, yamlFormOf)
+    if (typeof unit === 'string') return this.#text(unit, () => 'unit')
+    if (unit !== undefined) return this.#unit(unit.map((text) => ({ text, file: this.#label })))
+    if (manifest !== undefined) return this.#text(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'))
+    const list = args ?? (Array.isArray(flags) ? (flags as readonly string[]) : undefined)
+    const readings =
+      list !== undefined
+        ? this.#list(list)
+        : flags !== undefined
+          ? await this.#text(flags as string | Uint8Array, () => 'command')
+          : [new Reading(this.#given)]
+    const variables = this.#variables(env)
+    for (const reading of readings) variables(reading)
+    return readings
   }
 
-  /** @param folder The folder of the text, for files next to it. Null if it is not known. */
+  /** @param path The path of the file that was read. */
   async #text(
     given: string | Uint8Array | ConfigText | Finding,
     formOf: (text: string) => Form,
-    into: Reading,
-    folder: string | null = null,
+    path: string | null = null,
   ): Promise<Reading[]> {
-    const passed = typeof given === 'string' ? { text: given, file: this.#label } : given
-    const content = passed instanceof Uint8Array ? decodeText(passed, this.#label) : passed
-    if ('code' in content) return into.markIncomplete(content)
-    this.options.texts.push(content)
-    const refused = refuseText(content)
-    if (refused !== null) return into.markIncomplete(refused)
-    const { text, file } = content
+    const opened = this.#open(given)
+    if (opened instanceof Reading) return [opened]
+    const { text, file } = opened
     const form = formOf(text)
-    const template =
-      form === 'command' || form === 'env' ? null : templateLine(content, form === 'unit' ? 'unit' : 'yaml')
-    if (template !== null) {
-      const details = { kind: 'template' as const, isForeign: this.#isStrict }
-      return into.markIncomplete(finding('config/not-checked', { ...template, ...details }))
+    if (form === 'command') return this.#command(opened)
+    if (form === 'env') {
+      const reading = new Reading(this.#given)
+      this.#readEnv(opened, reading)
+      return [reading]
     }
     const [, pem] = form === 'yaml' ? (/^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []) : []
-    if (pem !== undefined) return into.markIncomplete(noEtcd(file, `it is PEM and holds a ${pem}`))
-    switch (form) {
-      case 'manifest':
-        return readManifest(content)
-      case 'Compose':
-        return readCompose(content, folder === null ? null : namedFiles(this.options, folder))
-      case 'command':
-        await this.#command(content, into)
-        break
-      case 'unit':
-        await readUnit(content, namedFiles(this.options), into)
-        break
-      case 'yaml':
-        await readYamlConfig(content, into)
-        break
-      case 'env': {
-        const isProcess = text.includes('\0')
-        const variables = isProcess ? processVariables(content) : fileVariables(content, into, 'systemd')
-        if (!isProcess) reportNotExpanded(variables, into)
-        readVariables(variables, into)
+    if (pem !== undefined) return [unreadable(noEtcd(file, `it is PEM and holds a ${pem}`))]
+    return this.#withTemplates(opened, async (source, into) => {
+      switch (form) {
+        case 'manifest':
+          return readManifest(source, this.#given)
+        case 'Compose': {
+          if (path === null) return readCompose(source, null, this.#given, null)
+          const envFile = (await namedFiles(this.options, dirname(path))('.env')) ?? null
+          const found = envFile === null || 'code' in envFile ? null : envFile
+          return readCompose(source, namedFiles(this.options, dirname(path)), this.#given, found)
+        }
+        case 'unit': {
+          const dropIns = path === null ? [] : await readDropIns(path, this.options, into)
+          return this.#unit([source, ...dropIns])
+        }
+        case 'cloud-config': {
+          const message = 'A cloud-config has several files, which were not read. Pass the unit of etcd as { unit }.'
+          into.leave('document', { option: null, file, line: 1, column: 1 }, message)
+          into.isComplete = false
+          return []
+        }
+        case 'yaml':
+          await readYamlConfig(source, into)
+          return []
       }
-    }
-    return [into]
+    })
   }
 
-  #record(env: Readonly<Record<string, string | undefined>>, into: Reading): void {
-    const variables = Object.entries(env).flatMap(([name, value]) => {
+  /** The text, which is collected; or a reading that says why it cannot be read. */
+  #open(given: string | Uint8Array | ConfigText | Finding): ConfigText | Reading {
+    const passed = typeof given === 'string' ? { text: given, file: this.#label } : given
+    const content = passed instanceof Uint8Array ? decodeText(passed, this.#label) : passed
+    if ('code' in content) return unreadable(content)
+    this.options.texts.push(content)
+    const refused = refuseText(content)
+    return refused === null ? content : unreadable(refused)
+  }
+
+  /** Reads a text whose expressions of templates are hidden. What the text as a whole has is in each reading. */
+  async #withTemplates(
+    opened: ConfigText,
+    read: (source: ConfigText, into: Reading) => Promise<Reading[]>,
+  ): Promise<Reading[]> {
+    const shared = new Reading(this.#given)
+    const readings = await read(withoutTemplates(opened, shared), shared)
+    for (const each of readings) each.take(shared)
+    return readings.length === 0 ? [shared] : readings
+  }
+
+  async #unit(sources: readonly ConfigText[]): Promise<Reading[]> {
+    const [first, ...others] = sources
+    return first === undefined ? [] : readUnit([first, ...others], namedFiles(this.options), this.#given)
+  }
+
+  /** Returns what adds the variables to a reading. */
+  #variables(env: ConfigInput['env']): (into: Reading) => void {
+    if (env === undefined) return () => undefined
+    if (typeof env === 'string') {
+      const opened = this.#open(env)
+      return (into) => {
+        if (opened instanceof Reading) into.take(opened)
+        else this.#readEnv(opened, into)
+      }
+    }
+    const variables = Object.entries(env).flatMap(([name, value]): Variable[] => {
       const place = { option: name, file: this.#label, line: null, column: null }
-      return value === undefined ? [] : [{ name, value, place }]
+      return value === undefined ? [] : [{ name, value, place, syntax: 'none' }]
     })
+    return (into) => {
+      readVariables(variables, into)
+    }
+  }
+
+  #readEnv(opened: ConfigText, into: Reading): void {
+    if (opened.text.includes('\0')) {
+      readVariables(processVariables(opened), into)
+      return
+    }
+    const variables = fileVariables(withoutTemplates(opened, into), into, 'systemd')
+    reportNotExpanded(variables, into)
     readVariables(variables, into)
   }
 
-  async #list(flags: readonly string[], into: Reading): Promise<void> {
-    const bytes = flags.reduce((sum, token) => sum + token.length, 0)
-    if (bytes > MAX_CONFIG_BYTES) into.markIncomplete(tooLarge('file', this.#label, bytes))
-    else {
-      const place: PlaceOf = (_, option) => ({ option, file: this.#label, line: null, column: null })
-      await this.#tokens({ tokens: flags.map((text) => tokenAt(text, 0)), faults: [] }, '', place, into)
-    }
+  #list(list: readonly string[]): Reading[] {
+    const bytes = list.reduce((sum, token) => sum + token.length, 0)
+    if (bytes > MAX_CONFIG_BYTES) return [unreadable(tooLarge('file', this.#label, bytes))]
+    const place: PlaceOf = (_, option) => ({ option, file: this.#label, line: null, column: null })
+    return this.#tokens({ tokens: list.map((text) => tokenAt(text, 0)), faults: [] }, '', place, 'none')
   }
 
-  async #command(content: ConfigText, into: Reading): Promise<void> {
-    const { text } = content
-    const place = placesIn(content)
-    if (text.includes('\0')) {
-      await this.#tokens({ tokens: processTokens(text), faults: [] }, text, place, into)
-      return
-    }
-    const { tokens, faults } = splitText(text, 'shell')
-    // Only the shell knows the home folder.
-    const expanded = tokens.map((token) => ({ ...token, text: token.text.replace(/^~(?=\/|$)/, '${HOME}') }))
-    await this.#tokens({ tokens: expanded, faults }, text, place, into)
+  async #command(opened: ConfigText): Promise<Reading[]> {
+    const { text } = opened
+    if (text.includes('\0'))
+      return this.#tokens({ tokens: processTokens(text), faults: [] }, text, placesIn(opened), 'none')
+    return this.#withTemplates(opened, (source) => {
+      const { tokens, faults } = splitText(source.text, 'shell')
+      // Only the shell knows the home folder.
+      const expanded = tokens.map((token) => ({ ...token, text: token.text.replace(/^~(?=\/|$)/, '${HOME}') }))
+      return Promise.resolve(this.#tokens({ tokens: expanded, faults }, source.text, placesIn(source), 'shell'))
+    })
   }
 
-  async #tokens({ tokens, faults }: Split, text: string, place: PlaceOf, into: Reading): Promise<void> {
-    const command = etcdCommand(tokens)
-    if (command === null) {
-      if (tokens.length > 0) into.markIncomplete(noEtcd(place(0, '').file, 'no argument of the command is etcd'))
-      return
-    }
-    const source = { text, option: 'etcd', place }
-    reportFaults(faults, source, into)
-    await readStart(command, [], source, namedFiles(this.options), into)
-    into.context = command.container?.context ?? NO_CONTEXT
+  #tokens({ tokens, faults }: Split, text: string, place: PlaceOf, syntax: Syntax): Reading[] {
+    const commands = etcdCommands(tokens, new Map(Object.entries(this.#given)))
+    if (commands.length === 0 && tokens.length > 0)
+      return [unreadable(noEtcd(place(0, '').file, 'no argument of the command is etcd'))]
+    if (commands.length === 0) return [new Reading(this.#given)]
+    const source = { text, option: 'etcd', place, syntax }
+    const readings = commands.slice(0, MAX_MEMBERS).map((command) => {
+      const reading = new Reading(this.#given)
+      reportFaults(faults, source, reading)
+      readStart(command, [], source, reading)
+      return reading
+    })
+    if (commands.length > MAX_MEMBERS)
+      readings[0]?.leave('limit', place(0, 'etcd'), `Only the first ${String(MAX_MEMBERS)} members were read.`)
+    return readings
   }
 }
 
@@ -259,12 +302,13 @@ function processVariables(content: ConfigText): Variable[] {
   const place = placesIn(content)
   return processTokens(content.text).map(({ text, offset }) => {
     const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
-    return { name, value, place: place(offset, name) }
+    return { name, value, place: place(offset, name), syntax: 'none' }
   })
 }
 
 function formOf(text: string): Form {
   const start = text.slice(0, 4096)
+  if (/^#cloud-config\b/.test(start)) return 'cloud-config'
   if (/^\w+=[^\0]*\0/.test(start)) return 'env'
   // /proc/PID/cmdline. NUL in a text with several lines is a mistake.
   if (/^[^\n\0]+\0/.test(start)) return 'command'

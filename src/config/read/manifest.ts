@@ -1,36 +1,50 @@
-/** Reads a pod that runs etcd: a static pod, or the template of a StatefulSet, Deployment or DaemonSet. */
+/** Reads the pods that run etcd: static pods, and the templates of workloads. */
 import { rowOfVariable } from '../tables/options.js'
 import {
-  boundedValues,
-  commandOf,
+  commandsIn,
   type EtcdCommand,
   NO_ARGUMENTS,
   readStart,
   substitute,
+  boundedValues,
   type Values,
   valuesOf,
 } from './command.js'
-import { areOfEtcd, isEtcdImage, releaseOf, withoutEtcd } from './container.js'
+import { areOfEtcd, hasOwnEntrypoint, isEtcdImage, releaseOf, withoutEtcd } from './container.js'
 import type { Variable } from './env.js'
-import { checkVolumes, type KubeYaml, mountsOf, withObjects } from './pod-volumes.js'
-import { podProbes } from './probes.js'
-import { NO_CONTEXT, Reading, type Replicas } from './read-option.js'
+import { type KubeYaml, mountsOf, withObjects } from './mounts.js'
+import { type KubeletProbe, NO_CONTEXT, Reading } from './read-option.js'
 import { type ConfigText, MAX_MEMBERS } from './text.js'
 import { tokenAt } from './tokenizer.js'
+import type { GivenValues } from './unknown.js'
 import { at, entriesOf, itemsAt, readYaml, reportType, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
 export function isManifest(text: string): boolean {
   return /^(?:kind|"kind"|apiVersion)\s*:/m.test(text) || /^\s*\{[\s\S]*"(?:kind|apiVersion)"\s*:/.test(text)
 }
 
-export async function readManifest(source: ConfigText): Promise<Reading[]> {
+export async function readManifest(source: ConfigText, given: GivenValues): Promise<Reading[]> {
   const yaml = withObjects(await readYaml(source, 'all'))
   const pods = yaml.documents.flatMap((document) => podsOf(document))
+  const shared = new Reading(given)
+  shared.add(...yaml.findings)
+  for (const document of yaml.documents) {
+    if (document === null || podsOf(document).length > 0 || !hasContainers(document)) continue
+    const kind = textAt(document, 'kind') ?? 'no kind'
+    const message = `This document (${kind}) has containers or a command, and is of no kind that is read. Pass its pod.`
+    shared.leave('document', yaml.place(document.offset, 'kind'), message)
+  }
   const readings: Reading[] = []
   for (const pod of pods) {
-    const found = etcdsOf(pod.spec, yaml)
-    for (const { container, command } of found.slice(0, MAX_MEMBERS - readings.length)) {
-      const reading = await readContainer(container, command, pod, yaml)
+    const found = etcdsOf(pod.spec, yaml, given)
+    for (const { container, command } of found) {
+      if (readings.length === MAX_MEMBERS) {
+        const place = yaml.place(container.value.offset, 'containers')
+        readings[0]?.leave('limit', place, `Only the first ${String(MAX_MEMBERS)} members were read.`)
+        return readings
+      }
+      const reading = readContainer(container, command, pod, yaml, given)
+      reading.take(shared)
       reading.label = found.length === 1 ? pod.name : `${pod.name}/${textAt(container.value, 'name') ?? ''}`
       reading.labelPlace = yaml.place(container.value.offset, 'containers')
       readings.push(reading)
@@ -38,20 +52,32 @@ export async function readManifest(source: ConfigText): Promise<Reading[]> {
   }
   if (readings.length > 0) return readings
   const looked = pods.length === 0 ? 'there is no pod in it' : 'no container of its pods runs etcd'
-  return withoutEtcd(yaml, source.file, looked)
+  return withoutEtcd(yaml, source.file, looked, shared)
 }
 
+/** Whether a document of an unknown kind may start a program. */
+function hasContainers(value: YamlValue, depth = 0): boolean {
+  if (depth > 8) return false
+  const inner =
+    value.kind === 'map' ? value.entries.map((entry) => entry.value) : value.kind === 'list' ? value.items : []
+  const isStart = entriesOf(value).some(({ key }) => key === 'containers' || key === 'command')
+  return isStart || inner.some((each) => hasContainers(each, depth + 1))
+}
+
+const CONTAINERS = ['containers', 'initContainers', 'ephemeralContainers'] as const
+
 /** A sidecar may use the image of etcd, so containers with a command of etcd take precedence. */
-function etcdsOf(spec: YamlValue, yaml: KubeYaml): { container: Container; command: EtcdCommand }[] {
-  for (const kind of ['containers', 'initContainers']) {
-    const containers = itemsAt(spec, kind).map((value) => containerOf(value, yaml))
-    for (const isByVariables of [false, true]) {
-      const found = containers.flatMap((container) => {
-        const command = commandIn(container, isByVariables)
-        return command === null ? [] : [{ container, command }]
-      })
-      if (found.length > 0) return found
-    }
+function etcdsOf(
+  spec: YamlValue,
+  yaml: KubeYaml,
+  given: GivenValues,
+): { container: Container; command: EtcdCommand }[] {
+  const containers = CONTAINERS.flatMap((kind) => itemsAt(spec, kind).map((value) => containerOf(value, yaml, given)))
+  for (const isByVariables of [false, true]) {
+    const found = containers.flatMap((container) =>
+      commandsOfContainer(container, isByVariables).map((command) => ({ container, command })),
+    )
+    if (found.length > 0) return found
   }
   return []
 }
@@ -59,33 +85,16 @@ function etcdsOf(spec: YamlValue, yaml: KubeYaml): { container: Container; comma
 interface Pod {
   readonly spec: YamlValue
   readonly name: string
-  readonly claims: readonly string[]
-  readonly replicas: (Omit<Replicas, 'variables' | 'place'> & { readonly offset: number }) | null
 }
 
+/** The pods of a document: its own, that of its template, or those of a CronJob and of the items of a List. */
 export function podsOf(document: YamlValue | null, depth = 0): Pod[] {
   if (document === null || depth > 2) return []
   if (textAt(document, 'kind') === 'List') return itemsAt(document, 'items').flatMap((item) => podsOf(item, depth + 1))
   const outer = at(document, 'spec')
-  const spec = at(outer, 'template', 'spec') ?? outer
+  const spec = at(outer, 'template', 'spec') ?? at(outer, 'jobTemplate', 'spec', 'template', 'spec') ?? outer
   if (outer === null || spec === null || at(spec, 'containers') === null) return []
-  const name = textAt(document, 'metadata', 'name') ?? ''
-  const claims = itemsAt(outer, 'volumeClaimTemplates').map((claim) => textAt(claim, 'metadata', 'name') ?? '')
-  return [{ spec, name, claims, replicas: replicasOf(document, outer, name) }]
-}
-
-function replicasOf(document: YamlValue, spec: YamlValue, name: string): Pod['replicas'] {
-  const [kind = '', count = ''] = [textAt(document, 'kind'), textAt(spec, 'replicas')]
-  if (!/^(?:StatefulSet|Deployment|ReplicaSet)$/.test(kind) || !/^\d{1,3}$/.test(count)) return null
-  return {
-    kind,
-    name,
-    count: Number(count),
-    first: Number(textAt(spec, 'ordinals', 'start') ?? '0'),
-    service: textAt(spec, 'serviceName') ?? null,
-    namespace: textAt(document, 'metadata', 'namespace') ?? null,
-    offset: at(spec, 'replicas')?.offset ?? 0,
-  }
+  return [{ spec, name: textAt(document, 'metadata', 'name') ?? '' }]
 }
 
 /** An argument, or the value of a variable. `option` is the name of the flag or the variable. */
@@ -105,7 +114,7 @@ interface Container {
 }
 
 /** Reads `envFrom` and `env`. Values of Secrets are not shown. */
-function containerOf(container: YamlValue, yaml: KubeYaml): Container {
+function containerOf(container: YamlValue, yaml: KubeYaml, given: GivenValues): Container {
   const args = ['command', 'args'].flatMap((key) => itemsAt(container, key).flatMap(argumentOf))
   const [values, variables, missing]: [ContainerString[], Variable[], { from: string; offset: number }[]] = [[], [], []]
   for (const item of itemsAt(container, 'envFrom')) {
@@ -115,9 +124,9 @@ function containerOf(container: YamlValue, yaml: KubeYaml): Container {
     const from = map === undefined ? `the Secret ${textAt(item, 'secretRef', 'name') ?? ''}` : `the ConfigMap ${map}`
     if (entries === undefined) missing.push({ from, offset: item.offset })
     for (const [key, { text, offset }] of entries ?? [])
-      variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key) })
+      variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key), syntax: 'none' })
   }
-  const byName = valuesOf(variables)
+  const byName = new Map([...Object.entries(given), ...valuesOf(variables)])
   const before = boundedValues(byName)
   for (const entry of itemsAt(container, 'env')) {
     const [name, item, from] = [textAt(entry, 'name'), at(entry, 'value'), at(entry, 'valueFrom')]
@@ -129,81 +138,91 @@ function containerOf(container: YamlValue, yaml: KubeYaml): Container {
     const taken = yaml.objects.get(`ConfigMap ${map}`)?.get(key)?.text ?? `$(${name})`
     const written = expanded(item === null && from !== null ? taken : (textAt(item) ?? ''), before)
     byName.set(name, written)
-    variables.push({ name, value: written, place: yaml.place((item ?? entry).offset, name) })
+    variables.push({ name, value: written, place: yaml.place((item ?? entry).offset, name), syntax: 'Kubernetes' })
   }
   return { value: container, args, values, variables, missing }
 }
 
 /** @param isByVariables Whether the container has its own start script, which configures etcd by variables. */
-function commandIn({ value, args, variables }: Container, isByVariables: boolean): EtcdCommand | null {
+function commandsOfContainer({ value, args, variables }: Container, isByVariables: boolean): EtcdCommand[] {
   const names = variables.map(({ name }) => name)
   if (isByVariables) {
     const isImage = isEtcdImage(textAt(value, 'image') ?? '')
     const isEtcd = isImage ? names.some((name) => rowOfVariable(name) !== undefined) : areOfEtcd(names)
-    return isEtcd ? NO_ARGUMENTS : null
+    return isEtcd ? [NO_ARGUMENTS] : []
   }
   const values = boundedValues(valuesOf(variables))
   const tokens = args.map(({ item, text }) => tokenAt(expanded(text, values), item.offset))
-  return commandOf(value, tokens, names)
+  const hooks = ['postStart', 'preStop'].flatMap((hook) => {
+    const command = itemsAt(at(value, 'lifecycle', hook, 'exec'), 'command').flatMap(argumentOf)
+    return commandsIn(
+      value,
+      command.map(({ item, text }) => tokenAt(expanded(text, values), item.offset)),
+      names,
+    ).filter(({ args: own }) => own.length > 0)
+  })
+  return [...commandsIn(value, tokens, names), ...hooks]
 }
 
-async function readContainer(
+function readContainer(
   container: Container,
   command: EtcdCommand,
-  { spec, claims, replicas }: Pod,
+  { spec }: Pod,
   yaml: KubeYaml,
-): Promise<Reading> {
+  given: GivenValues,
+): Reading {
   const { value, args, values, variables, missing } = container
-  const reading = new Reading()
-  reading.add(...yaml.findings)
+  const reading = new Reading(given)
+  const image = textAt(value, 'image') ?? ''
+  if (command === NO_ARGUMENTS && hasOwnEntrypoint(image))
+    reading.leave(
+      'image',
+      yaml.place((at(value, 'image') ?? value).offset, 'image'),
+      `The entrypoint of ${image} may set options. Lint the arguments of the process, /proc/PID/cmdline.`,
+    )
   // Kubernetes accepts only strings as arguments and values.
   for (const { item, option, text } of [...args, ...values]) {
     if (item.kind !== 'scalar' || item.type !== 'text')
       reportType(reading, yaml.place(item.offset, option), `a string, as "${text}" with its quotes`, item)
   }
   if (command.isShell !== true) reportNotExpanded(container, yaml, reading)
-  await readStart(command, variables, { ...yaml, option: 'command' }, null, reading)
-  for (const { from, offset } of missing) {
-    reading.report('config/not-checked', { ...yaml.place(offset, 'envFrom'), kind: 'variables', what: [from] })
-    reading.isComplete = false
-  }
-  checkVolumes(value, spec, claims, yaml, reading)
-  const own = (key: string): string | undefined =>
-    textAt(value, 'securityContext', key) ?? textAt(spec, 'securityContext', key)
-  const groups = itemsAt(spec, 'securityContext', 'supplementalGroups').flatMap((each) => textAt(each) ?? [])
+  readStart(command, variables, { ...yaml, option: 'command', syntax: 'Kubernetes' }, reading)
+  for (const { from, offset } of missing)
+    reading.leave(
+      'env-from',
+      yaml.place(offset, 'envFrom'),
+      `The variables of ${from} were not read. Put it into the same text.`,
+    )
   reading.context = {
     ...NO_CONTEXT,
     directory: textAt(value, 'workingDir') ?? null,
-    user: own('runAsUser') ?? null,
     ...releaseOf(value, yaml),
     mounts: mountsOf(value, spec, yaml),
-    probes: podProbes(value, spec, yaml, valuesOf(variables)),
-    engine: 'Kubernetes',
-    isRootReadOnly: textAt(value, 'securityContext', 'readOnlyRootFilesystem') === 'true',
-    // Without fsGroup, the group of root owns the files of a volume. It is also the default group of the container.
-    volumeGroups: at(spec, 'securityContext', 'fsGroup') === null ? [own('runAsGroup') ?? '0', ...groups] : null,
-    ...(replicas === null ? {} : { replicas: replicasIn(replicas, value, spec, yaml) }),
+    probes: probesOf(value, yaml),
   }
   return reading
 }
 
-function replicasIn(
-  { offset, ...replicas }: NonNullable<Pod['replicas']>,
-  container: YamlValue,
-  spec: YamlValue,
-  yaml: YamlReading,
-): Replicas {
-  const named = itemsAt(container, 'env').flatMap((item) =>
-    textAt(item, 'valueFrom', 'fieldRef', 'fieldPath') === 'metadata.name' ? [textAt(item, 'name') ?? ''] : [],
+/** The requests of the kubelet to this container. It uses gRPC without TLS only. */
+function probesOf(container: YamlValue, yaml: YamlReading): KubeletProbe[] {
+  const ports = new Map(
+    itemsAt(container, 'ports').map((port) => [textAt(port, 'name'), textAt(port, 'containerPort')]),
   )
-  const isOwnHost = textAt(spec, 'hostNetwork') !== 'true' && at(spec, 'hostname') === null
-  const variables = isOwnHost ? [...named, 'HOSTNAME'] : named
-  return { ...replicas, variables, place: yaml.place(offset, 'replicas') }
+  return ['startupProbe', 'livenessProbe', 'readinessProbe'].flatMap((name): KubeletProbe[] => {
+    const probe = at(container, name)
+    const http = at(probe, 'httpGet')
+    const target = http ?? at(probe, 'grpc')
+    const port = textAt(target, 'port')
+    if (target === null || port === undefined) return []
+    const scheme = textAt(http, 'scheme')?.toUpperCase() === 'HTTPS' ? 'https' : 'http'
+    const place = yaml.place((at(target, 'port') ?? target).offset, name)
+    return [{ kind: http === null ? 'grpc' : scheme, port: ports.get(port) ?? port, place }]
+  })
 }
 
 /** Reports unknown variables, and `$NAME`, which only a shell expands, in arguments and variables of etcd. */
 function reportNotExpanded({ args, values, variables, missing }: Container, yaml: YamlReading, into: Reading): void {
-  const known = new Set(variables.map(({ name }) => name))
+  const known = new Set([...variables.map(({ name }) => name), ...Object.keys(into.given)])
   const ofEtcd = values.filter(({ item, option }) => item.kind === 'scalar' && rowOfVariable(option) !== undefined)
   for (const written of [...args, ...ofEtcd]) {
     const { item, option, text } = written

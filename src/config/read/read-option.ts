@@ -1,7 +1,15 @@
 /** The data model of all readers. */
 import { resolve } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type { Finding, FindingDetails } from '../../report/finding.js'
+import type {
+  Finding,
+  FindingCode,
+  FindingDetails,
+  FindingPlace,
+  Unchecked,
+  UncheckedKind,
+} from '../../report/finding.js'
+import { printable } from '../../report/printable.js'
 import { finding } from '../finding.js'
 import { optionKinds } from '../tables/kinds.js'
 import {
@@ -16,9 +24,15 @@ import {
   variableOf,
 } from '../tables/options.js'
 import type { ParsedVersion } from '../tables/version.js'
-import { type ConfigText, isUnresolved } from './text.js'
+import type { ConfigText } from './text.js'
+import { type GivenValues, type ResolvedText, resolveText, type Syntax } from './unknown.js'
 
-export interface ReadOption {
+/** What the references in a value are. */
+export type References = Pick<ResolvedText, 'unknown' | 'assumed'>
+
+export const NO_REFERENCES: References = { unknown: [], assumed: [] }
+
+export interface ReadOption extends References {
   readonly row: EtcdOptionRow
   /** In etcd's syntax. Commas separate the entries of a list. */
   readonly text: string
@@ -30,13 +44,11 @@ export interface ReadOption {
   readonly entryPlace?: (index: number) => ConfigPlace
   readonly form: ConfigForm
   readonly place: ConfigPlace
-  /** Whether this is only what was probably meant. Etcd does not accept the original, which a finding reports. */
-  readonly isGuess?: true
-  /** The option is set, but its value is not known. */
+  /** The option is set, but etcd cannot read its value, which a finding reports. */
   readonly isUnreadable?: true
 }
 
-export interface PassthroughOption {
+export interface PassthroughOption extends References {
   readonly name: string
   readonly form: ConfigForm
   readonly place: ConfigPlace
@@ -51,63 +63,20 @@ export interface PassthroughOption {
 export interface RuntimeContext {
   /** The working directory; null if unknown. */
   readonly directory: string | null
-  /** A name or a number; null if unknown. */
-  readonly user: string | null
-  /** Groups in addition to those of the user; empty if unknown. */
-  readonly groups: readonly string[]
-  readonly isUserDynamic: boolean
   readonly version: ParsedVersion | null
   readonly versionPlace?: ConfigPlace
   /** The longest path first. Null outside of containers. */
   readonly mounts: readonly Mount[] | null
-  /** Absent for a command of a container engine. */
-  readonly engine?: 'Kubernetes' | 'Compose'
-  readonly image?: string
-  readonly probes?: readonly Probe[]
+  readonly probes?: readonly KubeletProbe[]
   /** Ports of the container that the host forwards. */
   readonly published?: readonly { readonly outside: string; readonly inside: string }[]
-  readonly isRootReadOnly?: boolean
-  /** GIDs of the container, if the group of root owns the volumes; null if a group of the container may own them. */
-  readonly volumeGroups?: readonly string[] | null
-  readonly replicas?: Replicas
-  readonly sandbox?: Sandbox
 }
 
-/** A probe of the kubelet, or a command that probes etcd. */
-export interface Probe {
-  readonly by: 'kubelet' | 'command'
-  readonly kind: 'http' | 'https' | 'tcp' | 'grpc'
+/** A request of the kubelet to one port, with which it asks whether etcd lives. */
+export interface KubeletProbe {
+  readonly kind: 'http' | 'https' | 'grpc'
   readonly port: string
-  /** Null for the address of the pod. */
-  readonly host: string | null
-  /** The path of the URL; null if the probe has none. */
-  readonly path: string | null
-  readonly hasCertificate: boolean
-  /** Whether it has a CA, or does not verify the server. */
-  readonly hasCa: boolean
-  readonly isNameUnknown?: true
-  /** Whether another container of the pod may answer. */
-  readonly isShared: boolean
   readonly place: ConfigPlace
-}
-
-export interface Replicas {
-  readonly kind: string
-  readonly name: string
-  readonly count: number
-  /** The headless service, and the namespace; null if the manifest does not name them. */
-  readonly service: string | null
-  readonly namespace: string | null
-  readonly first: number
-  readonly variables: readonly string[]
-  readonly place: ConfigPlace
-}
-
-export interface Sandbox {
-  /** The directive that keeps etcd from seeing a path; null if it sees it. */
-  hiddenBy(path: string): string | null
-  /** The directive that makes a path read-only; null if etcd may write there. */
-  readOnlyBy(path: string): string | null
 }
 
 export interface Mount {
@@ -118,14 +87,6 @@ export interface Mount {
   readonly isRelativeToFile?: true
   /** Files that the manifest contains, by their paths in the mount. The path is empty if the mount is one file. */
   readonly files?: ReadonlyMap<string, ConfigText>
-  /** The paths of all files in the mount, with their modes; absent if they are not known. */
-  readonly modes?: ReadonlyMap<string, number>
-  /** The mode of files whose own mode is not known. */
-  readonly mode?: number
-  readonly isReadOnly?: boolean
-  readonly isLostWith?: 'emptyDir' | 'tmpfs'
-  /** Identifies a volume, such as a named volume, that two members must not share; absent if each member has its own. */
-  readonly shared?: string
 }
 
 /** The mount that contains a path, and the rest of the path. */
@@ -145,26 +106,35 @@ export function longestFirst(mounts: readonly Mount[]): Mount[] {
 
 export const NO_CONTEXT: RuntimeContext = {
   directory: null,
-  user: null,
-  groups: [],
-  isUserDynamic: false,
   version: null,
   mounts: null,
 }
 
 export const MAX_FINDINGS = 100
 
+/** The kinds with which options that are not set here may be set elsewhere. */
+const OPEN_KINDS: ReadonlySet<UncheckedKind> = new Set([
+  ...(['template', 'flag-list', 'file-absent', 'env-from', 'image', 'drop-ins', 'limit'] as const),
+])
+
 export class Reading {
   readonly options: ReadOption[] = []
   readonly others: PassthroughOption[] = []
   readonly findings: Finding[] = []
+  readonly unchecked: Unchecked[] = []
   context = NO_CONTEXT
   /** False if options that are not set here may be set elsewhere. */
   isComplete = true
   /** The service or the pod; null if the text can start only one etcd. */
   label: string | null = null
   labelPlace: ConfigPlace | null = null
+  readonly given: GivenValues
   readonly #counts = new Map<string, number>()
+
+  /** @param given The values of variables that the caller knows. */
+  constructor(given: GivenValues) {
+    this.given = given
+  }
 
   report<C extends Parameters<typeof finding>[0]>(code: C, details: FindingDetails[C]): void {
     this.add(finding(code, details) as Finding)
@@ -172,10 +142,31 @@ export class Reading {
 
   add(...findings: readonly Finding[]): void {
     for (const each of findings) {
-      const count = this.#counts.get(each.code) ?? 0
-      this.#counts.set(each.code, count + 1)
+      const count = this.#count(each.code)
       if (count < MAX_FINDINGS) this.findings.push(each)
     }
+  }
+
+  /**
+   * Says what was not checked.
+   *
+   * @param codes What it may hide. Default: everything, and options that are not set here may be set there.
+   */
+  leave(
+    kind: UncheckedKind,
+    place: FindingPlace,
+    message: string,
+    codes: readonly FindingCode[] | 'all' = 'all',
+  ): void {
+    if (codes === 'all' && OPEN_KINDS.has(kind)) this.isComplete = false
+    if (this.#count(`unchecked ${kind}`) < MAX_FINDINGS) this.unchecked.push(uncheckedOf(kind, place, message, codes))
+  }
+
+  /** Takes what was found in a part that several etcds share. */
+  take({ findings, unchecked, isComplete }: Reading): void {
+    this.add(...findings)
+    this.unchecked.push(...unchecked)
+    this.isComplete &&= isComplete
   }
 
   /** Adds the findings that explain why options may be missing here. */
@@ -189,34 +180,46 @@ export class Reading {
     return codes.some((code) => (this.#counts.get(code) ?? 0) >= MAX_FINDINGS)
   }
 
-  /** @param isGuess Whether the name or the value is only what was probably meant. */
+  /** @param syntax The program that fills in parts of the value. */
   set(
     row: EtcdOptionRow | PassthroughRow,
     written: string,
     form: ConfigForm,
     place: ConfigPlace,
-    isGuess = false,
+    syntax: Syntax,
   ): void {
-    const inner = betweenQuotes(written)
-    const text = inner ?? written
+    const { text: resolved, ...references } = resolveText(written, syntax, this.given)
+    const inner = betweenQuotes(resolved)
+    const text = inner ?? resolved
     if (inner !== null) this.report('config/quotes-in-value', { ...place, value: text })
-    if ('block' in row) this.options.push(textOption(row, text, form, place, isGuess || inner !== null))
+    if ('block' in row) this.options.push(textOption(row, text, form, place, references))
     else {
-      this.others.push({ name: row.name, form, place, text })
+      this.others.push({ name: row.name, form, place, text, ...references })
       const rule = row.kind === 'nothing' ? undefined : optionKinds[row.kind].text
-      if (rule !== undefined && !isUnresolved(text) && !rule.is(text))
+      if (rule !== undefined && references.unknown.length === 0 && !rule.is(text))
         this.report('config/value-invalid', { ...place, kind: 'refused', value: text, wants: rule.wants })
     }
   }
 
-  /** Sets an option whose name is a guess, if the value has the right type. */
-  guess(row: EtcdOptionRow, text: string, form: ConfigForm, place: ConfigPlace): void {
-    if (fits(row, text) || isUnresolved(text)) this.set(row, text, form, place, true)
+  #count(key: string): number {
+    const count = this.#counts.get(key) ?? 0
+    this.#counts.set(key, count + 1)
+    return count
   }
 }
 
+export function uncheckedOf(
+  kind: UncheckedKind,
+  { option, file, line, column }: FindingPlace,
+  message: string,
+  codes: Unchecked['codes'],
+): Unchecked {
+  const place = { option: option === null ? null : printable(option), file, line, column }
+  return { place, kind, message: printable(message), codes }
+}
+
 export function unreadable(...findings: readonly Finding[]): Reading {
-  const reading = new Reading()
+  const reading = new Reading({})
   reading.markIncomplete(...findings)
   return reading
 }
@@ -226,12 +229,6 @@ export function noEtcd(file: string | null, looked: string): Finding {
   return finding('config/no-etcd', { kind: 'etcd', file, looked })
 }
 
-function fits({ kind }: EtcdOptionRow, value: string): boolean {
-  if (kind === 'boolean') return parseGoBoolean(value) !== null
-  if (kind === 'tls-version') return /^TLS1\.\d$/.test(value)
-  return kind !== 'path' || !/^(?:true|false|yes|no|on|off|\d)$/i.test(value)
-}
-
 const LISTS: ReadonlySet<EtcdOptionRow['kind']> = new Set(['urls', 'cluster', 'names', 'suites'])
 
 export function textOption(
@@ -239,9 +236,12 @@ export function textOption(
   text: string,
   form: ConfigForm,
   place: ConfigPlace,
-  isGuess = false,
+  { unknown, assumed }: References = NO_REFERENCES,
 ): ReadOption {
-  return { row, text, values: entriesOf(row, text), isList: false, form, place, ...(isGuess ? { isGuess } : {}) }
+  // A comma within a reference separates nothing.
+  const isWhole = unknown.some((reference) => reference.includes(','))
+  const values = isWhole ? [text] : entriesOf(row, text)
+  return { row, text, values, isList: false, form, place, unknown, assumed }
 }
 
 /** The value without surrounding quotes; null if it has none. */
@@ -263,13 +263,13 @@ export interface Setting {
   readonly values: readonly string[]
   readonly text: string
   readonly isSet: boolean
-  /** Whether the value has placeholders, or is not known. */
+  /** Whether the value has references to what is not known, or is not known. */
   readonly isUnresolved: boolean
   /** Without a line if the option is not set. */
   readonly place: ConfigPlace
-  /** Whether it will be rendered, so that `$` and `%` are not placeholders. */
+  /** Whether it will be rendered. */
   readonly isWritten: boolean
-  /** Whether an entry has placeholders. */
+  /** Whether an entry has such a reference. */
   isUnresolvedEntry(text: string): boolean
 }
 
@@ -315,7 +315,8 @@ export class Settings {
     // Etcd treats an empty value as not set, in every form.
     const isSet = option !== null && (option.text !== '' || isUnreadable || isWritten)
     const text = isSet ? option.text : (row.default ?? '')
-    const isUnresolvedEntry = (entry: string): boolean => !isWritten && isUnresolved(entry)
+    const isUnresolvedEntry = (entry: string): boolean =>
+      option !== null && isSet && option.unknown.some((reference) => entry.includes(reference))
     // A boolean that is neither true nor false has no known value.
     const isReadable = row.kind !== 'boolean' || parseGoBoolean(text) !== null
     return {
@@ -324,7 +325,7 @@ export class Settings {
       text,
       values: isSet ? option.values : entriesOf(row, text),
       isSet,
-      isUnresolved: isUnreadable || (isSet && (isUnresolvedEntry(text) || !isReadable)),
+      isUnresolved: isUnreadable || (isSet && (option.unknown.length > 0 || !isReadable)),
       place: option?.place ?? { option: this.nameOf(row), file: this.#file, line: null, column: null },
       isWritten,
       isUnresolvedEntry,

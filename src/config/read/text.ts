@@ -5,6 +5,7 @@ import type { HostPath } from '../../files/in-root.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
+import { type GivenValues, hasReference } from './unknown.js'
 
 /** A configuration of etcd seldom has more than 20,000 bytes. */
 export const MAX_CONFIG_BYTES = 1024 * 1024
@@ -37,41 +38,6 @@ export function tooLarge(kind: 'file' | 'files', file: string | null, count: num
 
 export function refuseText({ text, file }: ConfigText): Finding | null {
   return text.length > MAX_CONFIG_BYTES ? tooLarge('file', file, text.length) : null
-}
-
-/** A template expression at the start of a line or a program, which may stand for more than a value. */
-const TEMPLATE_LINE = /^\{\{|^ExecStart=[-@:+!|]*\{\{/
-/** `key: {{ value }}`, which YAML reads as a mapping. */
-const TEMPLATE_VALUE = /^(?:- +)?(?:["']?[\w./-]+["']?: +)?\{\{/
-/** A line that `envsubst` or OpenShift replaces by several lines. */
-const REPLACED_LINE = /^\$\{\w+\}$/
-
-/** The first line with template syntax, and its place; null if the text is not a template. */
-export function templateLine(
-  { text, file }: ConfigText,
-  form: 'yaml' | 'unit' | 'env',
-): (ConfigPlace & { what: string[] }) | null {
-  if (!/\{[{%]|\$\{/.test(text)) return null
-  let before = ''
-  for (const [i, line] of text.split('\n').entries()) {
-    const bare = line.trim()
-    // Within a script in a manifest, such a line is a variable of the shell.
-    const isReplaced = REPLACED_LINE.test(bare) && (line.startsWith('$') || before.endsWith(':'))
-    const isOfYaml = form === 'yaml' && (isReplaced || TEMPLATE_VALUE.test(bare))
-    const isStatement = form === 'env' ? /^\{%.*%\}/.test(bare) : isTemplateStatement(bare)
-    if (TEMPLATE_LINE.test(bare) || isStatement || isOfYaml) {
-      const what = [bare.length > 60 ? `${bare.slice(0, 60)}…` : bare]
-      return { option: 'The line', file, line: i + 1, column: line.search(/\S/) + 1, what }
-    }
-    if (bare !== '') before = bare
-  }
-  return null
-}
-
-/** A template statement, `{% … %}`. Within quotes or a comment it is plain text. */
-function isTemplateStatement(line: string): boolean {
-  const at = line.search(/["'#]|\{%/)
-  return at !== -1 && line.startsWith('{%', at) && line.includes('%}', at)
 }
 
 export function decodeText(bytes: Uint8Array, file: string | null): ConfigText | Finding {
@@ -120,6 +86,8 @@ export interface ReadOptions {
   readonly root: string | null
   /** Collects the texts, the configuration itself first. */
   readonly texts: ConfigText[]
+  /** The values of variables that the caller knows. */
+  readonly given: GivenValues
 }
 
 export async function readConfigFile(path: HostPath, name: string): Promise<ConfigText | Finding> {
@@ -138,7 +106,7 @@ export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: stri
   let bytes = 0
   let files = 0
   return async (path) => {
-    if (!readFiles || isUnresolved(path) || path.includes('*')) return null
+    if (!readFiles || hasReference(path) || path.includes('*')) return null
     if (bytes > MAX_CONFIG_BYTES || files++ >= MAX_NAMED_FILES) return null
     const isOwn = folder !== null && !isAbsolute(path)
     const content = await readConfigFile(isOwn ? relativeTo(`${folder}/_`, path, root) : onDisk(path, root), path)
@@ -167,9 +135,4 @@ export function relativeTo(file: string, path: string, root: string | null): Hos
   const folder = pathOfCaller(dirname(resolve(file)), root)
   if (typeof folder === 'string') return resolve(folder, path)
   return { ...folder, path: path.startsWith('/') ? path : `${folder.path}/${path}` }
-}
-
-/** Whether a value has placeholders: variables, commands, template expressions, or specifiers of systemd. */
-export function isUnresolved(text: string): boolean {
-  return /\$[({A-Za-z_]|\{\{|%[A-Za-z]|`/.test(text)
 }

@@ -1,17 +1,16 @@
-/** Reads a systemd unit that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
-import { posix } from 'node:path'
+/** Reads a systemd unit that runs etcd, with its drop-ins (systemd.unit(5), systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
 import {
   boundedValues,
   commandsOf,
   type EtcdCommand,
-  etcdCommand,
+  etcdCommands,
   readStart,
   reportFaults,
   type Values,
   valuesOf,
 } from './command.js'
 import { fileVariables, namedVariables, reportNotExpanded, type Variable } from './env.js'
-import { NO_CONTEXT, noEtcd, type Reading, type Sandbox } from './read-option.js'
+import { NO_CONTEXT, noEtcd, Reading, unreadable } from './read-option.js'
 import { type ConfigText, placesIn, type PlaceOf, type ReadNamedFile } from './text.js'
 import {
   COMMENTS,
@@ -23,51 +22,72 @@ import {
   type Token,
   tokenAt,
 } from './tokenizer.js'
+import type { GivenValues } from './unknown.js'
 
-export async function readUnit(source: ConfigText, readNamed: ReadNamedFile, into: Reading): Promise<void> {
-  const { text } = source
-  const unit = new Unit(text)
-  const place = placesIn(source)
+/**
+ * Reads the etcds of a unit: several, if it is a oneshot with several commands, or if a script starts several.
+ *
+ * @param sources The unit, followed by its drop-ins in the order in which systemd reads them.
+ */
+export async function readUnit(
+  sources: readonly [ConfigText, ...ConfigText[]],
+  readNamed: ReadNamedFile,
+  given: GivenValues,
+): Promise<Reading[]> {
+  const unit = new Unit(sources)
+  const shared = new Reading(given)
+  const isOneshot = unit.last('Type') === 'oneshot'
   const [, again] = unit.inForce('ExecStart')
-  if (again !== undefined && unit.last('Type') !== 'oneshot')
-    into.report('config/unit-invalid', { ...place(again.start, 'ExecStart'), kind: 'two starts' })
-  const own = ownVariables(unit, place, into)
-  const files = unit.inForce('EnvironmentFile').map(({ start, end }) => {
-    const written = text.slice(start, end).trim()
+  if (again !== undefined && !isOneshot)
+    shared.report('config/unit-invalid', { ...again.place(again.start, 'ExecStart'), kind: 'two starts' })
+  const own = ownVariables(unit, shared)
+  const files = unit.inForce('EnvironmentFile').map(({ value, start, place }) => {
+    const written = value.trim()
     const isOptional = written.startsWith('-')
     return { path: isOptional ? written.slice(1) : written, isOptional, place: place(start, 'EnvironmentFile') }
   })
-  const named = await namedVariables(files, readNamed, into, (content) =>
-    fileVariables(content, into, 'systemd').filter(({ isExported }) => isExported !== true),
+  const named = await namedVariables(files, readNamed, shared, (content) =>
+    fileVariables(content, shared, 'systemd').filter(({ isExported }) => isExported !== true),
   )
-  const byName = new Map([...own, ...named].map((each) => [each.name, each]))
-  const command = startOf(unit, boundedValues(valuesOf(byName.values())))
-  if (command === undefined) {
-    into.markIncomplete(noEtcd(source.file, 'no ExecStart= in it runs etcd'))
-    return
-  }
-  const { container, isShell = false } = command
-  if (!isShell) reportArguments(command.args, place, into)
-  if (!isShell && container === undefined) reportNotExpanded(byName.values(), into)
-  // A container receives only the variables that the engine passes.
-  const variables = [...byName.values()].filter(({ name }) => container?.passed.includes(name) !== false)
-  await readStart(command, variables, { text, option: 'ExecStart', place }, readNamed, into)
-  const isUserDynamic = unit.isOn('DynamicUser')
-  const group = unit.last('Group')
-  const sandbox = sandboxOf(unit)
-  into.context = container?.context ?? {
-    ...NO_CONTEXT,
-    directory: unit.last('WorkingDirectory') ?? '/',
-    user: unit.last('User') ?? (isUserDynamic ? 'of DynamicUser=' : null),
-    groups: [...(group === null ? [] : [group]), ...unit.all('SupplementaryGroups')],
-    isUserDynamic,
-    ...(sandbox === null ? {} : { sandbox }),
-  }
+  const variables = new Map([...own, ...named].map((each) => [each.name, each]))
+  const known = new Map([...Object.entries(given), ...valuesOf(variables.values())])
+  const started = startsOf(unit, boundedValues(known))
+  const commands = isOneshot
+    ? started
+    : started.slice(
+        0,
+        Math.max(
+          1,
+          started.findIndex(({ directive }) => directive !== started[0]?.directive),
+        ),
+      )
+  if (commands.length === 0)
+    return [unreadable(...shared.findings, noEtcd(sources[0].file, 'no ExecStart= in it runs etcd'))]
+  return commands.map(({ command, directive }) => {
+    const reading = new Reading(given)
+    reading.take(shared)
+    if (command.isShell !== true) {
+      reportArguments(command.args, directive.place, reading)
+      reportNotExpanded(variables.values(), reading)
+    }
+    const source = {
+      text: directive.source.text,
+      option: 'ExecStart',
+      place: directive.place,
+      syntax: 'systemd' as const,
+    }
+    readStart(command, [...variables.values()], source, reading)
+    reading.context = { ...NO_CONTEXT, directory: unit.last('WorkingDirectory') ?? '/' }
+    return reading
+  })
 }
 
-/** One `Key=value`, with the offsets of its value in the text. */
+/** One `Key=value`, with the offsets of its value in its text. */
 interface Directive {
   readonly key: string
+  readonly value: string
+  readonly source: ConfigText
+  readonly place: PlaceOf
   readonly start: number
   readonly end: number
   /** The offset of a missing backslash before lines with flags, which are part of the value here. */
@@ -75,43 +95,32 @@ interface Directive {
 }
 
 class Unit {
-  readonly text: string
   readonly #directives: readonly Directive[]
 
-  constructor(text: string) {
-    this.text = text
-    this.#directives = directivesOf(text)
+  constructor(sources: readonly ConfigText[]) {
+    this.#directives = sources.flatMap(directivesOf)
   }
 
   /** An empty directive resets the previous ones. */
   inForce(key: string): readonly Directive[] {
     const all = this.#directives.filter((each) => each.key === key)
-    const reset = all.findLastIndex(({ start, end }) => this.text.slice(start, end).trim() === '')
+    const reset = all.findLastIndex(({ value }) => value.trim() === '')
     return all.slice(reset + 1)
   }
 
   last(key: string): string | null {
-    const last = this.inForce(key).at(-1)
-    const value = last === undefined ? '' : this.text.slice(last.start, last.end).trim()
+    const value = this.inForce(key).at(-1)?.value.trim() ?? ''
     // `~` is the home folder of the user, which is not known.
     return value === '' || value === '~' ? null : value.replace(/^-/, '')
-  }
-
-  isOn(key: string): boolean {
-    return TRUE.test(this.last(key) ?? '')
-  }
-
-  all(key: string): string[] {
-    return this.inForce(key).flatMap(({ start, end }) =>
-      splitTokens(this.text, 'systemd', start, end).map(({ text }) => expandPercents(text)),
-    )
   }
 }
 
 const LINE = /[^\n]*/y
 const HEAD = /[ \t]*(?:\[([^\]\n]*)\]|([A-Za-z]\w*)[ \t]*=[ \t]*)/y
 
-function directivesOf(text: string): Directive[] {
+function directivesOf(source: ConfigText): Directive[] {
+  const { text } = source
+  const place = placesIn(source)
   const found: Directive[] = []
   let section = ''
   for (let at = 0; at < text.length;) {
@@ -122,7 +131,8 @@ function directivesOf(text: string): Directive[] {
     if (key !== undefined && section === 'Service') {
       const more = key.startsWith('ExecStart') ? flagLinesEnd(text, end) : end
       const hasSpace = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
-      found.push({ key, start, end: more, brokenAt: more > end && !hasSpace ? end : null })
+      const brokenAt = more > end && !hasSpace ? end : null
+      found.push({ key, value: text.slice(start, more), source, place, start, end: more, brokenAt })
     }
     at = end + 1
   }
@@ -152,11 +162,10 @@ function flagLinesEnd(text: string, end: number): number {
 }
 
 /** systemd ignores an `Environment=` line with an open quote, and arguments that are not assignments. */
-function ownVariables(unit: Unit, place: PlaceOf, into: Reading): Variable[] {
-  const { text } = unit
+function ownVariables(unit: Unit, into: Reading): Variable[] {
   // systemd refuses names with a dash. Accept them to report the mistake.
   const assignment = /^([A-Za-z_][\w-]*)=([\s\S]*)$/
-  return unit.inForce('Environment').flatMap(({ start, end }) => {
+  return unit.inForce('Environment').flatMap(({ source: { text }, place, start, end }) => {
     const { tokens, faults } = splitText(text, 'systemd', start, end)
     const quotes = faults.filter(({ kind }) => kind === 'quote')
     reportFaults(quotes, { text, option: 'Environment', place }, into)
@@ -170,7 +179,7 @@ function ownVariables(unit: Unit, place: PlaceOf, into: Reading): Variable[] {
     return tokens.flatMap((token): Variable[] => {
       const [, name, value = ''] = assignment.exec(token.text) ?? []
       if (name === undefined) return []
-      return [{ name, value: expandPercents(value), place: place(token.offset, name) }]
+      return [{ name, value: expandPercents(value), place: place(token.offset, name), syntax: 'specifiers' }]
     })
   })
 }
@@ -180,19 +189,17 @@ function expandPercents(text: string): string {
   return text.replaceAll('%%', '%')
 }
 
-/** `ExecStartPre=` may start a container that keeps running. */
-function startOf(unit: Unit, values: Values): EtcdCommand | undefined {
-  for (const key of ['ExecStart', 'ExecStartPre']) {
-    for (const { start, end, brokenAt } of unit.inForce(key)) {
-      const { tokens, faults } = splitText(unit.text, 'systemd', start, end)
-      const expanded = commandsOf(tokens).flatMap((each) => [...expandedCommand(each, values), tokenAt(';', end, true)])
-      const command = etcdCommand(expanded, values)
-      if (command === null || (key === 'ExecStartPre' && command.container === undefined)) continue
-      const broken: SyntaxFault[] = brokenAt === null ? [] : [{ kind: 'backslash', offset: brokenAt }]
-      return { ...command, faults: [...broken, ...faults, ...command.faults] }
-    }
-  }
-  return undefined
+function startsOf(unit: Unit, values: Values): { command: EtcdCommand; directive: Directive }[] {
+  return unit.inForce('ExecStart').flatMap((directive) => {
+    const { source, start, end, brokenAt } = directive
+    const { tokens, faults } = splitText(source.text, 'systemd', start, end)
+    const expanded = commandsOf(tokens).flatMap((each) => [...expandedCommand(each, values), tokenAt(';', end, true)])
+    const broken: SyntaxFault[] = brokenAt === null ? [] : [{ kind: 'backslash', offset: brokenAt }]
+    return etcdCommands(expanded, values).map((command) => ({
+      command: { ...command, faults: [...broken, ...faults, ...command.faults] },
+      directive,
+    }))
+  })
 }
 
 /** Expands known variables, and removes the prefix characters of the program. */
@@ -227,83 +234,4 @@ function reportArguments(args: readonly Token[], place: PlaceOf, into: Reading):
       into.report('config/not-expanded', { ...at, names: [...commands], kind: 'systemd, as a command' })
     else if (names.length > 0) into.report('config/not-expanded', { ...at, names, kind: 'systemd' })
   }
-}
-
-/** True in systemd.syntax(7). */
-const TRUE = /^(?:1|yes|y|true|t|on)$/i
-
-const HOMES = ['/home', '/root', '/run/user']
-const TEMPORARY = ['/tmp', '/var/tmp']
-/** Directives with directories that systemd creates for the unit. */
-const UNIT_DIRECTORIES: Readonly<Record<string, string>> = {
-  StateDirectory: '/var/lib',
-  CacheDirectory: '/var/cache',
-  LogsDirectory: '/var/log',
-  RuntimeDirectory: '/run',
-}
-/** The read-only paths of `ProtectSystem=`. */
-const PROTECTED: ReadonlyMap<string, readonly string[]> = new Map([
-  ['strict', ['/']],
-  ['full', ['/usr', '/boot', '/efi', '/etc']],
-  ['yes', ['/usr', '/boot', '/efi']],
-])
-/** The paths to which `ProtectSystem=strict` does not apply. */
-const NOT_STRICT = ['/dev', '/proc', '/sys']
-
-interface SandboxPath {
-  readonly path: string
-  readonly by: string
-}
-
-/** The paths that the unit hides or makes read-only. Null if the unit has its own root directory. */
-function sandboxOf(unit: Unit): Sandbox | null {
-  if (unit.last('RootDirectory') !== null || unit.last('RootImage') !== null) return null
-  const isDynamic = unit.isOn('DynamicUser')
-  const home = unit.last('ProtectHome') ?? (isDynamic ? 'read-only' : '')
-  const isTmpPrivate = unit.isOn('PrivateTmp') || unit.last('PrivateTmp') === 'disconnected'
-  const system = isDynamic ? 'strict' : unit.isOn('ProtectSystem') ? 'yes' : (unit.last('ProtectSystem') ?? '')
-  const areas = (isOn: boolean, paths: readonly string[], by: string): SandboxPath[] =>
-    isOn ? paths.map((path) => ({ path, by })) : []
-  const paths = (keys: string, pick = (text: string): string => text): SandboxPath[] =>
-    keys
-      .split(' ')
-      .flatMap((key) =>
-        unit.all(key).map((text) => ({ path: posix.normalize(pick(text.replace(/^[-+]+/, ''))), by: `${key}=` })),
-      )
-  const beforeColon = (text: string): string => text.split(':', 1)[0] ?? ''
-  // `SOURCE:TARGET:OPTIONS`
-  const target = (text: string): string => text.split(':')[1] ?? text
-  const hidden = [
-    ...areas(isTmpPrivate, TEMPORARY, 'PrivateTmp='),
-    ...areas(TRUE.test(home) || home === 'tmpfs', HOMES, 'ProtectHome='),
-    ...paths('InaccessiblePaths InaccessibleDirectories'),
-    ...paths('TemporaryFileSystem', beforeColon),
-  ]
-  const exposed = paths('BindPaths BindReadOnlyPaths', target)
-  const readOnly = [
-    ...areas(true, PROTECTED.get(system) ?? [], 'ProtectSystem='),
-    ...areas(home === 'read-only', HOMES, 'ProtectHome='),
-    ...paths('ReadOnlyPaths ReadOnlyDirectories'),
-    ...paths('BindReadOnlyPaths', target),
-  ]
-  const writable = [
-    ...paths('ReadWritePaths ReadWriteDirectories'),
-    ...paths('BindPaths', target),
-    ...Object.entries(UNIT_DIRECTORIES).flatMap(([key, parent]) =>
-      paths(key, (text) => posix.join(parent, beforeColon(text))),
-    ),
-    ...areas(true, NOT_STRICT, ''),
-    ...areas(isTmpPrivate || isDynamic, TEMPORARY, ''),
-  ]
-  return { hiddenBy: (path) => deepest(path, hidden, exposed), readOnlyBy: (path) => deepest(path, readOnly, writable) }
-}
-
-/** The directive of the deepest area that contains the path, unless an exception is at least as deep. */
-function deepest(path: string, areas: readonly SandboxPath[], exceptions: readonly SandboxPath[]): string | null {
-  const within = (all: readonly SandboxPath[]): SandboxPath | undefined =>
-    all
-      .filter((each) => path === each.path || path.startsWith(`${each.path.replace(/\/$/, '')}/`))
-      .reduce<SandboxPath | undefined>((a, b) => (a === undefined || b.path.length > a.path.length ? b : a), undefined)
-  const [area, exception] = [within(areas), within(exceptions)]
-  return area === undefined || (exception?.path.length ?? -1) >= area.path.length ? null : area.by
 }

@@ -12,9 +12,10 @@ import {
   rowOfFlag,
   rowOfPath,
 } from '../tables/options.js'
+import { withoutTemplates } from './template.js'
 import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
-import { entriesOf as listOf, noEtcd, Reading, type ReadOption, textOption } from './read-option.js'
-import { type ConfigText, isUnresolved } from './text.js'
+import { NO_REFERENCES, noEtcd, Reading, type ReadOption, textOption } from './read-option.js'
+import type { ConfigText } from './text.js'
 import {
   entriesOf,
   isTrue,
@@ -25,6 +26,7 @@ import {
   type YamlReading,
   type YamlValue,
 } from './yaml.js'
+import { type GivenValues, type ResolvedText, resolveText } from './unknown.js'
 
 type Path = readonly string[]
 
@@ -46,6 +48,8 @@ const UNTAGGED: ReadonlyMap<string, 'client' | 'peer'> = new Map([
   ['peertlsinfo', 'peer'],
 ])
 const CRL_ROWS = new Map(etcdOptions.flatMap((row) => (row.field === 'crlFile' ? [[row.block, row] as const] : [])))
+/** Limits the keys that are compared with the names of etcd, until the text counts as one of another program. */
+const MAX_COMPARED = 100
 /** Limits the keys that a finding lists. */
 const MAX_LISTED = 5
 
@@ -53,9 +57,9 @@ const MAX_LISTED = 5
  * Reads a file that a configuration names. If the file is not for etcd, the findings do not quote its keys, because the
  * author of the configuration may not be allowed to read it.
  */
-export async function readNamedConfig(source: ConfigText): Promise<Reading> {
-  const reading = new Reading()
-  const ownKeys = await readYamlConfig(source, reading)
+export async function readNamedConfig(source: ConfigText, given: GivenValues): Promise<Reading> {
+  const reading = new Reading(given)
+  const ownKeys = await readYamlConfig(withoutTemplates(source, reading), reading, 'named')
   const { findings, options, others } = reading
   const kept = findings.filter(
     ({ code, details }) =>
@@ -74,9 +78,26 @@ export async function readNamedConfig(source: ConfigText): Promise<Reading> {
   return reading
 }
 
-/** Returns the number of top-level keys of etcd. */
-export async function readYamlConfig(source: ConfigText, into: Reading): Promise<number> {
+/**
+ * Returns the number of top-level keys of etcd.
+ *
+ * @param which Whether the text is the input, which may be of another program, or a file that a configuration names.
+ */
+export async function readYamlConfig(
+  source: ConfigText,
+  into: Reading,
+  which: 'whole' | 'named' = 'whole',
+): Promise<number> {
   const yaml = await readYaml(source, 'first')
+  const [top = null] = yaml.documents
+  const isFirstEmpty = yaml.documents.length > 0 && entriesOf(top).length === 0 && (top === null || isNull(top))
+  const several = yaml.findings.find(
+    ({ code, details }) => code === 'config/yaml-malformed' && details.kind === 'several documents',
+  )
+  if (isFirstEmpty && several !== undefined) {
+    into.markIncomplete(noEtcd(source.file, 'its first document is empty, and etcd reads no other'))
+    return 0
+  }
   into.add(...yaml.findings)
   const directiveAt = source.text.search(/^%YAML[ \t]+(?!1\.1\b)/m)
   if (directiveAt !== -1) {
@@ -91,8 +112,39 @@ export async function readYamlConfig(source: ConfigText, into: Reading): Promise
     return 0
   }
   const entries = entriesOf(document)
+  if (which === 'whole' && !isOfEtcd(entries)) {
+    into.markIncomplete(noEtcd(source.file, noEtcdReason(entries)))
+    return 0
+  }
   new ConfigReader(yaml, into).readMap(entries, [])
   return entries.filter(({ key }) => isTopKey(key.toLowerCase()) || UNTAGGED.has(key.toLowerCase())).length
+}
+
+/** Keys that a configuration of a member has, of which each file of another program has none. */
+const OWN_KEYS: ReadonlySet<string> = new Set([
+  ...etcdOptions.flatMap(({ yaml, kind, field }) =>
+    yaml?.name.length === 1 && (kind === 'urls' || kind === 'cluster' || field === 'dataDir') ? yaml.name : [],
+  ),
+  ...TLS_BLOCKS,
+])
+
+/** Whether it is a configuration of etcd: all its keys are known, or it has one of {@link OWN_KEYS}. */
+function isOfEtcd(entries: readonly YamlEntry[]): boolean {
+  const keys = entries.map(({ key }) => key.toLowerCase())
+  if (keys.length > 0 && (keys.every(isTopKey) || keys.some((key) => OWN_KEYS.has(key)))) return true
+  // The search for similar names is slow.
+  return keys.slice(0, MAX_COMPARED).some(isNearOwn)
+}
+
+/** Whether a key is a misspelt one of {@link OWN_KEYS}. */
+function isNearOwn(key: string): boolean {
+  const { row, path = row?.yaml?.name ?? [] } = meantAtTop(key) ?? {}
+  return OWN_KEYS.has(path[0] ?? '') || (row !== undefined && isProtection(row))
+}
+
+function noEtcdReason(entries: readonly YamlEntry[]): string {
+  const names = entries.slice(0, MAX_LISTED).map(({ key }) => key)
+  return names.length === 0 ? 'it is empty' : `none of its keys is one of a member: ${names.join(', ')}`
 }
 
 function isNull(value: YamlValue): boolean {
@@ -111,8 +163,6 @@ interface WrittenAt {
 class ConfigReader {
   readonly #yaml: YamlReading
   readonly #into: Reading
-  /** Whether etcd does not read the current key at its place, so its values are guesses. */
-  #isGuess = false
   #keys: ReadonlySet<string> = new Set()
 
   constructor(yaml: YamlReading, into: Reading) {
@@ -148,7 +198,7 @@ class ConfigReader {
     else if (row !== undefined) this.#option(row, value, this.#place(at))
     else if (!BLOCKS.has(joined(own))) this.#other(own, value, at)
     else {
-      const other = { name: key, form: 'yaml' as const, place: this.#place(at) }
+      const other = { name: key, form: 'yaml' as const, place: this.#place(at), ...NO_REFERENCES }
       if (own.length === 1 && KNOWN_KEYS.has(key)) this.#into.others.push(other)
       if (value.kind === 'map') this.readMap(value.entries, own, at.path)
       else if (isNull(value)) this.#into.others.push({ ...other, isEmptyBlock: true })
@@ -174,7 +224,7 @@ class ConfigReader {
     const wants = wantedType(row, value)
     if (wants !== null) {
       this.#wrongType(place, wants, value)
-      this.#into.options.push(meantOption(row, value, place))
+      this.#into.options.push({ ...textOption(row, '', 'yaml', place), isUnreadable: true })
     } else if (value.kind === 'list') {
       const isOther = (item: YamlValue): boolean =>
         item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean'
@@ -182,19 +232,16 @@ class ConfigReader {
       if (wrong !== undefined) this.#wrongType(this.#yaml.place(wrong.offset, place.option), 'a string', wrong)
       const items = scalarsOf(value)
       const entryPlace = (index: number): ConfigPlace => this.#yaml.place(items[index]?.offset ?? 0, place.option)
-      this.#add({
-        ...listOption(
-          row,
-          items.map((item) => textOf(item, false)),
-          place,
-        ),
-        entryPlace,
-      })
-    } else this.#add(textOption(row, textOf(value, row.kind === 'boolean'), 'yaml', place))
+      const texts = items.map((item) => this.#resolve(textOf(item, false)))
+      this.#into.options.push({ ...listOption(row, texts, place), entryPlace })
+    } else {
+      const { text, ...references } = this.#resolve(textOf(value, row.kind === 'boolean' && !isOpen(value)))
+      this.#into.options.push(textOption(row, text, 'yaml', place, references))
+    }
   }
 
-  #add(option: ReadOption): void {
-    this.#into.options.push(this.#isGuess ? { ...option, isGuess: true } : option)
+  #resolve(text: string): ResolvedText {
+    return resolveText(text, 'template', this.#into.given)
   }
 
   #wrongType(place: ConfigPlace, wants: string, value: YamlValue): void {
@@ -208,7 +255,8 @@ class ConfigReader {
     if (row !== undefined) this.#checkPassthrough(row, value, place)
     const items = isNull(value) || (value.kind === 'list' && row?.kind !== 'outputs') ? [] : scalarsOf(value)
     const texts = items.map((item) => textOf(item, item.type === 'boolean'))
-    const read = { form: 'yaml' as const, place, ...(texts.length === 0 ? {} : { text: texts.join(',') }) }
+    const { text, ...references } = this.#resolve(texts.join(','))
+    const read = { form: 'yaml' as const, place, ...references, ...(texts.length === 0 ? {} : { text }) }
     if (own.length > 1 && !TLS_BLOCKS.has(block)) {
       if (row !== undefined) this.#into.others.push({ name: row.name, ...read, isNested: true })
     } else if (own.length === 1 && KNOWN_KEYS.has(key)) this.#into.others.push({ name: key, ...read })
@@ -216,8 +264,7 @@ class ConfigReader {
   }
 
   #checkPassthrough({ kind }: PassthroughRow, value: YamlValue, place: ConfigPlace): void {
-    const isOpen = isNull(value) || (value.kind === 'scalar' && isUnresolved(value.text))
-    if (kind === 'nothing' || isOpen) return
+    if (kind === 'nothing' || isNull(value) || isOpen(value)) return
     const row = optionKinds[kind]
     if (!row.file.types.includes(typeOf(value))) this.#wrongType(place, row.file.wants, value)
     else if (value.kind === 'scalar' && value.type === 'number') {
@@ -227,7 +274,7 @@ class ConfigReader {
     }
   }
 
-  /** Reports an unknown key, and reads it as the option that was probably meant. */
+  /** Reports an unknown key, with the option that was probably meant. */
   #unknown(own: Path, value: YamlValue, at: WrittenAt): void {
     // The search for similar names is slow, and further findings are not reported.
     if (this.#into.isFull('config/option-ignored', 'config/protection-ignored', 'config/restriction-not-in-force'))
@@ -242,9 +289,6 @@ class ConfigReader {
         kind: 'nested keys',
         keys: keys.slice(0, MAX_LISTED),
       })
-      this.#guess(() => {
-        this.readMap(entriesOf(value), [], at.path)
-      })
       return
     }
     const meant = isInBlock ? meantInBlock(key, block, value.kind === 'scalar' ? value.text : '') : meantAtTop(key)
@@ -257,18 +301,6 @@ class ConfigReader {
       this.#into.report('config/restriction-not-in-force', { ...place, kind: 'configuration file' })
     else if (isInBlock || isOfTls) this.#into.report('config/protection-ignored', { ...details, ...usedInstead(row) })
     else this.#into.report('config/option-ignored', details)
-    // If the value has the wrong type, the guess is probably wrong.
-    if (path === null || (row !== undefined && wantedType(row, value) !== null)) return
-    this.#guess(() => {
-      this.#entry(path, value, at)
-    })
-  }
-
-  #guess(read: () => void): void {
-    const before = this.#isGuess
-    this.#isGuess = true
-    read()
-    this.#isGuess = before
   }
 
   #place({ offset, path }: WrittenAt): ConfigPlace {
@@ -334,28 +366,28 @@ function textOf(value: YamlValue, isBoolean: boolean): string {
   return isBoolean ? String(isTrue(value.text)) : value.text
 }
 
+/** Whether a template fills in the value, so that its type is not known. */
+function isOpen(value: YamlValue): boolean {
+  return value.kind === 'scalar' && resolveText(value.text, 'template', {}).unknown.length > 0
+}
+
 /** The type that the value must have; null if etcd accepts it. */
 function wantedType({ kind }: EtcdOptionRow, value: YamlValue): string | null {
+  if (isOpen(value)) return null
   const { wants, types } = optionKinds[kind].file
   return types.includes(typeOf(value)) ? null : wants
 }
 
-function listOption(row: EtcdOptionRow, texts: readonly string[], place: ConfigPlace): ReadOption {
-  const values = texts.map((each) => each.trim())
-  return { row, text: texts.join(','), values, isList: true, form: 'yaml', place }
-}
-
-/** The probable meaning of a value with the wrong type. */
-function meantOption(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): ReadOption {
-  const texts = scalarsOf(value).map(({ text }) => text)
-  const [text] = texts
-  const guess = (meant: string): ReadOption => textOption(row, meant, 'yaml', place, true)
-  if (text !== undefined) {
-    if (row.kind === 'suites') return { ...listOption(row, listOf(row, text), place), isGuess: true }
-    if (row.kind === 'urls' || row.kind === 'cluster') return guess(texts.join(','))
-    if (row.kind === 'boolean' && /^(?:1|y|yes|on|true|0|n|no|off|false)$/i.test(text))
-      return guess(String(text === '1' || isTrue(text)))
-    if ((row.kind === 'path' || row.kind === 'text' || row.kind === 'names') && texts.length === 1) return guess(text)
+function listOption(row: EtcdOptionRow, entries: readonly ResolvedText[], place: ConfigPlace): ReadOption {
+  const texts = entries.map(({ text }) => text)
+  return {
+    row,
+    text: texts.join(','),
+    values: texts.map((each) => each.trim()),
+    isList: true,
+    form: 'yaml',
+    place,
+    unknown: entries.flatMap(({ unknown }) => unknown),
+    assumed: entries.flatMap(({ assumed }) => assumed),
   }
-  return { ...textOption(row, '', 'yaml', place), isUnreadable: true }
 }

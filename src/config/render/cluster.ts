@@ -65,7 +65,7 @@ const ACCESS = ['crlFile', 'allowedCn', 'allowedHostname'] as const
 
 /** A member of a cluster that was rendered. */
 export interface RenderedMember {
-  /** For {@link renderSystemdUnit} and {@link renderCompose}. */
+  /** For {@link renderSystemdUnit}. */
   config: MemberConfig
   /** As {@link renderEtcdConfig} writes it. */
   text: string

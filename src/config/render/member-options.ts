@@ -8,7 +8,7 @@ import { apply } from '../lint/rule.js'
 import { memberRules } from '../lint/rules-options.js'
 import type { ExtraValue, MemberConfig, TlsSide } from '../model.js'
 import { nearest } from '../read/meaning.js'
-import { NO_CONTEXT, type PassthroughOption, type ReadOption, Settings } from '../read/read-option.js'
+import { NO_CONTEXT, NO_REFERENCES, type PassthroughOption, type ReadOption, Settings } from '../read/read-option.js'
 import { normalize, optionKinds, type OptionValue, valueText } from '../tables/kinds.js'
 import {
   CONFIG_FORMS,
@@ -172,7 +172,7 @@ function typedOptions(config: MemberConfig, writing: Writing): Options<ReadOptio
     const option = { flag: chosen.flag?.name ?? null, path: chosen.yaml?.name ?? [], text, yaml }
     all.written.push(option)
     const place = withoutPlace(nameOf(chosen))
-    all.options.push({ row: chosen, text, values: entries, isList: false, form: 'flags', place })
+    all.options.push({ row: chosen, text, values: entries, isList: false, form: 'flags', place, ...NO_REFERENCES })
     all.findings.push(...listFindings(chosen, entries, list, writing), ...lengthFindings(option, form))
   }
   return all
@@ -265,7 +265,7 @@ function extraOptions({ extra = {} }: MemberConfig, writing: Writing): Options<P
     const yaml = (optionKinds[row.kind].written ?? ((given) => given))(value)
     const option = { flag: name, path: row.yaml?.name ?? [], text, yaml }
     all.written.push(option)
-    all.options.push({ name, form: 'flags', place: withoutPlace(`--${name}`), text })
+    all.options.push({ name, form: 'flags', place: withoutPlace(`--${name}`), text, ...NO_REFERENCES })
     const isAvailable = formAvailability(row, form, version) === 'all'
     if (!isAvailable) all.findings.push(notAvailable([row], `--${name}`, writing))
     all.findings.push(...textFindings(row, value, form), ...lengthFindings(option, form))

@@ -1,11 +1,9 @@
 /** Clusters, etcdctl, units of systemd and Compose files. */
 import { describe, expect, it } from 'vitest'
 import { renderCluster, type MemberAddresses } from '../../../src/config/render/cluster.js'
-import { renderCompose } from '../../../src/config/render/compose.js'
 import { renderEtcdctl } from '../../../src/config/render/etcdctl.js'
 import { renderEtcdConfig } from '../../../src/config/render/render.js'
 import { renderSystemdUnit } from '../../../src/config/render/systemd.js'
-import { parseDocument } from 'yaml'
 import { memberConfig } from '../../support/member-config.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { thrown } from '../../support/refused.js'
@@ -169,64 +167,5 @@ describe('a unit of systemd', () => {
     ] as const) {
       expect(thrown(call, 'ERR_OPTION_INVALID').details.option).toBe(option)
     }
-  })
-})
-
-describe('a Compose file', () => {
-  const read = (text: string): unknown => parseDocument(text).toJS()
-
-  it('has a service for each member, with its folders mounted', () => {
-    const a = memberConfig({
-      version: '3.5.16',
-      initialClusterToken: '${TOKEN}',
-      peer: { trustedCaFile: '/etc/ca.crt' },
-    })
-    const b = { ...a, name: 'etcd-1', initialCluster: { 'etcd-1': a.peer.advertiseUrls } }
-    const text = renderCompose([a, b], { user: '1000:1000' })
-    const mount = (path: string, readOnly: boolean) => ({
-      type: 'bind',
-      source: path,
-      target: path,
-      read_only: readOnly,
-      bind: { create_host_path: !readOnly },
-    })
-    const doubled = renderEtcdConfig(a, 'args').map((each) => each.replaceAll('$', '$$$$'))
-    expect(read(text)).toEqual({
-      services: {
-        'etcd-0': {
-          image: 'gcr.io/etcd-development/etcd:v3.5.16',
-          command: ['etcd', ...doubled],
-          user: '1000:1000',
-          network_mode: 'host',
-          restart: 'unless-stopped',
-          volumes: [mount('/etc/etcd', true), mount('/etc/ca.crt', true), mount('/var/lib/etcd', false)],
-        },
-        'etcd-1': expect.objectContaining({ network_mode: 'host' }) as unknown,
-      },
-    })
-    expect(text).toContain('--initial-cluster-token=$${TOKEN}')
-  })
-
-  it('with another image and the file’s own network', () => {
-    expect(read(renderCompose([memberConfig()], { image: 'etcd:mine', network: 'service' }))).toMatchObject({
-      services: { 'etcd-0': { image: 'etcd:mine', command: expect.arrayContaining(['--name=etcd-0']) as unknown } },
-    })
-    expect(renderCompose([memberConfig()], { image: 'etcd:mine', network: 'service' })).not.toContain('network_mode')
-  })
-
-  it('needs a release or an image, names of services, and members', () => {
-    for (const [option, call] of [
-      ['options.image', () => renderCompose([memberConfig()])],
-      ['configs', () => renderCompose([])],
-      ['configs.1.name', () => renderCompose([memberConfig(), memberConfig()], { image: 'a' })],
-      ['configs.0.dataDir', () => renderCompose([memberConfig({ dataDir: undefined })], { image: 'a' })],
-      ['options.network', () => renderCompose([memberConfig()], { image: 'a', network: 'none' as 'host' })],
-    ] as const) {
-      expect(thrown(call, 'ERR_OPTION_INVALID').details.option).toBe(option)
-    }
-    const odd = memberConfig({ name: 'a b', initialCluster: { 'a b': ['https://10.0.0.1:2380'] } })
-    expect(thrown(() => renderCompose([odd], { image: 'a' }), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
-      { code: 'config/value-invalid', details: { option: '--name' } },
-    ])
   })
 })

@@ -5,7 +5,6 @@ import { parseGoDuration } from '../../../src/report/duration.js'
 import type { MemberConfig } from '../../../src/config/model.js'
 import type { ConfigForm } from '../../../src/config/tables/options.js'
 import { renderCluster } from '../../../src/config/render/cluster.js'
-import { renderCompose } from '../../../src/config/render/compose.js'
 import { renderEtcdConfig } from '../../../src/config/render/render.js'
 import { renderSystemdUnit } from '../../../src/config/render/systemd.js'
 import type { EtcdVersion } from '../../../src/config/tables/version.js'
@@ -134,8 +133,6 @@ describe('beyond one configuration', () => {
   it('a directory is one that the service writes to', () => {
     const config = memberConfig({ extra: { 'wal-dir': '/fast disk/wal' } })
     expect(renderSystemdUnit(config)).toContain('\nReadWritePaths=/var/lib/etcd "/fast disk/wal"\n')
-    const composed = renderCompose([config], { image: 'etcd' })
-    expect(composed).toMatch(/source: "\/fast disk\/wal"\n\s+target: "\/fast disk\/wal"\n\s+read_only: false\n/)
     const within = memberConfig({ extra: { 'wal-dir': '/var/lib/etcd/wal' } })
     expect(renderSystemdUnit(within)).toContain('\nReadWritePaths=/var/lib/etcd\n')
     const relative = memberConfig({ extra: { 'wal-dir': 'wal' } })

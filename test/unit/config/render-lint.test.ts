@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
-import { lintEtcdConfig } from '../../../src/config/lint/lint.js'
+import { lintOne } from '../../support/lint-one.js'
 import type { MemberConfig } from '../../../src/config/model.js'
 import {
   CONFIG_FORMS,
@@ -13,12 +13,13 @@ import {
   type ServerField,
   type SideField,
 } from '../../../src/config/tables/options.js'
-import { type ConfigInput, readMember } from '../../../src/config/read/input.js'
+import type { ConfigInput } from '../../../src/config/read/input.js'
 import { valueOf } from '../../../src/config/render/member-options.js'
 import { renderEtcdConfig } from '../../../src/config/render/render.js'
 import { renderSystemdUnit } from '../../../src/config/render/systemd.js'
 import type { EtcdVersion } from '../../../src/config/tables/version.js'
 import { scaled } from '../../support/long.js'
+import { readMember } from '../../support/read-config.js'
 
 const VERSIONS: readonly EtcdVersion[] = ['3.4', '3.4.25', '3.4.45', '3.5', '3.5.0', '3.5.8', '3.5.14', '3.5.16', '3.5.33', '3.6', '3.6.14', '3.7', '3.7.1'] // prettier-ignore
 
@@ -136,7 +137,7 @@ describe('whatever is accepted has no error, and is read back as it was', () => 
           fc.pre(false)
         }
         for (const input of inputs) {
-          const { findings } = await lintEtcdConfig(input, { readFiles: false, version, ignore: OPEN })
+          const { findings } = await lintOne(input, { readFiles: false, version, ignore: OPEN })
           expect(findings.filter(({ severity }) => severity === 'error').map(({ message }) => message)).toEqual([])
           const { settings, others } = await readMember(input, { readFiles: false, root: null })
           for (const row of etcdOptions) {

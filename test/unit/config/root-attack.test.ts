@@ -6,7 +6,8 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { fromKubeApiserver, type KubeApiserverInput, lintEtcdConfig } from '../../../src/config/index.js'
+import { fromKubeApiserver, type KubeApiserverInput } from '../../../src/config/index.js'
+import { lintOne } from '../../support/lint-one.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { startChild } from '../../support/child.js'
 import { scaled } from '../../support/long.js'
@@ -97,7 +98,7 @@ afterEach(() => {
   rmSync(base, { recursive: true, force: true })
 })
 
-const lint = async (): Promise<string> => JSON.stringify(await lintEtcdConfig({ unit: UNIT }, { root }))
+const lint = async (): Promise<string> => JSON.stringify(await lintOne({ unit: UNIT }, { root }))
 
 /** What a source of kube-apiserver loads: the subject of its certificate, or its findings. */
 async function load(source: Awaited<ReturnType<typeof fromKubeApiserver>>['credentials']): Promise<string> {

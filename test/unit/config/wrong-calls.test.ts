@@ -4,9 +4,9 @@ import { certManagerResources } from '../../../src/config/kubernetes/cert-manage
 import { kubeadmExternalEtcd, kubeApiserverFlags } from '../../../src/config/kubernetes/kube-apiserver.js'
 import { fromKubeadmConfig, fromKubeApiserver } from '../../../src/config/kubernetes/read-access.js'
 import { secretManifest } from '../../../src/config/kubernetes/secret.js'
-import { lintCluster, lintEtcdConfig } from '../../../src/config/lint/lint.js'
+import { lintCluster } from '../../../src/config/lint/lint.js'
+import { lintOne } from '../../support/lint-one.js'
 import { renderCluster } from '../../../src/config/render/cluster.js'
-import { renderCompose } from '../../../src/config/render/compose.js'
 import { renderEtcdctl } from '../../../src/config/render/etcdctl.js'
 import { renderEtcdConfig } from '../../../src/config/render/render.js'
 import { renderSystemdUnit } from '../../../src/config/render/systemd.js'
@@ -31,10 +31,10 @@ const SIDE =
 const CALLS: Record<string, [options: string, call: (options: never) => unknown, good?: object]> = {
   'options of lintEtcdConfig': [
     'readFiles version hosts clockSkew expiryWarning ignore comments member root',
-    (options) => lintEtcdConfig({ flags: [] }, options),
+    (options) => lintOne({ flags: [] }, options),
   ],
-  lintEtcdConfig: ['file yaml flags env unit manifest', (config) => lintEtcdConfig(config)],
-  lintCluster: ['file yaml flags env unit manifest', (config) => lintCluster([config])],
+  lintEtcdConfig: ['file yaml args flags env unit manifest', (config) => lintOne(config)],
+  lintCluster: ['file yaml args flags env unit manifest', (config) => lintCluster([config])],
   renderEtcdConfig: [
     `${TEXTS} metricsUrls cipherSuites enableGrpcGateway selfSignedCertValidity extra`,
     (config) => renderEtcdConfig(config, 'flags'),
@@ -52,7 +52,6 @@ const CALLS: Record<string, [options: string, call: (options: never) => unknown,
   ],
   'options of renderEtcdConfig': ['version', (options) => renderEtcdConfig(member, 'yaml', options)],
   renderSystemdUnit: ['binary user configFile environmentFile version', (options) => renderSystemdUnit(member, options)],
-  renderCompose: ['image user network version', (options) => renderCompose([member], options)],
   renderEtcdctl: ['ca cert key', (of) => renderEtcdctl(of, ['https://a:1'], 'flags'), pair],
   'a member of files': ['server peer', (a) => renderCluster({ members: { a } }, { members: { a: addresses } }, 'env'), files.members.a],
   renderCluster: [
@@ -88,12 +87,11 @@ it.each(Object.entries(CALLS))('%s refuses values of other kinds, and names them
 })
 
 it.each<[string, (value: never) => unknown]>([
-  ['config', (value) => lintEtcdConfig(value)],
-  ['options', (value) => lintEtcdConfig({ flags: [] }, value)],
+  ['config', (value) => lintOne(value)],
+  ['options', (value) => lintOne({ flags: [] }, value)],
   ['members', (value) => lintCluster(value)],
   ['config', (value) => renderEtcdConfig(value, 'yaml')],
   ['form', (value) => renderEtcdConfig(member, value)],
-  ['configs', (value) => renderCompose(value)],
   ['config', (value) => renderSystemdUnit(value)],
   ['endpoints', (value) => renderEtcdctl(pair, value, 'flags')],
   ['files', (value) => renderCluster(value, { members: {} }, 'yaml')],
@@ -117,6 +115,6 @@ it('the path that a caller makes of a file, and a URL of another scheme, are nam
   const plan = { members: { a: addresses }, filePath: () => 5 as unknown as string }
   const call = Promise.resolve().then(() => renderCluster(files, plan, 'yaml'))
   expect((await refused(call, 'ERR_OPTION_INVALID')).details.option).toBe('plan.filePath')
-  const file = lintEtcdConfig({ file: new URL('https://example.com/etcd.yml') })
+  const file = lintOne({ file: new URL('https://example.com/etcd.yml') })
   expect((await refused(file, 'ERR_OPTION_INVALID')).details.option).toBe('config.file')
 })

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { passedBy, useInRoot } from '../../../src/files/in-root.js'
+import { useInRoot } from '../../../src/files/in-root.js'
 
 let base: string
 let root: string
@@ -126,20 +126,3 @@ describe.each([
   })
 })
 
-describe('the folders on the way to a file', () => {
-  it('Folders on the way to a file have the paths of the machine whose root it is, without links', async () => {
-    const { folders, file } = await passedBy({ root, path: '/etc/up/key.pem' })
-    expect(folders.map(({ path }) => path)).toEqual(['/etc', '/etc', '/etc/etcd', '/etc'])
-    expect(file?.path).toBe('/etc/passwd')
-  })
-
-  it('Folders on the way to a missing file are those that exist', async () => {
-    const { folders, file } = await passedBy({ root, path: '/etc/none/a.crt' })
-    expect([folders.map(({ path }) => path), file]).toEqual([['/etc'], null])
-  })
-
-  it('Folders on the way to a file begin at the root of this machine without another root', async () => {
-    const { folders, file } = await passedBy(join(base, 'a.crt'))
-    expect([folders[0]?.path, folders.at(-1)?.path, file?.path]).toEqual(['/', base, join(base, 'a.crt')])
-  })
-})

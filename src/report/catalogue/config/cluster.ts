@@ -8,7 +8,7 @@ const REVOKED = { etcd: 'transport: certificate serial … revoked' }
 const NOT_ALLOWED = { etcd: 'client certificate authentication failed' }
 const NOT_ADVERTISED = '--initial-cluster has … but missing from --initial-advertise-peer-urls=…'
 
-/** `by`: the members whose list omits them, or the file that does not start them. */
+/** `by`: the members whose list omits them. */
 export type MemberNotListed = ConfigPlace & { members: string[]; by: string }
 
 export type MembersDiffer = ConfigPlace & { values: { member: string; value: string }[] }
@@ -35,10 +35,6 @@ export const configCluster = {
       `${areNot(d.members)} in ${d.option} of ${d.by}, which joins an existing cluster.`,
       `Add ${withUrls(d.members)} to ${d.option} of ${d.by}; the lists of the others may stay as they are.`,
     ]).refusedAs({ etcd: 'error validating peerURLs …: member count is unequal' }),
-    'not started': warning((d: MemberNotListed) => [
-      `${placed(d)} contains ${quoted(d.members)}, which ${d.by} does not start.`,
-      `Remove ${quoted(d.members)} from ${d.option}, or raise "replicas" by ${String(d.members.length)}.`,
-    ]),
     'joined later': info((d: MemberNotListed) => [
       `${areNot(d.members)} in ${d.option} of ${d.by}: ${verb(d.members, 'it joins', 'they join')} an existing cluster.`,
       `You do not have to do anything; add ${quoted(d.members)} to ${d.option} when you write the files again.`,

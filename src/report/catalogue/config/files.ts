@@ -37,11 +37,6 @@ const CRL_FLAWS: Readonly<
   },
 }
 
-type Engine = 'Kubernetes' | 'Compose'
-
-const NO_FILE = { Go: 'open …: no such file or directory' }
-const NOT_PERMITTED = { Go: 'open …: permission denied' }
-
 const NOT_FOUND_BY_GO = {
   certificate: 'tls: failed to find any PEM data in certificate input',
   key: 'tls: failed to find any PEM data in key input',
@@ -63,19 +58,10 @@ export function hidesBlocks(layout: Layout): layout is HidingLayout {
   return Object.hasOwn(HIDING_LAYOUTS, layout)
 }
 
-/** `path`: a file that the option names, or the data directory. */
+/** `path`: a file that the option names. */
 export type NamedPath = ConfigPlace & { path: string }
 
 export type CrlUnreadable = NamedPath & { reason: string }
-
-/** `onHost`: the path on the host of the key, or of the directory that the user may not enter. */
-export type KeyNotReadable = NamedPath & { onHost: string; user: string; mode: string; isDynamic: boolean }
-
-/** `names`: the volumes, their keys, or the files. */
-export type VolumeInvalid = ConfigPlace & { names: string[] }
-
-/** `by`: the volume or directive that makes it read-only, or the members that share it. */
-export type DataShared = NamedPath & { by: string }
 
 export const configFiles = {
   'config/pem-unreadable': error((d: PemWithoutBlocks & { layout: HidingLayout }) => [
@@ -124,26 +110,10 @@ export const configFiles = {
       `Write a new CRL to ${d.path}, for example with "openssl ca -gencrl -out ${shellArgument(d.path)}", and repeat it by a timer.`,
     ]),
   },
-  'config/key-not-readable': {
-    encrypted: error((d: NamedPath) => [
-      `${placed(d)} names ${d.path}, which is encrypted.`,
-      `Decrypt it: "openssl pkey -in ${shellArgument(d.path)} -out new.key", and make new.key readable only for the user of etcd.`,
-    ]).refusedAs({ Go: 'tls: failed to parse private key' }),
-    file: error((d: KeyNotReadable) => [
-      `${placed(d)} names ${d.path} (mode ${d.mode}), which the user ${d.user} may not read.`,
-      d.isDynamic ? dynamicUserRemedy(d.onHost) : `Run "chown ${shellArgument(d.user)} ${shellArgument(d.onHost)}".`,
-    ]).refusedAs(NOT_PERMITTED),
-    volume: error((d: NamedPath & { user: string; mode: string }) => [
-      `${placed(d)} names ${d.path}, which the volume gives to root with mode ${d.mode}: the user ${d.user} of the container may not read it.`,
-      'Set "fsGroup" in the securityContext of the pod, which lets that group read the volume, or a defaultMode of 0444.',
-    ]).refusedAs(NOT_PERMITTED),
-    directory: error((d: KeyNotReadable) => [
-      `${placed(d)} names ${d.path}, but the user ${d.user} may not enter ${d.onHost} (mode ${d.mode}).`,
-      d.isDynamic
-        ? dynamicUserRemedy(d.onHost)
-        : `Run "chmod o+x ${shellArgument(d.onHost)}", or move the key to a directory that ${d.user} may enter.`,
-    ]).refusedAs(NOT_PERMITTED),
-  },
+  'config/key-not-readable': error((d: NamedPath) => [
+    `${placed(d)} names ${d.path}, which is encrypted.`,
+    `Decrypt it: "openssl pkey -in ${shellArgument(d.path)} -out new.key", and make new.key readable only for the user of etcd.`,
+  ]).refusedAs({ Go: 'tls: failed to parse private key' }),
   'config/peer-address-unprovable': warning((d: ConfigPlace & { names: string[]; addresses: string[] }) => [
     `${placed(d)} names a certificate with ${listed(d.names)}. None of these names covers the address of this member (${listed(d.addresses)}).`,
     'Reissue it with the address or the host name of the member in addition.',
@@ -172,69 +142,10 @@ export const configFiles = {
       `Swap the files of ${d.option} and ${d.peerCert}, with their keys, or those of ${d.ca} and ${d.peerCa}.`,
     ],
   ).refusedAs({ Go: 'x509: certificate signed by unknown authority' }),
-  'config/volume-invalid': {
-    'not defined': error((d: VolumeInvalid & { by: Engine; section: 'volumes' | 'secrets' | 'configs' }) => [
-      `${placed(d)} mounts ${quoted(d.names)}, which ${verb(d.names, 'is', 'are')} not defined: ${d.by} refuses that.`,
-      `Define ${quoted(d.names)} under "${d.section}" of ${d.by === 'Compose' ? 'the Compose file' : 'the pod'}, or correct the name.`,
-    ]),
-    'defined twice': error((d: VolumeInvalid) => [
-      `${placed(d)} defines ${quoted(d.names)} twice: Kubernetes refuses that.`,
-      'Give each volume its own name, and use that name under "volumeMounts".',
-    ]),
-    'mounted twice': error((d: VolumeInvalid & { by: Engine }) => [
-      `${placed(d)} mounts two volumes at ${listed(d.names)}: ${d.by} refuses that.`,
-      'Mount each volume at its own path, or remove one of them.',
-    ]),
-    'no such key': error((d: VolumeInvalid & { source: string }) => [
-      `${placed(d)} takes ${quoted(d.names)} from the ${d.source}, which does not have ${verb(d.names, 'that key', 'these keys')}: the container does not start.`,
-      `Correct the key, or add it to the ${d.source}.`,
-    ]),
-    'not in the volume': error((d: VolumeInvalid & { files: string[] }) => [
-      `${placed(d)} names ${listed(d.names)}, but the volume that is mounted there has only ${listed(d.files, 'other files')}.`,
-      'Correct the path, or add the file to the Secret or ConfigMap and to the "items" of the volume.',
-    ]).refusedAs(NO_FILE),
-    hidden: error((d: VolumeInvalid & { by: string }) => [
-      `${placed(d)} names ${listed(d.names)}, which ${d.by} hides from etcd.`,
-      `Move the file to a directory such as /etc/etcd, or change ${d.by} in the unit.`,
-    ]).refusedAs(NO_FILE),
-    // `mounts`: the mount points of the volumes. `isOfficial`: an official image of etcd, which has no such files.
-    'not mounted': warning((d: VolumeInvalid & { mounts: string[]; by: Engine | null; isOfficial: boolean }) => [
-      `${placed(d)} names a file in the container, but no volume is mounted there: ${listed(d.names)}${d.mounts.length === 0 ? '' : ` (volumes are mounted at ${listed(d.mounts)})`}.`,
-      d.by === 'Compose'
-        ? 'Mount them there: under "volumes", "secrets" or "configs" of the service.'
-        : `Mount a volume with the files there${d.by === null ? '' : ', under "volumeMounts" of the container'}.`,
-    ])
-      .or('error', ({ isOfficial }) => isOfficial)
-      .refusedAs(NO_FILE),
-    'not on the host': error((d: VolumeInvalid) => [
-      `${placed(d)} names ${listed(d.names)}, which is not in a directory of the host that the container mounts.`,
-      'Read it in the container, or pass the files to fromFiles. If it is a mounted Secret, mount the Secret in your pod as well and use fromKubernetesSecret.',
-    ]),
-  },
-  'config/data-not-kept': {
-    'no volume': warning((d: NamedPath) => [
-      `${placed(d)}: no volume is mounted at ${d.path}. The data of etcd is deleted together with the container.`,
-      `Mount a volume that outlives the container at ${d.path}.`,
-    ]),
-    emptyDir: info((d: NamedPath) => [
-      `${placed(d)}: ${d.path} is on an emptyDir, whose data is deleted together with the pod.`,
-      `Mount a volume that outlives the pod at ${d.path}, unless the data may be lost.`,
-    ]),
-    tmpfs: warning((d: NamedPath) => [
-      `${placed(d)}: ${d.path} is in memory (tmpfs), so the data is lost when the container stops.`,
-      `Mount a volume at ${d.path} that is not in memory, unless the data may be lost.`,
-    ]),
-    'read-only': error((d: DataShared) => [
-      `${placed(d)}: ${d.path} is read-only (${d.by}), so etcd cannot write its data and does not start.`,
-      d.by.endsWith('=')
-        ? `Add "ReadWritePaths=${d.path}" to the unit, or "StateDirectory=" if it is below /var/lib.`
-        : `Make ${d.path} writable: mount a volume there that is not read-only.`,
-    ]).refusedAs({ etcd: 'cannot access data directory: …' }),
-    shared: error((d: DataShared) => [
-      `${placed(d)}: ${d.path} is the same directory for ${d.by}. Only the first member that starts gets its lock.`,
-      'Give each member its own volume; in a StatefulSet, by "volumeClaimTemplates".',
-    ]),
-  },
+  'config/volume-invalid': error((d: ConfigPlace & { names: string[] }) => [
+    `${placed(d)} names ${listed(d.names)}, which is not in a directory of the host that the container mounts.`,
+    'Read it in the container, or pass the files to fromFiles. If it is a mounted Secret, mount the Secret in your pod as well and use fromKubernetesSecret.',
+  ]),
 }
 
 function callerNoun(block: 'client' | 'peer'): string {
@@ -243,8 +154,4 @@ function callerNoun(block: 'client' | 'peer'): string {
 
 function unusable({ path, reason }: { path: string; reason: string }): string {
   return `names ${path}, which cannot be used: ${reason}`
-}
-
-function dynamicUserRemedy(path: string): string {
-  return `Pass it by LoadCredential=, set User= to a user that owns ${path}, or SupplementaryGroups= to a group that may use it.`
 }

@@ -1,5 +1,5 @@
 /** Findings about the syntax of a configuration, and about command lines and environment variables. */
-import { error, info, warning } from '../../row.js'
+import { error, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { configurationText, verb } from './place.js'
 import { type ConfigPlace, inShell, byteCount, placed } from '../place.js'
@@ -9,10 +9,6 @@ export const SHELL_SYNTAX = /^(?:#|\d*[<>]|[&|])/
 
 const LOST_FLAGS = 'so etcd does not receive the flags on the next lines'
 const RIGHT_FILE = 'Check that it is the right file'
-const PASS_FINISHED = 'Pass the finished configuration, for example /proc/PID/cmdline'
-
-const RENDERED = 'Lint the file that is rendered from it.'
-
 /** `count`: bytes, entries, or characters that structure YAML. */
 export interface TooLarge {
   count: number
@@ -20,8 +16,6 @@ export interface TooLarge {
 }
 export type TextTooLarge = TooLarge & { file: string | null }
 export type PartTooLarge = TooLarge & ConfigPlace
-
-export type NotChecked = ConfigPlace & { what: string[] }
 
 export interface NoEtcd {
   file: string | null
@@ -87,10 +81,6 @@ export const configReading = {
     `${configurationText(d.file)} sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.`,
     `${RIGHT_FILE}, or set name, URLs, certificates and CAs.`,
   ]),
-  'config/one-of-several': error((d: ConfigPlace & { members: string[]; member: string | null }) => [
-    `${placed(d)} is ${d.members.length === 1 ? 'the only etcd' : `one of ${String(d.members.length)} etcds`}: ${listed(d.members)}${d.member === null ? '' : `; none is "${d.member}"`}. None was linted.`,
-    `Pass "${d.members[0] ?? ''}" or another of them as option "member", or call lintEtcdConfigs for all.`,
-  ]),
   'config/no-etcd': {
     etcd: error((d: NoEtcd) => [
       `${configurationText(d.file)} does not start etcd: ${d.looked}.`,
@@ -103,37 +93,6 @@ export const configReading = {
     kubeadm: error((d: NoEtcd) => [
       `${configurationText(d.file, 'The input')} is not a configuration of kubeadm: ${d.looked}.`,
       'Pass the output of "kubectl --namespace kube-system get configmap kubeadm-config --output yaml". "kubeadm config migrate" converts an older file to v1beta3 or v1beta4.',
-    ]),
-  },
-  'config/not-checked': {
-    value: info((d: NotChecked) => [
-      `${placed(d)} is ${quoted(d.what)}, which is completed elsewhere. It was not checked.`,
-      `${PASS_FINISHED}, to have it checked.`,
-    ]),
-    'value of a file': warning((d: NotChecked) => [
-      `${placed(d)} is ${quoted(d.what)}. Etcd expands no variables in its file, so it was not checked.`,
-      'Write the value. If this is a template, pass the file that is made from it.',
-    ]),
-    // `isForeign`: the caller does not trust the file, so unchecked content is an error.
-    template: warning((d: NotChecked & { isForeign: boolean }) => [
-      `${placed(d)} is ${quoted(d.what)}, so this is a template. Nothing in it was checked.`,
-      RENDERED,
-    ]).or('error', ({ isForeign }) => isForeign),
-    'template line': warning((d: NotChecked) => [
-      `${placed(d)} is ${quoted(d.what)}, as in a template. Systemd ignores this line; the others were checked.`,
-      RENDERED,
-    ]),
-    'configuration file': warning((d: NotChecked & { why: string }) => [
-      `${placed(d)} names ${listed(d.what, 'a file')}, which was not read, so nothing in it was checked: ${d.why}.`,
-      'Pass that file as { file } or { yaml } to have it checked.',
-    ]),
-    variables: info((d: NotChecked) => [
-      `${placed(d)} takes variables from ${listed(d.what, 'another source')}, which was not read. They were not checked.`,
-      `${PASS_FINISHED} and /proc/PID/environ, to have it checked.`,
-    ]),
-    files: info((d: NotChecked) => [
-      `These files are inside the container and were not read: ${listed(d.what)}.`,
-      'Check them inside the container, for example with "openssl x509 -noout -text -in FILE".',
     ]),
   },
   'config/option-repeated': {
@@ -253,7 +212,9 @@ export const configReading = {
     ]),
     'no assignment': error((d: ConfigPlace & { text: string }) => [
       `${placed(d)} has "${d.text}", which is not part of the value before it: systemd ends a value at a space.`,
-      `If it belongs to the value before it, quote the whole assignment: ${d.option}="NAME=value with spaces". Write no spaces around "=".`,
+      /^(?:https?|unixs?):\/\//.test(d.text)
+        ? 'Write a comma without a space between two URLs.'
+        : `If it belongs to the value before it, quote the whole assignment: ${d.option}="NAME=value with spaces". Write no spaces around "=".`,
     ]),
   },
   'config/ignored-with-file': warning((d: ConfigPlace & { configFile: string; options: string[] }) => [
@@ -275,5 +236,7 @@ function leftOverRemedy(argument: string): string {
   if (/^[\u2013\u2014]/.test(argument)) return `Write "--${argument.slice(1)}": it begins with a long dash.`
   return SHELL_SYNTAX.test(argument)
     ? `Remove "${argument}" and everything after it: only a shell reads comments, redirections and "&&", and no shell reads this command.`
-    : 'Remove it, or quote the value that it belongs to.'
+    : /^(?:https?|unixs?):\/\//.test(argument)
+      ? 'Write a comma without a space between two URLs.'
+      : 'Remove it, or quote the value that it belongs to.'
 }

@@ -15,48 +15,6 @@ function withHttps(url: string): string {
   return url.replace(/^http:/, 'https:')
 }
 
-export interface ProbeDetails extends ConfigPlace {
-  by: 'kubelet' | 'command'
-  port: string
-  path: string
-  why: 'name' | 'port' | 'address' | 'scheme' | 'certificate' | 'CA' | 'path' | 'release'
-  /** The URL of etcd that the probe connects to, or one on the same port. */
-  url: string | null
-  /** The first metrics URL without TLS. */
-  plain: string | null
-}
-
-const PROBE: Readonly<Record<ProbeDetails['why'], (details: ProbeDetails & { prober: string }) => string>> = {
-  name: ({ port }) => `the container has no port of the name "${port}"`,
-  port: ({ port }) => `etcd does not listen on port ${port}`,
-  address: ({ prober, url }) => `${prober} does not reach ${url ?? 'it'} at the address of the probe`,
-  scheme: ({ url }) => `etcd serves ${url ?? 'it'}, and the probe has the other scheme`,
-  certificate: ({ prober, url }) => `etcd requires a client certificate at ${url ?? 'it'}, and ${prober} has none`,
-  CA: ({ url }) => `the command has no CA to verify the certificate of ${url ?? 'etcd'}`,
-  path: ({ path, url }) => `etcd has no ${path} at ${url ?? 'that port'} and answers 404`,
-  release: ({ path }) => `this release of etcd has no ${path}, which 3.4.29 and 3.5.11 added`,
-}
-
-function probeRemedy({ why, by, option, plain, url }: ProbeDetails): string {
-  if (why === 'name') return `Write the number of the port in ${option}, or name the port under "ports".`
-  if (why === 'path') return 'Write /health, or since 3.4.29 and 3.5.11 /livez or /readyz.'
-  if (why === 'release') return 'Write /health.'
-  if (by === 'command') {
-    const reached = (url ?? 'https://127.0.0.1:2379').replace('0.0.0.0', '127.0.0.1')
-    const files = reached.startsWith('http:') ? '' : ', with the CA, a client certificate and its key'
-    return `Let the command connect to ${reached}${files}; for etcdctl: --endpoints, --cacert, --cert and --key.`
-  }
-  const [, port = '2381'] = /:(\d+)$/.exec(plain ?? '') ?? []
-  const isLoopback = plain !== null && /^http:\/\/(?:127\.|localhost|\[::1\])/.test(plain)
-  const first =
-    plain === null
-      ? `Set --listen-metrics-urls to http://0.0.0.0:${port}; or, in a pod with hostNetwork, to http://127.0.0.1:${port} and the host of ${option} to 127.0.0.1. `
-      : why === 'address' || isLoopback
-        ? `Set the host of ${option} to 127.0.0.1 in a pod with hostNetwork, or listen on an address of the pod instead of ${plain}. `
-        : ''
-  return `${first}Set the port of ${option} to ${port} and its scheme to HTTP.`
-}
-
 const UNKNOWN_CA = { Go: 'remote error: tls: unknown certificate authority' }
 const NO_HANDSHAKE = 'tls: first record does not look like a TLS handshake'
 const REACHABLE = 'Write the name or address at which others reach this member, and issue its certificate for it.'
@@ -65,7 +23,7 @@ export type PlaintextUrl = ConfigPlace & { url: string }
 
 export type UrlRepeated = ConfigPlace & { url: string; by: string[] }
 
-/** `listen`: the listen URLs of the member, or the domain of its pods. */
+/** `listen`: the listen URLs of the member. */
 export type AdvertiseUnreachable = ConfigPlace & { url: string; listen: string }
 
 export type ClientAuthImplied = ConfigPlace & { auth: string; isFalse: boolean }
@@ -119,19 +77,17 @@ export const configTls = {
     `${placed(d)} is not used: this side listens only on ${listed(d.urls)}.`,
     `Use https in the listen and advertise URLs, or remove ${d.option}.`,
   ]).refusedAs({ etcd: 'scheme is http or unix while key and cert files are present; ignoring key and cert files' }),
-  'config/metrics-plaintext': warning((d: ConfigPlace & { url: string; isProbed?: boolean }) => [
+  'config/metrics-plaintext': warning((d: ConfigPlace & { url: string }) => [
     `${placed(d)} has ${d.url}, which other machines can read without TLS.`,
-    d.isProbed === true
-      ? 'Allow only your monitoring to connect to the port, by a NetworkPolicy or a firewall. The kubelet needs it without TLS.'
-      : 'Listen on 127.0.0.1, use https, or protect the port by a firewall.',
+    'Listen on 127.0.0.1, use https, or protect the port by a NetworkPolicy or a firewall.',
   ]),
   'config/metrics-address-check': info((d: ConfigPlace & { url: string }) => [
     `${placed(d)} has ${d.url}, where the certificate of a client must name its address.`,
     'Issue the metrics collector a certificate with its address, or without any name.',
   ]),
-  'config/probe-unanswered': error((d: ProbeDetails) => [
-    `${placed(d)} cannot succeed: ${PROBE[d.why]({ ...d, prober: `the ${d.by}` })}.`,
-    probeRemedy(d),
+  'config/probe-unanswered': error((d: ConfigPlace & { url: string }) => [
+    `${placed(d)} cannot succeed: etcd requires a client certificate at ${d.url}, and the kubelet has none.`,
+    `Set --listen-metrics-urls to http://127.0.0.1:2381 in a pod with hostNetwork, otherwise to http://0.0.0.0:2381, and probe that port with the scheme HTTP.`,
   ]),
   'config/url-repeated': {
     port: error((d: UrlRepeated) => [
@@ -148,12 +104,10 @@ export const configTls = {
     ]),
   },
   'config/advertise-unreachable': {
-    plaintext: warning((d: AdvertiseUnreachable & { side: Side }) => [
+    plaintext: error((d: AdvertiseUnreachable & { side: Side }) => [
       `${placed(d)} has ${d.url}, but this member listens with https: ${d.listen}.${d.side === 'peer' ? '' : ' Clients that read the URLs from the cluster cannot connect.'}`,
       `Write ${withHttps(d.url)}.`,
-    ])
-      .or('error', ({ side }) => side === 'peer')
-      .refusedAs({ Go: NO_HANDSHAKE }),
+    ]).refusedAs({ Go: NO_HANDSHAKE }),
     TLS: warning((d: AdvertiseUnreachable) => [
       `${placed(d)} has ${d.url}, but this member listens only with http: ${d.listen}.`,
       'Listen with https, with a certificate and a key.',
@@ -169,10 +123,6 @@ export const configTls = {
     wildcard: warning((d: AdvertiseUnreachable) => [
       `${placed(d)} has ${d.url}, which is a wildcard address, not one that others can reach.`,
       REACHABLE,
-    ]),
-    service: error((d: AdvertiseUnreachable) => [
-      `${placed(d)} has ${d.url}, but the pods of the StatefulSet have their names below "${d.listen}", so that name does not exist.`,
-      `Write POD.${d.listen} in the URLs, or correct "serviceName" and the namespace.`,
     ]),
     address: warning((d: AdvertiseUnreachable) => [
       `${placed(d)} has ${d.url}, but this member listens only on ${d.listen}, which other machines cannot reach.`,
@@ -233,6 +183,10 @@ export const configTls = {
           : 'has no effect: etcd takes a CRL only from flags or variables.'
       }`,
       'Set all options by flags or variables, without --config-file, and add --client-crl-file and --peer-crl-file.',
+    ]),
+    'empty list': error((d: ConfigPlace) => [
+      `${placed(d)} is empty, so etcd accepts every name.`,
+      `Write the names that ${d.option} allows, or remove it.`,
     ]),
     // `other`: the option that causes it.
     'no certificates requested': error((d: ConfigPlace & { other: string }) => [

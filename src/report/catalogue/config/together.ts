@@ -1,5 +1,5 @@
 /** Findings about options that require or exclude each other, and about whole configurations. */
-import { error, info, warning } from '../../row.js'
+import { error, warning } from '../../row.js'
 import { listed } from '../../words.js'
 import { type ConfigPlace, placed } from '../place.js'
 import { spelledLike } from './place.js'
@@ -131,10 +131,6 @@ export const configTogether = {
         : 'Correct the code, or remove the comment.',
     ],
   ),
-  'config/advisory': info((d: ConfigPlace & { id: string; version: string; fixed: string[]; what: string }) => [
-    `Etcd ${d.version} ${d.what} (${d.id}).`,
-    `Update etcd to ${listed(d.fixed, 'a later release', 'or')}.`,
-  ]),
 }
 
 const WITHOUT_EFFECT = {

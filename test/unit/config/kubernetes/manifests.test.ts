@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest'
 import {
   kubeadmExternalEtcd,
   kubeApiserverFlags,
-  lintEtcdConfig,
   secretManifest,
   type SecretOptions,
 } from '../../../../src/config/index.js'
+import { lintOne } from '../../../support/lint-one.js'
 import { mintPki } from '../../../support/etcd.js'
 import { exampleManifests, type ExampleName, exampleText, podOf } from '../../../support/kubernetes-examples.js'
 import { complaints } from '../../../support/kubernetes-schemas.js'
@@ -79,7 +79,7 @@ describe('an example', () => {
     ['stateful-set', ['config/metrics-plaintext']],
     ['static-pod', []],
   ])('%s has no finding of the lint but %j', async (name, codes) => {
-    const report = await lintEtcdConfig({ manifest: exampleText(name) }, { readFiles: false })
+    const report = await lintOne({ manifest: exampleText(name) }, { readFiles: false })
     expect(report.findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code)).toEqual(codes)
   })
 

@@ -1,7 +1,8 @@
 /** One fault at a time: it is found, in every form, with its severity, and nothing else is. */
 import { describe, expect, it } from 'vitest'
 import { readExplanations } from '../../../../.config/lib/findings-page.mjs'
-import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
+import type { LintOptions } from '../../../../src/config/lint/lint.js'
+import { lintOne } from '../../../support/lint-one.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { root } from '../../../support/compiled.js'
 import { memberFlags, memberOptions, NO_PEER_TLS, NO_TLS } from '../../../support/member-flags.js'
@@ -32,7 +33,7 @@ function asProcess(changes: string): ConfigInput {
 
 /** `error config/plaintext-url`, without infos. */
 async function found(config: ConfigInput, options: LintOptions = {}): Promise<string[]> {
-  const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
+  const { findings } = await lintOne(config, { readFiles: false, ...options })
   return findings
     .filter(({ severity }) => severity !== 'info')
     .map(({ severity, code }) => `${severity} ${code.replace('config/', '')}`)
@@ -73,7 +74,6 @@ const FAULTS: readonly (readonly [fault: string, changes: string, cis?: string])
   ['warning auto-tls', 'peer-auto-tls=true'],
   ['error options-conflict', 'peer-cert-allowed-cn=e peer-cert-allowed-hostname=e'],
   ['error options-conflict', 'discovery-srv=example.com'],
-  ['error options-conflict', 'enable-v2=true v2-deprecation=gone'],
   ['error options-conflict', 'tls-min-version=TLS1.3 tls-max-version=TLS1.2'],
   ['warning allowed-cn-as-subject', 'peer-cert-allowed-cn=CN=e1'],
   ['warning gateway-refused', 'client-cert-allowed-hostname=a'],
@@ -81,9 +81,7 @@ const FAULTS: readonly (readonly [fault: string, changes: string, cis?: string])
   ['warning option-dangerous', 'discovery-insecure-skip-tls-verify=true'],
   ['warning option-dangerous', 'force-new-cluster=true'],
   ['warning option-dangerous', 'unsafe-no-fsync=true'],
-  ['warning option-dangerous', 'quota-backend-bytes=9000000000'],
-  ['warning option-dangerous', 'auto-compaction-mode=revision auto-compaction-retention=1h'],
-  ['warning advertise-unreachable', 'advertise-client-urls=http://10.0.0.1:2379'],
+  ['error advertise-unreachable', 'advertise-client-urls=http://10.0.0.1:2379'],
   ['warning advertise-unreachable', 'advertise-client-urls=https://10.0.0.1:4001'],
   ['warning advertise-unreachable', 'advertise-client-urls=https://0.0.0.0:2379'],
   ['warning advertise-unreachable', 'advertise-client-urls=https://127.0.0.1:2379'],
@@ -109,7 +107,6 @@ const FAULTS: readonly (readonly [fault: string, changes: string, cis?: string])
   ['error cipher-suites-unfit', 'cipher-suites=TLS_AES_128_GCM_SHA256'],
   ['warning cipher-suites-unfit', `cipher-suites=${STRONG},TLS_RSA_WITH_RC4_128_SHA,TLS_RSA_WITH_AES_128_CBC_SHA`],
   ['warning tls-unused', `${CLIENT}http://127.0.0.1:2379 advertise-client-urls=http://127.0.0.1:2379`],
-  ['error election-too-short', 'heartbeat-interval=201'],
 ]
 
 describe('one fault is one finding, as flags, as variables and as a process', () => {
@@ -155,7 +152,7 @@ describe('one fault is one finding, as flags, as variables and as a process', ()
 
   it('a restriction without certificates is part of the fault that none are requested', async () => {
     const flags = asFlags('-trusted-ca-file -client-cert-auth client-crl-file=/x client-cert-allowed-hostname=a')
-    const { findings } = await lintEtcdConfig(flags, { readFiles: false })
+    const { findings } = await lintOne(flags, { readFiles: false })
     const [off, ...others] = findings
     expect(others).toEqual([])
     expect(off.code).toBe('config/client-auth-off')
@@ -197,7 +194,6 @@ describe('one fault of a form is one finding', () => {
     ['error options-conflict', yaml({ end: 'discovery-srv: example.com\n' })],
     ['error options-conflict', { ...asFlags(), env: { ETCD_NAME: 'e1' } }],
     ['warning option-dangerous', asFlags('-initial-cluster discovery=http://discovery.example.com/x')],
-    ['error election-too-short', yaml({ end: 'heartbeat-interval: 50\nelection-timeout: 249\n' })],
     ['error argument-misplaced', flagsAnd('--client-cert-auth', 'true')],
     ['error argument-misplaced', flagsAnd('--data-dir')],
     ['error option-unknown', flagsAnd('--cert-fil=x')],
@@ -239,16 +235,14 @@ describe('one fault of a form is one finding', () => {
       { version: '3.6' },
     ],
     ['option-of-other-version', yaml({ end: 'feature-gates: a=true\n' }), { version: '3.5' }],
-    ['not-checked', asFlags('data-dir=/var/lib/$(NAME)')],
-    ['not-checked', asFlags('name=$NAME')],
   ])('%s is an info, alone %#', async (code, config, options) => {
-    const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
+    const { findings } = await lintOne(config, { readFiles: false, ...options })
     expect(findings.map(({ severity, code: own }) => `${severity} ${own}`)).toEqual([`info config/${code}`])
   })
 
   it('a file in order has no finding in any release, nor one way to start, nor five heartbeats', async () => {
     for (const version of ['3.4', '3.5', '3.6', '3.7'] as const) {
-      expect((await lintEtcdConfig(yaml(), { readFiles: false, version })).findings).toEqual([])
+      expect((await lintOne(yaml(), { readFiles: false, version })).findings).toEqual([])
     }
     const without = yamlText().replace(/^initial-cluster: .*\n/m, '')
     for (const text of [
@@ -305,10 +299,10 @@ describe('a remedy', () => {
       ],
     ],
   ])('names options as %s do', async (_, implied, off, [auth = '', ...names]) => {
-    const half = findingOf((await lintEtcdConfig(implied, { readFiles: false })).findings, 'config/client-auth-implied')
+    const half = findingOf((await lintOne(implied, { readFiles: false })).findings, 'config/client-auth-implied')
     expect(half.details).toMatchObject({ auth })
     expect(half.remedy).toBe(`Set ${auth} to true.`)
-    const { findings } = await lintEtcdConfig(off, { readFiles: false })
+    const { findings } = await lintOne(off, { readFiles: false })
     for (const name of names) expect(findingOf(findings, 'config/client-auth-off').remedy).toContain(name)
   })
 
@@ -318,7 +312,7 @@ describe('a remedy', () => {
     ['3.5.7', 'tls-min-version', /^Update etcd to 3\.4\.25, 3\.5\.8/],
   ] as const)('of etcd %s without --%s is its other name, or an update', async (version, flag, remedy) => {
     const value = flag === 'tls-min-version' ? 'TLS1.3' : 'true'
-    const { findings } = await lintEtcdConfig(asFlags(`${flag}=${value}`), { version, readFiles: false })
+    const { findings } = await lintOne(asFlags(`${flag}=${value}`), { version, readFiles: false })
     const worse = findings.filter(({ severity }) => severity !== 'info')
     // It is not in force, so nothing is said of what it does.
     expect(worse.map(({ code }) => code)).toEqual(['config/option-not-in-version'])
@@ -328,7 +322,7 @@ describe('a remedy', () => {
   it('lists the suites of Go for all that have a name of OpenSSL, and removes the others', async () => {
     const remedyOf = async (suites: string): Promise<string> =>
       findingOf(
-        (await lintEtcdConfig(asFlags(`cipher-suites=${suites}`), { readFiles: false })).findings,
+        (await lintOne(asFlags(`cipher-suites=${suites}`), { readFiles: false })).findings,
         'config/cipher-suites-unfit',
       ).remedy
     expect(await remedyOf('ECDHE-RSA-AES128-GCM-SHA256')).toBe(`Write ${STRONG}.`)
@@ -339,7 +333,7 @@ describe('a remedy', () => {
 
   it('is at the line of the suite that does not fit, and one fault for the whole list', async () => {
     const list = `cipher-suites:\n- ECDHE-RSA-AES128-GCM-SHA256\n- ${STRONG}\n- nonsense\n`
-    const { findings } = await lintEtcdConfig({ yaml: `name: a\n${list}` }, { readFiles: false })
+    const { findings } = await lintOne({ yaml: `name: a\n${list}` }, { readFiles: false })
     const [first, ...others] = findings
     expect(others).toEqual([])
     expect([first.place?.line, first.remedy]).toEqual([3, `Write ${STRONG}.`])
@@ -349,12 +343,12 @@ describe('a remedy', () => {
   })
 
   it('about a CA that is missing does not turn off client authentication', async () => {
-    const { findings } = await lintEtcdConfig(asFlags('-trusted-ca-file'), { readFiles: false })
+    const { findings } = await lintOne(asFlags('-trusted-ca-file'), { readFiles: false })
     expect(findingOf(findings, 'config/client-auth-by-public-cas').remedy).toBe('Set --trusted-ca-file to your own CA.')
   })
 
   it('names the URL that auto-tls opens, and the option that etcd ignores', async () => {
-    const { findings } = await lintEtcdConfig(asFlags(`${NO_TLS} auto-tls=true trusted-ca-file=ca.crt`), {
+    const { findings } = await lintOne(asFlags(`${NO_TLS} auto-tls=true trusted-ca-file=ca.crt`), {
       readFiles: false,
     })
     expect(findingOf(findings, 'config/auto-tls').message).toBe(
@@ -366,7 +360,7 @@ describe('a remedy', () => {
     'names what only a shell reads after the command of a unit: %s',
     async (rest) => {
       const unit = `[Service]\nExecStart=/usr/bin/etcd --name=a --client-cert-auth ${rest}\n`
-      const { findings } = await lintEtcdConfig({ unit }, { readFiles: false })
+      const { findings } = await lintOne({ unit }, { readFiles: false })
       const remedies = findings
         .filter(({ code }) => /argument-misplaced|value-invalid/.test(code))
         .map((each) => each.remedy)
@@ -376,7 +370,7 @@ describe('a remedy', () => {
 })
 
 it('what is false is reported as false, in the form that is linted', async () => {
-  const { findings } = await lintEtcdConfig({
+  const { findings } = await lintOne({
     yaml: yamlText().replace('client-cert-auth: true', 'client-cert-auth: false'),
   })
   expect(findingOf(findings, 'config/client-auth-implied').message).toMatch(
@@ -404,7 +398,7 @@ describe('a place', () => {
       '--auto-tls',
     ],
   ])('of %s has option, line and column', async (_, config, line, column, option) => {
-    const { findings } = await lintEtcdConfig(config, { readFiles: false })
+    const { findings } = await lintOne(config, { readFiles: false })
     const wrong = findings.find(({ code }) => code === 'config/value-invalid' || code === 'config/value-type')
     expect(wrong?.details).toMatchObject({ file: null, line, column, option })
   })
@@ -414,20 +408,10 @@ describe('a place', () => {
     ['key-file', 'option-needs', 'client-transport-security.cert-file'],
     ['cert-file: \\S+\n  key-file', 'option-needs', 'listen-client-urls'],
   ] as const)('of an absent %s is at what asks for it', async (absent, code, option) => {
-    const { findings } = await lintEtcdConfig(
+    const { findings } = await lintOne(
       { yaml: yamlText().replace(new RegExp(`  ${absent}: \\S+\n`), '') },
       { readFiles: false },
     )
     expect(findingOf(findings, `config/${code}`).place).toMatchObject({ option, file: null })
-  })
-
-  it('of an advisory is the image that has the release, or none if the caller names it', async () => {
-    const pod = 'kind: Pod\nspec:\n  containers:\n  - image: registry.k8s.io/etcd:3.5.16-0\n    command: [etcd]\n'
-    const compose = 'services:\n  kv:\n    image: quay.io/coreos/etcd:v3.5.16\n    command: etcd\n'
-    const placeOf = async (manifest: string, options: LintOptions = {}): Promise<unknown> =>
-      findingOf((await lintEtcdConfig({ manifest }, options)).findings, 'config/advisory').place
-    expect(await placeOf(pod)).toEqual({ option: 'image', file: null, line: 4, column: 12 })
-    expect(await placeOf(compose)).toEqual({ option: 'image', file: null, line: 3, column: 12 })
-    expect(await placeOf(pod, { version: '3.5.16' })).toMatchObject({ option: 'version', line: null })
   })
 })

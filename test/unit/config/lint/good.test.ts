@@ -1,7 +1,7 @@
 /** Configurations as other projects write them: what is right in them is no finding, and what is wrong is one. */
 import { expect, it } from 'vitest'
 import type { ConfigInput } from '../../../../src/config/index.js'
-import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import { lintOne } from '../../../support/lint-one.js'
 import type { EtcdVersion } from '../../../../src/config/tables/version.js'
 import type { Report } from '../../../../src/report/report.js'
 import {
@@ -19,7 +19,6 @@ import {
   bitnamiSet,
   HYPERSHIFT,
   K3S,
-  KUBESPRAY_DOCKER,
   KUBESPRAY_ENV,
   KUBESPRAY_UNIT,
   OPENSHIFT,
@@ -44,7 +43,6 @@ it.each<[string, ConfigInput, readonly EtcdVersion[]]>([
   ['the how-to, mended', { yaml: HOW_TO_MENDED }, ['3.4', '3.5.16', '3.6.0', '3.7']],
   ['kubespray’s variables', { env: KUBESPRAY_ENV }, ['3.5.16', '3.6.12']],
   ['kubespray’s unit', { unit: KUBESPRAY_UNIT }, ['3.5.16', '3.6.12']],
-  ['kubespray’s container', { flags: KUBESPRAY_DOCKER }, ['3.5.16', '3.6.12']],
   ['bitnami’s chart', { manifest: bitnamiSet('tls') }, ['3.5.16', '3.6.4', '3.7.1']],
   ['k3s and rke2', { yaml: K3S }, ['3.5.16', '3.6.4']],
   ['talos', { flags: TALOS }, ['3.5.16', '3.6.4']],
@@ -88,9 +86,9 @@ it.each<[string, ConfigInput, readonly EtcdVersion[]]>([
   ['vcluster', { flags: VCLUSTER }, ['3.5.16', '3.7.1']],
   ['hosted control planes of OpenShift', { manifest: HYPERSHIFT }, ['3.5.16', '3.6.4']],
 ])('%s gives no false alarm', async (_, config, versions) => {
-  expect(linesOf(await lintEtcdConfig(config, { readFiles: false }))).toEqual([])
+  expect(linesOf(await lintOne(config, { readFiles: false }))).toEqual([])
   for (const version of versions)
-    expect(linesOf(await lintEtcdConfig(config, { readFiles: false, version })), version).toEqual([])
+    expect(linesOf(await lintOne(config, { readFiles: false, version })), version).toEqual([])
 })
 
 /** As an old guide has it, for etcd 2: of the options for CAs there is nothing left. */
@@ -165,7 +163,7 @@ it.each<[string, ConfigInput, string[], EtcdVersion?]>([
     {
       yaml: K3S.replaceAll('  cert-file', '  peer-cert-file').replace('advertise-client-urls', 'advertise-client-url'),
     },
-    ['config/protection-ignored', 'config/protection-ignored', 'config/protection-ignored'],
+    ['config/protection-ignored', 'config/protection-ignored'],
   ],
   [
     'https inside and http to the world',
@@ -173,7 +171,7 @@ it.each<[string, ConfigInput, string[], EtcdVersion?]>([
     ['config/advertise-unreachable'],
   ],
 ])('%s is found wanting', async (_, config, codes, version) => {
-  const report = await lintEtcdConfig(config, { readFiles: false, version })
+  const report = await lintOne(config, { readFiles: false, version })
   const found = report.findings.map(({ code }) => code)
   // A consequence of the fault may be reported as well.
   const times = (code: string, list: readonly string[]): number => list.filter((each) => each === code).length

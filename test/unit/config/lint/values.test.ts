@@ -1,13 +1,15 @@
 /** What etcd refuses is reported, and what it takes is not; names of objects are no names of options. */
 import { describe, expect, it } from 'vitest'
-import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
+import type { LintOptions } from '../../../../src/config/lint/lint.js'
+import type { EtcdVersion } from '../../../../src/config/tables/version.js'
+import { lintOne } from '../../../support/lint-one.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { renderEtcdConfig } from '../../../../src/config/render/render.js'
 import { memberConfig } from '../../../support/member-config.js'
 import { findingOf, thrown } from '../../../support/refused.js'
 
 async function codesOf(config: ConfigInput, options: LintOptions = {}): Promise<string[]> {
-  const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
+  const { findings } = await lintOne(config, { readFiles: false, ...options })
   return findings.map(({ code }) => code)
 }
 
@@ -15,15 +17,6 @@ const MALFORMED = 'config/value-invalid'
 
 describe('values of options that are passed through', () => {
   it.each([
-    ['heartbeat-interval', '0'],
-    ['election-timeout', '0'],
-    ['election-timeout', '50001'],
-    ['logger', 'capnslog'],
-    ['log-level', 'trace'],
-    ['log-outputs', 'foo://x'],
-    ['enable-log-rotation', 'true'],
-    ['auto-compaction-mode', 'weekly'],
-    ['auto-compaction-retention', '1x'],
     ['snapshot-count', '08'],
     ['snapshot-count', '1__0'],
     ['auth-token', 'simple,x'],
@@ -34,16 +27,9 @@ describe('values of options that are passed through', () => {
     ['auth-token', 'jwt,pub-key=a,sign-method=HS256'],
     ['auth-token', 'jwt,priv-key=a,sign-method=RS256,ttl=300'],
     ['auth-token', 'jwt,priv-key=a,sign-method=RS256,'],
-    ['v2-deprecation', 'never'],
-    ['discovery-fallback', 'x'],
     ['proxy', 'x'],
     ['cors', 'x'],
     ['cors', 'https://a.example'],
-    ['auto-compaction-retention', '-1h'],
-    ['experimental-compact-hash-check-time', '0s'],
-    ['feature-gates', 'Nonsense=true'],
-    ['feature-gates', 'InitialCorruptCheck'],
-    ['feature-gates', 'InitialCorruptCheck=yes'],
   ])('--%s=%s is refused, as a flag and as a variable', async (name, value) => {
     expect(await codesOf({ flags: [`--${name}=${value}`] })).toEqual([MALFORMED])
     const env = { [`ETCD_${name.toUpperCase().replaceAll('-', '_')}`]: value }
@@ -51,8 +37,7 @@ describe('values of options that are passed through', () => {
   })
 
   it.each([
-    ...['logger', 'log-outputs', 'v2-deprecation', 'cors', 'proxy', 'discovery-fallback', 'snapshot-count'],
-    ...['client-cert-auth', 'initial-cluster-state', 'self-signed-cert-validity'],
+    ...['cors', 'proxy', 'snapshot-count', 'client-cert-auth', 'initial-cluster-state', 'self-signed-cert-validity'],
   ])('--%s= is refused, and an empty variable is not read', async (name) => {
     expect(await codesOf({ flags: ['--name=a', `--${name}=`] })).toEqual([MALFORMED])
     expect(await codesOf({ env: { ETCD_NAME: 'a', [`ETCD_${name.toUpperCase().replaceAll('-', '_')}`]: '' } })).toEqual(
@@ -75,15 +60,24 @@ describe('values of options that are passed through', () => {
     expect(await codesOf({ flags })).toEqual([])
   })
 
-  it('depend on the version', async () => {
-    expect(await codesOf({ flags: ['--logger=capnslog'] }, { version: '3.4' })).not.toContain(MALFORMED)
-    expect(await codesOf({ flags: ['--v2-deprecation=not-yet'] }, { version: '3.6' })).toContain(MALFORMED)
-    const skip = { flags: ['--v2-deprecation=write-only-skip-check'] }
-    expect(await codesOf(skip, { version: '3.6.12' })).toContain(MALFORMED)
-    expect(await codesOf(skip, { version: '3.6.13' })).not.toContain(MALFORMED)
-    const gate = { flags: ['--feature-gates=PriorityRequest=true'] }
-    expect(await codesOf(gate, { version: '3.6' })).toContain(MALFORMED)
-    expect(await codesOf(gate, { version: '3.7' })).not.toContain(MALFORMED)
+  it('The values that have nothing to do with access are checked when a configuration is written', () => {
+    const codesOfWritten = (extra: Record<string, string | boolean>, version: EtcdVersion = '3.6.14'): string[] => {
+      const config = { ...memberConfig(), extra, version }
+      const { details } = thrown(() => renderEtcdConfig(config, 'flags'), 'ERR_CONFIG_INVALID')
+      return details.findings.map(({ code }) => code)
+    }
+    for (const [name, value] of [
+      ['log-level', 'trace'],
+      ['log-outputs', 'foo://x'],
+      ['enable-log-rotation', true],
+      ['auto-compaction-mode', 'weekly'],
+      ['auto-compaction-retention', '1x'],
+      ['v2-deprecation', 'never'],
+      ['feature-gates', 'Nonsense=true'],
+    ] as const)
+      expect([name, codesOfWritten({ [name]: value })]).toEqual([name, [MALFORMED]])
+    expect(codesOfWritten({ 'v2-deprecation': 'write-only-skip-check' }, '3.6.12')).toEqual([MALFORMED])
+    expect(codesOfWritten({ 'feature-gates': 'PriorityRequest=true' }, '3.6')).toEqual([MALFORMED])
   })
 
   it('are free in a file where etcd does not look', async () => {
@@ -92,12 +86,7 @@ describe('values of options that are passed through', () => {
 
   it.each([
     ['enable-log-rotation: true\nlog-outputs: [/var/log/etcd.log]', []],
-    ['enable-log-rotation: true', [MALFORMED]],
-    ['enable-log-rotation: true\nlog-outputs: [/a, /b]', [MALFORMED]],
-    ['log-outputs: [stderr, default]', [MALFORMED]],
-    ["log-outputs: ['']", [MALFORMED]],
     ['log-outputs: []\nlogger:', []],
-    ["logger: ''", [MALFORMED]],
     ["cipher-suites: ['']", ['config/cipher-suites-unfit']],
     ['cipher-suites: [~]', ['config/cipher-suites-unfit']],
     ['cipher-suites: []', []],
@@ -109,46 +98,14 @@ describe('values of options that are passed through', () => {
 describe('options that exclude or need each other', () => {
   const EXCLUDE = 'config/options-conflict'
   const NEEDS = 'config/option-needs'
-  it.each<[string, string[], string]>([
-    ['two names of one option', ['--experimental-corrupt-check-time=1m', '--corrupt-check-time=1m'], EXCLUDE],
-    [
-      'two names of the check of addresses',
-      ['--experimental-peer-skip-client-san-verification', '--peer-skip-client-san-verification'],
-      EXCLUDE,
-    ],
-    [
-      'a gate and its flag',
-      ['--feature-gates=InitialCorruptCheck=true', '--experimental-initial-corrupt-check'],
-      EXCLUDE,
-    ],
-    ['a token without endpoints', ['--discovery-token=t'], NEEDS],
-    ['endpoints without a token', ['--discovery-endpoints=https://d:2379'], NEEDS],
-    ['a gate without another', ['--feature-gates=LeaseCheckpointPersist=true'], NEEDS],
-    ['checkpoints that are not made', ['--experimental-enable-lease-checkpoint-persist'], NEEDS],
-  ])('%s', async (_, flags, code) => {
-    for (const version of [undefined, '3.6.14'] as const) {
-      expect(await codesOf({ flags: ['--name=a', ...flags] }, { version })).toContain(code)
-    }
-    const env = Object.fromEntries(
-      flags.map((flag) => {
-        const [name = '', ...value] = flag.slice(2).split('=')
-        return [`ETCD_${name.toUpperCase().replaceAll('-', '_')}`, value.length === 0 ? 'true' : value.join('=')]
-      }),
-    )
-    expect(await codesOf({ env }, { version: '3.6.14' })).toContain(code)
-  })
-
   it('are dangerous once under two names', async () => {
     const skip = 'peer-skip-client-san-verification'
     const codes = await codesOf({ flags: ['--name=a', `--${skip}`, `--experimental-${skip}`] })
     expect(codes.filter((code) => code === 'config/option-dangerous')).toHaveLength(1)
   })
 
-  it('are validated in the blocks of a file as well', async () => {
+  it('Two ways to find the members exclude each other in the blocks of a file as well', async () => {
     const yaml = (rest: string): Promise<string[]> => codesOf({ yaml: `name: a\n${rest}` }, { version: '3.6.14' })
-    const skip = 'peer-transport-security: {skip-client-san-verification: true}\n'
-    expect(await yaml(`experimental-peer-skip-client-san-verification: true\n${skip}`)).toContain(EXCLUDE)
-    expect(await yaml('discovery-config: {token: t}\n')).toEqual([NEEDS])
     const whole = 'discovery-config: {token: t, client: {endpoints: ["https://d:2379"]}}\n'
     expect(await yaml(whole)).toEqual([])
     expect(await yaml(`${whole}initial-cluster: a=http://127.0.0.1:2380\n`)).toContain('config/options-conflict')
@@ -187,7 +144,7 @@ describe('allowed common names of clients', () => {
     { env: { ETCD_CLIENT_CERT_ALLOWED_CN: 'a' } },
     { flags: ['--client-cert-allowed-cn=a'] },
   ])('%j does nothing, and a file can say it', async (config) => {
-    const { findings } = await lintEtcdConfig(config)
+    const { findings } = await lintOne(config)
     expect(findings.map(({ severity }) => severity)).toEqual(['error'])
     expect(findings.map(({ remedy }) => remedy).join()).toMatch(
       /^Write "client-transport-security\.allowed-cn" in a configuration file/,
@@ -195,7 +152,7 @@ describe('allowed common names of clients', () => {
   })
 
   it('of hosts, it is the variable of another name', async () => {
-    const { findings } = await lintEtcdConfig({ env: { ETCD_ALLOWED_HOSTNAME: 'a' } })
+    const { findings } = await lintOne({ env: { ETCD_ALLOWED_HOSTNAME: 'a' } })
     const remedies = findings.map(({ remedy }) => remedy)
     expect(remedies).toContain('Write ETCD_CLIENT_CERT_ALLOWED_HOSTNAME if you mean that.')
   })
@@ -220,21 +177,6 @@ describe('numbers of a file', () => {
   })
 })
 
-describe('values that depend on another option', () => {
-  const rotation = ['--enable-log-rotation', '--log-outputs=/l']
-  const tracing = ['--enable-distributed-tracing', '--distributed-tracing-sampling-rate=1000001']
-  it.each([
-    [[...rotation, '--log-rotation-config-json={maxsize: 1}'], [MALFORMED]],
-    [[...rotation, '--log-rotation-config-json={"maxsize": "1"}'], [MALFORMED]],
-    [[...rotation, '--log-rotation-config-json={"maxsize": 1, "compress": true}'], []],
-    [['--log-rotation-config-json={maxsize: 1}'], []],
-    [tracing, [MALFORMED]],
-    [tracing.slice(1), []],
-  ])('%j: %j', async (flags, codes) => {
-    expect(await codesOf({ flags: ['--name=a', ...flags] })).toEqual(codes)
-  })
-})
-
 describe('what only a shell replaces', () => {
   const unit = (rest: string, more = ''): ConfigInput => ({
     unit: `[Service]\n${more}ExecStart=/usr/bin/etcd --data-dir=/d ${rest}\n`,
@@ -245,7 +187,7 @@ describe('what only a shell replaces', () => {
   it.each<[string, ConfigInput, string[]]>([
     ['a home folder in a file', { yaml: 'data-dir: ~/d\n' }, ['config/not-expanded']],
     ['a home folder in a unit', unit('--wal-dir=/w --data-dir=~/d'), ['config/not-expanded', 'config/option-repeated']],
-    ['a home folder in a shell', { flags: 'etcd --data-dir ~/d' }, ['config/not-checked']],
+    ['a home folder in a shell', { flags: 'etcd --data-dir ~/d' }, []],
     ['a home folder of a log', unit('--wal-dir=~/w'), ['config/not-expanded']],
     ['two starts', unit('', 'ExecStart=/usr/bin/etcd --name=b\n'), ['config/unit-invalid']],
     ['two starts, the first taken back', unit('', 'ExecStart=/usr/bin/etcd --name=b\nExecStart=\n'), []],
@@ -255,21 +197,13 @@ describe('what only a shell replaces', () => {
       ['config/not-expanded'],
     ],
     ['a command in a unit', unit('--name=$(hostname)'), ['config/not-expanded']],
-    ['the same in quotes that a name may have', unit('--name=`hostname`'), ['config/not-checked']],
-    [
-      'a command in a shell of a unit',
-      { unit: "[Service]\nExecStart=/bin/sh -c 'etcd --name=$(hostname)'\n" },
-      ['config/not-checked'],
-    ],
+    ['the same in quotes that a name may have', unit('--name=`hostname`'), []],
+    ['a command in a shell of a unit', { unit: "[Service]\nExecStart=/bin/sh -c 'etcd --name=$(hostname)'\n" }, []],
     ['a variable in a variable of a unit', unit('', 'Environment=N=a ETCD_NAME=x-${N}\n'), ['config/not-expanded']],
     ['a variable that a container lacks', pod('"--name=$(NODE)"'), ['config/not-expanded']],
     ['one that it has', pod('"--name=$(NODE)"', ', env: [{name: NODE, value: a}]'), []],
-    [
-      'one that may come from elsewhere',
-      pod('"--name=$(NODE)"', ', envFrom: [{secretRef: {name: s}}]'),
-      ['config/not-checked', 'config/not-checked'],
-    ],
-    ['a dollar sign', pod('"--name=$$(NODE)"'), ['config/not-checked']],
+    ['one that may come from elsewhere', pod('"--name=$(NODE)"', ', envFrom: [{secretRef: {name: s}}]'), []],
+    ['a dollar sign', pod('"--name=$$(NODE)"'), []],
     [
       'several words in one variable',
       unit('${OPTS}', 'Environment="OPTS=--name=a --wal-dir=/w"\n'),
@@ -283,12 +217,12 @@ describe('what only a shell replaces', () => {
 
 it('a space before another member of the list is a warning: that member does not start with it', async () => {
   const list = '--initial-cluster=a=http://localhost:2380, b=http://10.0.0.2:2380'
-  const { findings } = await lintEtcdConfig({ flags: ['--name=a', list] })
+  const { findings } = await lintOne({ flags: ['--name=a', list] })
   expect(findingOf(findings, 'config/space-in-list')).toMatchObject({
     severity: 'warning',
     details: { isMember: true },
   })
-  const own = await lintEtcdConfig({ flags: ['--name=b', list] })
+  const own = await lintOne({ flags: ['--name=b', list] })
   expect(findingOf(own.findings, 'config/space-in-list').severity).toBe('error')
   expect(await codesOf({ flags: ['--name=a', list.replace(', b=', ',b= ')] })).not.toContain('config/space-in-list')
 })
@@ -312,8 +246,9 @@ it('a socket that a URL names by its path alone is refused before 3.5.10, which 
 })
 
 it('a CRL by the Go field of a file is in force, and nothing takes it out', async () => {
-  const yaml = 'ClientTLSInfo:\n  CRLFile: /etc/etcd/clients.crl\nPeerTLSInfo: {crlfile: /etc/etcd/peers.crl}\n'
-  const { findings } = await lintEtcdConfig({ yaml }, { readFiles: false })
+  const yaml =
+    'name: a\ndata-dir: d\nClientTLSInfo:\n  CRLFile: /etc/etcd/clients.crl\nPeerTLSInfo: {crlfile: /etc/etcd/peers.crl}\n'
+  const { findings } = await lintOne({ yaml }, { readFiles: false })
   const found = findings.filter(({ code }) => code === 'config/crl-doubtful')
   expect(found.map(({ severity, place }) => [severity, place?.option])).toEqual([
     ['info', 'ClientTLSInfo.CRLFile'],
@@ -339,40 +274,23 @@ it('keys that a version does not know have neither a wrong type nor a second way
 
 it('names of JavaScript objects are no names of options', async () => {
   const reports = await Promise.all([
-    lintEtcdConfig({ flags: ['--constructor=x', '--toString'] }),
-    lintEtcdConfig({ yaml: 'client-transport-security: {constructor: a, hasOwnProperty: b}\n' }),
+    lintOne({ flags: ['--constructor=x', '--toString'] }),
+    lintOne({ yaml: 'client-transport-security: {constructor: a, hasOwnProperty: b}\n' }),
   ])
   const remedies = reports.flatMap(({ findings }) => findings.map(({ remedy }) => remedy))
   expect(remedies).toEqual(['Remove it.', 'Remove it.', 'Remove it.', 'Remove it.'])
 })
 
-it('the advisories on users and passwords are known', async () => {
-  const ids = async (version: NonNullable<LintOptions['version']>, ...more: string[]): Promise<string[]> => {
-    const { findings } = await lintEtcdConfig({ flags: ['--name=a', ...more] }, { version })
-    return findings.flatMap(({ code, details }) => (code === 'config/advisory' ? [details.id] : []))
-  }
-  expect(await ids('3.5.30')).toContain('GHSA-xg4h-6gfc-h4m8')
-  expect(await ids('3.4.45')).toContain('GHSA-xg4h-6gfc-h4m8')
-  expect(await ids('3.5.33')).toEqual([])
-  expect(await ids('3.6.10')).toEqual(['GHSA-xg4h-6gfc-h4m8', 'CVE-2026-44283'])
-  expect(await ids('3.5.27')).toContain('CVE-2026-33343')
-  expect(await ids('3.5.8')).toContain('CVE-2023-32082')
-  expect([await ids('3.5.7'), await ids('3.6.0')].flat()).not.toContain('CVE-2021-28235')
-  expect(await ids('3.5.7', '--enable-pprof')).toContain('CVE-2021-28235')
-})
-
-it.each([
-  ['metrics', 'full', 'Write basic or extensive.'],
-  ['bcrypt-cost', '2', 'Write a number from 4 to 31.'],
-  ['backend-bbolt-freelist-type', 'hashmap', 'Write array or map.'],
-])('--%s=%s is a warning: etcd uses the default', async (name, value, remedy) => {
-  const { findings } = await lintEtcdConfig({ flags: ['--name=a', `--${name}=${value}`] })
-  expect(findings.filter(({ code }) => code === MALFORMED)).toMatchObject([{ severity: 'warning', remedy }])
+it('a cost of bcrypt that etcd replaces by its default is a warning', async () => {
+  const { findings } = await lintOne({ flags: ['--name=a', '--bcrypt-cost=2'] })
+  expect(findings.filter(({ code }) => code === MALFORMED)).toMatchObject([
+    { severity: 'warning', remedy: 'Write a number from 4 to 31.' },
+  ])
 })
 
 it('accepts a space at either end of a cluster token, and refuses it at the end of a name', async () => {
   const spaced = async (flag: string): Promise<number> => {
-    const { findings } = await lintEtcdConfig({ flags: [flag] }, { readFiles: false })
+    const { findings } = await lintOne({ flags: [flag] }, { readFiles: false })
     return findings.filter(({ code }) => code === 'config/space-in-list').length
   }
   expect(await spaced('--initial-cluster-token= a ')).toBe(0)
@@ -382,7 +300,7 @@ it('accepts a space at either end of a cluster token, and refuses it at the end 
 it.each(['name: "{% a %}"', "name: '{% a %}'", 'name: a{%b', 'name: a # {% a %}'])(
   'checks a configuration with %s, which etcd reads and no template engine wrote',
   async (line) => {
-    const { ok, findings } = await lintEtcdConfig({ yaml: `${line}\nlisten-client-urls: http://0.0.0.0:2379\n` })
+    const { ok, findings } = await lintOne({ yaml: `${line}\nlisten-client-urls: http://0.0.0.0:2379\n` })
     expect(ok).toBe(false)
     expect(findings.map(({ code }) => code)).toContain('config/plaintext-url')
   },

@@ -1,26 +1,29 @@
 /** Values that a configuration takes from other files: they are read if possible, and reported if not. */
 import { mkdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import { lintOne } from '../../../support/lint-one.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 
 const folder = temporaryFolder()
 
+/** The findings, and what was not checked. */
 async function linesOf(config: ConfigInput, readFiles = true): Promise<string[]> {
-  const { findings } = await lintEtcdConfig(config, { readFiles })
-  return findings.map(({ code, message }) => `${code} ${message}`)
+  const { findings, unchecked } = await lintOne(config, { readFiles })
+  return [
+    ...findings.map(({ code, message }) => `${code} ${message}`),
+    ...unchecked.map(({ kind, place, message }) => `${kind} ${String(place.option)} ${message}`),
+  ]
 }
 
 it.each([
   [{ flags: ['--config-file=/no/such.yml'] }, 'readFiles is false'],
-  [{ flags: ['--config-file=${CONF}'] }, 'its path is assembled elsewhere'],
-  [{ unit: '[Service]\nEnvironmentFile=-/no/such\nExecStart=/usr/bin/etcd --name=a\n' }, 'the file /no/such'],
+  [{ flags: '--config-file=${CONF}' }, 'its path is assembled elsewhere'],
+  [{ unit: '[Service]\nEnvironmentFile=-/no/such\nExecStart=/usr/bin/etcd --name=a\n' }, 'The file /no/such'],
 ])('a file that is not read is reported: %j, %s', async (config, why) => {
-  const [first = '', ...others] = await linesOf(config, false)
-  expect(first).toMatch(/^config\/not-checked /)
+  const [first = ''] = await linesOf(config, false)
+  expect(first).toMatch(/^file-absent /)
   expect(first).toContain(why)
-  expect(others).toEqual([])
 })
 
 describe('a file that a configuration names and that is not one of etcd', () => {
@@ -40,13 +43,12 @@ describe('a file that a configuration names and that is not one of etcd', () => 
       { flags: [`--client-crl-file=${file}`] },
       { flags: [`--cert-file=${file}`, `--key-file=${file}`, `--trusted-ca-file=${file}`] },
       { unit: `[Service]\nEnvironmentFile=${file}\nExecStart=/usr/bin/etcd\n` },
-      { flags: `docker run --env-file ${file} quay.io/coreos/etcd` },
       { file: compose },
     ]
     for (const config of configs) {
-      expect(JSON.stringify(await lintEtcdConfig(config))).not.toContain('SECRET')
+      expect(JSON.stringify(await lintOne(config))).not.toContain('SECRET')
     }
-    expect((await lintEtcdConfig({ flags: [`--config-file=${file}`] })).ok).toBe(false)
+    expect((await lintOne({ flags: [`--config-file=${file}`] })).ok).toBe(false)
   })
 
   it('is distinguished from one with misspelt options', async () => {
@@ -89,14 +91,14 @@ spec:
     for (const readFiles of [true, false]) {
       const all = await linesOf(config, readFiles)
       expect(all[0]).toMatch(found)
-      expect(all.join()).not.toContain('not-read')
+      expect(all.join()).not.toContain('not read')
     }
   })
 
   it.each(['configMap: {name: other}', 'secret: {secretName: z}', 'persistentVolumeClaim: {claimName: z}'])(
     'and one that is not there is reported: %s',
     async (volume) => {
-      const place = /^config\/not-checked --config-file \(line 14:21\) names \/conf\/e.yml.*inside the container/
+      const place = /^file-absent --config-file The configuration file \/conf\/e.yml.*inside the container/
       expect(await linesOf(pod(volume))).toEqual([expect.stringMatching(place)])
     },
   )
@@ -108,9 +110,9 @@ spec:
     expect((await linesOf(from('envFrom: [{configMapRef: {name: z}}]')))[0]).toMatch(
       /^config\/option-ignored ETCD_DATA_DIRR \(line 9:19\)/,
     )
-    expect((await linesOf(from('envFrom: [{configMapRef: {name: x}}, {secretRef: {name: y}}]'))).slice(0, 2)).toEqual([
-      expect.stringMatching(/^config\/not-checked envFrom .*from the ConfigMap x/),
-      expect.stringMatching(/^config\/not-checked envFrom .*from the Secret y/),
+    expect(await linesOf(from('envFrom: [{configMapRef: {name: x}}, {secretRef: {name: y}}]'))).toEqual([
+      expect.stringMatching(/^env-from envFrom .*of the ConfigMap x/),
+      expect.stringMatching(/^env-from envFrom .*of the Secret y/),
     ])
   })
 })
@@ -135,25 +137,25 @@ describe('a Compose file', () => {
   ])('files of variables beside it are read: %s', async (name, line) => {
     folder.file('kv.env', 'ETCD_NAME=a # mine\nexport ETCD_DATA_DIRR=b\n')
     const all = await linesOf(written(name, line, 'command: etcd'))
-    expect(all).toEqual([expect.stringMatching(/^config\/option-ignored ETCD_DATA_DIRR \(\S*kv\.env:2:8\)/)])
-    const { findings } = await lintEtcdConfig({ file: folder.file(`${name}.yml`) }, { root: '/no/such' })
+    expect(all.filter((each) => !each.startsWith('file-absent'))).toEqual([
+      expect.stringMatching(/^config\/option-ignored ETCD_DATA_DIRR \(\S*kv\.env:2:8\)/),
+    ])
+    const { findings } = await lintOne({ file: folder.file(`${name}.yml`) }, { root: '/no/such' })
     expect(findings.map(({ code }) => code)).toEqual(['config/option-ignored'])
   })
 
   it('are reported if they are missing or not read', async () => {
     const config = written('missing', 'env_file: [none.env]')
     expect((await linesOf(config))[0]).toMatch(/^file\/missing/)
-    expect(await linesOf(config, false)).toEqual([
-      expect.stringMatching(/^config\/not-checked env_file .*the file none.env/),
-    ])
-    expect((await linesOf({ manifest: compose('env_file: a.env') })).join()).toMatch(/^config\/not-checked/)
+    expect(await linesOf(config, false)).toEqual([expect.stringMatching(/^file-absent env_file The file none.env/)])
+    expect((await linesOf({ manifest: compose('env_file: a.env') })).join()).toMatch(/file-absent/)
   })
 
   it('what stands beside it is looked for there, also with another root', async () => {
     mkdirSync(folder.file('beside'))
     folder.file('beside/etcd.yml', 'data-dirr: b\n')
     const config = written('beside', 'command: [etcd, --config-file=/conf/etcd.yml]', 'volumes: ["./beside:/conf"]')
-    const { findings } = await lintEtcdConfig(config, { root: '/no/such' })
+    const { findings } = await lintOne(config, { root: '/no/such' })
     expect(findings.map(({ code }) => code)).toEqual(['config/option-ignored'])
   })
 })
@@ -165,7 +167,6 @@ describe('files of variables are read in bounds, and what is not read is reporte
     `services:\n  kv:\n    image: etcd:v3.6.9\n    env_file:\n${`      - ${path}\n`.repeat(times)}`
   const WAYS: [string, (path: string, times: number) => ConfigInput][] = [
     ['EnvironmentFile', (path, times) => ({ unit: `[Service]\n${`EnvironmentFile=${path}\n`.repeat(times)}ExecStart=/usr/bin/etcd --name=a\n` })],
-    ['--env-file', (path, times) => ({ unit: `[Service]\nExecStart=/usr/bin/docker run ${`--env-file ${path} `.repeat(times)} etcd:v3.6.9 etcd --name=a\n` })],
     ['env_file', (path, times) => ({ file: folder.file('compose.yml', compose(path, times)) })],
   ] // prettier-ignore
 
@@ -174,16 +175,16 @@ describe('files of variables are read in bounds, and what is not read is reporte
       const counts: Record<string, number> = {}
       for (const line of await linesOf(config(path, times))) {
         const code = line.replace(/ .*/s, '')
-        if (/^(?:config\/(?:too-large|not-checked)|file)/.test(code)) counts[code] = (counts[code] ?? 0) + 1
+        if (/^(?:config\/too-large|file|limit)/.test(code)) counts[code] = (counts[code] ?? 0) + 1
       }
       return counts
     }
     expect(await codesOf(long(), 1)).toEqual({})
     // The second is past the limit, and the others are not opened.
-    expect(await codesOf(long(), 10)).toEqual({ 'config/too-large': 1, 'config/not-checked': 8 })
+    expect(await codesOf(long(), 10)).toEqual({ 'config/too-large': 1, 'file-absent': 8 })
     const small = folder.file('small.env', 'A=1\n')
     expect(await codesOf(small, 100)).toEqual({})
-    expect(await codesOf(small, 400)).toEqual({ 'config/not-checked': 1 })
+    expect(await codesOf(small, 400)).toEqual({ 'file-absent': 1, limit: 1 })
   })
 
   it('a file that may be missing may not be anything else', async () => {
@@ -199,7 +200,7 @@ describe('files of variables are read in bounds, and what is not read is reporte
 
   it('lines that are exported are reported once, with at most 99 consequences', async () => {
     const path = folder.file('exported.env', 'export ETCD_NAME=a\n'.repeat(2_000))
-    const { findings } = await lintEtcdConfig({ unit: `[Service]\nEnvironmentFile=${path}\nExecStart=/usr/bin/etcd\n` })
+    const { findings } = await lintOne({ unit: `[Service]\nEnvironmentFile=${path}\nExecStart=/usr/bin/etcd\n` })
     const exported = findings.filter(({ code }) => code === 'config/unit-invalid')
     expect(exported.map(({ consequences }) => consequences.length)).toEqual([99])
   })

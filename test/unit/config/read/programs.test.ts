@@ -2,15 +2,18 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { lintEtcdConfig, lintEtcdConfigs } from '../../../../src/config/lint/lint.js'
-import { type ConfigInput, readMember, readMembers } from '../../../../src/config/read/input.js'
+import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import type { UncheckedKind } from '../../../../src/report/finding.js'
+import { lintOne } from '../../../support/lint-one.js'
+import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { temporaryFolder } from '../../../support/openssl.js'
-import { findingOf, refused } from '../../../support/refused.js'
+import { findingOf } from '../../../support/refused.js'
+import { readAll, readMember } from '../../../support/read-config.js'
 
 const folder = temporaryFolder()
 
 async function namesOf(config: ConfigInput): Promise<string[]> {
-  const members = await readMembers(config, { readFiles: false, root: null })
+  const members = await readAll(config)
   return members.map(({ settings }) => settings.server('name').text)
 }
 
@@ -65,10 +68,9 @@ describe('what the reader of a form refuses or ignores', () => {
     ['a misspelt variable', { env: { ETCD_QOUTA_BACKEND_BYTES: '1' } }, 'option-ignored', /ETCD_QUOTA_BACKEND_BYTES/],
     ['a variable that a release does not have', { env: { ETCD_ENABLE_V2: 'true' } }, 'option-of-other-version', /is not a variable of etcd 3\.6\.4/, '3.6.4'],
   ])('is found once: %s', async (_, config, code, text, version) => {
-    const { findings } = await lintEtcdConfig(config, { readFiles: false, version })
+    const { findings } = await lintOne(config, { readFiles: false, version })
     const found = findings.filter((each) => each.code === `config/${code}`)
     expect(found.map(({ message, remedy }) => `${message} ${remedy}`)).toEqual([expect.stringMatching(text)])
-    expect(findings.map((each) => each.code)).not.toContain('config/not-checked')
   }) // prettier-ignore
 })
 
@@ -84,9 +86,9 @@ describe('a remedy', () => {
     ['says that the file makes the flag without effect', { flags: ['etcd', '--config-file=/e.yml', '--client-crl-file=/c'] }, 'restriction-not-in-force', /--config-file makes etcd ignore all flags/],
     ['is one for a quote that is open', unit(`--name='a \\\n  --data-dir=/d \\\n  ${http}`), 'line-broken', /Close it/],
     ['is one for a quote that is open in a file of variables', { env: open }, 'line-broken', /Close it/],
-    ['is one for a space in a list', { flags: `etcd ${http.replace(' ', ', http://127.0.0.1:2378 ')}` }, 'argument-misplaced', /Remove it, or quote/],
+    ['is one for a space in a list', { flags: `etcd ${http.replace(' ', ', http://127.0.0.1:2378 ')}` }, 'argument-misplaced', /Write a comma/],
   ])('%s', async (_, config, code, text) => {
-    const { findings } = await lintEtcdConfig(config, { readFiles: false })
+    const { findings } = await lintOne(config, { readFiles: false })
     const errors = findings.filter(({ severity }) => severity === 'error')
     expect(errors.map((each) => [each.code, `${each.message} ${each.remedy}`])).toEqual([
       [`config/${code}`, expect.stringMatching(text)],
@@ -97,32 +99,28 @@ describe('a remedy', () => {
 describe('a template', () => {
   const flags = '--name={{ name }} --data-dir=/d'
   const SCRIPT = 'kind: Pod\nspec:\n  containers:\n  - command:\n    - sh\n    - -c\n    - |\n'
-  it.each<[what: string, config: ConfigInput, line: number]>([
-    ['a unit of Jinja', { unit: `[Service]\nExecStart={{ bin }}/etcd ${flags}\n` }, 2],
-    ['a pod of Go', { manifest: 'kind: Pod\nmetadata:\n{{- if .X }}\n  name: a\n{{- end }}\nspec: {}\n' }, 3],
-    ['an image of Helm', { manifest: 'kind: Pod\nspec:\n  containers:\n  - image: {{ .Image }}\n' }, 4],
-    ['lines of OpenShift', { manifest: 'kind: Pod\nspec:\n  containers:\n  - env:\n${VARIABLES}\n' }, 5],
-    ['a Compose file', { manifest: 'services:\n  etcd:\n    environment:\n      {{ variables }}\n' }, 4],
-    ['a file of etcd', { yaml: 'name: {{ name }}\n' }, 1],
-  ])('of %s is one finding that says so', async (_, config, line) => {
-    const { findings, ok } = await lintEtcdConfig(config, { readFiles: false })
-    const remedy = 'Lint the file that is rendered from it.'
-    expect(findings).toMatchObject([{ code: 'config/not-checked', severity: 'warning', place: { line }, remedy }])
-    expect(ok).toBe(true)
-    const strict = await lintEtcdConfig(config, { readFiles: false, comments: false })
-    expect(strict).toMatchObject({ ok: false, findings: [{ code: 'config/not-checked', severity: 'error' }] })
-  })
+  it.each<[what: string, config: ConfigInput, line: number, kind: UncheckedKind]>([
+    ['a unit of Jinja', { unit: `[Service]\nExecStart={{ bin }}/etcd ${flags}\n` }, 2, 'template'],
+    ['a pod of Go', { manifest: 'kind: Pod\nmetadata:\n{{- if .X }}\n  name: a\n{{- end }}\nspec: {containers: [{command: [etcd, --name=a]}]}\n' }, 3, 'template'],
+    ['a Compose file', { manifest: 'services:\n  etcd:\n    image: etcd\n    environment:\n      {{ variables }}\n' }, 5, 'template'],
+    ['lines of OpenShift', { manifest: 'kind: Pod\nspec:\n  containers:\n  - command: [etcd]\n    env:\n${VARIABLES}\n' }, 6, 'template'],
+    ['a file of etcd', { yaml: 'name: {{ name }}\n' }, 1, 'template'],
+  ])('%s is a template that is read as far as it is literal, and not complete', async (_, config, line, kind) => {
+    const { findings, complete, unchecked } = await lintOne(config, { readFiles: false })
+    expect(findings.filter(({ severity }) => severity === 'error')).toEqual([])
+    expect(complete).toBe(false)
+    expect(unchecked.map((each) => [each.kind, each.place.line])).toContainEqual([kind, line])
+  }) // prettier-ignore
 
-  it('has lines that systemd ignores in an EnvironmentFile, so they are reported and the others are checked', async () => {
+  it('An EnvironmentFile with a line that a template fills in is read, and not complete', async () => {
     for (const line of ['{% if a %}', '{{ more }}']) {
       const env = `ETCD_NAME=a\n${line}\nETCD_LISTEN_METRICS_URLS=http://0.0.0.0:1\n`
       const file = folder.file('template.env', env)
       const unit = `[Service]\nEnvironmentFile=${file}\nExecStart=/usr/bin/etcd\n`
       for (const config of [{ env }, { file }, { unit }]) {
-        const { findings } = await lintEtcdConfig(config)
+        const { findings, unchecked } = await lintOne(config)
         expect(findings.map(({ code }) => code)).toContain('config/metrics-plaintext')
-        const { place, message } = findingOf(findings, 'config/not-checked')
-        expect([place?.line, message]).toEqual([2, expect.stringContaining(`is "${line}", as in a template`)])
+        expect(unchecked).toMatchObject([{ kind: 'template', place: { line: 2 } }])
       }
     }
   })
@@ -132,7 +130,7 @@ describe('a template', () => {
     ['a variable of a shell', { manifest: `${SCRIPT}      exec etcd --listen-client-urls=http://10.0.0.1:2379 \\\n      \${FLAGS}\n` }],
     ['a comment', { env: '# {% x %}\nETCD_LISTEN_CLIENT_URLS=http://10.0.0.1:2379\n' }],
   ])('is not %s, so the rest is checked', async (_, config) => {
-    const { findings } = await lintEtcdConfig(config, { readFiles: false })
+    const { findings } = await lintOne(config, { readFiles: false })
     expect(findings.map(({ code }) => code)).toContain('config/plaintext-url')
   }) // prettier-ignore
 })
@@ -145,17 +143,8 @@ describe('which program is etcd', () => {
   })
 
   it('reports a text with other programs alone as one without etcd', async () => {
-    const { findings } = await lintEtcdConfig({ manifest: asCompose(OTHERS) }, { readFiles: false })
+    const { findings } = await lintOne({ manifest: asCompose(OTHERS) }, { readFiles: false })
     expect(findings.map(({ code }) => code)).toEqual(['config/no-etcd'])
-  })
-
-  it('finds the container that a unit starts before it follows its log', async () => {
-    const run = 'docker run -d --name etcd quay.io/coreos/etcd:v3.5.16 etcd --name=e1 --data-dir=/d'
-    for (const start of ['logs -f etcd', 'wait etcd', 'start -a etcd', 'attach etcd']) {
-      const unit = `[Service]\nExecStartPre=-/usr/bin/docker rm -f etcd\nExecStartPre=/usr/bin/${run}\nExecStart=/usr/bin/docker ${start}\n`
-      expect(await namesOf({ unit }), start).toEqual(['e1'])
-    }
-    expect(await namesOf({ unit: `[Service]\nExecStart=/usr/bin/docker exec box etcd --name=e1\n` })).toEqual(['e1'])
   })
 })
 
@@ -172,13 +161,13 @@ describe('several etcds in one text', () => {
   it('are not one cluster with an etcd that lists nobody else and that nobody lists', async () => {
     for (const list of ['', ' --initial-cluster=alone=http://127.0.0.1:2380']) {
       const alone = `  alone: {image: etcd, command: "etcd --name=alone --listen-client-urls=http://127.0.0.1:2379 --advertise-client-urls=http://127.0.0.1:2379${list}"}\n`
-      const reports = await lintEtcdConfigs({ manifest: compose + alone }, { readFiles: false })
+      const reports = await lintEtcdConfig({ manifest: compose + alone }, { readFiles: false })
       const codes = reports.flatMap(({ findings }) => findings.map(({ code }) => code))
       expect(codes).not.toContain('config/member-not-listed')
     }
     const others = cluster.slice(0, cluster.lastIndexOf(','))
     const forgotten = `services:\n${service(1, others)}${service(2, others)}${service(3, others)}`
-    const reports = await lintEtcdConfigs({ manifest: forgotten }, { readFiles: false })
+    const reports = await lintEtcdConfig({ manifest: forgotten }, { readFiles: false })
     expect(reports.flatMap(({ findings }) => findings.map(({ code }) => code))).toContain('config/member-not-listed')
   })
 
@@ -187,39 +176,23 @@ describe('several etcds in one text', () => {
     async (port) => {
       const codes = async (ports: string): Promise<string[]> => {
         const manifest = `services:\n  e: {image: etcd, ports: [${ports}], command: "etcd --listen-client-urls=https://0.0.0.0:2379 --advertise-client-urls=https://localhost:2389"}\n`
-        return (await lintEtcdConfig({ manifest }, { readFiles: false })).findings.map(({ code }) => code)
+        return (await lintOne({ manifest }, { readFiles: false })).findings.map(({ code }) => code)
       }
       expect(await codes(port)).not.toContain('config/advertise-unreachable')
       expect(await codes('"2390:2379"')).toContain('config/advertise-unreachable')
     },
   )
 
-  it('are read one at a time by the option member, and listed if it names none of them', async () => {
-    const lint = (member?: string) => lintEtcdConfig({ manifest: compose }, { readFiles: false, member })
-    for (const member of ['s2', 'e2'])
-      expect(new Set((await lint(member)).findings.map(({ place }) => place?.line))).toEqual(new Set([3]))
-    const { ok, findings } = await lint()
-    expect([ok, findings.length]).toEqual([false, 1])
-    expect(findingOf(findings, 'config/one-of-several').details).toMatchObject({ members: ['s1', 's2', 's3'] })
-    expect((await lint('e4')).findings.map(({ message }) => message)).toEqual([expect.stringContaining('none is "e4"')])
-    await refused(lint(''), 'ERR_OPTION_INVALID')
-    const alone = lintEtcdConfig(
-      { manifest: 'services: {s1: {image: etcd, command: etcd --name e1}}' },
-      { member: 's2' },
-    )
-    expect((await alone).findings.map(({ code }) => code)).toEqual(['config/one-of-several'])
-  })
-
-  it('get a report each from lintEtcdConfigs, with what differs between the members of a cluster', async () => {
+  it('get a report each, with what differs between the members of a cluster', async () => {
     const short = cluster.replace(/,e3.*/, '')
     const odd = `services:\n${service(1)}${service(2)}${service(3, `${cluster},e4=${url(4, 2380)}`)}`
-    const reports = await lintEtcdConfigs({ manifest: odd }, { readFiles: false })
+    const reports = await lintEtcdConfig({ manifest: odd }, { readFiles: false })
     const codes = reports.map(({ findings }) => findings.map(({ code }) => code))
     expect(codes.map((each) => each.includes('config/members-differ'))).toEqual([false, false, true])
     expect(codes.every((each) => each.includes('config/plaintext-url'))).toBe(true)
     // Two that do not know each other are no cluster.
     const apart = `services:\n${service(1, short.replace(/,.*/, ''))}${service(2, `e2=${url(2, 2380)}`)}`
-    const two = await lintEtcdConfigs({ manifest: apart }, { readFiles: false })
+    const two = await lintEtcdConfig({ manifest: apart }, { readFiles: false })
     expect(
       two.flatMap(({ findings }) => findings.map(({ code }) => code)).filter((code) => code.includes('member')),
     ).toEqual([])
@@ -229,7 +202,7 @@ describe('several etcds in one text', () => {
     const pod = (name: string, containers: string): string =>
       `{kind: Pod, metadata: {name: ${name}}, spec: {containers: [${containers}]}}`
     const list = `{kind: List, items: [${pod('a', '{name: x, command: [etcd, --name=e1]}')}, ${pod('b', '{name: x, command: [etcd, --name=e2]}, {name: y, command: [etcd, --name=e3]}')}]}`
-    const members = await readMembers({ manifest: `apiVersion: v1\n---\n${list}\n` }, { readFiles: false, root: null })
+    const members = await readAll({ manifest: `apiVersion: v1\n---\n${list}\n` })
     expect(members.map(({ label }) => label)).toEqual(['a', 'b/x', 'b/y'])
   })
 })
@@ -248,7 +221,7 @@ describe('a root', () => {
     mkdirSync(join(root, 'srv'), { recursive: true })
     symlinkSync(secret, join(root, 'srv/linked.env'))
     const names = async (config: ConfigInput): Promise<string[]> =>
-      (await readMembers(config, { readFiles: true, root })).map(({ settings }) => settings.server('name').text)
+      (await readAll(config, { readFiles: true, root })).map(({ settings }) => settings.server('name').text)
     const unit = (file: string): string => `[Service]\nEnvironmentFile=${file}\nExecStart=/usr/bin/etcd\n`
     expect(await names({ unit: unit(`/..${secret}`) })).toEqual(['default'])
     expect(await names({ unit: unit('/srv/linked.env') })).toEqual(['default'])
@@ -266,7 +239,7 @@ describe('a variable within an argument of a unit', () => {
     unit: `[Service]\nEnvironment=IP=10.0.0.1\nExecStart=/usr/bin/etcd --name=a ${argument}\n`,
   })
 
-  it('is reported, since systemd does not expand it there, and read as it is meant', async () => {
+  it('is reported, since systemd does not expand it there', async () => {
     const { settings, findings } = await readMember(unit('--listen-client-urls=https://$IP:2379'), {
       readFiles: false,
       root: null,
@@ -278,18 +251,18 @@ describe('a variable within an argument of a unit', () => {
     })
     expect(found.remedy).toBe('Write ${IP}.')
     expect(settings.side('client', 'listenUrls').text).toBe('https://$IP:2379')
-    const report = await lintEtcdConfig(unit('--listen-metrics-urls=https://$IP:2379'), { readFiles: false })
+    const report = await lintOne(unit('--listen-metrics-urls=https://$IP:2379'), { readFiles: false })
     expect(report.findings.map(({ code }) => code)).toEqual(['config/not-expanded'])
   })
 
   it.each(['--data-dir=${IP}', '--data-dir=$$IP', '$IP', "--data-dir='${IP}'"])('is right as %s', async (argument) => {
-    const { findings } = await readMember(unit(argument), { readFiles: false, root: null })
+    const { findings } = await readMember(unit(argument))
     expect(findings.map(({ code }) => code)).not.toContain('config/not-expanded')
   })
 
   it('is expanded by a shell', async () => {
     const config = { unit: `[Service]\nEnvironment=IP=10.0.0.1\nExecStart=/bin/sh -c 'exec etcd --name=a-$IP'\n` }
-    const { settings, findings } = await readMember(config, { readFiles: false, root: null })
+    const { settings, findings } = await readMember(config)
     expect([settings.server('name').text, findings]).toEqual(['a-10.0.0.1', []])
   })
 })
@@ -300,7 +273,7 @@ describe('quotes that are part of a value', () => {
       'services: {etcd: {image: etcd, command: [\'--listen-client-urls="http://127.0.0.1:2379"\'], environment: [\'ETCD_ADVERTISE_CLIENT_URLS="http://127.0.0.1:2379"\']}}\n'
     const pod = "kind: Pod\nspec: {containers: [{image: etcd, args: ['--name=\\'e1\\'']}]}\n".replaceAll("\\'", "''")
     const codes = async (manifest: string): Promise<string[]> => {
-      const { findings } = await lintEtcdConfig({ manifest }, { readFiles: false })
+      const { findings } = await lintOne({ manifest }, { readFiles: false })
       return findings
         .filter(({ severity }) => severity !== 'info')
         .flatMap(({ code, consequences }) => [code, ...consequences.map((each) => `+ ${each.code}`)])

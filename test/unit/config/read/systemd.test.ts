@@ -2,14 +2,15 @@
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import { lintOne } from '../../../support/lint-one.js'
 import { fileVariables, type Variable } from '../../../../src/config/read/env.js'
-import { readMember, type ReadMember } from '../../../../src/config/read/input.js'
+import type { ReadMember } from '../../../../src/config/read/input.js'
 import { Reading } from '../../../../src/config/read/read-option.js'
 import { plainDollars, splitTokens } from '../../../../src/config/read/tokenizer.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 import { loadService, readBySystemd } from '../../../support/systemd.js'
 import { scaled } from '../../../support/long.js'
+import { readMember } from '../../../support/read-config.js'
 
 const folder = temporaryFolder()
 
@@ -21,7 +22,7 @@ const odd = fc
   .map((parts) => parts.join(''))
 
 describe('a file of variables', () => {
-  const parse = (text: string): Variable[] => fileVariables({ text, file: null }, new Reading(), 'systemd')
+  const parse = (text: string): Variable[] => fileVariables({ text, file: null }, new Reading({}), 'systemd')
   const valuesOf = (text: string): string[] => parse(text).map(({ value }) => plainDollars(value))
 
   /** Each seen in systemd 257. */
@@ -136,15 +137,15 @@ describe('a unit', () => {
     expect(findings.map(({ code, details }) => [code, 'line' in details ? details.line : 0])).toEqual([
       ['config/unit-invalid', 2],
     ])
-    const missing = await lintEtcdConfig({ unit: unit.replace('=-', '=') })
+    const missing = await lintOne({ unit: unit.replace('=-', '=') })
     expect(missing.findings.map(({ code }) => code)).toContain('file/missing')
   })
 
   it('does not validate specifiers and folders that depend on the machine', async () => {
     const { context, settings } = await read(
-      '[Service]\nWorkingDirectory=~\nUser=etcd\nEnvironment=ETCD_NAME=%H\nExecStart=/usr/bin/etcd',
+      '[Service]\nWorkingDirectory=~\nEnvironment=ETCD_NAME=%H\nExecStart=/usr/bin/etcd',
     )
-    expect(context).toMatchObject({ directory: '/', user: 'etcd' })
+    expect(context).toMatchObject({ directory: '/' })
     expect(settings.server('name').isUnresolved).toBe(true)
   })
 })

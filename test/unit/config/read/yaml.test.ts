@@ -1,12 +1,10 @@
 /** YAML and JSON, as go-yaml v2 reads them, and the manifests and Compose files that are written in it. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
-import { type ConfigInput, readMember, readMembers } from '../../../../src/config/read/input.js'
-import { renderCompose } from '../../../../src/config/render/compose.js'
-import { memberConfig } from '../../../support/member-config.js'
+import { lintOne } from '../../../support/lint-one.js'
+import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { temporaryFolder } from '../../../support/openssl.js'
-import { readBack } from '../../../support/read-config.js'
+import { readMember, readBack } from '../../../support/read-config.js'
 
 const folder = temporaryFolder()
 
@@ -27,7 +25,7 @@ describe('a manifest', () => {
     ['given as etcd’s file', { yaml: JSON.stringify(POD) }, 1],
   ])('%s', async (_, config, line) => {
     expect((await readBack(config)).options).toEqual({ '--name': 'a', '--client-cert-auth': 'maybe' })
-    const { findings } = await lintEtcdConfig(config, { readFiles: false })
+    const { findings } = await lintOne(config, { readFiles: false })
     expect(findings.find(({ code }) => code === 'config/value-invalid')?.details).toMatchObject({ line })
   })
 
@@ -68,20 +66,6 @@ describe('a manifest', () => {
 })
 
 describe('a Compose file', () => {
-  it('that this package writes is read back', async () => {
-    const members = ['a', 'b', 'c'].map((name) =>
-      memberConfig({ name, initialCluster: { [name]: ['https://10.0.0.1:2380'] } }),
-    )
-    const yaml = renderCompose(members, { version: '3.5.16' })
-    const read = await readMembers({ yaml }, { readFiles: false, root: null })
-    expect(read.map(({ settings, findings }) => [settings.server('name').text, findings])).toEqual([
-      ['a', []],
-      ['b', []],
-      ['c', []],
-    ])
-    expect(read[0]?.settings.side('client', 'clientCertAuth').text).toBe('true')
-  })
-
   it.each<[string, Record<string, string>]>([
     ['{image: a, command: etcd --name a --data-dir=$$b}', { '--name': 'a', '--data-dir': '$b' }],
     ['{image: a, entrypoint: [etcd], command: [--name=a]}', { '--name': 'a' }],
@@ -97,12 +81,12 @@ describe('a Compose file', () => {
     mkdirSync(folder.file('certs'))
     writeFileSync(folder.file('certs/c.pem'), '')
     const volumes = '[./certs:/certs:ro, data:/d, {type: bind, source: /x, target: /y/}]'
-    const service = `{image: "gcr.io/etcd-development/etcd:v3.5.16", command: etcd --name a, user: "1000:1000", volumes: ${volumes}}`
+    const service = `{image: "gcr.io/etcd-development/etcd:v3.5.16", command: etcd --name a, volumes: ${volumes}}`
     const file = folder.file('compose.yml', `services:\n  etcd: ${service}\n`)
     const read = await readMember({ file }, { readFiles: true, root: null })
     const paths = ['/certs/c.pem', '/d/a', '/y/b', '/z'].map((path) => read.hostPath(path))
     expect(paths).toEqual([folder.file('certs/c.pem'), null, '/x/b', null])
-    expect(read.context).toMatchObject({ user: '1000', version: { minor: 5, patch: 16 } })
+    expect(read.context).toMatchObject({ version: { minor: 5, patch: 16 } })
   })
 })
 
@@ -145,7 +129,7 @@ it('reports the format of a file that is not UTF-8', async () => {
 
 it('a byte order mark and CRLF do no harm', async () => {
   const text = 'name: a\r\nclient-transport-security:\r\n  cert-fil: x\r\n'
-  const { findings } = await lintEtcdConfig({ yaml: Buffer.from(`\ufeff${text}`) }, { readFiles: false })
+  const { findings } = await lintOne({ yaml: Buffer.from(`\ufeff${text}`) }, { readFiles: false })
   expect(findings[0]).toMatchObject({
     code: 'config/protection-ignored',
     details: { option: 'client-transport-security.cert-fil', line: 3, column: 3 },
@@ -163,7 +147,7 @@ peer-transport-security:
   key-file: b.key
   auto-tls: 1
 `
-  const { findings } = await lintEtcdConfig({ yaml }, { readFiles: false })
+  const { findings } = await lintOne({ yaml }, { readFiles: false })
   expect(findings.find(({ code }) => code === 'config/value-type')?.details).toMatchObject({ line: 9, column: 3 })
 })
 
@@ -195,6 +179,6 @@ it('variables and keys, each by its type', async () => {
     'config/value-type: discovery-config.client.dial-timeout (line 7:29) must be a number of nanoseconds, such as 5000000000 for five seconds',
     'config/value-type: socket-options.reuse-port (line 8:18) must be true or false, without quotes',
   ])
-  const report = await lintEtcdConfig({ yaml: 'heartbeat-interval: "{{ heartbeat }}"\n' }, { readFiles: false })
+  const report = await lintOne({ yaml: 'heartbeat-interval: "{{ heartbeat }}"\n' }, { readFiles: false })
   expect(report.findings.filter(({ severity }) => severity === 'error')).toEqual([])
 })

@@ -1,0 +1,67 @@
+/** Finds the drop-ins of a systemd unit (systemd.unit(5)). */
+import { basename, dirname, join } from 'node:path'
+import { hostFolder, type HostPath, hostPathText } from '../../files/in-root.js'
+import { withoutTemplates } from './template.js'
+import type { Reading } from './read-option.js'
+import { type ConfigText, onDisk, pathOfCaller, readConfigFile, type ReadOptions } from './text.js'
+
+/** The folders of units, the most important first. A file replaces one of the same name in a later folder. */
+const FOLDERS = [
+  '/etc/systemd/system',
+  '/run/systemd/system',
+  '/usr/local/lib/systemd/system',
+  '/usr/lib/systemd/system',
+]
+/** More drop-ins are not read. A unit seldom has more than three. */
+const MAX_DROP_INS = 50
+
+/** Reads the drop-ins of the unit in a file, in the order in which systemd reads them. */
+export async function readDropIns(
+  file: string,
+  { root, readFiles, texts }: ReadOptions,
+  into: Reading,
+): Promise<ConfigText[]> {
+  const name = basename(file)
+  const [, template] = /^([^@]+@)[^@]*\.service$/.exec(name) ?? []
+  if (!readFiles || !name.endsWith('.service')) return []
+  const names = [
+    `${name}.d`,
+    ...(template === undefined || name === `${template}.service` ? [] : [`${template}.service.d`]),
+    'service.d',
+  ]
+  const folders = [
+    ...names.map((each) => pathOfCaller(join(dirname(file), each), root)),
+    ...FOLDERS.flatMap((folder) => names.map((each) => onDisk(`${folder}/${each}`, root))),
+  ]
+  const found = new Map<string, HostPath>()
+  for (const folder of folders) {
+    for (const each of (await hostFolder(folder)) ?? []) {
+      if (each.endsWith('.conf') && !found.has(each)) found.set(each, inFolder(folder, each))
+    }
+  }
+  const place = { option: null, file, line: null, column: null }
+  if (found.size > MAX_DROP_INS)
+    into.leave('limit', place, `Only ${String(MAX_DROP_INS)} drop-ins of the unit were read.`)
+  const dropIns: ConfigText[] = []
+  for (const [, path] of [...found].toSorted(([a], [b]) => (a < b ? -1 : 1)).slice(0, MAX_DROP_INS)) {
+    const content = await readConfigFile(path, hostPathText(path))
+    // A link to /dev/null masks a drop-in. Below a root, there may be no /dev/null.
+    if ('code' in content && (content.code === 'file/not-regular' || content.code === 'file/missing')) continue
+    if ('code' in content) {
+      into.add(content)
+      into.leave(
+        'drop-ins',
+        place,
+        `The drop-in ${hostPathText(path)} was not read. Pass the unit and its drop-ins as { unit: […] }.`,
+      )
+    } else {
+      texts.push(content)
+      dropIns.push(withoutTemplates(content, into))
+    }
+  }
+  return dropIns
+}
+
+function inFolder(folder: HostPath, name: string): HostPath {
+  return typeof folder === 'string' ? join(folder, name) : { ...folder, path: `${folder.path}/${name}` }
+}
