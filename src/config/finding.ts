@@ -40,8 +40,9 @@ export function at(place: FindingPlace, finding: Finding): Finding {
 }
 
 /** The option is for people, and may be a key of a file; `file` stays exact, because programs open it. */
-function placeOf({ option, file, line, column }: FindingPlace): FindingPlace {
-  return { option: option === null ? null : printableDeep(showExpressions(option)), file, line, column }
+function placeOf({ option, file, line, column, endColumn }: FindingPlace): FindingPlace {
+  const end = endColumn === undefined ? {} : { endColumn }
+  return { option: option === null ? null : printableDeep(showExpressions(option)), file, line, column, ...end }
 }
 
 /** The details with the expressions of templates as they were written. */
@@ -67,6 +68,13 @@ export function withoutPlace(option: string): ConfigPlace {
   return { option, file: null, line: null, column: null }
 }
 
+/** `etcd.conf.yml:3:5: `, or nothing if no line is known. */
+function locationText(place: FindingPlace | undefined): string {
+  if (place === undefined || place.line === null) return ''
+  const { file, line, column } = place
+  return `${[file ?? 'line', line, column].filter((each) => each !== null).join(':')}: `
+}
+
 /** Findings that the message quotes; the rest are only counted. */
 const MAX_QUOTED = 3
 
@@ -76,7 +84,7 @@ export function configInvalid(
   findings: readonly Finding[],
   done: 'written' | 'read' = 'written',
 ): EtcdMtlsError<'ERR_CONFIG_INVALID'> {
-  const shown = findings.slice(0, MAX_QUOTED).map(({ message }) => message)
+  const shown = findings.slice(0, MAX_QUOTED).map(({ message, place }) => `${locationText(place)}${message}`)
   const more =
     findings.length > MAX_QUOTED ? [`(${String(findings.length - MAX_QUOTED)} more in details.findings.)`] : []
   const reason = printable(`${what} cannot be ${done}: ${[...shown, ...more].join(' ')}`)

@@ -178,8 +178,13 @@ interface Placeable extends Pick<Finding, 'message' | 'certificate'> {
 /** The place in the configuration; empty if the message or the certificate names it already. */
 function placeOf({ place, message, certificate }: Placeable): string[] {
   if (place === undefined || place.line === null) return []
-  const at = printable(placed({ ...place, option: place.option ?? 'the configuration' }))
-  return message.includes(at) || certificate?.origin.includes(at) === true ? [] : [at]
+  const at = placed({ ...place, option: place.option ?? 'the configuration' })
+  if (certificate?.origin.includes(at) === true) return []
+  // A message names the option.
+  const isNamed = place.option !== null && message.includes(place.option)
+  const { file, line, column } = place
+  const location = [file ?? 'line', line, column].filter((each) => each !== null).join(':')
+  return [printable(isNamed ? location.replace(/^line:/, 'line ') : at)]
 }
 
 /** The messages of other programs for the fault, so that a reader can match them with a log. */

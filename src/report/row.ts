@@ -38,6 +38,8 @@ export interface FindingPlace {
   line: number | null
   /** From 1; null if no column is known. */
   column: number | null
+  /** The end of the text on that line, from 1, behind its last character. Absent if no column is known. */
+  endColumn?: number
 }
 
 /** A message of another program for the same fault, as its log or error shows it. */

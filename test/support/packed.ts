@@ -3,6 +3,8 @@ import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { renderFindingsJson } from '../../.config/lib/findings-json.mjs'
+import { catalogue } from '../../src/report/catalogue.js'
 import { compileDeclarations, compileSources, root } from './compiled.js'
 import { reportSchemaText } from './report-schema.js'
 
@@ -36,6 +38,7 @@ export async function createProject(): Promise<Project> {
   cpSync((await compileSources()).path('.'), join(home, 'dist'), { recursive: true })
   cpSync(await compileDeclarations(), join(home, 'dist'), { recursive: true })
   writeFileSync(join(home, 'dist', 'report.schema.json'), reportSchemaText)
+  writeFileSync(join(home, 'dist', 'findings.json'), renderFindingsJson(root, catalogue))
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
     if (name !== 'dist' && existsSync(join(root, name))) cpSync(join(root, name), join(home, name), { recursive: true })

@@ -1,4 +1,6 @@
 /** One configuration as it is read: what is in force, and what is said of how it is written. */
+import { placed } from '../../src/report/catalogue/place.js'
+import type { Finding } from '../../src/report/finding.js'
 import { type ConfigInput, type ReadMember, readMembers } from '../../src/config/read/input.js'
 
 interface Reading {
@@ -21,10 +23,17 @@ export async function readMember(config: ConfigInput, options?: Reading): Promis
   return first
 }
 
+/** The message, with the place behind the option that it names. */
+export function saidAt({ message, place }: Pick<Finding, 'message' | 'place'>): string {
+  if (place === undefined || place.option === null) return message
+  const { option } = place
+  return message.replace(option, () => placed({ ...place, option }))
+}
+
 export async function readBack(config: ConfigInput) {
   const { settings, findings } = await readMember(config)
   return {
     options: Object.fromEntries(settings.all().map(({ place, text }) => [place.option, text])),
-    findings: findings.map(({ code, message, remedy }) => ({ code, message, remedy })),
+    findings: findings.map((each) => ({ code: each.code, message: saidAt(each), remedy: each.remedy })),
   }
 }

@@ -175,9 +175,11 @@ function repeatKey({ code, details, place, severity }: Finding): string | null {
 /** The client and peer sides often use the same files, whose findings are reported once. */
 function distinct(findings: readonly Finding[]): Finding[] {
   const seen = new Set<string>()
-  return findings.filter(({ code, message }) => {
-    const isNew = !seen.has(`${code} ${message}`)
-    seen.add(`${code} ${message}`)
+  return findings.filter(({ code, message, place }) => {
+    const { file = null, line = null, column = null } = code.startsWith('config/') ? (place ?? {}) : {}
+    const key = JSON.stringify([code, message, file, line, column])
+    const isNew = !seen.has(key)
+    seen.add(key)
     return isNew
   })
 }

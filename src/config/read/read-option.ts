@@ -210,11 +210,12 @@ export class Reading {
 
 export function uncheckedOf(
   kind: UncheckedKind,
-  { option, file, line, column }: FindingPlace,
+  { option, file, line, column, endColumn }: FindingPlace,
   message: string,
   codes: Unchecked['codes'],
 ): Unchecked {
-  const place = { option: option === null ? null : printable(option), file, line, column }
+  const end = endColumn === undefined ? {} : { endColumn }
+  const place = { option: option === null ? null : printable(option), file, line, column, ...end }
   return { place, kind, message: printable(message), codes }
 }
 

@@ -76,7 +76,10 @@ export function placesIn({ text, file, origin }: ConfigText): PlaceOf {
       if ((starts[middle] ?? 0) <= offset) low = middle
       else high = middle - 1
     }
-    return { option, file, line: low + line, column: offset - (starts[low] ?? 0) + column }
+    const start = starts[low] ?? 0
+    const written = text.slice(start, starts[low + 1]).trimEnd().length
+    const at = { column: offset - start + column, endColumn: Math.max(offset - start, written) + column }
+    return { option, file, line: low + line, ...at }
   }
 }
 

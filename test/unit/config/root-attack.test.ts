@@ -140,11 +140,13 @@ describe('a root whose owner replaces its folders and files', () => {
     await using attacker = startChild([process.execPath, '-e', ATTACK, root, outside, fifo], who)
     await attacker.says('ready')
     const seen: string[] = []
-    for (let round = 0; round < ROUNDS; round++) seen.push(await read())
+    // On a busy machine, the attacker may not have had its turn yet.
+    const isMet = (): boolean => new Set(seen).size > 1
+    for (let round = 0; round < ROUNDS || (!isMet() && round < 100 * ROUNDS); round++) seen.push(await read())
     await attacker.stop()
     expect(seen.filter((each) => /stolen|"666"/i.test(each)).length).toBe(0)
     expect(openFiles()).toEqual([])
     // An attack that no reader meets would show nothing.
-    expect(new Set(seen).size).toBeGreaterThan(1)
+    expect(isMet()).toBe(true)
   })
 })

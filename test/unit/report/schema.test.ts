@@ -2,6 +2,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { lintEtcdConfig } from '../../../src/config/lint/lint.js'
 import type { Finding } from '../../../src/report/index.js'
 import { inspectCredentials, validateChain } from '../../../src/validate/index.js'
 import { fromPem } from '../../../src/credentials/index.js'
@@ -28,6 +29,19 @@ function asJson(report: unknown): Record<string, unknown> {
 }
 
 describe('report.schema.json', () => {
+  it('has the reports of the lint, with what was not checked and what is accepted', async () => {
+    const text = '[Service]\nExecStart=/usr/bin/etcd --name=%H --listen-client-urls=http://${IP}:2379 $OPTS\n'
+    const ignore = [
+      { unchecked: 'flag-list', reason: 'Empty here.' },
+      { code: 'config/plaintext-url', reason: 'A lab.' },
+    ] as const
+    const [report] = await lintEtcdConfig({ unit: text }, { readFiles: false, ignore })
+    expect([report.complete, report.unchecked.length, report.suppressed.length]).toEqual([false, 2, 2])
+    expect(complaints(asJson(report))).toEqual([])
+    const [first] = report.unchecked
+    expect(complaints({ ...asJson(report), unchecked: [{ ...first, kind: 'other' }] })).not.toEqual([])
+  })
+
   const chain = mintChain()
   const broken = mintChain({
     leaf: { notBefore: past(1), notAfter: past(2), names: [dns('10.0.0.1')], usages: ['clientAuth'] },

@@ -1,7 +1,7 @@
 /** Findings about the members of one cluster, and about --initial-cluster. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { type ConfigPlace, placed } from '../place.js'
+import { type ConfigPlace } from '../place.js'
 import { verb } from './place.js'
 
 const REVOKED = { etcd: 'transport: certificate serial … revoked' }
@@ -24,7 +24,7 @@ export const configCluster = {
   ]).refusedAs({ etcd: NOT_ADVERTISED }),
   'config/member-not-listed': {
     itself: error((d: ConfigPlace & { members: string[] }) => [
-      `${placed(d)} does not contain the ${verb(d.members, 'member', 'members')} ${quoted(d.members)}.`,
+      `${d.option} does not contain the ${verb(d.members, 'member', 'members')} ${quoted(d.members)}.`,
       `Add "${d.members[0] ?? 'NAME'}=URL" for each URL that this member advertises to its peers.`,
     ]).refusedAs({ etcd: `couldn't find local name "…" in the initial cluster configuration` }),
     starting: error((d: MemberNotListed) => [
@@ -41,7 +41,7 @@ export const configCluster = {
     ]),
   },
   'config/cluster-urls-differ': error((d: ConfigPlace & { name: string; advertised: string[]; listed: string[] }) => [
-    `${placed(d)} has the URLs ${listed(d.listed)} for "${d.name}", but the member advertises ${listed(d.advertised)}.`,
+    `${d.option} has the URLs ${listed(d.listed)} for "${d.name}", but the member advertises ${listed(d.advertised)}.`,
     sameUrlsRemedy(d),
   ]).refusedAs({ etcd: [NOT_ADVERTISED, '--initial-advertise-peer-urls has … but missing from --initial-cluster=…'] }),
   'config/members-differ': {
@@ -78,7 +78,7 @@ export const configCluster = {
   'config/member-not-trusted': error(
     (d: { member: string; by: string; subject: string; as: 'server' | 'client'; option: string }) => [
       `The peer certificate "${d.subject}" that ${d.member} uses as a ${d.as} does not chain to a CA of ${d.option} of ${d.by}.`,
-      `Give all members the same CA bundle in ${d.option}. While a CA is replaced, the bundle has the old and the new one.`,
+      `Give all members the same CA bundle in ${d.option}. While a CA is rethe bundle has the old and the new one.`,
     ],
   ).refusedAs([
     { Go: 'x509: certificate signed by unknown authority', when: ({ as }) => as === 'client' },
@@ -97,7 +97,7 @@ export const configCluster = {
   },
   'config/member-not-allowed': {
     itself: warning((d: MemberNotAllowed & { cert: string }) => [
-      `${placed(d)} allows ${listed(d.allowed)}, but the certificate of the member itself, ${d.cert}, has ${d.has}.`,
+      `${d.option} allows ${listed(d.allowed)}, but the certificate of the member itself, ${d.cert}, has ${d.has}.`,
       `Add the name to ${d.option} of all members, or reissue the certificate with an allowed name.`,
     ]).refusedAs(NOT_ALLOWED),
     'by others': error((d: MemberNotAllowed & { member: string; by: string; restriction: string }) => [
@@ -154,7 +154,7 @@ function sameValueRemedy({ option }: { option: string }): string {
 }
 
 function ownRevoked(d: OwnRevoked): string {
-  return `${placed(d)} names "${d.subject}" (serial number ${d.serialNumber}), which the CRL of ${d.crl} revokes.`
+  return `${d.option} names "${d.subject}" (serial number ${d.serialNumber}), which the CRL of ${d.crl} revokes.`
 }
 
 function newSerial({ option }: { option: string }): string {

@@ -3,7 +3,7 @@ import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { type Layout, CONVERSION_COMMANDS } from '../pem.js'
 import { day, verb } from './place.js'
-import { type ConfigPlace, shellArgument, placed } from '../place.js'
+import { type ConfigPlace, shellArgument } from '../place.js'
 
 /** Why etcd 3.6 rejects a CRL that older releases accept. */
 export type CrlFlaw = 'PEM' | 'version 1' | 'two algorithms' | 'critical key identifier'
@@ -65,13 +65,13 @@ export type CrlUnreadable = NamedPath & { reason: string }
 
 export const configFiles = {
   'config/pem-unreadable': error((d: PemWithoutBlocks & { layout: HidingLayout }) => [
-    `${placed(d)} names ${d.path}, in which ${HIDING_LAYOUTS[d.layout]}, so etcd does not see the ${d.of}.`,
+    `${d.option} names ${d.path}, in which ${HIDING_LAYOUTS[d.layout]}, so etcd does not see the ${d.of}.`,
     `Convert it: "${CONVERSION_COMMANDS[d.layout](shellArgument(d.path))}".`,
   ]).refusedAs(
     Object.entries(NOT_FOUND_BY_GO).map(([which, words]) => ({ Go: words, when: ({ of }) => of === which })),
   ),
   'config/crl-form': error((d: ConfigPlace & { path: string; version: string; isAhead: boolean; is: CrlFlaw }) => [
-    `${placed(d)} names ${d.path}, which ${CRL_FLAWS[d.is].has}; etcd ${d.isAhead ? '3.6' : d.version} requires ${CRL_FLAWS[d.is].wants}${d.isAhead ? '' : ' and refuses every client'}.`,
+    `${d.option} names ${d.path}, which ${CRL_FLAWS[d.is].has}; etcd ${d.isAhead ? '3.6' : d.version} requires ${CRL_FLAWS[d.is].wants}${d.isAhead ? '' : ' and refuses every client'}.`,
     `${CRL_FLAWS[d.is].remedy(d)}${d.isAhead ? ' Do so before the update to 3.6.' : ''}`,
   ])
     .or('info', ({ isAhead }) => isAhead)
@@ -83,44 +83,44 @@ export const configFiles = {
     ),
   'config/crl-unreadable': {
     damaged: error((d: CrlUnreadable) => [
-      `${placed(d)} ${unusable(d)}`,
+      `${d.option} ${unusable(d)}`,
       `Write the CRL again, for example with "openssl ca -gencrl -out ${shellArgument(d.path)}", or remove ${d.option}.`,
     ]),
     // A file that is not a CRL may be a certificate, which must not be overwritten.
     'something else': error((d: CrlUnreadable) => [
-      `${placed(d)} ${unusable(d)}`,
+      `${d.option} ${unusable(d)}`,
       `Set ${d.option} to a CRL, which "openssl ca -gencrl" writes to a new file, or remove ${d.option}. Do not overwrite ${d.path}.`,
     ]),
     several: error((d: NamedPath & { count: number }) => [
-      `${placed(d)} names ${d.path}, which contains ${String(d.count)} CRLs. Etcd reads only the first one.`,
+      `${d.option} names ${d.path}, which contains ${String(d.count)} CRLs. Etcd reads only the first one.`,
       'Write one CRL with all serial numbers: etcd compares only these, not the issuer.',
     ]),
   },
   'config/crl-doubtful': {
     undocumented: info((d: ConfigPlace) => [
-      `${placed(d)} is in force, although etcd does not document it.`,
+      `${d.option} is in force, although etcd does not document it.`,
       'Keep it, and verify after each update of etcd that a revoked certificate is refused.',
     ]),
     'other CA': warning((d: NamedPath & { issuer: string; ca: string }) => [
-      `${placed(d)} names ${d.path}, a CRL of "${d.issuer}", which is not one of the CAs of ${d.ca}.`,
+      `${d.option} names ${d.path}, a CRL of "${d.issuer}", which is not one of the CAs of ${d.ca}.`,
       `Use the CRL that a CA of ${d.ca}, or an intermediate below it, issued.`,
     ]),
     stale: warning((d: NamedPath & { nextUpdate: Date }) => [
-      `${placed(d)} names ${d.path}, whose next update was due on ${day(d.nextUpdate)}. Etcd ignores that date.`,
+      `${d.option} names ${d.path}, whose next update was due on ${day(d.nextUpdate)}. Etcd ignores that date.`,
       `Write a new CRL to ${d.path}, for example with "openssl ca -gencrl -out ${shellArgument(d.path)}", and repeat it by a timer.`,
     ]),
   },
   'config/key-not-readable': error((d: NamedPath) => [
-    `${placed(d)} names ${d.path}, which is encrypted.`,
+    `${d.option} names ${d.path}, which is encrypted.`,
     `Decrypt it: "openssl pkey -in ${shellArgument(d.path)} -out new.key", and make new.key readable only for the user of etcd.`,
   ]).refusedAs({ Go: 'tls: failed to parse private key' }),
   'config/peer-address-unprovable': warning((d: ConfigPlace & { names: string[]; addresses: string[] }) => [
-    `${placed(d)} names a certificate with ${listed(d.names)}. None of these names covers the address of this member (${listed(d.addresses)}).`,
+    `${d.option} names a certificate with ${listed(d.names)}. None of these names covers the address of this member (${listed(d.addresses)}).`,
     'Reissue it with the address or the host name of the member in addition.',
   ]).refusedAs({ Go: 'tls: "…" does not match any of DNSNames […]' }),
   'config/ca-expired': warning(
     (d: ConfigPlace & { subjects: string[]; notAfter: Date; block: 'client' | 'peer'; isEvery: boolean }) => [
-      `${placed(d)} ${
+      `${d.option} ${
         d.isEvery
           ? `contains no valid CA: ${quoted(d.subjects)} expired, the last on ${day(d.notAfter)}, so etcd refuses every ${callerNoun(d.block)}.`
           : `contains the CA ${quoted(d.subjects)}, which expired on ${day(d.notAfter)}.`
@@ -138,12 +138,12 @@ export const configFiles = {
   ]),
   'config/client-and-peer-swapped': error(
     (d: ConfigPlace & { subject: string; peerCa: string; peerCert: string; ca: string }) => [
-      `${placed(d)} names "${d.subject}", which chains to a CA of ${d.peerCa}, and ${d.peerCert} chains to a CA of ${d.ca}. The two sides are swapped.`,
+      `${d.option} names "${d.subject}", which chains to a CA of ${d.peerCa}, and ${d.peerCert} chains to a CA of ${d.ca}. The two sides are swapped.`,
       `Swap the files of ${d.option} and ${d.peerCert}, with their keys, or those of ${d.ca} and ${d.peerCa}.`,
     ],
   ).refusedAs({ Go: 'x509: certificate signed by unknown authority' }),
   'config/volume-invalid': error((d: ConfigPlace & { names: string[] }) => [
-    `${placed(d)} names ${listed(d.names)}, which is not in a directory of the host that the container mounts.`,
+    `${d.option} names ${listed(d.names)}, which is not in a directory of the host that the container mounts.`,
     'Read it in the container, or pass the files to fromFiles. If it is a mounted Secret, mount the Secret in your pod as well and use fromKubernetesSecret.',
   ]),
 }

@@ -1,7 +1,7 @@
 /** Findings about single options of etcd. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { type ConfigPlace, placed } from '../place.js'
+import { type ConfigPlace } from '../place.js'
 import { releases, verb } from './place.js'
 
 type Form = 'yaml' | 'flags' | 'env'
@@ -43,69 +43,69 @@ export interface OptionNotInVersion extends ConfigPlace {
 
 export const configOption = {
   'config/option-unknown': {
-    flag: error((d: Nearest) => [`${placed(d)} is not a flag of this etcd.`, nearestRemedy(d.nearest)]).refusedAs(
+    flag: error((d: Nearest) => [`${d.option} is not a flag of this etcd.`, nearestRemedy(d.nearest)]).refusedAs(
       NO_SUCH_FLAG,
     ),
     'only a key': error((d: ConfigPlace & { key: string }) => [
-      `${placed(d)} is not a flag of this etcd.`,
+      `${d.option} is not a flag of this etcd.`,
       fileRemedy(d.key),
     ]).refusedAs(NO_SUCH_FLAG),
     'other releases': error((d: ConfigPlace & { lines: string[] }) => [
-      `${placed(d)} is not a flag of this etcd; ${listed(d.lines)} had it.`,
+      `${d.option} is not a flag of this etcd; ${listed(d.lines)} had it.`,
       'Remove it.',
     ]).refusedAs(NO_SUCH_FLAG),
     extra: error((d: Nearest) => [
-      `${placed(d)} is not an option of etcd.`,
+      `${d.option} is not an option of etcd.`,
       nearestRemedy(d.nearest, 'Write the name of the flag without its dashes, or remove it.'),
     ]).refusedAs(NO_SUCH_FLAG),
     'field of its own': error((d: ConfigPlace & { field: string | null }) => [
-      `${placed(d)} cannot be set by extra.`,
+      `${d.option} cannot be set by extra.`,
       `${d.field === null ? 'R' : `Set ${d.field} instead, and r`}emove it from extra.`,
     ]),
   },
   'config/option-ignored': {
     key: warning((d: OptionIgnored) => [
-      `${placed(d)} is not a key of etcd${d.belongs === null ? '' : ' there'}. Etcd ignores it.`,
+      `${d.option} is not a key of etcd${d.belongs === null ? '' : ' there'}. Etcd ignores it.`,
       keyRemedy(d),
     ]),
     variable: warning((d: Nearest) => [
-      `${placed(d)} is not a variable of etcd. Etcd ignores it.`,
+      `${d.option} is not a variable of etcd. Etcd ignores it.`,
       d.nearest === null ? 'Remove it.' : `Write ${d.nearest} if you mean that.`,
     ]),
   },
   'config/protection-ignored': {
     key: error((d: ProtectionIgnored) => [
-      `${placed(d)} is not a key of etcd there. Etcd ignores it${fallbackClause(d)}.`,
+      `${d.option} is not a key of etcd there. Etcd ignores it${fallbackClause(d)}.`,
       keyRemedy(d),
     ]),
     variable: error((d: ProtectionIgnored) => [
-      `${placed(d)} is not a variable of etcd. Etcd ignores it${fallbackClause(d)}.`,
+      `${d.option} is not a variable of etcd. Etcd ignores it${fallbackClause(d)}.`,
       d.belongs === null ? `Write ${d.nearest ?? 'another name'} if you mean that.` : fileRemedy(d.belongs),
     ]),
     'nested keys': error((d: ConfigPlace & { keys: string[] }) => [
-      `${placed(d)} is not a key of etcd. Etcd ignores everything in it: ${listed(d.keys)}.`,
+      `${d.option} is not a key of etcd. Etcd ignores everything in it: ${listed(d.keys)}.`,
       `Remove "${d.option}", and move its keys to the top level, with less indentation.`,
     ]),
   },
   'config/option-not-in-version': error((d: OptionNotInVersion) => [
-    `${placed(d)} ${notInVersion(d)}`,
+    `${d.option} ${notInVersion(d)}`,
     otherVersion(d),
   ]).refusedAs([{ ...NO_SUCH_FLAG, when: ({ form, since }) => form === 'flags' && since.length > 0 }]),
   'config/option-of-other-version': {
     deprecated: info((d: ConfigPlace & { version: string }) => [
-      `${placed(d)} is deprecated since ${d.version}.`,
+      `${d.option} is deprecated since ${d.version}.`,
       'Use the name of the newer release.',
     ]),
     'unknown key': info((d: ConfigPlace & { version: string; lines: string[] }) => [
-      `${placed(d)} is not ${d.option.startsWith('ETCD_') ? 'a variable' : 'a key'} of etcd ${d.version}; it is one of ${listed(d.lines)}. Etcd ignores it.`,
+      `${d.option} is not ${d.option.startsWith('ETCD_') ? 'a variable' : 'a key'} of etcd ${d.version}; it is one of ${listed(d.lines)}. Etcd ignores it.`,
       'Remove it.',
     ]),
   },
   'config/one-value-only': error(
     (d: ConfigPlace & { version: string; count: number; since: string[]; isList: boolean }) => [
       d.isList
-        ? `${placed(d)} is a list; etcd ${d.version} takes one string there.`
-        : `${placed(d)} has ${String(d.count)} values. ${isRelease(d.version) ? `Etcd ${d.version} reads them as one` : `Not every etcd ${d.version} takes more than one`}.`,
+        ? `${d.option} is a list; etcd ${d.version} takes one string there.`
+        : `${d.option} has ${String(d.count)} values. ${isRelease(d.version) ? `Etcd ${d.version} reads them as one` : `Not every etcd ${d.version} takes more than one`}.`,
       isRelease(d.version)
         ? `${d.isList ? 'Write one string' : 'Keep one value'}, or update etcd to ${releases(d.since)}.`
         : `Keep one value, or set the version to the release that you run, if it is ${releases(d.since)}.`,
@@ -113,25 +113,25 @@ export const configOption = {
   ),
   'config/value-type': {
     type: error((d: ConfigPlace & { wants: string; has: string; value?: string }) => [
-      `${placed(d)} must be ${d.wants}; it is ${d.has}.`,
+      `${d.option} must be ${d.wants}; it is ${d.has}.`,
       typeRemedy(d),
     ]).refusedAs({
       etcd: 'json: cannot unmarshal … into Go … of type …',
     }),
     'no list': error((d: ConfigPlace & { since: string[] }) => [
-      `${placed(d)} is a string; etcd requires a list there since ${listed(d.since, 'a later release')}.`,
+      `${d.option} is a string; etcd requires a list there since ${listed(d.since, 'a later release')}.`,
       'Write it as a list: "[NAME]".',
     ]).refusedAs({
       etcd: 'json: cannot unmarshal string into Go struct field securityConfig….allowed-cn of type []string',
     }),
     'empty block': error((d: ConfigPlace & { version: string }) => [
-      `${placed(d)} is empty, which etcd ${d.version} refuses.`,
+      `${d.option} is empty, which etcd ${d.version} refuses.`,
       `Remove the line "${d.option}:", or write "${d.option}: {}".`,
     ]).refusedAs({ etcd: 'invalid peer-transport-security' }),
   },
   'config/value-invalid': {
     refused: error((d: ValueInvalid) => [
-      `${placed(d)} is "${d.value}"; it must be ${d.wants}. Etcd does not start with it.`,
+      `${d.option} is "${d.value}"; it must be ${d.wants}. Etcd does not start with it.`,
       `Write ${d.wants.replace(' unless ', ', or let ').replace(' names exactly', ' name exactly')}.`,
     ]).refusedAs([
       { Go: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
@@ -150,28 +150,28 @@ export const configOption = {
       },
     ]),
     'refuses logins': error((d: ValueInvalid) => [
-      `${placed(d)} is "${d.value}"; it must be ${d.wants}. Etcd starts with it, and refuses every login.`,
+      `${d.option} is "${d.value}"; it must be ${d.wants}. Etcd starts with it, and refuses every login.`,
       `Write ${d.wants}.`,
     ]),
     'not used': warning((d: ValueInvalid) => [
-      `${placed(d)} is "${d.value}". Etcd starts with it, and uses the default instead.`,
+      `${d.option} is "${d.value}". Etcd starts with it, and uses the default instead.`,
       `Write ${d.wants}.`,
     ]),
     'not writable': error((d: ValueInvalid) => [
-      `${placed(d)} cannot be "${d.value}": it ${d.wants}.`,
+      `${d.option} cannot be "${d.value}": it ${d.wants}.`,
       `Set ${d.option} to another value.`,
     ]),
     'empty list': error((d: ConfigPlace) => [
-      `${placed(d)} is an empty list.`,
+      `${d.option} is an empty list.`,
       `Add an entry to ${d.option}, or remove the option.`,
     ]),
     'relative path': error((d: ConfigPlace & { value: string }) => [
-      `${placed(d)} is the relative path "${d.value}".`,
+      `${d.option} is the relative path "${d.value}".`,
       'Write an absolute path, for example "/etc/etcd/server.crt".',
     ]),
   },
   'config/url-invalid': error((d: ConfigPlace & { url: string; reason: string }) => [
-    `${placed(d)} has "${d.url}": it ${d.reason}.`,
+    `${d.option} has "${d.url}": it ${d.reason}.`,
     'Write only scheme, host and port, for example "https://10.0.0.1:2379" or "https://[2001:db8::1]:2379".',
   ]).refusedAs({
     etcd: [
@@ -183,26 +183,26 @@ export const configOption = {
   }),
   'config/cipher-suites-unfit': {
     unknown: error((d: ConfigPlace & { suites: string[]; suggestions: string[] }) => [
-      `${placed(d)} has ${quoted(d.suites)}, which this etcd does not know.`,
+      `${d.option} has ${quoted(d.suites)}, which this etcd does not know.`,
       d.suggestions.length === 0
         ? `${removeFrom(d.suites)} Write only suites that Go knows.`
         : `Write ${listed(d.suggestions)}${d.suites.length > d.suggestions.length ? ', and remove the others' : ''}.`,
     ]).refusedAs({ etcd: 'unexpected TLS cipher suite "…"' }),
     // `isAlone`: the list has no other suite.
     weak: warning((d: ConfigPlace & { suites: string[]; isAlone: boolean }) => [
-      `${placed(d)} has ${listed(d.suites)}, which Go calls insecure.`,
+      `${d.option} has ${listed(d.suites)}, which Go calls insecure.`,
       `${removeFrom(d.suites)} Every client of etcd supports ECDHE with AES-GCM or ChaCha20-Poly1305.`,
     ]).or('error', ({ isAlone }) => isAlone),
     'no HTTP/2': error((d: ConfigPlace) => [
-      `${placed(d)} lacks a suite that HTTP/2 requires.`,
+      `${d.option} lacks a suite that HTTP/2 requires.`,
       `Add ${suiteFor('ECDSA')} or ${suiteFor('RSA')}, the one that matches the key of the certificate.`,
     ]).refusedAs({ etcd: 'http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher' }),
     'TLS 1.2': info((d: CertificateUnfit) => [
-      `${placed(d)} ${noSuite(d)}, so TLS 1.2 does not work there.`,
+      `${d.option} ${noSuite(d)}, so TLS 1.2 does not work there.`,
       `Add ${suiteFor(d.algorithm)}, or allow only TLS 1.3, without a list.`,
     ]).refusedAs({ Go: NO_COMMON_SUITE }),
     'all versions': error((d: CertificateUnfit) => [
-      `${placed(d)} ${noSuite(d)}, so no client can connect.`,
+      `${d.option} ${noSuite(d)}, so no client can connect.`,
       `Add ${suiteFor(d.algorithm)}.`,
     ]).refusedAs({ Go: NO_COMMON_SUITE }),
   },

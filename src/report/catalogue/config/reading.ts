@@ -2,7 +2,7 @@
 import { error, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
 import { configurationText, verb } from './place.js'
-import { type ConfigPlace, inShell, byteCount, placed } from '../place.js'
+import { type ConfigPlace, inShell, byteCount } from '../place.js'
 
 /** A shell reads it as a comment, a redirection or an operator; etcd receives it as an argument. */
 export const SHELL_SYNTAX = /^(?:#|\d*[<>]|[&|])/
@@ -34,7 +34,7 @@ export const configReading = {
       'Check that they are the right files, and keep only the variables of etcd in them.',
     ]),
     list: error((d: PartTooLarge) => [
-      `${placed(d)} has ${d.count.toLocaleString('en-US')} entries, of which the first ${String(d.limit)} were checked.`,
+      `${d.option} has ${d.count.toLocaleString('en-US')} entries, of which the first ${String(d.limit)} were checked.`,
       `${RIGHT_FILE}.`,
     ]),
     density: error((d: PartTooLarge) => [
@@ -42,11 +42,11 @@ export const configReading = {
       `${RIGHT_FILE}, and pass only the part that starts etcd.`,
     ]),
     aliases: error((d: PartTooLarge) => [
-      `${placed(d)} has nested aliases that grow beyond the limit.`,
+      `${d.option} has nested aliases that grow beyond the limit.`,
       'Write the values without aliases.',
     ]).refusedAs({ etcd: 'yaml: document contains excessive aliasing' }),
     nesting: error((d: PartTooLarge) => [
-      `${placed(d)} is nested too deep.`,
+      `${d.option} is nested too deep.`,
       'Use fewer levels; a configuration of etcd needs two.',
     ]),
   },
@@ -67,13 +67,13 @@ export const configReading = {
   ]),
   'config/yaml-malformed': {
     syntax: error((d: ConfigPlace & { reason: string; fix: string }) => [
-      `${placed(d)} is not valid YAML: ${d.reason}`,
+      `${d.option} is not valid YAML: ${d.reason}`,
       d.fix,
     ]).refusedAs({
       etcd: 'error converting YAML to JSON: yaml: …',
     }),
     'several documents': warning((d: ConfigPlace & { count: number }) => [
-      `${placed(d)} begins another document of ${String(d.count)}. Etcd reads only the first one.`,
+      `${d.option} begins another document of ${String(d.count)}. Etcd reads only the first one.`,
       'Remove the line "---", so that everything is in one document.',
     ]),
   },
@@ -97,128 +97,128 @@ export const configReading = {
   },
   'config/option-repeated': {
     flag: warning((d: ConfigPlace & { value: string }) => [
-      `${placed(d)} is set twice. Etcd uses "${d.value}".`,
+      `${d.option} is set twice. Etcd uses "${d.value}".`,
       'Remove one of them.',
     ]),
     variable: warning((d: ConfigPlace & { firstLine: number | null; value: string }) => [
-      `${placed(d)} is set already on line ${String(d.firstLine ?? 1)}. The value "${d.value}" is used.`,
+      `${d.option} is set already on line ${String(d.firstLine ?? 1)}. The value "${d.value}" is used.`,
       'Remove one of them.',
     ]),
     key: warning((d: ConfigPlace & { firstLine: number | null }) => [
-      `${placed(d)} is set already on line ${String(d.firstLine ?? 1)}. Etcd ignores that line.`,
+      `${d.option} is set already on line ${String(d.firstLine ?? 1)}. Etcd ignores that line.`,
       'Merge both, or remove one.',
     ]),
   },
   'config/argument-misplaced': {
     joined: error((d: ConfigPlace & { value: string }) => [
-      `${placed(d)} and its value are one argument with a space between them. Etcd does not know such a flag.`,
+      `${d.option} and its value are one argument with a space between them. Etcd does not know such a flag.`,
       `Write "${d.option}=${d.value}", or write two arguments.`,
     ]).refusedAs({ Go: 'flag provided but not defined: -…' }),
     'no value': error((d: ConfigPlace & { argument: string }) => [
-      `${placed(d)} has no value${d.argument === '' ? '' : `, so etcd takes the next flag, "${d.argument}", as its value`}.`,
+      `${d.option} has no value${d.argument === '' ? '' : `, so etcd takes the next flag, "${d.argument}", as its value`}.`,
       `Write ${d.option}=VALUE.`,
     ]).refusedAs([
       { Go: 'flag needs an argument: -…', when: ({ argument }) => argument === '' },
       { etcd: "'…' is not a valid flag", when: ({ argument }) => argument !== '' },
     ]),
     'left over': error((d: ConfigPlace & { argument: string; after: string | null }) => [
-      `${placed(d)}: the argument "${d.argument}" does not belong to a flag. Etcd does not start with it.`,
+      `${d.option}: the argument "${d.argument}" does not belong to a flag. Etcd does not start with it.`,
       d.after === null ? leftOverRemedy(d.argument) : `Write "${d.after}=${d.argument}".`,
     ]).refusedAs({ etcd: "'…' is not a valid flag" }),
     'flag in value': error((d: ConfigPlace & { argument: string; value: string }) => [
-      `${placed(d)} is "${d.value}": ${d.argument} is part of the value.`,
+      `${d.option} is "${d.value}": ${d.argument} is part of the value.`,
       `Make ${d.argument} an argument of its own; in a unit, write $NAME in place of "\${NAME}".`,
     ]),
   },
   'config/quotes-in-value': error((d: ConfigPlace & { value: string }) => [
-    `${placed(d)} contains quotes, which etcd receives as part of the value.`,
+    `${d.option} contains quotes, which etcd receives as part of the value.`,
     `Write ${d.value} without these quotes, or put plain quotes around the whole entry.`,
   ]),
   // By the program that passes the value to etcd, or by the form of the value.
   'config/not-expanded': {
     systemd: error((d: NotExpanded) => [
-      `${placed(d)} contains ${withDollar(d)}, which systemd does not expand there.`,
+      `${d.option} contains ${withDollar(d)}, which systemd does not expand there.`,
       `Write ${listed(d.names, 'none', 'and', (name) => `\${${name}}`)}.`,
     ]),
     'systemd, in variables': error((d: NotExpanded) => [
-      `${placed(d)} contains ${withDollar(d)}, which systemd expands in no variable.`,
+      `${d.option} contains ${withDollar(d)}, which systemd expands in no variable.`,
       `Write the value of ${listed(d.names)}, or give the option as a flag in ExecStart=, where systemd expands \${NAME}.`,
     ]),
     'systemd, as a command': error((d: NotExpanded) => [
-      `${placed(d)} contains ${quoted(d.names)}, which systemd does not run as a command.`,
+      `${d.option} contains ${quoted(d.names)}, which systemd does not run as a command.`,
       'Write the value, a specifier of systemd such as %H, or start etcd by a shell: sh -c "exec etcd …".',
     ]),
     Kubernetes: error((d: NotExpanded) => [
-      `${placed(d)} contains ${withParentheses(d)}, which Kubernetes does not expand, since the container has no such variable.`,
+      `${d.option} contains ${withParentheses(d)}, which Kubernetes does not expand, since the container has no such variable.`,
       `Define ${listed(d.names)} under "env" of the container.`,
     ]),
     'Kubernetes, without parentheses': error((d: NotExpanded) => [
-      `${placed(d)} contains ${withDollar(d)}, which Kubernetes does not expand: no shell runs here.`,
+      `${d.option} contains ${withDollar(d)}, which Kubernetes does not expand: no shell runs here.`,
       `Write ${withParentheses(d)}.`,
     ]),
     'etcd, a home folder': error((d: NotExpanded) => [
-      `${placed(d)} contains ${listed(d.names)}, which etcd does not expand: only a shell replaces "~" by a home folder.`,
+      `${d.option} contains ${listed(d.names)}, which etcd does not expand: only a shell replaces "~" by a home folder.`,
       'Write the path from the root on.',
     ]).refusedAs({ Go: 'open ~/…: no such file or directory' }),
   },
   'config/line-broken': {
     quote: error((d: ConfigPlace & { quote: string }) => [
-      `${placed(d)}: the quote ${d.quote} is not closed, so it includes everything after it.`,
+      `${d.option}: the quote ${d.quote} is not closed, so it includes everything after it.`,
       `Close it with ${d.quote}, or remove it.`,
     ]),
     'carriage return': error((d: ConfigPlace) => [
-      `${placed(d)}: the line ends with CR LF, as on Windows, and its backslash escapes only the CR, ${LOST_FLAGS}.`,
+      `${d.option}: the line ends with CR LF, as on Windows, and its backslash escapes only the CR, ${LOST_FLAGS}.`,
       'Save the file with LF line ends, for example with "sed -i \'s/\\r$//\' FILE".',
     ]),
     space: error((d: ConfigPlace) => [
-      `${placed(d)}: a space follows the backslash at the end of the line, ${LOST_FLAGS}.`,
+      `${d.option}: a space follows the backslash at the end of the line, ${LOST_FLAGS}.`,
       'Remove the space: a backslash continues a line only as its last character.',
     ]),
     backslash: error((d: ConfigPlace) => [
-      `${placed(d)}: the line does not end with a backslash, ${LOST_FLAGS}.`,
+      `${d.option}: the line does not end with a backslash, ${LOST_FLAGS}.`,
       'End the line with a space and a backslash.',
     ]),
     'one argument': error((d: ConfigPlace) => [
-      `${placed(d)}: the whole command is one argument, and no program has that name.`,
+      `${d.option}: the whole command is one argument, and no program has that name.`,
       'Write each argument as an entry of its own, for example ["etcd", "--name=m1"]; in a unit, remove the quotes around the command.',
     ]),
     'after script': error((d: ConfigPlace) => [
-      `${placed(d)}: arguments after the script of a shell are not passed to etcd.`,
+      `${d.option}: arguments after the script of a shell are not passed to etcd.`,
       'Write them within the script, after etcd.',
     ]),
     'no program': error((d: ConfigPlace) => [
-      `${placed(d)}: the command begins with a flag, but the image has no entrypoint, so the container tries to start a program of that name.`,
+      `${d.option}: the command begins with a flag, but the image has no entrypoint, so the container tries to start a program of that name.`,
       'Write "etcd" as the first entry, before the flags.',
     ]),
   },
   'config/comment-in-value': error((d: ConfigPlace & { value: string; meant: string }) => [
-    `${placed(d)} is "${d.value}": the text from "#" on is part of the value.`,
+    `${d.option} is "${d.value}": the text from "#" on is part of the value.`,
     `Write only "${d.meant}", and put the comment on a line of its own.`,
   ]),
   'config/space-in-list': error((d: ConfigPlace & { entry: string; isRefused: boolean; isMember: boolean }) => [
-    `${placed(d)} has the entry "${d.entry}". Etcd reads the space as part of it: ${d.isMember ? 'that member does not start with this list' : d.isRefused ? 'it does not start' : 'no certificate matches'}.`,
+    `${d.option} has the entry "${d.entry}". Etcd reads the space as part of it: ${d.isMember ? 'that member does not start with this list' : d.isRefused ? 'it does not start' : 'no certificate matches'}.`,
     `Write "${d.entry.trim()}" without spaces around it.`,
   ])
     .or('warning', ({ isMember }) => isMember)
     .refusedAs([{ etcd: 'unexpected TLS cipher suite " …"', when: ({ option }) => /cipher.suites$/i.test(option) }]),
   'config/unit-invalid': {
     'two starts': error((d: ConfigPlace) => [
-      `${placed(d)} is set twice, so systemd does not load the unit.`,
+      `${d.option} is set twice, so systemd does not load the unit.`,
       `Keep one ${d.option}=; in a drop-in file, write "${d.option}=" without a value before the new one.`,
     ]),
     export: error((d: ConfigPlace) => [
-      `${placed(d)} follows "export". Systemd ignores the line, so the variable is not set.`,
+      `${d.option} follows "export". Systemd ignores the line, so the variable is not set.`,
       `Write "${d.option}=…" without "export".`,
     ]),
     'no assignment': error((d: ConfigPlace & { text: string }) => [
-      `${placed(d)} has "${d.text}", which is not part of the value before it: systemd ends a value at a space.`,
+      `${d.option} has "${d.text}", which is not part of the value before it: systemd ends a value at a space.`,
       /^(?:https?|unixs?):\/\//.test(d.text)
         ? 'Write a comma without a space between two URLs.'
         : `If it belongs to the value before it, quote the whole assignment: ${d.option}="NAME=value with spaces". Write no spaces around "=".`,
     ]),
   },
   'config/ignored-with-file': warning((d: ConfigPlace & { configFile: string; options: string[] }) => [
-    `${placed(d)} ${d.options.length > 1 ? `and ${String(d.options.length - 1)} more ` : ''}${verb(d.options, 'is', 'are')} ignored, because etcd reads the file ${d.configFile}.`,
+    `${d.option} ${d.options.length > 1 ? `and ${String(d.options.length - 1)} more ` : ''}${verb(d.options, 'is', 'are')} ignored, because etcd reads the file ${d.configFile}.`,
     `Move ${verb(d.options, 'it', 'them')} into the file, or remove ${verb(d.options, 'it', 'them')}: ${listed(d.options)}.`,
   ]),
 }

@@ -1,7 +1,7 @@
 /** Findings about the URLs and the TLS options of a member. */
 import { error, info, warning } from '../../row.js'
 import { listed } from '../../words.js'
-import { type ConfigPlace, placed } from '../place.js'
+import { type ConfigPlace } from '../place.js'
 import { allSpelledLike, spelledLike } from './place.js'
 
 type Side = 'client' | 'peer'
@@ -40,62 +40,62 @@ export type GatewayRefused = ConfigPlace & { path: string; ca: string; subject: 
 export const configTls = {
   'config/plaintext-url': {
     'next to TLS options': error((d: PlaintextUrl) => [
-      `${placed(d)} ${open(d)}`,
+      `${d.option} ${open(d)}`,
       `${httpsRemedy(d.url)} If you mean plaintext, remove all TLS options of that side.`,
     ]),
     'no TLS options': error((d: PlaintextUrl) => [
-      `${placed(d)} ${open(d)}`,
+      `${d.option} ${open(d)}`,
       `${httpsRemedy(d.url)} If you mean plaintext, listen only on the loopback address.`,
     ]),
     'loopback next to TLS': error((d: PlaintextUrl) => [
-      `${placed(d)} has ${d.url}, where every user of this machine bypasses the certificates.`,
+      `${d.option} has ${d.url}, where every user of this machine bypasses the certificates.`,
       `Write ${withHttps(d.url)}, with a certificate that names this address, or remove it.`,
     ]),
     // `other`: the URL with TLS.
     'same port': error((d: PlaintextUrl & { other: string }) => [
-      `${placed(d)} has ${d.url} and ${d.other} on one port.`,
+      `${d.option} has ${d.url} and ${d.other} on one port.`,
       `Remove ${d.url}.`,
     ]),
     peers: error((d: PlaintextUrl) => [
-      `${placed(d)} is ${d.url}, while clients use TLS. Peers have TLS options of their own.`,
+      `${d.option} is ${d.url}, while clients use TLS. Peers have TLS options of their own.`,
       `Set ${allSpelledLike(d.option, TLS_FLAGS.peer)}, and write https in all peer URLs.`,
     ]),
     'member list': error((d: PlaintextUrl & { member: string }) => [
-      `${placed(d)} has ${d.url} for "${d.member}", but peers use TLS here.`,
+      `${d.option} has ${d.url} for "${d.member}", but peers use TLS here.`,
       `Write ${withHttps(d.url)}, on all members.`,
     ]).refusedAs({ Go: NO_HANDSHAKE }),
     loopback: info((d: PlaintextUrl) => [
-      `${placed(d)} has ${d.url}, which every user of this machine can reach without TLS.`,
+      `${d.option} has ${d.url}, which every user of this machine can reach without TLS.`,
       `Write ${withHttps(d.url)}, with a certificate for that address, or remove it.`,
     ]),
     'socket next to TLS': warning((d: PlaintextUrl) => [
-      `${placed(d)} has ${d.url}, where every user who may write to that socket bypasses the certificates.`,
+      `${d.option} has ${d.url}, where every user who may write to that socket bypasses the certificates.`,
       `Remove ${d.url}, or write ${d.url.replace(/^unix:/i, 'unixs:')}, which requests certificates.`,
     ]),
   },
   'config/tls-unused': warning((d: ConfigPlace & { urls: string[] }) => [
-    `${placed(d)} is not used: this side listens only on ${listed(d.urls)}.`,
+    `${d.option} is not used: this side listens only on ${listed(d.urls)}.`,
     `Use https in the listen and advertise URLs, or remove ${d.option}.`,
   ]).refusedAs({ etcd: 'scheme is http or unix while key and cert files are present; ignoring key and cert files' }),
   'config/metrics-plaintext': warning((d: ConfigPlace & { url: string }) => [
-    `${placed(d)} has ${d.url}, which other machines can read without TLS.`,
+    `${d.option} has ${d.url}, which other machines can read without TLS.`,
     'Listen on 127.0.0.1, use https, or protect the port by a NetworkPolicy or a firewall.',
   ]),
   'config/metrics-address-check': info((d: ConfigPlace & { url: string }) => [
-    `${placed(d)} has ${d.url}, where the certificate of a client must name its address.`,
+    `${d.option} has ${d.url}, where the certificate of a client must name its address.`,
     'Issue the metrics collector a certificate with its address, or without any name.',
   ]),
   'config/probe-unanswered': error((d: ConfigPlace & { url: string }) => [
-    `${placed(d)} cannot succeed: etcd requires a client certificate at ${d.url}, and the kubelet has none.`,
+    `${d.option} cannot succeed: etcd requires a client certificate at ${d.url}, and the kubelet has none.`,
     `Set --listen-metrics-urls to http://127.0.0.1:2381 in a pod with hostNetwork, otherwise to http://0.0.0.0:2381, and probe that port with the scheme HTTP.`,
   ]),
   'config/url-repeated': {
     port: error((d: UrlRepeated) => [
-      `${placed(d)} has ${d.url}, whose port is used by ${listed(d.by, 'another URL')} already.`,
+      `${d.option} has ${d.url}, whose port is used by ${listed(d.by, 'another URL')} already.`,
       'Use another port, or remove the address that the other URL covers.',
     ]).refusedAs({ Go: 'bind: address already in use' }),
     'member list': error((d: UrlRepeated) => [
-      `${placed(d)} has ${d.url} twice, for ${listed(d.by)}.`,
+      `${d.option} has ${d.url} twice, for ${listed(d.by)}.`,
       'Write the peer URLs of each member once.',
     ]).refusedAs({ etcd: ['initial cluster … has duplicate url', 'failed to resolve … to match --initial-cluster=…'] }),
     members: error((d: UrlRepeated) => [
@@ -105,79 +105,79 @@ export const configTls = {
   },
   'config/advertise-unreachable': {
     plaintext: error((d: AdvertiseUnreachable & { side: Side }) => [
-      `${placed(d)} has ${d.url}, but this member listens with https: ${d.listen}.${d.side === 'peer' ? '' : ' Clients that read the URLs from the cluster cannot connect.'}`,
+      `${d.option} has ${d.url}, but this member listens with https: ${d.listen}.${d.side === 'peer' ? '' : ' Clients that read the URLs from the cluster cannot connect.'}`,
       `Write ${withHttps(d.url)}.`,
     ]).refusedAs({ Go: NO_HANDSHAKE }),
     TLS: warning((d: AdvertiseUnreachable) => [
-      `${placed(d)} has ${d.url}, but this member listens only with http: ${d.listen}.`,
+      `${d.option} has ${d.url}, but this member listens only with http: ${d.listen}.`,
       'Listen with https, with a certificate and a key.',
     ]),
     port: warning((d: AdvertiseUnreachable) => [
-      `${placed(d)} has ${d.url}, but this member listens on ${d.listen}.`,
+      `${d.option} has ${d.url}, but this member listens on ${d.listen}.`,
       'Advertise the port that this member listens on, unless the advertised port is forwarded to it.',
     ]),
     loopback: warning((d: AdvertiseUnreachable) => [
-      `${placed(d)} has ${d.url}, which leads other machines to themselves.`,
+      `${d.option} has ${d.url}, which leads other machines to themselves.`,
       REACHABLE,
     ]),
     wildcard: warning((d: AdvertiseUnreachable) => [
-      `${placed(d)} has ${d.url}, which is a wildcard address, not one that others can reach.`,
+      `${d.option} has ${d.url}, which is a wildcard address, not one that others can reach.`,
       REACHABLE,
     ]),
     address: warning((d: AdvertiseUnreachable) => [
-      `${placed(d)} has ${d.url}, but this member listens only on ${d.listen}, which other machines cannot reach.`,
+      `${d.option} has ${d.url}, but this member listens only on ${d.listen}, which other machines cannot reach.`,
       'Listen on the advertised address, or on all addresses, unless a program on this machine forwards it.',
     ]),
   },
   'config/client-auth-off': error((d: ConfigPlace & { side: Side }) => [
-    `${placed(d)} is set, and etcd requests no certificate from ${d.side === 'peer' ? 'other members' : 'clients: anybody who reaches the port can read and write, unless etcd requires a password'}.`,
+    `${d.option} is set, and etcd requests no certificate from ${d.side === 'peer' ? 'other members' : 'clients: anybody who reaches the port can read and write, unless etcd requires a password'}.`,
     clientAuthRemedy(d.option, d.side),
   ]),
   'config/client-auth-implied': {
     client: warning((d: ClientAuthImplied) => [
-      `${placed(d)} makes etcd require certificates from clients, and ${d.auth} is ${d.isFalse ? 'false' : 'not set'}, so etcd takes no user from them.`,
+      `${d.option} makes etcd require certificates from clients, and ${d.auth} is ${d.isFalse ? 'false' : 'not set'}, so etcd takes no user from them.`,
       `Set ${d.auth} to true.`,
     ]),
     peer: info((d: ClientAuthImplied) => [
-      `${placed(d)} makes etcd require certificates from members, although ${d.auth} is ${d.isFalse ? 'false' : 'not set'}.`,
+      `${d.option} makes etcd require certificates from members, although ${d.auth} is ${d.isFalse ? 'false' : 'not set'}.`,
       `Set ${d.auth} to true, so that the file shows what etcd does.`,
     ]),
   },
   'config/client-auth-by-public-cas': {
     'no CA': error((d: ConfigPlace & { auth: string }) => [
-      `${placed(d)} is not set, so with ${d.auth} etcd accepts every certificate of a CA that this machine trusts.`,
+      `${d.option} is not set, so with ${d.auth} etcd accepts every certificate of a CA that this machine trusts.`,
       `Set ${d.option} to your own CA.`,
     ]),
     'public CAs': error((d: ConfigPlace & { path: string }) => [
-      `${placed(d)} names ${d.path}, the public CAs of the machine. ${ANY_OF_THEM}`,
+      `${d.option} names ${d.path}, the public CAs of the machine. ${ANY_OF_THEM}`,
       ownCaRemedy(d),
     ]),
     'many CAs': error((d: ConfigPlace & { path: string; count: number }) => [
-      `${placed(d)} names ${d.path}, which contains ${String(d.count)} CAs, as many as a list of public CAs. ${ANY_OF_THEM}`,
+      `${d.option} names ${d.path}, which contains ${String(d.count)} CAs, as many as a list of public CAs. ${ANY_OF_THEM}`,
       ownCaRemedy(d),
     ]),
   },
   'config/auto-tls': {
     clients: error((d: AutoTls) => [
-      `${placed(d)} requests no certificate from clients at ${d.other}, and serves one that no client can verify${ignoredClause(d)}.`,
+      `${d.option} requests no certificate from clients at ${d.other}, and serves one that no client can verify${ignoredClause(d)}.`,
       `Remove ${d.option}, and set ${allSpelledLike(d.option, TLS_FLAGS.client)}.`,
     ]),
     peers: error((d: AutoTls) => [
-      `${placed(d)} requests no certificate from other members at ${d.other}${ignoredClause(d)}.`,
+      `${d.option} requests no certificate from other members at ${d.other}${ignoredClause(d)}.`,
       `Remove ${d.option}, and set ${allSpelledLike(d.option, TLS_FLAGS.peer)}.`,
     ]),
     replaces: error((d: AutoTls) => [
-      `${placed(d)} and ${d.other} are both set; etcd ignores one of them.`,
+      `${d.option} and ${d.other} are both set; etcd ignores one of them.`,
       `Remove ${d.option} and keep ${d.other}, with a certificate of your own CA.`,
     ]),
     ignored: warning((d: AutoTls) => [
-      `${placed(d)} has no effect, because ${d.other} is set.`,
+      `${d.option} has no effect, because ${d.other} is set.`,
       `Remove ${d.option}: it would take effect if the certificate file were removed by mistake.`,
     ]),
   },
   'config/restriction-not-in-force': {
     'configuration file': error((d: ConfigPlace) => [
-      `${placed(d)} ${
+      `${d.option} ${
         /^(?:--|ETCD_)/.test(d.option)
           ? 'has no effect: --config-file makes etcd ignore all flags and variables.'
           : 'has no effect: etcd takes a CRL only from flags or variables.'
@@ -185,38 +185,38 @@ export const configTls = {
       'Set all options by flags or variables, without --config-file, and add --client-crl-file and --peer-crl-file.',
     ]),
     'empty list': error((d: ConfigPlace) => [
-      `${placed(d)} is empty, so etcd accepts every name.`,
+      `${d.option} is empty, so etcd accepts every name.`,
       `Write the names that ${d.option} allows, or remove it.`,
     ]),
     // `other`: the option that causes it.
     'no certificates requested': error((d: ConfigPlace & { other: string }) => [
-      `${placed(d)} has no effect without ${d.other}.`,
+      `${d.option} has no effect without ${d.other}.`,
       `Set ${d.other} to true.`,
     ]),
     'separate HTTP URL': error((d: ConfigPlace & { other: string; fixed: string[] }) => [
-      `${placed(d)} is not checked on the gRPC port, because ${d.other} is set.`,
+      `${d.option} is not checked on the gRPC port, because ${d.other} is set.`,
       `Update etcd to ${listed(d.fixed, 'a later release', 'or')}, or remove ${d.other}.`,
     ]),
   },
   'config/allowed-cn-as-subject': warning((d: ConfigPlace & { value: string; name: string }) => [
-    `${placed(d)} has "${d.value}", but a common name does not begin with "CN=".`,
+    `${d.option} has "${d.value}", but a common name does not begin with "CN=".`,
     `Write "${d.name}".`,
   ]).refusedAs({ etcd: 'client certificate authentication failed' }),
   'config/gateway-refused': {
     name: warning((d: ConfigPlace) => [
-      `${placed(d)} makes etcd’s own gateway fail.`,
+      `${d.option} makes etcd’s own gateway fail.`,
       `Set ${spelledLike(d.option, 'enable-grpc-gateway')} to false, so that no client relies on it.`,
     ]).refusedAs({ etcd: 'client certificate authentication failed' }),
     'self-signed': warning((d: GatewayRefused) => [
-      `${placed(d)} names "${d.subject}", which is self-signed and does not chain to a CA of ${d.ca}. ${GATEWAY_FAILS}`,
+      `${d.option} names "${d.subject}", which is self-signed and does not chain to a CA of ${d.ca}. ${GATEWAY_FAILS}`,
       `Reissue it by a CA of ${d.ca}. ${gatewayRemedy(d.option)}`,
     ]).refusedAs(UNKNOWN_CA),
     CA: warning((d: GatewayRefused) => [
-      `${placed(d)} names "${d.subject}", which "${d.issuer}" issued, and which does not chain to a CA of ${d.ca}. ${GATEWAY_FAILS}`,
+      `${d.option} names "${d.subject}", which "${d.issuer}" issued, and which does not chain to a CA of ${d.ca}. ${GATEWAY_FAILS}`,
       `Append the certificate of "${d.issuer}" to ${d.path}, if it is an intermediate of a CA of ${d.ca}. ${gatewayRemedy(d.option)}`,
     ]).refusedAs(UNKNOWN_CA),
     'CA of the same name': warning((d: GatewayRefused) => [
-      `${placed(d)} names "${d.subject}", which was issued by a CA of the same name as one of ${d.ca}, but with another key. ${GATEWAY_FAILS}`,
+      `${d.option} names "${d.subject}", which was issued by a CA of the same name as one of ${d.ca}, but with another key. ${GATEWAY_FAILS}`,
       `The CA was probably created again. Reissue the certificate of ${d.option} by the CA of ${d.ca}, or add the old CA certificate to the file of ${d.ca} until then.`,
     ]).refusedAs(UNKNOWN_CA),
   },

@@ -1,7 +1,7 @@
 /** Findings about options that require or exclude each other, and about whole configurations. */
 import { error, warning } from '../../row.js'
 import { listed } from '../../words.js'
-import { type ConfigPlace, placed } from '../place.js'
+import { type ConfigPlace } from '../place.js'
 import { spelledLike } from './place.js'
 
 /** Options for the certificate that etcd presents as a client, in every form. */
@@ -15,7 +15,7 @@ export type OptionNeeds = ConfigPlace & { needs: string[] }
 export const configTogether = {
   'config/options-conflict': {
     excluded: error((d: OptionsConflict) => [
-      `${placed(d)} and ${d.other} cannot both be set.`,
+      `${d.option} and ${d.other} cannot both be set.`,
       keepOneRemedy(d),
     ]).refusedAs([
       {
@@ -35,11 +35,11 @@ export const configTogether = {
       },
     ]),
     'ways to find members': error((d: OptionsConflict) => [
-      `${placed(d)} is set in addition to ${d.other}. Etcd accepts only one way to find the members.`,
+      `${d.option} is set in addition to ${d.other}. Etcd accepts only one way to find the members.`,
       keepOneRemedy(d),
     ]).refusedAs({ etcd: 'multiple discovery or bootstrap flags are set' }),
     'flag and variable': error((d: OptionsConflict) => [
-      `${placed(d)} is also set by ${d.other}. Etcd does not start with both.`,
+      `${d.option} is also set by ${d.other}. Etcd does not start with both.`,
       keepOneRemedy(d),
     ]).refusedAs({
       etcd: [
@@ -48,17 +48,17 @@ export const configTogether = {
       ],
     }),
     'TLS versions': error((d: OptionsConflict) => [
-      `${placed(d)} is TLS1.3, which is newer than the maximum, TLS1.2.`,
+      `${d.option} is TLS1.3, which is newer than the maximum, TLS1.2.`,
       `Set ${d.option} to TLS1.2, or remove ${d.other}.`,
     ]).refusedAs({ etcd: 'min version (TLS1.3) is greater than max version (TLS1.2)' }),
     'suites of TLS 1.3': error((d: OptionsConflict) => [
-      `${placed(d)} applies only to TLS 1.2, but ${d.other} is TLS1.3. Etcd refuses the two together.`,
+      `${d.option} applies only to TLS 1.2, but ${d.other} is TLS1.3. Etcd refuses the two together.`,
       `Remove ${d.option}, or set ${d.other} to TLS1.2.`,
     ]).refusedAs({ etcd: 'cipher suites cannot be configured when only TLS1.3 is enabled' }),
   },
   'config/option-needs': {
     option: error((d: OptionNeeds) => [
-      `${placed(d)} needs ${listed(d.needs, 'another one')}, which is not set.`,
+      `${d.option} needs ${listed(d.needs, 'another one')}, which is not set.`,
       `Set ${listed(d.needs, 'it')}, or remove ${d.option}.`,
     ]).refusedAs([
       {
@@ -75,7 +75,7 @@ export const configTogether = {
       },
     ]),
     pair: error((d: ConfigPlace & { other: string }) => [
-      `${placed(d)} is not set, but ${d.other} is.`,
+      `${d.option} is not set, but ${d.other} is.`,
       `Set both ${d.option} and ${d.other}, or neither.`,
     ]).refusedAs([
       {
@@ -88,13 +88,13 @@ export const configTogether = {
       },
     ]),
     certificate: error((d: ConfigPlace & { url: string }) => [
-      `${placed(d)} is not set; ${d.url} requires it.`,
+      `${d.option} is not set; ${d.url} requires it.`,
       `Set ${d.option} to the file.`,
     ]).refusedAs({
       etcd: 'TLS key/cert (--cert-file, --key-file) must be provided for client url … with HTTPS scheme',
     }),
     'metrics certificate': error((d: OptionNeeds & { url: string }) => [
-      `${placed(d)} has ${d.url}, but ${listed(d.needs, 'its certificate')} are not set.`,
+      `${d.option} has ${d.url}, but ${listed(d.needs, 'its certificate')} are not set.`,
       `Set ${listed(d.needs, 'its certificate')}, or write ${d.url.replace(/^https:/, 'http:')} if only this machine can reach it.`,
     ]).refusedAs({
       etcd: [
@@ -103,29 +103,29 @@ export const configTogether = {
       ],
     }),
     'advertised URL': error((d: OptionNeeds) => [
-      `${placed(d)} is set, but ${listed(d.needs, 'another one')} is not.`,
+      `${d.option} is set, but ${listed(d.needs, 'another one')} is not.`,
       `Set ${listed(d.needs, 'it')} to the URL at which clients reach this member.`,
     ]).refusedAs({ etcd: '--advertise-client-urls is required when --listen-client-urls is set explicitly' }),
     members: error((d: OptionNeeds & { used: string }) => [
-      `${placed(d)} is set, but ${listed(d.needs, 'others')} are not. Etcd uses ${d.used} as the list of members.`,
+      `${d.option} is set, but ${listed(d.needs, 'others')} are not. Etcd uses ${d.used} as the list of members.`,
       `Set ${listed(d.needs, 'both')}: the list has "NAME=URL" of each member, separated by commas.`,
     ]).refusedAs({ etcd: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' }),
     access: error((d: ConfigPlace) => [
-      `${placed(d)} is not set.`,
+      `${d.option} is not set.`,
       `Set ${d.option}; a connection to etcd without TLS is not supported.`,
     ]),
   },
   'config/election-too-short': error((d: ConfigPlace & { heartbeat: number; election: number; least: number }) => [
-    `${placed(d)}: the election timeout of ${String(d.election)} ms is less than five heartbeats of ${String(d.heartbeat)} ms.`,
+    `${d.option}: the election timeout of ${String(d.election)} ms is less than five heartbeats of ${String(d.heartbeat)} ms.`,
     `Set ${spelledLike(d.option, 'election-timeout')} to at least ${String(d.least)}, or reduce ${spelledLike(d.option, 'heartbeat-interval')}, on all members.`,
   ]).refusedAs({ etcd: '--election-timeout[…ms] should be at least as 5 times as --heartbeat-interval[…ms]' }),
   'config/option-dangerous': warning((d: ConfigPlace & { why: string; remedy: string }) => [
-    `${placed(d)} ${d.why}.`,
+    `${d.option} ${d.why}.`,
     d.remedy,
   ]),
   'config/suppression-without-effect': warning(
     (d: ConfigPlace & { code: string; why: 'unknown code' | 'no reason' | 'nothing to suppress' }) => [
-      `${placed(d)} names "${d.code}" and has no effect: ${WITHOUT_EFFECT[d.why]}.`,
+      `${d.option} names "${d.code}" and has no effect: ${WITHOUT_EFFECT[d.why]}.`,
       d.why === 'no reason'
         ? `Write "# etcd-mtls-ignore ${d.code}: " and the reason.`
         : 'Correct the code, or remove the comment.',

@@ -338,7 +338,7 @@ describe('a remedy', () => {
     expect(others).toEqual([])
     expect([first.place?.line, first.remedy]).toEqual([3, `Write ${STRONG}.`])
     expect(first.consequences.map(({ place, message }) => [place?.line, message])).toEqual([
-      [5, 'cipher-suites (line 5:3) has "nonsense", which this etcd does not know.'],
+      [5, 'cipher-suites has "nonsense", which this etcd does not know.'],
     ])
   })
 

@@ -141,7 +141,13 @@ describe('a fault is one finding, with its place', () => {
     const yaml = `name: e1\nlisten-client-urls: ${options.get('listen-client-urls') ?? ''}\nadvertise-client-urls: https://10.0.0.1:2379\nclient-transport-security:\n  cert-file: ${name('cert-file')}\n  key-file: ${name('key-file')}\n`
     const report = await lintOne({ yaml })
     const option = 'client-transport-security.cert-file'
-    expect(findingOf(report.findings, 'san/host-not-covered').place).toEqual({ option, file: null, line: 5, column: 3 })
+    expect(findingOf(report.findings, 'san/host-not-covered').place).toEqual({
+      option,
+      file: null,
+      line: 5,
+      column: 3,
+      endColumn: 54,
+    })
     expect(formatReport(report, { width: Infinity })).toContain(`${option} (line 5:3)`)
   })
 

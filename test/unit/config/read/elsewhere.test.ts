@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { lintOne } from '../../../support/lint-one.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { temporaryFolder } from '../../../support/openssl.js'
+import { saidAt } from '../../../support/read-config.js'
 
 const folder = temporaryFolder()
 
@@ -11,7 +12,7 @@ const folder = temporaryFolder()
 async function linesOf(config: ConfigInput, readFiles = true): Promise<string[]> {
   const { findings, unchecked } = await lintOne(config, { readFiles })
   return [
-    ...findings.map(({ code, message }) => `${code} ${message}`),
+    ...findings.map((each) => `${each.code} ${saidAt(each)}`),
     ...unchecked.map(({ kind, place, message }) => `${kind} ${String(place.option)} ${message}`),
   ]
 }

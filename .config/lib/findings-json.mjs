@@ -1,0 +1,22 @@
+/** All findings as data, for tools that show them: `etcd-mtls/findings.json`. No part of the package loads it. */
+import { readExplanations } from './findings-page.mjs'
+import { severitiesOf } from './severities.mjs'
+
+/**
+ * @param {string} root
+ * @param {Readonly<Record<string, object>>} catalogue
+ * @returns {string} an array with an object for each code
+ */
+export function renderFindingsJson(root, catalogue) {
+  const explanations = readExplanations(root)
+  const all = Object.keys(catalogue)
+    .sort()
+    .map((code) => {
+      const { meaning, source } = explanations.get(code)
+      const [title] = meaning.split(/(?<=[.:!?])\s/, 1)
+      const [, numbers = ''] = /CIS Kubernetes Benchmark ([\d., ]*\d)/.exec(source) ?? []
+      const cis = numbers === '' ? {} : { cis: numbers.split(', ') }
+      return { code, severities: severitiesOf(catalogue[code]), title, explanation: meaning, source, ...cis }
+    })
+  return `${JSON.stringify(all)}\n`
+}
