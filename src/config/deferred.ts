@@ -3,8 +3,10 @@ import { loadDeferred } from '../report/load-deferred.js'
 import type { AccessOptions, EtcdAccess, KubeadmInput, KubeApiserverInput } from './kubernetes/read-access.js'
 import type { LintOptions, LintReport } from './lint/lint.js'
 import type { ConfigInput } from './read/input.js'
+import type { EtcdConfigMember, ReadConfigOptions } from './read-etcd-config.js'
 
 const lint = () => loadDeferred(() => import('./lint/lint.js'))
+const reader = () => loadDeferred(() => import('./read-etcd-config.js'))
 const access = () => loadDeferred(() => import('./kubernetes/read-access.js'))
 
 /**
@@ -36,6 +38,24 @@ export async function lintEtcdConfig(
  */
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
   return (await lint()).lintCluster(configs, options)
+}
+
+/**
+ * Reads what a configuration of etcd sets, without judging it: for each member its name, its URLs, and for each side the files with
+ * their certificates, CRLs and modes. It never holds a private key or a password.
+ *
+ * @example
+ * ```ts
+ * const [member] = await readEtcdConfig({ file: '/etc/etcd/etcd.conf.yml' })
+ * console.log(member.name, member.client.cert?.certificates[0]?.notAfter)
+ * ```
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
+ */
+export async function readEtcdConfig(
+  config: ConfigInput,
+  options: ReadConfigOptions = {},
+): Promise<[EtcdConfigMember, ...EtcdConfigMember[]]> {
+  return (await reader()).readEtcdConfig(config, options)
 }
 
 /**

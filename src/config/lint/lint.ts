@@ -10,6 +10,7 @@ import { type ConfigInput, type ReadMember, readMembers } from '../read/input.js
 import { MAX_MEMBERS } from '../read/text.js'
 import type { GivenValues } from '../read/unknown.js'
 import { type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
+import { isRecordOfTexts } from '../read-etcd-config.js'
 import { byCause } from './causes.js'
 import { type FileOptions, NOTHING_READ, readFiles, rewordForEtcd } from './files.js'
 import { LintMember } from './member.js'
@@ -190,11 +191,6 @@ function resolveLint(options: LintOptions): LintContext {
     root: root === undefined ? null : resolve(root),
   }
   return { ...shared, version: parsed, ignore: checkIgnore(ignore) }
-}
-
-function isRecordOfTexts(value: unknown): value is Record<string, string> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  return Object.values(value).every((each) => typeof each === 'string')
 }
 
 async function lintMembers(
