@@ -41,7 +41,7 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
 }
 
 /**
- * Reads what a configuration of etcd sets, without judging it: for each member its name, its URLs, and for each side the files with
+ * Reads what a configuration of etcd sets, for tools that compare them with something else: for each member its name, its URLs, and for each side the files with
  * their certificates, CRLs and modes. It never holds a private key or a password.
  *
  * @example
