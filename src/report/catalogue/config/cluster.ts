@@ -1,7 +1,7 @@
 /** Findings about the members of one cluster, and about --initial-cluster. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { type ConfigPlace } from '../place.js'
+import type { ConfigPlace } from '../place.js'
 import { verb } from './place.js'
 
 const REVOKED = { etcd: 'transport: certificate serial … revoked' }

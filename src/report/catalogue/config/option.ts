@@ -1,7 +1,7 @@
 /** Findings about single options of etcd. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { type ConfigPlace } from '../place.js'
+import type { ConfigPlace } from '../place.js'
 import { releases, verb } from './place.js'
 
 type Form = 'yaml' | 'flags' | 'env'

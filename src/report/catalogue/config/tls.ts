@@ -1,7 +1,7 @@
 /** Findings about the URLs and the TLS options of a member. */
 import { error, info, warning } from '../../row.js'
 import { listed } from '../../words.js'
-import { type ConfigPlace } from '../place.js'
+import type { ConfigPlace } from '../place.js'
 import { allSpelledLike, spelledLike } from './place.js'
 
 type Side = 'client' | 'peer'

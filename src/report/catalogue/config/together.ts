@@ -1,7 +1,7 @@
 /** Findings about options that require or exclude each other, and about whole configurations. */
 import { error, warning } from '../../row.js'
 import { listed } from '../../words.js'
-import { type ConfigPlace } from '../place.js'
+import type { ConfigPlace } from '../place.js'
 import { spelledLike } from './place.js'
 
 /** Options for the certificate that etcd presents as a client, in every form. */
