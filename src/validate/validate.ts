@@ -18,7 +18,8 @@ import {
   rulesOf,
   type ValidateOptions,
 } from './context.js'
-import { foldConsequences, foldRepeats } from './fold-consequences.js'
+import { foldConsequences } from '../report/consequences.js'
+import { foldRepeats } from './fold-repeats.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
 import type { BudgetOptions } from './link.js'
 import { search, type SearchResult, subjectsOf } from './search.js'

@@ -1,6 +1,7 @@
 /** Checks configurations: of all etcds that an input starts, or of all members of a cluster. */
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Finding, FindingCode, SuppressedFinding, SuppressedUnchecked, Unchecked } from '../../report/finding.js'
+import { foldConsequences } from '../../report/consequences.js'
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { printable } from '../../report/printable.js'
 import { makeReport, type Report } from '../../report/report.js'
@@ -11,10 +12,9 @@ import { MAX_MEMBERS } from '../read/text.js'
 import type { GivenValues } from '../read/unknown.js'
 import { type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
 import { isRecordOfTexts } from '../read-etcd-config.js'
-import { byCause } from './causes.js'
 import { type FileOptions, NOTHING_READ, readFiles, rewordForEtcd } from './files.js'
 import { LintMember } from './member.js'
-import { apply } from './rule.js'
+import { apply, groupBy } from './rule.js'
 import { type ClusterMember, clusterRules, nameOf } from './rules-cluster.js'
 import { fileRules } from './rules-files.js'
 import { memberRules } from './rules-options.js'
@@ -238,4 +238,53 @@ function lintReport(
   const { kept, unchecked, suppressed } = suppress(byCause(findings), all, ignore, comments)
   const report = makeReport({ checkedAt: at, path: null, findings: kept, ignore: ignore.codes })
   return { ...report, member, complete: unchecked.length === 0, unchecked, suppressed }
+}
+
+/** Returns the findings that no other finding causes, each with its consequences. */
+function byCause(all: readonly Finding[]): Finding[] {
+  return foldConsequences(mergeRepeated(distinct(all)))
+}
+
+/** If one mistake causes several findings, the first one is reported, and the others are its consequences. */
+function mergeRepeated(findings: readonly Finding[]): Finding[] {
+  return groupBy<Finding, unknown>(findings, (each) => repeatKey(each) ?? each).map(([, [first, ...others]]) =>
+    others.length === 0 ? first : { ...first, consequences: [...first.consequences, ...others] },
+  )
+}
+
+/** A key that all findings of one mistake share; null if the finding is not merged with others. */
+function repeatKey({ code, details, place, severity }: Finding): string | null {
+  const keyOf = (...parts: readonly unknown[]): string => JSON.stringify([code, severity, place?.file, ...parts])
+  switch (code) {
+    case 'config/not-expanded':
+      return keyOf(details.names, details.kind)
+    case 'config/protection-ignored': {
+      const [block, key] =
+        details.kind === 'nested keys' ? [] : ((details.belongs ?? details.nearest)?.split('.') ?? [])
+      return key === undefined ? null : keyOf(block)
+    }
+    case 'file/missing':
+      return place === undefined ? null : keyOf(dirname(details.file))
+    case 'config/unit-invalid':
+      return details.kind === 'export' ? keyOf(details.kind) : null
+    case 'config/quotes-in-value':
+      return keyOf()
+    case 'config/cipher-suites-unfit':
+      // The client and peer sides share one list, whose entries may be on separate lines.
+      return keyOf(place?.option, details.kind)
+    default:
+      return null
+  }
+}
+
+/** The client and peer sides often use the same files, whose findings are reported once. */
+function distinct(findings: readonly Finding[]): Finding[] {
+  const seen = new Set<string>()
+  return findings.filter(({ code, message, place }) => {
+    const { file = null, line = null, column = null } = code.startsWith('config/') ? (place ?? {}) : {}
+    const key = JSON.stringify([code, message, file, line, column])
+    const isNew = !seen.has(key)
+    seen.add(key)
+    return isNew
+  })
 }

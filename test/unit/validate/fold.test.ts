@@ -1,7 +1,8 @@
 /** One finding for each cause (fold-consequences.ts): what follows from another finding is folded under it, and nothing is lost. */
 import { describe, expect, it } from 'vitest'
 import type { CertificateRef, Finding, FindingCode } from '../../../src/report/finding.js'
-import { foldConsequences, foldRepeats, unfoldRepeats } from '../../../src/validate/fold-consequences.js'
+import { foldConsequences } from '../../../src/report/consequences.js'
+import { foldRepeats, unfoldRepeats } from '../../../src/validate/fold-repeats.js'
 import { formatReport } from '../../../src/validate/index.js'
 import { finding } from '../../support/finding.js'
 import { ref } from '../report/sample.js'
