@@ -4,13 +4,14 @@ import { bytesEqual, hex } from '../x509/der.js'
 import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from './checks/check-constraints.js'
 import { checkEncoding, checkKeyIdentifiers } from './checks/check-form.js'
 import { checkKey, checkSignatureAlgorithm } from './checks/check-key.js'
-import { checkNameConstraints, type ComparisonBudget, MAX_COMPARISONS } from './checks/check-name-constraints.js'
+import { checkNameConstraints, type PreparedConstraints } from './checks/check-name-constraints.js'
 import { checkNames } from './checks/check-names.js'
 import { checkIssuerUsage, checkLeafUsage } from './checks/check-usage.js'
 import { checkPathValidity, checkValidity } from './checks/check-validity.js'
 import { FindingCollector, type FindingDraft, type PathCertificate, type Rules } from './context.js'
 import { keyIdentifiers, namesOtherAuthority } from './link.js'
 import type { FoundPath } from './path-walker.js'
+import type { WorkBudget } from './work.js'
 import { checkRevocation } from './revocation/check-revocation.js'
 
 export function placesOf({ certificates, anchored }: FoundPath): PathCertificate[] {
@@ -42,12 +43,13 @@ function checkCertificate(place: PathCertificate, isTrusted: boolean, findings: 
 
 /** Caches the findings about issuers, so that each is checked at most once as an anchor and once as an intermediate. */
 export class IssuerResults {
-  readonly comparisons: ComparisonBudget = { remaining: MAX_COMPARISONS, known: new Map() }
+  readonly constraints: { readonly known: PreparedConstraints; readonly budget: WorkBudget }
   readonly #rules: Rules
   readonly #known = new Map<Certificate, Partial<Record<PathCertificate['role'], FindingCollector>>>()
 
-  constructor(rules: Rules) {
+  constructor(rules: Rules, budget: WorkBudget) {
     this.#rules = rules
+    this.constraints = { known: new Map(), budget }
   }
 
   get count(): number {
@@ -105,7 +107,7 @@ export function checkAboveLeaf(
   }
   checkPathValidity(path, findings)
   checkPathLength(path, findings)
-  checkNameConstraints(path, issuers.comparisons, findings)
+  checkNameConstraints(path, issuers.constraints, findings)
   checkRevocation(path, findings)
 }
 

@@ -2,12 +2,13 @@
 import { publicKeyText } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
 import { hex } from '../x509/der.js'
-import { checkUnused } from './checks/check-unused.js'
+import { checkUnused, givenPlaces } from './checks/check-unused.js'
 import { FindingCollector, MAX_SHOWN, type PathCertificate, type Rules } from './context.js'
 import { IssuerResults, checkAboveLeaf, checkLeaf, placesOf } from './check-path.js'
 import { Budget, type BudgetOptions, keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
 import { checkCrls, checkOpenssl } from './openssl-path.js'
 import { IssuerIndex, type LinkRule, walkPaths } from './path-walker.js'
+import { takeExtensions, WorkBudget } from './work.js'
 
 export interface ChainMaterial {
   readonly leaf: Certificate
@@ -41,10 +42,13 @@ export function search(material: ChainMaterial, rules: Rules): SearchResult {
   const { anchors } = rules
   const budget = new Budget(material.budget)
   const { signatures, steps } = budget.limits
-  const index = new IssuerIndex(anchors, intermediates)
-  const issuers = new IssuerResults(rules)
   const leafPlace: PathCertificate = { certificate: leaf, role: 'leaf', index: 0 }
   const leafFindings = new FindingCollector(rules)
+  const work = new WorkBudget()
+  const given = [leafPlace, ...givenPlaces({ intermediates, anchors })]
+  if (!takeExtensions(given, work, leafFindings)) return { places: [leafPlace], findings: leafFindings }
+  const index = new IssuerIndex(anchors, intermediates)
+  const issuers = new IssuerResults(rules, work)
   checkLeaf(leafPlace, leafFindings)
   const state = { material, rules, index, issuers }
   const explanationBudget = new Budget({

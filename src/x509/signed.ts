@@ -139,6 +139,11 @@ export abstract class KeyHolder {
     return this.#fields.signatureAlgorithm
   }
 
+  /** @internal The extensions without their meaning, which is decoded on first use. */
+  get extensionList(): readonly RawExtension[] {
+    return this.#fields.extensionList
+  }
+
   get extensions(): Extensions {
     this.#decoded ??= decodeExtensions(this.#fields.extensionList)
     return this.#decoded

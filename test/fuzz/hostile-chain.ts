@@ -79,9 +79,9 @@ export function withCa(options: CaOptions, leaf: LeafOptions = {}): HostileInput
 }
 
 /** Certificates that differ in their serial numbers only; they are not signed again. */
-export function distinctCertificates(count: number): Buffer[] {
+export function distinctCertificates(count: number, options: LeafOptions = {}): Buffer[] {
   const serial = Buffer.alloc(16, 0x41)
-  const { der } = leafWith({ serial })
+  const { der } = leafWith({ serial, ...options })
   const at = der.indexOf(serial)
   return many(count, (i) => {
     const copy = Buffer.from(der)

@@ -6,6 +6,7 @@ import {
   email,
   encodeAttribute,
   EXTENSION,
+  type Extension,
   type GeneralName,
   ip,
   ipRange,
@@ -18,6 +19,7 @@ import {
 import {
   below,
   chainOf,
+  distinctCertificates,
   healthy,
   HOST,
   type HostileInput,
@@ -89,6 +91,46 @@ const constraints: readonly HostileRow[] = KINDS.flatMap(([kind, subtree, name])
       ]
     }),
   ),
+)
+
+const LARGEST = 250_000
+/** Bytes: nearly all that one validation reads, and nearly all of which the extensions are read. */
+const SIZES = [
+  ['1 MiB', 1_040_000, EXHAUSTED],
+  ['256 KiB', 257_000, null],
+] as const
+const SHORT: readonly [kind: string, name: GeneralName, subtree?: GeneralName][] = [
+  ['DNS names', dns('a')],
+  ['URIs', uri('a')],
+  ['URIs with a host', uri('a://b/'), uri('b')],
+  ['mailboxes', email('a@b')],
+  ['addresses', ip('10.0.0.1'), ipRange('10.0.0.0/8')],
+  ['directory names', directoryName('a')],
+  ['directory names of 25 attributes', directoryName(many(25, () => ['CN', 'a'] as const))],
+  ['empty directory names', tlv(0xa4, sequence())],
+]
+
+/** As many names as a certificate of the largest size can have in so many lists. */
+const filled = (name: GeneralName, most: number, lists = 1): GeneralName[] =>
+  many(Math.min(most, Math.floor(LARGEST / lists / name.length)), () => name)
+
+/** Certificates that the path does not use, of so many bytes together. */
+function unused(extension: Extension, bytes: number): HostileInput {
+  const [{ length }] = distinctCertificates(1, { extensions: [extension] }) as [Buffer]
+  const others = distinctCertificates(Math.floor(bytes / length), { extensions: [extension] })
+  return { input: chainOf({ intermediates: [healthy().intermediate.der, ...others] }), options: { usage: 'peer' } }
+}
+
+/** The most names that a validation can be passed, in certificates that etcd would read: up to 330,000. */
+const fullOfNames: readonly HostileRow[] = SHORT.flatMap(([kind, name, subtree = name]) =>
+  SIZES.flatMap(([size, bytes, code]): HostileRow[] => {
+    const subtrees = filled(tlv(0x30, subtree), SUBTREES, 2).map(() => subtree)
+    const constraint = nameConstraints({ permitted: subtrees, excluded: subtrees })
+    return [
+      [`${size} of ${kind}`, code, () => unused(subjectAltName(filled(name, COUNT)), bytes)],
+      [`${size} of constraints on ${kind}`, code, () => unused(constraint, bytes)],
+    ]
+  }),
 )
 
 /** A path of CAs that constrain names of all kinds, and a leaf with names of all of them. */
@@ -167,6 +209,7 @@ const subjects: readonly HostileRow[] = [
 export const names: readonly HostileRow[] = [
   ...alternativeNames,
   ...constraints,
+  ...fullOfNames,
   ['10 CAs with 120 constraints of each kind, one above the other', EXHAUSTED, constrainedInDepth],
   ...subjects,
 ]

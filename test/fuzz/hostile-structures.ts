@@ -180,12 +180,12 @@ export const structures: readonly HostileRow[] = [
     () => withLeaf({ extensions: many(90, () => ({ oid: '1.2.3', value: tlv(TAG.null) })) }),
   ],
   [
-    'key identifiers of 200 kB',
+    'key identifiers of 100 kB',
     BAD_EXTENSION,
     () =>
       withCa(
-        { extensions: [subjectKeyIdentifier(Buffer.alloc(200_000, 1))] },
-        { extensions: [authorityKeyIdentifier(Buffer.alloc(200_000, 2))] },
+        { extensions: [subjectKeyIdentifier(Buffer.alloc(100_000, 1))] },
+        { extensions: [authorityKeyIdentifier(Buffer.alloc(100_000, 2))] },
       ),
   ],
 ]

@@ -106,8 +106,12 @@ export const chain = {
       `The search for a valid path stopped at its limit of ${String(d.signatures)} signature checks and ${String(d.steps)} steps.`,
       `Pass only the certificates of one chain: the leaf, its intermediates, and the CAs to trust.${isEtcd ? '' : ' If you need all of them, raise the option budget.signatures or budget.steps.'}`,
     ]),
-    'comparisons of names': error((d: { comparisons: number }) => [
-      `The name constraints of the path would need more than ${String(d.comparisons)} comparisons.`,
+    extensions: error((d: { bytes: number; limit: number; largest: number }, who) => [
+      `The extensions of all certificates have ${String(d.bytes)} bytes, more than ${String(d.limit)}; ${who} has the most, ${String(d.largest)}.`,
+      'Pass only the certificates of one chain: the leaf, its intermediates, and the CAs to trust. If you need them all, reissue the largest with fewer names.',
+    ]),
+    'comparisons of names': error((d: { limit: number }, who) => [
+      `The names below ${who} and its name constraints would need more work than the limit of ${String(d.limit)}, which all certificates and paths share.`,
       'Reissue the certificates of the path with fewer names or constraints.',
     ]),
     intermediates: error((d: { allowed: number; found: number }, _who, { isEtcd }) => [

@@ -14,7 +14,7 @@ export function checkIssuerConstraints(place: PathCertificate, findings: Finding
     findings.add(place, 'constraints/not-a-ca', { reason, issued: '' })
   }
   checkConstrainedKinds(place, findings)
-  const dotted = constraintsOf(place.certificate).filter(({ kind, value }) => kind === 'dns' && value.startsWith('.'))
+  const dotted = constraintsOf(place.certificate).filter((each) => each.kind === 'dns' && each.value.startsWith('.'))
   if (dotted.length > 0) {
     const constraints = dotted.slice(0, MAX_CONSTRAINTS).map(({ value }) => value)
     findings.add(place, 'name-constraints/malformed', { kind: 'leading dot', constraints })

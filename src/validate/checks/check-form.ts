@@ -100,10 +100,11 @@ function checkForGo(place: PathCertificate, findings: FindingCollector): void {
 
 function checkUris(place: PathCertificate, findings: FindingCollector): void {
   let reported = 0
-  for (const { kind, value: name } of place.certificate.subjectAltNames) {
-    const reason = kind === 'uri' ? uriProblem(name) : null
+  for (const name of place.certificate.subjectAltNames) {
+    // The text of other names is not needed, and is made on first use.
+    const reason = name.kind === 'uri' ? uriProblem(name.value) : null
     if (reason === null) continue
-    findings.add(place, 'san/name-unusable', { kind: 'URI', name, reason })
+    findings.add(place, 'san/name-unusable', { kind: 'URI', name: name.value, reason })
     if (++reported === MAX_URIS) return
   }
 }

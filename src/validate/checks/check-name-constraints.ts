@@ -4,6 +4,7 @@ import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import type { GeneralName, NameConstraints } from '../../x509/general-name.js'
 import { FindingCollector, MAX_SHOWN, type PathCertificate } from '../context.js'
+import { MAX_WORK, type WorkBudget } from '../work.js'
 import { GO_KINDS } from './check-form.js'
 import {
   type Comparable,
@@ -16,19 +17,17 @@ import {
   subtreeOf,
 } from './name-constraint-match.js'
 
-/** The limit of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
-export const MAX_COMPARISONS = 250_000
-const COMPARISONS_PER_CONSTRAINT = 100
-/** The cost of parsing and case folding a directory name, for each byte. */
-const COMPARISONS_PER_BYTE = 2
-/** Ends the check of one certificate: it can have 50,000 names. */
+/** The work of preparing a constraint, in the bytes of {@link WorkBudget}. A comparison counts as one byte. */
+const WORK_PER_CONSTRAINT = 40
+/** The work of preparing a name for the constraints of one CA. */
+const WORK_PER_NAME = 10
+/** The work of parsing and case folding a directory name, for each byte. */
+const WORK_PER_BYTE = 2
+/** Ends the check of one certificate: it can have 5,000 names. */
 const MAX_FINDINGS = 20
 
-/** The remaining comparisons of one validation, and the parsed constraints, for all its paths. */
-export interface ComparisonBudget {
-  remaining: number
-  readonly known: Map<Certificate, Constraints>
-}
+/** The constraints that were prepared for an earlier path, for all paths of one validation. */
+export type PreparedConstraints = Map<Certificate, Constraints>
 
 /** The constraints of one CA: its subtrees by kind, or its first malformed constraint. */
 type Constraints =
@@ -40,14 +39,14 @@ type Sides = Record<keyof NameConstraints, Subtree[]>
 /** @param budget If it is used up, the check ends with an error. */
 export function checkNameConstraints(
   path: readonly PathCertificate[],
-  budget: ComparisonBudget,
+  { known, budget }: { readonly known: PreparedConstraints; readonly budget: WorkBudget },
   findings: FindingCollector,
 ): void {
   const names = new Map<PathCertificate, readonly GeneralName[]>()
   for (const authority of path.slice(1)) {
     if (authority.certificate.extensions.nameConstraints === null) continue
-    const constraints = budget.known.get(authority.certificate) ?? readConstraints(authority.certificate, budget)
-    budget.known.set(authority.certificate, constraints)
+    const constraints = known.get(authority.certificate) ?? readConstraints(authority.certificate, budget)
+    known.set(authority.certificate, constraints)
     if ('malformed' in constraints) {
       const { value: constraint, kind: nameKind } = constraints.malformed
       const details = { constraint, nameKind, reason: constraints.reason }
@@ -57,8 +56,8 @@ export function checkNameConstraints(
     for (const subject of path.slice(0, authority.index)) {
       const constrained = names.get(subject) ?? constrainedNames(subject)
       names.set(subject, constrained)
-      if (!takeComparisons(constrained, constraints, budget)) {
-        findings.add(authority, 'chain/limit-exceeded', { kind: 'comparisons of names', comparisons: MAX_COMPARISONS })
+      if (!takeComparisons(subject, constrained, constraints, budget)) {
+        findings.add(authority, 'chain/limit-exceeded', { kind: 'comparisons of names', limit: MAX_WORK })
         return
       }
       // RFC 5280 section 6.1.3 (b): constraints do not apply to self-issued certificates, except for the leaf.
@@ -69,16 +68,17 @@ export function checkNameConstraints(
   }
 }
 
-function readConstraints({ extensions, subject }: Certificate, budget: ComparisonBudget): Constraints {
+function readConstraints({ extensions, subject }: Certificate, budget: WorkBudget): Constraints {
   const kinds = new Map<string, Sides>()
   for (const side of ['permitted', 'excluded'] as const) {
     for (const constraint of extensions.nameConstraints?.[side] ?? []) {
       const { kind } = constraint
-      const reason = constraintProblem(constraint)
-      if (reason !== null) return { malformed: constraint, reason }
-      budget.remaining -= COMPARISONS_PER_CONSTRAINT
       const sides = kinds.get(kind) ?? { permitted: [], excluded: [] }
-      if (takeReading(constraint, budget)) sides[side].push(subtreeOf(constraint))
+      if (budget.take(WORK_PER_CONSTRAINT + readingOf(constraint))) {
+        const reason = constraintProblem(constraint)
+        if (reason !== null) return { malformed: constraint, reason }
+        sides[side].push(subtreeOf(constraint))
+      }
       kinds.set(kind, sides)
     }
   }
@@ -86,21 +86,25 @@ function readConstraints({ extensions, subject }: Certificate, budget: Compariso
 }
 
 /** Counts all comparisons before the first one; false if they exceed the budget. */
-function takeComparisons(names: readonly GeneralName[], { kinds }: ReadConstraints, budget: ComparisonBudget): boolean {
-  for (const name of names) {
-    const sides = kinds.get(name.kind)
-    if (sides === undefined) continue
-    budget.remaining -= sides.permitted.length + sides.excluded.length
-    takeReading(name, budget)
+function takeComparisons(
+  { index, certificate: { subject } }: PathCertificate,
+  names: readonly GeneralName[],
+  { kinds }: ReadConstraints,
+  budget: WorkBudget,
+): boolean {
+  const subtreesOf = (kind: string): number => {
+    const { permitted = [], excluded = [] } = kinds.get(kind) ?? {}
+    return permitted.length + excluded.length
   }
-  return budget.remaining >= 0
+  // `checkCommonNames` compares those of a leaf.
+  let work = index === 0 ? valuesOf(subject, COMMON_NAME).length * subtreesOf('dns') : 0
+  for (const name of names) work += WORK_PER_NAME + subtreesOf(name.kind) + (kinds.has(name.kind) ? readingOf(name) : 0)
+  return budget.take(work)
 }
 
-/** Counts the cost of parsing a directory name; false if it exceeds the budget. */
-function takeReading({ kind, bytes }: GeneralName, budget: ComparisonBudget): boolean {
-  if (kind !== 'dirName') return true
-  budget.remaining -= bytes.length * COMPARISONS_PER_BYTE
-  return budget.remaining >= 0
+/** The work of parsing a directory name. */
+function readingOf({ kind, bytes }: GeneralName): number {
+  return kind === 'dirName' ? bytes.length * WORK_PER_BYTE : 0
 }
 
 function checkSubject(

@@ -11,6 +11,7 @@ import {
   type Rules,
   rulesOf,
 } from '../context.js'
+import { takeExtensions, WorkBudget } from '../work.js'
 import { constraintsOf } from './check-constraints.js'
 import { checkEncoding } from './check-form.js'
 import { MAX_RSA_BITS } from './check-key.js'
@@ -21,19 +22,21 @@ const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', '
 /** Certificates of one list whose EC points are checked, the most expensive check. */
 const MAX_POINTS = 50
 
-/** @param given `anchors` must be empty if etcd does not read them. */
-export function checkUnused(
-  { anchors, intermediates }: Readonly<Record<'anchors' | 'intermediates', readonly Certificate[]>>,
-  path: readonly PathCertificate[],
-  findings: FindingCollector,
-): void {
-  const { usage } = findings.rules
-  const places: PathCertificate[] = [
+type Given = Readonly<Record<'anchors' | 'intermediates', readonly Certificate[]>>
+
+/** Certificates by their positions in the input. */
+export function givenPlaces({ anchors, intermediates }: Given): PathCertificate[] {
+  return [
     ...anchors.map((certificate, index) => ({ certificate, role: 'anchor' as const, index })),
     ...intermediates.map((certificate, index) => ({ certificate, role: 'intermediate' as const, index })),
   ]
+}
+
+/** @param given `anchors` must be empty if etcd does not read them. */
+export function checkUnused(given: Given, path: readonly PathCertificate[], findings: FindingCollector): void {
+  const { usage } = findings.rules
   let shown = 0
-  for (const place of places) {
+  for (const place of givenPlaces(given)) {
     if (path.some(({ certificate }) => certificate.equals(place.certificate))) continue
     const reason = whyUnread(place, findings.rules)
     if (reason === null) continue
@@ -46,7 +49,8 @@ export function checkUnused(
 /** Findings about trust anchors with which etcd fails to start. */
 export function unreadableAnchors(anchors: readonly Certificate[], usage: 'client' | 'peer'): readonly Finding[] {
   const findings = new FindingCollector(rulesOf(resolveContext({ usage })))
-  checkUnused({ anchors, intermediates: [] }, [], findings)
+  const given = { anchors, intermediates: [] }
+  if (takeExtensions(givenPlaces(given), new WorkBudget(), findings)) checkUnused(given, [], findings)
   return findings.toFindings()
 }
 

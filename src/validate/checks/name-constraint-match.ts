@@ -176,9 +176,11 @@ function uriHost(text: string): string | null {
 }
 
 /** Whether Go parses a subject alternative name, as it does if any name constraint applies (crypto/x509 isValid). */
-export function isReadByGo({ kind, value }: GeneralName): boolean {
+export function isReadByGo(name: GeneralName): boolean {
+  const { kind } = name
+  if (kind !== 'dns' && kind !== 'email') return true
+  const { value } = name
   if (kind === 'dns') return hasReadableLabels(value)
-  if (kind !== 'email') return true
   // Go reads a backslash as an escape outside of quotes, too (parseRFC2821Mailbox).
   const [, local = '', host = ''] =
     /^("(?:[^"\\\0\n\r]|\\[^\0\n\r])*"|(?:\\.|[!#-'*+\-./0-9=?A-Z^-~])+)@(.*)$/s.exec(value) ?? []
@@ -188,14 +190,15 @@ export function isReadByGo({ kind, value }: GeneralName): boolean {
 
 /** Whether Go parses a constraint; otherwise it refuses the certificate (crypto/x509 parseNameConstraintsExtension). */
 export function isConstraintReadByGo(constraint: GeneralName): boolean {
-  const { kind, value } = constraint
+  const { kind } = constraint
   if (kind === 'ip') return constraintProblem(constraint) === null
+  if (kind !== 'dns' && kind !== 'email' && kind !== 'uri') return true
+  const { value } = constraint
   if (kind === 'email' && value.includes('@')) return isReadByGo(constraint)
   if (kind === 'uri' && parseIp(value) !== null) return false
-  const isHost = kind === 'dns' || kind === 'email' || kind === 'uri'
-  return !isHost || hasReadableLabels(value.startsWith('.') ? value.slice(1) : value)
+  return hasReadableLabels(value.startsWith('.') ? value.slice(1) : value)
 }
 
 function hasReadableLabels(name: string): boolean {
-  return name === '' || name.split('.').every((label) => /^[!-~]+$/.test(label))
+  return name === '' || (/^[!-~]+$/.test(name) && !/^\.|\.\.|\.$/.test(name))
 }

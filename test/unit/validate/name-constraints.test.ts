@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import { checkNameConstraints } from '../../../src/validate/checks/check-name-constraints.js'
 import { FindingCollector, resolveContext, rulesOf } from '../../../src/validate/context.js'
+import { unreadableAnchors } from '../../../src/validate/checks/check-unused.js'
 import { Certificate } from '../../../src/validate/index.js'
+import { MAX_WORK, WorkBudget } from '../../../src/validate/work.js'
 import { placesOf } from '../../../src/validate/check-path.js'
 import { nullValue } from '../../support/der-writer.js'
 import { HOST } from '../../support/minted-chain.js'
@@ -20,6 +22,7 @@ import {
   TAG,
   uri,
   type GeneralName,
+  type Minted,
 } from '../../support/mint.js'
 import { given, leafOf, reportOn, table, tableOf, textsOf, type Parts, type Row, type Ca, type Leaf } from './rows.js'
 
@@ -172,23 +175,38 @@ tableOf('Go, next to a constraint of any kind', 'name-constraints/name-unreadabl
 ])
 
 describe('the budget', () => {
-  /** What is left of so many comparisons. */
+  /** What is left of so many bytes of work. */
   function check(remaining: number, subtrees: Subtrees, names: readonly GeneralName[]): [string[], number] {
     const root = mintCa({ subject: 'Root', ...constrain(subtrees) })
     const path = [mintLeaf({ subject: 'L', issuer: root, names }), root].map(({ der }) => Certificate.parse(der))
-    const budget = { remaining, known: new Map() }
+    const budget = new WorkBudget(remaining)
     const notes = new FindingCollector(rulesOf(resolveContext({ usage: 'server' })))
-    checkNameConstraints(placesOf({ certificates: path, anchored: true }), budget, notes)
+    checkNameConstraints(placesOf({ certificates: path, anchored: true }), { budget, known: new Map() }, notes)
     return [textsOf(notes.toFindings(), true), budget.remaining]
   }
   const names = [a, b, uri('spiffe://x')]
   const subtrees = { permitted: [dns('test')], excluded: [c, dns('d.test'), uri('y')] }
-  const EXCEEDED = 'limit-exceeded@1 (comparisons of names, 250000)'
+  const EXCEEDED = 'limit-exceeded@1 (comparisons of names, 262144)'
 
-  it('counts each name with each subtree of its kind, and 100 for each subtree, before anything is compared', () => {
-    expect(check(407, subtrees, names)).toEqual([[], 0])
-    expect(check(406, subtrees, names)[0]).toEqual([EXCEEDED])
-    expect(check(100, { excluded: [a] }, [a])[0]).toEqual([EXCEEDED])
+  // The subject is a name, too. Its common name counts as a DNS name, because OpenSSL reads it as one.
+  it('counts 40 for each subtree, 10 for each name, and each pair of one kind, before anything is compared', () => {
+    const needed = 4 * 40 + 4 * 10 + 2 * 3 + 1 + 3
+    expect(check(needed, subtrees, names)).toEqual([[], 0])
+    expect(check(needed - 1, subtrees, names)[0]).toEqual([EXCEEDED])
+    expect(check(40, { excluded: [a] }, [a])[0]).toEqual([EXCEEDED])
+  })
+
+  it('counts the common names that OpenSSL reads as DNS names', () => {
+    const left = (commonNames: number): number => {
+      const root = mintCa({ subject: 'Root', ...constrain({ excluded: [a, b, c] }) })
+      const subject = Array.from({ length: commonNames }, () => ['CN', 'x'] as const)
+      const path = [mintLeaf({ subject, issuer: root }), root].map(({ der }) => Certificate.parse(der))
+      const budget = new WorkBudget(1000)
+      const notes = new FindingCollector(rulesOf(resolveContext({ usage: 'server' })))
+      checkNameConstraints(placesOf({ certificates: path, anchored: true }), { budget, known: new Map() }, notes)
+      return budget.remaining
+    }
+    expect(left(1) - left(5)).toBe(4 * 3)
   })
 
   it('counts two for each byte of a directory name', () => {
@@ -198,14 +216,48 @@ describe('the budget', () => {
     expect(left('y', 'x') - left('y', 'xxxxxxxxxxx')).toBe(20)
   })
 
-  it('is 250,000 comparisons for all paths', () => {
-    const many = (count: number): GeneralName[] => Array.from({ length: count }, (_, i) => dns(`z${String(i)}.test`))
-    const exceeds = (count: number): boolean => {
-      const root = constrain({ permitted: [dns(HOST), ...many(499)] })
-      const { findings } = reportOn(given({ root, leaf: { names: [dns(HOST), ...many(count)] } }))
-      return textsOf(findings).includes('limit-exceeded@2')
+  it('is 256 KiB for the extensions of all certificates and the comparisons on all paths', () => {
+    const extensionBytes = (...all: readonly { der: Buffer }[]): number =>
+      all.flatMap(({ der }) => Certificate.parse(der).extensionList).reduce((sum, { value }) => sum + value.length, 0)
+    const many = (count: number): GeneralName[] =>
+      Array.from({ length: count }, (_, i) => dns(`z${String(100 + i)}.test`))
+    const root = mintCa({ subject: 'Root', ...constrain({ permitted: many(500) }) })
+    /** What is left of the budget, by the sizes of the certificates; and whether it is exceeded. */
+    const outcome = (count: number): [left: number, exceeded: boolean] => {
+      const leaf = mintLeaf({ subject: 'L', issuer: root, names: many(count) })
+      const { findings } = reportOn({ leaf, sent: [], trust: [root] })
+      const work = extensionBytes(leaf, root) + 500 * 40 + count * (500 + 10) + 10 + 500
+      return [MAX_WORK - work, textsOf(findings).includes('limit-exceeded@1')]
     }
-    expect([exceeds(399), exceeds(400)]).toEqual([false, true])
+    const outcomes = Array.from({ length: 20 }, (_, i) => outcome(440 + i))
+    expect(outcomes.map(([left]) => left < 0)).toEqual(outcomes.map(([, exceeded]) => exceeded))
+    expect(new Set(outcomes.map(([, exceeded]) => exceeded)).size).toBe(2)
+  })
+
+  it('reads nothing of certificates whose extensions exceed it, and names the largest', () => {
+    const more = (size: number): Ca => ({ extensions: [subjectAltName([dns('a'.repeat(size))])] })
+    const [small, large] = [100_000, 150_000].map((size) => mintCa({ subject: 'Unused', ...more(size) })) as [
+      Minted,
+      Minted,
+    ]
+    const root = mintCa({ subject: 'Root' })
+    const leaf = leafOf(root, { names: [dns('a'.repeat(20_000))], notAfter: new Date(0) })
+    for (const [sent, trust, place] of [
+      [[small, large], [root], 'intermediate 1'],
+      [[], [small, root, large], 'anchor 2'],
+    ] as const) {
+      const { findings } = reportOn({ leaf, sent: [...sent], trust: [...trust] })
+      const [finding] = findings
+      expect(findings.map(({ code }) => code)).toEqual(['chain/limit-exceeded'])
+      expect(finding?.details).toMatchObject({ kind: 'extensions', limit: MAX_WORK })
+      expect(`${finding?.certificate?.role ?? ''} ${String(finding?.certificate?.index)}`).toBe(place)
+    }
+    expect(reportOn({ leaf: leafOf(root), sent: [large, small], trust: [root] }).ok).toBe(true)
+    const [refused] = unreadableAnchors(
+      [small, large, leaf].map(({ der }) => Certificate.parse(der)),
+      'client',
+    )
+    expect(refused?.code).toBe('chain/limit-exceeded')
   })
 
   it('ends at the first CA that exceeds it', () => {
