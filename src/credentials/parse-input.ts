@@ -3,7 +3,7 @@ import type { UnexpectedContent } from '../report/catalogue/input.js'
 import type { MaterialRole, Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
-import { Crl, MAX_CRL_FILE_BYTES } from '../x509/crl/crl.js'
+import { Crl, type CrlForm, formOfPem, MAX_CRL_FILE_BYTES } from '../x509/crl/crl.js'
 import { DerError } from '../x509/der.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import { readPrivateKey } from '../x509/keys/read-key.js'
@@ -32,6 +32,8 @@ export interface Input {
 
 export interface OpenedInput extends Input {
   readonly blocks: readonly PemBlock[]
+  /** Of other inputs than CRLs, always `pem`. */
+  readonly form: CrlForm
 }
 
 /** Longest input in bytes. Only CRLs are long. */
@@ -42,11 +44,12 @@ export function sizeLimit(role: MaterialRole): number {
 /** Finds the PEM blocks, and adds findings for faults. An input that is not PEM has no blocks. */
 export function openInput(input: Input): OpenedInput {
   const { bytes, role, place } = input
-  if (bytes === null) return { ...input, blocks: [] }
+  if (bytes === null) return { ...input, blocks: [], form: 'pem' }
   const limit = sizeLimit(role)
-  const opened = (blocks: readonly PemBlock[], found: readonly Finding[]): OpenedInput => ({
+  const opened = (blocks: readonly PemBlock[], found: readonly Finding[], form: CrlForm = 'pem'): OpenedInput => ({
     ...input,
     blocks,
+    form,
     findings: [...input.findings, ...found],
   })
   const unexpectedContent = (content: Pick<UnexpectedContent, 'holds' | 'form' | 'line'>): Finding =>
@@ -59,7 +62,7 @@ export function openInput(input: Input): OpenedInput {
     // DER is accepted too, because etcd 3.6 reads CRLs in DER only.
     const isCrl = content.holds === 'CRL' && content.form === 'DER' && role === 'crl'
     return isCrl
-      ? opened([{ label: 'X509 CRL', line: 1, headers: [], bytes }], [])
+      ? opened([{ label: 'X509 CRL', line: 1, headers: [], bytes }], [], 'der')
       : opened([], [unexpectedContent(content)])
   }
   const { blocks, problems, layout } = content.scan
@@ -77,7 +80,8 @@ export function openInput(input: Input): OpenedInput {
     if (problem.kind === 'too-many-blocks') return [tooMuch('blocks', problem.limit, null)]
     return [damageFinding(problem, place)]
   })
-  return opened(blocks, [...found, ...layoutFindings(layout, place)])
+  const form = role === 'crl' ? formOfPem(bytes, content.scan) : 'pem'
+  return opened(blocks, [...found, ...layoutFindings(layout, place, form)], form)
 }
 
 /** The finding for an input without the expected block. It names the first block. */
@@ -205,8 +209,7 @@ export function readCrls(input: OpenedInput): CrlsReading {
   for (const { line, bytes } of lists) {
     const where = `${origin}, line ${String(line)}`
     try {
-      // For DER, openInput returns the whole input as one block.
-      crls.push(Crl.parse(bytes, lists.length === 1 ? origin : where, bytes === input.bytes ? 'der' : 'pem'))
+      crls.push(Crl.parse(bytes, lists.length === 1 ? origin : where, input.form))
     } catch (error) {
       if (!(error instanceof DerError)) throw error
       findings.push(finding('revocation/crl-malformed', { origin: where, reason: error.message }))

@@ -6,7 +6,7 @@ import type { UnexpectedContent } from '../report/catalogue/input.js'
 import type { Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate } from '../x509/certificate.js'
-import { Crl, type CrlForm, MAX_CRL_FILE_BYTES } from '../x509/crl/crl.js'
+import { Crl, type CrlForm, formOfPem, MAX_CRL_FILE_BYTES } from '../x509/crl/crl.js'
 import { derKind } from '../x509/pem/der-kind.js'
 import { DerError } from '../x509/der.js'
 import { lenientNames } from '../x509/lenient-names.js'
@@ -183,16 +183,16 @@ class InputReader<T> {
     const bytes =
       typeof value === 'string' ? Buffer.from(value) : Buffer.from(value.buffer, value.byteOffset, value.length)
     const content = scan.blocks.length > 0 ? { scan } : recognize(bytes, () => scan)
-    if ('scan' in content) this.#readText(scan, option)
+    if ('scan' in content) this.#readText(scan, option, this.#kind.wanted === 'CRL' ? formOfPem(value, scan) : 'pem')
     else this.#unexpected(option, content)
   }
 
-  #readText({ blocks, problems, layout }: PemScan, option: string): void {
+  #readText({ blocks, problems, layout }: PemScan, option: string, form: CrlForm): void {
     const own = blocks.filter(({ label }) => this.#kind.labels.includes(label))
     if (problems.some(({ kind }) => kind === 'too-many-blocks')) this.#stopAtCount()
     for (const [i, { bytes, line }] of own.entries()) {
       if (!this.#log.isComplete) return
-      this.#parse(bytes, option, 'pem', own.length > 1 ? { number: i + 1, line } : null)
+      this.#parse(bytes, option, form, own.length > 1 ? { number: i + 1, line } : null)
     }
     if (!this.#log.isComplete) return
     for (const problem of problems) {
@@ -206,7 +206,7 @@ class InputReader<T> {
       const content = { holds: holdsOfLabel(first.label), form: 'PEM', line: first.line } as const
       this.#unexpected(option, content, labelsOf(blocks))
     }
-    for (const each of layoutFindings(layout, placeOf(option))) {
+    for (const each of layoutFindings(layout, placeOf(option), form)) {
       // The same layout in several inputs of one option is reported once.
       const key = 'layout' in each.details ? each.details.layout : each.code
       if (!this.#input.layouts.has(key)) this.#log.findings.push(each)

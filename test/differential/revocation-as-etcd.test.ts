@@ -9,7 +9,7 @@ import { runGo } from '../support/go-program.js'
 import { inputOf } from '../support/minted-chain.js'
 import { chainOf } from '../support/chain-with-lists.js'
 import { isSaid } from '../support/refusal-words.js'
-import { mintCa, mintCrl } from '../support/mint.js'
+import { mintCa, mintCrl, mintLeaf } from '../support/mint.js'
 import { LIST_SCENARIOS } from '../support/lists/index.js'
 
 /** A file for `--client-crl-file`, and the serial numbers that a client's certificates have. */
@@ -95,12 +95,22 @@ it('etcd refuses every certificate of which a finding reports that a CRL lists i
 
 it('what etcd reads depends on the form of the file', () => {
   const ca = mintCa({ subject: 'CA' })
+  const leaf = mintLeaf({ subject: 'client', issuer: ca, serial: 7n, usages: ['clientAuth'] })
   const { der, pem } = mintCrl({ issuer: ca })
   const [revoked, other] = [mintCrl({ issuer: ca, revoked: [{ serial: 7 }] }).pem, pem]
   const forms: readonly (readonly [file: string | Buffer, v35: string, v36: string])[] = [
     [der, '', ''],
     [pem, '', 'x509: malformed crl'],
     [`Certificate Revocation List (CRL):\n${pem}`, 'asn1: structure error', 'x509: malformed crl'],
+    [`\n${pem}`, 'asn1: structure error', 'x509: malformed crl'],
+    [` ${pem}`, 'asn1: structure error', 'x509: malformed crl'],
+    [`\ufeff${pem}`, 'asn1: ', 'x509: malformed crl'],
+    [ca.pem + pem, 'asn1: structure error', 'x509: malformed crl'],
+    [pem.replaceAll('\n', '\r'), 'asn1: structure error', 'x509: malformed crl'],
+    [pem.replaceAll('\n', '\r\n'), '', 'x509: malformed crl'],
+    [`${pem}text`, '', 'x509: malformed crl'],
+    [pem.replace('\n', '\nName: value\n\n'), '', 'x509: malformed crl'],
+    [pem.replace('\n', '\n\n'), '', 'x509: malformed crl'],
     [other + revoked, '', 'x509: malformed crl'],
     [revoked + other, 'transport: certificate serial 07 revoked', 'x509: malformed crl'],
     [Buffer.concat([der, Buffer.from('\n')]), 'x509: trailing data after CRL', ''],
@@ -116,4 +126,9 @@ it('what etcd reads depends on the form of the file', () => {
     start(answers[i]?.v36 ?? '', v36),
   ])
   expect(seen).toEqual(forms)
+  // What only 3.6 refuses is a warning.
+  const passes = (file: string | Buffer): boolean =>
+    validateChain({ leaf: leaf.der, trustAnchors: ca.der, crls: [file] }, { usage: 'client' }).ok
+  expect(forms.filter(([file, v35]) => v35 !== '' && passes(file))).toEqual([])
+  expect(forms.filter(([file]) => passes(file)).length).toBeGreaterThan(5)
 })

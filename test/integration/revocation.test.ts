@@ -162,8 +162,9 @@ describe('etcd refuses, and we say so', () => {
 
 describe('etcd and files', () => {
   it('etcd refuses every client with a CRL in PEM below other text, as openssl -text writes it', async () => {
-    await give(`Certificate Revocation List (CRL):\n${list().pem}`)
-    expect(await refusedWith(client)).toMatch(/asn1: structure error/)
+    const file = `Certificate Revocation List (CRL):\n${list().pem}`
+    expect(await expectRefused(direct, client, file, 'revocation/crl-form')).toMatch(/asn1: structure error/)
+    expect(validate(direct, file).ok).toBe(false)
   })
 
   it('etcd reads the CRL for new connections only', async () => {

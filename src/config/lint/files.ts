@@ -17,7 +17,7 @@ import { rows as chainRows } from '../../validate/finding.js'
 import { unfoldRepeats } from '../../validate/fold-repeats.js'
 import { validateChain, validateCredentials } from '../../validate/validate.js'
 import type { Certificate } from '../../x509/certificate.js'
-import type { Crl } from '../../x509/crl/crl.js'
+import { type Crl, PEM_CRL } from '../../x509/crl/crl.js'
 import { DerError, DerReader, Tag } from '../../x509/der.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import { readHost } from '../../x509/names.js'
@@ -249,8 +249,8 @@ class FilesReader {
       const isOther = input.bytes !== null && !bytes.includes(PEM_CRL)
       return refuse(isOther ? 'something else' : 'damaged', wrong ?? 'It does not contain a CRL.')
     }
-    if (!isDerOnly && isPem && !bytes.toString('latin1').startsWith(PEM_CRL)) {
-      return refuse('damaged', `It does not begin with "${PEM_CRL}", and etcd passes over no text before that.`)
+    if (!isDerOnly && first.form === 'text') {
+      return refuse('damaged', `It does not begin with "${PEM_CRL}", or its lines do not end with line feeds.`)
     }
     if (!isDerOnly && isPem && crls.length > 1)
       this.#add([finding('config/crl-unreadable', { ...place, kind: 'several', path, count: crls.length })])
@@ -388,8 +388,6 @@ function validateWithoutAnchors([leaf, ...intermediates]: readonly Certificate[]
 }
 
 const DER_SEQUENCE = 0x30
-/** A CRL in PEM must begin with it (Go crypto/x509 ParseCRL). */
-const PEM_CRL = '-----BEGIN X509 CRL'
 /** Since 3.6 a CRL is read only in DER (listener_tls.go v3.6.14 checkCRL). */
 const DER_ONLY_MINOR = 6
 

@@ -1,5 +1,14 @@
 /** Findings about revocation: revoked certificates, missing and invalid CRLs, and how etcd applies CRLs. */
-import { error, info, type OpensslDetails, severityIfOnlyOpensslRefuses, row, warning } from '../row.js'
+import {
+  error,
+  info,
+  type OpensslDetails,
+  severityIfOnlyGoRefuses,
+  severityIfOnlyOpensslRefuses,
+  row,
+  type UsageDetails,
+  warning,
+} from '../row.js'
 import { listed, lowerFirst, quoted } from '../words.js'
 
 /** OpenSSL and Node report an unusable CRL as missing: they select a CRL before they verify it. */
@@ -102,6 +111,10 @@ export const revocation = {
       `${listed(d.origins)} ${d.origins.length === 1 ? 'holds its CRL' : 'hold their CRLs'} as PEM; etcd 3.6 and later would refuse every client.`,
       'Give etcd DER, which every version reads: "openssl crl -in crl.pem -outform der -out crl.der".',
     ]).refusedAs({ etcd: 'x509: malformed crl' }),
+    text: row(severityIfOnlyGoRefuses, (d: { origins: string[] } & UsageDetails) => [
+      `etcd does not read the PEM of ${listed(d.origins)} and refuses every client with it: etcd skips no text before "-----BEGIN X509 CRL", as "openssl crl -text" writes it, and requires line feeds.`,
+      'Give etcd DER, which every version reads: "openssl crl -in crl.pem -outform der -out crl.der".',
+    ]).refusedAs({ etcd: ['asn1: structure error: …', 'x509: malformed crl'] }),
     several: warning((d: CrlDetails & { count: number }) => [
       `${d.origin} holds ${String(d.count)} CRLs, of which etcd reads only the first.`,
       'Give etcd one full CRL: it reads one file with one CRL.',

@@ -4,7 +4,7 @@
  */
 import type { FindingDetails } from '../../report/finding.js'
 import type { Certificate } from '../../x509/certificate.js'
-import type { Crl } from '../../x509/crl/crl.js'
+import type { Crl, CrlForm } from '../../x509/crl/crl.js'
 import { REVOCATION_REASONS, type RevocationReason } from '../../x509/crl/distribution-point.js'
 import { bytesEqual } from '../../x509/der.js'
 import { type FindingCollector, MAX_SHOWN, type PathCertificate, type Rules } from '../context.js'
@@ -202,8 +202,15 @@ class RevocationCheck {
    * certificate with a listed one (etcd client/pkg/transport/listener_tls.go, checkCRL).
    */
   #warnOfEtcd(): void {
-    const asPem = this.#crls.filter(({ form }) => form === 'pem').map(({ origin }) => origin)
-    if (asPem.length > 0) this.#findings.add(null, 'revocation/crl-form', { kind: 'PEM', origins: [...new Set(asPem)] })
+    const originsOf = (form: CrlForm): string[] => [
+      ...new Set(this.#crls.filter((crl) => crl.form === form).map(({ origin }) => origin)),
+    ]
+    const [asPem, asText] = [originsOf('pem'), originsOf('text')]
+    if (asPem.length > 0) this.#findings.add(null, 'revocation/crl-form', { kind: 'PEM', origins: asPem })
+    if (asText.length > 0) {
+      const details = { kind: 'text', origins: asText, usage: this.#findings.rules.usage } as const
+      this.#findings.add(null, 'revocation/crl-form', details)
+    }
     for (const place of this.#path) {
       const { serial, serialNumber } = place.certificate
       const listing = this.#crls.filter((crl) => crl.entries.entriesOf(serial).length > 0)

@@ -8,14 +8,27 @@ import { type CrlExtensions, type CrlScope, decodeCrlExtensions } from './crl-ex
 import { contextTag, DerError, type DerElement, type DerReader, Tag } from '../der.js'
 import { DistinguishedName } from '../distinguished-name.js'
 import { ExtensionId, type RawExtension, readExtensionList } from '../extensions.js'
+import type { PemScan } from '../pem/pem.js'
 import { isSignedWith, pemBlock, readSigned, type SignedFields } from '../signed.js'
 import { readTime } from '../time.js'
 
 /** Largest CRL file in bytes: the largest CRL in PEM. */
 export const MAX_CRL_FILE_BYTES = Math.ceil(MAX_CRL_BYTES * 1.4)
 
-/** The encoding of the file. etcd 3.6 and later read CRL files in DER only. */
-export type CrlForm = 'pem' | 'der'
+/**
+ * The encoding of the file. etcd 3.6 and later read CRL files in DER only. `text`: PEM in a file that etcd 3.5 does not read as PEM
+ * either.
+ */
+export type CrlForm = 'pem' | 'text' | 'der'
+
+/** The start of every CRL in PEM that Go reads (crypto/x509 ParseCRL). It skips no text. */
+export const PEM_CRL = '-----BEGIN X509 CRL'
+
+/** Whether etcd 3.5 reads the file as PEM, by its start and its line ends (encoding/pem Decode). */
+export function formOfPem(input: string | Uint8Array, { layout }: PemScan): CrlForm {
+  const start = typeof input === 'string' ? input : Buffer.from(input.subarray(0, PEM_CRL.length)).toString('latin1')
+  return start.startsWith(PEM_CRL) && layout.every((each) => each.layout !== 'CR line ends') ? 'pem' : 'text'
+}
 
 interface Parts extends SignedFields {
   version: 1 | 2

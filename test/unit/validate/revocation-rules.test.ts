@@ -511,6 +511,35 @@ describe('a finding about CRLs', () => {
     expect(listed.refusals).toEqual([{ by: 'etcd', words: 'transport: certificate serial … revoked' }])
   })
 
+  it.each<[what: string, change: (pem: string) => string]>([
+    ['text before it, as "openssl crl -text" writes', (pem) => `Certificate Revocation List (CRL):\n${pem}`],
+    ['a byte order mark', (pem) => `\ufeff${pem}`],
+    ['a blank line before it', (pem) => `\n${pem}`],
+    ['a certificate before it', (pem) => root.pem + pem],
+    ['carriage returns alone', (pem) => pem.replaceAll('\n', '\r')],
+  ])('refuses a CRL in PEM with %s for clients, because etcd does, and warns for servers', async (_, change) => {
+    const crls = [ofRoot, ofIntermediate].map(({ pem }) => change(pem))
+    for (const usage of ['client', 'peer', 'server'] as const) {
+      const { findings } = validateChain({ ...inDer, crls }, { usage })
+      const finding = findingOf(findings, 'revocation/crl-form')
+      expect(finding).toMatchObject({ severity: usage === 'server' ? 'warning' : 'error', details: { kind: 'text' } })
+      expect(finding.message).toContain('crls[0]')
+      expect(finding.remedy).toContain('-outform der')
+      expect(findings.map(({ message }) => message).filter((each) => each.includes('every reader accepts'))).toEqual([])
+    }
+    const pem = { ca: root.pem, cert: chainPem(leaf, intermediate), key: leaf.keyPem }
+    const source = fromPem({ ...pem, crl: change(ofIntermediate.pem) })
+    expect((await source.load()).crls.map(({ form }) => form)).toEqual(['text'])
+    expect(textsOf((await inspectCredentials(source, { usage: 'client' })).findings)).toContain('crl-form')
+  })
+
+  it('accepts text after a CRL in PEM, as etcd does', () => {
+    const crls = [ofRoot, ofIntermediate].map(({ pem }) => `${pem}text\n`)
+    const codes = validateChain({ ...inDer, crls }, { usage: 'client' }).findings.map(({ code }) => code)
+    expect(codes).toEqual(expect.arrayContaining(['revocation/crl-form', 'pem/layout-unusual']))
+    expect(validateChain({ ...inDer, crls }, { usage: 'client' }).ok).toBe(true)
+  })
+
   it('says that PEM is not read by etcd, once for all, and only the first of a file', async () => {
     const form = (crls: (string | Uint8Array)[]): string[] => textsOf(validateChain({ ...inDer, crls }, any).findings)
     expect(form([ofRoot.der, ofIntermediate.der])).toEqual([])

@@ -23,7 +23,10 @@ it.each([
     'has a character in its host that does not belong there',
     ['http://a b', 'http://a|b', 'http://^a', 'http://a`', 'http://ü'],
   ],
-  ['has an empty label in its host', ['http://a..b', 'http://a.b.', 'http://.a', 'http://user@.a', '//a..b/c', 'a://b..c//d']],
+  [
+    'has an empty label in its host',
+    ['http://a..b', 'http://a.b.', 'http://.a', 'http://user@.a', '//a..b/c', 'a://b..c//d'],
+  ],
 ])('does not read a URI that %s', (reason, texts) => {
   expect(texts.map(uriProblem)).toEqual(texts.map(() => reason))
 })
