@@ -13,6 +13,7 @@ import { ensureEngine } from './lib/engine.mjs'
 import { etcdBinaries, linkBinaries } from './lib/etcd-binaries.mjs'
 import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
+import { nodeBinary } from './lib/node-binaries.mjs'
 import { run } from './lib/process.mjs'
 import { temporaryHome } from './lib/temporary.mjs'
 import { planRun } from './lib/test-run.mjs'
@@ -65,6 +66,10 @@ await lifecycle(
       if (process.env.DOCKER_HOST) env.DOCKER_HOST = process.env.DOCKER_HOST
       // A container costs ten times what the etcd in it costs: only the tests that name it run one.
       env.ETCD_MTLS_TEST_VIA ??= 'binary'
+    }
+    if (plan.long && chosen.includes('differential/chains.test.ts')) {
+      const nodes = await Promise.all(['22', '24'].map((range) => nodeBinary(range, { root, signal })))
+      env.ETCD_MTLS_TEST_NODES ??= nodes.map(({ program }) => program).join(delimiter)
     }
     // A test that is switched off proves nothing, so a whole run refuses `.only` and counts skipped tests as failed.
     const flags = ['--reporter=default', `--reporter=${join(root, '.config', 'lib', 'count-reporter.mjs')}`]

@@ -2,7 +2,7 @@
 import type { Certificate } from '../x509/certificate.js'
 import { bytesEqual, hex } from '../x509/der.js'
 import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from './checks/check-constraints.js'
-import { checkEncoding, checkKeyIdentifiers } from './checks/check-form.js'
+import { checkEncoding, checkKeyIdentifiers, checkPolicies } from './checks/check-form.js'
 import { checkKey, checkSignatureAlgorithm } from './checks/check-key.js'
 import { checkNameConstraints, type PreparedConstraints } from './checks/check-name-constraints.js'
 import { checkNames } from './checks/check-names.js'
@@ -107,6 +107,7 @@ export function checkAboveLeaf(
   }
   checkPathValidity(path, findings)
   checkPathLength(path, findings)
+  checkPolicies(path, findings)
   checkNameConstraints(path, issuers.constraints, findings)
   checkRevocation(path, findings)
 }

@@ -1,10 +1,11 @@
 /** The resolved options of one validation, and the collector of its findings. */
 import { parseDuration } from '../report/duration.js'
-import type { CertificateRef, Finding, FindingCode, FindingDetails, Severity } from '../report/finding.js'
+import type { CertificateRef, Finding, FindingCode, FindingDetails, Refusal, Severity } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid } from '../report/option-error.js'
-import { severityFor } from '../report/row.js'
+import { refusalsOf, severityFor } from '../report/row.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
+import { ExtensionId } from '../x509/extensions.js'
 import { classifyHosts, type Host } from '../x509/names.js'
 import { type ChainCode, finding, isIgnorable, rows } from './finding.js'
 
@@ -135,6 +136,21 @@ export type FindingDraft = {
 
 export function findingOf({ code, details, place }: FindingDraft): Finding {
   return finding(code, details as never, place === null ? null : refOf(place))
+}
+
+/** Whether it is no CA only because its extensions are not read, which another finding reports: programs that read them see one. */
+function isOtherFault({ version, extensions }: Certificate): boolean {
+  return version !== 3 || extensions.problems.some(({ oid }) => oid === ExtensionId.basicConstraints)
+}
+
+/** Whether one of the programs refuses what the finding is about. Null if it is not recorded who does. */
+export function isRefusedBy(
+  { code, details, place }: FindingDraft,
+  programs: readonly Refusal['by'][],
+): boolean | null {
+  if (code === 'constraints/not-a-ca' && place !== null && isOtherFault(place.certificate)) return false
+  const refusals = refusalsOf(rows[code], details)
+  return refusals.length === 0 ? null : refusals.some(({ by }) => programs.includes(by))
 }
 
 /** Collects the findings of the checks, and passes them the rules. */

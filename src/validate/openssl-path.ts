@@ -4,7 +4,9 @@
  * Node's option `allowPartialTrustChain` is set). OpenSSL chooses each issuer without verifying a signature, and tries no other.
  */
 import type { Certificate } from '../x509/certificate.js'
-import { FindingCollector, findingOf, type PathCertificate } from './context.js'
+import { Tag } from '../x509/der.js'
+import { ExtensionId, type ExtensionProblem } from '../x509/extensions.js'
+import { FindingCollector, type FindingDraft, findingOf, isRefusedBy, type PathCertificate } from './context.js'
 import { type IssuerResults, checkAboveLeaf, placesOf } from './check-path.js'
 import { type Budget, keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
 import type { Candidate, IssuerIndex } from './path-walker.js'
@@ -27,10 +29,18 @@ interface OpensslPath {
   readonly isTrusted: boolean
 }
 
-/** A change of the input: without one certificate, or with one moved to the front. */
+/** The path that OpenSSL builds, null if the budget is used up; and why it refuses it, null if it does not. */
+interface BuiltPath {
+  readonly built: OpensslPath | null
+  readonly refusal: string | null
+}
+const NOTHING_BUILT: BuiltPath = { built: null, refusal: null }
+
+/** A change of the input: without one certificate, with one moved to the front, or without those that OpenSSL may not read. */
 interface Change {
   readonly without?: Certificate
   readonly first?: Certificate
+  readonly withoutDoubtful?: boolean
 }
 
 /**
@@ -83,14 +93,23 @@ class OpensslCheck {
     // A server or another member may trust only the root, and needs the intermediate.
     if (this.#findings.rules.usage !== 'server' && anchor?.certificate.isSelfIssued === false)
       this.#reportAnchor(anchor)
-    const built = this.#hasNoChoice() ? null : this.#buildPath()
-    const refusal = built === null ? null : this.#refusalOf(built)
+    const { built, refusal } = this.#hasNoChoice() ? NOTHING_BUILT : this.#tryPath()
     // An incomplete search must never pass.
     if (budget.isExhausted || index.isCutShort)
       this.#findings.add(null, 'chain/limit-exceeded', { kind: 'search', ...budget.limits })
     if (built !== null && refusal !== null) this.#report(built, refusal)
     const isAccepted = built !== null && refusal === null
     checkCrls(isAccepted ? placesOf({ certificates: built.certificates, anchored: true }) : this.#path, this.#findings)
+  }
+
+  /** OpenSSL may read a malformed extension, or skip its certificate: it must accept what it builds in both cases. */
+  #tryPath(): BuiltPath {
+    const tried = [{}, { withoutDoubtful: true }].map((change) => {
+      const built = this.#buildPath(change)
+      return { built, refusal: built === null ? null : this.#refusalOf(built) }
+    })
+    const [first = NOTHING_BUILT, second = NOTHING_BUILT] = tried
+    return first.refusal === null && second.refusal !== null ? second : first
   }
 
   /** Whether the input is exactly the path, its names differ, and OpenSSL treats its root as self-signed. */
@@ -110,11 +129,13 @@ class OpensslCheck {
     for (;;) {
       const top = certificates.at(-1) ?? leaf
       const candidates = this.#candidatesFor(top, change)
+      const isUsable = (each: Certificate): boolean =>
+        mayHaveIssued(each, top) && !isInvalid(each) && !(change.withoutDoubtful === true && isDoubtful(each))
       if (candidates === null || !this.#input.budget.takeSteps(candidates.length + 1)) return null
       const isOnlySent = sent === certificates.length
       const isFull = certificates.length > MAX_LENGTH
       const choose = (isAnchor: boolean): Certificate | undefined => {
-        const matching = candidates.filter((each) => each.isAnchor === isAnchor && mayHaveIssued(each.certificate, top))
+        const matching = candidates.filter((each) => each.isAnchor === isAnchor && isUsable(each.certificate))
         return isFull
           ? undefined
           : this.#choose(
@@ -165,11 +186,8 @@ class OpensslCheck {
     }
     const findings = new FindingCollector(this.#findings.rules)
     checkAboveLeaf(placesOf({ certificates, anchored: true }), this.#input.issuers, findings)
-    // Skips errors that only Go refuses. An error without recorded refusals may be one of OpenSSL.
-    const refused = findings.errors
-      .map(findingOf)
-      .find(({ refusals }) => refusals.length === 0 || refusals.some(({ by }) => by === 'Node' || by === 'OpenSSL'))
-    return refused?.message.replace(/\.$/, '') ?? null
+    const refused = findings.errors.find(isRefusedByOpenssl)
+    return refused === undefined ? null : findingOf(refused).message.replace(/\.$/, '')
   }
 
   /** How many certificates at its start are the same as in the valid path. */
@@ -254,6 +272,51 @@ function mayHaveIssued(issuer: Certificate, child: Certificate): boolean {
   const key = 'unknown' in signature ? MORE_SIGNATURES[signature.unknown] : signature.scheme.key
   if (key !== issuer.publicKeyInfo.algorithm) return false
   return keyIdentifiers(child, issuer).relation !== 'different' && !namesOtherAuthority(child, issuer)
+}
+
+/** The extensions that OpenSSL reads before it chooses a certificate (crypto/x509/v3_purp.c, ossl_x509v3_cache_extensions). */
+const READ_EXTENSIONS: ReadonlySet<string> = new Set([
+  ...[ExtensionId.basicConstraints, ExtensionId.keyUsage, ExtensionId.extendedKeyUsage, ExtensionId.netscapeCertType],
+  ...[ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier, ExtensionId.subjectAltName],
+  ...[ExtensionId.issuerAltName, ExtensionId.nameConstraints, ExtensionId.crlDistributionPoints],
+])
+/** The critical extensions that OpenSSL processes and this package refuses as unknown (X509_supported_extension). */
+const SUPPORTED_EXTENSIONS: ReadonlySet<string> = new Set(['policyConstraints', 'netscapeCertType'])
+
+/** EXFLAG_INVALID, so that OpenSSL never chooses it: an extension twice, or a proxy certificate that is a CA or has names. */
+function isInvalid({ extensions, isCa }: Certificate): boolean {
+  if (extensions.duplicates.some((oid) => READ_EXTENSIONS.has(oid))) return true
+  const has = (oid: string): boolean => extensions.all.some((each) => each.oid === oid)
+  const isNamed = isCa || has(ExtensionId.subjectAltName) || has(ExtensionId.issuerAltName)
+  return isNamed && has(ExtensionId.proxyCertInfo)
+}
+
+/** Whether an extension is malformed that OpenSSL, which reads more than DER, may read or not. */
+function isDoubtful(certificate: Certificate): boolean {
+  // OpenSSL ignores bytes after a value (X509V3_EXT_d2i).
+  const isRead = ({ oid, reason }: ExtensionProblem): boolean =>
+    oid === ExtensionId.basicConstraints && reason.includes('value is followed by')
+  const { problems } = certificate.extensions
+  return problems.some((each) => READ_EXTENSIONS.has(each.oid) && !isRead(each)) && !hasNoPurposes(certificate)
+}
+
+/** An empty extendedKeyUsage, which OpenSSL reads and which allows nothing. */
+function hasNoPurposes({ extensions }: Certificate): boolean {
+  const value = extensions.all.find(({ oid }) => oid === ExtensionId.extendedKeyUsage)?.value
+  return value?.length === 2 && value[0] === Tag.sequence
+}
+
+/** Whether an error about the path that OpenSSL chose is one of OpenSSL. One without recorded refusals may be. */
+function isRefusedByOpenssl(draft: FindingDraft): boolean {
+  const { code, details, place } = draft
+  // OpenSSL compares the ends of names that this package calls malformed, and may find them beyond a constraint.
+  if (code === 'name-constraints/name-unreadable' && details.kind !== 'malformed for Go') return true
+  if (code !== 'certificate/extension-refused') return isRefusedBy(draft, ['Node', 'OpenSSL']) !== false
+  // A malformed or repeated one either hinders the choice, or is not read.
+  if (details.kind === 'malformed')
+    return details.extension === 'extendedKeyUsage' && place !== null && hasNoPurposes(place.certificate)
+  if (details.kind === 'unknown') return !SUPPORTED_EXTENSIONS.has(details.extension)
+  return details.kind === 'wrongly critical'
 }
 
 /** EXFLAG_SS: OpenSSL decides by names and identifiers, and does not verify the signature. */

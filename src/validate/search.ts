@@ -3,7 +3,8 @@ import { publicKeyText } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
 import { hex } from '../x509/der.js'
 import { checkUnused, givenPlaces } from './checks/check-unused.js'
-import { FindingCollector, MAX_SHOWN, type PathCertificate, type Rules } from './context.js'
+import type { Refusal } from '../report/finding.js'
+import { FindingCollector, isRefusedBy, MAX_SHOWN, type PathCertificate, type Rules, type Usage } from './context.js'
 import { IssuerResults, checkAboveLeaf, checkLeaf, placesOf } from './check-path.js'
 import { Budget, type BudgetOptions, keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
 import { checkCrls, checkOpenssl } from './openssl-path.js'
@@ -56,10 +57,12 @@ export function search(material: ChainMaterial, rules: Rules): SearchResult {
     steps: Math.min(steps, EXPLANATION_STEPS),
   })
   const found = tryPaths(state, budget, false)
-  // Only if no path of valid links reaches a trusted CA, the second search follows faulty links, too.
-  const { places, findings } = found ??
-    tryPaths(state, explanationBudget, true) ?? { places: [leafPlace], findings: null }
   const valid = found?.errors === 0
+  // The second search follows faulty links, too: if no path of valid links reaches a trusted CA, and to find a path that the
+  // program accepts for which the report is made. The report is then about that path.
+  const explained = found?.isAccepted === true ? null : tryPaths(state, explanationBudget, true)
+  const best = found !== null && explained?.isAccepted !== true ? found : explained
+  const { places, findings } = best ?? { places: [leafPlace], findings: null }
   if (valid)
     checkOpenssl(places, { intermediates, index, issuers, budget: new Budget(material.budget) }, found.findings)
   else if (findings !== null && places.at(-1)?.role === 'anchor') checkCrls(places, findings)
@@ -76,6 +79,16 @@ interface CheckedPath extends SearchResult {
   readonly anchored: boolean
   /** Without those of the leaf, which are the same on every path. */
   readonly errors: number
+  /** Whether the program that validates this side accepts the path: it is anchored, and each error is one of other programs. */
+  readonly isAccepted: boolean
+}
+
+/** Node validates servers; Go, of which etcd is made, validates clients and members. etcd checks CRLs whatever the path is. */
+const VALIDATORS: Readonly<Record<Usage, readonly Refusal['by'][]>> = {
+  client: ['Go'],
+  peer: ['Go'],
+  server: ['Node', 'OpenSSL'],
+  any: ['Go', 'Node', 'OpenSSL'],
 }
 
 interface SearchState {
@@ -114,7 +127,9 @@ function tryPaths(
     // checkPathLength reports a path that was cut at the limit.
     if (!found.anchored && found.isCut !== true) explainDeadEnd(places, material.intermediates, index, findings)
     checkAboveLeaf(places, issuers, findings)
-    const checked = { places, findings, anchored: found.anchored, errors: findings.errors.length }
+    const { errors } = findings
+    const isAccepted = found.anchored && errors.every((each) => isRefusedBy(each, VALIDATORS[rules.usage]) !== true)
+    const checked = { places, findings, anchored: found.anchored, errors: errors.length, isAccepted }
     if (!followsFaulty && checked.errors === 0) return checked
     tried++
     if (best === null || isBetter(checked, best)) best = checked
@@ -125,8 +140,9 @@ function tryPaths(
   return best
 }
 
-/** Anchored paths are better than dead ends. Then fewer errors are better, and of two dead ends the longer one. */
+/** Accepted and anchored paths are better. Then fewer errors are better, and of two dead ends the longer one. */
 function isBetter(a: CheckedPath, b: CheckedPath): boolean {
+  if (a.isAccepted !== b.isAccepted) return a.isAccepted
   if (a.anchored !== b.anchored) return a.anchored
   return a.anchored ? a.errors < b.errors : a.places.length > b.places.length
 }

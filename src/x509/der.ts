@@ -259,10 +259,11 @@ function firstArcs(value: number | bigint): string {
 /** Reads 1 to `max` items; `what` names them in the error. */
 export function readItems<T>(list: DerReader, max: number, what: string, read: (list: DerReader) => T): T[] {
   const items: T[] = []
-  do {
+  while (!list.atEnd) {
     if (items.length >= max) throw new DerError(`more than ${max.toLocaleString('en-US')} ${what}`, list.offset)
     items.push(read(list))
-  } while (!list.atEnd)
+  }
+  if (items.length === 0) throw new DerError(`an empty list of ${what}`, list.offset)
   return items
 }
 

@@ -30,6 +30,7 @@ export const ExtensionId = {
   inhibitAnyPolicy: '2.5.29.54',
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
   netscapeCertType: '2.16.840.1.113730.1.1',
+  proxyCertInfo: '1.3.6.1.5.5.7.1.14',
 } as const
 
 const NAMES = new Map<string, string>(Object.entries(ExtensionId).map(([name, oid]) => [oid, name]))
@@ -124,6 +125,8 @@ export interface Extensions {
   readonly subjectKeyIdentifier: Uint8Array | null
   readonly authorityKeyIdentifier: AuthorityKeyIdentifier | null
   readonly crlDistributionPoints: readonly DistributionPoint[] | null
+  /** Certificates below that need no policy yet; null if policyConstraints require none (RFC 5280 section 4.2.1.11). */
+  readonly requireExplicitPolicy: number | null
   readonly problems: readonly ExtensionProblem[]
   readonly duplicates: readonly string[]
   /** Critical extensions that the validator does not process. */
@@ -218,11 +221,12 @@ export function decodeKeyIdentifiers(all: readonly RawExtension[]): KeyIdentifie
 
 export function decodeExtensions(all: readonly RawExtension[]): Extensions {
   const { values, problems, duplicates } = decodeBy(DECODERS, all)
+  const requireExplicitPolicy = values.policyConstraints ?? null
   // The validator requires no policy, so RFC 5280 section 6.1 accepts any; only policyConstraints can require one.
   const isProcessed = (name: string): boolean =>
     Object.hasOwn(DECODERS, name) &&
     !NOT_PROCESSED.has(name) &&
-    !(name === 'policyConstraints' && values.policyConstraints === true)
+    !(name === 'policyConstraints' && requireExplicitPolicy !== null)
   const firsts = all.filter(({ oid }, i) => all.findIndex((each) => each.oid === oid) === i)
   const isUnknown = ({ oid, critical }: RawExtension): boolean => critical && !isProcessed(extensionName(oid))
   return {
@@ -236,6 +240,7 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
     subjectKeyIdentifier: values.subjectKeyIdentifier ?? null,
     authorityKeyIdentifier: values.authorityKeyIdentifier ?? null,
     crlDistributionPoints: values.crlDistributionPoints ?? null,
+    requireExplicitPolicy,
     problems,
     duplicates,
     unknownCritical: firsts.filter(isUnknown).map(({ oid }) => oid),
@@ -325,13 +330,12 @@ function readPolicyMappings(reader: DerReader): void {
   })
 }
 
-/** Whether PolicyConstraints require a policy in the certificates. */
-function readPolicyConstraints(reader: DerReader): boolean {
+/** The requireExplicitPolicy of PolicyConstraints; null if absent. */
+function readPolicyConstraints(reader: DerReader): number | null {
   const fields = reader.enter(Tag.sequence, 'policyConstraints')
   const [required, mapping] = [contextTag(0, 'primitive'), contextTag(1, 'primitive')]
-  const requiresPolicy = fields.peek() === required
-  if (requiresPolicy) fields.smallInteger('requireExplicitPolicy', required)
+  const skipped = fields.peek() === required ? fields.smallInteger('requireExplicitPolicy', required) : null
   if (fields.peek() === mapping) fields.smallInteger('inhibitPolicyMapping', mapping)
   fields.finish('policyConstraints')
-  return requiresPolicy
+  return skipped
 }

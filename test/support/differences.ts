@@ -81,7 +81,9 @@ export function isAbout({ code, kinds, onlyOfClients }: Difference, finding: Fin
   return finding.code === code && (kinds.length === 0 || kinds.includes(kindOf(finding) ?? ''))
 }
 
-function kindOf({ details }: Finding): string | null {
+/** Of the path that OpenSSL picks, whether it is about name constraints, which OpenSSL compares otherwise. */
+function kindOf({ code, details }: Finding): string | null {
+  if (code === 'chain/openssl-picks-other-path') return details.reason.includes('constrain') ? 'constraints' : null
   return 'kind' in details ? details.kind : null
 }
 

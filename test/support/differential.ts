@@ -1,5 +1,5 @@
 /** Compares our results with those of the oracles, and the differences with the list of known ones. */
-import type { Finding, FindingCode } from '../../src/report/finding.js'
+import type { Finding } from '../../src/report/finding.js'
 import type { Report } from '../../src/report/report.js'
 import { validateChain, type Usage } from '../../src/validate/index.js'
 import { type Difference, isAbout, isListed, LAXER, nameOfFinding, SILENT, STRICTER } from './differences.js'
@@ -80,17 +80,18 @@ function refusedByOthers(outcome: Outcome): Met[] {
   return peers.map((oracle) => ({ outcome, oracle, findings: report.findings }))
 }
 
-const FOLLOW: ReadonlySet<FindingCode> = new Set(['chain/issuer-not-found', 'chain/no-trust-anchors'])
-
-/** The errors, without those that only follow from a certificate that could not be read. */
+/**
+ * The errors, without those that only follow from a certificate that could not be read: the report is then about another path than
+ * the program's, so only the leaf is the same.
+ */
 export function causes(findings: readonly Finding[]): Finding[] {
   const errors = findings.filter(({ severity }) => severity === 'error')
   const unreadable = errors.some(({ code }) => code === 'certificate/malformed')
   const hasOddKey = errors.some(({ code }) => code === 'key/unsupported')
-  const follows = ({ code, details }: Finding): boolean =>
-    FOLLOW.has(code) || (code === 'chain/root-not-trusted' && details.kind !== 'leaf')
+  const isOfPath = ({ code, certificate }: Finding): boolean =>
+    code.startsWith('chain/') || (certificate !== null && certificate.role !== 'leaf')
   return errors.filter(
-    (each) => !(unreadable && follows(each)) && !(hasOddKey && each.code === 'revocation/crl-algorithm-refused'),
+    (each) => !(unreadable && isOfPath(each)) && !(hasOddKey && each.code === 'revocation/crl-algorithm-refused'),
   )
 }
 

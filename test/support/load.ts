@@ -14,6 +14,16 @@ interface LoadOptions {
   prefix?: string
 }
 
+/** A write that failed with `ERR_OUTCOME_UNKNOWN`. */
+export interface UnknownWrite {
+  /** Null if it is not known. */
+  readonly endpoint: string | null
+  /** Milliseconds since 1970. */
+  readonly sentAt: number
+  readonly failedAt: number
+  readonly error: string
+}
+
 /** What became of the work: empty lists are hoped for. */
 interface Account {
   /** Those that were answered. */
@@ -22,7 +32,7 @@ interface Account {
   slowest: number
   failed: string[]
   /** Writes that may have been applied: their member went away before it answered. */
-  unknown: string[]
+  unknown: UnknownWrite[]
   /** Writes that were acknowledged, and that etcd does not have; events that a watcher has not seen: as `watcher/id`. */
   lost: string[]
   /** Events that came twice, or out of order. */
@@ -98,14 +108,17 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
     const isWrite = number % 2 === 0
     number += 1
     const begun = clock.elapsed
+    const sentAt = Date.now()
     try {
       if (isWrite) await client.put(keyOf(target, id)).value(id)
       else await client.get(keyOf(target, '0')).string()
       if (isWrite) put[target]?.push(id)
       account.requests += 1
     } catch (error) {
-      const unknown = error instanceof Error && isEtcdMtlsError(error.cause, 'ERR_OUTCOME_UNKNOWN')
-      account[unknown ? 'unknown' : 'failed'].push(String(error))
+      if (error instanceof Error && isEtcdMtlsError(error.cause, 'ERR_OUTCOME_UNKNOWN')) {
+        const { endpoint } = error.cause.details
+        account.unknown.push({ endpoint, sentAt, failedAt: Date.now(), error: String(error) })
+      } else account.failed.push(String(error))
     }
     account.slowest = Math.max(account.slowest, clock.elapsed - begun)
   }

@@ -44,6 +44,7 @@ export const EXTENSION = {
   policyConstraints: '2.5.29.36',
   extendedKeyUsage: '2.5.29.37',
   inhibitAnyPolicy: '2.5.29.54',
+  proxyCertInfo: '1.3.6.1.5.5.7.1.14',
 } as const
 
 /** Key usage bits, RFC 5280 section 4.2.1.3. */

@@ -1,5 +1,5 @@
 /** Mutations of the chain as a whole, what is sent and what is trusted, and of the CRLs of its CAs. */
-import { boolean, integer, nullValue, oid, sequence } from './der-writer.js'
+import { boolean, contextPrimitive, integer, nullValue, oid, sequence } from './der-writer.js'
 import {
   authorityKeyIdentifier,
   crlNumber,
@@ -15,6 +15,7 @@ import {
   type MintCrlOptions,
   mintLeaf,
   type Minted,
+  nameConstraints,
   pem,
   publicHalf,
   relativeDistributionPoint,
@@ -32,12 +33,34 @@ import {
   LEAF,
   type Mutation,
   type Options,
+  OWN_NAMES,
   type Plan,
   plans,
   type Role,
   set,
   SHOWN,
 } from './mutation.js'
+
+const own = (oid: string, value: Buffer, critical = false): Partial<MintCaOptions> => ({
+  extensions: [{ oid, critical, value }],
+})
+/** 10.0.0.0 with the mask 255.0.255.0, as a constraint. */
+const GAPS = contextPrimitive(7, Buffer.from('0a000000ff00ff00', 'hex'))
+/** What OpenSSL chooses by names and keys, although it may not read it, or refuse it. */
+const TWINS: readonly (readonly [string, Partial<MintCaOptions>])[] = [
+  ['with an empty extended key usage', own(EXTENSION.extendedKeyUsage, sequence())],
+  ['with another extended key usage', own(EXTENSION.extendedKeyUsage, sequence(oid('1.3.6.1.5.5.7.3.3')))],
+  ['with basic constraints that cannot be read', own(EXTENSION.basicConstraints, nullValue(), true)],
+  ['with policy mappings that cannot be read', own(EXTENSION.policyMappings, nullValue())],
+  ['with a critical authority key identifier', own(EXTENSION.authorityKeyIdentifier, sequence(), true)],
+  [
+    'with critical policy constraints',
+    own(EXTENSION.policyConstraints, sequence(contextPrimitive(0, Buffer.from([0]))), true),
+  ],
+  ['with a mask with gaps in its constraints', { extensions: [nameConstraints({ excluded: [GAPS] })] }],
+  ['for proxies', own(EXTENSION.proxyCertInfo, sequence(sequence(oid('1.3.6.1.5.5.7.21.1'))))],
+  ['with an unknown critical extension', { extensions: [unknownExtension(true)] }],
+]
 
 type Arrange = (chain: Arranged, plan: Plan) => void
 
@@ -171,6 +194,19 @@ const chains: readonly Mutation[] = [
     twin(chain, { notBefore: inDays(-9), notAfter: inDays(-1) }),
     ...chain.sent,
   ]),
+  ...TWINS.map(([what, options]) =>
+    sends(`a twin ${what} is sent first`, 'intermediate', (chain) => [twin(chain, options), ...chain.sent], null),
+  ),
+  plans(
+    'a trusted twin below a constraint of the root, and a name that ends with a dot',
+    ['intermediate'],
+    (plan) => {
+      set(plan, 'root', { extensions: [nameConstraints({ permitted: [dns('svc')] })] })
+      set(plan, 'leaf', { names: [...OWN_NAMES, dns('*.')] })
+      plan.arrangements.push((chain) => chain.trust.unshift(twin(chain, {})))
+    },
+    null,
+  ),
   sends('certified in a circle', 'intermediate', circle, null),
   sends('cross-signed by a stranger, that one first', 'intermediate', (chain) => [
     twin(chain, { issuer: stranger() }),
@@ -198,6 +234,19 @@ function list(name: string, options: CrlOptions, on: readonly Role[] = SHOWN, fa
 
 /** A fault of the CRL is no certificate's. */
 const faulty = (name: string, options: CrlOptions): Mutation => list(name, options, LEAF, null)
+
+const SHA1: CrlOptions = { signature: 'ecdsa-sha1' }
+
+/** Two CRLs of the leaf's CA. Node takes the first, and ignores the other. */
+function next(name: string, ...both: readonly [CrlOptions, CrlOptions]): Mutation {
+  const arrange: Arrange = (chain) => {
+    const of = (options: CrlOptions): Partial<MintCrlOptions> =>
+      typeof options === 'function' ? options(chain) : options
+    chain.crls = both.map((options) => mintCrl({ issuer: chain.intermediate, ...of(options) }))
+    chain.crls.push(mintCrl({ issuer: chain.root }))
+  }
+  return arranged(`two revocation lists: ${name}`, 'leaf', arrange, null)
+}
 
 const extended = (name: string, extension: Extension): Mutation =>
   faulty(name, () => ({
@@ -227,6 +276,16 @@ const revocation: readonly Mutation[] = [
   })),
   faulty('signed by ecdsa-sha1', { signature: 'ecdsa-sha1' }),
   faulty('without a number', { extensions: [] }),
+  next('in order and names the certificate', {}, ({ leaf: { serial } }) => ({ revoked: [{ serial }] })),
+  next('signed by ecdsa-sha1 and of the future', SHA1, { thisUpdate: inDays(1), nextUpdate: inDays(2) }),
+  next('signed by ecdsa-sha1 and out of date', SHA1, ({ intermediate: { key } }) => ({
+    ...{ thisUpdate: inDays(-9), nextUpdate: inDays(-1) },
+    extensions: [authorityKeyIdentifier(publicHalf(key)), crlNumber(9)],
+  })),
+  next('in order and signature altered', {}, { tamperSignature: (bits) => flipBit(bits, -1), thisUpdate: inDays(-2) }),
+  next('signed by ecdsa-sha1 and of another authority key identifier', SHA1, {
+    extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9)), crlNumber(1)],
+  }),
   extended('an unknown critical extension', unknownExtension(true)),
   extended('a delta list', deltaCrlIndicator(1)),
   scoped('of leaves only', { onlyUserCerts: true }),

@@ -5,13 +5,16 @@
 import type { Random } from '../fuzz/random.js'
 import { contextPrimitive, integer, nullValue, oid, sequence, tlv } from './der-writer.js'
 import {
+  authorityKeyIdentifier,
   certificatePolicies,
+  crlNumber,
   type Extension,
   EXTENSION,
   directoryName,
   dns,
   email,
   extendedKeyUsage,
+  flipBit,
   type GeneralName,
   ip,
   ipRange,
@@ -20,17 +23,32 @@ import {
   type KeyUsageName,
   mintCa,
   type MintCaOptions,
+  mintCrl,
+  type MintCrlOptions,
   type Minted,
   mintLeaf,
   nameConstraints,
   otherName,
+  publicHalf,
   registeredId,
   relativeDistributionPoint,
   subjectAltName,
   unknownExtension,
   uri,
 } from './mint.js'
-import { type Applied, HOST, inDays, keyFor, type Mutation, OWN_NAMES, type Role, set } from './mutation.js'
+import {
+  type Applied,
+  type Arranged,
+  HOST,
+  inDays,
+  keyFor,
+  type Mutation,
+  OWN_NAMES,
+  type Role,
+  set,
+} from './mutation.js'
+
+type Some<T> = readonly [T, ...T[]]
 
 const POLICY = '1.3.6.1.4.1.99999.2'
 const ROLES = ['leaf', 'intermediate', 'root'] as const
@@ -172,12 +190,15 @@ function usages(random: Random): Applied {
   })
 }
 
-const PURPOSES = ['serverAuth', 'clientAuth', 'any', 'codeSigning', '1.3.6.1.4.1.99999.3'] as const
+const PURPOSES = [
+  ...(['serverAuth', 'clientAuth', 'any', 'codeSigning', '1.3.6.1.4.1.99999.3'] as const),
+  // Server Gated Cryptography of Microsoft and Netscape.
+  ...(['1.3.6.1.4.1.311.10.3.3', '2.16.840.1.113730.4.1'] as const),
+]
 
 function purposes(random: Random): Applied {
   const role = random.pick(ROLES)
-  const chosen = PURPOSES.filter((_, i) => random.below(5) > i)
-  if (chosen.length === 0) chosen.push('any')
+  const chosen = PURPOSES.filter(() => random.once(3))
   return carries(`extended key usage ${chosen.join(' ')}`, role, extendedKeyUsage(chosen, random.once(4)))
 }
 
@@ -198,7 +219,7 @@ function policies(random: Random): Applied {
 }
 
 const CRL_URI = tlv(0xa0, tlv(0xa0, uri('http://crl.example/a.crl')))
-const POINTS: readonly [readonly [string, Buffer], ...(readonly [string, Buffer])[]] = [
+const POINTS: Some<readonly [string, Buffer]> = [
   ['a URI', CRL_URI],
   ['a directory name', tlv(0xa0, tlv(0xa0, directoryName('x')))],
   ['a CRL issuer alone', tlv(0xa2, directoryName('x'))],
@@ -214,7 +235,7 @@ function distributionPoints(random: Random): Applied {
   return carries(`distribution point with ${form}`, role, extension)
 }
 
-const FAULTS: readonly [readonly [string, Partial<MintCaOptions>], ...(readonly [string, Partial<MintCaOptions>])[]] = [
+const FAULTS: Some<readonly [string, Partial<MintCaOptions>]> = [
   ['in order', {}],
   ['expired', { notBefore: inDays(-9), notAfter: inDays(-1) }],
   ['of a curve that Go does not read', { key: 'brainpool' }],
@@ -237,11 +258,78 @@ function stranger(random: Random): Applied {
   })
 }
 
+const ALTERATIONS: Some<readonly [what: string, options: Partial<MintCaOptions>]> = [
+  ...FAULTS,
+  ['with another key', { key: 'p256' }],
+  ['of later end', { notAfter: inDays(3000) }],
+  ['with an empty extended key usage', { extensions: [extendedKeyUsage([])] }],
+  ['for clients', { extensions: [extendedKeyUsage(['clientAuth'])] }],
+  ['for gated servers', { extensions: [extendedKeyUsage(['1.3.6.1.4.1.311.10.3.3'])] }],
+  ['that may not issue', { keyUsages: ['cRLSign'] }],
+  ['of other names', { extensions: [nameConstraints({ permitted: [dns('other.test')] })] }],
+  [
+    'for proxies',
+    { extensions: [{ oid: EXTENSION.proxyCertInfo, value: sequence(sequence(oid('1.3.6.1.5.5.7.21.1'))) }] },
+  ],
+  ['of no issuer', { issuer: undefined }],
+]
+
+/** A twin of the intermediate, among the trusted or the sent, before or after it. */
+function twin(random: Random): Applied {
+  const [fault, options] = random.pick(ALTERATIONS)
+  const list = random.pick(['trust', 'sent'] as const)
+  const isFirst = random.once(2)
+  return mutation(`${list} ${isFirst ? 'before' : 'after'} a twin ${fault}`, 'intermediate', (plan) => {
+    plan.arrangements.push(({ intermediate, root, ...chain }) => {
+      const key = 'key' in options ? keyFor('twin', options.key as 'p256') : intermediate.key
+      const made = mintCa({ subject: 'Intermediate', issuer: root, ...options, key })
+      if (isFirst) chain[list].unshift(made)
+      else chain[list].push(made)
+    })
+  })
+}
+
+type CrlDraw = (chain: Arranged) => Partial<MintCrlOptions>
+const extended = (...extensions: Extension[]): Partial<MintCrlOptions> => ({ extensions })
+const CRLS: Some<readonly [what: string, options: CrlDraw]> = [
+  ['in order', () => ({})],
+  ['in order', () => ({})],
+  ['newer', () => ({ thisUpdate: inDays(-0.01) })],
+  ['older', () => ({ thisUpdate: inDays(-3) })],
+  ['out of date', () => ({ thisUpdate: inDays(-9), nextUpdate: inDays(-1) })],
+  ['of the future', () => ({ thisUpdate: inDays(1), nextUpdate: inDays(2) })],
+  ['that names the leaf', ({ leaf: { serial } }) => ({ revoked: [{ serial }] })],
+  ['that names the leaf, older', ({ leaf: { serial } }) => ({ revoked: [{ serial }], thisUpdate: inDays(-3) })],
+  ['that names another', () => ({ revoked: [{ serial: 4711 }] })],
+  ['without a number', () => extended()],
+  [
+    'of a higher number',
+    ({ intermediate: { key } }) => extended(authorityKeyIdentifier(publicHalf(key)), crlNumber(7)),
+  ],
+  ['of no key identifier', () => extended(crlNumber(2))],
+  ['of another key identifier', () => extended(authorityKeyIdentifier(Buffer.alloc(20, 9)), crlNumber(2))],
+  ['of another key', ({ intermediate: { subject } }) => ({ issuer: { key: keyFor('stranger'), subject } })],
+  ['with an altered signature', () => ({ tamperSignature: (bits) => flipBit(bits, -1) })],
+  ['with an unknown critical extension', () => extended(crlNumber(1), unknownExtension(true))],
+  ['signed by SHA-1', () => ({ signature: 'ecdsa-sha1' })],
+]
+
+/** One to three CRLs of the CA of the leaf, in any order, and a sound one of the root. */
+function crls(random: Random): Applied {
+  const drawn = Array.from({ length: 1 + random.below(3) }, () => random.pick(CRLS))
+  return mutation(`CRLs ${drawn.map(([what]) => what).join(', ')}`, 'intermediate', (plan) => {
+    plan.arrangements.push((chain) => {
+      const own = drawn.map(([, options]) => mintCrl({ issuer: chain.intermediate, ...options(chain) }))
+      chain.crls = [...own, mintCrl({ issuer: chain.root })]
+    })
+  })
+}
+
 /** A mutation with random values. */
 export function drawMutation(random: Random): Applied {
   const draw = random.pick([
     ...([constraints, constrainedNames, constrainedNames, names, pathLength, longer] as const),
-    ...[usages, purposes, policies, distributionPoints, stranger],
+    ...[usages, purposes, policies, distributionPoints, stranger, twin, crls],
   ])
   return draw(random)
 }

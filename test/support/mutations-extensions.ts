@@ -92,6 +92,7 @@ const keyIdentifiers: readonly Mutation[] = [
 const empty = sequence(nullValue())
 /** requireExplicitPolicy 0: every certificate below must name a policy. */
 const requirePolicy = sequence(contextPrimitive(0, Buffer.from([0])))
+const skipOne = sequence(contextPrimitive(0, Buffer.from([1])))
 const mapping = (to: string): Buffer => sequence(sequence(oid(POLICY), oid(to)))
 
 const policies: readonly Mutation[] = [
@@ -102,7 +103,14 @@ const policies: readonly Mutation[] = [
   carries('policies that cannot be read', garbled(EXTENSION.certificatePolicies)),
   carries('an empty list of policies', certificatePolicies([])),
   carries('critical policy constraints', raw(EXTENSION.policyConstraints, requirePolicy, true), CAS),
-  carries('policy constraints', raw(EXTENSION.policyConstraints, requirePolicy), CAS),
+  carries('policy constraints', raw(EXTENSION.policyConstraints, requirePolicy)),
+  carries('policy constraints that skip one certificate', raw(EXTENSION.policyConstraints, skipOne)),
+  plans('policy constraints, with a policy in each certificate', ['intermediate'], (plan) => {
+    set(plan, 'intermediate', {
+      extensions: [certificatePolicies([POLICY]), raw(EXTENSION.policyConstraints, requirePolicy)],
+    })
+    set(plan, 'leaf', { extensions: [certificatePolicies([POLICY])] })
+  }),
   carries('critical policy mappings', raw(EXTENSION.policyMappings, mapping(`${POLICY}.1`), true), CAS),
   carries('policy mappings', raw(EXTENSION.policyMappings, mapping(`${POLICY}.1`)), CAS),
   carries('critical inhibitAnyPolicy', raw(EXTENSION.inhibitAnyPolicy, integer(0), true), CAS),
@@ -114,6 +122,8 @@ const policies: readonly Mutation[] = [
 ]
 
 const CRL = ['http://crl.example/etcd.crl']
+/** Any language of the policy (RFC 3820 section 3.8). */
+const proxy = sequence(sequence(oid('1.3.6.1.5.5.7.21.1')))
 const access = sequence(sequence(oid(OCSP), uri('http://ocsp.example/')))
 
 const others: readonly Mutation[] = [
@@ -130,6 +140,8 @@ const others: readonly Mutation[] = [
   }),
   // nsCertType sslCA, of the last century: OpenSSL still reads it.
   carries('the Netscape certificate type of a CA', raw('2.16.840.1.113730.1.1', Buffer.from('03020204', 'hex'))),
+  carries('proxy certificate information', raw(EXTENSION.proxyCertInfo, proxy)),
+  carries('critical proxy certificate information', raw(EXTENSION.proxyCertInfo, proxy, true)),
   carries('OCSP must-staple', raw('1.3.6.1.5.5.7.1.24', sequence(integer(5)))),
 ]
 
@@ -193,6 +205,8 @@ const usage: readonly Mutation[] = [
 ]
 
 const BOTH = ['serverAuth', 'clientAuth']
+/** Server Gated Cryptography of Microsoft and Netscape. */
+const SERVER_GATED = ['1.3.6.1.4.1.311.10.3.3', '2.16.840.1.113730.4.1']
 const allows = (purposes: readonly string[], on?: readonly Role[]): Mutation =>
   carries(`extended key usage: ${purposes.join(' and ')}`, extendedKeyUsage(purposes), on)
 
@@ -206,6 +220,8 @@ const extended: readonly Mutation[] = [
   allows(['any', ...BOTH]),
   allows(['emailProtection', ...BOTH]),
   allows(['1.3.6.1.4.1.99999.3']),
+  ...SERVER_GATED.map((purpose) => allows([purpose])),
+  allows([...SERVER_GATED, 'clientAuth'], LEAF),
   carries('extended key usage, critical', extendedKeyUsage(BOTH, true)),
   carries('extended key usage, empty', extendedKeyUsage([])),
   carries('extended key usage that cannot be read', raw(EXTENSION.extendedKeyUsage, integer(1))),

@@ -1,5 +1,14 @@
 /** Findings about one certificate: its encoding, extensions, key and signature algorithm. */
-import { error, info, severityIfOnlyGoRefuses, row, type UsageDetails, warning } from '../row.js'
+import {
+  error,
+  info,
+  type OpensslDetails,
+  row,
+  severityIfOnlyGoRefuses,
+  severityIfOnlyOpensslRefuses,
+  type UsageDetails,
+  warning,
+} from '../row.js'
 import { listed } from '../words.js'
 import { type Place, originText } from './place.js'
 
@@ -68,7 +77,11 @@ export const certificate = {
       `${who} has a malformed ${d.extension} extension: ${d.reason}.`,
       `Reissue it with a well-formed ${d.extension}.`,
     ]).refusedAs(
-      Object.entries(GO_EXTENSION_ERRORS).map(([name, Go]) => ({ Go, when: ({ extension }) => extension === name })),
+      // Go accepts empty lists, and bytes after a value.
+      Object.entries(GO_EXTENSION_ERRORS).map(([name, Go]) => ({
+        Go,
+        when: ({ extension, reason }) => extension === name && !/^an empty list|is followed by/.test(reason),
+      })),
     ),
     repeated: error((d: { extension: string }, who) => [
       `${who} has the extension ${d.extension} more than once.`,
@@ -91,6 +104,13 @@ export const certificate = {
       `${who} gives the location of its CRL relative to the issuer. etcd cannot read the certificate.`,
       'Reissue it with a URI in crlDistributionPoints, or without that extension.',
     ]).refusedAs({ Go: GO_EXTENSION_ERRORS.crlDistributionPoints }),
+    proxy: row(severityIfOnlyOpensslRefuses, (_: OpensslDetails & { extension: 'proxyCertInfo' }, who) => [
+      `${who} has the extension proxyCertInfo. OpenSSL, and so Node, refuses such a proxy certificate.`,
+      'Reissue it without proxyCertInfo.',
+    ]).refusedAs({
+      OpenSSL: ['proxy certificates not allowed, please set the appropriate flag', 'proxy subject name violation'],
+      Node: ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'proxy subject name violation'],
+    }),
     'names unread by Go': row(
       severityIfOnlyGoRefuses,
       (d: UsageDetails & { extension: 'subjectAltName' | 'nameConstraints'; names: string[] }, who) => [
@@ -138,10 +158,16 @@ export const certificate = {
       `${who} has the critical extension ${d.extension}. etcd refuses it if it was built with Go before 1.24.`,
       omitExtension(d),
     ]),
-    'not critical': warning((d: { extension: string }, who) => [
-      `${who} has the extension ${d.extension}, which is not critical and so is not processed.`,
-      omitExtension(d),
-    ]).refusedAs({ Go: 'x509: no valid chains built: … invalid policies' }),
+    'not critical': row(
+      (d: { extension: string; required: boolean } & UsageDetails) =>
+        d.required ? severityIfOnlyGoRefuses(d) : 'warning',
+      (d, who) => [
+        d.required
+          ? `${who} has the extension ${d.extension}, which is not critical and requires a policy. etcd refuses the chain if it was built with Go 1.24 or later.`
+          : `${who} has the extension ${d.extension}, which is not critical and so is not processed.`,
+        omitExtension(d),
+      ],
+    ).refusedAs({ Go: 'x509: no valid chains built: … invalid policies', when: ({ required }) => required }),
   },
   'key/mismatch': error(
     (d: { keyAlgorithm: string; certificateAlgorithm: string; keyOrigin?: string | undefined }, who) => [

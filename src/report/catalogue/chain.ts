@@ -43,7 +43,12 @@ function trustedCas(anchors: readonly string[]): string {
   return `The trusted CAs are ${quoted(anchors)}.`
 }
 
-export type UnusedUnreadByGo = UsageDetails & { reason: string }
+/** `byNode`: whether OpenSSL, and so Node, cannot read it either. */
+export type UnusedUnreadByGo = UsageDetails & { reason: string; byNode: boolean }
+
+function isServerOfNode({ usage, byNode }: UnusedUnreadByGo): boolean {
+  return usage === 'server' && byNode
+}
 
 export interface OpensslPicksOtherPath extends OpensslDetails {
   issuer: string
@@ -121,13 +126,17 @@ export const chain = {
   },
   'chain/unused-unread-by-go': {
     trusted: row(severityInTrustAnchors, (d: UnusedUnreadByGo, who) => [
-      `${who} is not used, but etcd does not start with it in its CA file: ${d.reason}.`,
-      'Remove the certificate from the CA file of etcd, or issue it again in a form that Go reads.',
-    ]).refusedAs(UNREADABLE_TO_GO),
+      `${who} is not used, but ${d.byNode ? 'Node and etcd do' : 'etcd does'} not start with it in ${d.byNode ? 'their CA files' : 'its CA file'}: ${d.reason}.`,
+      `Remove the certificate from the CA file${d.byNode ? '' : ' of etcd'}, or issue it again in a form that Go reads.`,
+    ])
+      .or('error', isServerOfNode)
+      .refusedAs(UNREADABLE_TO_GO),
     sent: row(severityIfOnlyGoRefuses, (d: UnusedUnreadByGo, who) => [
       `${who} is not used, but etcd refuses a handshake in which it is sent: ${d.reason}.`,
       'Remove the certificate from the file of the leaf.',
-    ]).refusedAs(UNREADABLE_TO_GO),
+    ])
+      .or('error', isServerOfNode)
+      .refusedAs(UNREADABLE_TO_GO),
   },
   'chain/others-tried': info((d: { paths: number }) => [
     `${String(d.paths)} other path${d.paths === 1 ? '' : 's'} failed too.`,

@@ -21,6 +21,10 @@ export const usage = {
       { ...INCOMPATIBLE, ...WRONG_PURPOSE },
       { Node: ['ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE'] },
     ]),
+    'server gated': warning((d: { gated: string }, who) => [
+      `${who} has the purpose ${d.gated} (Server Gated Cryptography) instead of serverAuth. Node accepts that; etcd and other programs in Go refuse it.`,
+      'Reissue it with "extendedKeyUsage = serverAuth, clientAuth".',
+    ]).refusedAs(INCOMPATIBLE),
     'of its CA': error((d: { missing: string; found: string[]; leaf: string }, who) => [
       `${who} limits the certificates below it to ${listed(d.found)}, and "${d.leaf}" needs ${d.missing}.`,
       `Reissue the CA certificate without extendedKeyUsage, or with serverAuth and clientAuth. Or reissue "${d.leaf}" from another CA.`,

@@ -1,5 +1,5 @@
 /** Findings about validity periods. */
-import { error, severityIfOnlyGoRefuses, row, type UsageDetails, warning } from '../row.js'
+import { error, type UsageDetails, warning } from '../row.js'
 
 /** Codes of Node for alert 45, which etcd sends for expired and for not yet valid certificates. */
 const ALERTS = ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED']
@@ -41,10 +41,10 @@ export const validity = {
       `${who} expires on ${d.notAfter.toISOString()}, in ${d.left}.`,
       RENEW,
     ]),
-    'last second': row(severityIfOnlyGoRefuses, (d: UsageDetails & { notAfter: Date; at: Date }, who) => [
+    'last second': error((d: UsageDetails & { notAfter: Date; at: Date }, who) => [
       `${who} is in its last second: it expires on ${d.notAfter.toISOString()}.`,
       RENEW,
-    ]),
+    ]).or('info', ({ usage }) => usage === 'any'),
   },
   'validity/outlives-issuer': warning((d: { notAfter: Date; issuerNotAfter: Date; issuer: string }, who) => [
     `${who} is valid until ${d.notAfter.toISOString()}, but its issuer "${d.issuer}" only until ${d.issuerNotAfter.toISOString()}.`,

@@ -70,12 +70,36 @@ function checkExtensions(place: PathCertificate, findings: FindingCollector): vo
     if (extensions.isCritical(oid) && !extensions.unknownCritical.includes(oid))
       findings.add(place, 'certificate/policy-extension', { kind: 'critical', extension: extensionName(oid) })
   }
-  const policies = extensions.all.find(({ oid }) => oid === ExtensionId.policyConstraints)
-  if (policies?.critical === false)
-    findings.add(place, 'certificate/policy-extension', {
-      kind: 'not critical',
-      extension: extensionName(policies.oid),
+  // A critical one is unknown, which is reported already.
+  if (extensions.all.some(({ oid, critical }) => oid === ExtensionId.proxyCertInfo && !critical)) {
+    const { usage, isConnected: connected } = findings.rules
+    findings.add(place, 'certificate/extension-refused', {
+      kind: 'proxy',
+      extension: 'proxyCertInfo',
+      usage,
+      connected,
     })
+  }
+}
+
+/**
+ * policyConstraints that are not critical. Go processes them in every certificate but the anchor: without a policy in each certificate,
+ * it refuses the path once as many certificates followed as need none (crypto/x509 policiesValid).
+ */
+export function checkPolicies(path: readonly PathCertificate[], findings: FindingCollector): void {
+  const { usage } = findings.rules
+  let below = 0
+  for (const place of path) {
+    const { extensions, isSelfIssued } = place.certificate
+    const { requireExplicitPolicy } = extensions
+    const isPresent = extensions.all.some(({ oid }) => oid === ExtensionId.policyConstraints)
+    if (isPresent && !extensions.isCritical(ExtensionId.policyConstraints)) {
+      const required = place.role !== 'anchor' && requireExplicitPolicy !== null && requireExplicitPolicy <= below
+      const details = { kind: 'not critical', extension: 'policyConstraints', required, usage } as const
+      findings.add(place, 'certificate/policy-extension', details)
+    }
+    if (place.index === 0 || !isSelfIssued) below++
+  }
 }
 
 /** Kinds of name that Go reads (crypto/x509 parseSANExtension) and compares with constraints. */

@@ -41,7 +41,8 @@ export function checkUnused(given: Given, path: readonly PathCertificate[], find
     const reason = whyUnread(place, findings.rules)
     if (reason === null) continue
     const kind = place.role === 'anchor' ? 'trusted' : 'sent'
-    findings.add(place, 'chain/unused-unread-by-go', { kind, reason, usage })
+    const byNode = !isReadByOpenssl(place.certificate)
+    findings.add(place, 'chain/unused-unread-by-go', { kind, reason, usage, byNode })
     if (++shown === MAX_SHOWN) return
   }
 }
@@ -52,6 +53,16 @@ export function unreadableAnchors(anchors: readonly Certificate[], usage: 'clien
   const given = { anchors, intermediates: [] }
   if (takeExtensions(givenPlaces(given), new WorkBudget(), findings)) checkUnused(given, [], findings)
   return findings.toFindings()
+}
+
+/** The types of the values of a name that OpenSSL reads (crypto/asn1/tasn_dec.c, the mask B_ASN1_PRINTABLE). */
+const NAME_TAGS: ReadonlySet<number | undefined> = new Set([
+  ...[0x03, 0x07, 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x12, 0x13, 0x14, 0x16, 0x1c, 0x1d, 0x1e, 0x30],
+])
+
+/** Whether OpenSSL parses the names. Otherwise it does not read the certificate, although no path uses it. */
+function isReadByOpenssl({ issuer, subject }: Certificate): boolean {
+  return [issuer, subject].every((name) => name.relativeNames.flat().every(({ raw }) => NAME_TAGS.has(raw[0])))
 }
 
 /** Why Go does not parse the certificate; null if it does. */

@@ -1,8 +1,15 @@
 /** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), and the further requirements of etcd. */
 import { ExtensionId } from '../../x509/extensions.js'
-import { type FindingCollector, type PathCertificate, REQUIRED_PURPOSES } from '../context.js'
+import { type FindingCollector, type PathCertificate, REQUIRED_PURPOSES, type Rules } from '../context.js'
 
 const ANY = 'anyExtendedKeyUsage'
+/** Server Gated Cryptography of Microsoft and Netscape, which OpenSSL, and so Node, takes for serverAuth (XKU_SGC). Go does not. */
+const SERVER_GATED: ReadonlySet<string> = new Set(['1.3.6.1.4.1.311.10.3.3', '2.16.840.1.113730.4.1'])
+
+/** The gated purpose in the place of serverAuth, for a server; undefined if there is none. */
+function gatedPurpose(found: readonly string[], { usage }: Rules): string | undefined {
+  return usage === 'server' && !found.includes('serverAuth') ? found.find((each) => SERVER_GATED.has(each)) : undefined
+}
 
 export function checkLeafUsage(place: PathCertificate, findings: FindingCollector): void {
   checkLeafPurposes(place, findings)
@@ -34,8 +41,13 @@ function checkLeafPurposes(place: PathCertificate, findings: FindingCollector): 
   if (extensions.isCritical(ExtensionId.extendedKeyUsage))
     findings.add(place, 'certificate/criticality-unusual', { kind: 'of usages', extension: 'extendedKeyUsage' })
   const missing = wanted.filter((purpose) => !found.includes(purpose))
+  const gated = gatedPurpose(found, findings.rules)
   if (found.includes(ANY)) {
-    findings.add(place, 'usage/any-extended-key-usage', { refused: missing.length > 0 && usage === 'server' })
+    findings.add(place, 'usage/any-extended-key-usage', {
+      refused: missing.length > 0 && usage === 'server' && gated === undefined,
+    })
+  } else if (gated !== undefined) {
+    findings.add(place, 'usage/extended-key-usage-missing', { kind: 'server gated', gated })
   } else if (missing.length > 0) {
     // A server certificate is issued for both, because etcd's gateway dials with it.
     const issueFor = usage === 'client' ? ['clientAuth'] : ['serverAuth', 'clientAuth']
@@ -55,10 +67,16 @@ export function checkIssuerUsage(place: PathCertificate, findings: FindingCollec
   if (extendedKeyUsage === null) return
   const found = [...extendedKeyUsage]
   if (place.role === 'anchor') findings.add(place, 'usage/anchor-extended-key-usage', { found })
+  const gated = gatedPurpose(found, findings.rules)
   const lacking = REQUIRED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
   if (found.includes(ANY)) {
     // Go, with which etcd checks clients and members, accepts it for every purpose. OpenSSL does not for a server.
-    if (lacking.length > 0) findings.add(place, 'usage/any-extended-key-usage', { refused: usage === 'server' })
+    const refused = usage === 'server' && gated === undefined
+    if (lacking.length > 0) findings.add(place, 'usage/any-extended-key-usage', { refused })
+    return
+  }
+  if (gated !== undefined) {
+    findings.add(place, 'usage/extended-key-usage-missing', { kind: 'server gated', gated })
     return
   }
   if (usage === 'server' && lacking.length === 0 && !found.includes('clientAuth'))

@@ -19,7 +19,8 @@ export function checkValidity(place: PathCertificate, findings: FindingCollector
     const ahead = durationText(notBefore.getTime() - at.getTime())
     findings.add(place, 'validity/not-yet-valid', { notBefore, at, ahead })
   } else {
-    // Go refuses after the instant of notAfter, OpenSSL from that instant on (crypto/x509 isValid, X509_cmp_time).
+    // Go, which validates clients and peers, refuses after the instant of notAfter; OpenSSL, and so Node, which validates servers, from
+    // that instant on (crypto/x509 isValid, X509_cmp_time).
     const beyond = -left - clockSkew
     if (beyond > 0 || (beyond === 0 && usage === 'server'))
       findings.add(place, 'validity/expires-soon', { kind: 'last second', notAfter, at, usage })

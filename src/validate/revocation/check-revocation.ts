@@ -5,6 +5,7 @@
 import type { FindingDetails } from '../../report/finding.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl, CrlForm } from '../../x509/crl/crl.js'
+import type { CrlEntry } from '../../x509/crl/crl-entries.js'
 import { REVOCATION_REASONS, type RevocationReason } from '../../x509/crl/distribution-point.js'
 import { bytesEqual } from '../../x509/der.js'
 import { type FindingCollector, MAX_SHOWN, type PathCertificate, type Rules } from '../context.js'
@@ -12,12 +13,16 @@ import { coverageOf, isIndirect, namesAuthority, namesIssuer, otherAuthority, wa
 import { findRevocation, type SortedCrls, sortSigned, type StatusSource } from './revocation-sources.js'
 
 /**
- * Checks every certificate of a path except the anchor. It skips a path that does not end at an anchor, because the keys that sign
- * its CRLs are not trusted.
+ * Checks every certificate of a path except the anchor, and a leaf that is its own anchor. It skips a path that does not end at an
+ * anchor, because the keys that sign its CRLs are not trusted.
  */
 export function checkRevocation(path: readonly PathCertificate[], findings: FindingCollector): void {
-  if (findings.rules.crls.length === 0 && findings.rules.revocation !== 'require') return
-  if (path.at(-1)?.role === 'anchor') new RevocationCheck(path, findings).run()
+  const { crls, anchors, revocation } = findings.rules
+  const last = path.at(-1)
+  if ((crls.length === 0 && revocation !== 'require') || last === undefined) return
+  if (last.role === 'anchor') new RevocationCheck(path, findings).run()
+  else if (last.index === 0 && anchors.some((anchor) => anchor.equals(last.certificate)))
+    new RevocationCheck(path, findings).runForPinned(last)
 }
 
 /** Bounds the signatures verified to explain one CRL that no CA of the path signed. */
@@ -61,6 +66,16 @@ class RevocationCheck {
     for (const crl of this.#crls) if (!this.#signers.has(crl)) this.#checkUnsigned(crl)
     for (const subject of this.#path.slice(0, -1)) this.#checkSubject(subject)
     this.#reportCrls()
+    this.#warnOfEtcd()
+  }
+
+  /** No certificate of its issuer was given, so no signature can be verified; etcd and OpenSSL compare the serial number. */
+  runForPinned(leaf: PathCertificate): void {
+    const { issuer, serial } = leaf.certificate
+    for (const crl of this.#crls) {
+      const entry = crl.issuer.equals(issuer) ? crl.entries.entriesOf(serial)[0] : undefined
+      if (entry !== undefined) this.#reportRevokedBy(leaf, crl, entry)
+    }
     this.#warnOfEtcd()
   }
 
@@ -169,13 +184,17 @@ class RevocationCheck {
 
   /** Reports the first CRL that lists the certificate. */
   #reportRevoked(subject: PathCertificate, source: StatusSource): void {
-    const { serial, serialNumber } = subject.certificate
-    const revocation = this.#revoked.has(subject) ? null : findRevocation(source, serial)
-    if (revocation === null) return
+    const revocation = findRevocation(source, subject.certificate.serial)
+    if (revocation !== null) this.#reportRevokedBy(subject, revocation.crl, revocation.entry)
+  }
+
+  #reportRevokedBy(subject: PathCertificate, { origin: crl }: Crl, entry: CrlEntry): void {
+    if (this.#revoked.has(subject)) return
     this.#revoked.add(subject)
-    const { reason, revokedAt, invalidSince } = revocation.entry
+    const { reason, revokedAt, invalidSince } = entry
+    const { serialNumber } = subject.certificate
     const inFuture = revokedAt > this.#findings.rules.at
-    const details = { serialNumber, reason, revokedAt, invalidSince, inFuture, crl: revocation.crl.origin }
+    const details = { serialNumber, reason, revokedAt, invalidSince, inFuture, crl }
     this.#findings.add(subject, 'revocation/revoked', details)
   }
 

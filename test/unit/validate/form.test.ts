@@ -19,7 +19,7 @@ import {
   uri,
   type Extension,
 } from '../../support/mint.js'
-import { caWith, given, leafOf, leafWith, table, tableOf, type Parts, type Ca } from './rows.js'
+import { caWith, given, leafOf, leafWith, table, tableOf, type Parts, type Ca, type Row } from './rows.js'
 
 const bare = (version: number | null): Ca => ({ version, without: Object.values(EXTENSION) })
 
@@ -108,8 +108,39 @@ tableOf('extensions', 'certificate/extension-refused', [
   [
     'reports policy constraints that are not critical',
     caWith(raw(policyConstraints, '3003800100', false)),
-    ['warning policy-extension@1 (not critical, policyConstraints)'],
+    ['warning policy-extension@1 (not critical, policyConstraints, true, server)'],
   ],
+  ...(['client', 'peer', 'server', 'any'] as const).map((usage): Row => {
+    const severity = usage === 'server' ? 'warning ' : usage === 'any' ? 'info ' : ''
+    return [
+      `refuses policy constraints that require a policy and are not critical where Go validates: ${usage}`,
+      caWith(raw(policyConstraints, '3003800101', false)),
+      [`${severity}policy-extension@1 (not critical, policyConstraints, true, ${usage})`],
+      { usage },
+    ]
+  }),
+  ...[
+    ['of an anchor', { root: { extensions: [raw(policyConstraints, '3003800100', false)] } }, 2],
+    ['that require none', caWith(raw(policyConstraints, '3003810100', false)), 1],
+    ['that skip the leaf', caWith(raw(policyConstraints, '3003800102', false)), 1],
+    ['of a leaf that require one below it', leafWith(raw(policyConstraints, '3003800101', false)), 0],
+  ].map(([what, parts, index]): Row => [
+    `accepts policy constraints that are not critical ${String(what)}`,
+    parts as Parts,
+    [`warning policy-extension@${String(index)} (not critical, policyConstraints, false, client)`],
+    { usage: 'client' },
+  ]),
+  ...(['leaf', 'intermediate', 'root'] as const).flatMap((role, index) =>
+    (['client', 'peer', 'server', 'any'] as const).map((usage): Row => {
+      const severity = usage === 'server' ? '' : usage === 'any' ? 'info ' : 'warning '
+      return [
+        `refuses proxy certificates where OpenSSL validates: ${role}, ${usage}`,
+        { [role]: { extensions: [raw(EXTENSION.proxyCertInfo, '300c300a06082b06010505071501', false)] } },
+        [`${severity}@${String(index)} (proxy, proxyCertInfo, ${usage}, false)`],
+        { usage },
+      ]
+    }),
+  ),
   [
     'refuses critical ones that require a policy',
     caWith(raw(policyConstraints, '3003800100')),

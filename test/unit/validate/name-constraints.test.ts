@@ -250,7 +250,7 @@ describe('the budget', () => {
       const [finding] = findings
       expect(findings.map(({ code }) => code)).toEqual(['chain/limit-exceeded'])
       expect(finding.details).toMatchObject({ kind: 'extensions', limit: MAX_WORK })
-      expect(`${finding.certificate?.role ?? ''} ${String(finding?.certificate?.index)}`).toBe(place)
+      expect(`${finding.certificate?.role ?? ''} ${String(finding.certificate?.index)}`).toBe(place)
     }
     expect(reportOn({ leaf: leafOf(root), sent: [large, small], trust: [root] }).ok).toBe(true)
     const [refused] = unreadableAnchors(

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest'
 import { fromPem } from '../../../src/credentials/index.js'
 import { type Finding, validateCredentials, type Usage } from '../../../src/validate/index.js'
-import { bitString, integer, nullValue, oid, sequence } from '../../support/der-writer.js'
+import { bitString, integer, nullValue, oid, sequence, setOf } from '../../support/der-writer.js'
 import { HOST } from '../../support/minted-chain.js'
 import {
   chainPem,
@@ -17,6 +17,7 @@ import {
   nameConstraints,
   newKey,
   uri,
+  type MintCaOptions,
   type Minted,
 } from '../../support/mint.js'
 import { mintRefused, REFUSED_BY_GO, UNREADABLE_ANCHORS } from '../../support/refused-by-go.js'
@@ -77,51 +78,76 @@ const ec = (point: Buffer): Buffer =>
   sequence(sequence(oid('1.2.840.10045.2.1'), oid('1.2.840.10045.3.1.7')), bitString(point))
 const access = sequence(sequence(oid('1.3.6.1.5.5.7.48.1'), uri('http://ocsp.example/')))
 
+/** An INTEGER as the common name. */
+const integerAsName = sequence(setOf(sequence(oid('2.5.4.3'), integer(1))))
+
 tableOf('a certificate that is sent and not used', 'chain/unused-unread-by-go', [
   unusedSent('is read by Go on P-224', { key: 'p224' }),
-  unusedSent('is not on secp256k1', { key: 'secp256k1' }, '@1 (sent, its key is on the curve secp256k1, client)'),
+  unusedSent(
+    'is not on secp256k1',
+    { key: 'secp256k1' },
+    '@1 (sent, its key is on the curve secp256k1, client, false)',
+  ),
   unusedSent(
     'is not with a point beside its curve',
     { spki: ec(Buffer.alloc(65, 4)) },
-    '@1 (sent, its key is not a point of its curve, uncompressed, client)',
+    '@1 (sent, its key is not a point of its curve, uncompressed, client, false)',
   ),
   unusedSent(
     'is not with a compressed point',
     { spki: ec(Buffer.alloc(33, 2)) },
-    '@1 (sent, its key is not a point of its curve, uncompressed, client)',
+    '@1 (sent, its key is not a point of its curve, uncompressed, client, false)',
   ),
   unusedSent('is with an RSA key of 8192 bits', { spki: rsa(8192n) }),
   ['is as an anchor with one more', { leaf, sent, trust: [...trust, stranger({ spki: rsa(8193n) })] }, [], asClient],
-  unusedSent('is not with one more', { spki: rsa(8193n) }, '@1 (sent, its RSA key has more than 8192 bits, client)'),
+  unusedSent(
+    'is not with one more',
+    { spki: rsa(8193n) },
+    '@1 (sent, its RSA key has more than 8192 bits, client, false)',
+  ),
   unusedSent(
     'is not with an RSA key without parameters',
     { spki: rsa(2048n, sequence(oid('1.2.840.113549.1.1.1'))) },
-    '@1 (sent, the parameters of its RSA key are unusual, client)',
+    '@1 (sent, the parameters of its RSA key are unusual, client, false)',
   ),
   unusedSent(
     'is not with critical authorityInfoAccess',
     { extensions: [{ oid: '1.3.6.1.5.5.7.1.1', critical: true, value: access }] },
-    '@1 (sent, it marks authorityInfoAccess as critical, client)',
+    '@1 (sent, it marks authorityInfoAccess as critical, client, false)',
   ),
   unusedSent('is with constraints that may be empty', excluding(uri(''), email(''), dns('a_b'))),
   unusedSent(
     'is not with a malformed name constraint',
     excluding(dns('a b')),
-    '@1 (sent, it has the malformed name constraint "a b", client)',
+    '@1 (sent, it has the malformed name constraint "a b", client, false)',
   ),
   unusedSent(
     'is not with an unreadable extension',
     { extensions: [{ oid: EXTENSION.keyUsage, value: nullValue() }] },
-    '@1 (sent, an extension of it is malformed, client)',
+    '@1 (sent, an extension of it is malformed, client, false)',
   ),
   unusedSent(
     'is not with two algorithms',
     { innerSignature: 'ecdsa-sha384' },
-    '@1 (sent, it names two signature algorithms, client)',
+    '@1 (sent, it names two signature algorithms, client, false)',
   ),
-  unusedSent('is not with a negative serial', { serial: -5n }, '@1 (sent, its serial number is negative, client)'),
+  unusedSent(
+    'is not with a negative serial',
+    { serial: -5n },
+    '@1 (sent, its serial number is negative, client, false)',
+  ),
   unusedSent('is with a serial number of zero', { serial: 0 }),
-  unusedSent('is not with a malformed name', badSubject, '@1 (sent, its subject or issuer is malformed, client)'),
+  unusedSent(
+    'is not with a malformed name',
+    badSubject,
+    '@1 (sent, its subject or issuer is malformed, client, false)',
+  ),
+  ...USAGES.map((usage): Row => [
+    `is not with a name that OpenSSL does not read either: ${usage}`,
+    { leaf, sent: [...sent, stranger({ subject: integerAsName })], trust },
+    [`${usage === 'any' ? 'info ' : ''}@1 (sent, its subject or issuer is malformed, ${usage}, true)`],
+    { usage },
+  ]),
   unusedSent('is with an empty subject', { subject: '' }),
   unusedSent('is if it has expired', EXPIRED),
 ])
@@ -219,6 +245,26 @@ describe('the one path that OpenSSL builds', () => {
       const node = await askNode({ usage: 'server', host: HOST, leaf, sent, trust, crls: [] })
       expect(node?.accepts, what).toBe(found === null)
     }
+  })
+
+  const raw = (oid: string, value: string, critical = false): Partial<MintCaOptions> => ({
+    extensions: [{ oid, critical, value: Buffer.from(value, 'hex') }],
+  })
+  it.each<[what: string, twin: Partial<MintCaOptions>, accepted: boolean]>([
+    ['with an empty extended key usage', raw(EXTENSION.extendedKeyUsage, '3000'), false],
+    ['with a critical key identifier', raw(EXTENSION.authorityKeyIdentifier, '3000', true), false],
+    ['with an unknown critical extension', raw('1.2.3.4', '3000', true), false],
+    ['with a critical policy that is required', raw(EXTENSION.policyConstraints, '3003800100', true), true],
+    ['with basicConstraints that cannot be read', raw(EXTENSION.basicConstraints, '0500', true), true],
+    ['with an extended key usage that cannot be read', raw(EXTENSION.extendedKeyUsage, '0500'), true],
+    ['with policies that nobody reads', raw(EXTENSION.policyMappings, '0500'), true],
+    ['for proxies', raw(EXTENSION.proxyCertInfo, '300c300a06082b06010505071501'), true],
+  ])('passes or not as in Node, if a twin of the intermediate is %s', async (_, options, accepted) => {
+    const sent = [again(options), intermediate]
+    const report = reportOn({ leaf, sent, trust: [root] })
+    const node = await askNode({ usage: 'server', host: HOST, leaf, sent, trust: [root], crls: [] })
+    expect([report.ok, node?.accepts]).toEqual([accepted, accepted])
+    expect(report.findings.some(({ code }) => code === 'chain/openssl-picks-other-path')).toBe(!accepted)
   })
 
   it('does not matter if Go alone refuses it', () => {

@@ -15,12 +15,14 @@ import {
   deltaCrlIndicator,
   directoryName,
   distributionPoints,
+  dns,
   EXTENSION,
   flipBit,
   invalidityDate,
   issuingDistributionPoint,
   mintCa,
   mintCrl,
+  mintLeaf,
   newKey,
   publicHalf,
   unknownExtension,
@@ -222,8 +224,25 @@ table('CRLs', [
       UNUSED,
     ],
   ],
-  ['do not decide on a leaf that is trusted', { leaf, trust: [leaf], crls: [ofLeaf] }, ['anchor-not-self-signed@0']],
+  ['revoke a leaf that is trusted itself', { leaf, trust: [leaf], crls: [ofLeaf] }, ['revocation/revoked@0']],
 ])
+
+describe('a leaf that is trusted itself', () => {
+  const own = mintLeaf({ subject: 'own', names: [dns(HOST)], usages: ['clientAuth', 'serverAuth'] })
+  const revokes = (of: Minted, issuer: Minted): Buffer => mintCrl({ issuer, revoked: [{ serial: of.serial }] }).der
+  it.each([
+    ['that its own CRL lists', own, revokes(own, own), 'revocation/revoked@0'],
+    ['that the CRL of its issuer lists', leaf, revokes(leaf, intermediate), 'revocation/revoked@0'],
+    ['whose serial number another CA lists', own, revokes(own, other), 'warning serial-listed@0'],
+    ['that no CRL lists', own, mintCrl({ issuer: own }).der, null],
+  ])('is compared with CRLs as etcd does: one %s', (_, pinned, crl, found) => {
+    for (const usage of ['client', 'peer', 'any'] as const) {
+      const { findings } = validateChain({ leaf: pinned.der, trustAnchors: pinned.der, crls: crl }, { usage })
+      const seen = textsOf(findings).filter((text) => /revoked|serial-listed/.test(text))
+      expect(seen, usage).toEqual(found === null ? [] : [found])
+    }
+  })
+})
 
 const TOMORROW = { thisUpdate: future(1), nextUpdate: future(3) }
 const OVER = { thisUpdate: past(0.01), nextUpdate: past(0) }

@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { Certificate, type Report } from '../../../src/validate/index.js'
 import { detailsOf, HOST } from '../../support/minted-chain.js'
 import {
+  basicConstraints,
   dns,
   EXTENSION,
+  extendedKeyUsage,
   ip,
   ipRange,
   mintCa,
@@ -85,6 +87,20 @@ describe('a valid path', () => {
     const sent = [A({ ...NEWER, ...one, issuer: B }), B, A({ ...OLDER, issuer: weak })]
     const found = textsOf(validate(sent, {}, L, [weak]).findings)
     expect(found).toEqual(['openssl-picks-other-path@0', 'warning algorithm-refused@2'])
+  })
+
+  it('is explained if its errors are those of other programs, and another path is refused', () => {
+    // Go accepts the trusted twin, whose list of purposes is empty, and counts the self-issued CA below the root.
+    const low = mintCa({ subject: 'A', issuer: A() })
+    const root = mintCa({
+      subject: 'R',
+      key: R.key,
+      notAfter: future(4000),
+      extensions: [basicConstraints({ ca: true, pathLength: 1 })],
+    })
+    const twin = A({ issuer: root, extensions: [extendedKeyUsage([])] })
+    const report = validate([low, A({ issuer: root })], { usage: 'client' }, leafOf(low), [root, twin])
+    expect(textsOf(report.findings)).toEqual(['extension-refused@2', 'info others-tried'])
   })
 
   it('may be a leaf that is trusted itself', () => {

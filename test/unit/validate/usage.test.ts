@@ -25,12 +25,24 @@ tableOf('extended key usages of the leaf', 'usage/any-extended-key-usage', [
   leafRow('server', ['any'], '@0 (true)'),
   leafRow('server', ['any', 'serverAuth'], 'warning @0 (false)'),
   leafRow('client', ['any'], 'warning @0 (false)'),
+  // OpenSSL, and so Node, takes Server Gated Cryptography for serverAuth; Go does not.
+  ...['1.3.6.1.4.1.311.10.3.3', '2.16.840.1.113730.4.1'].flatMap((gated) => [
+    leafRow('server', [gated, 'clientAuth'], `warning extended-key-usage-missing@0 (server gated, ${gated})`),
+    leafRow('server', [gated, 'any'], 'warning @0 (false)'),
+    leafRow('peer', [gated, 'clientAuth'], missing(`[serverAuth clientAuth], [serverAuth], [${gated} clientAuth]`)),
+    [
+      `for server, a CA that allows ${gated}`,
+      { intermediate: { extensions: [extendedKeyUsage([gated])] } },
+      [`warning extended-key-usage-missing@1 (server gated, ${gated})`],
+      { usage: 'server' },
+    ] satisfies Row,
+  ]),
   leafRow('server', [], 'info extension-absent@0 (extendedKeyUsage)'),
   leafRow('any', []),
   [
     'does not call an unreadable extension absent',
     unreadable(EXTENSION.extendedKeyUsage),
-    ['extension-refused@0 (malformed, extendedKeyUsage, a purpose of extendedKeyUsage is missing or of another type)'],
+    ['extension-refused@0 (malformed, extendedKeyUsage, an empty list of purposes)'],
   ],
   [
     'calls it absent if another one is unreadable',

@@ -57,10 +57,10 @@ describe('a certificate', () => {
     ['client', 999, ['error']],
     ['peer', 1, ['error']],
     ['server', -1, []],
-    ['server', 0, ['warning']],
-    ['server', 1, ['warning']],
+    ['server', 0, ['error']],
+    ['server', 1, ['error']],
     ['any', 1, ['info']],
-  ] as const)('may be refused by a %s %i ms after its last second began: %j', (usage, milliseconds, severities) => {
+  ] as const)('is refused for a %s %i ms after its last second began: %j', (usage, milliseconds, severities) => {
     const at = after(END, milliseconds)
     for (const options of [{ at }, { at: after(at, 5 * SECOND), clockSkew: '5s' }]) {
       const { findings } = reportOn(chain, { usage, ...options })
