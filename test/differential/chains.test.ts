@@ -7,7 +7,7 @@
 import { writeSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import type { Report } from '../../src/report/report.js'
-import { unfoldRepeats } from '../../src/validate/fold-consequences.js'
+import { unfoldRepeats } from '../../src/validate/fold-repeats.js'
 import { Random, seedOf } from '../fuzz/random.js'
 import { mapAtOnce } from '../support/at-once.js'
 import { isListed, LAXER, nameOfFinding, STRICTER } from '../support/differences.js'

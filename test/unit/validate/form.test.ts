@@ -119,14 +119,16 @@ tableOf('extensions', 'certificate/extension-refused', [
       { usage },
     ]
   }),
-  ...[
-    ['of an anchor', { root: { extensions: [raw(policyConstraints, '3003800100', false)] } }, 2],
-    ['that require none', caWith(raw(policyConstraints, '3003810100', false)), 1],
-    ['that skip the leaf', caWith(raw(policyConstraints, '3003800102', false)), 1],
-    ['of a leaf that require one below it', leafWith(raw(policyConstraints, '3003800101', false)), 0],
-  ].map(([what, parts, index]): Row => [
-    `accepts policy constraints that are not critical ${String(what)}`,
-    parts as Parts,
+  ...(
+    [
+      ['of an anchor', { root: { extensions: [raw(policyConstraints, '3003800100', false)] } }, 2],
+      ['that require none', caWith(raw(policyConstraints, '3003810100', false)), 1],
+      ['that skip the leaf', caWith(raw(policyConstraints, '3003800102', false)), 1],
+      ['of a leaf that require one below it', leafWith(raw(policyConstraints, '3003800101', false)), 0],
+    ] satisfies [string, Parts, number][]
+  ).map(([what, parts, index]): Row => [
+    `accepts policy constraints that are not critical ${what}`,
+    parts,
     [`warning policy-extension@${String(index)} (not critical, policyConstraints, false, client)`],
     { usage: 'client' },
   ]),
