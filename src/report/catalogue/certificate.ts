@@ -108,7 +108,7 @@ export const certificate = {
       `${who} has the extension proxyCertInfo. OpenSSL, and so Node, refuses such a proxy certificate.`,
       'Reissue it without proxyCertInfo.',
     ]).refusedAs({
-      OpenSSL: ['proxy certificates not allowed, please set the appropriate flag', 'proxy subject name violation'],
+      OpenSSL: 'unable to get local issuer certificate',
       Node: ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'proxy subject name violation'],
     }),
     'names unread by Go': row(
