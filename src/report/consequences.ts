@@ -5,17 +5,23 @@ import { SEVERITIES } from './row.js'
 /** A code, or all codes of an area: `chain/`. */
 type Selector = FindingCode | `${string}/`
 
-type Rule = (cause: Finding, consequence: Finding, all: readonly Finding[]) => boolean
+interface Rule {
+  readonly cause: FindingCode
+  readonly selects: (code: FindingCode) => boolean
+  readonly holds: (cause: Finding, consequence: Finding, all: readonly Finding[]) => boolean
+}
 
 /** A rule about one cause. Without a condition, each of the consequences follows. */
 function from<C extends FindingCode>(
   cause: C,
   consequences: readonly Selector[],
   condition: (cause: Finding<C>, consequence: Finding, all: readonly Finding[]) => boolean = () => true,
-): readonly [FindingCode, Rule] {
-  const isOne = (code: FindingCode): boolean =>
-    consequences.some((each) => (each.endsWith('/') ? code.startsWith(each) : code === each))
-  return [cause, (one, other, all) => isOne(other.code) && condition(one as unknown as Finding<C>, other, all)]
+): Rule {
+  return {
+    cause,
+    selects: (code) => consequences.some((each) => (each.endsWith('/') ? code.startsWith(each) : code === each)),
+    holds: (one, other, all) => condition(one as unknown as Finding<C>, other, all),
+  }
 }
 
 /** The same for several causes. */
@@ -23,7 +29,7 @@ function fromEach(
   causes: readonly FindingCode[],
   consequences: readonly Selector[],
   condition: (cause: Finding, consequence: Finding) => boolean,
-): (readonly [FindingCode, Rule])[] {
+): Rule[] {
   return causes.map((cause) => from(cause, consequences, (one, other) => condition(one as unknown as Finding, other)))
 }
 
@@ -212,19 +218,23 @@ const OF_CONFIGURATIONS = [
   ),
 ]
 
-const RULES: readonly (readonly [FindingCode, Rule])[] = [...OF_CERTIFICATES, ...OF_CONFIGURATIONS]
-const CAUSES: ReadonlySet<FindingCode> = new Set(RULES.map(([cause]) => cause))
-
-function follows(cause: Finding, finding: Finding, all: readonly Finding[]): boolean {
-  // An error below a warning would leave the report without errors.
-  const isLess = SEVERITIES.indexOf(cause.severity) > SEVERITIES.indexOf(finding.severity)
-  return cause !== finding && !isLess && RULES.some(([code, rule]) => code === cause.code && rule(cause, finding, all))
-}
+const RULES: readonly Rule[] = [...OF_CERTIFICATES, ...OF_CONFIGURATIONS]
+const CAUSES: ReadonlySet<FindingCode> = new Set(RULES.map(({ cause }) => cause))
 
 /** Folds consequences under their causes. A cause is at least as severe as its consequences, so the result does not change. */
 export function foldConsequences(findings: readonly Finding[]): Finding[] {
-  // There may be thousands of findings, few of which are causes.
+  // There may be thousands of findings, few of which are causes, and few rules are about any two codes.
   const causes = findings.filter(({ code }) => CAUSES.has(code))
+  if (causes.length === 0) return [...findings]
+  const rulesFor = new Map<FindingCode, readonly (readonly [cause: Finding, rule: Rule])[]>()
+  for (const { code } of findings) {
+    if (rulesFor.has(code)) continue
+    const rules = RULES.filter(({ selects }) => selects(code))
+    const pairs = causes.flatMap((cause) =>
+      rules.flatMap((rule) => (rule.cause === cause.code ? [[cause, rule] as const] : [])),
+    )
+    rulesFor.set(code, pairs)
+  }
   const causeOf = new Map<Finding, Finding>()
   /** Follows causes to the first. Of two findings that cause each other, the first in the list is the root. */
   const rootOf = (finding: Finding): Finding => {
@@ -232,14 +242,25 @@ export function foldConsequences(findings: readonly Finding[]): Finding[] {
     for (let cause = causeOf.get(root); cause !== undefined; cause = causeOf.get(root)) root = cause
     return root
   }
+  // An error below a warning would leave the report without errors.
+  const isLess = (cause: Finding, finding: Finding): boolean =>
+    SEVERITIES.indexOf(cause.severity) > SEVERITIES.indexOf(finding.severity)
   for (const finding of findings) {
-    const cause = causes.find((each) => follows(each, finding, findings) && rootOf(each) !== finding)
+    const [cause] =
+      rulesFor
+        .get(finding.code)
+        ?.find(
+          ([one, { holds }]) =>
+            one !== finding && !isLess(one, finding) && holds(one, finding, findings) && rootOf(one) !== finding,
+        ) ?? []
     if (cause !== undefined) causeOf.set(finding, cause)
   }
   const consequencesOf = new Map<Finding, Finding[]>()
   for (const folded of causeOf.keys()) {
     const root = rootOf(folded)
-    consequencesOf.set(root, [...(consequencesOf.get(root) ?? []), folded])
+    const own = consequencesOf.get(root)
+    if (own === undefined) consequencesOf.set(root, [folded])
+    else own.push(folded)
   }
   return findings
     .filter((each) => !causeOf.has(each))

@@ -7,23 +7,30 @@ import { hideExpressions } from '../hidden.js'
 import type { Reading } from './read-option.js'
 import { type ConfigText, placesIn } from './text.js'
 
-/** A line with a statement, or with an expression for any number of lines; or one that `envsubst` replaces. */
-const STATEMENT = /^[ \t]*(?:\{%[^\n]*|\{\{[^\n]*\}\}|\$\{\w+\})[ \t]*\r?$/gm
-
 /** A text whose expressions are hidden, and the first line that is a statement. Such lines are blank. */
 function hideTemplates(source: ConfigText): { source: ConfigText; statement: ConfigPlace | null } {
-  const { text, file } = source
-  if (!/\{[{%]|^[ \t]*\$\{/m.test(text)) return { source, statement: null }
+  const { text } = source
+  if (!text.includes('{{') && !text.includes('{%') && !text.includes('${')) return { source, statement: null }
+  const lines: string[] = []
+  let offset = 0
   const statements: number[] = []
-  const lines = text.replace(STATEMENT, (line, offset: number) => {
-    // A line of a shell may be a variable alone.
-    if (/^[ \t]+\$\{/.test(line) && !/:[ \t]*\r?\n$/.test(text.slice(0, offset))) return line
-    statements.push(offset)
-    return ' '.repeat(line.length)
-  })
+  for (const line of text.split('\n')) {
+    const isOne = isStatement(line, lines.at(-1) ?? '')
+    if (isOne) statements.push(offset)
+    lines.push(isOne ? ' '.repeat(line.length) : line)
+    offset += line.length + 1
+  }
   const [first] = statements
   const place = first === undefined ? null : placesIn(source)(first, 'The line')
-  return { source: { ...source, text: hideExpressions(lines), file }, statement: place }
+  return { source: { ...source, text: hideExpressions(lines.join('\n')) }, statement: place }
+}
+
+/** Whether a line is a statement, or an expression for any number of lines; or one that `envsubst` replaces. */
+function isStatement(line: string, before: string): boolean {
+  const bare = line.trim()
+  if (bare.startsWith('{%') || (bare.startsWith('{{') && bare.endsWith('}}'))) return true
+  // A line of a shell may be a variable alone.
+  return /^\$\{\w{1,100}\}$/.test(bare) && (line.startsWith('$') || before.trimEnd().endsWith(':'))
 }
 
 /** The text with hidden expressions of templates; lines that are statements are reported. */

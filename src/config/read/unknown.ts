@@ -8,20 +8,20 @@ import { LITERAL_DOLLAR, plainDollars } from './tokenizer.js'
  */
 export type Syntax = 'none' | 'template' | 'shell' | 'systemd' | 'specifiers' | 'Kubernetes' | 'Compose'
 
-/** `{{ name }}` of Go, Jinja and Helm. */
-const TEMPLATE = /\{\{(?:(?!\}\})[\s\S]){0,500}\}\}|\{%(?:(?!%\})[\s\S]){0,500}%\}/.source
-/** `${NAME}` and `${NAME:-value}`, whose value may have one such reference itself. */
-const BRACES = /\$\{(?:[^{}]|\{[^{}]*\})*\}/.source
+/** A hidden `{{ name }}` of Go, Jinja or Helm, up to the next one. */
+const TEMPLATE = /\ue07b[\ue07b\ue025](?:(?!\ue07b)[\ue000-\uf8ff])*/.source
+/** `${NAME}` and `${NAME:-value}`, whose value may have one such reference itself. Longer ones are none. */
+const BRACES = /\$\{(?:[^{}]|\{[^{}]{0,200}\}){0,500}\}/.source
 const NAME = /\$[A-Za-z_]\w*/.source
 
 const PATTERNS: Readonly<Record<Syntax, RegExp | null>> = {
   none: null,
   template: new RegExp(TEMPLATE, 'g'),
-  shell: new RegExp(`${TEMPLATE}|${BRACES}|${NAME}|\\$[@*#?\\d]|\\$\\([^)]*\\)|\`[^\`]*\``, 'g'),
+  shell: new RegExp(`${TEMPLATE}|${BRACES}|${NAME}|\\$[@*#?\\d]|\\$\\([^)]{0,500}\\)|\`[^\`]{0,500}\``, 'g'),
   // `$NAME` only as a whole argument (systemd.service(5), "Command lines").
   systemd: new RegExp(`${TEMPLATE}|\\$\\{\\w+\\}|^${NAME}$|%[A-Za-z]`, 'g'),
   specifiers: new RegExp(`${TEMPLATE}|%[A-Za-z]`, 'g'),
-  Kubernetes: new RegExp(`${TEMPLATE}|\\$\\([\\w.-]+\\)`, 'g'),
+  Kubernetes: new RegExp(`${TEMPLATE}|\\$\\([\\w.-]{1,200}\\)`, 'g'),
   Compose: new RegExp(`${TEMPLATE}|${BRACES}|${NAME}`, 'g'),
 }
 
@@ -38,34 +38,48 @@ export interface ResolvedText {
 
 /** Limits references in references. */
 const MAX_DEPTH = 3
+/** With more references, the whole value is not known. */
+const MAX_REFERENCES = 100
 
 /** Replaces references to given values, and those with a default by that. */
-export function resolveText(hidden: string, syntax: Syntax, given: GivenValues, depth = 0): ResolvedText {
+export function resolveText(hidden: string, syntax: Syntax, given: GivenValues): ResolvedText {
   const pattern = PATTERNS[syntax]
-  const written = showExpressions(hidden)
-  if (pattern === null || depth > MAX_DEPTH) return { text: plainDollars(written), unknown: [], assumed: [] }
-  const unknown: string[] = []
-  const assumed: string[] = []
-  const text = written.replace(pattern, (reference) => {
-    const { name, value } = partsOf(reference)
+  if (pattern === null) return { text: shown(hidden), unknown: [], assumed: [] }
+  const [unknown, assumed] = [new Set<string>(), new Set<string>()]
+  const text = shown(resolved(hidden, pattern, given, { unknown, assumed }, 0))
+  const all = [...unknown]
+  return { text, unknown: all.length > MAX_REFERENCES ? [text] : all, assumed: [...assumed].slice(0, MAX_REFERENCES) }
+}
+
+function resolved(
+  text: string,
+  pattern: RegExp,
+  given: GivenValues,
+  into: { readonly unknown: Set<string>; readonly assumed: Set<string> },
+  depth: number,
+): string {
+  return text.replace(pattern, (reference) => {
+    const { name, value } = partsOf(showExpressions(reference))
     if (Object.hasOwn(given, name)) return (given[name] ?? '').replaceAll('$', LITERAL_DOLLAR)
-    if (value === null) {
-      unknown.push(plainDollars(reference))
+    if (value === null || depth === MAX_DEPTH) {
+      into.unknown.add(shown(reference))
       return reference
     }
-    assumed.push(plainDollars(reference))
-    const inner = resolveText(value, syntax, given, depth + 1)
-    unknown.push(...inner.unknown)
-    return inner.text
+    into.assumed.add(shown(reference))
+    return resolved(value, pattern, given, into, depth + 1)
   })
-  return { text: plainDollars(text), unknown, assumed }
+}
+
+function shown(text: string): string {
+  return plainDollars(showExpressions(text))
 }
 
 /** The name of a reference, and its default; null if it has none. */
 function partsOf(reference: string): { name: string; value: string | null } {
   const [, name, value = null] = /^\$\{(\w+)(?::?-([\s\S]*))?\}$/.exec(reference) ?? []
   if (name !== undefined) return { name, value }
-  const inner = reference.replace(/^\{\{-?\s*|\s*-?\}\}$|^\$\(?|\)$/g, '')
+  if (reference.startsWith('{{')) return { name: reference.slice(2, -2).replace(/^-|-$/g, '').trim(), value: null }
+  const [, inner = reference] = /^\$\(?([\w.-]+)\)?$/.exec(reference) ?? []
   return { name: inner, value: null }
 }
 
