@@ -10,7 +10,7 @@ import { complaintsIn } from './support/type-check.js'
 /** The limits of the package, unpacked. */
 const MOST_FILES = 80
 /** Both implementations of HTTP/2 are in it for one release. findings.json has about 90 kB. */
-const MOST_BYTES = 1_740_000
+const MOST_BYTES = 1_770_000
 
 /** The most that an uncaught error may write. */
 const MOST_ERROR_BYTES = 2048

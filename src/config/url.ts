@@ -69,18 +69,29 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
 /** Stand for an unknown address and an unknown port, so that the rest of the URL can be read. */
 const UNKNOWN = { host: '192.0.2.1', label: 'x', port: '1' }
 
+const MARK = '\u0000'
+const BETWEEN = /\0[^\0/,]*\0/g
+
+/** Whether the port of a URL has a reference to what is not known. */
+export function isPortUnknown({ isPartial, port }: EtcdUrl): boolean {
+  return isPartial && port === UNKNOWN.port
+}
+
 /**
  * Reads a URL with references to what is not known, as far as it is known: the scheme, a host name, a path. Null if its
  * scheme is not known.
  */
 export function readPartialUrl(text: string, references: readonly string[], use: UrlUse): UrlReading | null {
-  const MARK = '\u0000'
   const marked = references
     .toSorted((a, b) => b.length - a.length)
     .reduce((all, each) => all.replaceAll(each, MARK), text)
+    // What is between the statements of a template may be absent.
+    .replace(BETWEEN, MARK)
   const [, scheme, host, port = '', path = ''] =
     /^([a-z]+:\/\/)(\[[^\]]*\]|[^:/?#]*)(:[^/?#]*)?([/?#].*)?$/is.exec(marked) ?? []
   if (scheme === undefined || host === undefined || scheme.includes(MARK)) return null
+  // The reference may hold the end of this URL and the start of another one.
+  if (`${host}${port}`.includes(MARK) && /[=,]|\/\//.test(`${host}${port}${path}`)) return null
   // The reference may hold a port as well.
   const isWhole = host.replaceAll(MARK, '') === '' || /^[\d.[\]]*$/.test(host.replaceAll(MARK, ''))
   const known = !host.includes(MARK) ? host : isWhole ? UNKNOWN.host : host.replaceAll(MARK, UNKNOWN.label)

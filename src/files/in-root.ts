@@ -54,13 +54,14 @@ export async function isHostFile(path: HostPath): Promise<boolean | null> {
   }
 }
 
-/** The names in a folder; null if there is no such folder, or it may not be read. */
+/** The names in a folder, none if there is no such folder; null if it cannot be read. */
 export async function hostFolder(path: HostPath): Promise<string[] | null> {
   try {
     return await useHostFile(path, ({ names }) => names())
   } catch (error) {
-    if (systemCode(error) === null) throw error
-    return null
+    const code = systemCode(error)
+    if (code === null) throw error
+    return code === 'ENOENT' || code === 'ENOTDIR' ? [] : null
   }
 }
 

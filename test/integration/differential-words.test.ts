@@ -54,6 +54,9 @@ const NOT_REPRODUCED: Readonly<Record<string, string>> = Object.fromEntries(
     if (!ALERTS_SAY_WHY && OWN_ALERT.test(claim.words)) {
       return [[text, `etcd ${INSTALLED} is built with Go 1.${String(GO_MINOR)}, whose alerts are all bad_certificate`]]
     }
+    // The oracle reads CRLs as etcd 3.6 does.
+    if (claim.code === 'revocation/crl-form' && claim.words.startsWith('asn1:'))
+      return [[text, 'etcd 3.5 says so in revocation.test.ts']]
     return IS_3_4 && claim.words === GATEWAY_WORDS ? [[text, `the gateway of etcd ${INSTALLED} writes nothing`]] : []
   }),
 )

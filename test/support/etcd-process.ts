@@ -61,6 +61,11 @@ export function startText(text: string, form: ConfigForm, folder: string): EtcdP
   return run(['sh', '-c', scripts[form], file], { cwd: folder })
 }
 
+/** Starts what a real `sh` starts by a script. */
+export function startScript(file: string, cwd: string): EtcdProcess {
+  return run(['sh', file], { cwd })
+}
+
 /** Without the variables of this process that etcd would take for options. */
 function run(command: readonly string[], { cwd, env = {}, uid }: ProcessOptions): EtcdProcess {
   const as = uid === undefined ? {} : { uid, gid: uid }

@@ -2,7 +2,7 @@
 import { passthroughOptions } from '../tables/options.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
 import type { Setting } from '../read/read-option.js'
-import type { UrlUse } from '../url.js'
+import { isPortUnknown, type UrlUse } from '../url.js'
 import {
   acceptedUrl,
   limitedEntries,
@@ -72,11 +72,14 @@ function unreachable(
   listens: readonly ServedUrl[],
 ): Found<'config/advertise-unreachable'>['kind'] | null {
   const { member } = side
-  if (url.port === '' || url.isPartial) return null
+  if (url.port === '') return null
   if (url.isUnspecified) return 'wildcard'
+  // A URL whose scheme is not known may be the one.
+  const areKnown = listens.length >= (listens[0]?.setting.values.length ?? 0)
   // The renderer refuses every plaintext URL with another finding.
-  if (!url.isTls && listens.every(({ isTls }) => isTls)) return member.isWritten ? null : 'plaintext'
-  if (url.isTls && !listens.some(({ isTls }) => isTls)) return 'TLS'
+  if (!url.isTls && areKnown && listens.every(({ isTls }) => isTls)) return member.isWritten ? null : 'plaintext'
+  if (url.isTls && areKnown && !listens.some(({ isTls }) => isTls)) return 'TLS'
+  if (url.isPartial || !areKnown || side.listen.some(isPortUnknown)) return null
   if (url.isLocal && isMultiMember(member) && !side.isOnlyLocal) return 'loopback'
   const ports = side.listen.map(({ port }) => port)
   const { published = [] } = member.context
@@ -124,6 +127,16 @@ function ownListed(member: LintMember): string[] | null {
   const isOpen = [cluster, name, member.peer.get('advertiseUrls')].some(({ isUnresolved }) => isUnresolved)
   if (!member.isComplete || !cluster.isSet || isOpen) return null
   return member.listed.flatMap((entry) => (entry.name === name.text ? [entry.url] : []))
+}
+
+/**
+ * The advertised peer URLs. Without any, a member that listens on 0.0.0.0 advertises an address of its machine, for which a
+ * name stands (server/embed/config.go v3.5.16 UpdateDefaultClusterFromName).
+ */
+function advertisedPeers({ peer, isWritten }: LintMember): readonly string[] {
+  const { values, isSet } = peer.get('advertiseUrls')
+  const [first] = peer.listen
+  return isSet || isWritten || first?.host !== '0.0.0.0' ? values : [`http://its-address:${first.port}`]
 }
 
 /** Whether etcd starts without an advertised URL. */
@@ -192,7 +205,7 @@ export const urlRules = [
   side('config/advertise-unreachable', (side) => {
     const [listen, at] = [side.get('listenUrls'), side.get('advertiseUrls')]
     const listens = side.listen.filter(({ setting: { row } }) => row === listen.row)
-    if (listens.length === 0 || !at.isSet) return null
+    if (listens.length === 0 || !at.isSet || (!listen.isSet && !side.member.isComplete)) return null
     const found = side.advertise.flatMap((url): Found<'config/advertise-unreachable'>[] => {
       const kind = unreachable(url, side, listens)
       const own = { at, url: url.text, listen: textsOf(listens) }
@@ -242,7 +255,7 @@ export const urlRules = [
   }),
   member('config/cluster-urls-differ', (member) => {
     const listed = ownListed(member) ?? []
-    const { values } = member.peer.get('advertiseUrls')
+    const values = advertisedPeers(member)
     const isIn =
       (all: readonly string[]) =>
       (one: string): boolean =>

@@ -1,6 +1,7 @@
 /** Says which values were not known, and what that may hide. */
 import type { FindingCode, Unchecked, UncheckedKind } from '../../report/finding.js'
 import { type PassthroughOption, type ReadOption, uncheckedOf } from '../read/read-option.js'
+import { nameOfReference } from '../read/unknown.js'
 import type { EtcdOptionRow } from '../tables/options.js'
 import type { LintMember } from './member.js'
 
@@ -57,7 +58,7 @@ function messageOf(
   kind: UncheckedKind,
 ): string {
   const [first = assumed[0] ?? ''] = unknown
-  const [, name = first] = /^\$[{(]?([\w.]+)/.exec(first) ?? []
+  const name = nameOfReference(first)
   const remedy =
     kind === 'template'
       ? 'Lint the text that is rendered from it'

@@ -85,6 +85,8 @@ export function commandsIn(
   // Arguments without a program go to the program of the image.
   const isEtcd = !first.text.startsWith('-') || isImage || areEtcdFlags(tokens) || areOfEtcd(variables)
   const missing = missingProgram(image, tokens)
+  // A variable or a template in the place of the command.
+  if (isImage && /^\$|^[\ue000-\uf8ff]/.test(first.text)) return [{ ...NO_ARGUMENTS, args: tokens }]
   return isEtcd ? etcdCommands(tokens).map((each) => withFaults(each, ...missing)) : []
 }
 
@@ -98,46 +100,59 @@ function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdC
   const exported: Token[] = []
   const found: EtcdCommand[] = []
   let hasOthers = false
-  for (const command of commandsOf(tokens)) {
+  for (const { tokens: command, isFed } of simpleCommands(tokens)) {
     const started = commandsOfOne(command, context)
     found.push(...started.map((each) => ({ ...each, variables: [...exported, ...each.variables] })))
+    // These may not pass the variables on.
+    hasOthers ||= started.length > 0 && exported.length > 0 && command.some(({ text }) => CHANGES_VARIABLES.test(text))
     if (started.length > 0) continue
     const [first, ...rest] = command
     const isExport = first?.text === 'export'
-    hasOthers ||= !isExport && command.some(({ text }) => !text.includes('='))
-    if (!isExport && !command.every(({ text }) => text.includes('='))) continue
-    for (const token of isExport ? rest : command) {
-      const [, name, isSet] = /^([A-Za-z_]\w*)(=)?/.exec(token.text) ?? []
+    const assigned = isExport ? rest : command
+    // The name of a variable may come from another one, as in `export "ETCD_$NAME"`; a value may run a command.
+    const areAssignments = assigned.every(({ text }) =>
+      (isExport ? /^[A-Za-z_]\w*(?:=(?![^]*(?:\$\(|`))|$)/ : /^[A-Za-z_]\w*=(?![^]*(?:\$\(|`))/).test(text),
+    )
+    // What only takes the output of etcd, such as `tee`, changes nothing; a shell may start another etcd.
+    hasOthers ||= !areAssignments && !(isFed && OUTPUTS.test(first?.text ?? ''))
+    if (!isExport && !areAssignments) continue
+    for (const token of assigned) {
+      const [, name, isSet] = /^([A-Za-z_]\w*)(=|$)/.exec(token.text) ?? []
       if (name === undefined) continue
-      const known = isSet === undefined ? (own.get(name) ?? { ...token, text: `${name}=\${${name}}` }) : token
+      const known = isSet === '' ? (own.get(name) ?? { ...token, text: `${name}=\${${name}}` }) : token
       own.set(name, known)
-      if (isExport) exported.push(known)
+      if (isExport || exported.some(({ text }) => text.startsWith(`${name}=`))) exported.push(known)
     }
   }
   const [first] = tokens
   return hasOthers && first !== undefined ? found.map((each) => ({ ...each, script: first.offset })) : found
 }
 
-/** The simple commands. Those that a pipe feeds are omitted. */
+/** The simple commands. */
 export function commandsOf(tokens: readonly Token[]): Token[][] {
-  const commands: Token[][] = [[]]
-  let isFed = false
+  return simpleCommands(tokens).map((each) => each.tokens)
+}
+
+/** The simple commands, and whether a pipe feeds each. */
+function simpleCommands(tokens: readonly Token[]): { tokens: Token[]; isFed: boolean }[] {
+  const commands: { tokens: Token[]; isFed: boolean }[] = [{ tokens: [], isFed: false }]
   for (const [i, token] of tokens.entries()) {
     if (token.isEnd) {
       const isPipe = token.text === '|' && tokens[i + 1]?.text !== '|' && tokens[i - 1]?.text !== '|'
-      commands.push([])
-      isFed = isPipe
-    } else if (!isFed) commands.at(-1)?.push(token)
+      commands.push({ tokens: [], isFed: isPipe })
+    } else commands.at(-1)?.tokens.push(token)
   }
-  return commands.filter(({ length }) => length > 0)
+  return commands.filter((each) => each.tokens.length > 0)
 }
 
 /** Words before a program: variables for it, programs that start another one, and words of a shell. */
 const PREFIXES =
-  /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time|gosu|su-exec|tini|dumb-init)|then|else|do|[!({])$/s
+  /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time|gosu|su-exec|tini|dumb-init)|then|else|do|[!({]|[^\s()]+\))$/s
 /** A whole command in one argument, in the place of the program. */
 const WHOLE_COMMAND = /^(?:\S*\/)?(?:exec\s+)?(?:etcd\s+-|(?:ba|da|a)?sh\s+-)/
 const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
+const OUTPUTS = /(?:^|\/)(?:tee|cat|logger|grep|sed|awk|jq|cronolog|rotatelogs|systemd-cat|multilog|svlogd|ts)$/
+const CHANGES_VARIABLES = /(?:^|\/)(?:sudo|doas|env|su|runuser)$/
 const SHELL = /(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/
 
 function commandsOfOne(command: readonly Token[], context: CommandContext): EtcdCommand[] {
@@ -170,7 +185,12 @@ function programsIn(own: readonly Token[], isStarted: boolean, context: CommandC
   const script = at === -1 ? undefined : args[at + 1]
   if (script !== undefined) return commandsInShell(script, args.slice(at + 2), { ...context, isInShell: true })
   const start = isStarted ? etcdIndex(own) : -1
-  return start === -1 ? [] : [{ args: own.slice(start + 1), variables: assignmentsOf(own.slice(0, start)), faults: [] }]
+  if (start === -1) return []
+  const variables = assignmentsOf(own.slice(0, start))
+  // A variable before etcd may set others, as in `env $VARS etcd`.
+  const isOpen = own.slice(0, start).some((each) => /^[$`]/.test(each.text))
+  const opened = isOpen ? { script: program.offset } : {}
+  return [{ args: own.slice(start + 1), variables, faults: [], ...opened }]
 }
 
 function withFaults(command: EtcdCommand, ...faults: readonly SyntaxFault[]): EtcdCommand {

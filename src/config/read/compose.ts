@@ -18,7 +18,7 @@ import {
   type YamlReading,
   type YamlValue,
 } from './yaml.js'
-import type { GivenValues } from './unknown.js'
+import { type GivenValues, resolveText, type Syntax } from './unknown.js'
 
 export function isCompose(text: string): boolean {
   return /^services[ \t]*:/m.test(text)
@@ -34,7 +34,7 @@ export async function readCompose(
   given: GivenValues,
   envFile: ConfigText | null,
 ): Promise<Reading[]> {
-  const yaml = await readYaml(source, 'first')
+  const yaml = await readYaml(source, 'first', 'own first')
   const [root = null] = yaml.documents
   const known = { ...variablesOf(envFile), ...given }
   const readings: Reading[] = []
@@ -75,9 +75,14 @@ async function readService(
   compose: ComposeFile,
   readNamed: ReadNamedFile | null,
 ): Promise<Reading[]> {
-  const { yaml, given } = compose
+  const { yaml, given, root } = compose
   const shared = new Reading(given)
   shared.add(...yaml.findings)
+  for (const value of [at(service, 'extends'), at(root, 'include')]) {
+    if (value === null) continue
+    const message = 'What it takes from elsewhere was not read. Lint the output of `docker compose config`.'
+    shared.leave('file-absent', yaml.place(value.offset, 'services'), message)
+  }
   const own = environmentOf(service, yaml, shared)
   const names = own.map(({ name }) => name)
   const split = ['entrypoint', 'command'].map((key) => tokensOf(at(service, key)))
@@ -123,6 +128,19 @@ function environmentOf(service: YamlValue, yaml: YamlReading, into: Reading): Va
   const variable = (name: string, text: string | undefined, offset: number): Variable => {
     const value = text === undefined ? `\${${name}}` : literalDollars(text)
     return { name, value, place: yaml.place(offset, name), syntax: 'Compose' }
+  }
+  // Compose fills in values, and the items of a list with their names.
+  const isOpen = (text: string, syntax: Syntax): boolean =>
+    resolveText(literalDollars(text), syntax, into.given).unknown.length > 0
+  const openAt = [...(value?.kind === 'scalar' ? [value] : scalarsOf(value))].find(({ text }) =>
+    isOpen(text.replace(/=.*/s, ''), 'Compose'),
+  )
+  const openKey = entriesOf(value).find(({ key }) => isOpen(key, 'template'))
+  const [open = openKey] = openAt === undefined ? [] : [openAt]
+  if (open !== undefined) {
+    const message = 'It may set any variable. Lint the output of `docker compose config`.'
+    into.leave('variable', yaml.place(open.offset, 'environment'), message)
+    into.isComplete = false
   }
   if (value?.kind === 'map') return value.entries.map((each) => variable(each.key, textAt(each.value), each.offset))
   return itemsAt(value).flatMap((item) => {

@@ -11,6 +11,7 @@ const FOLDERS = [
   '/run/systemd/system',
   '/usr/local/lib/systemd/system',
   '/usr/lib/systemd/system',
+  '/lib/systemd/system',
 ]
 /** More drop-ins are not read. A unit seldom has more than three. */
 const MAX_DROP_INS = 50
@@ -24,22 +25,23 @@ export async function readDropIns(
   const name = basename(file)
   const [, template] = /^([^@]+@)[^@]*\.service$/.exec(name) ?? []
   if (!readFiles || !name.endsWith('.service')) return []
-  const names = [
-    `${name}.d`,
-    ...(template === undefined || name === `${template}.service` ? [] : [`${template}.service.d`]),
-    'service.d',
-  ]
-  const folders = [
-    ...names.map((each) => pathOfCaller(join(dirname(file), each), root)),
-    ...FOLDERS.flatMap((folder) => names.map((each) => onDisk(`${folder}/${each}`, root))),
-  ]
+  const place = { option: null, file, line: null, column: null }
+  const leave = (path: string): void => {
+    into.leave('drop-ins', place, `The drop-in ${path} was not read. Pass the unit and its drop-ins as { unit: […] }.`)
+  }
+  const names = [`${name}.d`, ...(template === undefined ? [] : [`${template}.service.d`]), ...prefixesOf(name)]
+  const units = FOLDERS.map((folder) => hostPathText(onDisk(folder, root)))
+  const isInstalled = units.includes(dirname(hostPathText(pathOfCaller(file, root))))
+  const own = isInstalled ? [] : names.map((each) => pathOfCaller(join(dirname(file), each), root))
+  const byFolder = FOLDERS.flatMap((folder) => names.map((each) => onDisk(`${folder}/${each}`, root)))
   const found = new Map<string, HostPath>()
-  for (const folder of folders) {
-    for (const each of (await hostFolder(folder)) ?? []) {
+  for (const folder of [...own, ...byFolder, ...FOLDERS.map((each) => onDisk(`${each}/service.d`, root))]) {
+    const files = await hostFolder(folder)
+    if (files === null) leave(hostPathText(folder))
+    for (const each of files ?? []) {
       if (each.endsWith('.conf') && !found.has(each)) found.set(each, inFolder(folder, each))
     }
   }
-  const place = { option: null, file, line: null, column: null }
   if (found.size > MAX_DROP_INS)
     into.leave('limit', place, `Only ${String(MAX_DROP_INS)} drop-ins of the unit were read.`)
   const dropIns: ConfigText[] = []
@@ -49,17 +51,19 @@ export async function readDropIns(
     if ('code' in content && (content.code === 'file/not-regular' || content.code === 'file/missing')) continue
     if ('code' in content) {
       into.add(content)
-      into.leave(
-        'drop-ins',
-        place,
-        `The drop-in ${hostPathText(path)} was not read. Pass the unit and its drop-ins as { unit: […] }.`,
-      )
+      leave(hostPathText(path))
     } else {
       texts.push(content)
       dropIns.push(withoutTemplates(content, into))
     }
   }
   return dropIns
+}
+
+/** `etcd-.service.d` of `etcd-main.service`, the longest first. */
+function prefixesOf(name: string): string[] {
+  const parts = name.replace(/@.*|\.service$/s, '').split('-')
+  return parts.slice(1).map((_, i) => `${parts.slice(0, parts.length - 1 - i).join('-')}-.service.d`)
 }
 
 function inFolder(folder: HostPath, name: string): HostPath {

@@ -12,7 +12,7 @@ import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from '
 import type { Reading } from './read-option.js'
 import { type ConfigText, placesIn, MAX_NAMED_FILES, type ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, match, plainDollars } from './tokenizer.js'
-import { withoutTemplates } from './template.js'
+import { hasTemplate, withoutTemplates } from './template.js'
 import type { Syntax } from './unknown.js'
 
 export interface Variable {
@@ -44,6 +44,12 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
     const nameAt = at
     const [head = '', left = '', equals] = match(/[#;][^\r\n]*|([^=\r\n]*)(=?)/y, text, at) ?? []
     at += head.length
+    if (hasTemplate(left))
+      into.leave(
+        'template',
+        placeOf(nameAt, 'The line'),
+        'A template fills in the name of a variable. Lint the text that is rendered from it.',
+      )
     if (equals !== '=') continue
     const { value, end, openQuoteAt, beforeComment } = valueAt(text, at)
     at = end
@@ -185,6 +191,8 @@ export function readVariables(variables: readonly Variable[], into: Reading): vo
     // Etcd ignores an empty variable (pkg/flags/flag.go, setFlagFromEnv).
     if (row !== undefined && value !== '') into.set(row, value, 'env', place, syntax)
     else if (row === undefined && isOfEtcd && unknown++ < MAX_UNKNOWN) readUnknown(variable, byName, into)
+    else if (row === undefined && isOfEtcd && unknown === MAX_UNKNOWN + 1)
+      into.leave('limit', place, `Only the first ${String(MAX_UNKNOWN)} unknown variables were compared with options.`)
   }
 }
 

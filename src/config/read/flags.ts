@@ -10,16 +10,15 @@ import {
   type PassthroughRow,
   rowOfFlag,
 } from '../tables/options.js'
+import { showExpressions } from '../hidden.js'
 import { meantByValue, meantByWords, nearest } from './meaning.js'
 import { type Reading, textOption } from './read-option.js'
 import type { PlaceOf } from './text.js'
 import { plainDollars, splitTokens, type Token } from './tokenizer.js'
-import type { Syntax } from './unknown.js'
+import { type ResolvedText, resolveText, type Syntax } from './unknown.js'
 
 /** Linux accepts no more of usual length. */
 const MAX_ARGUMENTS = 10_000
-/** An argument that expands to unknown flags, such as `$ETCD_OPTS` or `$@`. */
-const VARIABLE = /^\$(?:[@*]|\w+|\{\w+\}|\(\w+\))$/
 /** Subcommands of etcd, which have their own flags (server/etcdmain/main.go). */
 const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
 const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS]
@@ -31,6 +30,7 @@ export function readFlags(tokens: readonly Token[], place: PlaceOf, syntax: Synt
     const looked = `it starts etcd’s ${first.text}, which has its own flags and is not checked`
     into.report('config/no-etcd', { kind: 'etcd', file: place(first.offset, '').file, looked })
     into.isComplete = false
+    into.isOtherProgram = true
     return
   }
   if (last !== undefined)
@@ -60,7 +60,7 @@ class FlagsReader {
     this.#place = place
     this.#syntax = syntax
     this.#into = into
-    this.#tokens = tokens.flatMap((each) => this.#split(each))
+    this.#tokens = tokens.flatMap((each) => this.#filled(each)).flatMap((each) => this.#split(each))
   }
 
   read(): void {
@@ -69,13 +69,37 @@ class FlagsReader {
       const token = this.#tokens[i]
       if (token === undefined) break
       const text = token.text.replace(/^[\u2013\u2014](?=[a-z])/, '--')
-      const [, name, given] = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(text) ?? []
+      const [, written, given] = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(text) ?? []
+      const name = written === undefined ? undefined : this.#resolve(written, token).text
       const next = this.#tokens[i + 1]
       if (text !== token.text) this.#leftOver(token, null)
       if (name === undefined) this.#other(token, next, before)
       before = name === undefined ? null : this.#flag(name, given, token, next)
       if (before?.takesNext === true) i++
     }
+  }
+
+  /** The arguments that one stands for, such as `$ETCD_OPTS` and `$@`, as far as its value is known. */
+  #filled(token: Token): Token[] {
+    if (token.text.startsWith('-')) return [token]
+    const { text, unknown, assumed } = resolveText(token.text, this.#syntax, this.#into.given)
+    const isKnown = unknown.length === 0 && (assumed.length > 0 || text !== plainDollars(showExpressions(token.text)))
+    if (!isKnown || !/^-| -/.test(text)) return [token]
+    if (assumed.length > 0) this.#mayBeFlags(token)
+    const split = this.#syntax === 'Kubernetes' ? [{ text }] : splitTokens(text, 'shell')
+    return split.map((inner) => ({ ...token, text: inner.text }))
+  }
+
+  /** Fills in what is known, and reports the rest: it may be any flag. */
+  #resolve(written: string, token: Token): ResolvedText {
+    const resolved = resolveText(written, this.#syntax, this.#into.given)
+    if (resolved.unknown.length + resolved.assumed.length > 0) this.#mayBeFlags(token)
+    return resolved
+  }
+
+  #mayBeFlags({ text, offset }: Token): void {
+    const message = `"${plainDollars(showExpressions(text))}" may hold any flags. Pass its value in the option "variables", or the arguments of the process.`
+    this.#into.leave('flag-list', this.#place(offset, 'etcd'), message)
   }
 
   /** Reports several flags in one argument, as from an unsplit variable: etcd receives them as one value. */
@@ -91,11 +115,10 @@ class FlagsReader {
 
   /** Go stops at an argument that is not a flag, and etcd exits. The flags after it are read nevertheless. */
   #other(token: Token, next: Token | undefined, before: PreviousFlag | null): void {
-    const { text, offset } = token
-    if (this.#syntax !== 'none' && VARIABLE.test(plainDollars(text))) {
-      const message = `"${plainDollars(text)}" may hold any flags. Pass its value in the option "variables", or the arguments of the process.`
-      this.#into.leave('flag-list', this.#place(offset, 'etcd'), message)
-    } else if (text === '--') {
+    const { text } = token
+    const { unknown, assumed } = this.#resolve(text, token)
+    if (unknown.length + assumed.length > 0) return
+    if (text === '--') {
       if (next !== undefined) this.#leftOver(next, null)
       this.#isReported = true
     } else if (SHELL_SYNTAX.test(text)) this.#leftOver(token, null)
@@ -117,7 +140,10 @@ class FlagsReader {
     const flag = `--${name}`
     const place = this.#place(token.offset, flag)
     const own = rowOf(name)
-    const row = own ?? this.#meant(name, given ?? next?.text ?? '', place)
+    const isOpen = resolveText(name, this.#syntax, {}).unknown.length > 0
+    // Etcd prints its flags, and exits.
+    const isHelp = name === 'help' || name === 'h'
+    const row = own ?? (isOpen || isHelp ? undefined : this.#meant(name, given ?? next?.text ?? '', place))
     if (isJoined) {
       this.#misplaced(token, flag, { kind: 'joined', value: joined })
       return { flag, row, expectsValue: false, takesNext: false }

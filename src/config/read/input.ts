@@ -1,6 +1,7 @@
 /** Reads every kind of configuration into one form. */
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { hostFolder } from '../../files/in-root.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { etcdCommands, readStart, reportFaults } from './command.js'
@@ -133,7 +134,9 @@ class InputReader {
   }
 
   async read(input: ConfigInput): Promise<Readings> {
-    const [first, ...others] = await this.#read(input)
+    const all = await this.#read(input)
+    const members = all.filter(({ isOtherProgram }) => !isOtherProgram)
+    const [first, ...others] = members.length > 0 ? members : all
     if (first === undefined) throw new Error('Unreachable: what cannot be read is a reading, too')
     return [first, ...others]
   }
@@ -146,7 +149,7 @@ class InputReader {
     }
     if (yaml !== undefined) return this.#text(yaml, yamlFormOf)
     if (typeof unit === 'string') return this.#text(unit, () => 'unit')
-    if (unit !== undefined) return this.#unit(unit.map((text) => ({ text, file: this.#label })))
+    if (unit !== undefined) return this.#units(unit)
     if (manifest !== undefined) return this.#text(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'))
     const list = args ?? (Array.isArray(flags) ? (flags as readonly string[]) : undefined)
     const readings =
@@ -157,6 +160,9 @@ class InputReader {
           : [new Reading(this.#given)]
     const variables = this.#variables(env)
     for (const reading of readings) variables(reading)
+    const [first] = readings
+    if (typeof env === 'string' && list === undefined && flags === undefined && first !== undefined)
+      refuseEmpty(first, this.#label)
     return readings
   }
 
@@ -174,6 +180,7 @@ class InputReader {
     if (form === 'env') {
       const reading = new Reading(this.#given)
       this.#readEnv(opened, reading)
+      refuseEmpty(reading, file)
       return [reading]
     }
     const [, pem] = form === 'yaml' ? (/^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []) : []
@@ -186,6 +193,7 @@ class InputReader {
           if (path === null) return readCompose(source, null, this.#given, null)
           const envFile = (await namedFiles(this.options, dirname(path))('.env')) ?? null
           const found = envFile === null || 'code' in envFile ? null : envFile
+          await this.#leaveOverrides(path, into)
           return readCompose(source, namedFiles(this.options, dirname(path)), this.#given, found)
         }
         case 'unit': {
@@ -203,6 +211,17 @@ class InputReader {
           return []
       }
     })
+  }
+
+  /** Says that Compose also reads a file next to that of the usual name. */
+  async #leaveOverrides(path: string, into: Reading): Promise<void> {
+    const { root, readFiles } = this.options
+    if (!readFiles || !/^(?:docker-)?compose\.ya?ml$/.test(basename(path))) return
+    const names = (await hostFolder(pathOfCaller(dirname(path), root))) ?? []
+    const other = names.find((each) => /^(?:docker-)?compose\.override\.ya?ml$/.test(each))
+    if (other === undefined) return
+    const message = `${other}, which Compose reads too, was not read. Lint the output of \`docker compose config\`.`
+    into.leave('file-absent', { option: null, file: path, line: null, column: null }, message)
   }
 
   /** The text, which is collected; or a reading that says why it cannot be read. */
@@ -224,6 +243,20 @@ class InputReader {
     const readings = await read(withoutTemplates(opened, shared), shared)
     for (const each of readings) each.take(shared)
     return readings.length === 0 ? [shared] : readings
+  }
+
+  /** A unit, and its drop-ins. */
+  async #units(texts: readonly string[]): Promise<Reading[]> {
+    const shared = new Reading(this.#given)
+    const sources: ConfigText[] = []
+    for (const text of texts) {
+      const opened = this.#open(text)
+      if (opened instanceof Reading) return [opened]
+      sources.push(withoutTemplates(opened, shared))
+    }
+    const readings = await this.#unit(sources)
+    for (const each of readings) each.take(shared)
+    return readings
   }
 
   async #unit(sources: readonly ConfigText[]): Promise<Reading[]> {
@@ -297,6 +330,13 @@ class InputReader {
   }
 }
 
+/** Reports variables of which none is of etcd. */
+function refuseEmpty(reading: Reading, file: string | null): void {
+  const { options, others, findings, isComplete } = reading
+  if (isComplete && [options, others, findings].every(({ length }) => length === 0))
+    reading.markIncomplete(noEtcd(file, 'it sets no option of etcd'))
+}
+
 /** In /proc/PID/environ, NUL ends each variable. */
 function processVariables(content: ConfigText): Variable[] {
   const place = placesIn(content)
@@ -313,9 +353,26 @@ function formOf(text: string): Form {
   // /proc/PID/cmdline. NUL in a text with several lines is a mistake.
   if (/^[^\n\0]+\0/.test(start)) return 'command'
   if (/^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start)) return 'command'
-  if (/^[ \t]*\[(?:Unit|Service)\]/m.test(text)) return 'unit'
   const form = yamlFormOf(text)
-  return form === 'yaml' && /^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text) ? 'env' : form
+  // A unit begins with a section; those within YAML do not begin the text.
+  if (/^\[\w+\]/.test(firstLineOf(text))) return 'unit'
+  if (form !== 'yaml') return form
+  if (/^[ \t]+\[(?:Unit|Service)\]/m.test(text) && /^(?:variant|systemd|storage|units|write_files)[ \t]*:/m.test(text))
+    return 'cloud-config'
+  const isYaml = /^["']?[\w.-]+["']?[ \t]*:(?:\s|$)/m.test(text)
+  return !isYaml && /^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text) ? 'env' : form
+}
+
+/** The first line that is neither blank nor a comment nor a statement of a template. */
+function firstLineOf(text: string): string {
+  for (let at = 0; at < text.length;) {
+    const end = text.indexOf('\n', at)
+    const line = text.slice(at, end === -1 ? undefined : end).trim()
+    if (line !== '' && !/^[#;{]/.test(line)) return line
+    if (end === -1) break
+    at = end + 1
+  }
+  return ''
 }
 
 function yamlFormOf(text: string): Form {

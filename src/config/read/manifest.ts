@@ -15,6 +15,7 @@ import type { Variable } from './env.js'
 import { type KubeYaml, mountsOf, withObjects } from './mounts.js'
 import { type KubeletProbe, NO_CONTEXT, Reading } from './read-option.js'
 import { type ConfigText, MAX_MEMBERS } from './text.js'
+import { hasTemplate } from './template.js'
 import { tokenAt } from './tokenizer.js'
 import type { GivenValues } from './unknown.js'
 import { at, entriesOf, itemsAt, readYaml, reportType, textAt, type YamlReading, type YamlValue } from './yaml.js'
@@ -31,6 +32,8 @@ export async function readManifest(source: ConfigText, given: GivenValues): Prom
   for (const document of yaml.documents) {
     if (document === null || podsOf(document).length > 0 || !hasContainers(document)) continue
     const kind = textAt(document, 'kind') ?? 'no kind'
+    // A schema names the keys of containers, and has none.
+    if (kind === 'CustomResourceDefinition') continue
     const message = `This document (${kind}) has containers or a command, and is of no kind that is read. Pass its pod.`
     shared.leave('document', yaml.place(document.offset, 'kind'), message)
   }
@@ -60,26 +63,28 @@ function hasContainers(value: YamlValue, depth = 0): boolean {
   if (depth > 8) return false
   const inner =
     value.kind === 'map' ? value.entries.map((entry) => entry.value) : value.kind === 'list' ? value.items : []
-  const isStart = entriesOf(value).some(({ key }) => key === 'containers' || key === 'command')
+  const isStart = entriesOf(value).some(({ key }) => ['containers', 'container', 'command', 'args'].includes(key))
   return isStart || inner.some((each) => hasContainers(each, depth + 1))
 }
 
+const TEMPLATE = 'A template writes a part of the container. Lint the text that is rendered from it.'
 const CONTAINERS = ['containers', 'initContainers', 'ephemeralContainers'] as const
 
-/** A sidecar may use the image of etcd, so containers with a command of etcd take precedence. */
+/** If no container has a command of etcd, one may have its own start script, which configures etcd by variables. */
 function etcdsOf(
   spec: YamlValue,
   yaml: KubeYaml,
   given: GivenValues,
 ): { container: Container; command: EtcdCommand }[] {
-  const containers = CONTAINERS.flatMap((kind) => itemsAt(spec, kind).map((value) => containerOf(value, yaml, given)))
-  for (const isByVariables of [false, true]) {
-    const found = containers.flatMap((container) =>
-      commandsOfContainer(container, isByVariables).map((command) => ({ container, command })),
-    )
-    if (found.length > 0) return found
-  }
-  return []
+  const containers = CONTAINERS.flatMap((kind) =>
+    itemsAt(spec, kind).map((value) => containerOf(value, spec, yaml, given)),
+  )
+  const found = containers.flatMap((container) =>
+    commandsOfContainer(container).map((command) => ({ container, command })),
+  )
+  const others = containers.filter((container) => !found.some((each) => each.container === container))
+  const scripts = others.filter((container) => isByVariables(container, found.length === 0))
+  return [...found, ...scripts.map((container) => ({ container, command: NO_ARGUMENTS }))]
 }
 
 interface Pod {
@@ -109,12 +114,14 @@ interface Container {
   readonly args: readonly ContainerString[]
   readonly values: readonly ContainerString[]
   readonly variables: readonly Variable[]
+  /** Where a template writes parts of the container. */
+  readonly templates: readonly YamlValue[]
   /** Sources of variables that this text does not contain. */
   readonly missing: readonly { readonly from: string; readonly offset: number }[]
 }
 
 /** Reads `envFrom` and `env`. Values of Secrets are not shown. */
-function containerOf(container: YamlValue, yaml: KubeYaml, given: GivenValues): Container {
+function containerOf(container: YamlValue, spec: YamlValue, yaml: KubeYaml, given: GivenValues): Container {
   const args = ['command', 'args'].flatMap((key) => itemsAt(container, key).flatMap(argumentOf))
   const [values, variables, missing]: [ContainerString[], Variable[], { from: string; offset: number }[]] = [[], [], []]
   for (const item of itemsAt(container, 'envFrom')) {
@@ -140,17 +147,32 @@ function containerOf(container: YamlValue, yaml: KubeYaml, given: GivenValues): 
     byName.set(name, written)
     variables.push({ name, value: written, place: yaml.place((item ?? entry).offset, name), syntax: 'Kubernetes' })
   }
-  return { value: container, args, values, variables, missing }
+  return { value: container, args, values, variables, missing, templates: templatesIn(container, spec) }
 }
 
-/** @param isByVariables Whether the container has its own start script, which configures etcd by variables. */
-function commandsOfContainer({ value, args, variables }: Container, isByVariables: boolean): EtcdCommand[] {
+/** The keys whose values a program may receive from a template. */
+const LISTS: ReadonlySet<string> = new Set(['command', 'args', 'env', 'envFrom'])
+
+/** Templates in the place of containers, of a list, of an entry of `env`, of the name of a variable, or of a key. */
+function templatesIn(container: YamlValue, spec: YamlValue): YamlValue[] {
+  const isOpen = (value: YamlValue | null): boolean => value?.kind === 'scalar' && hasTemplate(value.text)
+  const isOpenItem = (item: YamlValue): boolean =>
+    isOpen(item) || isOpen(at(item, 'name')) || entriesOf(item).some(({ key }) => hasTemplate(key))
+  const ofEnv = ['env', 'envFrom'].flatMap((key) => itemsAt(container, key)).filter(isOpenItem)
+  const others = entriesOf(container).filter(({ key, value }) => hasTemplate(key) || (LISTS.has(key) && isOpen(value)))
+  const ofPod = entriesOf(spec).filter(({ key, value }) => CONTAINERS.some((each) => each === key) && isOpen(value))
+  return [...ofEnv, ...[...others, ...ofPod].map(({ value }) => value)]
+}
+
+/** @param isOnly Whether no other container starts etcd. Then any variable of etcd counts in an image of etcd. */
+function isByVariables({ value, variables }: Container, isOnly: boolean): boolean {
   const names = variables.map(({ name }) => name)
-  if (isByVariables) {
-    const isImage = isEtcdImage(textAt(value, 'image') ?? '')
-    const isEtcd = isImage ? names.some((name) => rowOfVariable(name) !== undefined) : areOfEtcd(names)
-    return isEtcd ? [NO_ARGUMENTS] : []
-  }
+  const isImage = isOnly && isEtcdImage(textAt(value, 'image') ?? '')
+  return areOfEtcd(names) || (isImage && names.some((name) => rowOfVariable(name) !== undefined))
+}
+
+function commandsOfContainer({ value, args, variables }: Container): EtcdCommand[] {
+  const names = variables.map(({ name }) => name)
   const values = boundedValues(valuesOf(variables))
   const tokens = args.map(({ item, text }) => tokenAt(expanded(text, values), item.offset))
   const hooks = ['postStart', 'preStop'].flatMap((hook) => {
@@ -171,8 +193,10 @@ function readContainer(
   yaml: KubeYaml,
   given: GivenValues,
 ): Reading {
-  const { value, args, values, variables, missing } = container
+  const { value, args, values, variables, missing, templates } = container
   const reading = new Reading(given)
+  const [template] = templates
+  if (template !== undefined) reading.leave('template', yaml.place(template.offset, 'containers'), TEMPLATE)
   const image = textAt(value, 'image') ?? ''
   if (command === NO_ARGUMENTS && hasOwnEntrypoint(image))
     reading.leave(

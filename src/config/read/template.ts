@@ -10,7 +10,7 @@ import { type ConfigText, placesIn } from './text.js'
 /** A text whose expressions are hidden, and the first line that is a statement. Such lines are blank. */
 function hideTemplates(source: ConfigText): { source: ConfigText; statement: ConfigPlace | null } {
   const { text } = source
-  if (!text.includes('{{') && !text.includes('{%') && !text.includes('${')) return { source, statement: null }
+  if (!['{{', '{%', '{#', '${'].some((each) => text.includes(each))) return { source, statement: null }
   const lines: string[] = []
   let offset = 0
   const statements: number[] = []
@@ -20,15 +20,18 @@ function hideTemplates(source: ConfigText): { source: ConfigText; statement: Con
     lines.push(isOne ? ' '.repeat(line.length) : line)
     offset += line.length + 1
   }
-  const [first] = statements
-  const place = first === undefined ? null : placesIn(source)(first, 'The line')
-  return { source: { ...source, text: hideExpressions(lines.join('\n')) }, statement: place }
+  const hidden = hideExpressions(lines.join('\n'))
+  // An expression of several lines, or of very many characters, stays.
+  const rest = hidden.search(/\{[{%]/)
+  const [first = rest] = statements
+  const place = first === -1 ? null : placesIn(source)(first, 'The line')
+  return { source: { ...source, text: hidden }, statement: place }
 }
 
 /** Whether a line is a statement, or an expression for any number of lines; or one that `envsubst` replaces. */
 function isStatement(line: string, before: string): boolean {
   const bare = line.trim()
-  if (bare.startsWith('{%') || (bare.startsWith('{{') && bare.endsWith('}}'))) return true
+  if (/^\{[%#]/.test(bare) || (bare.startsWith('{{') && bare.endsWith('}}'))) return true
   // A line of a shell may be a variable alone.
   return /^\$\{\w{1,100}\}$/.test(bare) && (line.startsWith('$') || before.trimEnd().endsWith(':'))
 }
@@ -39,4 +42,9 @@ export function withoutTemplates(content: ConfigText, into: Reading): ConfigText
   if (statement !== null)
     into.leave('template', statement, 'The text is a template. Lint the text that is rendered from it.')
   return source
+}
+
+/** Whether a text has a hidden expression. */
+export function hasTemplate(text: string): boolean {
+  return /[\ue000-\uf8ff]/.test(text)
 }

@@ -22,7 +22,9 @@ import {
   type Token,
   tokenAt,
 } from './tokenizer.js'
-import type { GivenValues } from './unknown.js'
+import { rowOfVariable } from '../tables/options.js'
+import { hasTemplate } from './template.js'
+import { type GivenValues, resolveText } from './unknown.js'
 
 /**
  * Reads the etcds of a unit: several, if it is a oneshot with several commands, or if a script starts several.
@@ -34,8 +36,8 @@ export async function readUnit(
   readNamed: ReadNamedFile,
   given: GivenValues,
 ): Promise<Reading[]> {
-  const unit = new Unit(sources)
   const shared = new Reading(given)
+  const unit = new Unit(sources, shared)
   const isOneshot = unit.last('Type') === 'oneshot'
   const [, again] = unit.inForce('ExecStart')
   if (again !== undefined && !isOneshot)
@@ -49,7 +51,12 @@ export async function readUnit(
   const named = await namedVariables(files, readNamed, shared, (content) =>
     fileVariables(content, shared, 'systemd').filter(({ isExported }) => isExported !== true),
   )
-  const variables = new Map([...own, ...named].map((each) => [each.name, each]))
+  leavePassed(unit, own, shared)
+  const unset = unit
+    .inForce('UnsetEnvironment')
+    .flatMap(({ value }) => splitTokens(value, 'systemd').map(({ text }) => text))
+  const isSet = ({ name, value }: Variable): boolean => !unset.includes(name) && !unset.includes(`${name}=${value}`)
+  const variables = new Map([...own, ...named].filter(isSet).map((each) => [each.name, each]))
   const known = new Map([...Object.entries(given), ...valuesOf(variables.values())])
   const started = startsOf(unit, boundedValues(known))
   const commands = isOneshot
@@ -97,8 +104,8 @@ interface Directive {
 class Unit {
   readonly #directives: readonly Directive[]
 
-  constructor(sources: readonly ConfigText[]) {
-    this.#directives = sources.flatMap(directivesOf)
+  constructor(sources: readonly ConfigText[], into: Reading) {
+    this.#directives = sources.flatMap((source) => directivesOf(source, into))
   }
 
   /** An empty directive resets the previous ones. */
@@ -118,7 +125,11 @@ class Unit {
 const LINE = /[^\n]*/y
 const HEAD = /[ \t]*(?:\[([^\]\n]*)\]|([A-Za-z]\w*)[ \t]*=[ \t]*)/y
 
-function directivesOf(source: ConfigText): Directive[] {
+/** systemd ends a line also at these characters (basic/fileio.c, read_line_full). */
+const OTHER_BREAKS = /\r(?!\n)|\0/g
+
+function directivesOf(given: ConfigText, into: Reading): Directive[] {
+  const source = { ...given, text: given.text.replace(OTHER_BREAKS, '\n') }
   const { text } = source
   const place = placesIn(source)
   const found: Directive[] = []
@@ -128,6 +139,13 @@ function directivesOf(source: ConfigText): Directive[] {
     if (header !== undefined) section = header
     const start = at + whole.length
     const end = key === undefined ? endOf(LINE, text, start) : valueEnd(text, start)
+    // The rest of a line that is no directive, or the name of a section.
+    if (key === undefined && hasTemplate(text.slice(at, end)) && !/^[ \t]*[#;]/.test(text.slice(at, end)))
+      into.leave(
+        'template',
+        place(at, 'The line'),
+        'A template fills in the name of an option. Lint the text that is rendered from it.',
+      )
     if (key !== undefined && section === 'Service') {
       const more = key.startsWith('ExecStart') ? flagLinesEnd(text, end) : end
       const hasSpace = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
@@ -169,7 +187,16 @@ function ownVariables(unit: Unit, into: Reading): Variable[] {
     const { tokens, faults } = splitText(text, 'systemd', start, end)
     const quotes = faults.filter(({ kind }) => kind === 'quote')
     reportFaults(quotes, { text, option: 'Environment', place }, into)
-    const stray = tokens.find((token, i) => !assignment.test(token.text) || tokens[i - 1]?.text.endsWith(',') === true)
+    const open = tokens.find(({ text }) => resolveText(text.replace(/=.*/s, ''), 'specifiers', {}).unknown.length > 0)
+    if (open !== undefined)
+      into.leave(
+        'template',
+        place(open.offset, 'Environment'),
+        'It may set any variable. Lint the text that is rendered from it.',
+      )
+    const stray = tokens.find(
+      (token, i) => token !== open && (!assignment.test(token.text) || tokens[i - 1]?.text.endsWith(',') === true),
+    )
     if (stray !== undefined)
       into.report('config/unit-invalid', {
         ...place(stray.offset, 'Environment'),
@@ -182,6 +209,21 @@ function ownVariables(unit: Unit, into: Reading): Variable[] {
       return [{ name, value: expandPercents(value), place: place(token.offset, name), syntax: 'specifiers' }]
     })
   })
+}
+
+/** Says that systemd passes variables of etcd on from its own environment, whose values are not known. */
+function leavePassed(unit: Unit, own: readonly Variable[], into: Reading): void {
+  for (const { value, place, start } of unit.inForce('PassEnvironment')) {
+    const names = splitTokens(value, 'systemd').map(({ text }) => text)
+    const open = names.find((name) => rowOfVariable(name) !== undefined && !own.some((each) => each.name === name))
+    if (open === undefined) continue
+    into.leave(
+      'variable',
+      place(start, 'PassEnvironment'),
+      `The value of ${open} is not in the unit. Set it in the unit.`,
+    )
+    into.isComplete = false
+  }
 }
 
 /** Expands `%%`. Only systemd knows the other specifiers. */

@@ -14,15 +14,19 @@ const TEMPLATE = /\ue07b[\ue07b\ue025](?:(?!\ue07b)[\ue000-\uf8ff])*/.source
 const BRACES = /\$\{(?:[^{}]|\{[^{}]{0,200}\}){0,500}\}/.source
 const NAME = /\$[A-Za-z_]\w*/.source
 
+/** What is too long or stays open is a reference from its first characters on. */
 const PATTERNS: Readonly<Record<Syntax, RegExp | null>> = {
   none: null,
   template: new RegExp(TEMPLATE, 'g'),
-  shell: new RegExp(`${TEMPLATE}|${BRACES}|${NAME}|\\$[@*#?\\d]|\\$\\([^)]{0,500}\\)|\`[^\`]{0,500}\``, 'g'),
+  shell: new RegExp(
+    `${TEMPLATE}|${BRACES}|${NAME}|\\$[@*#?!$\\d]|\\$\\([^)]{0,500}\\)|\`[^\`]{0,500}\`|\\$[({]|\``,
+    'g',
+  ),
   // `$NAME` only as a whole argument (systemd.service(5), "Command lines").
   systemd: new RegExp(`${TEMPLATE}|\\$\\{\\w+\\}|^${NAME}$|%[A-Za-z]`, 'g'),
   specifiers: new RegExp(`${TEMPLATE}|%[A-Za-z]`, 'g'),
   Kubernetes: new RegExp(`${TEMPLATE}|\\$\\([\\w.-]{1,200}\\)`, 'g'),
-  Compose: new RegExp(`${TEMPLATE}|${BRACES}|${NAME}`, 'g'),
+  Compose: new RegExp(`${TEMPLATE}|${BRACES}|${NAME}|\\$\\{`, 'g'),
 }
 
 /** The values that the caller gives: of `NAME`, `%i`, or the inside of `{{ … }}`. */
@@ -76,11 +80,16 @@ function shown(text: string): string {
 
 /** The name of a reference, and its default; null if it has none. */
 function partsOf(reference: string): { name: string; value: string | null } {
-  const [, name, value = null] = /^\$\{(\w+)(?::?-([\s\S]*))?\}$/.exec(reference) ?? []
+  const [, name, value = null] = /^\$\{(\w+)(?::?[-=]([\s\S]*))?\}$/.exec(reference) ?? []
   if (name !== undefined) return { name, value }
   if (reference.startsWith('{{')) return { name: reference.slice(2, -2).replace(/^-|-$/g, '').trim(), value: null }
-  const [, inner = reference] = /^\$\(?([\w.-]+)\)?$/.exec(reference) ?? []
-  return { name: inner, value: null }
+  if (reference.startsWith('$(')) return { name: reference.slice(2, -1), value: null }
+  return { name: reference.replace(/^\$/, ''), value: null }
+}
+
+/** The name by which the caller gives the value of a reference. */
+export function nameOfReference(reference: string): string {
+  return partsOf(reference).name
 }
 
 /** Whether a text has a reference of any program, so that it is not the name of a file. */

@@ -26,6 +26,7 @@ import {
   type YamlReading,
   type YamlValue,
 } from './yaml.js'
+import { hasTemplate } from './template.js'
 import { type GivenValues, type ResolvedText, resolveText } from './unknown.js'
 
 type Path = readonly string[]
@@ -47,9 +48,19 @@ const UNTAGGED: ReadonlyMap<string, 'client' | 'peer'> = new Map([
   ['clienttlsinfo', 'client'],
   ['peertlsinfo', 'peer'],
 ])
+/** The other Go fields without a tag, which etcd reads (server/embed/config.go v3.5.16 Config). */
+const GO_FIELDS: ReadonlySet<string> = new Set([
+  ...(['listenpeerurls', 'listenclienturls', 'listenclienthttpurls', 'listenmetricsurls'] as const),
+  ...(['advertisepeerurls', 'advertiseclienturls', 'lpurls', 'lcurls', 'apurls', 'acurls'] as const),
+])
 const CRL_ROWS = new Map(etcdOptions.flatMap((row) => (row.field === 'crlFile' ? [[row.block, row] as const] : [])))
 /** Limits the keys that are compared with the names of etcd, until the text counts as one of another program. */
 const MAX_COMPARED = 100
+/** Go's encoding/json ignores the case of keys; it also reads the long s as an s. */
+function folded(key: string): string {
+  return key.toLowerCase().replaceAll('\u017f', 's')
+}
+
 /** Limits the keys that a finding lists. */
 const MAX_LISTED = 5
 
@@ -117,7 +128,7 @@ export async function readYamlConfig(
     return 0
   }
   new ConfigReader(yaml, into).readMap(entries, [])
-  return entries.filter(({ key }) => isTopKey(key.toLowerCase()) || UNTAGGED.has(key.toLowerCase())).length
+  return entries.filter(({ key }) => isTopKey(folded(key)) || UNTAGGED.has(folded(key))).length
 }
 
 /** Keys that a configuration of a member has, of which each file of another program has none. */
@@ -130,7 +141,7 @@ const OWN_KEYS: ReadonlySet<string> = new Set([
 
 /** Whether it is a configuration of etcd: all its keys are known, or it has one of {@link OWN_KEYS}. */
 function isOfEtcd(entries: readonly YamlEntry[]): boolean {
-  const keys = entries.map(({ key }) => key.toLowerCase())
+  const keys = entries.map(({ key }) => folded(key))
   if (keys.length > 0 && (keys.every(isTopKey) || keys.some((key) => OWN_KEYS.has(key)))) return true
   // The search for similar names is slow.
   return keys.slice(0, MAX_COMPARED).some(isNearOwn)
@@ -145,6 +156,10 @@ function isNearOwn(key: string): boolean {
 function noEtcdReason(entries: readonly YamlEntry[]): string {
   const names = entries.slice(0, MAX_LISTED).map(({ key }) => key)
   return names.length === 0 ? 'it is empty' : `none of its keys is one of a member: ${names.join(', ')}`
+}
+
+function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 function isNull(value: YamlValue): boolean {
@@ -164,6 +179,8 @@ class ConfigReader {
   readonly #yaml: YamlReading
   readonly #into: Reading
   #keys: ReadonlySet<string> = new Set()
+  /** Whether unknown keys were omitted. */
+  #isLimited = false
 
   constructor(yaml: YamlReading, into: Reading) {
     this.#yaml = yaml
@@ -172,27 +189,44 @@ class ConfigReader {
 
   /** @param written The path in the file, if it is misspelt. */
   readMap(entries: readonly YamlEntry[], path: Path, written = path): void {
-    const last = new Map<string, YamlEntry>()
+    const byKey = new Map<string, Map<string, YamlEntry>>()
     for (const entry of entries) {
-      // Go's encoding/json ignores the case of keys.
-      const key = entry.key.toLowerCase()
-      const before = last.get(key)
+      const key = folded(entry.key)
+      const same = byKey.get(key) ?? new Map<string, YamlEntry>()
+      const before = [...same.values()].at(-1)
       if (before !== undefined && !this.#into.isFull('config/option-repeated')) {
         const firstLine = this.#yaml.place(before.offset, '').line ?? 0
         const place = this.#place({ offset: entry.offset, path: [...written, entry.key] })
         this.#into.report('config/option-repeated', { ...place, kind: 'key', firstLine })
       }
-      last.set(key, entry)
+      byKey.set(key, same.set(entry.key, entry))
     }
-    if (written.length === 0) this.#keys = new Set(last.keys())
-    for (const [key, { key: own, value, offset }] of last)
-      this.#entry([...path, key], value, { offset, path: [...written, own] })
+    if (written.length === 0) this.#keys = new Set(byKey.keys())
+    for (const [key, same] of byKey) {
+      // Of equal keys go-yaml keeps the last one. Of other spellings encoding/json reads all, in the order of their bytes.
+      for (const { key: own, value, offset } of [...same.values()].toSorted((a, b) => compareBytes(a.key, b.key)))
+        this.#entry([...path, key], value, { offset, path: [...written, own] })
+    }
   }
 
   /** @param own The path at which etcd reads the option. */
   #entry(own: Path, value: YamlValue, at: WrittenAt): void {
     const [key = ''] = own
     const row = rowOfPath(own)
+    if (hasTemplate(own.at(-1) ?? '')) {
+      this.#into.leave(
+        'template',
+        this.#place(at),
+        'A template fills in the key. Lint the text that is rendered from it.',
+      )
+      return
+    }
+    if (own.length === 1 && GO_FIELDS.has(key)) {
+      const message = 'Etcd reads this key by the name of a field of Go. Write the option by its documented name.'
+      this.#into.leave('document', this.#place(at), message)
+      this.#into.isComplete = false
+      return
+    }
     const side = own.length === 1 ? UNTAGGED.get(key) : undefined
     if (side !== undefined && value.kind === 'map') this.#untaggedFields(side, own, value.entries, at.path)
     else if (row !== undefined) this.#option(row, value, this.#place(at))
@@ -210,8 +244,8 @@ class ConfigReader {
   #untaggedFields(side: 'client' | 'peer', own: Path, entries: readonly YamlEntry[], written: Path): void {
     for (const { key, value, offset } of entries) {
       const at = { offset, path: [...written, key] }
-      const row = key.toLowerCase() === 'crlfile' ? CRL_ROWS.get(side) : undefined
-      if (row === undefined || value.kind !== 'scalar') this.#unknown([...own, key.toLowerCase()], value, at)
+      const row = folded(key) === 'crlfile' ? CRL_ROWS.get(side) : undefined
+      if (row === undefined || value.kind !== 'scalar') this.#unknown([...own, folded(key)], value, at)
       else {
         this.#into.report('config/crl-doubtful', { ...this.#place(at), kind: 'undocumented' })
         this.#option(row, value, this.#place(at))
@@ -277,9 +311,13 @@ class ConfigReader {
   /** Reports an unknown key, with the option that was probably meant. */
   #unknown(own: Path, value: YamlValue, at: WrittenAt): void {
     // The search for similar names is slow, and further findings are not reported.
-    if (this.#into.isFull('config/option-ignored', 'config/protection-ignored', 'config/restriction-not-in-force'))
-      return
     const place = this.#place(at)
+    if (this.#into.isFull('config/option-ignored', 'config/protection-ignored', 'config/restriction-not-in-force')) {
+      if (!this.#isLimited)
+        this.#into.leave('limit', place, 'The unknown keys from here on were not compared with options.')
+      this.#isLimited = true
+      return
+    }
     const [block = '', key = block] = own
     const isInBlock = own.length > 1
     const keys = isInBlock ? [] : topKeys(entriesOf(value))
@@ -310,7 +348,7 @@ class ConfigReader {
 
 /** One key of etcd alone is a coincidence, unless it is a TLS block. */
 function topKeys(entries: readonly YamlEntry[]): string[] {
-  const known = entries.map(({ key }) => key.toLowerCase()).filter(isTopKey)
+  const known = entries.map(({ key }) => folded(key)).filter(isTopKey)
   return known.length > 1 || known.some((key) => TLS_BLOCKS.has(key)) ? known : []
 }
 

@@ -83,9 +83,21 @@ const MAX_DEPTH = 40
 /** Limits the values after aliases are expanded. go-yaml refuses a document of 400,000 values that are mostly aliases. */
 const MAX_VALUES = 100_000
 
-export async function readYaml(source: ConfigText, which: 'first' | 'all'): Promise<YamlReading> {
-  const place = placesIn(source)
-  const { file, text } = source
+/** go-yaml ends a line, and a comment, also at these characters (yamlprivateh.go, is_break). */
+const OTHER_BREAKS = /\r(?!\n)|[\u0085\u2028\u2029]/g
+
+/**
+ * @param merge Whether a merged key overrides one before it, as in go-yaml v2, or none of the mapping itself, as in v3, which
+ *   Compose uses.
+ */
+export async function readYaml(
+  source: ConfigText,
+  which: 'first' | 'all',
+  merge: 'in order' | 'own first' = 'in order',
+): Promise<YamlReading> {
+  const { file } = source
+  const text = isJson(source.text) ? source.text : source.text.replace(OTHER_BREAKS, '\n')
+  const place = placesIn({ ...source, text })
   const documents: (YamlValue | null)[] = []
   const findings: Finding[] = []
   const reading: YamlReading = { documents, findings, text, place }
@@ -138,7 +150,7 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
       // Later errors are consequences of the first one.
       const [error] = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0])
       if (error === undefined)
-        open(() => (document.contents === null ? null : new NodeConverter(yaml).convert(document.contents, 0)))
+        open(() => (document.contents === null ? null : new NodeConverter(yaml, merge).convert(document.contents, 0)))
       else if (error.code === 'RESOURCE_EXHAUSTION') tooLarge('nesting', error.pos[0])
       else {
         const [offset, ...fault] = yamlFault(error, text)
@@ -223,14 +235,18 @@ function readJson(text: string): YamlValue {
   return open(next(), 0)
 }
 
+const TAGS = 'tag:yaml.org,2002:'
+
 /** Converts nodes to values, and expands aliases. */
 class NodeConverter {
   #left = MAX_VALUES
   readonly #anchors = new Map<string, Yaml.Node>()
   readonly #yaml: typeof Yaml
+  readonly #merge: 'in order' | 'own first'
 
-  constructor(yaml: typeof Yaml) {
+  constructor(yaml: typeof Yaml, merge: 'in order' | 'own first') {
     this.#yaml = yaml
+    this.#merge = merge
   }
 
   /** @throws {Refused} */
@@ -247,8 +263,9 @@ class NodeConverter {
     if (this.#yaml.isMap(node)) return { kind: 'map', entries: this.#entries(node.items, depth), offset }
     if (this.#yaml.isSeq(node))
       return { kind: 'list', items: node.items.map((item) => this.convert(item as Yaml.Node, depth + 1)), offset }
-    const text = this.#yaml.isScalar(node) && typeof node.value === 'string' ? node.value : ''
+    const written = this.#yaml.isScalar(node) && typeof node.value === 'string' ? node.value : ''
     const tag = 'tag' in node && typeof node.tag === 'string' ? node.tag : null
+    const text = tag === `${TAGS}binary` ? Buffer.from(written, 'base64').toString() : written
     // Values with a custom tag, or with quotes, are strings.
     const isPlain = this.#yaml.isScalar(node) && node.type === 'PLAIN'
     const isTyped = tag === null ? isPlain : /^tag:yaml\.org,2002:(?:bool|int|float|null)$/.test(tag)
@@ -256,23 +273,30 @@ class NodeConverter {
   }
 
   #entries(items: readonly { key: unknown; value: unknown }[], depth: number): YamlEntry[] {
-    const own: YamlEntry[] = []
-    const merged: YamlEntry[] = []
+    const all: { entry: YamlEntry; isMerged: boolean }[] = []
     for (const { key, value } of items) {
       const name = this.convert(key as Yaml.Node, depth + 1)
       const { offset } = name
       const text = name.kind === 'scalar' ? name.text : ''
       const empty: YamlValue = { kind: 'scalar', text: '', type: 'null', offset }
       const opened = value === null ? empty : this.convert(value as Yaml.Node, depth + 1)
-      if (text !== '<<') own.push({ key: text, value: opened, offset })
-      else merged.push(...(opened.kind === 'list' ? opened.items.flatMap(entriesOf) : entriesOf(opened)))
+      if (!this.#isMerge(key)) all.push({ entry: { key: text, value: opened, offset }, isMerged: false })
+      else {
+        // The first of several mappings takes precedence.
+        const merged = opened.kind === 'list' ? opened.items.toReversed().flatMap(entriesOf) : entriesOf(opened)
+        all.push(...merged.map((entry) => ({ entry, isMerged: true })))
+      }
     }
-    const keys = new Set(own.map(({ key }) => key))
-    for (const entry of merged) {
-      if (!keys.has(entry.key)) own.push(entry)
-      keys.add(entry.key)
-    }
-    return own
+    const last = new Map(all.map(({ entry: { key } }, i) => [key, i]))
+    const own = new Set(all.flatMap(({ entry, isMerged }) => (isMerged ? [] : [entry.key])))
+    const isInForce = ({ key }: YamlEntry, i: number): boolean =>
+      last.get(key) === i && !(this.#merge === 'own first' && own.has(key))
+    return all.flatMap(({ entry, isMerged }, i) => (isMerged && !isInForce(entry, i) ? [] : [entry]))
+  }
+
+  #isMerge(key: unknown): boolean {
+    if (!this.#yaml.isScalar(key) || key.value !== '<<') return false
+    return key.tag === `${TAGS}merge` || (key.tag === undefined && key.type === 'PLAIN')
   }
 }
 

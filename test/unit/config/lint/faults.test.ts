@@ -5,7 +5,8 @@ import type { LintOptions } from '../../../../src/config/lint/lint.js'
 import { lintOne } from '../../../support/lint-one.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { root } from '../../../support/compiled.js'
-import { memberFlags, memberOptions, NO_PEER_TLS, NO_TLS } from '../../../support/member-flags.js'
+import { CLIENT, FAULTS, STRONG } from '../../../support/config-faults.js'
+import { memberFlags, memberOptions, NO_TLS } from '../../../support/member-flags.js'
 import { findingOf } from '../../../support/refused.js'
 
 const TWO = 'initial-cluster=e1=https://10.0.0.1:2380,e2=https://10.0.0.2:2380'
@@ -38,76 +39,6 @@ async function found(config: ConfigInput, options: LintOptions = {}): Promise<st
     .filter(({ severity }) => severity !== 'info')
     .map(({ severity, code }) => `${severity} ${code.replace('config/', '')}`)
 }
-
-const CLIENT = 'listen-client-urls='
-const PLAIN_PEERS =
-  'listen-peer-urls=http://10.0.0.1:2380 initial-advertise-peer-urls=http://10.0.0.1:2380 initial-cluster=e1=http://10.0.0.1:2380'
-const LOCAL_PEERS = PLAIN_PEERS.replaceAll('http://10.0.0.1', 'https://127.0.0.1')
-const STRONG = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'
-
-/** The fault, the changes that make it, and the number of the check in the CIS Kubernetes Benchmark. */
-const FAULTS: readonly (readonly [fault: string, changes: string, cis?: string])[] = [
-  ['error plaintext-url', `${NO_PEER_TLS} ${PLAIN_PEERS}`, '2.4'],
-  ['error plaintext-url', `${CLIENT}https://10.0.0.1:2379,http://10.0.0.1:2378`, '2.1'],
-  ['error plaintext-url', `${CLIENT}http://10.0.0.1:2379,https://10.0.0.1:2379`],
-  ['error plaintext-url', `${CLIENT}https://10.0.0.1:2379,http://127.0.0.1:2379`, '2.1'],
-  ['error plaintext-url', `${CLIENT}https://10.0.0.1:2379,http://[::1]:2379`],
-  ['error plaintext-url', `${CLIENT}https://10.0.0.1:2379,http://[::2]:2379`],
-  ['warning plaintext-url', `${CLIENT}unix:///run/etcd.sock,https://10.0.0.1:2379`],
-  ['error plaintext-url', 'initial-cluster=e1=https://10.0.0.1:2380,e2=http://10.0.0.2:2380'],
-  ['error client-auth-off', '-peer-trusted-ca-file -peer-client-cert-auth', '2.5'],
-  ['error client-auth-off', '-trusted-ca-file -client-cert-auth', '2.2'],
-  ['error client-auth-off', '-peer-trusted-ca-file -peer-client-cert-auth peer-cert-allowed-cn=e'],
-  ['warning client-auth-implied', 'client-cert-auth=false', '2.2'],
-  ['error client-auth-by-public-cas', '-peer-trusted-ca-file'],
-  ['error option-needs', '-peer-key-file'],
-  ['error option-needs', '-key-file', '2.1'],
-  ['error option-needs', '-cert-file -key-file', '2.1'],
-  ['error option-needs', NO_TLS, '2.1'],
-  ['error option-needs', NO_PEER_TLS, '2.4'],
-  ['error option-needs', '-advertise-client-urls'],
-  ['error auto-tls', '-cert-file -key-file auto-tls=true'],
-  ['error auto-tls', `${NO_TLS} auto-tls=true`, '2.3'],
-  ['error auto-tls', `${NO_TLS} auto-tls=true client-cert-auth=true`],
-  ['error auto-tls', `${NO_PEER_TLS} peer-auto-tls=true`, '2.6'],
-  ['error auto-tls', `${NO_PEER_TLS} ${LOCAL_PEERS} peer-auto-tls=true`],
-  ['warning auto-tls', 'peer-auto-tls=true'],
-  ['error options-conflict', 'peer-cert-allowed-cn=e peer-cert-allowed-hostname=e'],
-  ['error options-conflict', 'discovery-srv=example.com'],
-  ['error options-conflict', 'tls-min-version=TLS1.3 tls-max-version=TLS1.2'],
-  ['warning allowed-cn-as-subject', 'peer-cert-allowed-cn=CN=e1'],
-  ['warning gateway-refused', 'client-cert-allowed-hostname=a'],
-  ['warning option-dangerous', 'experimental-peer-skip-client-san-verification=true'],
-  ['warning option-dangerous', 'discovery-insecure-skip-tls-verify=true'],
-  ['warning option-dangerous', 'force-new-cluster=true'],
-  ['warning option-dangerous', 'unsafe-no-fsync=true'],
-  ['error advertise-unreachable', 'advertise-client-urls=http://10.0.0.1:2379'],
-  ['warning advertise-unreachable', 'advertise-client-urls=https://10.0.0.1:4001'],
-  ['warning advertise-unreachable', 'advertise-client-urls=https://0.0.0.0:2379'],
-  ['warning advertise-unreachable', 'advertise-client-urls=https://127.0.0.1:2379'],
-  ['warning advertise-unreachable', `${CLIENT}https://127.0.0.1:2379`],
-  ['warning advertise-unreachable', `${NO_TLS} ${CLIENT}http://127.0.0.1:2379`],
-  ['error url-repeated', `listen-metrics-urls=http://127.0.0.1:2379 ${CLIENT}https://0.0.0.0:2379`],
-  [
-    'error url-repeated',
-    `${CLIENT}https://127.0.0.1:2379,https://localhost:2379 advertise-client-urls=https://127.0.0.1:2379`,
-  ],
-  ['error url-repeated', 'listen-client-http-urls=https://10.0.0.1:2379'],
-  ['error url-repeated', 'initial-cluster=e1=https://10.0.0.1:2380,e2=https://10.0.0.1:2380'],
-  ['error url-invalid', `${CLIENT}https://10.0.0.1:2379,https://e1.example.com:2379`],
-  ['error url-invalid', 'initial-cluster=e1=https://10.0.0.1:2380,e2=https://10.0.0.2:2380e3=https://10.0.0.3:2380'],
-  ['warning metrics-plaintext', 'listen-metrics-urls=http://0.0.0.0:2381'],
-  ['error member-not-listed', 'name=e3'],
-  ['error cluster-urls-differ', 'initial-advertise-peer-urls=https://10.0.0.9:2380'],
-  ['error cluster-urls-differ', 'initial-cluster=e1=https://e1.example.com:2381'],
-  ['error cluster-urls-differ', 'initial-cluster=e1=https://localhost:2380'],
-  ['error value-invalid', 'tls-max-version=TLS1.4'],
-  ['error value-invalid', 'self-signed-cert-validity=1y'],
-  ['error cipher-suites-unfit', 'cipher-suites=ECDHE-RSA-AES128-GCM-SHA256,ECDHE-RSA-AES256-GCM-SHA384'],
-  ['error cipher-suites-unfit', 'cipher-suites=TLS_AES_128_GCM_SHA256'],
-  ['warning cipher-suites-unfit', `cipher-suites=${STRONG},TLS_RSA_WITH_RC4_128_SHA,TLS_RSA_WITH_AES_128_CBC_SHA`],
-  ['warning tls-unused', `${CLIENT}http://127.0.0.1:2379 advertise-client-urls=http://127.0.0.1:2379`],
-]
 
 describe('one fault is one finding, as flags, as variables and as a process', () => {
   const explanations = readExplanations(root)

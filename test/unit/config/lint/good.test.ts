@@ -177,3 +177,17 @@ it.each<[string, ConfigInput, string[], EtcdVersion?]>([
   const times = (code: string, list: readonly string[]): number => list.filter((each) => each === code).length
   for (const code of codes) expect(times(code, found), `${code} of ${found.join(' ')}`).toBe(times(code, codes))
 })
+
+it('A member that advertises nothing to its peers advertises an address of its machine if it listens on all', async () => {
+  const flags = (listen: string, listed: string): string =>
+    `etcd --name=a --listen-peer-urls=${listen} --initial-cluster=a=${listed}`
+  const differ = async (listen: string, listed: string): Promise<boolean> =>
+    (await lintOne({ flags: flags(listen, listed) }, { readFiles: false })).findings.some(
+      ({ code }) => code === 'config/cluster-urls-differ',
+    )
+  // As karmada lists it: measured with etcd 3.5.16, which names the address of its default route.
+  expect(await differ('http://0.0.0.0:2380', 'http://etcd-0.etcd.karmada-system.svc.cluster.local:2380')).toBe(false)
+  expect(await differ('http://0.0.0.0:2380', 'http://10.0.0.1:2380')).toBe(false)
+  expect(await differ('http://0.0.0.0:2380', 'https://10.0.0.1:2380')).toBe(true)
+  expect(await differ('http://10.0.0.1:2380', 'http://10.0.0.1:2380')).toBe(true)
+})

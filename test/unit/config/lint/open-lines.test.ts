@@ -1,0 +1,212 @@
+/** A line that opens a port, at a place where etcd reads it, is an error, or the report is not complete. */
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import type { ConfigInput } from '../../../../src/config/read/input.js'
+import { scaled, seed } from '../../../support/long.js'
+import { memberFlags } from '../../../support/member-flags.js'
+import { type OpenMember, openScript, openYaml, yamlOf } from '../../../support/open-lines.js'
+
+const PORTS = { client: 2379, peer: 2380, third: 2382 }
+const FLAGS = memberFlags()
+const LINE = FLAGS.join(' ')
+const MEMBER: OpenMember = {
+  flags: FLAGS,
+  url: (of) => `https://10.0.0.1:${String(PORTS[of])}`,
+  file: (name) => `/pki/${name}`,
+}
+const THIRD = 'http://0.0.0.0:2382'
+const FLAG = `--listen-client-http-urls=${THIRD}`
+const NAME = 'ETCD_LISTEN_CLIENT_HTTP_URLS'
+const SET = `${NAME}=${THIRD}`
+
+async function isQuiet(config: ConfigInput): Promise<boolean> {
+  const reports = await lintEtcdConfig(config, { readFiles: false })
+  return reports.every(({ ok, complete }) => ok && complete)
+}
+
+const unit = (more: string, args = LINE, start = 'ExecStart=/usr/bin/etcd'): string =>
+  `[Unit]\nDescription=etcd\n[Service]\nType=notify\n${more}${start} ${args}\n`
+
+/** Units that systemd starts with the URL (measured with systemd 257, or read in its source). */
+const UNITS: readonly string[] = [
+  `Environment=${SET}\n`,
+  `Environment="${SET}"\n`,
+  `Environment='${SET}'\n`,
+  `Environment = ${SET}\n`,
+  `Environment=A=b "${SET}"\n`,
+  `Environment=A=b \\\n  ${SET}\n`,
+  `Environment=A=b \\\n# comment\n  ${SET}\n`,
+  `Environment="ETCD_\\x4cISTEN_CLIENT_HTTP_URLS=${THIRD}"\n`,
+  `# comment\rEnvironment=${SET}\n`,
+  `Environment=\nEnvironment=${SET}\n`,
+  `[Install]\nWantedBy=x\n[Service]\nEnvironment=${SET}\n`,
+  `EnvironmentFile=/etc/none\n`,
+  `EnvironmentFile=-/etc/%i\n`,
+  `PassEnvironment=${NAME}\n`,
+  `{% if x %}\nEnvironment=${SET}\n{% endif %}\n`,
+  `{{ name }}=${SET}\n`,
+]
+const UNIT_ARGS: readonly (readonly [arg: string, more?: string])[] = [
+  [FLAG],
+  [`"${FLAG}"`],
+  [`--listen-client-http-urls ${THIRD}`],
+  [`-listen-client-http-urls=${THIRD}`],
+  [`--li\\x73ten-client-http-urls=${THIRD}`],
+  [`\\\n  ${FLAG}`],
+  [`\\\n# comment\n  ${FLAG}`],
+  ['${X}', `Environment=X=${FLAG}\n`],
+  ['$X', `Environment=X=${FLAG}\n`],
+  ['$X', `Environment="X=--max-wals=5 ${FLAG}"\n`],
+  ['--listen-client-http-urls=${X}', `Environment=X=${THIRD}\n`],
+  ['--listen-${X}-http-urls=http://0.0.0.0:2382', 'Environment=X=client\n'],
+  ['$NONE'],
+  ['%i'],
+  ['--listen-client-http-urls=http://%i:2382'],
+]
+
+const container = (more: object): object => ({
+  name: 'etcd',
+  image: 'quay.io/coreos/etcd',
+  command: ['etcd', ...FLAGS],
+  ...more,
+})
+const manifest = (spec: object, ...others: readonly object[]): ConfigInput => ({
+  manifest: [{ kind: 'Pod', metadata: { name: 'etcd' }, spec }, ...others]
+    .map((each) => JSON.stringify(each))
+    .join('\n---\n'),
+})
+const pod = (more: object, ...others: readonly object[]): ConfigInput =>
+  manifest({ containers: [container(more)] }, ...others)
+const compose = (more: object, ...others: readonly object[]): ConfigInput => ({
+  manifest: `x-open: &open ${JSON.stringify({ environment: { [NAME]: THIRD } })}\nservices: ${JSON.stringify({ etcd: { image: 'quay.io/coreos/etcd', command: ['etcd', ...FLAGS], ...more }, ...others[0] })}\n`,
+})
+const value = { name: NAME, value: THIRD }
+const open = { command: ['etcd', ...FLAGS, FLAG] }
+const map = { kind: 'ConfigMap', metadata: { name: 'm' }, data: { [NAME]: THIRD, url: THIRD } }
+const from = { name: NAME, valueFrom: { configMapKeyRef: { name: 'm', key: 'url' } } }
+
+const CONTAINERS: readonly (readonly [where: string, config: ConfigInput])[] = [
+  ['args', pod({ args: [FLAG] })],
+  ['an argument of its own', pod({ args: ['--listen-client-http-urls', THIRD] })],
+  ['an argument of a variable', pod({ args: ['$(X)'], env: [{ name: 'X', value: FLAG }] })],
+  ['a URL of a variable', pod({ args: ['--listen-client-http-urls=$(X)'], env: [{ name: 'X', value: THIRD }] })],
+  [
+    'a scheme of a variable',
+    pod({ args: ['--listen-client-http-urls=$(X)://0.0.0.0:2382'], env: [{ name: 'X', value: 'http' }] }),
+  ],
+  ['env', pod({ env: [value] })],
+  [
+    'env of a variable',
+    pod({
+      env: [
+        { name: 'X', value: THIRD },
+        { name: NAME, value: '$(X)' },
+      ],
+    }),
+  ],
+  ['env of a field', pod({ env: [{ name: NAME, valueFrom: { fieldRef: { fieldPath: 'metadata.annotations' } } }] })],
+  ['env of a Secret', pod({ env: [{ name: NAME, valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }] })],
+  ['env of a ConfigMap', pod({ env: [from] }, map)],
+  ['envFrom', pod({ envFrom: [{ configMapRef: { name: 'm' } }] }, map)],
+  [
+    'envFrom with a prefix',
+    pod(
+      { envFrom: [{ prefix: 'ETCD_', configMapRef: { name: 'm' } }] },
+      { ...map, data: { LISTEN_CLIENT_HTTP_URLS: THIRD } },
+    ),
+  ],
+  ['envFrom elsewhere', pod({ envFrom: [{ secretRef: { name: 's' } }] })],
+  ['an optional ConfigMap elsewhere', pod({ envFrom: [{ configMapRef: { name: 'n', optional: true } }] }, map)],
+  ['a template', pod({ env: '{{ .Values.env | toJson }}' })],
+  ['a name of a template', pod({ env: [{ name: 'ETCD_{{ x }}', value: THIRD }] })],
+  ['a shell', pod({ command: ['sh', '-c', `exec etcd ${LINE} ${FLAG}`] })],
+  ['a shell with a variable', pod({ command: ['sh', '-c', `export ${SET}; exec etcd ${LINE}`] })],
+  ['a shell with an argument', pod({ command: ['sh', '-c', `exec etcd ${LINE} "$@"`, 'sh', FLAG] })],
+  [
+    'a shell with a reference',
+    pod({ command: ['sh', '-c', `exec etcd ${LINE} $(X)`], env: [{ name: 'X', value: FLAG }] }),
+  ],
+  ['a container', manifest({ containers: [container({}), container(open)] })],
+  ['a container before', manifest({ containers: [container(open), container({})] })],
+  ['an init container', manifest({ containers: [container({})], initContainers: [container(open)] })],
+  ['an ephemeral container', manifest({ containers: [container({})], ephemeralContainers: [container(open)] })],
+  ['containers of a template', manifest({ containers: [container({})], initContainers: '{{ x }}' })],
+  ['a hook', pod({ lifecycle: { postStart: { exec: open } } })],
+  ['a document', pod({}, { kind: 'Pod', metadata: { name: 'b' }, spec: { containers: [container(open)] } })],
+  ['a document of another kind', pod({}, { kind: 'Workflow', spec: { templates: [{ container: open }] } })],
+  ['a service', compose({}, { other: { image: 'quay.io/coreos/etcd', ...open } })],
+  ['environment', compose({ environment: { [NAME]: THIRD } })],
+  ['a list of environment', compose({ environment: [SET] })],
+  ['environment of Compose', compose({ environment: [NAME] })],
+  ['environment without a value', compose({ environment: { [NAME]: null } })],
+  ['a name of a variable', compose({ environment: [`ETCD_\${X}=${THIRD}`] })],
+  ['a variable of Compose', compose({ environment: { [NAME]: '${X}' } })],
+  ['a default of Compose', compose({ environment: { [NAME]: `\${X:-${THIRD}}` } })],
+  ['a command of one string', compose({ command: `etcd ${LINE} ${FLAG}` })],
+  ['an entrypoint', compose({ entrypoint: ['etcd', FLAG], command: FLAGS })],
+  ['a file of variables', compose({ env_file: ['none.env'] })],
+  ['another service', compose({ extends: 'other' })],
+  ['another file', { manifest: `include: [a.yaml]\n${compose({}).manifest ?? ''}` }],
+  ['a merged mapping', { manifest: (compose({}).manifest ?? '').replace('{"etcd":{', '{"etcd":{<<: *open, ') }],
+]
+
+const PROPERTY = { numRuns: scaled({ short: 50, long: 5000 }), seed }
+
+it('A line that opens a port of a file of etcd is an error, or the report is not complete', async () => {
+  expect(await isQuiet({ yaml: yamlOf(MEMBER) })).toBe(true)
+  const property = fc.asyncProperty(openYaml(MEMBER, 'read'), async (yaml) => {
+    expect(await isQuiet({ yaml })).toBe(false)
+  })
+  await fc.assert(property, PROPERTY)
+})
+
+it('A line that opens a port of a script is an error, or the report is not complete', async () => {
+  expect(await isQuiet({ flags: `#!/bin/sh\nexec etcd ${LINE}\n` })).toBe(true)
+  const property = fc.asyncProperty(openScript(MEMBER), async (flags) => {
+    expect(await isQuiet({ flags })).toBe(false)
+  })
+  await fc.assert(property, PROPERTY)
+})
+
+it('A line that opens a port of a unit is an error, or the report is not complete', async () => {
+  expect(await isQuiet({ unit: unit('') })).toBe(true)
+  for (const more of UNITS) {
+    expect([more, await isQuiet({ unit: unit(more) })]).toEqual([more, false])
+    expect([more, await isQuiet({ unit: [unit(''), `[Service]\n${more}`] })]).toEqual([more, false])
+  }
+  for (const [arg, more] of UNIT_ARGS) {
+    for (const at of [0, 5, FLAGS.length])
+      expect([arg, await isQuiet({ unit: unit(more ?? '', FLAGS.toSpliced(at, 0, arg).join(' ')) })]).toEqual([
+        arg,
+        false,
+      ])
+  }
+})
+
+it.each(CONTAINERS)('A line that opens a port in %s is an error, or the report is not complete', async (_, config) => {
+  expect(await isQuiet(pod({}))).toBe(true)
+  expect(await isQuiet(compose({}))).toBe(true)
+  expect(await isQuiet(config)).toBe(false)
+})
+
+it('A line that opens a port of a file of variables is an error, or the report is not complete', async () => {
+  const lines = FLAGS.map((each) =>
+    each.replace(/^--[^=]*/, (flag) => `ETCD_${flag.slice(2).toUpperCase().replaceAll('-', '_')}`),
+  )
+  expect(await isQuiet({ env: lines.join('\n') })).toBe(true)
+  for (const line of [
+    SET,
+    ` ${SET}`,
+    `${NAME}="${THIRD}"`,
+    `${NAME} =${THIRD}`,
+    `${NAME}='${THIRD}'`,
+    `# c\r${SET}`,
+    `A=b\\\nc\n${SET}`,
+    `ETCD_{{ x }}=y`,
+    '{{ x }}',
+  ]) {
+    for (const at of [0, 5, lines.length])
+      expect([line, await isQuiet({ env: lines.toSpliced(at, 0, line).join('\n') })]).toEqual([line, false])
+  }
+})
