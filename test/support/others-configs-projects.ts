@@ -51,17 +51,6 @@ ExecStart=/usr/local/bin/etcd
 NotifyAccess=all
 `
 
-/** kubespray, roles/etcd/templates/etcd.j2: the command of a unit that runs etcd in a container. */
-export const KUBESPRAY_DOCKER = `/usr/bin/docker run \\
-  --env-file=/etc/etcd.env \\
-  --net=host \\
-  -v /etc/ssl/etcd/ssl:/etc/ssl/etcd/ssl:ro \\
-  --name=etcd1 \\
-  quay.io/coreos/etcd:v3.5.16 \\
-  /usr/local/bin/etcd \\
-  "$@"
-`
-
 const HEADLESS = 'etcd-headless.default.svc.cluster.local'
 const BITNAMI_TLS = {
   ETCD_CERT_FILE: '/opt/bitnami/etcd/certs/client/tls.crt',
