@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type ConfigInput } from '../../src/config/index.js'
+import type { ConfigInput } from '../../src/config/index.js'
 import { lintOne } from '../support/lint-one.js'
 import {
   CONFIG_FORMS,
