@@ -125,4 +125,3 @@ describe.each([
     expect(openFiles()).toBe(before)
   })
 })
-
