@@ -345,7 +345,7 @@ class AddressQueue {
   /** Milliseconds until the next address is to be tried. */
   get pause(): number {
     const [next] = this.#refused
-    return this.hasUntried || next === undefined ? STAGGER : next.retryAt - performance.now()
+    return this.hasUntried || next === undefined ? STAGGER : Math.max(0, next.retryAt - performance.now())
   }
 
   take(): Target | null {

@@ -343,8 +343,8 @@ describe('a server that does not read', () => {
     open(null)
     await peer.next(FrameType.HEADERS)
     peer.end.pause()
-    // The socket takes what there is in one turn, and nothing after that.
-    session.request({ ...REQUEST, own: { x: 'y'.repeat(60_000) } }, new Recorder(), null)
+    // The socket takes what there is in one turn, and nothing after that if it was more than 64 KiB.
+    for (let i = 0; i < 2; i += 1) session.request({ ...REQUEST, own: { x: 'y'.repeat(60_000) } }, new Recorder(), null)
     await new Promise(setImmediate)
     const headers = headersOf(16 * KIB)
     for (let i = 0; i < KIB; i += 1) session.request(headers, new Recorder(), null)
