@@ -29,7 +29,7 @@ function remedyFor(errorCode: string | null): string {
   if (MISSING.has(errorCode)) {
     return (
       'A file is missing: install the package again. In a bundle, leave etcd3 and @grpc/grpc-js out, which read files from their' +
-      ' own folders (docs/tool-chains.md has the option for each bundler).'
+      ' own folders: most bundlers call the option `external`, webpack `externals`, Next.js `serverExternalPackages`.'
     )
   }
   return 'The `cause` of this error has the reason.'

@@ -5,8 +5,8 @@ const failing = (message: string, code?: string) =>
   loadDeferred(() => Promise.reject(Object.assign(new Error(message), { code })))
 
 it.each([
-  ['ENOENT', "ENOENT: no such file or directory, open '/app/proto/rpc.proto'", 'docs/tool-chains.md'],
-  ['ERR_MODULE_NOT_FOUND', "Cannot find package 'etcd3' imported from /app/index.js", 'docs/tool-chains.md'],
+  ['ENOENT', "ENOENT: no such file or directory, open '/app/proto/rpc.proto'", '`external`'],
+  ['ERR_MODULE_NOT_FOUND', "Cannot find package 'etcd3' imported from /app/index.js", '`external`'],
   ['MODULE_NOT_FOUND', "Cannot find module 'etcd3'\nRequire stack:\n- /app/index.js", 'install the package again'],
   ['EMFILE', "EMFILE: too many open files, open '/app/x.js'", 'close what is open or raise the limit'],
   [
