@@ -1,6 +1,7 @@
 /** Finds the drop-ins of a systemd unit (systemd.unit(5)). */
 import { basename, dirname, join } from 'node:path'
 import { hostFolder, type HostPath, hostPathText } from '../../files/in-root.js'
+import type { Finding } from '../../report/finding.js'
 import { withoutTemplates } from './template.js'
 import type { Reading } from './read-option.js'
 import { type ConfigText, onDisk, pathOfCaller, readConfigFile, type ReadOptions } from './text.js'
@@ -47,8 +48,7 @@ export async function readDropIns(
   const dropIns: ConfigText[] = []
   for (const [, path] of [...found].toSorted(([a], [b]) => (a < b ? -1 : 1)).slice(0, MAX_DROP_INS)) {
     const content = await readConfigFile(path, hostPathText(path))
-    // A link to /dev/null masks a drop-in. Below a root, there may be no /dev/null.
-    if ('code' in content && (content.code === 'file/not-regular' || content.code === 'file/missing')) continue
+    if ('code' in content && isMasked(content)) continue
     if ('code' in content) {
       into.add(content)
       leave(hostPathText(path))
@@ -58,6 +58,11 @@ export async function readDropIns(
     }
   }
   return dropIns
+}
+
+/** A link to /dev/null masks a drop-in. Below a root, there may be no /dev/null. systemd would read a FIFO. */
+function isMasked({ code, details }: Finding): boolean {
+  return code === 'file/missing' || (code === 'file/not-regular' && details.kind === 'device')
 }
 
 /** `etcd-.service.d` of `etcd-main.service`, the longest first. */

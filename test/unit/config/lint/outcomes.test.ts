@@ -1,4 +1,5 @@
 /** What was not checked: each kind, how it becomes complete, and what each reader takes from where. */
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -364,6 +365,17 @@ describe('the drop-ins of a unit', () => {
     expect(complete).toBe(false)
     expect(unchecked.map(({ kind }) => kind)).toContain('drop-ins')
   })
+
+  it.each(['mkfifo', 'mkdir'])(
+    'A drop-in that %s made is reported as not checked, without waiting for it',
+    async (command) => {
+      const { root, path } = machine({ [LIB]: UNIT, [`${ETC}.d/20.conf`]: named('b') })
+      execFileSync(command, [path(`${ETC}.d/10.conf`)])
+      const { unchecked, member, complete } = await lintOne({ file: path(LIB) }, { root, ignore: [] })
+      expect({ member, complete }).toEqual({ member: 'b', complete: false })
+      expect(unchecked.map(({ message }) => message)).toContainEqual(expect.stringContaining('10.conf was not read'))
+    },
+  )
 
   it('Drop-ins are passed as an array, or as systemctl cat prints them', async () => {
     const [unitText, dropIn] = [UNIT.replace('ETCD_NAME=e1', 'A=b'), named('e1')]
