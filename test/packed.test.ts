@@ -43,7 +43,7 @@ describe('the packed files', () => {
 })
 
 describe('findings.json', () => {
-  it('has each code with its severities, a title and an explanation, and the numbers of the CIS benchmark', async () => {
+  it('findings.json has each code with its severities, a title and an explanation, and the numbers of the CIS benchmark', async () => {
     const text = `import findings from 'etcd-mtls/findings.json' with { type: 'json' }
       console.log(JSON.stringify(findings))`
     const { stdout } = await project.run(process.execPath, [project.write('findings.mjs', text)])

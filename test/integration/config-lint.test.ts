@@ -64,7 +64,7 @@ async function refused(config: ConfigInput, code: FindingCode, etcd: () => EtcdP
   if (refusals.length > 0) expect(refusals.filter((each) => isSaid(each.words, process.log()))).not.toEqual([])
 }
 
-it('what the cases change is right before: etcd serves, and the lint reports nothing', async () => {
+it('etcd serves with the configuration that the cases change, and the lint reports nothing in it', async () => {
   for (const config of [{ flags: good() }, { yaml: goodYaml() }]) {
     expect(await codesOf(config)).toEqual([])
     await using etcd = 'flags' in config ? start(config.flags) : startYaml(config.yaml)

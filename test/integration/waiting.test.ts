@@ -1,6 +1,5 @@
 /** Programs that start before their etcd, and calls while no endpoint is ready, on a real etcd. */
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   createSecureClient,
@@ -185,7 +184,7 @@ describe('calls without a ready endpoint', () => {
     const loads = ['a', 'b', 'c', 'd'].map((key) => load(`gaps/${key}`))
     for (let gap = 0; gap < scaled({ short: 4, long: 20 }); gap += 1) {
       await cut(client)
-      await sleep(300)
+      await expect.poll(() => client.tls.endpoints[0]?.state).toBe('failed')
       await restore()
       await expect.poll(() => client.tls.endpoints[0]?.state).toBe('ready')
     }
@@ -268,7 +267,8 @@ describe('calls without a ready endpoint', () => {
     const lease = client.lease(2)
     const lost: unknown[] = []
     lease.on('lost', (error) => lost.push(error))
-    await sleep(2100 - (performance.now() - created))
+    // Longer than the TTL of 2 s.
+    await expect.poll(() => performance.now() - created, { timeout: 60_000 }).toBeGreaterThan(2100)
     const renewed = once(lease, 'keepaliveSucceeded')
     await restore()
     await renewed

@@ -56,7 +56,7 @@ export interface LintOptions {
   ignore?: readonly (FindingCode | Suppression | UncheckedSuppression)[] | undefined
   /**
    * Whether comments in the file suppress findings: `# etcd-mtls-ignore CODE: reason` on its own line, for all findings of that
-   * code in that file. Only for files that you trust: whoever writes the file can hide its errors. Default: false.
+   * code in that file. Only for files that you control: a comment can hide an error. Default: false.
    */
   comments?: boolean | undefined
   /**

@@ -29,7 +29,7 @@ function asJson(report: unknown): Record<string, unknown> {
 }
 
 describe('report.schema.json', () => {
-  it('has the reports of the lint, with what was not checked and what is accepted', async () => {
+  it('report.schema.json has the reports of the lint, with what was not checked and what is accepted', async () => {
     const text = '[Service]\nExecStart=/usr/bin/etcd --name=%H --listen-client-urls=http://${IP}:2379 $OPTS\n'
     const ignore = [
       { unchecked: 'flag-list', reason: 'Empty here.' },

@@ -216,7 +216,7 @@ describe('the budget', () => {
     expect(left('y', 'x') - left('y', 'xxxxxxxxxxx')).toBe(20)
   })
 
-  it('is 256 KiB for the extensions of all certificates and the comparisons on all paths', () => {
+  it('the budget is 256 KiB for the extensions of all certificates and the comparisons on all paths', () => {
     const extensionBytes = (...all: readonly { der: Buffer }[]): number =>
       all.flatMap(({ der }) => Certificate.parse(der).extensionList).reduce((sum, { value }) => sum + value.length, 0)
     const many = (count: number): GeneralName[] =>

@@ -89,7 +89,7 @@ describe('a valid path', () => {
     expect(found).toEqual(['openssl-picks-other-path@0', 'warning algorithm-refused@2'])
   })
 
-  it('is explained if its errors are those of other programs, and another path is refused', () => {
+  it('a path is explained if its errors are those of other programs, and another path is refused', () => {
     // Go accepts the trusted twin, whose list of purposes is empty, and counts the self-issued CA below the root.
     const low = mintCa({ subject: 'A', issuer: A() })
     const root = mintCa({

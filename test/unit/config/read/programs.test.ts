@@ -239,7 +239,7 @@ describe('a variable within an argument of a unit', () => {
     unit: `[Service]\nEnvironment=IP=10.0.0.1\nExecStart=/usr/bin/etcd --name=a ${argument}\n`,
   })
 
-  it('is reported, since systemd does not expand it there', async () => {
+  it('a variable within an argument is reported, because systemd does not expand it there', async () => {
     const { settings, findings } = await readMember(unit('--listen-client-urls=https://$IP:2379'), {
       readFiles: false,
       root: null,
