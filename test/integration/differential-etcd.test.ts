@@ -94,9 +94,11 @@ function isOfTheClient(minted: MintedCase): boolean {
   return minted.crls.length === 0 && minted.trust.every(({ subject }) => subject.equals(root.subject))
 }
 
-/** The words without the time of day. */
-function timeless(words: string): string {
-  return words.replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, '…')
+/** The words without the time of day, and without the number of chains, which only some patch versions of Go 1.24 name. */
+function comparable(words: string): string {
+  return words
+    .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, '…')
+    .replace(/(?:\d+ chains with|all candidate chains have) invalid policies/, '… invalid policies')
 }
 
 it('etcd validates clients as Go does', async () => {
@@ -117,7 +119,7 @@ it('etcd validates clients as Go does', async () => {
   )
   const sent = compared.filter((each) => !unsent.includes(each))
   const differ = sent.filter(({ etcd: said, go: expected }) =>
-    HAS_OUR_GO ? timeless(said.log) !== timeless(expected?.words ?? '') : said.accepts !== expected?.accepts,
+    HAS_OUR_GO ? comparable(said.log) !== comparable(expected?.words ?? '') : said.accepts !== expected?.accepts,
   )
   const unlisted = differ.filter(
     ({ single: { mutation } }) =>
@@ -151,7 +153,7 @@ it('etcdctl validates servers as Go does', async () => {
     results[name] = exitCode === 0
     expect([name, exitCode === 0]).toEqual([name, expected?.accepts])
     // The words stand in a line of JSON.
-    if (HAS_OUR_GO) expect(timeless(stderr.replaceAll('\\"', '"'))).toContain(timeless(expected?.words ?? ''))
+    if (HAS_OUR_GO) expect(comparable(stderr.replaceAll('\\"', '"'))).toContain(comparable(expected?.words ?? ''))
   }
   expect(Object.values(results).filter((accepts) => accepts).length).toBe(2)
 })
