@@ -370,7 +370,7 @@ describe('the drop-ins of a unit', () => {
     'A drop-in that %s made is reported as not checked, without waiting for it',
     async (command) => {
       const { root, path } = machine({ [LIB]: UNIT, [`${ETC}.d/20.conf`]: named('b') })
-      execFileSync(command, [path(`${ETC}.d/10.conf`)])
+      execFileSync(command, [path(`${ETC}.d/10.conf`)], { stdio: 'pipe' })
       const { unchecked, member, complete } = await lintOne({ file: path(LIB) }, { root, ignore: [] })
       expect({ member, complete }).toEqual({ member: 'b', complete: false })
       expect(unchecked.map(({ message }) => message)).toContainEqual(expect.stringContaining('10.conf was not read'))
