@@ -14,8 +14,8 @@ const readReasons = <T>(file: string): Readonly<Record<string, T>> =>
 /** The cases of limbo that are advice for a private PKI, with the reason each. */
 const ADVISORY = readReasons<string>('advisory.json')
 /**
- * Cases that are valid and that OpenSSL refuses, with the one error that we report of them for a server and the reason: OpenSSL, and
- * so Node, builds one path and ends it at self-signed CAs alone.
+ * Cases that are valid and that OpenSSL refuses, with the code of the errors that we report of them for a server and the reason: OpenSSL,
+ * and so Node, builds one path, ends it at self-signed CAs alone, and excludes the second of notAfter.
  */
 const REFUSED_BY_OPENSSL = readReasons<{ code: string; reason: string }>('refused-by-openssl.json')
 /** Cases of limbo for which our result differs, with the reason. */
@@ -64,7 +64,7 @@ describe('public path validation vectors', () => {
     expect(disagreements(cases.filter((each) => !isIn(REFUSED_BY_OPENSSL)(each)))).toEqual([])
   })
 
-  it('finds the valid path where OpenSSL builds another one, and reports that OpenSSL refuses it as the only error', async () => {
+  it('finds the valid path where OpenSSL refuses it, and reports nothing but this refusal as an error', async () => {
     const cases = [...limbo, ...readBettertls()].filter(isIn(REFUSED_BY_OPENSSL))
     expect(cases.map(({ id }) => id).sort()).toEqual(Object.keys(REFUSED_BY_OPENSSL).sort())
     const openssl = new OpensslOracle()
@@ -74,7 +74,7 @@ describe('public path validation vectors', () => {
         const { input, options } = callOf(vector)
         const errors = validateChain(input, options).findings.filter(({ severity }) => severity === 'error')
         const wanted = [id, 'server', REFUSED_BY_OPENSSL[id]?.code]
-        expect([id, options.usage, ...errors.map(({ code }) => code)]).toEqual(wanted)
+        expect([id, options.usage, ...new Set(errors.map(({ code }) => code))]).toEqual(wanted)
         // Without a program that is to accept the path, all that counts is that there is a valid one.
         const { ok, path } = validateChain(input, { ...options, usage: 'any' })
         expect([id, ok, path?.at(-1)?.role]).toEqual([id, true, 'anchor'])
