@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 import { scaled } from '../test/support/long.js'
-import { IMAGE } from './lib/etcd-image.mjs'
-import { SlowFirst } from './lib/slow-first.js'
+import { IMAGE } from '../scripts/lib/etcd-image.mjs'
+import { SlowFirst } from '../scripts/lib/slow-first.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { ts } from '../.config/lib/typescript.mjs'
+import { ts } from '../scripts/lib/typescript.mjs'
 import { describe, expect, it } from 'vitest'
-import { readExplanations, renderFindings } from '../.config/lib/findings-page.mjs'
+import { readExplanations, renderFindings } from '../scripts/lib/findings-page.mjs'
 import { catalogue } from '../src/report/catalogue.js'
 import { refusalsOf } from '../src/report/row.js'
 import { Certificate, formatReport, validateCredentials } from '../src/validate/index.js'
@@ -46,7 +46,9 @@ describe('names', () => {
 })
 
 it.each([...pages.keys()])('files of the repository that %s names exist', (file) => {
-  const named = [...readText(file).matchAll(/`((?:src|test|docs|\.config)\/[\w./-]+)`/g)].map(([, path = '']) => path)
+  const named = [...readText(file).matchAll(/`((?:src|test|docs|scripts|\.config)\/[\w./-]+)`/g)].map(
+    ([, path = '']) => path,
+  )
   expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([])
 })
 

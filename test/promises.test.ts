@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { changed, PROMISES, threatModel } from '../.config/lib/promises.mjs'
+import { changed, PROMISES, threatModel } from '../scripts/lib/promises.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (file: string): string => readFileSync(`${root}/${file}`, 'utf8')

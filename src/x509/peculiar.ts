@@ -3,7 +3,7 @@
  * dynamically, because these libraries take longer to load than the rest of the package. certificate-writer.ts and crl-writer.ts
  * write certificates and CRLs in a quarter of the time.
  *
- * The bundle of the package imports @peculiar/webcrypto through a `.cjs` file: .config/lib/bundle.mjs has the reason.
+ * The bundle of the package imports @peculiar/webcrypto through a `.cjs` file: scripts/lib/bundle.mjs has the reason.
  *
  * It sets no global crypto provider, which would affect other users of @peculiar/x509 in the process.
  */

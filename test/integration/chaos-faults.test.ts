@@ -17,7 +17,7 @@ it('keeps registers linearizable, sets whole, watches exact, leases alive and lo
   // Slower than by hand, for it shares the machine with other tests.
   const [pace, rotation] = scaled({ short: ['600', '1000'], long: ['40', '300'] })
   const options = `--alone --seed 7 --seconds ${seconds} --pace ${pace} --rotation ${rotation}`.split(' ')
-  const args = [join(root, '.config', 'chaos.mjs'), ...options, '--json', json]
+  const args = [join(root, 'scripts', 'chaos.mjs'), ...options, '--json', json]
   // Exit code 1 means that a promise was broken: the report names it.
   const run = promisify(execFile)(process.execPath, args, { maxBuffer: 16 * 1024 * 1024 })
   const output = await run.catch((error: unknown) => error)

@@ -42,7 +42,7 @@ async function quickstart(env: NodeJS.ProcessEnv, interruption?: Interruption): 
     written,
     says,
     ended,
-  } = startChild([process.execPath, '.config/quickstart.mjs'], {
+  } = startChild([process.execPath, 'scripts/quickstart.mjs'], {
     cwd: root,
     env: { ...process.env, TMPDIR: folder, ...env },
   })

@@ -1,6 +1,6 @@
 /** The rules of the house as functions over sources: each gives its violations as sentences. */
 import { posix } from 'node:path'
-import { ts } from '../../.config/lib/typescript.mjs'
+import { ts } from '../../scripts/lib/typescript.mjs'
 import type { Source } from './imports.js'
 
 /** The rooms, the lowest first: a file may import from its own room and from those before it, types included. */

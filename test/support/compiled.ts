@@ -20,7 +20,7 @@ export interface Compiled {
 /** What decides what is built. */
 const INPUTS = [
   'src',
-  '.config/lib',
+  'scripts/lib',
   '.config/tsconfig.build.json',
   'package.json',
   'package-lock.json',
@@ -54,13 +54,13 @@ export async function compileCopy(): Promise<Compiled & Disposable> {
  */
 export async function compileDeclarations(): Promise<string> {
   return madeOnce('declarations', INPUTS, async (place) => {
-    const { bundleDeclarations } = await import('../../.config/lib/declarations.mjs')
+    const { bundleDeclarations } = await import('../../scripts/lib/declarations.mjs')
     await bundleDeclarations(root, place, { noCheck: true })
   })
 }
 
 async function bundleInto(folder: string): Promise<void> {
-  const { bundle } = await import('../../.config/lib/bundle.mjs')
+  const { bundle } = await import('../../scripts/lib/bundle.mjs')
   const modules: Record<string, string[]> = {}
   for (const file of await bundle(root, join(folder, DIST))) {
     if (file.type !== 'chunk') continue

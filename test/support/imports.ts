@@ -1,7 +1,7 @@
 /** What a source file imports, read from its syntax tree. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix, relative } from 'node:path'
-import { ts } from '../../.config/lib/typescript.mjs'
+import { ts } from '../../scripts/lib/typescript.mjs'
 
 /**
  * When an import takes place: `runtime` as the file loads, `lazy` by a call of `import()`, `type` never. The sources

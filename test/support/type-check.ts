@@ -1,7 +1,7 @@
 /** Type-checks examples and type tests, as a user's editor would. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { tsc } from '../../.config/lib/compile.mjs'
+import { tsc } from '../../scripts/lib/compile.mjs'
 import { root } from './compiled.js'
 
 export interface Snippet {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
-import { findVectors, howToGetVectors } from '../../.config/lib/vectors.mjs'
+import { findVectors, howToGetVectors } from '../../scripts/lib/vectors.mjs'
 import type { ChainInput, ValidateChainOptions } from '../../src/validate/index.js'
 
 /** One case of x509-limbo or bettertls. */

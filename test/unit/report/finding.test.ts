@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readExplanations } from '../../../.config/lib/findings-page.mjs'
+import { readExplanations } from '../../../scripts/lib/findings-page.mjs'
 import { catalogue } from '../../../src/report/catalogue.js'
 import { severityFor } from '../../../src/report/row.js'
 import { root } from '../../support/compiled.js'

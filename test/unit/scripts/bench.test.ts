@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { writePages } from '../../../.config/lib/bench-pages.mjs'
+import { writePages } from '../../../scripts/lib/bench-pages.mjs'
 import { type Bench, runBench } from '../../bench/harness.js'
 
 /** Contenders that measure themselves take exactly these times, in milliseconds. */

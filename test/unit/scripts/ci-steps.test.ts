@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { runSteps } from '../../../.config/lib/ci-steps.mjs'
+import { runSteps } from '../../../scripts/lib/ci-steps.mjs'
 
 interface Step {
   readonly minutes?: number

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { staleReason } from '../../../.config/lib/dependencies.mjs'
+import { staleReason } from '../../../scripts/lib/dependencies.mjs'
 
 const LOCKED = {
   '': { version: '1.0.0' },

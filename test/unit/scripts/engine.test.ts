@@ -2,7 +2,7 @@ import Docker from 'dockerode'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { answers, dockerAt, pullImage } from '../../../.config/lib/engine-api.mjs'
+import { answers, dockerAt, pullImage } from '../../../scripts/lib/engine-api.mjs'
 
 describe('a container engine', () => {
   let server: Server

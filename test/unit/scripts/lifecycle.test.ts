@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { startChild } from '../../support/child.js'
 
-const lifecycle = fileURLToPath(new URL('../../../.config/lib/lifecycle.mjs', import.meta.url))
+const lifecycle = fileURLToPath(new URL('../../../scripts/lib/lifecycle.mjs', import.meta.url))
 
 const WAITING = `defer(() => say('cleaned')); say('ready'); const timer = setTimeout(() => {}, 60_000)
   await new Promise((_, reject) => signal.addEventListener('abort', () => { clearTimeout(timer); reject(signal.reason) }))`

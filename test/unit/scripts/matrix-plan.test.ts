@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { planMatrix } from '../../../.config/lib/matrix-plan.mjs'
+import { planMatrix } from '../../../scripts/lib/matrix-plan.mjs'
 
 const NODES = ['20.19', '22', '24', '26']
 const FAULTY = ['22.23.3', '24.21.0', '26.0.0']

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { closingLine, readClosingLine, summary, runResult, type Counts } from '../../../.config/lib/run-result.mjs'
+import { closingLine, readClosingLine, summary, runResult, type Counts } from '../../../scripts/lib/run-result.mjs'
 
 const good: Counts = { passed: 5, failed: 0, skipped: 0 }
 const none: Counts = { passed: 0, failed: 0, skipped: 0 }

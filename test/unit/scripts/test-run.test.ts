@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { planRun } from '../../../.config/lib/test-run.mjs'
+import { planRun } from '../../../scripts/lib/test-run.mjs'
 import { temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()

@@ -1,6 +1,6 @@
 /** The options of a validation and its chain (context.ts, finding.ts, validate.ts): what they mean, and which calls are wrong. */
 import { describe, expect, it, vi } from 'vitest'
-import { severitiesOf } from '../../../.config/lib/severities.mjs'
+import { severitiesOf } from '../../../scripts/lib/severities.mjs'
 import { catalogue } from '../../../src/report/catalogue.js'
 import { resolveContext, type ValidateOptions } from '../../../src/validate/context.js'
 import { isIgnorable, rows } from '../../../src/validate/finding.js'

@@ -1,6 +1,6 @@
 /** One fault at a time: it is found, in every form, with its severity, and nothing else is. */
 import { describe, expect, it } from 'vitest'
-import { readExplanations } from '../../../../.config/lib/findings-page.mjs'
+import { readExplanations } from '../../../../scripts/lib/findings-page.mjs'
 import type { LintOptions } from '../../../../src/config/lint/lint.js'
 import { lintOne } from '../../../support/lint-one.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'

@@ -8,7 +8,7 @@ const LONG_STARTS_BEFORE = 15 * MINUTE
 const END = 33 * MINUTE
 
 /**
- * Runs the steps one after another and returns the sum of their counts. `perform` runs .config/test.mjs with arguments.
+ * Runs the steps one after another and returns the sum of their counts. `perform` runs scripts/test.mjs with arguments.
  * Long tests that did not end in time are reported and not counted: they are more than `npm test` promises.
  *
  * @param {{

@@ -72,7 +72,7 @@ const vitest = await startVitest(
     isolate: false,
     include: ['test/unit/**/*.test.ts'],
     setupFiles: ['test/support/silence.ts'],
-    runner: join(root, '.config', 'lib', 'mutation-runner.mjs'),
+    runner: join(root, 'scripts', 'lib', 'mutation-runner.mjs'),
     testTimeout: 20_000,
     reporters: ['dot'],
   },

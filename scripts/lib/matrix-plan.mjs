@@ -1,4 +1,4 @@
-/** The cells of a run of the matrix, from the arguments of .config/matrix.mjs. */
+/** The cells of a run of the matrix, from the arguments of scripts/matrix.mjs. */
 import { Stop } from './lifecycle.mjs'
 
 /** The oldest Node that package.json accepts, and each line with long-term support since. */

@@ -72,7 +72,7 @@ async function setUp(cell, filters, { signal, defer }) {
   if (cell.runtime !== undefined) return runtimeCell(cell, { signal, defer })
   if (cell.tool !== undefined) return toolCell(cell, { signal, defer })
   const { args, ...parts } = await testCell(cell, { signal })
-  return { ...parts, args: [join(root, '.config', 'test.mjs'), ...(filters.length === 0 ? args : filters)] }
+  return { ...parts, args: [join(root, 'scripts', 'test.mjs'), ...(filters.length === 0 ? args : filters)] }
 }
 
 function testCell(cell, { signal }) {
@@ -99,14 +99,14 @@ async function toolCell({ tool }, { signal, defer }) {
   return { title: tool, program: process.execPath, args: [file, tool], env: variables }
 }
 
-/** A story of .config/lib in a project that has the package installed. `ETCD` is the path of etcd. */
+/** A story of scripts/lib in a project that has the package installed. `ETCD` is the path of etcd. */
 async function storyOf(name, { signal, defer }) {
   const { etcd } = await etcdBinaries({ root, signal })
   const folder = mkdtempSync(join(root, '.cache', `${name}-`))
   defer(() => rmSync(folder, { recursive: true, force: true }))
   await installBundle(root, folder)
   for (const file of [`${name}-story.mjs`, 'steps.mjs', 'process.mjs']) {
-    copyFileSync(join(root, '.config', 'lib', file), join(folder, file))
+    copyFileSync(join(root, 'scripts', 'lib', file), join(folder, file))
   }
   return { file: join(folder, `${name}-story.mjs`), folder, env: { ...process.env, ETCD: etcd } }
 }

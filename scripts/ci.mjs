@@ -18,7 +18,7 @@ let counts = null
 await lifecycle(
   async ({ signal }) => {
     const perform = (args, timeout) =>
-      run(process.execPath, [join(root, '.config', 'test.mjs'), ...args], {
+      run(process.execPath, [join(root, 'scripts', 'test.mjs'), ...args], {
         cwd: root,
         signal,
         timeout,

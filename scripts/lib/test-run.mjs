@@ -1,4 +1,4 @@
-/** What a run of the tests consists of, from the arguments of .config/test.mjs. */
+/** What a run of the tests consists of, from the arguments of scripts/test.mjs. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 

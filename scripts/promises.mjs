@@ -1,7 +1,7 @@
 /**
  * `npm run check -- promises`: breaks each promise of SECURITY.md in a copy of the sources, and expects the tests that are named for
- * it (.config/lib/promises.mjs) to fail. A change that no longer applies is an error, as is a test that passes, does not exist or
- * fails without the change. `node .config/promises.mjs plaintext` tries the changes whose description has that word.
+ * it (scripts/lib/promises.mjs) to fail. A change that no longer applies is an error, as is a test that passes, does not exist or
+ * fails without the change. `node scripts/promises.mjs plaintext` tries the changes whose description has that word.
  */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'

@@ -27,8 +27,8 @@ const LANES = [
 /** The tests and the benchmarks watch the clock, so nothing runs at the same time. */
 const ALONE = [
   step('tests', ...npm('test')),
-  step('promises', 'node', '.config/promises.mjs'),
-  step('bench', 'node', '.config/bench.mjs', '--check'),
+  step('promises', 'node', 'scripts/promises.mjs'),
+  step('bench', 'node', 'scripts/bench.mjs', '--check'),
 ]
 
 await lifecycle(async ({ signal }) => {
