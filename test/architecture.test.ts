@@ -89,9 +89,9 @@ describe('each rule bites', () => {
   it.each([
     ['src/validate/a.ts', "import type { Name } from '@peculiar/x509'", ', whose door is src/x509/peculiar.ts'],
     ['src/x509/peculiar.ts', "import '@peculiar/asn1-schema/build/x.js'", null],
-    ['src/client/session.ts', "import { Etcd3 } from 'etcd3'", ', whose door is src/client/secure-etcd3.ts'],
-    ['src/client/secure-etcd3.ts', "import { Etcd3 } from 'etcd3'", null],
-    ['src/client/secure-etcd3.ts', "import '@grpc/grpc-js'", ', whose door is src/client/transport/channel.ts'],
+    ['src/client/session.ts', "import { Etcd3 } from 'etcd3'", ', whose door is src/client/etcd3/'],
+    ['src/client/etcd3/secure-etcd3.ts', "import { Etcd3 } from 'etcd3'", null],
+    ['src/client/etcd3/secure-etcd3.ts', "import '@grpc/grpc-js'", ', whose door is src/client/transport/channel.ts'],
     ['src/testing/container.ts', "import 'testcontainers'", null],
     ['src/client/a.ts', "import 'lodash'", 'src/client/a.ts imports lodash, which has no door'],
     ['src/client/a.ts', "import 'fs'", ', which has no door'],

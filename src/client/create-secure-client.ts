@@ -1,7 +1,7 @@
 /** Makes a verified client from options. */
 import { backoffPause } from '../report/duration.js'
 import { isEtcdMtlsError } from '../report/errors.js'
-import { authenticate, SecureEtcd3 } from './secure-etcd3.js'
+import { authenticate, SecureEtcd3 } from './etcd3/secure-etcd3.js'
 import { loginFailed, loginReport, waitExpired } from './diagnosis/failure.js'
 import { endpointsOf, locate, type LookupSrv, lookupSrv } from './discovery.js'
 import { finding } from './finding.js'

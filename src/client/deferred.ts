@@ -1,6 +1,6 @@
 /** Loads the client and etcd3 at the first call, so that a program that makes no client does not load them. */
 import { loadDeferred } from '../report/load-deferred.js'
-import type { SecureEtcd3 as Connected } from './secure-etcd3.js'
+import type { SecureEtcd3 as Connected } from './etcd3/secure-etcd3.js'
 import type { ClientOptions } from './options.js'
 import { CLIENT, type TlsSession } from './tls-session.js'
 

@@ -6,7 +6,7 @@
 export * from '../report/index.js'
 export type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
 export { createSecureClient, SecureEtcd3 } from './deferred.js'
-export type { Etcd3Options } from './secure-etcd3.js'
+export type { Etcd3Options } from './etcd3/options.js'
 export type { ClientOptions, SecureClientOptions } from './options.js'
 export type { TlsOptions } from './options.js'
 export type { EndpointStatus, RotationOptions, TlsEvent, TlsSession } from './tls-session.js'

@@ -7,7 +7,7 @@ import { checkRevocationMode, type RevocationMode } from '../validate/context.js
 import type { Host } from '../x509/names.js'
 import { MAX_DELAY, parseDuration } from '../report/duration.js'
 import { DEFAULT_HTTP2, HTTP2_IMPLEMENTATIONS, type Http2Implementation } from './http2/implementations.js'
-import { checkEtcd3Options, type Etcd3Options } from './secure-etcd3.js'
+import { checkEtcd3Options, type Etcd3Options } from './etcd3/options.js'
 import { type Endpoint, parseEndpoints, readServerName } from './endpoints.js'
 import type { RotationOptions, TlsEvent } from './tls-session.js'
 

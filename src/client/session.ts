@@ -3,7 +3,7 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
-import type { ClientSession } from './secure-etcd3.js'
+import type { ClientSession } from './etcd3/secure-etcd3.js'
 import { environmentFindings, mayExplain, quorumFinding } from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'

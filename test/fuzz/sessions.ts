@@ -1,6 +1,6 @@
 /** Sessions with a hostile server: whatever it sends, the process goes on, and each call ends by its deadline. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SecureEtcd3 } from '../../src/client/secure-etcd3.js'
+import type { SecureEtcd3 } from '../../src/client/etcd3/secure-etcd3.js'
 import { createSecureClient } from '../../src/client/deferred.js'
 import type { Http2Implementation } from '../../src/client/http2/implementations.js'
 import { isEtcdMtlsError } from '../../src/report/errors.js'

@@ -17,7 +17,7 @@ const DOORS: readonly (readonly [packageName: RegExp, door: string])[] = [
   [/^reflect-metadata$/, 'src/x509/peculiar.ts'],
   [/^yaml$/, 'src/config/read/yaml.ts'],
   [/^@grpc\//, 'src/client/transport/channel.ts'],
-  [/^etcd3$/, 'src/client/secure-etcd3.ts'],
+  [/^etcd3$/, 'src/client/etcd3/'],
   [/^testcontainers$/, 'src/testing/'],
 ]
 

@@ -1,4 +1,4 @@
-/** The only module that imports etcd3, types included: an `Etcd3` whose calls all use our own channel. */
+/** An `Etcd3` whose calls all use our own channel. */
 import {
   castGrpcError,
   ClientClosedError,
@@ -14,58 +14,28 @@ import {
   type Watcher,
 } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
-import { checkOptions } from '../report/option-error.js'
-import { LeaseKeeper } from './streams/lease-keeper.js'
-import type { ResumePositions } from './streams/watch-records.js'
-import { AbortFanOut, holdingProcess } from './timing.js'
-import { CLIENT, type ClientParts, type TlsSession } from './tls-session.js'
-import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
-import { makeCallsDirect } from './transport/direct-calls.js'
-import { LoginError } from './transport/login.js'
+import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../../report/errors.js'
+import type { Etcd3Options } from './options.js'
+import { LeaseKeeper } from '../streams/lease-keeper.js'
+import type { ResumePositions } from '../streams/watch-records.js'
+import { AbortFanOut, holdingProcess } from '../timing.js'
+import { CLIENT, type ClientParts, type TlsSession } from '../tls-session.js'
+import { type ChannelBacking, createChannel, type ExplainedCall } from '../transport/channel.js'
+import { makeCallsDirect } from '../transport/direct-calls.js'
+import { LoginError } from '../transport/login.js'
 import {
   MORE_WATCH_STREAMS,
   paceWatchStreams,
   type WatchStream,
   type WatchStreamOwner,
   WatchStreams,
-} from './watch-streams.js'
+} from '../watch-streams.js'
 
 type FaultHandling = NonNullable<IOptions['faultHandling']>
 type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
 type Policy = Omit<HostPolicy, '_altReturn'>
 type Work<T> = (context: { signal: AbortSignal }) => PromiseLike<T> | T
 type WatchBackoff = NonNullable<FaultHandling['watchBackoff']>
-
-/** Options that are passed to etcd3. Hosts, credentials and passwords are options of `createSecureClient` itself. */
-export interface Etcd3Options {
-  /** Call options for every call: an object, or a function of the call. */
-  defaultCallOptions?: IOptions['defaultCallOptions'] | undefined
-  /** etcd3's policies. To etcd3, the whole client is one host, so `host` is for the whole client. Default: none. */
-  faultHandling?: FaultHandling | undefined
-  /** Options of gRPC. Other options are for a channel that this client does not use. */
-  grpcOptions?:
-    | (Pick<ChannelOptions, 'grpc.max_receive_message_length'> & {
-        /** grpc-js interceptors, as for any of its clients. */
-        interceptors?: unknown[] | undefined
-        /** grpc-js interceptor providers, as for any of its clients. */
-        interceptor_providers?: unknown[] | undefined
-      })
-    | undefined
-}
-
-const KNOWN_GRPC = ['interceptors', 'interceptor_providers', 'grpc.max_receive_message_length']
-
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for options that would have no effect or bypass TLS. */
-export function checkEtcd3Options(options: Etcd3Options): Etcd3Options {
-  const { faultHandling, grpcOptions } = options
-  checkOptions('etcd3', options, ['defaultCallOptions', 'faultHandling', 'grpcOptions'])
-  if (faultHandling !== undefined) {
-    checkOptions('etcd3.faultHandling', faultHandling, ['host', 'global', 'watchBackoff'])
-  }
-  if (grpcOptions !== undefined) checkOptions('etcd3.grpcOptions', grpcOptions, KNOWN_GRPC)
-  return options
-}
 
 export interface ClientSession extends TlsSession {
   readonly pool: ChannelBacking

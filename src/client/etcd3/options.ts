@@ -1,0 +1,34 @@
+/** The options that are passed to etcd3. */
+import type { IOptions } from 'etcd3'
+import { checkOptions } from '../../report/option-error.js'
+import type { ChannelOptions } from '../transport/channel.js'
+
+/** Options that are passed to etcd3. Hosts, credentials and passwords are options of `createSecureClient` itself. */
+export interface Etcd3Options {
+  /** Call options for every call: an object, or a function of the call. */
+  defaultCallOptions?: IOptions['defaultCallOptions'] | undefined
+  /** etcd3's policies. To etcd3, the whole client is one host, so `host` is for the whole client. Default: none. */
+  faultHandling?: IOptions['faultHandling'] | undefined
+  /** Options of gRPC. Other options are for a channel that this client does not use. */
+  grpcOptions?:
+    | (Pick<ChannelOptions, 'grpc.max_receive_message_length'> & {
+        /** grpc-js interceptors, as for any of its clients. */
+        interceptors?: unknown[] | undefined
+        /** grpc-js interceptor providers, as for any of its clients. */
+        interceptor_providers?: unknown[] | undefined
+      })
+    | undefined
+}
+
+const KNOWN_GRPC = ['interceptors', 'interceptor_providers', 'grpc.max_receive_message_length']
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for options that would have no effect or bypass TLS. */
+export function checkEtcd3Options(options: Etcd3Options): Etcd3Options {
+  const { faultHandling, grpcOptions } = options
+  checkOptions('etcd3', options, ['defaultCallOptions', 'faultHandling', 'grpcOptions'])
+  if (faultHandling !== undefined) {
+    checkOptions('etcd3.faultHandling', faultHandling, ['host', 'global', 'watchBackoff'])
+  }
+  if (grpcOptions !== undefined) checkOptions('etcd3.grpcOptions', grpcOptions, KNOWN_GRPC)
+  return options
+}
