@@ -23,7 +23,8 @@ import { abortWithoutError } from './timing.js'
 import type { EndpointStatus } from './tls-session.js'
 import { NO_LEADER } from './transport/call-policy.js'
 import { type Connection, DRAIN_LIMIT, type DownListener, type DownReason } from './transport/connection.js'
-import { dial, type Dialled, type DialFailure, type Dialling, notAskedFinding } from './transport/dial.js'
+import type { Dialled, DialFailure } from './transport/address-attempt.js'
+import { dial, type Dialling, notAskedFinding } from './transport/dial.js'
 import { LeaderCheck, type MemberRole, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
 import { revalidateServer } from './transport/tls-socket.js'
 import { withSingleAnchor, type ValidatedCredentials } from './validated-credentials.js'
@@ -49,11 +50,6 @@ export interface EndpointOwner {
 type State = Exclude<EndpointStatus['state'], 'leaderless'>
 
 export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
-
-interface DialPlan {
-  readonly timeout: number
-  readonly signal: AbortSignal
-}
 
 /**
  * TLS alerts for an expired or not yet valid certificate (RFC 8446 section 6.2). OpenSSL sends 42 for one that is not
@@ -296,7 +292,10 @@ export class EndpointConnection {
    * Dials. If OpenSSL missed a valid path, dials again with only the trust anchor of that path. Fails when the signal
    * aborts.
    */
-  async #reach(validated: ValidatedCredentials, { timeout, signal }: DialPlan): Promise<DialAttempt> {
+  async #reach(
+    validated: ValidatedCredentials,
+    { timeout, signal }: { timeout: number; signal: AbortSignal },
+  ): Promise<DialAttempt> {
     const { endpoint } = this
     const name = this.#name
     const { http2 } = this.#owner.options

@@ -25,7 +25,6 @@ import { isNoLeader, isUnary, LEASE_KEEP_ALIVE, WATCH } from './transport/call-p
 import type { CallParts, CallRoute, EndedCall, EtcdCall } from './transport/call.js'
 import {
   type Call,
-  type ChannelBacking,
   connectivityState,
   type Deadline,
   makeStatus,
@@ -53,7 +52,7 @@ const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
 
 const NO_HEADERS: OutgoingHttpHeaders = {}
 
-export class EndpointPool implements CallRoute, ChannelBacking, EndpointOwner {
+export class EndpointPool implements CallRoute, EndpointOwner {
   readonly options: SessionOptions
   validated: ValidatedCredentials
   readonly maxReceiveLength: number

@@ -3,7 +3,6 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
-import type { ClientSession } from './etcd3/secure-etcd3.js'
 import { environmentFindings, mayExplain, quorumFinding } from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
@@ -24,7 +23,7 @@ import {
 } from './tls-session.js'
 import { reportNow, type ValidatedCredentials } from './validated-credentials.js'
 
-export class Session implements ClientSession {
+export class Session implements TlsSession {
   readonly #pool: EndpointPool
   readonly #options: SessionOptions
   #source: CredentialSource
@@ -61,14 +60,17 @@ export class Session implements ClientSession {
     return this.pool.endpoints.map((each) => each.status)
   }
 
+  /** The error behind the reason with which a watch was canceled; null if it is not known. */
   causeOf(reason: string): EtcdMtlsError | null {
     return this.pool.watchEnds.causeOf(reason)
   }
 
+  /** Opens a stream of watches that continues at these positions. */
   openWatchStream<T>(positions: ResumePositions, open: () => Promise<T>): Promise<T> {
     return this.pool.watchPositions.use(positions, open)
   }
 
+  /** Emits `watch-failed` for a watcher without a listener for `error`. */
   emitWatchFailed(error: Error): void {
     this.#events.emit({ type: 'watch-failed', error })
   }
@@ -155,6 +157,7 @@ export class Session implements ClientSession {
     })
   }
 
+  /** When a lease that was just granted was requested, by `performance.now()`; undefined if that is not known. */
   grantSentAt(id: string): number | undefined {
     return this.pool.grants.take(id)
   }

@@ -3,7 +3,7 @@ import { Client, credentials as grpcCredentials } from '@grpc/grpc-js'
 import type { SecureClientOptions } from '../../src/client/index.js'
 import { resolveOptions } from '../../src/client/options.js'
 import { Session } from '../../src/client/session.js'
-import { createChannel } from '../../src/client/transport/channel.js'
+import { createChannel } from '../../src/client/etcd3/pool-channel.js'
 import { prepare } from '../../src/client/validated-credentials.js'
 import type { Credentials } from '../../src/credentials/index.js'
 

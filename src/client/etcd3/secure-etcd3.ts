@@ -14,14 +14,15 @@ import {
   type Watcher,
 } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { asError, type EtcdMtlsError, isError, isEtcdMtlsError } from '../../report/errors.js'
+import { asError, isError, isEtcdMtlsError } from '../../report/errors.js'
 import type { Etcd3Options } from './options.js'
 import { LeaseKeeper } from '../streams/lease-keeper.js'
-import type { ResumePositions } from '../streams/watch-records.js'
 import { AbortFanOut, holdingProcess } from '../timing.js'
 import { CLIENT, type ClientParts, type TlsSession } from '../tls-session.js'
-import { type ChannelBacking, createChannel, type ExplainedCall } from '../transport/channel.js'
-import { makeCallsDirect } from '../transport/direct-calls.js'
+import type { ExplainedCall } from '../transport/channel.js'
+import type { Session } from '../session.js'
+import { makeCallsDirect } from './direct-calls.js'
+import { createChannel } from './pool-channel.js'
 import { LoginError } from '../transport/login.js'
 import {
   MORE_WATCH_STREAMS,
@@ -37,19 +38,6 @@ type Policy = Omit<HostPolicy, '_altReturn'>
 type Work<T> = (context: { signal: AbortSignal }) => PromiseLike<T> | T
 type WatchBackoff = NonNullable<FaultHandling['watchBackoff']>
 
-export interface ClientSession extends TlsSession {
-  readonly pool: ChannelBacking
-  /** The error behind the reason with which a watch was canceled; null if it is not known. */
-  causeOf(reason: string): EtcdMtlsError | null
-  /** Opens a stream of watches that continues at these positions. */
-  openWatchStream<T>(positions: ResumePositions, open: () => Promise<T>): Promise<T>
-  /** Emits `watch-failed` for a watcher without a listener for `error`. */
-  emitWatchFailed(error: Error): void
-  /** When a lease that was just granted was requested, by `performance.now()`; undefined if that is not known. */
-  grantSentAt(id: string): number | undefined
-  close(): Promise<void>
-}
-
 // etcd3 requires a host but does not dial it: the name is reserved (RFC 2606). One host stands for all endpoints,
 // because etcd3's rotation over several hosts hangs on a silent one.
 const VIRTUAL_HOST = 'etcd-mtls.invalid'
@@ -64,14 +52,14 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   readonly tls: TlsSession
   /** @internal Also for `instanceof`. */
   readonly [CLIENT]: ClientParts
-  readonly #session: ClientSession
+  readonly #session: Session
   readonly #closing: AbortController
   readonly #owner: StreamOwner
   readonly #watches: WatchStreams<WatchBuilder>
   #ended: Promise<void> | null = null
 
   /** @internal */
-  constructor(session: ClientSession, etcd3: Etcd3Options) {
+  constructor(session: Session, etcd3: Etcd3Options) {
     const closing = new AbortController()
     const notes: CallNotes = { current: null }
     super(etcd3Options(session, etcd3, closing.signal, notes))
@@ -184,7 +172,7 @@ export async function authenticate(
   }
 }
 
-function etcd3Options({ pool }: ClientSession, etcd3: Etcd3Options, closing: AbortSignal, notes: CallNotes): IOptions {
+function etcd3Options({ pool }: Session, etcd3: Etcd3Options, closing: AbortSignal, notes: CallNotes): IOptions {
   const { defaultCallOptions, faultHandling = {}, grpcOptions = {} } = etcd3
   const onCall = noteCall(notes)
   return {
@@ -316,7 +304,7 @@ const CANCELED = 'Watcher canceled: '
 
 /** The client of a watch or a lease. */
 interface StreamOwner extends WatchStreamOwner {
-  readonly session: ClientSession
+  readonly session: Session
 }
 
 // An `error` without a listener does not end the process, and `create()` settles where etcd3 retries indefinitely.
@@ -335,7 +323,7 @@ function guardWatches(stream: WatchStream<WatchBuilder>, owner: StreamOwner): Wa
   return builder
 }
 
-function guard(watcher: Watcher, stream: WatchStream<unknown>, session: ClientSession): Watcher {
+function guard(watcher: Watcher, stream: WatchStream<unknown>, session: Session): Watcher {
   const cancel = watcher.cancel.bind(watcher)
   let isOpen = true
   const leave = (): void => {

@@ -44,7 +44,7 @@ export interface EndedCall {
 
 /** The part of the client that a call uses. */
 export interface CallRoute {
-  /** As in `ChannelBacking`. */
+  /** The endpoints, for programs that log or trace calls. */
   readonly target: string
   /** Longest answer accepted, in bytes; -1 for no limit. */
   readonly maxReceiveLength: number

@@ -9,7 +9,6 @@ import {
   type ChannelInterface,
   type Client,
   connectivityState,
-  type Deadline,
   Metadata,
   type MethodDefinition as GrpcMethodDefinition,
   status,
@@ -71,55 +70,7 @@ export type DirectCall = ExplainedCall & {
   unreadable(outcome: Outcome): Outcome
 }
 export type MessageContext = Parameters<Call['sendMessageWithContext']>[0]
-type ChannelRef = ReturnType<ChannelInterface['getChannelzRef']>
-
-export interface ChannelBacking {
-  /** The endpoints, for programs that log or trace calls. */
-  readonly target: string
-  readonly state: connectivityState
-  /** Whether there are calls that do not end on their own, such as watches and keep-alives. */
-  readonly hasOpenStreams: boolean
-  createCall(path: string, deadline: Deadline, authority: string | null): ExplainedCall
-  createUnaryCall(path: string, deadline: Deadline, authority: string | null): DirectCall
-  dial(): void
-}
-
-/**
- * A channel for one grpc-js client. Closing it does not close connections: etcd3 discards its clients after every
- * recoverable error, and the connections belong to the whole `SecureEtcd3`.
- *
- * @param onCall Called with each new call.
- */
-export function createChannel(
-  backing: ChannelBacking,
-  onCall: (call: ExplainedCall) => void = () => undefined,
-): ChannelInterface {
-  let closed = false
-  return {
-    close() {
-      closed = true
-    },
-    getTarget: () => backing.target,
-    getConnectivityState(tryToConnect) {
-      if (closed) return connectivityState.SHUTDOWN
-      if (tryToConnect) backing.dial()
-      return backing.state
-    },
-    // Only etcd3 waits for a state, before it closes a client. Our channel may be closed at any time, so the wait ends
-    // at once.
-    watchConnectivityState(_current, _deadline, callback) {
-      process.nextTick(callback, new Error('The changes of the state are not reported'))
-    },
-    // The channel is not registered with channelz; grpc-js returns such a reference if channelz is off.
-    getChannelzRef: () => ({ kind: 'channel' as ChannelRef['kind'], id: 0, name: backing.target }),
-    createCall(path, deadline, host) {
-      if (closed) throw new Error('Channel has been shut down')
-      const call = backing.createCall(path, deadline, host ?? null)
-      onCall(call)
-      return call
-    },
-  }
-}
+export type ChannelRef = ReturnType<ChannelInterface['getChannelzRef']>
 
 export interface Outcome extends StatusObject {
   /** grpc-js copies it to the error. */

@@ -1,275 +1,26 @@
-/**
- * Dials an endpoint, racing its addresses as in RFC 8305. An attempt succeeds after TCP, TLS (verified by Node and by
- * our rules), the HTTP/2 SETTINGS of the server (in TLS 1.3 the first evidence that it accepted our certificate) and
- * one answer of etcd.
- */
-import { backoffPause } from '../../report/duration.js'
-import { connect as connectTcp } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+/** Dials an endpoint: races its addresses as in RFC 8305, and repeats while etcd's certificate and key do not match. */
 import type { FailedAddress } from '../../report/catalogue/endpoint.js'
+import { backoffPause } from '../../report/duration.js'
 import { asError, codeOf } from '../../report/errors.js'
 import type { Finding } from '../../report/finding.js'
 import { certificateRef } from '../../x509/certificate.js'
-import type { Host } from '../../x509/names.js'
-import { authorityFor, type Endpoint } from '../endpoints.js'
 import { finding } from '../finding.js'
-import type { Http2Implementation } from '../http2/implementations.js'
-import { openSession } from '../http2/open-session.js'
-import type { Http2Session } from '../http2/protocol.js'
 import { abortable, pause } from '../timing.js'
-import type { ValidatedCredentials } from '../validated-credentials.js'
-import { Connection, type DownListener } from './connection.js'
 import {
-  type Answer,
-  HEALTH_CHECK_AGENT,
-  healthCheck,
-  kindOf,
-  readServerStatus,
-  type RequestCarrier,
-} from './health-check.js'
+  AddressAttempt,
+  type DialFailure,
+  type Dialled,
+  type DialOutcome,
+  type DialRequest,
+  noEvidence,
+  STAGES,
+} from './address-attempt.js'
 import { needsLookup, resolveTargets, type Target } from './resolve.js'
-import { openVerifiedTls, type ServerValidation } from './tls-socket.js'
-
-const STAGES = ['lookup', 'connect', 'handshake', 'settings', 'health-check'] as const
-type DialStage = (typeof STAGES)[number]
-
-/** The evidence of a failed attempt; for a dial with several addresses, of the one that explains most. */
-export interface DialFailure {
-  /** The address of the attempt; null if the lookup gave none. */
-  target: Target | null
-  stage: DialStage
-  /** The first error; null for a timeout, or if the server closed the connection without an error. */
-  error: Error | null
-  alert: number | null
-  timedOut: boolean
-  /** `TLSv1.3` or `TLSv1.2`, after the handshake. */
-  protocol: string | null
-  /** The application protocol that the server chose; null for none. */
-  alpn: string | null
-  /** The result of our own rules for the server's chain; null if OpenSSL refused it first, or the chain never arrived. */
-  validation: ServerValidation | null
-  /** Whether OpenSSL sent our certificate; null if the handshake did not get that far. */
-  certificateSent: boolean | null
-  /** The answer to the health check if it is not from etcd; null if none arrived. */
-  answer: Answer | null
-  answered: boolean
-  /** All addresses, if there are several. */
-  failedAddresses: readonly FailedAddress[]
-}
-
-export interface Dialled {
-  connection: Connection
-  address: string
-  protocol: 'TLSv1.2' | 'TLSv1.3'
-  validated: ValidatedCredentials
-  validation: ServerValidation
-  /** Null if that is unknown. */
-  certificateSent: boolean | null
-  answer: Answer
-  /** The cluster that the member belongs to; null if it was not reported in a second, or in the rest of the time-out. */
-  cluster: Promise<string | null>
-  failedAddresses: readonly FailedAddress[]
-}
-
-type DialOutcome = { ok: true; dialled: Dialled } | { ok: false; failure: DialFailure }
-
-interface DialRequest {
-  endpoint: Endpoint
-  http2: Http2Implementation
-  name: Host
-  validated: ValidatedCredentials
-  onDown: DownListener
-  timeout: number
-}
 
 export interface Dialling {
   outcome: Promise<DialOutcome>
   /** Stops the dial and destroys its sockets. */
   abort(): void
-}
-
-/** The number of the alert in an error of OpenSSL. The text changes between versions; the number is from RFC 8446. */
-export function alertNumber(error: Error | null): number | null {
-  const match = /SSL alert number (\d{1,3})/.exec(error?.message ?? '')
-  return match === null ? null : Number(match[1])
-}
-
-// Bytes that distinguish a flight with our certificate from one without. Without it, the end of the handshake and two
-// HTTP/2 requests take 300 to 330 bytes and the authority. With it, one request takes at least 270 bytes, the authority
-// and the chain.
-const MAX_FLIGHT_WITHOUT_CERTIFICATE = 250
-
-/** Milliseconds to wait for the status of a member. etcd answers it and the health check at once. */
-const STATUS_WAIT = 1000
-
-function noEvidence(stage: DialStage, target: Target | null): DialFailure {
-  return {
-    target,
-    stage,
-    error: null,
-    alert: null,
-    timedOut: false,
-    protocol: null,
-    alpn: null,
-    validation: null,
-    certificateSent: null,
-    answer: null,
-    answered: false,
-    failedAddresses: [],
-  }
-}
-
-interface AddressAttempt {
-  readonly target: Target
-  readonly outcome: Promise<DialOutcome>
-  /** Ends the attempt and destroys its sockets. */
-  abort(timedOut: boolean): void
-}
-
-function tryAddress(request: DialRequest, target: Target): AddressAttempt {
-  const { endpoint, name, validated, onDown } = request
-  const host = authorityFor(endpoint, name)
-  const evidence = noEvidence('connect', target)
-  const started = performance.now()
-  const raw = connectTcp(target.options).unref()
-  let helloSize = 0
-  let socket: TLSSocket | null = null
-  let session: Http2Session | null = null
-  let settle: ((outcome: DialOutcome) => void) | null = null
-  const outcome = new Promise<DialOutcome>((resolve) => {
-    settle = resolve
-  })
-  const end = (result: DialOutcome): void => {
-    settle?.(result)
-    settle = null
-  }
-
-  // Node does not report whether the server requested a certificate and OpenSSL sent ours. The bytes written after the
-  // hello show it: a few messages without a certificate, or more bytes than our chain has.
-  const certificateSent = (): boolean | null => {
-    const flight = raw.bytesWritten - helloSize
-    if (helloSize === 0 || flight === 0) return null
-    const chainSize = validated.credentials.chain.reduce((sum, each) => sum + each.raw.length, 0)
-    return flight >= chainSize + MAX_FLIGHT_WITHOUT_CERTIFICATE + host.length
-  }
-  const fail = (timedOut: boolean): void => {
-    if (settle === null) return
-    const alert = alertNumber(evidence.error)
-    const answered = raw.bytesRead > 0
-    end({ ok: false, failure: { ...evidence, alert, timedOut, certificateSent: certificateSent(), answered } })
-    // One turn later: this one may be inside a callback of nghttp2, and destroying its sockets there corrupts the heap of Node 20.
-    setImmediate(() => {
-      for (const each of [session, socket, raw]) each?.destroy()
-    })
-  }
-  const onClose = (): void => {
-    fail(false)
-  }
-  // Keeps the first error: later ones (EPIPE, ECONNRESET) are its consequence. An alert replaces an earlier error,
-  // because HTTP/2 may notice the closed connection first, so the failure is reported one turn later. It does not wait
-  // for `close`, which may come late.
-  const remember = (error: Error): void => {
-    const known = evidence.error
-    if (known === null || (alertNumber(known) === null && alertNumber(error) !== null)) evidence.error = error
-    setImmediate(onClose)
-  }
-
-  const startTls = (connectTime: number): void => {
-    evidence.stage = 'handshake'
-    try {
-      const tls = openVerifiedTls({ raw, name, validated, endpoint: endpoint.url }, {}, (validation) => {
-        evidence.validation = validation
-      })
-      socket = tls
-      // One turn later the hello is written, and no answer can have been read.
-      setImmediate(() => {
-        helloSize = raw.bytesWritten
-      })
-      tls.once('secureConnect', () => {
-        startHttp2(tls, connectTime)
-      })
-      tls.on('error', remember).once('close', onClose)
-    } catch (error) {
-      // OpenSSL refuses some certificates only here, for example SHA-1 signed ones.
-      remember(asError(error))
-    }
-  }
-  const startHttp2 = (tls: TLSSocket, connectTime: number): void => {
-    const sent = performance.now()
-    const alpn = typeof tls.alpnProtocol === 'string' ? tls.alpnProtocol : null
-    Object.assign(evidence, { stage: 'settings', protocol: tls.getProtocol(), alpn })
-    // node:http2 does not require it. RFC 9113 section 3.2 does, and nothing may be sent before it is known.
-    if (request.http2 === 'frames' && alpn !== 'h2') {
-      remember(new Error(`it chose ${alpn ?? 'no protocol'} in the TLS handshake (ALPN), not h2`))
-      return
-    }
-    const http2 = openSession(request.http2, tls, raw, {
-      onSettings: () => {
-        evidence.stage = 'health-check'
-      },
-      // The health check shows whether the server answers all the same.
-      onGoaway: () => undefined,
-      onClose: (error) => {
-        if (error !== null) remember(error)
-      },
-    })
-    http2.unref()
-    session = http2
-    const carrier: RequestCarrier = { host, request: (...args) => http2.request(...args) }
-    const health = healthCheck(carrier)
-    const timeout = Math.max(1, Math.min(STATUS_WAIT, request.timeout - (sent - started)))
-    const status = readServerStatus(carrier, null, { agent: HEALTH_CHECK_AGENT, timeout })
-    health.then(
-      (answer) => {
-        if (kindOf(answer) !== 'etcd') {
-          evidence.answer = answer
-          fail(false)
-          return
-        }
-        // The slower of the two is the round trip, because a local proxy may answer the TCP handshake.
-        const roundTrip = Math.max(connectTime, performance.now() - sent)
-        const cluster = status.then((reported) => reported?.clusterId ?? null)
-        finish({ socket: tls, session: http2, roundTrip }, answer, cluster)
-      },
-      (error: unknown) => {
-        // The session reports its own error when it ends.
-        if (http2.isOpen) remember(asError(error))
-      },
-    )
-  }
-  const finish = (
-    parts: { socket: TLSSocket; session: Http2Session; roundTrip: number },
-    answer: Answer,
-    cluster: Promise<string | null>,
-  ): void => {
-    const { validation, protocol } = evidence
-    if (settle === null) return
-    if (validation?.report.ok !== true) {
-      // Unreachable, because Node calls our check at every full handshake and no session is resumed. A guard in case
-      // one is.
-      remember(new Error('The chain of the server was not validated'))
-      return
-    }
-    parts.socket.removeListener('close', onClose)
-    const connection = new Connection({ ...parts, url: endpoint.url, host, raw }, onDown)
-    const dialled: Dialled = {
-      connection,
-      address: target.address,
-      protocol: protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3',
-      validated,
-      validation,
-      certificateSent: certificateSent(),
-      answer,
-      cluster,
-      failedAddresses: [],
-    }
-    end({ ok: true, dialled })
-  }
-
-  raw.on('error', remember).once('connect', () => {
-    startTls(performance.now() - started)
-  })
-  return { target, outcome, abort: fail }
 }
 
 // "Connection Attempt Delay" (RFC 8305 section 8), in milliseconds. An address that accepts TCP may still be silent, so
@@ -307,7 +58,7 @@ async function race(request: DialRequest, signal: AbortSignal): Promise<DialOutc
   try {
     while (running.size > 0 || (addresses.hasUntried && !signal.aborted)) {
       const target = signal.aborted ? null : addresses.take()
-      if (target !== null) running.add(tryAddress(request, target))
+      if (target !== null) running.add(new AddressAttempt(request, target))
       const ended = await firstEnd(running, addresses.pause)
       if (ended === null) continue
       running.delete(ended.attempt)

@@ -7,7 +7,6 @@ import {
   type AnswerListener,
   type CallOptions,
   type DirectCall,
-  type ChannelBacking,
   type ExplainedCall,
   makeStatus,
   type Metadata,
@@ -16,8 +15,9 @@ import {
   type ServiceClient,
   type ServiceError,
   status,
-} from './channel.js'
-import { type Decode, Decoders } from './decoder.js'
+} from '../transport/channel.js'
+import type { EndpointPool } from '../endpoint-pool.js'
+import { type Decode, Decoders } from '../transport/decoder.js'
 
 type Callback = (error: ServiceError | null, response?: unknown) => void
 type StreamMethod = (metadata: Metadata, options: CallOptions) => ReturnType<ServiceClient['makeBidiStreamRequest']>
@@ -31,29 +31,24 @@ const LONG_PATH = ['interceptors', 'interceptor_providers', 'host', 'credentials
  * Replaces the unary methods of the service clients below etcd3's policies, so that policies, `mock()` and call options work as
  * before. etcd3 has one host here, which makes a client for each service and discards it after an error.
  *
- * @param pool etcd3's `ConnectionPool`.
+ * @param etcd3Pool etcd3's `ConnectionPool`.
  * @param onCall Called with each direct call.
  */
-export function makeCallsDirect(pool: object, backing: ChannelBacking, onCall: OnCall): void {
-  const [host] = Reflect.get(pool, 'hosts') as [{ getServiceClient(name: string): ServiceClient }]
+export function makeCallsDirect(etcd3Pool: object, pool: EndpointPool, onCall: OnCall): void {
+  const [host] = Reflect.get(etcd3Pool, 'hosts') as [{ getServiceClient(name: string): ServiceClient }]
   const make = host.getServiceClient.bind(host)
   const decoders = new Decoders()
   const direct = new WeakMap<ServiceClient, ServiceClient>()
   host.getServiceClient = (name) => {
     const client = make(name)
-    const known = direct.get(client) ?? withDirectCalls(client, decoders, backing, onCall)
+    const known = direct.get(client) ?? withDirectCalls(client, decoders, pool, onCall)
     direct.set(client, known)
     return known
   }
 }
 
 /** A service client with direct unary methods. All else is that of `client`. */
-function withDirectCalls(
-  client: ServiceClient,
-  decoders: Decoders,
-  backing: ChannelBacking,
-  onCall: OnCall,
-): ServiceClient {
+function withDirectCalls(client: ServiceClient, decoders: Decoders, pool: EndpointPool, onCall: OnCall): ServiceClient {
   const direct = Object.create(client) as ServiceClient
   for (const definition of methodsOf(client)) {
     const { originalName: name = '', requestStream, responseStream } = definition
@@ -63,7 +58,7 @@ function withDirectCalls(
       direct[name] = streamMethod(client, method, decoders.of(definition), definition)
     if (requestStream || responseStream) continue
     const long = method.bind(client)
-    const short = directMethod(definition, decoders.of(definition), backing, onCall)
+    const short = directMethod(definition, decoders.of(definition), pool, onCall)
     const choose: UnaryMethod = (request, metadata, options, callback) => {
       const isLong =
         needsLongPath(options) || isInstrumented(method) || isInstrumented(Reflect.get(client, 'makeUnaryRequest'))
@@ -109,7 +104,7 @@ function streamMethod(
 function directMethod(
   { path, requestSerialize }: MethodDefinition,
   decode: Decode,
-  backing: ChannelBacking,
+  pool: EndpointPool,
   onCall: OnCall,
 ): UnaryMethod {
   return (request, metadata, options, callback) => {
@@ -121,7 +116,7 @@ function directMethod(
       process.nextTick(callback, serviceError(outcome))
       return
     }
-    const call = backing.createUnaryCall(path, options.deadline ?? Infinity, null)
+    const call = pool.createUnaryCall(path, options.deadline ?? Infinity, null)
     onCall(call)
     call.start(metadata, new DirectAnswer(call, decode, callback))
     call.sendMessageWithContext({}, bytes)
