@@ -193,10 +193,6 @@ export class LintMember {
     return option?.isUnresolved === true ? undefined : option
   }
 
-  isOn(flag: string): boolean {
-    return parseGoBoolean(this.used(flag)?.text ?? '') === true
-  }
-
   hasOption(each: ReadOption | PassthroughOption): boolean {
     const { version } = this
     if (version === null) return true

@@ -8,7 +8,7 @@ import type { FileOptions, FilesReading } from './files.js'
 import type { LintMember } from './member.js'
 import { type Found, groupBy, rulesAbout } from './rule.js'
 import { chains, refusedByName } from './rules-files.js'
-import { ELECTION, HEARTBEAT, readTokenOptions } from './values.js'
+import { readTokenOptions } from './values.js'
 
 export interface ClusterMember {
   readonly member: LintMember
@@ -72,7 +72,8 @@ function side(block: 'client' | 'peer', field: SideField): (member: LintMember) 
 /** The value of a passthrough option in each member, or its default. */
 function passthroughsOf(
   members: Members,
-  { name, defaultValue }: { name: string; defaultValue: string },
+  name: string,
+  defaultValue: string,
 ): (Value & { readonly isUnresolved: boolean })[] {
   return members.map((of) => {
     const option = of.member.others.findLast((each) => each.name === name)
@@ -250,8 +251,8 @@ export const clusterRules = [
     }),
     ...differing('restriction', valuesOf(members, server('cipherSuites'))),
     ...differing('restriction', valuesOf(members, server('tlsMinVersion'))),
-    ...differing('restriction', passthroughsOf(members, HEARTBEAT)),
-    ...differing('restriction', passthroughsOf(members, ELECTION)),
+    ...differing('restriction', passthroughsOf(members, 'heartbeat-interval', '100')),
+    ...differing('restriction', passthroughsOf(members, 'election-timeout', '1000')),
     ...differing(
       'CAs',
       valuesOf(members, side('client', 'trustedCaFile'), (_, { files: { client } }) =>
@@ -261,7 +262,7 @@ export const clusterRules = [
   ]),
   // Each member must verify the tokens of every other one. Their keys are not read.
   complete('config/members-differ', (members) => {
-    const values = passthroughsOf(members, { name: 'auth-token', defaultValue: 'simple' })
+    const values = passthroughsOf(members, 'auth-token', 'simple')
     const tokens = values.map(({ of, place, value }) => {
       const method = readTokenOptions(value)?.get('sign-method')
       return { of, place, value: method === undefined ? 'simple' : `jwt with ${method}` }

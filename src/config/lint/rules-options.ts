@@ -20,16 +20,7 @@ import { limitedEntries, type LintMember, MAX_ENTRIES } from './member.js'
 import { type Found, groupBy, rulesAbout } from './rule.js'
 import { authRules } from './rules-auth.js'
 import { urlRules } from './rules-urls.js'
-import {
-  VALUE_CHECKS,
-  DANGERS,
-  DEFAULTED,
-  ELECTION,
-  conflictingOptions,
-  GATES,
-  HEARTBEAT,
-  missingOptions,
-} from './values.js'
+import { ACCESS_VALUES, DANGERS } from './values.js'
 
 const member = rulesAbout((member: LintMember) => [member])
 
@@ -88,11 +79,6 @@ function listsOf({ settings, version, isWritten }: LintMember) {
   })
 }
 
-/** The options whose values the lint checks, because they are about access. The renderer checks all. */
-const LINTED: ReadonlySet<string> = new Set([
-  ...['auth-token', 'bcrypt-cost', 'cors', 'proxy', 'self-signed-cert-validity'],
-])
-
 const optionRules = [
   member('config/value-invalid', (member) => {
     const found: Found<'config/value-invalid'>[] = []
@@ -103,15 +89,9 @@ const optionRules = [
       const rule = isUnset || at.unknown.length > 0 ? undefined : optionKinds[at.row.kind].text
       if (rule?.is(at.text) === false) found.push({ at, kind: 'refused', value: at.text, wants: rule.wants })
     }
-    for (const [kind, table] of [
-      ['refused', VALUE_CHECKS],
-      ['not used', DEFAULTED],
-    ] as const) {
-      for (const [flag, check] of Object.entries(table)) {
-        const at = member.isWritten || LINTED.has(flag) ? member.known(flag) : undefined
-        const wants = at === undefined ? null : check(at.text, member, at.form)
-        if (at !== undefined && wants !== null) found.push({ at, kind, value: at.text, wants })
-      }
+    for (const [flag, { kind, wants, is }] of Object.entries(ACCESS_VALUES)) {
+      const at = member.known(flag)
+      if (at !== undefined && !is(at.text, member, at.form)) found.push({ at, kind, value: at.text, wants })
     }
     return found
   }),
@@ -229,31 +209,6 @@ const optionRules = [
       .flatMap((flag) => member.known(flag) ?? [])
       .filter(({ text }) => text !== defaultValue)
     return first !== undefined && at !== undefined && { at, kind: 'ways to find members', other: first.place.option }
-  }),
-  // Only for a configuration that is written: they have nothing to do with access.
-  member('config/options-conflict', (member) =>
-    (member.isWritten ? conflictingOptions(member) : []).flatMap(([option, flag]) => {
-      const [at, other] = [member.used(option), member.used(flag)]
-      return at === undefined || other === undefined ? [] : [{ at, kind: 'excluded', other: other.place.option }]
-    }),
-  ),
-  member('config/option-needs', (member) =>
-    (member.isWritten ? missingOptions(member) : []).flatMap(([option, flag]) => {
-      const at = member.used(option)
-      if (at === undefined) return []
-      const missing = option === GATES ? flag : spelledLike(at.place.option, flag)
-      return [{ at, kind: 'option', needs: [missing] }]
-    }),
-  ),
-  // Etcd requires at least five heartbeats. It first refuses 0 for both.
-  member('config/election-too-short', (member) => {
-    const [heartbeatText, electionText] = [HEARTBEAT, ELECTION].map(
-      ({ name, defaultValue }) => member.used(name)?.text ?? defaultValue,
-    )
-    const at = member.used(ELECTION.name) ?? member.used(HEARTBEAT.name)
-    if (at === undefined || ![heartbeatText, electionText].every((text = '') => /^0*[1-9]\d*$/.test(text))) return null
-    const [heartbeat, election] = [Number(heartbeatText), Number(electionText)]
-    return member.isWritten && 5 * heartbeat > election && { at, heartbeat, election, least: 5 * heartbeat }
   }),
   member('config/option-dangerous', (member) =>
     Object.entries(DANGERS).flatMap(([flag, danger]) => {

@@ -1,10 +1,9 @@
 /** Converts a member's configuration to options in a form and for a version, or reports why that is not possible. */
-import { isAbsolute } from 'node:path/posix'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { finding, withoutPlace } from '../finding.js'
 import { LintMember } from '../lint/member.js'
-import { apply } from '../lint/rule.js'
+import { apply, groupBy } from '../lint/rule.js'
 import { memberRules } from '../lint/rules-options.js'
 import type { ExtraValue, MemberConfig, TlsSide } from '../model.js'
 import { nearest } from '../read/meaning.js'
@@ -25,7 +24,8 @@ import {
   rowOfPath,
   type HasSpellings,
 } from '../tables/options.js'
-import { availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
+import { type Availability, availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
+import { extraValueFindings } from './extra-values.js'
 
 /** @param other Fields of the model without an option of etcd. @param required Fields that the caller must set. */
 function checkBlock(
@@ -107,12 +107,19 @@ export function optionsOf(
   for (const block of ['client', 'peer'] as const)
     checkBlock(config[block], block, `config.${block}`, ['plaintext'], ['listenUrls', 'advertiseUrls'])
   checkExtra(config.extra, 'config.extra')
-  const typed = typedOptions(withDefaults(config), writing)
-  const extra = extraOptions(config, writing)
-  const findings = [...typed.findings, ...extra.findings]
+  const given = withDefaults(config)
+  const typed = FIELDS.flatMap((rows) => typedOption(given, rows, writing))
+  const extra = Object.entries(config.extra ?? {}).flatMap(([name, value]) =>
+    value === undefined ? [] : extraOption(name, value, writing),
+  )
+  const findings = [...typed, ...extra].flatMap((each) => each.findings)
   const read = {
-    settings: new Settings(typed.options, null, true),
-    others: extra.options,
+    settings: new Settings(
+      typed.flatMap(({ option }) => option ?? []),
+      null,
+      true,
+    ),
+    others: extra.flatMap(({ option }) => option ?? []),
     context: NO_CONTEXT,
     isComplete: true,
   }
@@ -125,7 +132,11 @@ export function optionsOf(
   const byRules = apply(memberRules, member).filter(
     (each) => (each.severity === 'error' || REFUSED.has(each.code)) && !known.has(optionOf(each)),
   )
-  return { written: [...typed.written, ...extra.written], findings: [...findings, ...byRules] }
+  const texts = read.others.flatMap(({ name, text = '' }) => (known.has(`--${name}`) ? [] : [[name, text] as const]))
+  return {
+    written: [...typed, ...extra].flatMap(({ written }) => written ?? []),
+    findings: [...findings, ...byRules, ...extraValueFindings(new Map(texts), writing.version)],
+  }
 }
 
 /** Requires client certificates by default, unless the side has no TLS. */
@@ -139,43 +150,43 @@ function withDefaults(config: MemberConfig): MemberConfig {
   }
 }
 
-interface Options<T> {
-  readonly written: WrittenOption[]
-  /** The same options, for the rules. */
-  readonly options: T[]
-  readonly findings: Finding[]
+/** An option of the configuration: as it is written, as the rules read it, and what is wrong with it. */
+interface Converted<T> {
+  readonly written?: WrittenOption
+  readonly option?: T
+  readonly findings: readonly Finding[]
 }
 
-function typedOptions(config: MemberConfig, writing: Writing): Options<ReadOption> {
+/** The rows of each field of the model. An option that was renamed has two. */
+const FIELDS = groupBy(
+  etcdOptions.filter(({ field }) => field !== null),
+  ({ block, field }) => `${block}.${String(field)}`,
+).map(([, rows]) => rows)
+
+function typedOption(
+  config: MemberConfig,
+  rows: readonly [EtcdOptionRow, ...EtcdOptionRow[]],
+  writing: Writing,
+): Converted<ReadOption>[] {
   const { form, version } = writing
-  const all: Options<ReadOption> = { written: [], options: [], findings: [] }
-  const done = new Set<string>()
-  for (const row of etcdOptions) {
-    const id = `${row.block}.${String(row.field)}`
-    const value = valueOf(config, row)
-    // A boolean with its default is not written: the version may lack the option.
-    if (value === undefined || (row.kind === 'boolean' && String(value) === row.default) || done.has(id)) continue
-    done.add(id)
-    all.findings.push(...valueFindings(config, row, value))
-    const rows = etcdOptions.filter((each) => each.block === row.block && each.field === row.field)
-    const available = rows.filter((each) => formAvailability(each, form, version) === 'all')
-    const chosen = available.find(({ deprecatedSince }) => deprecatedSince === undefined) ?? available[0]
-    if (chosen === undefined) {
-      all.findings.push(notAvailable(rows, nameOf(row), writing))
-      continue
-    }
-    const list = chosen.listSince === undefined ? 'all' : availableIn(version, chosen.listSince)
-    const entries = typeof value === 'object' ? value : [String(value)]
-    const text = entries.join(',')
-    const isList = row.kind === 'suites' || (row.kind === 'names' && list === 'all')
-    const yaml = typeof value === 'object' && !isList ? text : value
-    const option = { flag: chosen.flag?.name ?? null, path: chosen.yaml?.name ?? [], text, yaml }
-    all.written.push(option)
-    const place = withoutPlace(nameOf(chosen))
-    all.options.push({ row: chosen, text, values: entries, isList: false, form: 'flags', place, ...NO_REFERENCES })
-    all.findings.push(...listFindings(chosen, entries, list, writing), ...lengthFindings(option, form))
-  }
-  return all
+  const [row] = rows
+  const value = valueOf(config, row)
+  // A boolean with its default is not written: the version may lack the option.
+  if (value === undefined || (row.kind === 'boolean' && String(value) === row.default)) return []
+  const findings = valueFindings(config, row, value)
+  const available = rows.filter((each) => formAvailability(each, form, version) === 'all')
+  const chosen = available.find(({ deprecatedSince }) => deprecatedSince === undefined) ?? available[0]
+  if (chosen === undefined) return [{ findings: [...findings, notAvailable(rows, nameOf(row), writing)] }]
+  const list = chosen.listSince === undefined ? 'all' : availableIn(version, chosen.listSince)
+  const values = typeof value === 'object' ? value : [String(value)]
+  const text = values.join(',')
+  const isList = row.kind === 'suites' || (row.kind === 'names' && list === 'all')
+  const yaml = typeof value === 'object' && !isList ? text : value
+  const written = { flag: chosen.flag?.name ?? null, path: chosen.yaml?.name ?? [], text, yaml }
+  const place = withoutPlace(nameOf(chosen))
+  const option: ReadOption = { row: chosen, text, values, isList: false, form: 'flags', place, ...NO_REFERENCES }
+  const ofForm = [...listFindings(chosen, values, list, writing), ...lengthFindings(written, form)]
+  return [{ written, option, findings: [...findings, ...ofForm] }]
 }
 
 /** Controls, line and paragraph separators, lone surrogates, and characters that YAML 1.1 does not allow. */
@@ -238,39 +249,36 @@ function lengthFindings({ flag, path, text }: WrittenOption, form: ConfigForm): 
 }
 
 function notAvailable(rows: readonly HasSpellings[], option: string, { form, version }: Writing): Finding {
-  const formsWith = (availability: 'all' | 'some'): ConfigForm[] =>
-    CONFIG_FORMS.filter((each) =>
-      rows.some((row) => [availability, 'all'].includes(formAvailability(row, each, version))),
-    )
+  const formsWith = (...accepted: readonly Availability[]): ConfigForm[] =>
+    CONFIG_FORMS.filter((each) => rows.some((row) => accepted.includes(formAvailability(row, each, version))))
   const spelling = rows.map((row) => (form === 'yaml' ? row.yaml : row.flag)).find((each) => each !== null)
   const inAll = formsWith('all')
   // If no form exists in all releases of a line, name the forms of some releases.
-  const forms = spelling === undefined && inAll.length === 0 ? formsWith('some') : inAll
+  const forms = spelling === undefined && inAll.length === 0 ? formsWith('all', 'some') : inAll
   const details = { form, version: formatVersion(version), forms }
   const { since = [], until = null } = spelling ?? {}
   return finding('config/option-not-in-version', { ...withoutPlace(option), ...details, since: [...since], until })
 }
 
-function extraOptions({ extra = {} }: MemberConfig, writing: Writing): Options<PassthroughOption> {
+function extraOption(name: string, value: ExtraValue, writing: Writing): Converted<PassthroughOption> {
   const { form, version } = writing
-  const all: Options<PassthroughOption> = { written: [], options: [], findings: [] }
-  for (const [name, value] of Object.entries(extra)) {
-    if (value === undefined) continue
-    const row = passthroughOfFlag(name)
-    if (row === undefined || row.kind === 'nothing' || row.isBootstrap) {
-      all.findings.push(unknownName(name, row?.isBootstrap === true))
-      continue
-    }
-    const text = valueText(value)
-    const yaml = (optionKinds[row.kind].written ?? ((given) => given))(value)
-    const option = { flag: name, path: row.yaml?.name ?? [], text, yaml }
-    all.written.push(option)
-    all.options.push({ name, form: 'flags', place: withoutPlace(`--${name}`), text, ...NO_REFERENCES })
-    const isAvailable = formAvailability(row, form, version) === 'all'
-    if (!isAvailable) all.findings.push(notAvailable([row], `--${name}`, writing))
-    all.findings.push(...textFindings(row, value, form), ...lengthFindings(option, form))
+  const row = passthroughOfFlag(name)
+  if (row === undefined || row.kind === 'nothing' || row.isBootstrap)
+    return { findings: [unknownName(name, row?.isBootstrap === true)] }
+  const text = valueText(value)
+  const yaml = (optionKinds[row.kind].written ?? ((given) => given))(value)
+  const written = { flag: name, path: row.yaml?.name ?? [], text, yaml }
+  const isAvailable = formAvailability(row, form, version) === 'all'
+  const findings = [
+    ...(isAvailable ? [] : [notAvailable([row], `--${name}`, writing)]),
+    ...textFindings(row, value, form),
+    ...lengthFindings(written, form),
+  ]
+  return {
+    written,
+    option: { name, form: 'flags', place: withoutPlace(`--${name}`), text, ...NO_REFERENCES },
+    findings,
   }
-  return all
 }
 
 function unknownName(name: string, isBootstrap: boolean): Finding {
@@ -296,36 +304,4 @@ function textFindings({ name, kind }: PassthroughRow, value: ExtraValue, form: C
     const comma = hasCommas && text.includes(',') ? 'contains a comma, which separates two values here' : null
     return refused(`--${name}`, text, notWritable(text) ?? comma)
   })
-}
-
-/**
- * Returns the files that a member reads and the directories that it writes. They must be absolute, because a unit or a
- * container has another working directory.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` without a data directory.
- */
-export function pathsOf(
-  config: MemberConfig,
-  option: string,
-): { files: readonly string[]; data: readonly string[]; findings: readonly Finding[] } {
-  const { dataDir, extra = {} } = config
-  if (dataDir === undefined) throw valueInvalid(`${option}.dataDir`, dataDir, 'the path of the data directory')
-  const paths = etcdOptions.flatMap((row) => {
-    const value = row.kind === 'path' ? valueOf(config, row) : undefined
-    return typeof value === 'string' ? [{ option: nameOf(row), path: value }] : []
-  })
-  const directories = Object.entries(extra).flatMap(([name, path]) =>
-    passthroughOfFlag(name)?.kind === 'directory' && typeof path === 'string' ? [{ option: `--${name}`, path }] : [],
-  )
-  const isWithin = (path: string): boolean => `${path}/`.startsWith(`${dataDir.replace(/\/$/, '')}/`)
-  return {
-    files: paths.map(({ path }) => path).filter((path) => path !== dataDir),
-    data: [dataDir, ...directories.map(({ path }) => path).filter((path) => !isWithin(path))],
-    findings: [...paths, ...directories].flatMap((each) => relativePath(each.option, each.path)),
-  }
-}
-
-export function relativePath(option: string, path: string): Finding[] {
-  if (isAbsolute(path)) return []
-  return [finding('config/value-invalid', { ...withoutPlace(option), kind: 'relative path', value: path })]
 }

@@ -22,8 +22,3 @@ export function quoteForUnit(argument: string): string {
   const escaped = argument.replaceAll('%', '%%').replaceAll('$', '$$$$')
   return PLAIN.test(argument) ? escaped : `"${escaped.replaceAll(/["\\]/g, String.raw`\$&`)}"`
 }
-
-/** In a Compose file, `$` begins a variable. */
-export function quoteForCompose(text: string): string {
-  return text.replaceAll('$', '$$$$')
-}

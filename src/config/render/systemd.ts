@@ -1,9 +1,11 @@
+import { isAbsolute } from 'node:path/posix'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
-import { configInvalid } from '../finding.js'
+import { configInvalid, finding, withoutPlace } from '../finding.js'
 import type { MemberConfig } from '../model.js'
+import { etcdOptions, nameOf } from '../tables/options.js'
 import type { EtcdVersion } from '../tables/version.js'
-import { notWritable, pathsOf, refused, relativePath } from './member-options.js'
+import { notWritable, refused, valueOf } from './member-options.js'
 import { quoteForUnit } from './quote.js'
 import { renderEtcdConfig } from './render.js'
 
@@ -33,47 +35,50 @@ export interface SystemdUnitOptions {
 export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOptions = {}): string {
   checkOptions('options', options, ['binary', 'user', 'configFile', 'environmentFile', 'version'])
   const { binary = '/usr/bin/etcd', user = 'etcd', configFile, environmentFile, version } = options
-  const reason = 'cannot be combined with "configFile", because etcd then ignores variables'
-  if (configFile !== undefined && environmentFile !== undefined) throw optionInvalid('options.environmentFile', reason)
+  if (configFile !== undefined && environmentFile !== undefined) {
+    const reason = 'cannot be combined with "configFile", because etcd then ignores variables'
+    throw optionInvalid('options.environmentFile', reason)
+  }
+  if (typeof user !== 'string' || !/^[a-z_][a-z0-9_-]*$/i.test(user))
+    throw textInvalid('options.user', user, 'the name of a user')
   // Another call writes the file that the unit names. Render it here to report options that it cannot set.
   if (configFile !== undefined) renderEtcdConfig(config, 'yaml', { version })
   if (environmentFile !== undefined) renderEtcdConfig(config, 'env', { version })
   const isInFile = configFile !== undefined || environmentFile !== undefined
   const args = isInFile ? [] : renderEtcdConfig(config, 'args', { version })
-  const { data, findings } = pathsOf(config, 'config')
-  const own = Object.entries({ binary, configFile, environmentFile }).flatMap(([option, path]) =>
-    pathFindings(option, path),
-  )
-  if (own.length + findings.length > 0) throw configInvalid('The unit', [...findings, ...own])
-  if (typeof user !== 'string' || !/^[a-z_][a-z0-9_-]*$/i.test(user))
-    throw textInvalid('options.user', user, 'the name of a user')
-  const command = configFile === undefined ? args : [`--config-file=${configFile}`]
-  const start = [binary, ...command].map(quoteForUnit).join(' \\\n  ')
-  const lines = [
-    '[Unit]',
-    // The bracket prevents that a backslash at the end of the name continues the line.
-    `Description=etcd (${config.name.replaceAll('%', '%%')})`,
-    'Documentation=https://etcd.io/docs/',
-    'Wants=network-online.target',
-    'After=network-online.target',
-    '',
-    '[Service]',
-    'Type=notify',
-    `User=${user}`,
-    ...(environmentFile === undefined ? [] : [`EnvironmentFile=${environmentFile}`]),
-    `ExecStart=${start}`,
-    'Restart=on-failure',
-    'RestartSec=5s',
-    'TimeoutStartSec=infinity',
-    'LimitNOFILE=65536',
-    'NoNewPrivileges=yes',
-    'ProtectSystem=full',
-    `ReadWritePaths=${data.map((place) => quoteForUnit(place).replaceAll('$$', '$')).join(' ')}`,
-    '',
-    '[Install]',
-    'WantedBy=multi-user.target',
+  const { dataDir, extra: { 'wal-dir': walDir } = {} } = config
+  if (dataDir === undefined) throw valueInvalid('config.dataDir', dataDir, 'the path of the data directory')
+  const findings = [
+    ...etcdOptions.flatMap((row) => (row.kind === 'path' ? relativePath(nameOf(row), valueOf(config, row)) : [])),
+    ...relativePath('--wal-dir', walDir),
+    ...Object.entries({ binary, configFile, environmentFile }).flatMap(([name, path]) => pathFindings(name, path)),
   ]
-  return `${lines.join('\n')}\n`
+  if (findings.length > 0) throw configInvalid('The unit', findings)
+  const command = [binary, ...(configFile === undefined ? args : [`--config-file=${configFile}`])]
+  const isWithinData = `${String(walDir ?? dataDir)}/`.startsWith(`${dataDir.replace(/\/$/, '')}/`)
+  const directories = isWithinData ? [dataDir] : [dataDir, String(walDir)]
+  // The bracket after the name prevents that a backslash at its end continues the line.
+  return `[Unit]
+Description=etcd (${config.name.replaceAll('%', '%%')})
+Documentation=https://etcd.io/docs/
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=notify
+User=${user}
+${environmentFile === undefined ? '' : `EnvironmentFile=${environmentFile}\n`}ExecStart=${command.map(quoteForUnit).join(' \\\n  ')}
+Restart=on-failure
+RestartSec=5s
+TimeoutStartSec=infinity
+LimitNOFILE=65536
+NoNewPrivileges=yes
+ProtectSystem=full
+ReadWritePaths=${directories.map((path) => quoteForUnit(path).replaceAll('$$', '$')).join(' ')}
+
+[Install]
+WantedBy=multi-user.target
+`
 }
 
 function pathFindings(option: string, path: unknown): Finding[] {
@@ -83,4 +88,10 @@ function pathFindings(option: string, path: unknown): Finding[] {
   const meaning = hasMeaning ? 'contains a character that has a meaning in the path of such a file for systemd' : null
   const found = refused(option, path, notWritable(path) ?? meaning)
   return found.length > 0 ? found : relativePath(option, path)
+}
+
+/** A unit has another working directory. */
+function relativePath(option: string, path: unknown): Finding[] {
+  if (typeof path !== 'string' || isAbsolute(path)) return []
+  return [finding('config/value-invalid', { ...withoutPlace(option), kind: 'relative path', value: path })]
 }

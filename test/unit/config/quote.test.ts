@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { quoteForCompose, quoteForEnvironment, quoteForShell, quoteForUnit } from '../../../src/config/render/quote.js'
+import { quoteForEnvironment, quoteForShell, quoteForUnit } from '../../../src/config/render/quote.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { AT_ONCE, loadService, readBySystemd, unquoteUnitLine } from '../../support/systemd.js'
 import { scaled } from '../../support/long.js'
@@ -89,8 +89,4 @@ it('for a unit of systemd: itself reads each word as it was', () => {
   // Variables are put in when it starts: two dollars are still two.
   const read = loaded?.commands.map(([, word = '']) => word.replaceAll('$$', '$'))
   expect(read ?? words).toEqual(words)
-})
-
-it('for Compose: a dollar is a dollar', () => {
-  expect(quoteForCompose('${HOME}/$$a')).toBe('$${HOME}/$$$$a')
 })
