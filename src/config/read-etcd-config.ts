@@ -14,6 +14,7 @@ import { LintMember, type LintSide } from './lint/member.js'
 import { uncheckedValues } from './lint/unchecked-values.js'
 import { type ConfigInput, type ReadMember, readMembers } from './read/input.js'
 import type { Setting } from './read/read-option.js'
+import type { GivenValues } from './read/unknown.js'
 
 /** A file that a configuration names. Of a key, only the public half is kept. */
 export interface EtcdConfigFile {
@@ -75,21 +76,23 @@ export async function readEtcdConfig(
   options: ReadConfigOptions = {},
 ): Promise<[EtcdConfigMember, ...EtcdConfigMember[]]> {
   checkOptions('options', options, ['variables', 'root'])
-  const { variables = {}, root } = options
-  if (root !== undefined && (typeof root !== 'string' || root === ''))
-    throw textInvalid('root', root, 'the path of a directory')
-  if (!isRecordOfTexts(variables))
-    throw valueInvalid('variables', variables, 'an object of strings, by the names of variables')
-  const given = { readFiles: true, root: root === undefined ? null : resolve(root), given: { ...variables } }
-  const [first, ...others] = await readMembers(config, given)
+  const [first, ...others] = await readMembers(config, { readFiles: true, ...resolveReading(options) })
   const members: [EtcdConfigMember, ...EtcdConfigMember[]] = [await memberOf(first)]
   for (const each of others) members.push(await memberOf(each))
   return members
 }
 
-export function isRecordOfTexts(value: unknown): value is Record<string, string> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  return Object.values(value).every((each) => typeof each === 'string')
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function resolveReading({ variables = {}, root }: ReadConfigOptions): {
+  readonly root: string | null
+  readonly given: GivenValues
+} {
+  if (root !== undefined && (typeof root !== 'string' || root === ''))
+    throw textInvalid('root', root, 'the path of a directory')
+  const isRecord = typeof variables === 'object' && (variables as unknown) !== null && !Array.isArray(variables)
+  if (!isRecord || !Object.values(variables).every((each) => typeof each === 'string'))
+    throw valueInvalid('variables', variables, 'an object of strings, by the names of variables')
+  return { root: root === undefined ? null : resolve(root), given: { ...variables } }
 }
 
 async function memberOf(read: ReadMember): Promise<EtcdConfigMember> {

@@ -97,7 +97,6 @@ class FilesReader {
   readonly #smallKeys = new Set<string>()
   /** Inputs in which Go may find no PEM block, by their origin. They are reported if the layout of the input hides blocks. */
   readonly #withoutBlocks = new Map<string, PemWithoutBlocks>()
-  readonly #inputs = new Map<string, Input>()
   readonly unchecked: Unchecked[] = []
 
   constructor(member: LintMember, read: ReadMember, options: FileOptions) {
@@ -260,32 +259,29 @@ class FilesReader {
     return isDerOnly && flaws.length > 0 ? null : first
   }
 
-  /** Reads each file once. Null if the option is not set, or the file is not on this machine. */
+  /** Null if the option is not set, or the file is not on this machine. */
   async #input(setting: Setting, role: MaterialRole): Promise<Input | null> {
     const { text, isSet, isUnresolved, place } = setting
     if (!isSet || isUnresolved) return null
     const path = this.#read.hostPath(text)
+    // The manifest may contain the file, for example in a Secret.
     const given = path === null ? this.#read.givenText(text) : null
     if (path === null && given === null) {
       const message = `${place.option} names ${text}, which is in the container and was not read. Lint it there, or put its Secret or ConfigMap into the same text.`
       this.unchecked.push(uncheckedOf('file-absent', place, message, 'all'))
       return null
     }
-    const key = `${role} ${path === null ? text : hostPathText(path)} ${place.option}`
-    const named = { role, file: text, variable: placed(place), namedBy: placed(place) }
-    const input =
-      this.#inputs.get(key) ??
-      (given === null
-        ? await fileInput({ ...named, path: path ?? undefined })
-        : // The manifest contains the file, for example in a Secret.
-          {
+    const namedBy = placed(place)
+    const input: Input =
+      path !== null
+        ? await fileInput({ role, file: text, path, variable: namedBy, namedBy })
+        : {
             role,
-            place: { origin: `${text} (from ${named.variable})`, file: text },
-            bytes: Buffer.from(given.text),
+            place: { origin: `${text} (from ${namedBy})`, file: text },
+            bytes: Buffer.from(given?.text ?? ''),
             exposure: null,
             findings: [],
-          })
-    this.#inputs.set(key, input)
+          }
     if (role !== 'crl') this.#recordWithoutBlocks(input, setting)
     return input
   }

@@ -1,8 +1,8 @@
 /** Checks configurations: of all etcds that an input starts, or of all members of a cluster. */
-import { dirname, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import type { Finding, FindingCode, SuppressedFinding, SuppressedUnchecked, Unchecked } from '../../report/finding.js'
 import { foldConsequences } from '../../report/consequences.js'
-import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, valueInvalid } from '../../report/option-error.js'
 import { printable } from '../../report/printable.js'
 import { makeReport, type Report } from '../../report/report.js'
 import { resolveContext } from '../../validate/context.js'
@@ -11,11 +11,11 @@ import { type ConfigInput, type ReadMember, readMembers } from '../read/input.js
 import { MAX_MEMBERS } from '../read/text.js'
 import type { GivenValues } from '../read/unknown.js'
 import { type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
-import { isRecordOfTexts } from '../read-etcd-config.js'
+import { resolveReading } from '../read-etcd-config.js'
 import { type FileOptions, NOTHING_READ, readFiles, rewordForEtcd } from './files.js'
 import { LintMember } from './member.js'
 import { apply, groupBy } from './rule.js'
-import { type ClusterMember, clusterRules, nameOf } from './rules-cluster.js'
+import { type ClusterMember, clusterRules } from './rules-cluster.js'
 import { fileRules } from './rules-files.js'
 import { memberRules } from './rules-options.js'
 import {
@@ -163,36 +163,29 @@ function isSeparateCluster({ member }: LintedMember, others: readonly string[], 
 }
 
 function isAtOptionOf({ place }: Finding, { member }: LintedMember): boolean {
-  return member.settings.all().some((each) => each.place.line === place?.line && each.place.column === place.column)
+  return member.settings.all().some(({ place: { file, line, column } }) => {
+    return file === place?.file && line === place.line && column === place.column
+  })
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 function resolveLint(options: LintOptions): LintContext {
   checkOptions('options', options, OPTIONS)
   const { readFiles = true, comments = false, version, hosts = [], clockSkew, expiryWarning, ignore = [] } = options
-  const { variables = {}, root } = options
-  if (typeof readFiles !== 'boolean') throw valueInvalid('readFiles', readFiles, 'true or false')
-  if (typeof comments !== 'boolean') throw valueInvalid('comments', comments, 'true or false')
-  if (root !== undefined && (typeof root !== 'string' || root === ''))
-    throw textInvalid('root', root, 'the path of a directory')
-  if (!isRecordOfTexts(variables))
-    throw valueInvalid('variables', variables, 'an object of strings, by the names of variables')
+  for (const [name, value] of Object.entries({ readFiles, comments }))
+    if (typeof value !== 'boolean') throw valueInvalid(name, value, 'true or false')
+  const reading = resolveReading(options)
   classifyHosts(hosts)
   const { at } = resolveContext({ usage: 'server', at: options.at, clockSkew, expiryWarning })
   const parsed = version === undefined ? null : readVersion(version, 'version')
-  const shared = {
-    readFiles,
-    comments,
-    hosts,
-    at,
-    clockSkew,
-    expiryWarning,
-    given: { ...variables },
-    root: root === undefined ? null : resolve(root),
-  }
-  return { ...shared, version: parsed, ignore: checkIgnore(ignore) }
+  const files = { ...reading, readFiles, comments, hosts, at, clockSkew, expiryWarning }
+  return { ...files, version: parsed, ignore: checkIgnore(ignore) }
 }
 
+/**
+ * @param isCompared Whether the cluster rules compare the members with each other.
+ * @param labelOf The label of a member that is alone in its input, by its name.
+ */
 async function lintMembers(
   readings: readonly ReadMember[],
   context: LintContext,
@@ -201,26 +194,21 @@ async function lintMembers(
 ): Promise<LintedMember[]> {
   const members: LintedMember[] = []
   for (const read of readings) {
-    const linted = await lintMember(read, context, isCompared)
-    const label = readings.length > 1 && read.label !== null ? read.label : labelOf(nameOf(linted))
-    members.push({ ...linted, label })
+    const member = new LintMember(read, context.version)
+    const files = context.readFiles ? await readFiles(member, read, context) : NOTHING_READ
+    const findings = [
+      ...read.findings.filter((each) => !isIgnoredType(each, member)),
+      ...apply(memberRules, member),
+      ...files.findings,
+      ...apply(fileRules, { member, files, isCompared, options: context }),
+    ].map((each) => rewordForEtcd(each, read))
+    const own = readings.length > 1 ? read.label : null
+    const label = own ?? labelOf(member.server('name').text)
+    const comments = context.comments ? commentsOf(read.texts) : []
+    const unchecked = [...read.unchecked, ...uncheckedValues(member), ...files.unchecked]
+    members.push({ member, files, read, label, findings, unchecked, comments })
   }
   return members
-}
-
-/** @param isCompared Whether the cluster rules compare it with other members. */
-async function lintMember(read: ReadMember, context: LintContext, isCompared = false): Promise<LintedMember> {
-  const member = new LintMember(read, context.version)
-  const files = context.readFiles ? await readFiles(member, read, context) : NOTHING_READ
-  const findings = [
-    ...read.findings.filter((each) => !isIgnoredType(each, member)),
-    ...apply(memberRules, member),
-    ...files.findings,
-    ...apply(fileRules, { member, files, isCompared, options: context }),
-  ].map((each) => rewordForEtcd(each, read))
-  const comments = context.comments ? commentsOf(read.texts) : []
-  const unchecked = [...read.unchecked, ...uncheckedValues(member), ...files.unchecked]
-  return { member, files, read, label: '', findings, unchecked, comments }
 }
 
 /** An option that this version ignores may have any type. */

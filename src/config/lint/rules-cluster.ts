@@ -3,11 +3,11 @@ import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/read-option.js'
-import type { ServerField, SideField } from '../tables/options.js'
+import type { ServerField } from '../tables/options.js'
 import type { FileOptions, FilesReading } from './files.js'
 import type { LintMember } from './member.js'
 import { type Found, groupBy, rulesAbout } from './rule.js'
-import { chains, refusedByName } from './rules-files.js'
+import { chains, refusedByName, revokedIn } from './rules-files.js'
 import { readTokenOptions } from './values.js'
 
 export interface ClusterMember {
@@ -28,7 +28,7 @@ interface Cluster {
 const all = rulesAbout((cluster: Cluster) => [cluster])
 const complete = rulesAbout(({ members }: Cluster) => [members.filter(({ member }) => member.isComplete)])
 
-export function nameOf({ member }: { member: LintMember }): string {
+function nameOf({ member }: ClusterMember): string {
   return member.server('name').text
 }
 
@@ -48,11 +48,14 @@ interface Value {
   readonly place: ConfigPlace
 }
 
+/** Null if the member has nothing to compare. */
+type ValueOf = (setting: Setting, of: ClusterMember) => string | null
+
 /** Members whose value is not known are omitted. */
 function valuesOf(
   members: Members,
   settingOf: (member: LintMember) => Setting,
-  valueOf: (setting: Setting, member: ClusterMember) => string | null = ({ text }) => text,
+  valueOf: ValueOf = ({ text }) => text,
 ): Value[] {
   return members.flatMap((of) => {
     const setting = settingOf(of.member)
@@ -61,25 +64,13 @@ function valuesOf(
   })
 }
 
-function server(field: ServerField): (member: LintMember) => Setting {
-  return (member) => member.server(field)
-}
-
-function side(block: 'client' | 'peer', field: SideField): (member: LintMember) => Setting {
-  return (member) => member[block].get(field)
-}
-
 /** The value of a passthrough option in each member, or its default. */
-function passthroughsOf(
-  members: Members,
-  name: string,
-  defaultValue: string,
-): (Value & { readonly isUnresolved: boolean })[] {
-  return members.map((of) => {
+function passthroughsOf(members: Members, name: string, defaultValue: string): Value[] {
+  return members.flatMap((of) => {
     const option = of.member.others.findLast((each) => each.name === name)
     const { file } = of.member.server('name').place
     const place = option?.place ?? { option: name, file, line: null, column: null }
-    return { of, value: option?.text ?? defaultValue, place, isUnresolved: (option?.unknown.length ?? 0) > 0 }
+    return option !== undefined && option.unknown.length > 0 ? [] : [{ of, value: option?.text ?? defaultValue, place }]
   })
 }
 
@@ -110,8 +101,9 @@ function isJoining({ member }: ClusterMember): boolean {
   return member.server('initialClusterState').text === 'existing'
 }
 
-/** Includes the beginning of each fingerprint, because two CAs may have one name. */
-function subjectsOf(anchors: readonly Certificate[]): string {
+/** Includes the beginning of each fingerprint, because two CAs may have one name. Null if there are no CAs. */
+function subjectsOf(anchors: readonly Certificate[]): string | null {
+  if (anchors.length === 0) return null
   return anchors
     .map(({ subject, fingerprint256 }) => `"${subject.toString()}" ${fingerprint256.slice(0, 11)}`)
     .sort()
@@ -163,16 +155,8 @@ export const clusterRules = [
       return place === undefined ? [] : [{ name, members: same.map(({ label }) => label), place }]
     })
   }),
-  // Members that start together need the same list and token. A member that joins later has a longer list.
   complete('config/members-differ', (members) => {
-    const starting = members.filter(({ member }) => member.server('initialClusterState').text === 'new')
-    // Members with the same list all have the state "new" or all "existing", unless one was replaced.
-    const lists = new Set(valuesOf(members, server('initialCluster'), listOf).map(({ value }) => value))
-    return [
-      ...differing('cluster', valuesOf(starting, server('initialCluster'), listOf)),
-      ...differing('cluster', valuesOf(starting, server('initialClusterToken'))),
-      ...(lists.size === 1 ? differing('state', valuesOf(members, server('initialClusterState'))) : []),
-    ]
+    return comparedIn(members).flatMap(([kind, values]) => differing(kind, values))
   }),
   // A member reads its list only at its first start, so the list of an older member may lack one that joined later. If neither of
   // two lists has the other member, the member that joined later has a wrong list.
@@ -231,44 +215,6 @@ export const clusterRules = [
       })
     })
   }),
-  // The member with the weakest restriction opens the whole cluster. Timeouts must be equal (etcd.io/docs/v3.5/tuning).
-  complete('config/members-differ', (members) => [
-    ...SIDES.flatMap((block) =>
-      (['allowedCn', 'allowedHostname', 'crlFile'] as const).flatMap((field) => {
-        // Peer lists of names may differ; `config/member-not-allowed` compares them. The paths of CRLs may differ.
-        const isCompared = block === 'client' && field !== 'crlFile'
-        const valueOf = (setting: Setting) => (isCompared ? (listOf(setting) ?? '') : setting.isSet ? 'set' : '')
-        return differing('access', valuesOf(members, side(block, field), valueOf))
-      }),
-    ),
-    ...SIDES.flatMap((block) => {
-      const values = valuesOf(members, side(block, 'clientCertAuth'), (_, { member }) => {
-        const of = member[block]
-        if (!of.servesTls) return null
-        return String(block === 'client' ? of.isOn('clientCertAuth') : of.requiresCertificates)
-      })
-      return differing('restriction', values)
-    }),
-    ...differing('restriction', valuesOf(members, server('cipherSuites'))),
-    ...differing('restriction', valuesOf(members, server('tlsMinVersion'))),
-    ...differing('restriction', passthroughsOf(members, 'heartbeat-interval', '100')),
-    ...differing('restriction', passthroughsOf(members, 'election-timeout', '1000')),
-    ...differing(
-      'CAs',
-      valuesOf(members, side('client', 'trustedCaFile'), (_, { files: { client } }) =>
-        client.anchors.length === 0 ? null : subjectsOf(client.anchors),
-      ),
-    ),
-  ]),
-  // Each member must verify the tokens of every other one. Their keys are not read.
-  complete('config/members-differ', (members) => {
-    const values = passthroughsOf(members, 'auth-token', 'simple')
-    const tokens = values.map(({ of, place, value }) => {
-      const method = readTokenOptions(value)?.get('sign-method')
-      return { of, place, value: method === undefined ? 'simple' : `jwt with ${method}` }
-    })
-    return !values.some(({ isUnresolved }) => isUnresolved) && differing('tokens', tokens)
-  }),
   all('config/member-not-trusted', ({ members, options }) => {
     const refusals = pairsOf(members).flatMap(([other, by]): Refusal[] => {
       const { serverChain, clientChain, anchors: own } = other.files.peer
@@ -289,63 +235,111 @@ export const clusterRules = [
   }),
   // Etcd compares only the serial number of each certificate that it receives, not the issuer (listener_tls.go checkCRL).
   all('config/member-revoked', ({ members }) =>
-    members.flatMap((one) => {
-      const revoked = requiringCertificates(members).flatMap((by) => {
-        const found = one.files.peer.clientChain.find(
-          ({ serial }) => (by.files.peer.crl?.find(serial) ?? null) !== null,
-        )
-        return found === undefined ? [] : [{ by, serialNumber: found.serialNumber }]
-      })
-      const [first] = revoked
+    refusedMembers(members, (one, { member: { peer }, files }) =>
+      peer.requiresCertificates ? revokedIn(one.files.peer.clientChain, files.peer.crl) : undefined,
+    )
       // `fileRules` reports a certificate that the member's own CRL lists.
-      if (first === undefined || revoked.some(({ by }) => by === one)) return []
-      const crl = first.by.member.peer.get('crlFile').place.option
-      const details = { member: one.label, by: labels(revoked.map(({ by }) => by)), crl }
-      return [
-        {
-          at: one.member.peer.clientCertificateOption,
-          kind: 'by others' as const,
-          ...details,
-          serialNumber: first.serialNumber,
-        },
-      ]
-    }),
+      .filter(({ one, by }) => !by.includes(one))
+      .map(({ one, by, first, reason: { serialNumber } }) => {
+        const crl = first.member.peer.get('crlFile').place.option
+        const at = one.member.peer.clientCertificateOption
+        return { at, kind: 'by others', member: one.label, by: labels(by), crl, serialNumber }
+      }),
   ),
   all('config/member-not-allowed', ({ members }) =>
-    members.flatMap((one) => {
+    refusedMembers(members, (one, by) => {
       const [leaf] = one.files.peer.clientChain
-      const refused = requiringCertificates(members).flatMap((by) => {
-        const refusal = by === one || leaf === undefined ? null : refusedByName(by.member.peer, leaf)
-        return refusal === null ? [] : [{ by, refusal }]
-      })
-      const [first] = refused
-      if (first === undefined) return []
-      const details = { member: one.label, by: labels(refused.map(({ by }) => by)) }
-      const { restriction, ...names } = first.refusal
-      return [
-        {
-          at: one.member.peer.clientCertificateOption,
-          kind: 'by others' as const,
-          ...details,
-          restriction: restriction.place.option,
-          ...names,
-        },
-      ]
+      const isAsked = one !== by && by.member.peer.requiresCertificates
+      return leaf === undefined || !isAsked ? null : refusedByName(by.member.peer, leaf)
+    }).map(({ one, by, reason: { restriction, ...names } }) => {
+      const at = one.member.peer.clientCertificateOption
+      const details = { member: one.label, by: labels(by), restriction: restriction.place.option }
+      return { at, kind: 'by others', ...details, ...names }
     }),
   ),
   all('config/tls-versions-disjoint', ({ members }) =>
-    members.flatMap((one) => {
+    refusedMembers(members, (one, { member }) => {
+      const max = member.server('tlsMaxVersion')
+      return one.member !== member && max.text === 'TLS1.2' ? max.place.option : null
+    }).flatMap(({ one, by, reason: max }) => {
       const { text, place } = one.member.server('tlsMinVersion')
-      const disjoint = members.filter((each) => each !== one && each.member.server('tlsMaxVersion').text === 'TLS1.2')
-      const [first] = disjoint
-      if (text !== 'TLS1.3' || first === undefined) return []
-      const max = first.member.server('tlsMaxVersion').place.option
-      return [{ member: one.label, by: labels(disjoint), min: place.option, max, place }]
+      return text === 'TLS1.3' ? [{ member: one.label, by: labels(by), min: place.option, max, place }] : []
     }),
   ),
 ]
 
-/** The members that require certificates of other members. */
-function requiringCertificates(members: Members): Members {
-  return members.filter(({ member }) => member.peer.requiresCertificates)
+/** What members should have in common, with the kind of a difference. */
+function comparedIn(members: Members): (readonly [Found<'config/members-differ'>['kind'], Value[]])[] {
+  const server = (of: Members, field: ServerField, valueOf?: ValueOf): Value[] =>
+    valuesOf(of, (member) => member.server(field), valueOf)
+  // Members that start together need the same list and token. A member that joins later has a longer list.
+  const starting = members.filter(({ member }) => member.server('initialClusterState').text === 'new')
+  // Members with the same list all have the state "new" or all "existing", unless one was replaced.
+  const lists = new Set(server(members, 'initialCluster', listOf).map(({ value }) => value))
+  return [
+    ['cluster', server(starting, 'initialCluster', listOf)],
+    ['cluster', server(starting, 'initialClusterToken')],
+    ['state', lists.size === 1 ? server(members, 'initialClusterState') : []],
+    // The member with the weakest restriction opens the whole cluster.
+    ...SIDES.flatMap((block) =>
+      (['allowedCn', 'allowedHostname', 'crlFile'] as const).map((field) => {
+        // Peer lists of names may differ; `config/member-not-allowed` compares them. The paths of CRLs may differ.
+        const isCompared = block === 'client' && field !== 'crlFile'
+        const valueOf: ValueOf = (setting) => (isCompared ? (listOf(setting) ?? '') : setting.isSet ? 'set' : '')
+        return ['access', valuesOf(members, (member) => member[block].get(field), valueOf)] as const
+      }),
+    ),
+    ...SIDES.map((block) => {
+      const valueOf: ValueOf = (_, { member: { [block]: side } }) => {
+        const isOn = block === 'client' ? side.isOn('clientCertAuth') : side.requiresCertificates
+        return side.servesTls ? String(isOn) : null
+      }
+      return ['restriction', valuesOf(members, (member) => member[block].get('clientCertAuth'), valueOf)] as const
+    }),
+    ['restriction', server(members, 'cipherSuites')],
+    ['restriction', server(members, 'tlsMinVersion')],
+    // Timeouts must be equal (etcd.io/docs/v3.5/tuning).
+    ['restriction', passthroughsOf(members, 'heartbeat-interval', '100')],
+    ['restriction', passthroughsOf(members, 'election-timeout', '1000')],
+    [
+      'CAs',
+      valuesOf(
+        members,
+        ({ client }) => client.get('trustedCaFile'),
+        (_, { files }) => subjectsOf(files.client.anchors),
+      ),
+    ],
+    // Each member must verify the tokens of every other one. Their keys are not read.
+    [
+      'tokens',
+      passthroughsOf(members, 'auth-token', 'simple').map((each) => ({ ...each, value: tokenKind(each.value) })),
+    ],
+  ]
+}
+
+function tokenKind(text: string): string {
+  const method = readTokenOptions(text)?.get('sign-method')
+  return method === undefined ? 'simple' : `jwt with ${method}`
+}
+
+/** A member that others refuse, with the reason of the first of them. */
+interface Refused<R> {
+  readonly one: ClusterMember
+  readonly by: Members
+  readonly first: ClusterMember
+  readonly reason: R
+}
+
+function refusedMembers<R>(
+  members: Members,
+  reasonOf: (one: ClusterMember, by: ClusterMember) => R | null | undefined,
+): Refused<R>[] {
+  return members.flatMap((one) => {
+    const reasons = members.flatMap((by) => {
+      const reason = reasonOf(one, by) ?? null
+      return reason === null ? [] : [{ by, reason }]
+    })
+    const [first] = reasons
+    return first === undefined ? [] : [{ one, by: reasons.map(({ by }) => by), first: first.by, reason: first.reason }]
+  })
 }

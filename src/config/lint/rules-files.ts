@@ -2,6 +2,7 @@
 import { parseDuration } from '../../report/duration.js'
 import { validateChain } from '../../validate/validate.js'
 import type { Certificate } from '../../x509/certificate.js'
+import type { Crl } from '../../x509/crl/crl.js'
 import { findCoveringName, readHost } from '../../x509/names.js'
 import type { Setting } from '../read/read-option.js'
 import { cipherSuites } from '../tables/cipher-suites.js'
@@ -45,6 +46,11 @@ export function refusedByName(
 function isCovered(leaf: Certificate, text: string): boolean {
   const reading = readHost(text)
   return !('refused' in reading) && findCoveringName(leaf.subjectAltNames, reading.host) !== null
+}
+
+/** The certificate of a chain that a CRL lists. */
+export function revokedIn(chain: readonly Certificate[], crl: Crl | null): Certificate | undefined {
+  return chain.find(({ serial }) => (crl?.find(serial) ?? null) !== null)
 }
 
 /** Paths of the public CAs of the system (Go crypto/x509 root_linux.go, root_bsd.go). */
@@ -96,7 +102,7 @@ export const fileRules = [
   }),
   // Other members check the peer certificate, and the member itself checks that of its gateway.
   side('config/member-revoked', ({ side, crl, clientChain, member }) => {
-    const revoked = clientChain.find(({ serial }) => (crl?.find(serial) ?? null) !== null)
+    const revoked = revokedIn(clientChain, crl)
     const kind = side.block === 'peer' ? ('itself' as const) : ('gateway' as const)
     if (revoked === undefined || !side.requiresCertificates || (kind === 'gateway' && !member.isGatewayOn)) return null
     const [subject, crlOption] = [revoked.subject.toString(), side.get('crlFile').place.option]

@@ -19,6 +19,7 @@ type ValueRow = readonly [
 
 const [HEARTBEAT, ELECTION] = ['heartbeat-interval', 'election-timeout']
 const CHECKPOINT = 'experimental-enable-lease-checkpoint'
+const PERSIST = `${CHECKPOINT}-persist`
 
 const POSITIVE_DURATION: ValueRow = ['a positive duration, as 1m', (text) => (parseGoDuration(text) ?? 0n) > 0n]
 
@@ -83,19 +84,16 @@ function isOneFile(text: string): boolean {
   return files === 1 || (files === 0 && outputs.length > 1)
 }
 
-/** The types of the keys (server/embed/config_logging.go v3.5.16 logRotationConfig). */
-const ROTATION_TYPES: Readonly<Record<string, string>> = {
-  ...{ maxsize: 'number', maxage: 'number', maxbackups: 'number' },
-  ...{ localtime: 'boolean', compress: 'boolean' },
-}
-
+/** server/embed/config_logging.go v3.5.16 logRotationConfig */
 function isRotation(text: string): boolean {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-    return Object.entries(value).every(
-      ([key, own]) => own === null || typeof own === (ROTATION_TYPES[key.toLowerCase()] ?? typeof own),
-    )
+    return Object.entries(value).every(([key, own]) => {
+      const isNumber = /^max(?:size|age|backups)$/i.test(key)
+      const type = isNumber ? 'number' : /^(?:localtime|compress)$/i.test(key) ? 'boolean' : typeof own
+      return own === null || typeof own === type
+    })
   } catch {
     return false
   }
@@ -125,12 +123,12 @@ const GATE_OF: Readonly<Record<string, string>> = {
   'experimental-compact-hash-check-enabled': 'CompactHashCheck',
   'experimental-txn-mode-write-with-shared-buffer': 'TxnModeWriteWithSharedBuffer',
   [CHECKPOINT]: 'LeaseCheckpoint',
-  [`${CHECKPOINT}-persist`]: 'LeaseCheckpointPersist',
+  [PERSIST]: 'LeaseCheckpointPersist',
 }
 
 /** @param all The options that the version has. */
 export function extraValueFindings(all: Texts, version: ParsedVersion): Finding[] {
-  return [...refusedValues(all, version), ...conflicts(all), ...missing(all), ...shortElection(all)]
+  return [...refusedValues(all, version), ...refusedTogether(all), ...shortElection(all)]
 }
 
 function refusedValues(all: Texts, version: ParsedVersion): Finding[] {
@@ -142,35 +140,26 @@ function refusedValues(all: Texts, version: ParsedVersion): Finding[] {
   })
 }
 
-/** Options that exclude each other. */
-function conflicts(all: Texts): Finding[] {
-  const gates = new Map(gatesOf(all.get('feature-gates') ?? ''))
-  // server/etcdserver/server.go v3.5.16 NewServer
-  const isV2Gone = all.get('enable-v2') === 'true' && (all.get('v2-deprecation') ?? 'not-yet') !== 'not-yet'
-  const pairs = [
-    ...(isV2Gone ? [['enable-v2', 'v2-deprecation'] as const] : []),
-    // 3.6 has some options under two names (v3.6.14 experimentalFlagMigrationMap).
-    ...[...all.keys()].map((name) => [`experimental-${name}`, name] as const).filter(([old]) => all.has(old)),
-    ...Object.entries(GATE_OF).flatMap(([flag, gate]) =>
-      all.has(flag) && gates.has(gate) ? [[flag, 'feature-gates'] as const] : [],
-    ),
-  ]
-  return pairs.map(([name, other]) => {
-    return finding('config/options-conflict', { ...at(name), kind: 'excluded', other: `--${other}` })
-  })
-}
-
-/** Options and gates that need another one. */
-function missing(all: Texts): Finding[] {
+/** Options that exclude each other, and options that need another one. */
+function refusedTogether(all: Texts): Finding[] {
   const gates = new Map(gatesOf(all.get('feature-gates') ?? ''))
   const isGate = (name: string): boolean => parseGoBoolean(gates.get(name) ?? '') === true
-  const persist = `${CHECKPOINT}-persist`
-  if (isGate('LeaseCheckpoint') || all.get(CHECKPOINT) === 'true') return []
+  const hasCheckpoint = all.get(CHECKPOINT) === 'true' || isGate('LeaseCheckpoint')
+  const excluded = (name: string, other: string): Finding =>
+    finding('config/options-conflict', { ...at(name), kind: 'excluded', other: `--${other}` })
   const needs = (name: string, other: string): Finding =>
     finding('config/option-needs', { ...at(name), kind: 'option', needs: [other] })
+  // server/etcdserver/server.go v3.5.16 NewServer
+  const isV2Gone = all.get('enable-v2') === 'true' && (all.get('v2-deprecation') ?? 'not-yet') !== 'not-yet'
+  // 3.6 has some options under two names (v3.6.14 experimentalFlagMigrationMap).
+  const renamed = [...all.keys()].filter((name) => all.has(`experimental-${name}`))
+  const replaced = Object.entries(GATE_OF).filter(([flag, gate]) => all.has(flag) && gates.has(gate))
   return [
-    ...(all.get(persist) === 'true' ? [needs(persist, `--${CHECKPOINT}`)] : []),
-    ...(isGate('LeaseCheckpointPersist') ? [needs('feature-gates', 'LeaseCheckpoint=true')] : []),
+    ...(isV2Gone ? [excluded('enable-v2', 'v2-deprecation')] : []),
+    ...renamed.map((name) => excluded(`experimental-${name}`, name)),
+    ...replaced.map(([flag]) => excluded(flag, 'feature-gates')),
+    ...(all.get(PERSIST) === 'true' && !hasCheckpoint ? [needs(PERSIST, `--${CHECKPOINT}`)] : []),
+    ...(isGate('LeaseCheckpointPersist') && !hasCheckpoint ? [needs('feature-gates', 'LeaseCheckpoint=true')] : []),
   ]
 }
 

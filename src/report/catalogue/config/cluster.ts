@@ -78,7 +78,7 @@ export const configCluster = {
   'config/member-not-trusted': error(
     (d: { member: string; by: string; subject: string; as: 'server' | 'client'; option: string }) => [
       `The peer certificate "${d.subject}" that ${d.member} uses as a ${d.as} does not chain to a CA of ${d.option} of ${d.by}.`,
-      `Give all members the same CA bundle in ${d.option}. While a CA is rethe bundle has the old and the new one.`,
+      `Give all members the same CA bundle in ${d.option}. While a CA is replaced, the bundle has the old and the new one.`,
     ],
   ).refusedAs([
     { Go: 'x509: certificate signed by unknown authority', when: ({ as }) => as === 'client' },

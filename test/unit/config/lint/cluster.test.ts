@@ -1,6 +1,6 @@
 /** What the members of a cluster must have in common, and whether each accepts each other one. */
 import { beforeAll, describe, expect, it } from 'vitest'
-import { lintCluster, type LintOptions } from '../../../../src/config/lint/lint.js'
+import { lintCluster, lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import type { Finding } from '../../../../src/report/finding.js'
 import { NO_PEER_TLS, pair, pkiFolder } from '../../../support/member-flags.js'
 import { dns, ip, mintCa, mintCrl } from '../../../support/mint.js'
@@ -194,4 +194,36 @@ it('The methods with which members sign tokens are the same', async () => {
   expect(await differences(jwt, jwt, jwt)).toEqual([])
   expect(await differences(jwt, jwt, jwt.replace('ES256', 'ES384'))).toEqual(['error members-differ tokens 2'])
   expect(await differences(jwt, '', jwt)).toEqual(['error members-differ tokens 1'])
+})
+
+it('A timeout whose value is not known is not compared with those of other members', async () => {
+  const differences = async (...timeouts: string[]): Promise<string[]> => {
+    const members = timeouts.map((each, i) => member(i + 1, `election-timeout=${each}`).flags.join(' '))
+    const { findings } = await lintCluster(
+      members.map((flags) => ({ flags })),
+      { readFiles: false },
+    )
+    return findings.map(shown).filter((each) => each.includes('differ'))
+  }
+  expect(await differences('1000', '$TIMEOUT', '1000')).toEqual([])
+  expect(await differences('1000', '$TIMEOUT', '5000')).toEqual(['warning members-differ restriction 2'])
+})
+
+it('A difference is in the report of the member that it is about, also if each member has a configuration file', async () => {
+  for (const name of ['a', 'b'])
+    pki.write(
+      `${name}.yml`,
+      `name: ${name}\ninitial-cluster: a=http://10.0.0.1:2380,b=http://10.0.0.2:2380\ninitial-cluster-token: ${name}\n`,
+    )
+  const flags = `etcd --config-file=${pki.path('a.yml')} &\netcd --config-file=${pki.path('b.yml')}\n`
+  const reports = await lintEtcdConfig({ flags })
+  const differing = reports.filter(({ findings }) => findings.some(({ code }) => code === 'config/members-differ'))
+  expect(differing.map(({ member }) => member)).toEqual(['b'])
+})
+
+it('The remedy for a certificate that another member does not trust is a whole sentence about both CAs', async () => {
+  const found = await together(['', '', 'peer-trusted-ca-file=other.crt'])
+  expect(findingOf(found, 'config/member-not-trusted').remedy).toContain(
+    'While a CA is replaced, the bundle has the old and the new one.',
+  )
 })
