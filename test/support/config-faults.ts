@@ -50,6 +50,7 @@ export const FAULTS: readonly (readonly [fault: string, changes: string, cis?: s
   ['warning advertise-unreachable', `${CLIENT}https://127.0.0.1:2379`],
   ['warning advertise-unreachable', `${NO_TLS} ${CLIENT}http://127.0.0.1:2379`],
   ['error url-repeated', `listen-metrics-urls=http://127.0.0.1:2379 ${CLIENT}https://0.0.0.0:2379`],
+  ['error url-repeated', `listen-metrics-urls=http://[::]:2379 ${CLIENT}https://0.0.0.0:2379`],
   [
     'error url-repeated',
     `${CLIENT}https://127.0.0.1:2379,https://localhost:2379 advertise-client-urls=https://127.0.0.1:2379`,

@@ -106,10 +106,7 @@ export async function lintEtcdConfig(
 ): Promise<[LintReport, ...LintReport[]]> {
   const context = resolveLint(options)
   const readings = await readMembers(config, context)
-  const listed = readings.map((read) => {
-    const { listed } = new LintMember(read, null)
-    return read.settings.server('initialCluster').isSet ? listed.map(({ name }) => name) : []
-  })
+  const listed = readings.map((read) => new LintMember(read, null).listed.map(({ name }) => name))
   const isCluster = listed.some(
     (names) => readings.filter(({ settings }) => names.includes(settings.server('name').text)).length > 1,
   )

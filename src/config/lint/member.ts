@@ -156,9 +156,10 @@ export class LintMember {
     return this.settings.server(field)
   }
 
-  /** The entries of the initial cluster, in their order. */
+  /** The entries of the initial cluster, in their order, as far as they are known; none if it is not set. */
   get listed(): { name: string; url: string }[] {
     const setting = this.server('initialCluster')
+    if (!setting.isSet) return []
     const references = setting.option?.unknown.filter((each) => each.includes('=')) ?? []
     return limitedEntries(setting).flatMap((entry) => {
       const at = entry.indexOf('=')

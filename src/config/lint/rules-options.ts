@@ -89,7 +89,7 @@ const optionRules = [
       const rule = isUnset || at.unknown.length > 0 ? undefined : optionKinds[at.row.kind].text
       if (rule?.is(at.text) === false) found.push({ at, kind: 'refused', value: at.text, wants: rule.wants })
     }
-    for (const [flag, { kind, wants, is }] of Object.entries(ACCESS_VALUES)) {
+    for (const [flag, { kind = 'refused', wants, is }] of Object.entries(ACCESS_VALUES)) {
       const at = member.known(flag)
       if (at !== undefined && !is(at.text, member, at.form)) found.push({ at, kind, value: at.text, wants })
     }
@@ -135,11 +135,6 @@ const optionRules = [
     const isFit = cipherSuites.some(({ name, http2 }) => http2 === true && suites.includes(name))
     if (isChecked && !isFit) found.push({ at, kind: 'no HTTP/2' })
     return found
-  }),
-  member('config/options-conflict', (member) => {
-    const at = member.server('cipherSuites')
-    const isConflict = suitesOf(member) !== null && member.server('tlsMinVersion').text === 'TLS1.3'
-    return isConflict && { at, kind: 'suites of TLS 1.3', other: spelledLike(at.place.option, 'tls-min-version') }
   }),
   member('config/option-not-in-version', (member) =>
     inForce(member).flatMap((at) => {
@@ -198,9 +193,14 @@ const optionRules = [
     return at !== undefined && /^~(?:\/|$)/.test(at.text) && { at, names: [at.text], kind: 'etcd, a home folder' }
   }),
   member('config/options-conflict', (member) => {
-    const [at, max] = [member.server('tlsMinVersion'), member.server('tlsMaxVersion')]
-    const isConflict = at.text === 'TLS1.3' && max.text === 'TLS1.2'
-    return isConflict && { at, kind: 'TLS versions', other: spelledLike(at.place.option, 'tls-max-version') }
+    const [min, max] = [member.server('tlsMinVersion'), member.server('tlsMaxVersion')]
+    if (min.text !== 'TLS1.3') return null
+    const [at, found] = [member.server('cipherSuites'), [] as Found<'config/options-conflict'>[]]
+    if (suitesOf(member) !== null)
+      found.push({ at, kind: 'suites of TLS 1.3', other: spelledLike(at.place.option, 'tls-min-version') })
+    if (max.text === 'TLS1.2')
+      found.push({ at: min, kind: 'TLS versions', other: spelledLike(min.place.option, 'tls-max-version') })
+    return found
   }),
   // Etcd accepts only one of these. The default, if set in a file, counts as not set (server/embed/config.go v3.5.16 Validate).
   member('config/options-conflict', (member) => {

@@ -35,11 +35,6 @@ function refusal(at: Setting, text: string, use: UrlUse, version: ParsedVersion 
     : null
 }
 
-/** The entries of the list, as far as they are known. */
-function listedIn({ settings, listed }: LintMember): { name: string; url: string }[] {
-  return settings.server('initialCluster').isSet ? listed : []
-}
-
 /** The kind of the finding about a URL without TLS; null if absent. */
 function plaintextKind(
   url: ServedUrl,
@@ -96,6 +91,11 @@ function isMultiMember({ settings, listed }: LintMember): boolean {
     listed.length > 1 &&
     listed.some(({ url }) => !setting.isUnresolvedEntry(url) && acceptedUrl(url)?.isLocal === false)
   )
+}
+
+/** The metrics URLs that are not sockets. */
+function metricsOf(member: LintMember): ServedUrl[] {
+  return urlsOf(member.server('metricsUrls'), 'listen').filter(({ port }) => port !== '')
 }
 
 function textsOf(urls: readonly ServedUrl[]): string {
@@ -155,7 +155,7 @@ export const urlRules = [
     const ofClients = [client.get('listenUrls'), client.get('httpUrls')]
     const listen = [...ofClients, peer.get('listenUrls'), member.server('metricsUrls')]
     const refusals = [
-      ...listedIn(member).map(({ url }) => ({ at: cluster, url, reason: refusal(cluster, url, 'advertise', null) })),
+      ...member.listed.map(({ url }) => ({ at: cluster, url, reason: refusal(cluster, url, 'advertise', null) })),
       ...[...listen, client.get('advertiseUrls'), peer.get('advertiseUrls')].flatMap((at) =>
         (at.isSet ? limitedEntries(at) : []).map((url) => {
           const use = listen.includes(at) ? 'listen' : 'advertise'
@@ -169,7 +169,7 @@ export const urlRules = [
   member('config/url-repeated', (member) => {
     const at = member.server('initialCluster')
     const seen = new Map<string, string>()
-    return listedIn(member).flatMap(({ name, url }) => {
+    return member.listed.flatMap(({ name, url }) => {
       if (refusal(at, url, 'advertise', null) !== null) return []
       const before = seen.get(url)
       seen.set(url, name)
@@ -238,7 +238,7 @@ export const urlRules = [
     const at = member.server('initialCluster')
     return (
       (isWritten ? !peer.isPlaintext : peer.servesTls) &&
-      listedIn(member).flatMap(({ name, url }) => {
+      member.listed.flatMap(({ name, url }) => {
         const reading = readEntry(at, url, 'advertise')
         const isKnown = reading !== null && !('refused' in reading)
         const isPlain = isKnown && !reading.url.isTls && reading.url.port !== ''
@@ -264,9 +264,8 @@ export const urlRules = [
     return { at: member.server('initialCluster'), name: member.server('name').text, advertised: [...values], listed }
   }),
   member('config/metrics-plaintext', (member) => {
-    const at = member.server('metricsUrls')
-    const open = urlsOf(at, 'listen').filter(({ port, isTls, isLocal }) => port !== '' && !isTls && !isLocal)
-    return open.map(({ text }) => ({ at, url: text }))
+    const open = metricsOf(member).filter(({ isTls, isLocal }) => !isTls && !isLocal)
+    return open.map(({ text, setting }) => ({ at: setting, url: text }))
   }),
   // The kubelet presents no certificate.
   member('config/probe-unanswered', ({ client, context: { probes = [] } }) =>
@@ -276,52 +275,44 @@ export const urlRules = [
     }),
   ),
   member('config/metrics-address-check', (member) => {
-    const at = member.server('metricsUrls')
-    const tls = urlsOf(at, 'listen').filter(({ isTls, port }) => isTls && port !== '')
-    return member.client.requiresCertificates && tls.map(({ text }) => ({ at, url: text }))
+    const tls = metricsOf(member).filter(({ isTls }) => isTls)
+    return member.client.requiresCertificates && tls.map(({ text, setting }) => ({ at: setting, url: text }))
   }),
   // Etcd serves https metrics with the server certificate of the client side (server/embed/etcd.go v3.5.16 serveMetrics).
   member('config/option-needs', (member) => {
     const { client } = member
-    const at = member.server('metricsUrls')
-    const tls = urlsOf(at, 'listen').find(({ isTls, port }) => isTls && port !== '')
+    const tls = metricsOf(member).find(({ isTls }) => isTls)
     const isThere = client.get('certFile').isSet || client.get('keyFile').isSet || client.isAutoTls
     // If the client URLs use TLS, another finding reports the missing certificate.
     if (tls === undefined || isThere || client.servesTls || !member.isComplete) return null
     const needs = [client.nameOf('certFile'), client.nameOf('keyFile')]
-    return { at, kind: 'metrics certificate', needs, url: tls.text }
+    return { at: tls.setting, kind: 'metrics certificate', needs, url: tls.text }
   }),
   // Etcd cannot bind two URLs to one port, except a TLS and a plaintext URL of one side.
-  member('config/url-repeated', ({ settings, client, peer }) => {
-    const all = [
-      ...client.listen.map((url) => ({ url, of: url.setting.row.field ?? 'client' })),
-      ...peer.listen.map((url) => ({ url, of: 'peer' })),
-      ...urlsOf(settings.server('metricsUrls'), 'listen').map((url) => ({ url, of: 'metrics' })),
-    ].filter(({ url }) => url.port !== '' && url.port !== '0' && url.setting.isSet && !url.isPartial)
-    return all.flatMap(({ url, of }, i) => {
+  member('config/url-repeated', (member) => {
+    const all = [...member.client.listen, ...member.peer.listen, ...metricsOf(member)].filter(
+      ({ port, setting, isPartial }) => port !== '' && port !== '0' && setting.isSet && !isPartial,
+    )
+    return all.flatMap((url, i) => {
       const other = all.slice(0, i).find((each) => {
-        if (each.url.port !== url.port) return false
-        if (each.url.host === url.host) return each.of !== of
-        // Go resolves "localhost", so it equals 127.0.0.1 and conflicts with a wildcard address.
-        return addressOf(each.url) === addressOf(url) || each.url.isUnspecified !== url.isUnspecified
+        if (each.port !== url.port) return false
+        if (each.host === url.host) return each.setting.row !== url.setting.row
+        // Go resolves "localhost" to 127.0.0.1, and listens at both wildcard addresses if one is given.
+        return addressOf(each) === addressOf(url) || each.isUnspecified || url.isUnspecified
       })
-      return other === undefined ? [] : [{ at: url.setting, kind: 'port', url: url.text, by: [other.url.text] }]
+      return other === undefined ? [] : [{ at: url.setting, kind: 'port', url: url.text, by: [other.text] }]
     })
   }),
   // With a file, etcd derives the list of members only if a name is set (server/embed/config.go UpdateDefaultClusterFromName).
   member('config/option-needs', (member) => {
-    const { settings, peer, isComplete } = member
-    const [cluster, name, at] = [settings.server('initialCluster'), settings.server('name'), peer.get('advertiseUrls')]
-    const isDefault = !cluster.isSet && name.text === name.row.default && at.option?.form === 'yaml'
-    if (
-      !isComplete ||
-      !isDefault ||
-      usesDiscovery(member) ||
-      !at.isSet ||
-      at.isUnresolved ||
-      at.text === at.row.default
-    )
-      return null
+    const [cluster, name, at] = [
+      member.server('initialCluster'),
+      member.server('name'),
+      member.peer.get('advertiseUrls'),
+    ]
+    const isDerived = cluster.isSet || name.text !== name.row.default || usesDiscovery(member)
+    const isAdvertised = at.isSet && !at.isUnresolved && at.text !== at.row.default
+    if (isDerived || !isAdvertised || at.option?.form !== 'yaml' || !member.isComplete) return null
     return { at, kind: 'members', needs: [cluster.place.option, name.place.option], used: cluster.text }
   }),
 ]

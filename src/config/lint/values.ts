@@ -6,8 +6,8 @@ import type { ParsedVersion } from '../tables/version.js'
 import { acceptedUrl, type LintMember } from './member.js'
 
 interface ValueRow {
-  /** `not used`: etcd silently uses the default instead. */
-  readonly kind: 'refused' | 'not used'
+  /** Default: `refused`. `not used`: etcd silently uses the default instead. */
+  readonly kind?: 'not used'
   readonly wants: string
   readonly is: (text: string, member: LintMember, form: ConfigForm) => boolean
 }
@@ -15,7 +15,6 @@ interface ValueRow {
 /** By the name of the flag. */
 export const ACCESS_VALUES: Readonly<Record<string, ValueRow>> = {
   'auth-token': {
-    kind: 'refused',
     wants:
       'simple, or jwt with its method and keys, as jwt,pub-key=FILE,priv-key=FILE,sign-method=RS256,ttl=10m (the methods are RS, PS, ES and HS with 256, 384 or 512; ttl has a unit)',
     is: (text, { version }) => isToken(text, version),
@@ -28,19 +27,16 @@ export const ACCESS_VALUES: Readonly<Record<string, ValueRow>> = {
   },
   // pkg/flags/unique_urls.go v3.5.16 Set
   cors: {
-    kind: 'refused',
     wants: '"*", or URLs of scheme, host and port',
     is: (text) => text === '*' || text.split(',').every((each) => acceptedUrl(each.trim()) !== null),
   },
   // With another value, it starts no member (server/etcdmain/etcd.go v3.5.16 startEtcdOrProxyV2).
   proxy: {
-    kind: 'refused',
     wants: 'off: with another value, etcd starts a proxy and no member',
     is: (text) => text === 'off',
   },
   // The default of a file is 0 (server/embed/config.go v3.5.16 configFromFile, ClientSelfCert).
   'self-signed-cert-validity': {
-    kind: 'refused',
     wants: 'a number of years above 0',
     is: (text, { sides }, form) => Number(text) !== 0 || form === 'yaml' || !sides.some(({ isAutoTls }) => isAutoTls),
   },

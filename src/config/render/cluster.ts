@@ -7,8 +7,17 @@ import { readPlainUrl } from '../url.js'
 import { checkExtra } from './member-options.js'
 import { renderEtcdConfig } from './render.js'
 
-/** The addresses of a member. */
-export interface MemberAddresses {
+/** Options that are the same for all members. */
+const SHARED = [
+  ...(['initialClusterState', 'initialClusterToken', 'tlsMinVersion', 'tlsMaxVersion'] as const),
+  ...(['cipherSuites', 'enableGrpcGateway', 'version'] as const),
+]
+const ACCESS = ['crlFile', 'allowedCn', 'allowedHostname'] as const
+type Access = (typeof ACCESS)[number]
+
+/** The addresses of a member, and its other options. Its `extra` takes precedence over that of the plan. */
+export interface MemberAddresses
+  extends Pick<ClientSide, 'httpUrls'>, Pick<MemberConfig, 'metricsUrls' | 'dataDir' | 'extra'> {
   /** The advertised client URLs, such as `https://etcd-0.example.com:2379`. */
   clientUrls: readonly string[]
   /** The advertised peer URLs, such as `https://etcd-0.example.com:2380`. */
@@ -17,51 +26,26 @@ export interface MemberAddresses {
   listenClientUrls?: readonly string[] | undefined
   /** Default: `peerUrls`, in the same way. */
   listenPeerUrls?: readonly string[] | undefined
-  /** As in {@link ClientSide}. */
-  httpUrls?: readonly string[] | undefined
-  /** As in {@link MemberConfig}. */
-  metricsUrls?: readonly string[] | undefined
-  /** As in {@link MemberConfig}. */
-  dataDir?: string | undefined
-  /** As in {@link MemberConfig}. It takes precedence over `extra` of the plan. */
-  extra?: MemberConfig['extra']
 }
+
+const REQUIRED = ['clientUrls', 'peerUrls'] as const
+const URLS = [...REQUIRED, 'listenClientUrls', 'listenPeerUrls', 'httpUrls', 'metricsUrls'] as const
+const ADDRESSES = [...URLS, 'dataDir', 'extra'] as const satisfies readonly (keyof MemberAddresses)[]
 
 /** The options of all members, and the addresses of each one. */
 export interface ClusterRenderPlan<M extends string = string> extends Pick<
   MemberConfig,
-  | 'initialClusterState'
-  | 'initialClusterToken'
-  | 'tlsMinVersion'
-  | 'tlsMaxVersion'
-  | 'cipherSuites'
-  | 'enableGrpcGateway'
-  | 'extra'
-  | 'version'
+  (typeof SHARED)[number] | 'extra'
 > {
   /** One entry for each member of the files. */
   members: Readonly<Record<M, MemberAddresses>>
   /** Which clients are accepted, in addition to the check by the CA. */
-  client?: Pick<ClientSide, 'clientCertAuth' | 'crlFile' | 'allowedCn' | 'allowedHostname'> | undefined
+  client?: Pick<ClientSide, Access | 'clientCertAuth'> | undefined
   /** Which members are accepted, in addition to the check by the CA. */
-  peer?: Pick<PeerSide, 'crlFile' | 'allowedCn' | 'allowedHostname' | 'skipClientSanVerification'> | undefined
+  peer?: Pick<PeerSide, Access | 'skipClientSanVerification'> | undefined
   /** Returns the path of a file on the member's machine. Default: the path where it was written. */
   filePath?: ((file: string, member: M) => string) | undefined
 }
-
-const SHARED = [
-  'initialClusterState',
-  'initialClusterToken',
-  'tlsMinVersion',
-  'tlsMaxVersion',
-  'cipherSuites',
-  'enableGrpcGateway',
-  'version',
-] as const
-const REQUIRED = ['clientUrls', 'peerUrls'] as const
-const URLS = [...REQUIRED, 'listenClientUrls', 'listenPeerUrls', 'httpUrls', 'metricsUrls'] as const
-const ADDRESSES = [...URLS, 'dataDir', 'extra'] as const satisfies readonly (keyof MemberAddresses)[]
-const ACCESS = ['crlFile', 'allowedCn', 'allowedHostname'] as const
 
 /** A member of a cluster that was rendered. */
 export interface RenderedMember {
@@ -93,9 +77,7 @@ export function renderCluster<M extends string>(
 ): Record<M, RenderedMember> {
   checkPlan(files, plan)
   const { filePath = (file: string) => file, client = {}, peer = {} } = plan
-  const shared = Object.fromEntries(
-    SHARED.flatMap((field) => (plan[field] === undefined ? [] : [[field, plan[field]]])),
-  )
+  const shared = Object.fromEntries(SHARED.map((field) => [field, plan[field]]))
   const members = entriesOf(plan.members)
   const initialCluster = Object.fromEntries(members.map(([name, { peerUrls }]) => [name, peerUrls]))
   const side = (name: M, kind: 'server' | 'peer'): Pick<PeerSide, 'certFile' | 'keyFile' | 'trustedCaFile'> => {
