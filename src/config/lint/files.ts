@@ -3,9 +3,9 @@ import { assemble } from '../../credentials/assemble.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import { rows as materialRows } from '../../credentials/finding.js'
 import { fileInput } from '../../credentials/load-inputs.js'
-import { type Input, openInput, readCertificates, readCrls } from '../../credentials/parse-input.js'
+import { type Input, openInput, readCertificates } from '../../credentials/parse-input.js'
 import { hostPathText, isHostFile } from '../../files/in-root.js'
-import { type CrlFlaw, hidesBlocks, type PemWithoutBlocks } from '../../report/catalogue/config/files.js'
+import { hidesBlocks, type PemWithoutBlocks } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { type MaterialRole, placed } from '../../report/catalogue/place.js'
 import { type Finding, type FindingCode, type FindingDetails, reworded, type Unchecked } from '../../report/finding.js'
@@ -17,15 +17,13 @@ import { rows as chainRows } from '../../validate/finding.js'
 import { unfoldRepeats } from '../../validate/fold-repeats.js'
 import { validateChain, validateCredentials } from '../../validate/validate.js'
 import type { Certificate } from '../../x509/certificate.js'
-import { type Crl, PEM_CRL } from '../../x509/crl/crl.js'
-import { DerError, DerReader, Tag } from '../../x509/der.js'
-import { ExtensionId } from '../../x509/extensions.js'
+import type { Crl } from '../../x509/crl/crl.js'
 import { readHost } from '../../x509/names.js'
 import { at, finding, rows } from '../finding.js'
 import type { ReadMember } from '../read/input.js'
 import { type Setting, uncheckedOf } from '../read/read-option.js'
-import { formatVersion } from '../tables/version.js'
 import type { LintMember, LintSide } from './member.js'
+import { readCrl } from './read-crl.js'
 
 export interface FileOptions {
   readonly at: Date
@@ -228,35 +226,11 @@ class FilesReader {
 
   async #crl(side: LintSide): Promise<Crl | null> {
     const setting = side.get('crlFile')
-    const { place, text: path } = setting
     const input = await this.#input(setting, 'crl')
     if (input === null) return null
-    const { version } = this.#member
-    const isDerOnly = version !== null && version.minor >= DER_ONLY_MINOR
-    const bytes = Buffer.from(input.bytes ?? [])
-    const isPem = bytes[0] !== DER_SEQUENCE
-    const { crls, findings } = readCrls(openInput(isDerOnly ? withFirstDerElement(input) : input))
-    const refuse = (kind: 'damaged' | 'something else', reason: string): null => {
-      this.#add([finding('config/crl-unreadable', { ...place, kind, path, reason })])
-      return null
-    }
-    const wrong =
-      findings.find(({ severity }) => severity === 'error')?.message ??
-      crls.find(({ damage }) => damage !== null)?.damage
-    const [first] = crls
-    if (typeof wrong === 'string' || first === undefined) {
-      const isOther = input.bytes !== null && !bytes.includes(PEM_CRL)
-      return refuse(isOther ? 'something else' : 'damaged', wrong ?? 'It does not contain a CRL.')
-    }
-    if (!isDerOnly && first.form === 'text') {
-      return refuse('damaged', `It does not begin with "${PEM_CRL}", or its lines do not end with line feeds.`)
-    }
-    if (!isDerOnly && isPem && crls.length > 1)
-      this.#add([finding('config/crl-unreadable', { ...place, kind: 'several', path, count: crls.length })])
-    const flaws: CrlFlaw[] = [...(isPem ? ['PEM' as const] : []), ...flawsFor36(first)]
-    const details = { ...place, path, version: version === null ? '' : formatVersion(version), isAhead: !isDerOnly }
-    this.#add(flaws.map((is) => finding('config/crl-form', { ...details, is })))
-    return isDerOnly && flaws.length > 0 ? null : first
+    const { crl, findings } = readCrl(input, setting, this.#member.version)
+    this.#add(findings)
+    return crl
   }
 
   /** Null if the option is not set, or the file is not on this machine. */
@@ -381,32 +355,6 @@ function validateWithoutAnchors([leaf, ...intermediates]: readonly Certificate[]
   if (leaf === undefined) return []
   const { findings } = validateChain({ leaf, intermediates, trustAnchors: intermediates.at(-1) ?? leaf }, options)
   return unfoldRepeats(findings).filter((each) => !isAboutTrust(each) && !isAboutAnchor(each))
-}
-
-const DER_SEQUENCE = 0x30
-/** Since 3.6 a CRL is read only in DER (listener_tls.go v3.6.14 checkCRL). */
-const DER_ONLY_MINOR = 6
-
-/** Since 3.6 etcd parses CRLs strictly (Go crypto/x509 ParseRevocationList). */
-function flawsFor36({ version, signatureAlgorithmsAgree, extensions: { all } }: Crl): CrlFlaw[] {
-  const isCritical = all.some(({ oid, critical }) => critical && oid === ExtensionId.authorityKeyIdentifier)
-  return [
-    ...(version === 1 ? ['version 1' as const] : []),
-    ...(signatureAlgorithmsAgree ? [] : ['two algorithms' as const]),
-    ...(isCritical ? ['critical key identifier' as const] : []),
-  ]
-}
-
-/** Go ignores bytes after the first DER element. */
-function withFirstDerElement(input: Input): Input {
-  if (input.bytes?.[0] !== DER_SEQUENCE) return input
-  try {
-    const { end } = new DerReader(input.bytes).expect(Tag.sequence, 'the CRL')
-    return { ...input, bytes: input.bytes.subarray(0, end) }
-  } catch (error) {
-    if (error instanceof DerError) return input
-    throw error
-  }
 }
 
 function certificatesIn(input: Input): Certificate[] {
