@@ -12,6 +12,7 @@ import {
   formAvailability,
   linesOf,
   nameOf,
+  parseGoBoolean,
   passthroughSpellings,
   variableOf,
 } from '../tables/options.js'
@@ -214,10 +215,17 @@ const optionRules = [
     Object.entries(DANGERS).flatMap(([flag, danger]) => {
       // Some options have the prefix `experimental-` up to 3.6.
       const at = member.known(flag) ?? member.known(`experimental-${flag}`)
-      const found = at === undefined ? null : danger(at.text, at.place.option)
-      return at === undefined || found === null ? [] : [{ at, ...found }]
+      return at === undefined || parseGoBoolean(at.text) !== true ? [] : [{ at, ...danger }]
     }),
   ),
+  // An attacker between a member and the discovery service chooses the members of the cluster.
+  member('config/option-dangerous', (member) => {
+    const at = member.known('discovery')
+    if (at === undefined || !/^http:\/\/(?!localhost[:/]|127\.|\[::1\])/i.test(at.text)) return null
+    const [https, list] = [at.text.replace(/^http:/i, 'https:'), spelledLike(at.place.option, 'initial-cluster')]
+    const why = `is ${at.text}, which is neither encrypted nor authenticated`
+    return { at, why, remedy: `Write ${https}, or list the members in ${list}.` }
+  }),
 ]
 
 /** The rules about one member without its files, for the lint and the renderer. */

@@ -1,7 +1,6 @@
 /** Values of passthrough options that are about access: those that etcd refuses, and those that are dangerous. */
-import { spelledLike } from '../../report/catalogue/config/place.js'
 import { parseGoDuration } from '../../report/duration.js'
-import { type ConfigForm, parseGoBoolean } from '../tables/options.js'
+import type { ConfigForm } from '../tables/options.js'
 import type { ParsedVersion } from '../tables/version.js'
 import { acceptedUrl, type LintMember } from './member.js'
 
@@ -62,38 +61,18 @@ function isToken(text: string, version: ParsedVersion | null): boolean {
   return isMethod && isKeyed && parseGoDuration(ttl) !== null
 }
 
-/** Why a value is dangerous, as words after the option, and the remedy; null if it is not dangerous. */
-type Danger = (text: string, option: string) => { why: string; remedy: string } | null
+const AFTER_EMERGENCY = 'Remove it after the emergency or the test.'
 
-/** A URL without TLS whose host is not a loopback address. */
-const PLAINTEXT = /^http:\/\/(?!localhost[:/]|127\.|\[::1\])/i
-
-function dangerIfTrue(why: string, remedy: (option: string) => string): Danger {
-  return (text, option) => (parseGoBoolean(text) === true ? { why, remedy: remedy(option) } : null)
-}
-
-function removalRemedy(option: string): string {
-  return `Remove ${option} after the emergency or the test.`
-}
-
-export const DANGERS: Readonly<Record<string, Danger>> = {
-  'peer-skip-client-san-verification': dangerIfTrue(
-    'lets a member’s certificate be used from any address',
-    () => 'Remove it, and issue certificates to the members with their addresses. Use a separate CA for members.',
-  ),
-  'force-new-cluster': dangerIfTrue('makes this member drop all other members at each start', removalRemedy),
-  'unsafe-no-fsync': dangerIfTrue('lets a power failure lose writes that clients saw succeed', removalRemedy),
-  // An attacker between a member and the discovery service chooses the members of the cluster.
-  discovery: (text, option) =>
-    PLAINTEXT.test(text)
-      ? {
-          why: `is ${text}, which is neither encrypted nor authenticated`,
-          remedy: `Write ${text.replace(/^http:/i, 'https:')}, or list the members in ${spelledLike(option, 'initial-cluster')}.`,
-        }
-      : null,
-  'discovery-insecure-skip-tls-verify': dangerIfTrue(
-    'turns off the verification of the discovery service',
-    (option) =>
-      `Remove ${option}, and set the CA of the service (--discovery-cacert, or "cacert" next to it in a file).`,
-  ),
+/** Options that are dangerous if they are true. `why` follows the option. */
+export const DANGERS: Readonly<Record<string, { readonly why: string; readonly remedy: string }>> = {
+  'peer-skip-client-san-verification': {
+    why: 'lets a member’s certificate be used from any address',
+    remedy: 'Remove it, and issue certificates to the members with their addresses. Use a separate CA for members.',
+  },
+  'force-new-cluster': { why: 'makes this member drop all other members at each start', remedy: AFTER_EMERGENCY },
+  'unsafe-no-fsync': { why: 'lets a power failure lose writes that clients saw succeed', remedy: AFTER_EMERGENCY },
+  'discovery-insecure-skip-tls-verify': {
+    why: 'turns off the verification of the discovery service',
+    remedy: 'Remove it, and set the CA of the service (--discovery-cacert, or "cacert" next to it in a file).',
+  },
 }
