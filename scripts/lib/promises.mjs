@@ -25,7 +25,7 @@ const IN_ROOT = 'test/unit/files/in-root.test.ts'
 
 /** A connection of which our rules have said nothing is not used, either. */
 const WITHOUT_GUARD = [
-  'src/client/transport/dial.ts',
+  'src/client/transport/address-attempt.ts',
   'if (validation?.report.ok !== true) {',
   'if (validation === undefined) {',
 ]
@@ -233,9 +233,9 @@ const BY_ROW = {
       isLong: true,
       changes: [
         [
-          'src/client/transport/dial.ts',
-          '    setImmediate(() => {\n      for (const each of [session, socket, raw]) each?.destroy()\n    })',
-          '    for (const each of [session, socket, raw]) each?.destroy()',
+          'src/client/transport/address-attempt.ts',
+          '    setImmediate(() => {\n      for (const each of [this.#session, this.#tls, this.#raw]) each?.destroy()\n    })',
+          '    for (const each of [this.#session, this.#tls, this.#raw]) each?.destroy()',
         ],
       ],
       tests: [
