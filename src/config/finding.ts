@@ -63,9 +63,9 @@ function isPlace(details: object): details is FindingPlace {
   return 'option' in details && 'file' in details && 'line' in details && 'column' in details
 }
 
-/** The place of an option that was passed as part of an object. */
-export function withoutPlace(option: string): ConfigPlace {
-  return { option, file: null, line: null, column: null }
+/** The place of an option that was passed as part of an object, or somewhere in a file. */
+export function withoutPlace(option: string, file: string | null = null): ConfigPlace {
+  return { option, file, line: null, column: null }
 }
 
 /** `etcd.conf.yml:3:5: `, or nothing if no line is known. */

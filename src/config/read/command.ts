@@ -1,6 +1,4 @@
 /** Finds and reads the arguments of `etcd` in a command, also if a shell starts etcd. */
-import { areEtcdFlags, areOfEtcd, isEtcdImage, missingProgram } from './container.js'
-import { textAt, type YamlValue } from './yaml.js'
 import { readVariables, type Variable } from './env.js'
 import { readFlags } from './flags.js'
 import type { Reading } from './read-option.js'
@@ -70,24 +68,6 @@ export function reportFaults(
  */
 export function etcdCommands(tokens: readonly Token[], values: Values = new Map()): EtcdCommand[] {
   return commandsAmong(tokens, { values, isInShell: false })
-}
-
-/** Empty if neither the command nor the image of the container starts etcd. */
-export function commandsIn(
-  container: YamlValue,
-  tokens: readonly Token[],
-  variables: readonly string[],
-): EtcdCommand[] {
-  const image = textAt(container, 'image') ?? ''
-  const isImage = isEtcdImage(image)
-  const [first] = tokens
-  if (first === undefined) return isImage ? [NO_ARGUMENTS] : []
-  // Arguments without a program go to the program of the image.
-  const isEtcd = !first.text.startsWith('-') || isImage || areEtcdFlags(tokens) || areOfEtcd(variables)
-  const missing = missingProgram(image, tokens)
-  // A variable or a template in the place of the command.
-  if (isImage && /^\$|^[\ue000-\uf8ff]/.test(first.text)) return [{ ...NO_ARGUMENTS, args: tokens }]
-  return isEtcd ? etcdCommands(tokens).map((each) => withFaults(each, ...missing)) : []
 }
 
 interface CommandContext {

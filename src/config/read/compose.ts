@@ -1,16 +1,17 @@
 /** Reads the etcd services of a Compose file (compose-spec, 05-services.md). */
 import { dirname, posix, resolve } from 'node:path'
-import { commandsIn, NO_ARGUMENTS, readStart, valuesOf } from './command.js'
-import { areOfEtcd, hasOwnEntrypoint, isEtcdImage, releaseOf, withoutEtcd } from './container.js'
+import { NO_ARGUMENTS, reportFaults, valuesOf } from './command.js'
+import { areOfEtcd, commandsIn, isEtcdImage, readContainer, withoutEtcd } from './container.js'
 import { fileVariables, namedVariables, type Variable } from './env.js'
 import { textOf } from './mounts.js'
-import { longestFirst, type Mount, NO_CONTEXT, Reading } from './read-option.js'
-import { type ConfigText, MAX_MEMBERS, type ReadNamedFile } from './text.js'
+import { longestFirst, type Mount, Reading } from './read-option.js'
+import { type ConfigText, type ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, plainDollars, type Split, splitText, tokenAt } from './tokenizer.js'
 import {
   at,
   entriesOf,
   itemsAt,
+  listed,
   readYaml,
   reportType,
   scalarsOf,
@@ -36,22 +37,15 @@ export async function readCompose(
 ): Promise<Reading[]> {
   const yaml = await readYaml(source, 'first', 'own first')
   const [root = null] = yaml.documents
-  const known = { ...variablesOf(envFile), ...given }
+  const shared = new Reading({ ...variablesOf(envFile), ...given })
+  shared.add(...yaml.findings)
   const readings: Reading[] = []
   for (const { key, value, offset } of entriesOf(at(root, 'services'))) {
-    for (const reading of await readService(value, { root, yaml, file: source.file, given: known }, readNamed)) {
-      reading.label = key
-      reading.labelPlace = yaml.place(offset, 'services')
-      if (readings.length === MAX_MEMBERS) {
-        readings[0]?.leave('limit', reading.labelPlace, `Only the first ${String(MAX_MEMBERS)} members were read.`)
-        return readings
-      }
-      readings.push(reading)
-    }
+    for (const reading of await readService(value, { root, yaml, file: source.file }, readNamed, shared))
+      readings.push(reading.named(key, yaml.place(offset, 'services')))
   }
-  if (readings.length > 0) return readings
   const looked = 'none of its services does, and a Compose file is read by its services'
-  return withoutEtcd(yaml, source.file, looked, { unchecked: [] })
+  return readings.length > 0 ? readings : withoutEtcd(shared, source.file, looked)
 }
 
 function variablesOf(envFile: ConfigText | null): GivenValues {
@@ -66,58 +60,48 @@ interface ComposeFile {
   readonly root: YamlValue | null
   readonly yaml: YamlReading
   readonly file: string | null
-  /** The values of variables that the caller or the file `.env` gives. */
-  readonly given: GivenValues
 }
 
 async function readService(
   service: YamlValue,
   compose: ComposeFile,
   readNamed: ReadNamedFile | null,
+  ofFile: Reading,
 ): Promise<Reading[]> {
-  const { yaml, given, root } = compose
-  const shared = new Reading(given)
-  shared.add(...yaml.findings)
+  const { yaml, root } = compose
+  const shared = ofFile.fork()
   for (const value of [at(service, 'extends'), at(root, 'include')]) {
     if (value === null) continue
     const message = 'What it takes from elsewhere was not read. Lint the output of `docker compose config`.'
     shared.leave('file-absent', yaml.place(value.offset, 'services'), message)
   }
   const own = environmentOf(service, yaml, shared)
-  const names = own.map(({ name }) => name)
   const split = ['entrypoint', 'command'].map((key) => tokensOf(at(service, key)))
-  const image = textAt(service, 'image') ?? ''
-  const isByVariables = !isEtcdImage(image) && areOfEtcd(names)
-  const tokens = split.flatMap((each) => each.tokens)
-  const started = commandsIn(service, tokens, names)
+  const isByVariables = !isEtcdImage(textAt(service, 'image') ?? '') && areOfEtcd(own)
+  const started = commandsIn(
+    service,
+    split.flatMap(({ tokens }) => tokens),
+    own,
+  )
   const commands = started.length === 0 && isByVariables ? [NO_ARGUMENTS] : started
   if (commands.length === 0) return []
-  const envFile = at(service, 'env_file')
-  const files = (envFile?.kind === 'list' ? envFile.items : envFile === null ? [] : [envFile]).flatMap((item) => {
-    const path = item.kind === 'scalar' ? item.text : textAt(item, 'path')
+  const files = listed(at(service, 'env_file')).flatMap((item) => {
+    const path = textAt(item) ?? textAt(item, 'path')
     const isOptional = textAt(item, 'required') === 'false'
     return path === undefined ? [] : [{ path, place: yaml.place(item.offset, 'env_file'), isOptional }]
   })
   const named = await namedVariables(files, readNamed, shared, (content) => fileVariables(content, shared, 'Compose'))
-  const variables = [...named, ...own]
-  const syntaxFaults = split.flatMap((each) => each.faults)
+  const faults = split.flatMap((each) => each.faults)
+  const context = {
+    directory: textAt(service, 'working_dir') ?? null,
+    mounts: mountsOf(service, compose),
+    published: itemsAt(service, 'ports').flatMap(portOf),
+  }
+  const container = { value: service, yaml, variables: [...named, ...own], syntax: 'Compose' as const, context }
   return commands.map((command) => {
-    const reading = new Reading(given)
-    reading.take(shared)
-    if (command === NO_ARGUMENTS && hasOwnEntrypoint(image)) {
-      const place = yaml.place((at(service, 'image') ?? service).offset, 'image')
-      const message = `The entrypoint of ${image} may set options. Lint the arguments of the process, /proc/PID/cmdline.`
-      reading.leave('image', place, message)
-    }
-    const faults = [...syntaxFaults, ...command.faults]
-    readStart({ ...command, faults }, variables, { ...yaml, option: 'command', syntax: 'Compose' }, reading)
-    reading.context = {
-      ...NO_CONTEXT,
-      directory: textAt(service, 'working_dir') ?? null,
-      ...releaseOf(service, yaml),
-      mounts: mountsOf(service, compose),
-      published: itemsAt(service, 'ports').flatMap(portOf),
-    }
+    const reading = shared.fork()
+    reportFaults(faults, { ...yaml, option: 'command' }, reading)
+    readContainer(command, container, reading)
     return reading
   })
 }
@@ -132,11 +116,9 @@ function environmentOf(service: YamlValue, yaml: YamlReading, into: Reading): Va
   // Compose fills in values, and the items of a list with their names.
   const isOpen = (text: string, syntax: Syntax): boolean =>
     resolveText(literalDollars(text), syntax, into.given).unknown.length > 0
-  const openAt = [...(value?.kind === 'scalar' ? [value] : scalarsOf(value))].find(({ text }) =>
-    isOpen(text.replace(/=.*/s, ''), 'Compose'),
-  )
-  const openKey = entriesOf(value).find(({ key }) => isOpen(key, 'template'))
-  const [open = openKey] = openAt === undefined ? [] : [openAt]
+  const open =
+    scalarsOf(value).find(({ text }) => isOpen(text.replace(/=.*/s, ''), 'Compose')) ??
+    entriesOf(value).find(({ key }) => isOpen(key, 'template'))
   if (open !== undefined) {
     const message = 'It may set any variable. Lint the output of `docker compose config`.'
     into.leave('variable', yaml.place(open.offset, 'environment'), message)

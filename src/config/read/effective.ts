@@ -59,7 +59,7 @@ export async function resolveEffective(
     isComplete: (inFile ?? reading).isComplete,
     texts: options.texts,
     label,
-    labelPlace: reading.labelPlace ?? { option: 'name', file, line: null, column: null },
+    labelPlace: reading.place ?? { option: 'name', file, line: null, column: null },
     configFile,
     hostPath: (path) => onHost(path, context, options.root),
     givenText: (path) => mountedText(path, context),
@@ -100,9 +100,8 @@ async function readConfigOf(
   return readNamedConfig(content, given)
 }
 
-function nothingSet({ isComplete, options, others, findings }: Reading, file: string | null): Finding[] {
-  const isNothing = isComplete && [options, others, findings].every(({ length }) => length === 0)
-  return isNothing ? [finding('config/nothing-set', { file })] : []
+function nothingSet({ isEmpty }: Reading, file: string | null): Finding[] {
+  return isEmpty ? [finding('config/nothing-set', { file })] : []
 }
 
 function onHost(path: string, { directory, mounts }: RuntimeContext, root: string | null): HostPath | null {

@@ -45,11 +45,7 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
     const [head = '', left = '', equals] = match(/[#;][^\r\n]*|([^=\r\n]*)(=?)/y, text, at) ?? []
     at += head.length
     if (hasTemplate(left))
-      into.leave(
-        'template',
-        placeOf(nameAt, 'The line'),
-        'A template fills in the name of a variable. Lint the text that is rendered from it.',
-      )
+      into.leaveTemplate(placeOf(nameAt, 'The line'), 'A template fills in the name of a variable.')
     if (equals !== '=') continue
     const { value, end, openQuoteAt, beforeComment } = valueAt(text, at)
     at = end

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { hostFolder } from '../../files/in-root.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
-import { etcdCommands, readStart, reportFaults } from './command.js'
+import { withoutPlace } from '../finding.js'
+import { etcdCommands, readStart } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { readDropIns } from './drop-ins.js'
 import { type ReadMember, resolveEffective } from './effective.js'
@@ -27,7 +28,7 @@ import {
 } from './text.js'
 import { withoutTemplates } from './template.js'
 import { processTokens, type Split, splitText, tokenAt } from './tokenizer.js'
-import type { GivenValues, Syntax } from './unknown.js'
+import type { Syntax } from './unknown.js'
 import { readUnit } from './unit.js'
 import { readYamlConfig } from './yaml-config.js'
 
@@ -54,7 +55,10 @@ export interface ConfigInput {
   manifest?: string | undefined
 }
 
-type Given = Omit<ReadOptions, 'texts'>
+/** The options of a call, and the name that stands for an input without a file. */
+interface Call extends ReadOptions {
+  readonly label: string | null
+}
 
 /**
  * Reads the configurations of all etcds that a text starts; mostly one.
@@ -64,16 +68,30 @@ type Given = Omit<ReadOptions, 'texts'>
  */
 export async function readMembers(
   input: ConfigInput,
-  given: Given,
+  given: Omit<ReadOptions, 'texts'>,
   label: string | null = null,
 ): Promise<[ReadMember, ...ReadMember[]]> {
   checkInput(input, label ?? 'config')
+  const call: Call = { ...given, texts: [], label }
   const file = input.file === undefined ? label : pathOf(input.file)
-  const reader = new InputReader({ ...given, texts: [] }, label)
-  const [first, ...others] = await reader.read(input)
-  const members: [ReadMember, ...ReadMember[]] = [await resolveEffective(first, file, reader.options)]
-  for (const each of others) members.push(await resolveEffective(each, file, reader.options))
-  return members
+  const all = await readInput(input, call)
+  const etcds = all.filter(({ isOtherProgram }) => !isOtherProgram)
+  const members: ReadMember[] = []
+  for (const each of limited(etcds.length > 0 ? etcds : all)) members.push(await resolveEffective(each, file, call))
+  const [first, ...others] = members
+  if (first === undefined) throw new Error('Unreachable: what cannot be read is a reading, too')
+  return [first, ...others]
+}
+
+function limited(readings: readonly Reading[]): readonly Reading[] {
+  const [first, next] = [readings[0], readings[MAX_MEMBERS]]
+  if (next !== undefined)
+    first?.leave(
+      'limit',
+      next.place ?? withoutPlace('etcd'),
+      `Only the first ${String(MAX_MEMBERS)} members were read.`,
+    )
+  return readings.slice(0, MAX_MEMBERS)
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string'
@@ -119,222 +137,179 @@ function pathOf(file: string | URL): string {
   return file instanceof URL ? fileURLToPath(file) : file
 }
 
-type Form = 'command' | 'unit' | 'manifest' | 'Compose' | 'env' | 'yaml' | 'cloud-config'
-type Readings = [Reading, ...Reading[]]
-
-class InputReader {
-  readonly options: ReadOptions
-  readonly #label: string | null
-  readonly #given: GivenValues
-
-  constructor(options: ReadOptions, label: string | null) {
-    this.options = options
-    this.#label = label
-    this.#given = options.given
+async function readInput(
+  { file, yaml, args, flags, env, unit, manifest }: ConfigInput,
+  call: Call,
+): Promise<Reading[]> {
+  if (file !== undefined) {
+    const path = pathOf(file)
+    return readText(await readConfigFile(pathOfCaller(path, call.root), path), formOf, call, path)
   }
-
-  async read(input: ConfigInput): Promise<Readings> {
-    const all = await this.#read(input)
-    const members = all.filter(({ isOtherProgram }) => !isOtherProgram)
-    const [first, ...others] = members.length > 0 ? members : all
-    if (first === undefined) throw new Error('Unreachable: what cannot be read is a reading, too')
-    return [first, ...others]
-  }
-
-  async #read({ file, yaml, args, flags, env, unit, manifest }: ConfigInput): Promise<Reading[]> {
-    if (file !== undefined) {
-      const path = pathOf(file)
-      const content = await readConfigFile(pathOfCaller(path, this.options.root), path)
-      return this.#text(content, formOf, path)
-    }
-    if (yaml !== undefined) return this.#text(yaml, yamlFormOf)
-    if (typeof unit === 'string') return this.#text(unit, () => 'unit')
-    if (unit !== undefined) return this.#units(unit)
-    if (manifest !== undefined) return this.#text(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'))
-    const list = args ?? (Array.isArray(flags) ? (flags as readonly string[]) : undefined)
-    const readings =
-      list !== undefined
-        ? this.#list(list)
-        : flags !== undefined
-          ? await this.#text(flags as string | Uint8Array, () => 'command')
-          : [new Reading(this.#given)]
-    const variables = this.#variables(env)
-    for (const reading of readings) variables(reading)
-    const [first] = readings
-    if (typeof env === 'string' && list === undefined && flags === undefined && first !== undefined)
-      refuseEmpty(first, this.#label)
-    return readings
-  }
-
-  /** @param path The path of the file that was read. */
-  async #text(
-    given: string | Uint8Array | ConfigText | Finding,
-    formOf: (text: string) => Form,
-    path: string | null = null,
-  ): Promise<Reading[]> {
-    const opened = this.#open(given)
-    if (opened instanceof Reading) return [opened]
-    const { text, file } = opened
-    const form = formOf(text)
-    if (form === 'command') return this.#command(opened)
-    if (form === 'env') {
-      const reading = new Reading(this.#given)
-      this.#readEnv(opened, reading)
-      refuseEmpty(reading, file)
-      return [reading]
-    }
-    const [, pem] = form === 'yaml' ? (/^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []) : []
-    if (pem !== undefined) return [unreadable(noEtcd(file, `it is PEM and holds a ${pem}`))]
-    return this.#withTemplates(opened, async (source, into) => {
-      switch (form) {
-        case 'manifest':
-          return readManifest(source, this.#given)
-        case 'Compose': {
-          if (path === null) return readCompose(source, null, this.#given, null)
-          const envFile = (await namedFiles(this.options, dirname(path))('.env')) ?? null
-          const found = envFile === null || 'code' in envFile ? null : envFile
-          await this.#leaveOverrides(path, into)
-          return readCompose(source, namedFiles(this.options, dirname(path)), this.#given, found)
-        }
-        case 'unit': {
-          const dropIns = path === null ? [] : await readDropIns(path, this.options, into)
-          return this.#unit([source, ...dropIns])
-        }
-        case 'cloud-config': {
-          const message = 'A cloud-config has several files, which were not read. Pass the unit of etcd as { unit }.'
-          into.leave('document', { option: null, file, line: 1, column: 1 }, message)
-          into.isComplete = false
-          return []
-        }
-        case 'yaml':
-          await readYamlConfig(source, into)
-          return []
-      }
-    })
-  }
-
-  /** Says that Compose also reads a file next to that of the usual name. */
-  async #leaveOverrides(path: string, into: Reading): Promise<void> {
-    const { root, readFiles } = this.options
-    if (!readFiles || !/^(?:docker-)?compose\.ya?ml$/.test(basename(path))) return
-    const names = (await hostFolder(pathOfCaller(dirname(path), root))) ?? []
-    const other = names.find((each) => /^(?:docker-)?compose\.override\.ya?ml$/.test(each))
-    if (other === undefined) return
-    const message = `${other}, which Compose reads too, was not read. Lint the output of \`docker compose config\`.`
-    into.leave('file-absent', { option: null, file: path, line: null, column: null }, message)
-  }
-
-  /** The text, which is collected; or a reading that says why it cannot be read. */
-  #open(given: string | Uint8Array | ConfigText | Finding): ConfigText | Reading {
-    const passed = typeof given === 'string' ? { text: given, file: this.#label } : given
-    const content = passed instanceof Uint8Array ? decodeText(passed, this.#label) : passed
-    if ('code' in content) return unreadable(content)
-    this.options.texts.push(content)
-    const refused = refuseText(content)
-    return refused === null ? content : unreadable(refused)
-  }
-
-  /** Reads a text whose expressions of templates are hidden. What the text as a whole has is in each reading. */
-  async #withTemplates(
-    opened: ConfigText,
-    read: (source: ConfigText, into: Reading) => Promise<Reading[]>,
-  ): Promise<Reading[]> {
-    const shared = new Reading(this.#given)
-    const readings = await read(withoutTemplates(opened, shared), shared)
-    for (const each of readings) each.take(shared)
-    return readings.length === 0 ? [shared] : readings
-  }
-
-  /** A unit, and its drop-ins. */
-  async #units(texts: readonly string[]): Promise<Reading[]> {
-    const shared = new Reading(this.#given)
-    const sources: ConfigText[] = []
-    for (const text of texts) {
-      const opened = this.#open(text)
-      if (opened instanceof Reading) return [opened]
-      sources.push(withoutTemplates(opened, shared))
-    }
-    const readings = await this.#unit(sources)
-    for (const each of readings) each.take(shared)
-    return readings
-  }
-
-  async #unit(sources: readonly ConfigText[]): Promise<Reading[]> {
-    const [first, ...others] = sources
-    return first === undefined ? [] : readUnit([first, ...others], namedFiles(this.options), this.#given)
-  }
-
-  /** Returns what adds the variables to a reading. */
-  #variables(env: ConfigInput['env']): (into: Reading) => void {
-    if (env === undefined) return () => undefined
-    if (typeof env === 'string') {
-      const opened = this.#open(env)
-      return (into) => {
-        if (opened instanceof Reading) into.take(opened)
-        else this.#readEnv(opened, into)
-      }
-    }
-    const variables = Object.entries(env).flatMap(([name, value]): Variable[] => {
-      const place = { option: name, file: this.#label, line: null, column: null }
-      return value === undefined ? [] : [{ name, value, place, syntax: 'none' }]
-    })
-    return (into) => {
-      readVariables(variables, into)
-    }
-  }
-
-  #readEnv(opened: ConfigText, into: Reading): void {
-    if (opened.text.includes('\0')) {
-      readVariables(processVariables(opened), into)
-      return
-    }
-    const variables = fileVariables(withoutTemplates(opened, into), into, 'systemd')
-    reportNotExpanded(variables, into)
-    readVariables(variables, into)
-  }
-
-  #list(list: readonly string[]): Reading[] {
-    const bytes = list.reduce((sum, token) => sum + token.length, 0)
-    if (bytes > MAX_CONFIG_BYTES) return [unreadable(tooLarge('file', this.#label, bytes))]
-    const place: PlaceOf = (_, option) => ({ option, file: this.#label, line: null, column: null })
-    return this.#tokens({ tokens: list.map((text) => tokenAt(text, 0)), faults: [] }, '', place, 'none')
-  }
-
-  async #command(opened: ConfigText): Promise<Reading[]> {
-    const { text } = opened
-    if (text.includes('\0'))
-      return this.#tokens({ tokens: processTokens(text), faults: [] }, text, placesIn(opened), 'none')
-    return this.#withTemplates(opened, (source) => {
-      const { tokens, faults } = splitText(source.text, 'shell')
-      // Only the shell knows the home folder.
-      const expanded = tokens.map((token) => ({ ...token, text: token.text.replace(/^~(?=\/|$)/, '${HOME}') }))
-      return Promise.resolve(this.#tokens({ tokens: expanded, faults }, source.text, placesIn(source), 'shell'))
-    })
-  }
-
-  #tokens({ tokens, faults }: Split, text: string, place: PlaceOf, syntax: Syntax): Reading[] {
-    const commands = etcdCommands(tokens, new Map(Object.entries(this.#given)))
-    if (commands.length === 0 && tokens.length > 0)
-      return [unreadable(noEtcd(place(0, '').file, 'no argument of the command is etcd'))]
-    if (commands.length === 0) return [new Reading(this.#given)]
-    const source = { text, option: 'etcd', place, syntax }
-    const readings = commands.slice(0, MAX_MEMBERS).map((command) => {
-      const reading = new Reading(this.#given)
-      reportFaults(faults, source, reading)
-      readStart(command, [], source, reading)
-      return reading
-    })
-    if (commands.length > MAX_MEMBERS)
-      readings[0]?.leave('limit', place(0, 'etcd'), `Only the first ${String(MAX_MEMBERS)} members were read.`)
-    return readings
-  }
+  if (yaml !== undefined) return readText(yaml, yamlFormOf, call)
+  if (manifest !== undefined) return readText(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'), call)
+  if (unit !== undefined) return readUnits([unit].flat(), call)
+  const list = args ?? (Array.isArray(flags) ? (flags as readonly string[]) : undefined)
+  if (list !== undefined) return withVariables(readList(list, call), env, call)
+  if (flags !== undefined)
+    return withVariables(await readText(flags as string | Uint8Array, () => 'command', call), env, call)
+  return typeof env === 'string'
+    ? readText(env, () => 'env', call)
+    : withVariables([new Reading(call.given)], env, call)
 }
 
-/** Reports variables of which none is of etcd. */
-function refuseEmpty(reading: Reading, file: string | null): void {
-  const { options, others, findings, isComplete } = reading
-  if (isComplete && [options, others, findings].every(({ length }) => length === 0))
-    reading.markIncomplete(noEtcd(file, 'it sets no option of etcd'))
+type Form = 'command' | 'unit' | 'manifest' | 'Compose' | 'env' | 'yaml' | 'cloud-config'
+
+/**
+ * Reads a text whose expressions of templates are hidden, except in the memory of a process. What the text as a whole has is
+ * in each reading.
+ *
+ * @param path The path of the file that was read.
+ */
+async function readText(
+  given: string | Uint8Array | ConfigText | Finding,
+  formOf: (text: string) => Form,
+  call: Call,
+  path: string | null = null,
+): Promise<Reading[]> {
+  const opened = openText(given, call)
+  if (opened instanceof Reading) return [opened]
+  const form = formOf(opened.text)
+  const isProcess = (form === 'command' || form === 'env') && opened.text.includes('\0')
+  const shared = new Reading(call.given)
+  const source = isProcess ? opened : withoutTemplates(opened, shared)
+  return withShared(await READERS[form](source, shared, call, path), shared)
+}
+
+function withShared(readings: readonly Reading[], shared: Reading): Reading[] {
+  for (const each of readings) each.take(shared)
+  return readings.length === 0 ? [shared] : [...readings]
+}
+
+/** The text, which is collected; or a reading that says why it cannot be read. */
+function openText(given: string | Uint8Array | ConfigText | Finding, { label, texts }: Call): ConfigText | Reading {
+  const passed = typeof given === 'string' ? { text: given, file: label } : given
+  const content = passed instanceof Uint8Array ? decodeText(passed, label) : passed
+  if ('code' in content) return unreadable(content)
+  texts.push(content)
+  const refused = refuseText(content)
+  return refused === null ? content : unreadable(refused)
+}
+
+/** Returns the readings of the members; none, if it added what it read to `into`. */
+type Reader = (source: ConfigText, into: Reading, call: Call, path: string | null) => Promise<Reading[]> | Reading[]
+
+const READERS: Readonly<Record<Form, Reader>> = {
+  command: readCommand,
+  manifest: (source, _, { given }) => readManifest(source, given),
+  Compose: async (source, into, call, path) => {
+    if (path === null) return readCompose(source, null, call.given, null)
+    const named = namedFiles(call, dirname(path))
+    const envFile = (await namedFiles(call, dirname(path))('.env')) ?? null
+    await leaveOverrides(path, call, into)
+    return readCompose(source, named, call.given, envFile === null || 'code' in envFile ? null : envFile)
+  },
+  unit: async (source, into, call, path) => {
+    const dropIns = path === null ? [] : await readDropIns(path, call, into)
+    return readUnit([source, ...dropIns], namedFiles(call), call.given)
+  },
+  env: (source, into) => {
+    readEnvText(source, into)
+    if (into.isEmpty) into.markIncomplete(noEtcd(source.file, 'it sets no option of etcd'))
+    return []
+  },
+  yaml: async (source, into) => {
+    const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(source.text) ?? []
+    if (pem === undefined) await readYamlConfig(source, into)
+    else into.markIncomplete(noEtcd(source.file, `it is PEM and holds a ${pem}`))
+    return []
+  },
+  'cloud-config': ({ file }, into) => {
+    const message = 'A cloud-config has several files, which were not read. Pass the unit of etcd as { unit }.'
+    into.leave('document', { option: null, file, line: 1, column: 1 }, message)
+    into.isComplete = false
+    return []
+  },
+}
+
+/** Says that Compose also reads a file next to that of the usual name. */
+async function leaveOverrides(file: string, { root, readFiles }: Call, into: Reading): Promise<void> {
+  if (!readFiles || !/^(?:docker-)?compose\.ya?ml$/.test(basename(file))) return
+  const names = (await hostFolder(pathOfCaller(dirname(file), root))) ?? []
+  const other = names.find((each) => /^(?:docker-)?compose\.override\.ya?ml$/.test(each))
+  if (other === undefined) return
+  const message = `${other}, which Compose reads too, was not read. Lint the output of \`docker compose config\`.`
+  into.leave('file-absent', { option: null, file, line: null, column: null }, message)
+}
+
+/** A unit, and its drop-ins. */
+async function readUnits(texts: readonly string[], call: Call): Promise<Reading[]> {
+  const shared = new Reading(call.given)
+  const sources: ConfigText[] = []
+  for (const text of texts) {
+    const opened = openText(text, call)
+    if (opened instanceof Reading) return [opened]
+    sources.push(withoutTemplates(opened, shared))
+  }
+  return withShared(await readUnit(sources, namedFiles(call), call.given), shared)
+}
+
+/** Adds variables to each reading. */
+function withVariables(readings: Reading[], env: ConfigInput['env'], call: Call): Reading[] {
+  const opened = typeof env === 'string' ? openText(env, call) : null
+  const variables = opened instanceof Reading ? opened : new Reading(call.given)
+  if (opened === null) readVariables(variablesOf(env, call), variables)
+  else if (!(opened instanceof Reading))
+    readEnvText(opened.text.includes('\0') ? opened : withoutTemplates(opened, variables), variables)
+  return withShared(readings, variables)
+}
+
+function variablesOf(env: ConfigInput['env'], { label }: Call): Variable[] {
+  return Object.entries(env ?? {}).flatMap(([name, value]: [string, string | undefined]): Variable[] =>
+    value === undefined ? [] : [{ name, value, place: withoutPlace(name, label), syntax: 'none' }],
+  )
+}
+
+/** @param source An EnvironmentFile, or a copy of /proc/PID/environ. */
+function readEnvText(source: ConfigText, into: Reading): void {
+  const isProcess = source.text.includes('\0')
+  const variables = isProcess ? processVariables(source) : fileVariables(source, into, 'systemd')
+  if (!isProcess) reportNotExpanded(variables, into)
+  readVariables(variables, into)
+}
+
+function readList(list: readonly string[], call: Call): Reading[] {
+  const bytes = list.reduce((sum, token) => sum + token.length, 0)
+  if (bytes > MAX_CONFIG_BYTES) return [unreadable(tooLarge('file', call.label, bytes))]
+  const place: PlaceOf = (_, option) => withoutPlace(option, call.label)
+  return readTokens({ tokens: list.map((text) => tokenAt(text, 0)), faults: [] }, '', place, 'none', call)
+}
+
+function readCommand(source: ConfigText, _: Reading, call: Call): Reading[] {
+  const { text } = source
+  if (text.includes('\0'))
+    return readTokens({ tokens: processTokens(text), faults: [] }, text, placesIn(source), 'none', call)
+  const { tokens, faults } = splitText(text, 'shell')
+  // Only the shell knows the home folder.
+  const expanded = tokens.map((token) => ({ ...token, text: token.text.replace(/^~(?=\/|$)/, '${HOME}') }))
+  return readTokens({ tokens: expanded, faults }, text, placesIn(source), 'shell', call)
+}
+
+function readTokens(
+  { tokens, faults }: Split,
+  text: string,
+  place: PlaceOf,
+  syntax: Syntax,
+  { given }: Call,
+): Reading[] {
+  if (tokens.length === 0) return [new Reading(given)]
+  const commands = etcdCommands(tokens, new Map(Object.entries(given)))
+  const source = { text, option: 'etcd', place, syntax }
+  if (commands.length === 0) return [unreadable(noEtcd(place(0, '').file, 'no argument of the command is etcd'))]
+  return commands.map((command) => {
+    const reading = new Reading(given)
+    readStart({ ...command, faults: [...faults, ...command.faults] }, [], source, reading)
+    return reading
+  })
 }
 
 /** In /proc/PID/environ, NUL ends each variable. */
@@ -354,25 +329,14 @@ function formOf(text: string): Form {
   if (/^[^\n\0]+\0/.test(start)) return 'command'
   if (/^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start)) return 'command'
   const form = yamlFormOf(text)
-  // A unit begins with a section; those within YAML do not begin the text.
-  if (/^\[\w+\]/.test(firstLineOf(text))) return 'unit'
+  // A unit begins with a section, after comments and statements of a template; those within YAML do not begin the text.
+  const [, first = ''] = /^[^\S\n]*([^\s#;{].*)/m.exec(text) ?? []
+  if (/^\[\w+\]/.test(first)) return 'unit'
   if (form !== 'yaml') return form
   if (/^[ \t]+\[(?:Unit|Service)\]/m.test(text) && /^(?:variant|systemd|storage|units|write_files)[ \t]*:/m.test(text))
     return 'cloud-config'
   const isYaml = /^["']?[\w.-]+["']?[ \t]*:(?:\s|$)/m.test(text)
   return !isYaml && /^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text) ? 'env' : form
-}
-
-/** The first line that is neither blank nor a comment nor a statement of a template. */
-function firstLineOf(text: string): string {
-  for (let at = 0; at < text.length;) {
-    const end = text.indexOf('\n', at)
-    const line = text.slice(at, end === -1 ? undefined : end).trim()
-    if (line !== '' && !/^[#;{]/.test(line)) return line
-    if (end === -1) break
-    at = end + 1
-  }
-  return ''
 }
 
 function yamlFormOf(text: string): Form {

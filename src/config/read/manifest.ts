@@ -1,20 +1,11 @@
 /** Reads the pods that run etcd: static pods, and the templates of workloads. */
 import { rowOfVariable } from '../tables/options.js'
-import {
-  commandsIn,
-  type EtcdCommand,
-  NO_ARGUMENTS,
-  readStart,
-  substitute,
-  boundedValues,
-  type Values,
-  valuesOf,
-} from './command.js'
-import { areOfEtcd, hasOwnEntrypoint, isEtcdImage, releaseOf, withoutEtcd } from './container.js'
+import { boundedValues, type EtcdCommand, NO_ARGUMENTS, substitute, type Values, valuesOf } from './command.js'
+import { areOfEtcd, commandsIn, isEtcdImage, readContainer, withoutEtcd } from './container.js'
 import type { Variable } from './env.js'
 import { type KubeYaml, mountsOf, withObjects } from './mounts.js'
-import { type KubeletProbe, NO_CONTEXT, Reading } from './read-option.js'
-import { type ConfigText, MAX_MEMBERS } from './text.js'
+import { type KubeletProbe, Reading } from './read-option.js'
+import type { ConfigText } from './text.js'
 import { hasTemplate } from './template.js'
 import { tokenAt } from './tokenizer.js'
 import type { GivenValues } from './unknown.js'
@@ -29,33 +20,27 @@ export async function readManifest(source: ConfigText, given: GivenValues): Prom
   const pods = yaml.documents.flatMap((document) => podsOf(document))
   const shared = new Reading(given)
   shared.add(...yaml.findings)
-  for (const document of yaml.documents) {
-    if (document === null || podsOf(document).length > 0 || !hasContainers(document)) continue
-    const kind = textAt(document, 'kind') ?? 'no kind'
-    // A schema names the keys of containers, and has none.
-    if (kind === 'CustomResourceDefinition') continue
-    const message = `This document (${kind}) has containers or a command, and is of no kind that is read. Pass its pod.`
-    shared.leave('document', yaml.place(document.offset, 'kind'), message)
-  }
-  const readings: Reading[] = []
-  for (const pod of pods) {
-    const found = etcdsOf(pod.spec, yaml, given)
-    for (const { container, command } of found) {
-      if (readings.length === MAX_MEMBERS) {
-        const place = yaml.place(container.value.offset, 'containers')
-        readings[0]?.leave('limit', place, `Only the first ${String(MAX_MEMBERS)} members were read.`)
-        return readings
-      }
-      const reading = readContainer(container, command, pod, yaml, given)
-      reading.take(shared)
-      reading.label = found.length === 1 ? pod.name : `${pod.name}/${textAt(container.value, 'name') ?? ''}`
-      reading.labelPlace = yaml.place(container.value.offset, 'containers')
-      readings.push(reading)
-    }
-  }
-  if (readings.length > 0) return readings
+  for (const document of yaml.documents) leaveUnknownKind(document, yaml, shared)
+  const readings = pods.flatMap(({ spec, name }) => {
+    const found = etcdsOf(spec, yaml, given)
+    return found.map(({ container, command }) => {
+      const label = found.length === 1 ? name : `${name}/${textAt(container.value, 'name') ?? ''}`
+      const place = yaml.place(container.value.offset, 'containers')
+      return readEtcd(container, command, spec, yaml, given).take(shared).named(label, place)
+    })
+  })
   const looked = pods.length === 0 ? 'there is no pod in it' : 'no container of its pods runs etcd'
-  return withoutEtcd(yaml, source.file, looked, shared)
+  return readings.length > 0 ? readings : withoutEtcd(shared, source.file, looked)
+}
+
+/** Says that a document that may start a program is of no kind that is read. */
+function leaveUnknownKind(document: YamlValue | null, yaml: YamlReading, into: Reading): void {
+  const kind = textAt(document, 'kind') ?? 'no kind'
+  // A schema names the keys of containers, and has none.
+  if (document === null || kind === 'CustomResourceDefinition') return
+  if (podsOf(document).length > 0 || !hasContainers(document)) return
+  const message = `This document (${kind}) has containers or a command, and is of no kind that is read. Pass its pod.`
+  into.leave('document', yaml.place(document.offset, 'kind'), message)
 }
 
 /** Whether a document of an unknown kind may start a program. */
@@ -67,7 +52,6 @@ function hasContainers(value: YamlValue, depth = 0): boolean {
   return isStart || inner.some((each) => hasContainers(each, depth + 1))
 }
 
-const TEMPLATE = 'A template writes a part of the container. Lint the text that is rendered from it.'
 const CONTAINERS = ['containers', 'initContainers', 'ephemeralContainers'] as const
 
 /** If no container has a command of etcd, one may have its own start script, which configures etcd by variables. */
@@ -166,63 +150,46 @@ function templatesIn(container: YamlValue, spec: YamlValue): YamlValue[] {
 
 /** @param isOnly Whether no other container starts etcd. Then any variable of etcd counts in an image of etcd. */
 function isByVariables({ value, variables }: Container, isOnly: boolean): boolean {
-  const names = variables.map(({ name }) => name)
   const isImage = isOnly && isEtcdImage(textAt(value, 'image') ?? '')
-  return areOfEtcd(names) || (isImage && names.some((name) => rowOfVariable(name) !== undefined))
+  return areOfEtcd(variables) || (isImage && variables.some(({ name }) => rowOfVariable(name) !== undefined))
 }
 
 function commandsOfContainer({ value, args, variables }: Container): EtcdCommand[] {
-  const names = variables.map(({ name }) => name)
   const values = boundedValues(valuesOf(variables))
-  const tokens = args.map(({ item, text }) => tokenAt(expanded(text, values), item.offset))
-  const hooks = ['postStart', 'preStop'].flatMap((hook) => {
-    const command = itemsAt(at(value, 'lifecycle', hook, 'exec'), 'command').flatMap(argumentOf)
-    return commandsIn(
-      value,
-      command.map(({ item, text }) => tokenAt(expanded(text, values), item.offset)),
-      names,
-    ).filter(({ args: own }) => own.length > 0)
-  })
-  return [...commandsIn(value, tokens, names), ...hooks]
+  const commandsOf = (strings: readonly ContainerString[]): EtcdCommand[] => {
+    const tokens = strings.map(({ item, text }) => tokenAt(expanded(text, values), item.offset))
+    return commandsIn(value, tokens, variables)
+  }
+  const hooks = ['postStart', 'preStop'].flatMap((hook) =>
+    commandsOf(itemsAt(value, 'lifecycle', hook, 'exec', 'command').flatMap(argumentOf)),
+  )
+  return [...commandsOf(args), ...hooks.filter((command) => command.args.length > 0)]
 }
 
-function readContainer(
+function readEtcd(
   container: Container,
   command: EtcdCommand,
-  { spec }: Pod,
+  spec: YamlValue,
   yaml: KubeYaml,
   given: GivenValues,
 ): Reading {
   const { value, args, values, variables, missing, templates } = container
   const reading = new Reading(given)
   const [template] = templates
-  if (template !== undefined) reading.leave('template', yaml.place(template.offset, 'containers'), TEMPLATE)
-  const image = textAt(value, 'image') ?? ''
-  if (command === NO_ARGUMENTS && hasOwnEntrypoint(image))
-    reading.leave(
-      'image',
-      yaml.place((at(value, 'image') ?? value).offset, 'image'),
-      `The entrypoint of ${image} may set options. Lint the arguments of the process, /proc/PID/cmdline.`,
-    )
+  if (template !== undefined)
+    reading.leaveTemplate(yaml.place(template.offset, 'containers'), 'A template writes a part of the container.')
   // Kubernetes accepts only strings as arguments and values.
   for (const { item, option, text } of [...args, ...values]) {
     if (item.kind !== 'scalar' || item.type !== 'text')
       reportType(reading, yaml.place(item.offset, option), `a string, as "${text}" with its quotes`, item)
   }
   if (command.isShell !== true) reportNotExpanded(container, yaml, reading)
-  readStart(command, variables, { ...yaml, option: 'command', syntax: 'Kubernetes' }, reading)
-  for (const { from, offset } of missing)
-    reading.leave(
-      'env-from',
-      yaml.place(offset, 'envFrom'),
-      `The variables of ${from} were not read. Put it into the same text.`,
-    )
-  reading.context = {
-    ...NO_CONTEXT,
-    directory: textAt(value, 'workingDir') ?? null,
-    ...releaseOf(value, yaml),
-    mounts: mountsOf(value, spec, yaml),
-    probes: probesOf(value, yaml),
+  const directory = textAt(value, 'workingDir') ?? null
+  const context = { directory, mounts: mountsOf(value, spec, yaml), probes: probesOf(value, yaml) }
+  readContainer(command, { value, yaml, variables, syntax: 'Kubernetes', context }, reading)
+  for (const { from, offset } of missing) {
+    const message = `The variables of ${from} were not read. Put it into the same text.`
+    reading.leave('env-from', yaml.place(offset, 'envFrom'), message)
   }
   return reading
 }

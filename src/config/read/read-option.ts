@@ -129,7 +129,7 @@ export class Reading {
   isOtherProgram = false
   /** The service or the pod; null if the text can start only one etcd. */
   label: string | null = null
-  labelPlace: ConfigPlace | null = null
+  place: ConfigPlace | null = null
   readonly given: GivenValues
   readonly #counts = new Map<string, number>()
 
@@ -164,18 +164,43 @@ export class Reading {
     if (this.#count(`unchecked ${kind}`) < MAX_FINDINGS) this.unchecked.push(uncheckedOf(kind, place, message, codes))
   }
 
-  /** Takes what was found in a part that several etcds share. */
-  take({ findings, unchecked, isComplete }: Reading): void {
+  /** @param what A sentence. */
+  leaveTemplate(place: FindingPlace, what: string): void {
+    this.leave('template', place, `${what} Lint the text that is rendered from it.`)
+  }
+
+  /** Takes what was read in a part that several etcds share. */
+  take({ options, others, findings, unchecked, isComplete }: Reading): this {
+    this.options.push(...options)
+    this.others.push(...others)
     this.add(...findings)
     this.unchecked.push(...unchecked)
     this.isComplete &&= isComplete
+    return this
+  }
+
+  /** The reading of one etcd, with what several share. */
+  fork(): Reading {
+    return new Reading(this.given).take(this)
+  }
+
+  /** @param place Where the label is written. */
+  named(label: string, place: ConfigPlace): this {
+    this.label = label
+    this.place = place
+    return this
   }
 
   /** Adds the findings that explain why options may be missing here. */
-  markIncomplete(...findings: readonly Finding[]): Reading[] {
+  markIncomplete(...findings: readonly Finding[]): this {
     this.add(...findings)
     this.isComplete = false
-    return [this]
+    return this
+  }
+
+  /** Whether nothing is set here, and nothing may be set elsewhere. */
+  get isEmpty(): boolean {
+    return this.isComplete && [this.options, this.others, this.findings].every(({ length }) => length === 0)
   }
 
   isFull(...codes: Finding['code'][]): boolean {
@@ -222,9 +247,7 @@ export function uncheckedOf(
 }
 
 export function unreadable(...findings: readonly Finding[]): Reading {
-  const reading = new Reading({})
-  reading.markIncomplete(...findings)
-  return reading
+  return new Reading({}).markIncomplete(...findings)
 }
 
 /** @param looked The reason, which follows a colon. */

@@ -39,8 +39,7 @@ function isStatement(line: string, before: string): boolean {
 /** The text with hidden expressions of templates; lines that are statements are reported. */
 export function withoutTemplates(content: ConfigText, into: Reading): ConfigText {
   const { source, statement } = hideTemplates(content)
-  if (statement !== null)
-    into.leave('template', statement, 'The text is a template. Lint the text that is rendered from it.')
+  if (statement !== null) into.leaveTemplate(statement, 'The text is a template.')
   return source
 }
 

@@ -32,7 +32,7 @@ import { type GivenValues, resolveText } from './unknown.js'
  * @param sources The unit, followed by its drop-ins in the order in which systemd reads them.
  */
 export async function readUnit(
-  sources: readonly [ConfigText, ...ConfigText[]],
+  sources: readonly ConfigText[],
   readNamed: ReadNamedFile,
   given: GivenValues,
 ): Promise<Reading[]> {
@@ -69,7 +69,7 @@ export async function readUnit(
         ),
       )
   if (commands.length === 0)
-    return [unreadable(...shared.findings, noEtcd(sources[0].file, 'no ExecStart= in it runs etcd'))]
+    return [unreadable(...shared.findings, noEtcd(sources[0]?.file ?? null, 'no ExecStart= in it runs etcd'))]
   return commands.map(({ command, directive }) => {
     const reading = new Reading(given)
     reading.take(shared)
@@ -141,11 +141,7 @@ function directivesOf(given: ConfigText, into: Reading): Directive[] {
     const end = key === undefined ? endOf(LINE, text, start) : valueEnd(text, start)
     // The rest of a line that is no directive, or the name of a section.
     if (key === undefined && hasTemplate(text.slice(at, end)) && !/^[ \t]*[#;]/.test(text.slice(at, end)))
-      into.leave(
-        'template',
-        place(at, 'The line'),
-        'A template fills in the name of an option. Lint the text that is rendered from it.',
-      )
+      into.leaveTemplate(place(at, 'The line'), 'A template fills in the name of an option.')
     if (key !== undefined && section === 'Service') {
       const more = key.startsWith('ExecStart') ? flagLinesEnd(text, end) : end
       const hasSpace = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
@@ -188,12 +184,7 @@ function ownVariables(unit: Unit, into: Reading): Variable[] {
     const quotes = faults.filter(({ kind }) => kind === 'quote')
     reportFaults(quotes, { text, option: 'Environment', place }, into)
     const open = tokens.find(({ text }) => resolveText(text.replace(/=.*/s, ''), 'specifiers', {}).unknown.length > 0)
-    if (open !== undefined)
-      into.leave(
-        'template',
-        place(open.offset, 'Environment'),
-        'It may set any variable. Lint the text that is rendered from it.',
-      )
+    if (open !== undefined) into.leaveTemplate(place(open.offset, 'Environment'), 'It may set any variable.')
     const stray = tokens.find(
       (token, i) => token !== open && (!assignment.test(token.text) || tokens[i - 1]?.text.endsWith(',') === true),
     )

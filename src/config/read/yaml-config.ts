@@ -214,11 +214,7 @@ class ConfigReader {
     const [key = ''] = own
     const row = rowOfPath(own)
     if (hasTemplate(own.at(-1) ?? '')) {
-      this.#into.leave(
-        'template',
-        this.#place(at),
-        'A template fills in the key. Lint the text that is rendered from it.',
-      )
+      this.#into.leaveTemplate(this.#place(at), 'A template fills in the key.')
       return
     }
     if (own.length === 1 && GO_FIELDS.has(key)) {

@@ -57,9 +57,13 @@ export function entriesOf(value: YamlValue | null): readonly YamlEntry[] {
   return value?.kind === 'map' ? value.entries : []
 }
 
+/** The items of a list, or the value itself. */
+export function listed(value: YamlValue | null): readonly YamlValue[] {
+  return value?.kind === 'list' ? value.items : value === null ? [] : [value]
+}
+
 export function scalarsOf(value: YamlValue | null): YamlScalar[] {
-  const items = value?.kind === 'list' ? value.items : value === null ? [] : [value]
-  return items.flatMap((item) => (item.kind === 'scalar' ? [item] : []))
+  return listed(value).flatMap((item) => (item.kind === 'scalar' ? [item] : []))
 }
 
 export function reportType(into: Reading, place: ConfigPlace, wants: string, value: YamlValue, text?: string): void {
