@@ -127,7 +127,7 @@ function simpleCommands(tokens: readonly Token[]): { tokens: Token[]; isFed: boo
 
 /** Words before a program: variables for it, programs that start another one, and words of a shell. */
 const PREFIXES =
-  /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time|gosu|su-exec|tini|dumb-init)|then|else|do|[!({]|[^\s()]+\))$/s
+  /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time|gosu|su-exec|tini|dumb-init)|then|else|do|[!({]|[^\s()-][^\s()]*\))$/s
 /** A whole command in one argument, in the place of the program. */
 const WHOLE_COMMAND = /^(?:\S*\/)?(?:exec\s+)?(?:etcd\s+-|(?:ba|da|a)?sh\s+-)/
 const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/

@@ -40,6 +40,8 @@ describe('a command', () => {
     [Buffer.from('/usr/bin/etcd\0--name\0a b\0--data-dir=/d\n\0'), { '--name': 'a b', '--data-dir': '/d\n' }],
     [['etcd', '--name', "a 'b"], { '--name': "a 'b" }],
     [['--name', 'a'], { '--name': 'a' }],
+    // Not the label of a "case", which also ends with a parenthesis.
+    [['--name=a)', '--data-dir=b'], { '--name': 'a)', '--data-dir': 'b' }],
     ['etcd --name a --', { '--name': 'a' }],
   ])('%j', async (flags, options) => {
     expect(await readBack({ flags })).toEqual({ options, findings: [] })
