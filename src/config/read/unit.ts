@@ -10,7 +10,7 @@ import {
   valuesOf,
 } from './command.js'
 import { fileVariables, namedVariables, reportNotExpanded, type Variable } from './env.js'
-import { NO_CONTEXT, noEtcd, Reading, unreadable } from './read-option.js'
+import { NO_CONTEXT, noEtcd, Reading } from './read-option.js'
 import { type ConfigText, placesIn, type PlaceOf, type ReadNamedFile } from './text.js'
 import {
   COMMENTS,
@@ -42,48 +42,18 @@ export async function readUnit(
   const [, again] = unit.inForce('ExecStart')
   if (again !== undefined && !isOneshot)
     shared.report('config/unit-invalid', { ...again.place(again.start, 'ExecStart'), kind: 'two starts' })
-  const own = ownVariables(unit, shared)
-  const files = unit.inForce('EnvironmentFile').map(({ value, start, place }) => {
-    const written = value.trim()
-    const isOptional = written.startsWith('-')
-    return { path: isOptional ? written.slice(1) : written, isOptional, place: place(start, 'EnvironmentFile') }
-  })
-  const named = await namedVariables(files, readNamed, shared, (content) =>
-    fileVariables(content, shared, 'systemd').filter(({ isExported }) => isExported !== true),
-  )
-  leavePassed(unit, own, shared)
-  const unset = unit
-    .inForce('UnsetEnvironment')
-    .flatMap(({ value }) => splitTokens(value, 'systemd').map(({ text }) => text))
-  const isSet = ({ name, value }: Variable): boolean => !unset.includes(name) && !unset.includes(`${name}=${value}`)
-  const variables = new Map([...own, ...named].filter(isSet).map((each) => [each.name, each]))
-  const known = new Map([...Object.entries(given), ...valuesOf(variables.values())])
-  const started = startsOf(unit, boundedValues(known))
-  const commands = isOneshot
-    ? started
-    : started.slice(
-        0,
-        Math.max(
-          1,
-          started.findIndex(({ directive }) => directive !== started[0]?.directive),
-        ),
-      )
+  const variables = await variablesOf(unit, readNamed, shared)
+  const started = startsOf(unit, boundedValues(new Map([...Object.entries(given), ...valuesOf(variables)])))
+  const commands = started.filter(({ directive }) => isOneshot || directive === started[0]?.directive)
   if (commands.length === 0)
-    return [unreadable(...shared.findings, noEtcd(sources[0]?.file ?? null, 'no ExecStart= in it runs etcd'))]
-  return commands.map(({ command, directive }) => {
-    const reading = new Reading(given)
-    reading.take(shared)
+    return [shared.markIncomplete(noEtcd(sources[0]?.file ?? null, 'no ExecStart= in it runs etcd'))]
+  return commands.map(({ command, directive: { source, place } }) => {
+    const reading = shared.fork()
     if (command.isShell !== true) {
-      reportArguments(command.args, directive.place, reading)
-      reportNotExpanded(variables.values(), reading)
+      reportArguments(command.args, place, reading)
+      reportNotExpanded(variables, reading)
     }
-    const source = {
-      text: directive.source.text,
-      option: 'ExecStart',
-      place: directive.place,
-      syntax: 'systemd' as const,
-    }
-    readStart(command, [...variables.values()], source, reading)
+    readStart(command, variables, { text: source.text, option: 'ExecStart', place, syntax: 'systemd' }, reading)
     reading.context = { ...NO_CONTEXT, directory: unit.last('WorkingDirectory') ?? '/' }
     return reading
   })
@@ -175,6 +145,35 @@ function flagLinesEnd(text: string, end: number): number {
   }
 }
 
+/** The variables in force: those of files take precedence, and UnsetEnvironment= removes both. */
+async function variablesOf(unit: Unit, readNamed: ReadNamedFile, into: Reading): Promise<readonly Variable[]> {
+  const own = ownVariables(unit, into)
+  const files = unit.inForce('EnvironmentFile').map(({ value, start, place }) => {
+    const path = value.trim()
+    return { path: path.replace(/^-/, ''), isOptional: path.startsWith('-'), place: place(start, 'EnvironmentFile') }
+  })
+  const named = await namedVariables(files, readNamed, into, (content) =>
+    fileVariables(content, into, 'systemd').filter(({ isExported }) => isExported !== true),
+  )
+  for (const { value, place, start } of unit.inForce('PassEnvironment')) {
+    const open = wordsOf(value).find(
+      (name) => rowOfVariable(name) !== undefined && !own.some((each) => each.name === name),
+    )
+    if (open === undefined) continue
+    // systemd takes it from its own environment.
+    const message = `The value of ${open} is not in the unit. Set it in the unit.`
+    into.leave('variable', place(start, 'PassEnvironment'), message)
+    into.isComplete = false
+  }
+  const unset = unit.inForce('UnsetEnvironment').flatMap(({ value }) => wordsOf(value))
+  const isSet = ({ name, value }: Variable): boolean => !unset.includes(name) && !unset.includes(`${name}=${value}`)
+  return [...new Map([...own, ...named].filter(isSet).map((each) => [each.name, each])).values()]
+}
+
+function wordsOf(value: string): string[] {
+  return splitTokens(value, 'systemd').map(({ text }) => text)
+}
+
 /** systemd ignores an `Environment=` line with an open quote, and arguments that are not assignments. */
 function ownVariables(unit: Unit, into: Reading): Variable[] {
   // systemd refuses names with a dash. Accept them to report the mistake.
@@ -200,21 +199,6 @@ function ownVariables(unit: Unit, into: Reading): Variable[] {
       return [{ name, value: expandPercents(value), place: place(token.offset, name), syntax: 'specifiers' }]
     })
   })
-}
-
-/** Says that systemd passes variables of etcd on from its own environment, whose values are not known. */
-function leavePassed(unit: Unit, own: readonly Variable[], into: Reading): void {
-  for (const { value, place, start } of unit.inForce('PassEnvironment')) {
-    const names = splitTokens(value, 'systemd').map(({ text }) => text)
-    const open = names.find((name) => rowOfVariable(name) !== undefined && !own.some((each) => each.name === name))
-    if (open === undefined) continue
-    into.leave(
-      'variable',
-      place(start, 'PassEnvironment'),
-      `The value of ${open} is not in the unit. Set it in the unit.`,
-    )
-    into.isComplete = false
-  }
 }
 
 /** Expands `%%`. Only systemd knows the other specifiers. */

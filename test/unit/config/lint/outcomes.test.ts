@@ -399,6 +399,16 @@ describe('a unit', () => {
     ])
   })
 
+  it('A unit whose shell starts two etcds gives a report of each', async () => {
+    const other = LINE.replace('--name=e1', '--name=e2').replaceAll('10.0.0.1', '10.0.0.2')
+    const unit = `[Service]\nExecStart=/bin/sh -c "etcd ${LINE} & etcd ${other} ${OPEN}"\n`
+    const reports = await lintEtcdConfig({ unit }, NO_FILES)
+    expect(reports.map(({ member, ok }) => [member, ok])).toEqual([
+      ['e1', true],
+      ['e2', false],
+    ])
+  })
+
   it('A unit unsets variables', async () => {
     const unit = `[Service]\nEnvironment=ETCD_CLIENT_CERT_AUTH=true ETCD_TRUSTED_CA_FILE=/pki/ca.crt\nUnsetEnvironment=ETCD_CLIENT_CERT_AUTH ETCD_TRUSTED_CA_FILE\nExecStart=/usr/bin/etcd ${GOOD.filter((each) => !/^--(?:client-cert-auth|trusted-ca)/.test(each)).join(' ')}\n`
     const { findings } = await lintOne({ unit }, NO_FILES)
