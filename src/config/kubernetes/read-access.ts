@@ -2,8 +2,7 @@
 import { posix, resolve } from 'node:path'
 import type { WatchableSource } from '../../credentials/credentials.js'
 import { sourceOf } from '../../credentials/from-files.js'
-import { readMaterialFile } from '../../credentials/load-inputs.js'
-import { type HostPath, hostPathText } from '../../files/in-root.js'
+import { hostPathText } from '../../files/in-root.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
@@ -11,9 +10,19 @@ import { configInvalid, finding, withoutPlace } from '../finding.js'
 import { isManifest, podsOf } from '../read/manifest.js'
 import { mountsOf, withObjects } from '../read/mounts.js'
 import { type Mount, mountOf } from '../read/read-option.js'
-import { type ConfigText, decodeText, MAX_CONFIG_BYTES, type PlaceOf, placesIn, refuseText } from '../read/text.js'
+import { type ConfigText, onDisk, type PlaceOf, placesIn, readConfigFile, refuseText } from '../read/text.js'
 import { processTokens, splitTokens, type Token, tokenAt } from '../read/tokenizer.js'
-import { at, entriesOf, itemsAt, readYaml, scalarsOf, textAt, type YamlReading, type YamlValue } from '../read/yaml.js'
+import {
+  at,
+  entriesOf,
+  itemsAt,
+  readYaml,
+  scalarsOf,
+  textAt,
+  type YamlReading,
+  type YamlScalar,
+  type YamlValue,
+} from '../read/yaml.js'
 import { readPlainUrl } from '../url.js'
 import { KUBEADM_VERSIONS } from './kube-apiserver.js'
 
@@ -54,29 +63,39 @@ export interface KubeadmInput {
 const ROLES = ['ca', 'cert', 'key'] as const
 type Role = (typeof ROLES)[number]
 
+/** The value of an option. */
 interface Placed {
   readonly text: string
   readonly place: ConfigPlace
 }
 
-/** A file is undefined if no option names it. Its path is null if it is not on the host. */
-type ReadAccess = { readonly endpoints: readonly Placed[] } & Readonly<
-  Record<Role, (Placed & { readonly path: string | null }) | undefined>
->
+interface PlacedFile extends Placed {
+  /** Null if it is not on the host. */
+  readonly path: string | null
+}
+
+/** Returns undefined for a file that no option names. */
+interface ReadAccess {
+  readonly endpoints: readonly Placed[]
+  file(role: Role): PlacedFile | undefined
+}
 
 /** `what` begins a sentence; the other fields name the options for endpoints and files. */
-interface Origin extends Readonly<Record<'endpoints' | Role, string>> {
+interface Program extends Readonly<Record<'endpoints' | Role, string>> {
+  readonly kind: 'kube-apiserver' | 'kubeadm'
   readonly what: string
 }
 
-const APISERVER: Origin = {
+const APISERVER: Program = {
+  kind: 'kube-apiserver',
   what: 'The access to etcd of kube-apiserver',
   endpoints: '--etcd-servers',
   ca: '--etcd-cafile',
   cert: '--etcd-certfile',
   key: '--etcd-keyfile',
 }
-const KUBEADM: Origin = {
+const KUBEADM: Program = {
+  kind: 'kubeadm',
   what: 'The access to etcd of kubeadm’s configuration',
   endpoints: 'etcd.external.endpoints',
   ca: 'etcd.external.caFile',
@@ -84,8 +103,12 @@ const KUBEADM: Origin = {
   key: 'etcd.external.keyFile',
 }
 
-function refused({ what }: Origin, findings: readonly Finding[]): Error {
+function refused({ what }: Program, ...findings: readonly Finding[]): Error {
   return configInvalid(what, findings, 'read')
+}
+
+function notFound(program: Program, file: string | null, looked: string): Error {
+  return refused(program, finding('config/no-etcd', { kind: program.kind, file, looked }))
 }
 
 /** See `src/config/deferred.ts`, which loads this file at the first call. */
@@ -93,140 +116,130 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
   const root = readRoot(input, options)
   const keys = ['file', 'flags', 'manifest'] as const
   checkOptions('input', input, keys)
-  const { flags } = input
+  const { file, flags, manifest } = input
   // An argument cannot contain NUL.
   const text = Array.isArray(flags) && flags.every((each) => typeof each === 'string') ? flags.join('\0') : flags
-  const source = await open(APISERVER, { ...input, flags: text }, keys, root)
-  const isPod = source.key === 'manifest' || (source.key === 'file' && isManifest(source.text))
-  const command = isPod ? await inManifest(source) : readCommandLine(source, Array.isArray(flags))
-  const given = flagsOf(command)
-  // For a repeated flag, pflag appends to a list; otherwise the last value is in force.
-  const endpoints = given.filter(({ name }) => name === APISERVER.endpoints).flatMap(({ value }) => entries(value))
-  const file = (role: Role) => {
-    const value = given.findLast((flag) => flag.name === APISERVER[role])?.value
-    return value && { ...value, path: onHost(value.text, command.mounts) }
+  const source = await open(APISERVER, { file, flags: text, manifest }, keys, root)
+  const isPod = manifest !== undefined || (file !== undefined && isManifest(source.text))
+  const { tokens, place, mounts } = isPod ? await inManifest(source) : readCommandLine(source, Array.isArray(flags))
+  const given = flagsOf(tokens, place)
+  const read: ReadAccess = {
+    // For a repeated flag, pflag appends to a list; otherwise the last value is in force.
+    endpoints: given.filter(({ place: { option } }) => option === APISERVER.endpoints).flatMap(entries),
+    file: (role) => {
+      const value = given.findLast(({ place: { option } }) => option === APISERVER[role])
+      return value && { ...value, path: onHost(value.text, mounts) }
+    },
   }
-  return access(APISERVER, { endpoints, ca: file('ca'), cert: file('cert'), key: file('key') }, source.file, root)
+  return access(APISERVER, read, source.file, root)
 }
 
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(input, options)
   const source = await open(KUBEADM, input, ['file', 'yaml'], root)
-  const found = await clusterConfiguration(source)
-  if ('findings' in found) throw refused(KUBEADM, found.findings)
-  return access(KUBEADM, accessIn(found), source.file, root)
+  return access(KUBEADM, await inClusterConfiguration(source), source.file, root)
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-function readRoot(input: object, options: AccessOptions): string {
+/**
+ * Null for the root of this machine.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+function readRoot(input: object, options: AccessOptions): string | null {
   if (Reflect.has(Object(input) as object, 'root')) {
     throw optionInvalid('input.root', 'is an option of the second argument: pass `{ root }` after the input')
   }
   checkOptions('options', options, ['root'])
   const { root = '/' } = options
   if (typeof root !== 'string' || root === '' || root.includes('\0')) throw textInvalid('options.root', root, 'a path')
-  return resolve(root)
-}
-
-/** The path on the node. */
-function onNode(path: string, root: string): HostPath {
-  return root === resolve('/') ? resolve(path) : { root, path }
+  return resolve(root) === resolve('/') ? null : resolve(root)
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_CONFIG_INVALID` */
 async function open<K extends string>(
-  origin: Origin,
+  program: Program,
   input: Readonly<Partial<Record<K, unknown>>>,
   keys: readonly K[],
-  root: string,
-): Promise<ConfigText & { readonly key: K }> {
+  root: string | null,
+): Promise<ConfigText> {
   checkOptions('input', input, keys)
   const [key, second] = keys.filter((each) => input[each] !== undefined)
   if (key === undefined) throw optionInvalid('input', `is missing: pass one of ${keys.join(', ')}`)
   if (second !== undefined) throw optionInvalid('input', `must have only one of ${keys.join(', ')}`)
   const value: unknown = input[key]
   if (typeof value !== 'string' || value === '') throw valueInvalid(`input.${key}`, value, 'a string that is not empty')
-  const content = key === 'file' ? await readNodeFile(value, root) : { text: value, file: null }
-  const wrong = 'code' in content ? content : refuseText(content)
-  if (wrong !== null || 'code' in content) throw refused(origin, wrong === null ? [] : [wrong])
-  return { ...content, key }
-}
-
-async function readNodeFile(path: string, root: string): Promise<ConfigText | Finding> {
-  const content = await readMaterialFile(onNode(path, root), { file: path }, MAX_CONFIG_BYTES)
-  return 'code' in content ? content : decodeText(content.bytes, path)
+  const content = key === 'file' ? await readConfigFile(onDisk(value, root), value) : { text: value, file: null }
+  if ('code' in content) throw refused(program, content)
+  const wrong = refuseText(content)
+  if (wrong !== null) throw refused(program, wrong)
+  return content
 }
 
 /** @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` */
-function access(origin: Origin, read: ReadAccess, file: string | null, root: string): EtcdAccess {
-  const missing = (option: string): Finding =>
-    finding('config/option-needs', { ...withoutPlace(option), file, kind: 'access' })
+function access(program: Program, read: ReadAccess, file: string | null, root: string | null): EtcdAccess {
+  const findings: Finding[] = []
+  const missing = (option: string): void => {
+    findings.push(finding('config/option-needs', { ...withoutPlace(option, file), kind: 'access' }))
+  }
   const [first, ...others] = read.endpoints.map(({ text }) => text)
-  const findings: Finding[] = first === undefined ? [missing(origin.endpoints)] : []
+  if (first === undefined) missing(program.endpoints)
   for (const { text, place } of read.endpoints) {
     const reading = readPlainUrl(text, 'advertise')
     const reason = 'refused' in reading ? reading.refused : reading.url.isTls ? null : 'has no TLS'
     if (reason !== null) findings.push(finding('config/url-invalid', { ...place, url: text, reason }))
   }
-  const paths: Record<Role, HostPath> = { ca: '', cert: '', key: '' }
-  for (const role of ROLES) {
-    const named = read[role]
-    if (named === undefined || named.text === '') findings.push(missing(origin[role]))
-    else if (named.path !== null) paths[role] = onNode(named.path, root)
-    else {
+  const [ca, cert, key] = ROLES.map((role) => {
+    const named = read.file(role)
+    if (named === undefined || named.text === '') missing(program[role])
+    else if (named.path === null)
       findings.push(finding('config/volume-invalid', { ...named.place, names: [named.text] }))
-    }
-  }
-  if (findings.length > 0 || first === undefined) throw refused(origin, findings)
-  const located = (role: Role) => {
-    const path = paths[role]
-    return { role, file: hostPathText(path), namedBy: origin[role], path }
-  }
-  return {
-    endpoints: [first, ...others],
-    credentials: sourceOf({ ca: located('ca'), cert: located('cert'), key: located('key') }),
-  }
+    const path = onDisk(named?.path ?? '', root)
+    return { role, file: hostPathText(path), namedBy: program[role], path }
+  })
+  if (findings.length > 0 || first === undefined || ca === undefined || cert === undefined || key === undefined)
+    throw refused(program, ...findings)
+  return { endpoints: [first, ...others], credentials: sourceOf({ ca, cert, key }) }
 }
 
 function entries({ text, place }: Placed): Placed[] {
   return text.split(',').flatMap((each) => (each.trim() === '' ? [] : [{ text: each.trim(), place }]))
 }
 
-/** `mounts` is null if the command runs outside of a container. */
 interface Command {
   readonly tokens: readonly Token[]
+  /** Null outside of containers. */
   readonly mounts: readonly Mount[] | null
   readonly place: PlaceOf
-}
-
-function apiserverNotFound(file: string | null, looked: string): Error {
-  return refused(APISERVER, [finding('config/no-etcd', { kind: 'kube-apiserver', file, looked })])
 }
 
 /** @param isList Whether the caller passed an array, whose arguments have no line numbers. */
 function readCommandLine(source: ConfigText, isList: boolean): Command {
   const isProcess = isList || source.text.includes('\0')
   const tokens = afterProgram(isProcess ? processTokens(source.text) : splitTokens(source.text, 'shell'))
-  if (tokens === null) throw apiserverNotFound(source.file, 'no word of it is kube-apiserver')
+  if (tokens === null) throw notFound(APISERVER, source.file, 'no word of it is kube-apiserver')
   return { tokens, mounts: null, place: isList ? (_, option) => withoutPlace(option) : placesIn(source) }
 }
 
 async function inManifest(source: ConfigText): Promise<Command> {
-  const yaml = await readYaml(source, 'all')
-  const errors = yaml.findings.filter(({ severity }) => severity === 'error')
+  const yaml = await readWhole(source, APISERVER)
   for (const { spec } of yaml.documents.flatMap((document) => podsOf(document))) {
     for (const container of itemsAt(spec, 'containers')) {
-      const given = ['command', 'args']
-        .flatMap((key) => scalarsOf(at(container, key)))
-        .map(({ text, offset }) => tokenAt(text, offset))
+      const given = ['command', 'args'].flatMap((key) => scalarsOf(at(container, key)))
+      const words = given.map(({ text, offset }) => tokenAt(text, offset))
       const isImage = /(?:^|\/)kube-apiserver(?:-[a-z0-9]+)?(?:[:@]|$)/.test(textAt(container, 'image') ?? '')
-      const tokens = afterProgram(given) ?? (isImage ? given : null)
-      if (tokens === null) continue
-      if (errors.length > 0) break
-      return { tokens, mounts: mountsOf(container, spec, withObjects(yaml)), place: yaml.place }
+      const tokens = afterProgram(words) ?? (isImage ? words : null)
+      if (tokens !== null) return { tokens, mounts: mountsOf(container, spec, withObjects(yaml)), place: yaml.place }
     }
   }
-  throw errors.length > 0 ? refused(APISERVER, errors) : apiserverNotFound(source.file, 'no container of it does')
+  throw notFound(APISERVER, source.file, 'no container of it does')
+}
+
+/** @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` if it is not valid YAML. */
+async function readWhole(source: ConfigText, program: Program): Promise<YamlReading> {
+  const yaml = await readYaml(source, 'all')
+  const errors = yaml.findings.filter(({ severity }) => severity === 'error')
+  if (errors.length > 0) throw refused(program, ...errors)
+  return yaml
 }
 
 /** The arguments of kube-apiserver, also within a shell's `-c`. A list of flags without a program is accepted. */
@@ -245,13 +258,11 @@ function afterProgram(tokens: readonly Token[], isScript = false): readonly Toke
 }
 
 /** The flags for etcd, by the rules of pflag. kube-apiserver accepts `_` for `-` in names. */
-function flagsOf({ tokens, place }: Command): { name: string; value: Placed }[] {
-  return tokens.flatMap((token, index) => {
-    const [, written, given] = /^(--etcd[-_a-z]+)(?:=([\s\S]*))?$/.exec(token.text) ?? []
+function flagsOf(tokens: readonly Token[], place: PlaceOf): Placed[] {
+  return tokens.flatMap(({ text: token, offset }, index) => {
+    const [, name, given] = /^(--etcd[-_a-z]+)(?:=([\s\S]*))?$/.exec(token) ?? []
     const text = given ?? tokens[index + 1]?.text
-    if (written === undefined || text === undefined) return []
-    const name = written.replaceAll('_', '-')
-    return [{ name, value: { text, place: place(token.offset, name) } }]
+    return name === undefined || text === undefined ? [] : [{ text, place: place(offset, name.replaceAll('_', '-')) }]
   })
 }
 
@@ -268,25 +279,18 @@ const LOCAL = { ca: 'etcd/ca.crt', cert: 'apiserver-etcd-client.crt', key: 'apis
 /** Flags in `apiServer.extraArgs` take precedence (getAPIServerCommand). */
 const OVERRIDES = { endpoints: 'etcd-servers', ca: 'etcd-cafile', cert: 'etcd-certfile', key: 'etcd-keyfile' }
 
-interface Found {
-  readonly configuration: YamlValue
-  readonly yaml: YamlReading
-}
-
-async function clusterConfiguration(source: ConfigText): Promise<Found | { readonly findings: readonly Finding[] }> {
-  const yaml = await readYaml(source, 'all')
-  const errors = yaml.findings.filter(({ severity }) => severity === 'error')
-  if (errors.length > 0) return { findings: errors }
+/** Line numbers refer to the inner text of a ConfigMap, which is the part that users edit. */
+async function inClusterConfiguration(source: ConfigText): Promise<ReadAccess> {
+  const yaml = await readWhole(source, KUBEADM)
   const { file } = source
   const inMap = textAt(ofKind(yaml, 'ConfigMap'), 'data', 'ClusterConfiguration')
-  // Line numbers then refer to the inner text, which is the part that users edit.
-  if (inMap !== undefined) return clusterConfiguration({ text: inMap, file })
+  if (inMap !== undefined) return inClusterConfiguration({ text: inMap, file })
   const configuration = ofKind(yaml, 'ClusterConfiguration')
-  const none = (looked: string) => ({ findings: [finding('config/no-etcd', { kind: 'kubeadm', file, looked })] })
-  if (configuration === null) return none('there is no ClusterConfiguration in it')
+  if (configuration === null) throw notFound(KUBEADM, file, 'there is no ClusterConfiguration in it')
   const version = textAt(configuration, 'apiVersion') ?? ''
-  const isKnown = KUBEADM_VERSIONS.some((known) => version === `kubeadm.k8s.io/${known}`)
-  return isKnown ? { configuration, yaml } : none(`its version "${version}" is not known`)
+  if (!KUBEADM_VERSIONS.some((known) => version === `kubeadm.k8s.io/${known}`))
+    throw notFound(KUBEADM, file, `its version "${version}" is not known`)
+  return accessIn(configuration, yaml)
 }
 
 function ofKind({ documents }: YamlReading, kind: string): YamlValue | null {
@@ -294,23 +298,20 @@ function ofKind({ documents }: YamlReading, kind: string): YamlValue | null {
 }
 
 /** Reads an external etcd, or the member on this node. `extraArgs` take precedence. */
-function accessIn({ configuration, yaml }: Found): ReadAccess {
+function accessIn(configuration: YamlValue, yaml: YamlReading): ReadAccess {
   const external = at(configuration, 'etcd', 'external')
   const args = argumentsOf(at(configuration, 'apiServer', 'extraArgs'))
-  const placed = ({ text, offset }: { text: string; offset: number }, option: string): Placed => {
-    return { text, place: yaml.place(offset, option) }
-  }
+  const placed = ({ text, offset }: YamlScalar, option: string): Placed => ({ text, place: yaml.place(offset, option) })
   const local = (text: string): Placed => ({ text, place: withoutPlace('certificatesDir') })
-  const directory = textAt(configuration, 'certificatesDir') ?? CERTIFICATES
-  const file = (role: Role): ReadAccess[Role] => {
+  const file = (role: Role): PlacedFile | undefined => {
     const given = args.findLast(({ name }) => name === OVERRIDES[role])
-    const path = posix.join(directory, LOCAL[role])
+    const path = posix.join(textAt(configuration, 'certificatesDir') ?? CERTIFICATES, LOCAL[role])
     if (given === undefined && external === null) return { ...local(path), path }
     const value = given?.value ?? at(external, `${role}File`)
-    const [text, option] = [textAt(value), given === undefined ? KUBEADM[role] : `apiServer.extraArgs.${given.name}`]
-    return value === null || text === undefined
-      ? undefined
-      : { ...placed({ text, offset: value.offset }, option), path: text }
+    const option = given === undefined ? KUBEADM[role] : `apiServer.extraArgs.${given.name}`
+    return value?.kind === 'scalar' && value.type !== 'null'
+      ? { ...placed(value, option), path: value.text }
+      : undefined
   }
   const overriding = args
     .filter(({ name }) => name === OVERRIDES.endpoints)
@@ -321,12 +322,7 @@ function accessIn({ configuration, yaml }: Found): ReadAccess {
   const own = local(`https://${address.includes(':') ? '[::1]' : '127.0.0.1'}:2379`)
   const listed = itemsAt(external, 'endpoints').flatMap(scalarsOf)
   const endpoints = external === null ? [own] : listed.map((each) => placed(each, KUBEADM.endpoints))
-  return {
-    endpoints: overriding.length === 0 ? endpoints : overriding,
-    ca: file('ca'),
-    cert: file('cert'),
-    key: file('key'),
-  }
+  return { endpoints: overriding.length === 0 ? endpoints : overriding, file }
 }
 
 /** `extraArgs` is a mapping in v1beta3, and a list of names and values in v1beta4. */
