@@ -227,22 +227,21 @@ interface PassthroughMore extends Omit<Releases, 'since'> {
   readonly isBootstrap?: boolean
 }
 
-/** @param names Names separated by spaces, by their kind. */
+/** @param names Separated by spaces. */
 function rows(
   since: Since,
-  names: Partial<Record<PassthroughKind, string>>,
+  kind: PassthroughKind,
+  names: string,
   { path, isBootstrap = false, ...more }: PassthroughMore = {},
 ): PassthroughRow[] {
-  return Object.entries(names).flatMap(([kind, all]) =>
-    all.split(' ').map((name) => {
-      const spellings = spelled(name, path === undefined ? [name] : path, { ...more, since })
-      return { name, kind: kind as PassthroughKind, ...spellings, isBootstrap }
-    }),
-  )
+  return names.split(' ').map((name) => {
+    const spellings = spelled(name, path === undefined ? [name] : path, { ...more, since })
+    return { name, kind, ...spellings, isBootstrap }
+  })
 }
 
 function ofDiscovery(kind: PassthroughKind, key: string, ...path: readonly string[]): PassthroughRow[] {
-  return rows(SINCE_36, { [kind]: `discovery-${key}` }, { path: ['discovery-config', ...path], isBootstrap: true })
+  return rows(SINCE_36, kind, `discovery-${key}`, { path: ['discovery-config', ...path], isBootstrap: true })
 }
 
 /** Before 3.5.10 `SocketOpts` has no keys for a file. */
@@ -250,102 +249,75 @@ const SOCKET_KEYS_SINCE = ['3.5.10', '3.6.0'] as const
 /** 3.6 renamed options with the prefix `experimental-`, or replaced them by feature gates; 3.7 removed them. */
 const UNTIL_37 = { until: '3.7.0' }
 const UNTIL_36 = { until: '3.6.0' }
+const UNTIL_35 = { until: '3.5.0' }
+const NO_KEY = { path: null }
 
 export const passthroughOptions: readonly PassthroughRow[] = [
-  ...rows(ALWAYS, {
-    text: 'auth-token auto-compaction-mode auto-compaction-retention log-level logger metrics',
-    directory: 'wal-dir',
-    texts: 'cors host-whitelist',
-    outputs: 'log-outputs',
-    unsigned:
-      'bcrypt-cost election-timeout heartbeat-interval max-request-bytes max-snapshots max-txn-ops max-wals snapshot-count',
-    integer: 'backend-batch-limit quota-backend-bytes',
-    duration: 'backend-batch-interval grpc-keepalive-interval grpc-keepalive-min-time grpc-keepalive-timeout',
-    boolean: 'enable-pprof force-new-cluster initial-election-tick-advance pre-vote strict-reconfig-check',
-  }),
-  ...rows(['3.4.10', '3.5.0'], { unsigned: 'auth-token-ttl', boolean: 'unsafe-no-fsync' }),
-  ...rows(['3.4.20', '3.5.5', '3.6.0'], { unsigned32: 'max-concurrent-streams' }),
-  ...rows(SINCE_35, {
-    text: 'backend-bbolt-freelist-type log-rotation-config-json v2-deprecation',
-    boolean: 'enable-log-rotation',
-  }),
-  ...rows(SINCE_35, { duration: 'raft-read-timeout raft-write-timeout' }, { path: null }),
+  ...rows(ALWAYS, 'text', 'auth-token auto-compaction-mode auto-compaction-retention log-level logger metrics'),
+  ...rows(ALWAYS, 'directory', 'wal-dir'),
+  ...rows(ALWAYS, 'texts', 'cors host-whitelist'),
+  ...rows(ALWAYS, 'outputs', 'log-outputs'),
+  ...rows(ALWAYS, 'unsigned', 'bcrypt-cost election-timeout heartbeat-interval max-request-bytes max-snapshots'),
+  ...rows(ALWAYS, 'unsigned', 'max-txn-ops max-wals snapshot-count'),
+  ...rows(ALWAYS, 'integer', 'backend-batch-limit quota-backend-bytes'),
+  ...rows(ALWAYS, 'duration', 'backend-batch-interval grpc-keepalive-interval'),
+  ...rows(ALWAYS, 'duration', 'grpc-keepalive-min-time grpc-keepalive-timeout'),
+  ...rows(ALWAYS, 'boolean', 'enable-pprof force-new-cluster initial-election-tick-advance pre-vote'),
+  ...rows(ALWAYS, 'boolean', 'strict-reconfig-check'),
+  ...rows(['3.4.10', '3.5.0'], 'unsigned', 'auth-token-ttl'),
+  ...rows(['3.4.10', '3.5.0'], 'boolean', 'unsafe-no-fsync'),
+  ...rows(['3.4.20', '3.5.5', '3.6.0'], 'unsigned32', 'max-concurrent-streams'),
+  ...rows(SINCE_35, 'text', 'backend-bbolt-freelist-type log-rotation-config-json v2-deprecation'),
+  ...rows(SINCE_35, 'boolean', 'enable-log-rotation'),
+  ...rows(SINCE_35, 'duration', 'raft-read-timeout raft-write-timeout', NO_KEY),
   ...['reuse-port', 'reuse-address'].flatMap((key) =>
-    rows(SINCE_35, { boolean: `socket-${key}` }, { path: ['socket-options', key], yamlSince: SOCKET_KEYS_SINCE }),
+    rows(SINCE_35, 'boolean', `socket-${key}`, { path: ['socket-options', key], yamlSince: SOCKET_KEYS_SINCE }),
   ),
-  ...rows(SINCE_36, {
-    text: 'distributed-tracing-address distributed-tracing-instance-id distributed-tracing-service-name feature-gates log-format',
-    unsigned: 'bootstrap-defrag-threshold-megabytes snapshot-catchup-entries',
-    integer: 'compaction-batch-limit distributed-tracing-sampling-rate max-learners',
-    duration:
-      'compact-hash-check-time compaction-sleep-interval corrupt-check-time downgrade-check-time ' +
-      'warning-apply-duration warning-unary-request-duration watch-progress-notify-interval',
-    boolean: 'enable-distributed-tracing memory-mlock',
-  }),
+  ...rows(SINCE_36, 'text', 'distributed-tracing-address distributed-tracing-instance-id'),
+  ...rows(SINCE_36, 'text', 'distributed-tracing-service-name feature-gates log-format'),
+  ...rows(SINCE_36, 'unsigned', 'bootstrap-defrag-threshold-megabytes snapshot-catchup-entries'),
+  ...rows(SINCE_36, 'integer', 'compaction-batch-limit distributed-tracing-sampling-rate max-learners'),
+  ...rows(SINCE_36, 'duration', 'compact-hash-check-time compaction-sleep-interval corrupt-check-time'),
+  ...rows(SINCE_36, 'duration', 'downgrade-check-time warning-apply-duration warning-unary-request-duration'),
+  ...rows(SINCE_36, 'duration', 'watch-progress-notify-interval'),
+  ...rows(SINCE_36, 'boolean', 'enable-distributed-tracing memory-mlock'),
 
-  ...rows(
-    ALWAYS,
-    {
-      boolean: 'experimental-enable-lease-checkpoint experimental-initial-corrupt-check',
-      integer: 'experimental-compaction-batch-limit',
-      duration: 'experimental-corrupt-check-time',
-    },
-    UNTIL_37,
+  ...rows(ALWAYS, 'boolean', 'experimental-enable-lease-checkpoint experimental-initial-corrupt-check', UNTIL_37),
+  ...rows(ALWAYS, 'integer', 'experimental-compaction-batch-limit', UNTIL_37),
+  ...rows(ALWAYS, 'duration', 'experimental-corrupt-check-time', UNTIL_37),
+  ...rows(['3.4.20', '3.5.2', '3.6.0'], 'boolean', 'experimental-enable-lease-checkpoint-persist', UNTIL_37),
+  ...rows(['3.4.16', '3.5.0'], 'duration', 'experimental-warning-apply-duration', UNTIL_37),
+  ...rows(['3.4.11', '3.5.0'], 'duration', 'experimental-watch-progress-notify-interval', UNTIL_37),
+  ...['address', 'instance-id', 'service-name'].flatMap((key) =>
+    rows(SINCE_35, 'text', `experimental-distributed-tracing-${key}`, UNTIL_37),
   ),
-  ...rows(['3.4.20', '3.5.2', '3.6.0'], { boolean: 'experimental-enable-lease-checkpoint-persist' }, UNTIL_37),
-  ...rows(['3.4.16', '3.5.0'], { duration: 'experimental-warning-apply-duration' }, UNTIL_37),
-  ...rows(['3.4.11', '3.5.0'], { duration: 'experimental-watch-progress-notify-interval' }, UNTIL_37),
-  ...rows(
-    SINCE_35,
-    {
-      text:
-        'experimental-distributed-tracing-address experimental-distributed-tracing-instance-id ' +
-        'experimental-distributed-tracing-service-name',
-      unsigned: 'experimental-bootstrap-defrag-threshold-megabytes',
-      duration: 'experimental-downgrade-check-time',
-      boolean:
-        'experimental-enable-distributed-tracing experimental-memory-mlock experimental-txn-mode-write-with-shared-buffer',
-    },
-    UNTIL_37,
-  ),
-  ...rows(
-    ['3.5.5', '3.6.0'],
-    { boolean: 'experimental-compact-hash-check-enabled', duration: 'experimental-compact-hash-check-time' },
-    UNTIL_37,
-  ),
-  ...rows(['3.5.11', '3.6.0'], { integer: 'experimental-distributed-tracing-sampling-rate' }, UNTIL_37),
-  ...rows(['3.5.14', '3.6.0'], { boolean: 'experimental-stop-grpc-service-on-defrag' }, UNTIL_37),
+  ...rows(SINCE_35, 'unsigned', 'experimental-bootstrap-defrag-threshold-megabytes', UNTIL_37),
+  ...rows(SINCE_35, 'duration', 'experimental-downgrade-check-time', UNTIL_37),
+  ...rows(SINCE_35, 'boolean', 'experimental-enable-distributed-tracing experimental-memory-mlock', UNTIL_37),
+  ...rows(SINCE_35, 'boolean', 'experimental-txn-mode-write-with-shared-buffer', UNTIL_37),
+  ...rows(['3.5.5', '3.6.0'], 'boolean', 'experimental-compact-hash-check-enabled', UNTIL_37),
+  ...rows(['3.5.5', '3.6.0'], 'duration', 'experimental-compact-hash-check-time', UNTIL_37),
+  ...rows(['3.5.11', '3.6.0'], 'integer', 'experimental-distributed-tracing-sampling-rate', UNTIL_37),
+  ...rows(['3.5.14', '3.6.0'], 'boolean', 'experimental-stop-grpc-service-on-defrag', UNTIL_37),
   // The key is spelled differently from the flag.
-  ...rows(
-    ['3.5.14', '3.6.0'],
-    { unsigned: 'experimental-snapshot-catchup-entries' },
-    { path: ['experimental-snapshot-catch-up-entries'], ...UNTIL_37 },
-  ),
-  ...rows(['3.5.16', '3.6.0'], { duration: 'experimental-compaction-sleep-interval' }, UNTIL_37),
-  ...rows(SINCE_36, { duration: 'experimental-warning-unary-request-duration' }, UNTIL_37),
+  ...rows(['3.5.14', '3.6.0'], 'unsigned', 'experimental-snapshot-catchup-entries', {
+    path: ['experimental-snapshot-catch-up-entries'],
+    ...UNTIL_37,
+  }),
+  ...rows(['3.5.16', '3.6.0'], 'duration', 'experimental-compaction-sleep-interval', UNTIL_37),
+  ...rows(SINCE_36, 'duration', 'experimental-warning-unary-request-duration', UNTIL_37),
 
-  ...rows(
-    ALWAYS,
-    {
-      boolean: 'enable-v2',
-      text: 'experimental-enable-v2v3 proxy',
-      unsigned: 'proxy-dial-timeout proxy-failure-wait proxy-read-timeout proxy-refresh-interval proxy-write-timeout',
-    },
-    UNTIL_36,
-  ),
-  ...rows(
-    ALWAYS,
-    {
-      boolean: 'debug',
-      text: 'experimental-backend-bbolt-freelist-type log-package-levels',
-      outputs: 'log-output',
-    },
-    { until: '3.5.0' },
-  ),
-  ...rows(['3.4.31'], { boolean: 'next-cluster-version-compatible' }, { until: '3.5.0' }),
+  ...rows(ALWAYS, 'boolean', 'enable-v2', UNTIL_36),
+  ...rows(ALWAYS, 'text', 'experimental-enable-v2v3 proxy', UNTIL_36),
+  ...rows(ALWAYS, 'unsigned', 'proxy-dial-timeout proxy-failure-wait proxy-read-timeout', UNTIL_36),
+  ...rows(ALWAYS, 'unsigned', 'proxy-refresh-interval proxy-write-timeout', UNTIL_36),
+  ...rows(ALWAYS, 'boolean', 'debug', UNTIL_35),
+  ...rows(ALWAYS, 'text', 'experimental-backend-bbolt-freelist-type log-package-levels', UNTIL_35),
+  ...rows(ALWAYS, 'outputs', 'log-output', UNTIL_35),
+  ...rows(['3.4.31'], 'boolean', 'next-cluster-version-compatible', UNTIL_35),
 
-  ...rows(ALWAYS, { text: 'discovery discovery-proxy' }, { ...UNTIL_37, isBootstrap: true }),
-  ...rows(ALWAYS, { text: 'discovery-fallback' }, { yamlUntil: '3.6.0', isBootstrap: true }),
+  ...rows(ALWAYS, 'text', 'discovery discovery-proxy', { ...UNTIL_37, isBootstrap: true }),
+  ...rows(ALWAYS, 'text', 'discovery-fallback', { yamlUntil: '3.6.0', isBootstrap: true }),
   ...ofDiscovery('outputs', 'endpoints', 'client', 'endpoints'),
   ...ofDiscovery('text', 'token', 'token'),
   ...ofDiscovery('text', 'user', 'client', 'auth', 'username'),
@@ -355,15 +327,10 @@ export const passthroughOptions: readonly PassthroughRow[] = [
   ),
 
   // Ignored by etcd, except `version`, after which etcd exits.
-  ...rows(
-    ALWAYS,
-    {
-      nothing:
-        'cluster-active-size cluster-remove-delay cluster-sync-interval config force max-result-buffer max-retry-attempts ' +
-        'peer-election-timeout peer-heartbeat-interval retry-interval snapshot test.coverprofile test.outputdir v version vv',
-    },
-    { path: null },
-  ),
+  ...rows(ALWAYS, 'nothing', 'cluster-active-size cluster-remove-delay cluster-sync-interval config', NO_KEY),
+  ...rows(ALWAYS, 'nothing', 'force max-result-buffer max-retry-attempts peer-election-timeout', NO_KEY),
+  ...rows(ALWAYS, 'nothing', 'peer-heartbeat-interval retry-interval snapshot', NO_KEY),
+  ...rows(ALWAYS, 'nothing', 'test.coverprofile test.outputdir v version vv', NO_KEY),
   {
     name: 'grpc-additional-server-options',
     kind: 'nothing',
