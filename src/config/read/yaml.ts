@@ -6,7 +6,7 @@ import type * as Yaml from 'yaml'
 import { loadDeferred } from '../../report/load-deferred.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
-import { finding } from '../finding.js'
+import { finding, withoutPlace } from '../finding.js'
 import type { Reading } from './read-option.js'
 import { type ConfigText, placesIn, type PlaceOf, refuseControls } from './text.js'
 
@@ -90,88 +90,87 @@ const MAX_VALUES = 100_000
 /** go-yaml ends a line, and a comment, also at these characters (yamlprivateh.go, is_break). */
 const OTHER_BREAKS = /\r(?!\n)|[\u0085\u2028\u2029]/g
 
-/**
- * @param merge Whether a merged key overrides one before it, as in go-yaml v2, or none of the mapping itself, as in v3, which
- *   Compose uses.
- */
+/** Whether a merged key overrides one before it, as in go-yaml v2, or none of the mapping itself, as in v3 of Compose. */
+type Merge = 'in order' | 'own first'
+
 export async function readYaml(
   source: ConfigText,
   which: 'first' | 'all',
-  merge: 'in order' | 'own first' = 'in order',
+  merge: Merge = 'in order',
 ): Promise<YamlReading> {
-  const { file } = source
-  const text = isJson(source.text) ? source.text : source.text.replace(OTHER_BREAKS, '\n')
+  const isObject = isJson(source.text)
+  const text = isObject ? source.text : source.text.replace(OTHER_BREAKS, '\n')
   const place = placesIn({ ...source, text })
   const documents: (YamlValue | null)[] = []
   const findings: Finding[] = []
-  const reading: YamlReading = { documents, findings, text, place }
   const count = countIndicators(text)
   const limit = Math.max(6000, 1000 + Math.floor(text.length / 12))
-  const tooLarge = (kind: 'density' | 'aliases' | 'nesting', offset?: number): void => {
-    const whole = { option: 'YAML', file, line: null, column: null }
-    const at = offset === undefined ? whole : place(offset, 'YAML')
-    findings.push(finding('config/too-large', { ...at, kind, count, limit }))
-  }
-  const malformed = (offset: number, [reason, fix]: YamlFault): void => {
-    findings.push(finding('config/yaml-malformed', { ...place(offset, 'YAML'), kind: 'syntax', reason, fix }))
-  }
-  const open = (make: () => YamlValue | null): void => {
+  const read = (make: () => YamlValue | null): void => {
     try {
       documents.push(make())
     } catch (error) {
       if (!(error instanceof Refused)) throw error
-      if (error.reason === 'unknown alias') malformed(error.offset, UNKNOWN_ANCHOR)
-      else tooLarge(error.reason, error.offset)
+      const at = error.offset === null ? withoutPlace('YAML', source.file) : place(error.offset, 'YAML')
+      findings.push(
+        typeof error.why === 'string'
+          ? finding('config/too-large', { ...at, kind: error.why, count, limit })
+          : finding('config/yaml-malformed', { ...at, kind: 'syntax', reason: error.why[0], fix: error.why[1] }),
+      )
     }
   }
-
   const refused = refuseControls(source)
   if (refused !== null) findings.push(refused)
-  else if (isJson(text)) open(() => readJson(text))
-  else if (count > limit) tooLarge('density')
+  else if (isObject) read(() => readJson(text))
   else {
-    const tooDeepAt = nestsTooDeepAt(text)
-    if (tooDeepAt !== null) {
-      tooLarge('nesting', tooDeepAt)
-      return reading
-    }
-    const yaml = await loadDeferred(() => import('yaml'))
-    const parsed = yaml.parseAllDocuments(text, {
-      schema: 'failsafe',
-      version: '1.1',
-      // The check takes quadratic time.
-      uniqueKeys: false,
-      prettyErrors: false,
-      logLevel: 'silent',
-    })
-    const all = Array.isArray(parsed) ? parsed : []
-    if (all.length === 0) documents.push(null)
-    if (which === 'first' && all[1] !== undefined) {
-      const at = place(all[1].range[0], '---')
+    const all = await parse(text, count > limit, merge)
+    const [, second] = all
+    if (which === 'first' && second !== undefined) {
+      const at = place(second.offset, '---')
       findings.push(finding('config/yaml-malformed', { ...at, kind: 'several documents', count: all.length }))
     }
-    for (const document of which === 'first' ? all.slice(0, 1) : all) {
-      // Later errors are consequences of the first one.
-      const [error] = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0])
-      if (error === undefined)
-        open(() => (document.contents === null ? null : new NodeConverter(yaml, merge).convert(document.contents, 0)))
-      else if (error.code === 'RESOURCE_EXHAUSTION') tooLarge('nesting', error.pos[0])
-      else {
-        const [offset, ...fault] = yamlFault(error, text)
-        malformed(offset, fault)
-      }
-    }
+    for (const { make } of which === 'first' ? all.slice(0, 1) : all) read(make)
   }
-  return reading
+  return { documents, findings, text, place }
+}
+
+interface ParsedDocument {
+  readonly offset: number
+  /** @throws {Refused} */
+  readonly make: () => YamlValue | null
+}
+
+/** The documents of a text, which are converted one by one. The parser is recursive, so its work is bounded before. */
+async function parse(text: string, isTooDense: boolean, merge: Merge): Promise<ParsedDocument[]> {
+  const refuse = (why: Refused['why'], offset: number | null): never => {
+    throw new Refused(why, offset)
+  }
+  if (isTooDense) return [{ offset: 0, make: () => refuse('density', null) }]
+  const tooDeepAt = nestsTooDeepAt(text)
+  if (tooDeepAt !== null) return [{ offset: 0, make: () => refuse('nesting', tooDeepAt) }]
+  const yaml = await loadDeferred(() => import('yaml'))
+  const options = { schema: 'failsafe', version: '1.1', prettyErrors: false, logLevel: 'silent' } as const
+  // The check of keys takes quadratic time.
+  const parsed = yaml.parseAllDocuments(text, { ...options, uniqueKeys: false })
+  if (!Array.isArray(parsed) || parsed.length === 0) return [{ offset: 0, make: () => null }]
+  return parsed.map(({ errors, contents, range }) => ({
+    offset: range[0],
+    make: () => {
+      // Later errors are consequences of the first one.
+      const [error] = errors.toSorted((a, b) => a.pos[0] - b.pos[0])
+      if (error === undefined) return contents === null ? null : new NodeConverter(yaml, merge).convert(contents, 0)
+      const [offset, ...fault] = yamlFault(error, text)
+      return refuse(error.code === 'RESOURCE_EXHAUSTION' ? 'nesting' : fault, offset)
+    },
+  }))
 }
 
 class Refused extends Error {
-  readonly reason: 'aliases' | 'nesting' | 'unknown alias'
-  readonly offset: number
+  readonly why: 'density' | 'aliases' | 'nesting' | YamlFault
+  readonly offset: number | null
 
-  constructor(reason: Refused['reason'], offset: number) {
-    super(reason)
-    this.reason = reason
+  constructor(why: Refused['why'], offset: number | null) {
+    super(String(why))
+    this.why = why
     this.offset = offset
   }
 }
@@ -246,9 +245,9 @@ class NodeConverter {
   #left = MAX_VALUES
   readonly #anchors = new Map<string, Yaml.Node>()
   readonly #yaml: typeof Yaml
-  readonly #merge: 'in order' | 'own first'
+  readonly #merge: Merge
 
-  constructor(yaml: typeof Yaml, merge: 'in order' | 'own first') {
+  constructor(yaml: typeof Yaml, merge: Merge) {
     this.#yaml = yaml
     this.#merge = merge
   }
@@ -260,7 +259,7 @@ class NodeConverter {
     if (depth > MAX_DEPTH) throw new Refused('nesting', offset)
     if (this.#yaml.isAlias(node)) {
       const target = this.#anchors.get(node.source)
-      if (target === undefined) throw new Refused('unknown alias', offset)
+      if (target === undefined) throw new Refused(UNKNOWN_ANCHOR, offset)
       return this.convert(target, depth + 1)
     }
     if ('anchor' in node && typeof node.anchor === 'string') this.#anchors.set(node.anchor, node)
@@ -326,23 +325,24 @@ const COMMENT = 'Add a space before "#": YAML reads `value#comment` as one value
 const LINE = 'Fix that line, or the line before it.'
 const NO_SPACE: YamlFault = ['A space is missing after the colon.', 'Add a space after the colon.']
 const UNKNOWN_ANCHOR: YamlFault = ['An alias names an anchor that does not exist.', ANCHOR]
+const NO_KEY: YamlFault = ['The line has no key with a colon.', 'Write "key: value", or remove the line.']
+const NO_VALUE = 'Put the value into quotes, or indent its lines.'
 
-/** Matches the code of the parser, followed by its message. The first match counts. */
+/** Matches the code of the parser, its message, and the line that it names. The first match counts. */
 const FAULTS: readonly (readonly [error: RegExp, ...YamlFault])[] = [
   [/^TAB_AS_INDENT/, 'A line begins with a tab. YAML is indented only by spaces.', INDENT],
   [/^BAD_INDENT/, 'The indentation of the line does not match its block.', INDENT],
   [/^BAD_SCALAR_START/, 'A value begins with a character that has another meaning in YAML.', QUOTE],
   [/^BAD_DQ_ESCAPE/, 'A backslash in double quotes begins an unknown escape sequence.', QUOTE],
   [/^BLOCK_AS_IMPLICIT_KEY/, 'A line has two keys, or a value that contains a colon and a space.', APART],
-  [
-    /^(?:BAD_PROP|ALIAS_PROPS|BAD_ALIAS|MULTIPLE_[AT])/,
-    'A value has a second tag or anchor, or a misplaced one.',
-    REMOVE,
-  ],
+  [/^(?:BAD_PROP|ALIAS_PROPS|BAD_AL|MULTIPLE_[AT])/, 'A value has a second tag or anchor, or a misplaced one.', REMOVE],
   [/^UNEXPECTED_TOKEN/, 'Unexpected text follows a value, for example after a closing quote.', REMOVE],
   [/^MISSING_CHAR.*Comments/, 'A comment begins directly after a value.', COMMENT],
   [/^MISSING_CHAR.*space after/, ...NO_SPACE],
   [/^MISSING_CHAR.*between/, 'A comma between two entries in brackets, or a closing bracket, is missing.', 'Add it.'],
+  [/^M(?:ULTILINE_IMPL|ISSING_CHAR.*map v).*\n\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/, ...NO_SPACE],
+  [/^M(?:ULTILINE_IMPL|ISSING_CHAR.*map v).*\n(?!.*: )/, ...NO_KEY],
+  [/^M(?:ULTILINE_IMPL|ISSING_CHAR.*map v)/, 'A value of several lines is where a key must be.', NO_VALUE],
   [/^/, 'The text cannot be parsed from here on.', LINE],
 ]
 /** Only the beginning of a longer line is searched. */
@@ -360,8 +360,7 @@ function yamlFault(
     const point = space.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
     return [start, `A line begins with a space character that YAML does not accept: U+${point}.`, INDENT]
   }
-  const error = `${code} ${message}`
-  const [, bracket, quote] = /end with a ([\]}])$|^MISSING_CHAR.*closing (["'])/.exec(error) ?? []
+  const [, bracket, quote] = /end with a ([\]}])$|^MISSING_CHAR.*closing (["'])/.exec(`${code} ${message}`) ?? []
   const close = bracket ?? quote
   if (close !== undefined) {
     // The open bracket or quote is the last of its kind.
@@ -369,13 +368,6 @@ function yamlFault(
     const reason = `A ${quote === undefined ? 'bracket' : 'quote'} is not closed.`
     return [at === -1 ? offset : at, reason, `Close it with ${close}.`]
   }
-  if (/^MULTILINE_IMPLICIT_KEY|^MISSING_CHAR.*map values/.test(error)) {
-    if (/^\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/.test(line)) return [offset, ...NO_SPACE]
-    if (!line.includes(': '))
-      return [offset, 'The line has no key with a colon.', 'Write "key: value", or remove the line.']
-    const reason = 'A value of several lines is where a key must be.'
-    return [offset, reason, 'Put the value into quotes, or indent its lines.']
-  }
-  const [, ...fault] = FAULTS.find(([known]) => known.test(error)) ?? ['', '', LINE]
-  return [offset, ...fault]
+  const [, reason, fix] = FAULTS.find(([known]) => known.test(`${code} ${message}\n${line}`)) ?? ['', '', LINE]
+  return [offset, reason, fix]
 }
