@@ -12,9 +12,8 @@ import {
   rowOfFlag,
   rowOfPath,
 } from '../tables/options.js'
-import { withoutTemplates } from './template.js'
 import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
-import { NO_REFERENCES, noEtcd, Reading, type ReadOption, textOption } from './read-option.js'
+import { NO_REFERENCES, noEtcd, Reading, textOption } from './read-option.js'
 import type { ConfigText } from './text.js'
 import {
   entriesOf,
@@ -26,7 +25,7 @@ import {
   type YamlReading,
   type YamlValue,
 } from './yaml.js'
-import { hasTemplate } from './template.js'
+import { hasTemplate, withoutTemplates } from './template.js'
 import { type GivenValues, type ResolvedText, resolveText } from './unknown.js'
 
 type Path = readonly string[]
@@ -100,12 +99,12 @@ export async function readYamlConfig(
   which: 'whole' | 'named' = 'whole',
 ): Promise<number> {
   const yaml = await readYaml(source, 'first')
-  const [top = null] = yaml.documents
-  const isFirstEmpty = yaml.documents.length > 0 && entriesOf(top).length === 0 && (top === null || isNull(top))
+  const [document] = yaml.documents
+  const isEmpty = document === null || (document !== undefined && isNull(document))
   const several = yaml.findings.find(
     ({ code, details }) => code === 'config/yaml-malformed' && details.kind === 'several documents',
   )
-  if (isFirstEmpty && several !== undefined) {
+  if (isEmpty && several !== undefined) {
     into.markIncomplete(noEtcd(source.file, 'its first document is empty, and etcd reads no other'))
     return 0
   }
@@ -116,15 +115,16 @@ export async function readYamlConfig(
     const details = { kind: 'syntax' as const, reason, fix: 'Remove the line.' }
     into.report('config/yaml-malformed', { ...yaml.place(directiveAt, 'YAML'), ...details })
   }
-  const [document] = yaml.documents
-  if (document === undefined || (document !== null && document.kind !== 'map' && !isNull(document))) {
+  if (document === undefined || (!isEmpty && document?.kind !== 'map')) {
     into.isComplete = false
     if (document !== undefined) reportType(into, yaml.place(document.offset, 'YAML'), 'a mapping', document)
     return 0
   }
   const entries = entriesOf(document)
   if (which === 'whole' && !isOfEtcd(entries)) {
-    into.markIncomplete(noEtcd(source.file, noEtcdReason(entries)))
+    const names = entries.slice(0, MAX_LISTED).map(({ key }) => key)
+    const looked = names.length === 0 ? 'it is empty' : `none of its keys is one of a member: ${names.join(', ')}`
+    into.markIncomplete(noEtcd(source.file, looked))
     return 0
   }
   new ConfigReader(yaml, into).readMap(entries, [])
@@ -151,15 +151,6 @@ function isOfEtcd(entries: readonly YamlEntry[]): boolean {
 function isNearOwn(key: string): boolean {
   const { row, path = row?.yaml?.name ?? [] } = meantAtTop(key) ?? {}
   return OWN_KEYS.has(path[0] ?? '') || (row !== undefined && isProtection(row))
-}
-
-function noEtcdReason(entries: readonly YamlEntry[]): string {
-  const names = entries.slice(0, MAX_LISTED).map(({ key }) => key)
-  return names.length === 0 ? 'it is empty' : `none of its keys is one of a member: ${names.join(', ')}`
-}
-
-function compareBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 function isNull(value: YamlValue): boolean {
@@ -204,7 +195,9 @@ class ConfigReader {
     if (written.length === 0) this.#keys = new Set(byKey.keys())
     for (const [key, same] of byKey) {
       // Of equal keys go-yaml keeps the last one. Of other spellings encoding/json reads all, in the order of their bytes.
-      for (const { key: own, value, offset } of [...same.values()].toSorted((a, b) => compareBytes(a.key, b.key)))
+      for (const { key: own, value, offset } of [...same.values()].toSorted((a, b) =>
+        Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)),
+      ))
         this.#entry([...path, key], value, { offset, path: [...written, own] })
     }
   }
@@ -255,19 +248,21 @@ class ConfigReader {
     if (wants !== null) {
       this.#wrongType(place, wants, value)
       this.#into.options.push({ ...textOption(row, '', 'yaml', place), isUnreadable: true })
-    } else if (value.kind === 'list') {
-      const isOther = (item: YamlValue): boolean =>
-        item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean'
-      const wrong = value.items.find(isOther)
-      if (wrong !== undefined) this.#wrongType(this.#yaml.place(wrong.offset, place.option), 'a string', wrong)
-      const items = scalarsOf(value)
-      const entryPlace = (index: number): ConfigPlace => this.#yaml.place(items[index]?.offset ?? 0, place.option)
-      const texts = items.map((item) => this.#resolve(textOf(item, false)))
-      this.#into.options.push({ ...listOption(row, texts, place), entryPlace })
-    } else {
-      const { text, ...references } = this.#resolve(textOf(value, row.kind === 'boolean' && !isOpen(value)))
-      this.#into.options.push(textOption(row, text, 'yaml', place, references))
+      return
     }
+    const items = scalarsOf(value)
+    const texts = items.map((item) => textOf(item, row.kind === 'boolean' && !isOpen(item)))
+    const { text, ...references } = this.#resolve(texts.join(','))
+    const option = textOption(row, text, 'yaml', place, references)
+    if (value.kind !== 'list') {
+      this.#into.options.push(option)
+      return
+    }
+    const wrong = value.items.find((item) => !['text', 'null'].includes(typeOf(item)))
+    if (wrong !== undefined) this.#wrongType(this.#yaml.place(wrong.offset, place.option), 'a string', wrong)
+    const entryPlace = (index: number): ConfigPlace => this.#yaml.place(items[index]?.offset ?? 0, place.option)
+    const values = texts.map((each) => this.#resolve(each).text.trim())
+    this.#into.options.push({ ...option, values, isList: true, entryPlace })
   }
 
   #resolve(text: string): ResolvedText {
@@ -410,18 +405,4 @@ function wantedType({ kind }: EtcdOptionRow, value: YamlValue): string | null {
   if (isOpen(value)) return null
   const { wants, types } = optionKinds[kind].file
   return types.includes(typeOf(value)) ? null : wants
-}
-
-function listOption(row: EtcdOptionRow, entries: readonly ResolvedText[], place: ConfigPlace): ReadOption {
-  const texts = entries.map(({ text }) => text)
-  return {
-    row,
-    text: texts.join(','),
-    values: texts.map((each) => each.trim()),
-    isList: true,
-    form: 'yaml',
-    place,
-    unknown: entries.flatMap(({ unknown }) => unknown),
-    assumed: entries.flatMap(({ assumed }) => assumed),
-  }
 }
