@@ -3,10 +3,9 @@ import { dirname, posix, resolve } from 'node:path'
 import { NO_ARGUMENTS, reportFaults, valuesOf } from './command.js'
 import { areOfEtcd, commandsIn, isEtcdImage, readContainer, withoutEtcd } from './container.js'
 import { fileVariables, namedVariables, type Variable } from './env.js'
-import { textOf } from './mounts.js'
 import { longestFirst, type Mount, Reading } from './read-option.js'
 import { type ConfigText, type ReadNamedFile } from './text.js'
-import { LITERAL_DOLLAR, plainDollars, type Split, splitText, tokenAt } from './tokenizer.js'
+import { LITERAL_DOLLAR, type Split, splitText, tokenAt } from './tokenizer.js'
 import {
   at,
   entriesOf,
@@ -39,9 +38,11 @@ export async function readCompose(
   const [root = null] = yaml.documents
   const shared = new Reading({ ...variablesOf(envFile), ...given })
   shared.add(...yaml.findings)
+  leaveElsewhere(at(root, 'include'), yaml, shared)
+  const compose = { yaml, file: source.file, readNamed }
   const readings: Reading[] = []
   for (const { key, value, offset } of entriesOf(at(root, 'services'))) {
-    for (const reading of await readService(value, { root, yaml, file: source.file }, readNamed, shared))
+    for (const reading of await readService(value, compose, shared))
       readings.push(reading.named(key, yaml.place(offset, 'services')))
   }
   const looked = 'none of its services does, and a Compose file is read by its services'
@@ -52,29 +53,26 @@ function variablesOf(envFile: ConfigText | null): GivenValues {
   return envFile === null ? {} : Object.fromEntries(valuesOf(fileVariables(envFile, new Reading({}), 'Compose')))
 }
 
-/** The default mount folders (05-services.md). */
-const FILE_FOLDERS = { secrets: '/run/secrets', configs: '/' } as const
-const FILE_KINDS = ['secrets', 'configs'] as const
-
 interface ComposeFile {
-  readonly root: YamlValue | null
   readonly yaml: YamlReading
   readonly file: string | null
+  readonly readNamed: ReadNamedFile | null
+}
+
+/** Says that `extends` and `include` take something from elsewhere. */
+function leaveElsewhere(value: YamlValue | null, yaml: YamlReading, into: Reading): void {
+  if (value === null) return
+  const message = 'What it takes from elsewhere was not read. Lint the output of `docker compose config`.'
+  into.leave('file-absent', yaml.place(value.offset, 'services'), message)
 }
 
 async function readService(
   service: YamlValue,
-  compose: ComposeFile,
-  readNamed: ReadNamedFile | null,
+  { yaml, file, readNamed }: ComposeFile,
   ofFile: Reading,
 ): Promise<Reading[]> {
-  const { yaml, root } = compose
   const shared = ofFile.fork()
-  for (const value of [at(service, 'extends'), at(root, 'include')]) {
-    if (value === null) continue
-    const message = 'What it takes from elsewhere was not read. Lint the output of `docker compose config`.'
-    shared.leave('file-absent', yaml.place(value.offset, 'services'), message)
-  }
+  leaveElsewhere(at(service, 'extends'), yaml, shared)
   const own = environmentOf(service, yaml, shared)
   const split = ['entrypoint', 'command'].map((key) => tokensOf(at(service, key)))
   const isByVariables = !isEtcdImage(textAt(service, 'image') ?? '') && areOfEtcd(own)
@@ -94,7 +92,7 @@ async function readService(
   const faults = split.flatMap((each) => each.faults)
   const context = {
     directory: textAt(service, 'working_dir') ?? null,
-    mounts: mountsOf(service, compose),
+    mounts: mountsOf(service, file),
     published: itemsAt(service, 'ports').flatMap(portOf),
   }
   const container = { value: service, yaml, variables: [...named, ...own], syntax: 'Compose' as const, context }
@@ -139,38 +137,19 @@ function environmentOf(service: YamlValue, yaml: YamlReading, into: Reading): Va
   })
 }
 
-function mountsOf(service: YamlValue, compose: ComposeFile): Mount[] {
-  const files = FILE_KINDS.flatMap((kind) => itemsAt(service, kind).flatMap((item) => fileMount(kind, item, compose)))
-  return longestFirst([...volumesOf(service, compose), ...files])
-}
-
 /** `./certs:/certs:ro`, `/data`, or a mapping with source and target. */
-function volumesOf(service: YamlValue, compose: ComposeFile): Mount[] {
-  return itemsAt(service, 'volumes').flatMap((item) => {
+function mountsOf(service: YamlValue, file: string | null): Mount[] {
+  const mounts = itemsAt(service, 'volumes').flatMap((item): Mount[] => {
     const [, source = textAt(item, 'source') ?? '', target = textAt(item, 'target')] =
       /^(?:((?:[A-Za-z]:(?=[\\/]))?[^:]+):)?(\/[^:]*)(?::[^:]*)?$/.exec(textAt(item) ?? '') ?? []
     const isBind = !['tmpfs', 'volume'].includes(textAt(item, 'type') ?? '')
     if (target === undefined) return []
-    return [{ inside: posix.normalize(target), ...(isBind ? onHost(source, compose) : { outside: null }) }]
+    return [{ inside: posix.normalize(target), ...(isBind ? onHost(source, file) : { outside: null }) }]
   })
+  return longestFirst(mounts)
 }
 
-function fileMount(kind: keyof typeof FILE_FOLDERS, item: YamlValue, compose: ComposeFile): Mount[] {
-  const { root, yaml } = compose
-  const source = sourceOf(item)
-  if (source === undefined) return []
-  const inside = posix.resolve(FILE_FOLDERS[kind], textAt(item, 'target') ?? source)
-  const [path, content] = [textAt(root, kind, source, 'file'), at(root, kind, source, 'content')]
-  if (content?.kind === 'scalar') {
-    const text = textOf({ text: plainDollars(literalDollars(content.text)), offset: content.offset }, yaml)
-    return [{ inside, outside: null, files: new Map([['', text]]) }]
-  }
-  // These paths are relative to the Compose file, also without "./".
-  const isNamed = path === undefined || /^[./~]|\$/.test(path)
-  return [{ inside, ...onHost(isNamed ? (path ?? '') : `./${path}`, compose) }]
-}
-
-function onHost(source: string, { file }: ComposeFile): Pick<Mount, 'outside' | 'isRelativeToFile'> {
+function onHost(source: string, file: string | null): Pick<Mount, 'outside' | 'isRelativeToFile'> {
   if (source.startsWith('/')) return { outside: source }
   if (!source.startsWith('.') || file === null) return { outside: null }
   return { outside: resolve(dirname(file), source), isRelativeToFile: true }
@@ -200,9 +179,4 @@ function tokensOf(value: YamlValue | null): Split {
     tokens: tokens.map((token) => ({ ...token, offset })),
     faults: faults.map((fault) => ({ ...fault, offset })),
   }
-}
-
-/** The name of the secret or config: the item itself, or its `source`. */
-function sourceOf(item: YamlValue): string | undefined {
-  return item.kind === 'scalar' ? item.text : textAt(item, 'source')
 }

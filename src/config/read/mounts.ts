@@ -73,7 +73,7 @@ function filesOfVolume(volume: YamlValue | null, yaml: KubeYaml): ReadonlyMap<st
 }
 
 /** Lines and columns refer to the manifest. */
-export function textOf({ text, offset }: Entry, yaml: YamlReading): ConfigText {
+function textOf({ text, offset }: Entry, yaml: YamlReading): ConfigText {
   const { file, line, column } = yaml.place(offset, '')
   const [literal, indent = ''] = /^\|[^\n]*\n(?:[ \t]*\n)*( *)/.exec(yaml.text.slice(offset, offset + 4096)) ?? []
   const origin =
