@@ -77,44 +77,42 @@ interface CommandContext {
 
 function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdCommand[] {
   const own = new Map<string, Token>()
-  const exported: Token[] = []
+  const exported = new Map<string, Token>()
   const found: EtcdCommand[] = []
   let hasOthers = false
   for (const { tokens: command, isFed } of simpleCommands(tokens)) {
     const started = commandsOfOne(command, context)
-    found.push(...started.map((each) => ({ ...each, variables: [...exported, ...each.variables] })))
-    // These may not pass the variables on.
-    hasOthers ||= started.length > 0 && exported.length > 0 && command.some(({ text }) => CHANGES_VARIABLES.test(text))
-    if (started.length > 0) continue
-    const [first, ...rest] = command
-    const isExport = first?.text === 'export'
+    found.push(...started.map((each) => ({ ...each, variables: [...exported.values(), ...each.variables] })))
+    if (started.length > 0) {
+      // These may not pass the variables on.
+      hasOthers ||= exported.size > 0 && command.some(({ text }) => CHANGES_VARIABLES.test(text))
+      continue
+    }
+    const [program = { text: '' }, ...rest] = command
+    const isExport = program.text === 'export'
     const assigned = isExport ? rest : command
-    // The name of a variable may come from another one, as in `export "ETCD_$NAME"`; a value may run a command.
-    const areAssignments = assigned.every(({ text }) =>
-      (isExport ? /^[A-Za-z_]\w*(?:=(?![^]*(?:\$\(|`))|$)/ : /^[A-Za-z_]\w*=(?![^]*(?:\$\(|`))/).test(text),
-    )
+    const areAssignments = assigned.every(({ text }) => (isExport ? EXPORT : ASSIGNMENT).test(text))
     // What only takes the output of etcd, such as `tee`, changes nothing; a shell may start another etcd.
-    hasOthers ||= !areAssignments && !(isFed && OUTPUTS.test(first?.text ?? ''))
-    if (!isExport && !areAssignments) continue
-    for (const token of assigned) {
+    hasOthers ||= !areAssignments && !(isFed && OUTPUTS.test(program.text))
+    for (const token of isExport || areAssignments ? assigned : []) {
       const [, name, isSet] = /^([A-Za-z_]\w*)(=|$)/.exec(token.text) ?? []
       if (name === undefined) continue
       const known = isSet === '' ? (own.get(name) ?? { ...token, text: `${name}=\${${name}}` }) : token
       own.set(name, known)
-      if (isExport || exported.some(({ text }) => text.startsWith(`${name}=`))) exported.push(known)
+      if (isExport || exported.has(name)) exported.set(name, known)
     }
   }
   const [first] = tokens
   return hasOthers && first !== undefined ? found.map((each) => ({ ...each, script: first.offset })) : found
 }
 
-/** The simple commands. */
-export function commandsOf(tokens: readonly Token[]): Token[][] {
-  return simpleCommands(tokens).map((each) => each.tokens)
-}
+/** An assignment whose value runs no command. */
+const ASSIGNMENT = /^[A-Za-z_]\w*=(?![^]*(?:\$\(|`))/
+/** The name of a variable may come from another one, as in `export "ETCD_$NAME"`. */
+const EXPORT = new RegExp(`${ASSIGNMENT.source}|^[A-Za-z_]\\w*$`)
 
 /** The simple commands, and whether a pipe feeds each. */
-function simpleCommands(tokens: readonly Token[]): { tokens: Token[]; isFed: boolean }[] {
+export function simpleCommands(tokens: readonly Token[]): { tokens: Token[]; isFed: boolean }[] {
   const commands: { tokens: Token[]; isFed: boolean }[] = [{ tokens: [], isFed: false }]
   for (const [i, token] of tokens.entries()) {
     if (token.isEnd) {
@@ -136,45 +134,47 @@ const CHANGES_VARIABLES = /(?:^|\/)(?:sudo|doas|env|su|runuser)$/
 const SHELL = /(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/
 
 function commandsOfOne(command: readonly Token[], context: CommandContext): EtcdCommand[] {
-  const first = command.findIndex(({ text }) => !PREFIXES.test(text))
-  if (first === -1) return []
-  const before = command.slice(0, first)
+  const start = command.findIndex(({ text }) => !PREFIXES.test(text))
+  const [before, own] = [command.slice(0, Math.max(0, start)), command.slice(start)]
+  const [program, ...args] = own
+  if (start === -1 || program === undefined) return []
   const isStarted = before.some(({ text }) => !text.includes('='))
   const assigned = assignmentsOf(before)
-  return programsIn(command.slice(first), isStarted, context).map((each) => ({
+  return programsIn(program, args, isStarted, context).map((each) => ({
     ...each,
     variables: [...assigned, ...each.variables],
   }))
 }
 
 /** @param isStarted Whether another program, such as `sudo`, precedes it. */
-function programsIn(own: readonly Token[], isStarted: boolean, context: CommandContext): EtcdCommand[] {
-  const [program, ...args] = own
-  if (program === undefined) return []
-  const { text } = program
+function programsIn(
+  program: Token,
+  args: readonly Token[],
+  isStarted: boolean,
+  context: CommandContext,
+): EtcdCommand[] {
+  const { text, offset } = program
+  const { isInShell } = context
   // After `sudo`, a leading flag is one of `sudo`, not of etcd.
-  if (text.startsWith('-') && !isStarted) return context.isInShell ? [] : [{ ...NO_ARGUMENTS, args: own }]
+  if (text.startsWith('-') && !isStarted) return isInShell ? [] : [{ ...NO_ARGUMENTS, args: [program, ...args] }]
   if (ETCD.test(text)) return [{ ...NO_ARGUMENTS, args }]
   // No program has such a name, so the quotes around the command are a mistake.
-  if (!context.isInShell && WHOLE_COMMAND.test(text)) {
-    const found = commandsInScript(program, text, args, context)
-    return found.map((each) => withFaults(each, { kind: 'one argument', offset: program.offset }))
-  }
+  if (!isInShell && WHOLE_COMMAND.test(text))
+    return withFaults(commandsInScript(program, text, args, context), { kind: 'one argument', offset })
   // `-c`, `-ec` or `-lc`, followed by the script.
-  const at = !context.isInShell && SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
+  const at = !isInShell && SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
   const script = at === -1 ? undefined : args[at + 1]
   if (script !== undefined) return commandsInShell(script, args.slice(at + 2), { ...context, isInShell: true })
-  const start = isStarted ? etcdIndex(own) : -1
+  const start = isStarted ? etcdIndex([program, ...args]) : -1
   if (start === -1) return []
-  const variables = assignmentsOf(own.slice(0, start))
+  const before = [program, ...args].slice(0, start)
   // A variable before etcd may set others, as in `env $VARS etcd`.
-  const isOpen = own.slice(0, start).some((each) => /^[$`]/.test(each.text))
-  const opened = isOpen ? { script: program.offset } : {}
-  return [{ args: own.slice(start + 1), variables, faults: [], ...opened }]
+  const opened = before.some((each) => /^[$`]/.test(each.text)) ? { script: offset } : {}
+  return [{ args: args.slice(start), variables: assignmentsOf(before), faults: [], ...opened }]
 }
 
-function withFaults(command: EtcdCommand, ...faults: readonly SyntaxFault[]): EtcdCommand {
-  return { ...command, faults: [...faults, ...command.faults] }
+function withFaults(commands: readonly EtcdCommand[], ...faults: readonly SyntaxFault[]): EtcdCommand[] {
+  return commands.map((each) => ({ ...each, faults: [...faults, ...each.faults] }))
 }
 
 /** @param after The arguments after the script, which are $0, $1, … in it. */
@@ -182,8 +182,7 @@ function commandsInShell(script: Token, after: readonly Token[], context: Comman
   const text = substitute(plainDollars(script.text), context.values)
   const found = commandsInScript(script, text, [], context).map((each): EtcdCommand => ({ ...each, isShell: true }))
   const isLost = after.some((each) => each.text.startsWith('-')) && !/\$(?:[@*\d]|\{[@*\d])/.test(script.text)
-  const lost: SyntaxFault = { kind: 'after script', offset: after[0]?.offset ?? script.offset }
-  return isLost ? found.map((each) => withFaults(each, lost)) : found
+  return isLost ? withFaults(found, { kind: 'after script', offset: after[0]?.offset ?? script.offset }) : found
 }
 
 /** Splits a command in one argument. All tokens have the place of that argument. */
@@ -195,7 +194,7 @@ function commandsInScript(
 ): EtcdCommand[] {
   const { tokens, faults } = splitText(text, 'shell')
   const placed = <T extends object>(inner: T): T => ({ ...inner, offset })
-  return commandsAmong([...tokens.map(placed), ...more], context).map((each) => withFaults(each, ...faults.map(placed)))
+  return withFaults(commandsAmong([...tokens.map(placed), ...more], context), ...faults.map(placed))
 }
 
 /** The index of etcd after a program that starts it, whose own options precede. */

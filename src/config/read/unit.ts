@@ -1,11 +1,11 @@
 /** Reads a systemd unit that runs etcd, with its drop-ins (systemd.unit(5), systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
 import {
   boundedValues,
-  commandsOf,
   type EtcdCommand,
   etcdCommands,
   readStart,
   reportFaults,
+  simpleCommands,
   type Values,
   valuesOf,
 } from './command.js'
@@ -210,7 +210,10 @@ function startsOf(unit: Unit, values: Values): { command: EtcdCommand; directive
   return unit.inForce('ExecStart').flatMap((directive) => {
     const { source, start, end, brokenAt } = directive
     const { tokens, faults } = splitText(source.text, 'systemd', start, end)
-    const expanded = commandsOf(tokens).flatMap((each) => [...expandedCommand(each, values), tokenAt(';', end, true)])
+    const expanded = simpleCommands(tokens).flatMap((each) => [
+      ...expandedCommand(each.tokens, values),
+      tokenAt(';', end, true),
+    ])
     const broken: SyntaxFault[] = brokenAt === null ? [] : [{ kind: 'backslash', offset: brokenAt }]
     return etcdCommands(expanded, values).map((command) => ({
       command: { ...command, faults: [...broken, ...faults, ...command.faults] },
