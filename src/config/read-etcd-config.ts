@@ -5,7 +5,6 @@ import { readMaterialFile } from '../credentials/load-inputs.js'
 import { openInput, readCertificates, readCrls } from '../credentials/parse-input.js'
 import { type HostPath, useHostFile } from '../files/in-root.js'
 import { systemCode } from '../files/write-failed.js'
-import type { ConfigPlace } from '../report/catalogue/place.js'
 import type { Finding, FindingPlace, Unchecked } from '../report/finding.js'
 import { checkOptions, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -141,40 +140,33 @@ async function fileOf(
   const host = read.hostPath(path)
   const given = host === null ? read.givenText(path) : null
   if (host === null && given === null) return nothing
+  const found = { ...nothing, mode: host === null ? null : await modeOf(host) }
   const content =
     host === null ? { bytes: Buffer.from(given?.text ?? '') } : await readMaterialFile(host, { file: path }, MAX_BYTES)
-  const mode = host === null ? null : await modeOf(host)
-  if ('code' in content) return { ...nothing, mode, problem: content }
+  if ('code' in content) return { ...found, problem: content }
   const { bytes } = content
   if (/key/i.test(row.field ?? '')) {
     const publicKey = publicKeyIn(bytes)
     bytes.fill(0)
-    return { ...nothing, mode, publicKey }
+    return { ...found, publicKey }
   }
-  return { ...nothing, mode, ...partsOf(bytes, path, place, row.field === 'crlFile') }
-}
-
-function partsOf(
-  bytes: Buffer,
-  path: string,
-  place: ConfigPlace,
-  isCrl: boolean,
-): Pick<EtcdConfigFile, 'certificates' | 'crls' | 'problem'> {
-  const opened = openInput({
-    role: isCrl ? 'crl' : 'cert',
-    place: { origin: `${path} (from ${place.option})`, file: path },
-    bytes,
-    exposure: null,
-    findings: [],
-  })
-  const worst = (findings: readonly Finding[]): Finding | null =>
-    findings.find(({ severity }) => severity === 'error') ?? null
-  if (isCrl) {
+  const role = row.field === 'crlFile' ? 'crl' : 'cert'
+  const origin = { origin: `${path} (from ${place.option})`, file: path }
+  const opened = openInput({ role, place: origin, bytes, exposure: null, findings: [] })
+  if (role === 'crl') {
     const { crls, findings } = readCrls(opened)
-    return { certificates: [], crls, problem: worst(findings) }
+    return { ...found, crls, problem: firstError(findings) }
   }
   const { certificates, findings } = readCertificates(opened)
-  return { certificates: certificates.map(({ certificate }) => certificate), crls: [], problem: worst(findings) }
+  return {
+    ...found,
+    certificates: certificates.map(({ certificate }) => certificate),
+    problem: firstError(findings),
+  }
+}
+
+function firstError(findings: readonly Finding[]): Finding | null {
+  return findings.find(({ severity }) => severity === 'error') ?? null
 }
 
 async function modeOf(path: HostPath): Promise<string | null> {

@@ -4,7 +4,7 @@ import { NO_ARGUMENTS, reportFaults, valuesOf } from './command.js'
 import { areOfEtcd, commandsIn, isEtcdImage, readContainer, withoutEtcd } from './container.js'
 import { fileVariables, namedVariables, type Variable } from './env.js'
 import { longestFirst, type Mount, Reading } from './read-option.js'
-import { type ConfigText, type ReadNamedFile } from './text.js'
+import type { ConfigText, ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, type Split, splitText, tokenAt } from './tokenizer.js'
 import {
   at,

@@ -96,26 +96,21 @@ function limited(readings: readonly Reading[]): readonly Reading[] {
 
 const isText = (value: unknown): boolean => typeof value === 'string'
 const isTextOrBytes = (value: unknown): boolean => isText(value) || value instanceof Uint8Array
+const areTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText)
 const isRecord = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
+  value === Object(value) &&
   !Array.isArray(value) &&
-  Object.values(value).every((each) => each === undefined || isText(each))
-const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
+  areTexts(Object.values(value as object).filter((each) => each !== undefined))
+const isPath = (value: unknown): boolean =>
+  value instanceof URL ? value.protocol === 'file:' : isText(value) && value !== ''
 
 const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) => boolean, accepted: string]>> = {
-  file: [
-    (value) => (isText(value) && value !== '') || (value instanceof URL && value.protocol === 'file:'),
-    'a path, or a URL of a file',
-  ],
+  file: [isPath, 'a path, or a URL of a file'],
   yaml: [isTextOrBytes, 'a string'],
   args: [areTexts, 'an array of arguments'],
   flags: [(value) => isTextOrBytes(value) || areTexts(value), 'a string or an array of arguments'],
   env: [(value) => isText(value) || isRecord(value), 'a record of strings, or a string'],
-  unit: [
-    (value) => isText(value) || (areTexts(value) && (value as string[]).length > 0),
-    'a string or an array of strings',
-  ],
+  unit: [(value) => isText(value) || (areTexts(value) && value.length > 0), 'a string or an array of strings'],
   manifest: [isText, 'a string'],
 }
 const KEYS = Object.keys(INPUTS) as (keyof ConfigInput)[]

@@ -2,18 +2,17 @@
  * Templates of Go, Jinja and Helm. Their expressions are hidden in other characters while a text is read, because they have
  * spaces, braces and quotes, which YAML, a shell and systemd would read.
  */
-import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { hideExpressions } from '../hidden.js'
 import type { Reading } from './read-option.js'
 import { type ConfigText, placesIn } from './text.js'
 
-/** A text whose expressions are hidden, and the first line that is a statement. Such lines are blank. */
-function hideTemplates(source: ConfigText): { source: ConfigText; statement: ConfigPlace | null } {
+/** Hides the expressions of a text, and blanks the lines that are statements, the first of which is reported. */
+export function withoutTemplates(source: ConfigText, into: Reading): ConfigText {
   const { text } = source
-  if (!['{{', '{%', '{#', '${'].some((each) => text.includes(each))) return { source, statement: null }
+  if (!['{{', '{%', '{#', '${'].some((each) => text.includes(each))) return source
   const lines: string[] = []
-  let offset = 0
   const statements: number[] = []
+  let offset = 0
   for (const line of text.split('\n')) {
     const isOne = isStatement(line, lines.at(-1) ?? '')
     if (isOne) statements.push(offset)
@@ -22,10 +21,9 @@ function hideTemplates(source: ConfigText): { source: ConfigText; statement: Con
   }
   const hidden = hideExpressions(lines.join('\n'))
   // An expression of several lines, or of very many characters, stays.
-  const rest = hidden.search(/\{[{%]/)
-  const [first = rest] = statements
-  const place = first === -1 ? null : placesIn(source)(first, 'The line')
-  return { source: { ...source, text: hidden }, statement: place }
+  const [first = hidden.search(/\{[{%]/)] = statements
+  if (first !== -1) into.leaveTemplate(placesIn(source)(first, 'The line'), 'The text is a template.')
+  return { ...source, text: hidden }
 }
 
 /** Whether a line is a statement, or an expression for any number of lines; or one that `envsubst` replaces. */
@@ -34,13 +32,6 @@ function isStatement(line: string, before: string): boolean {
   if (/^\{[%#]/.test(bare) || (bare.startsWith('{{') && bare.endsWith('}}'))) return true
   // A line of a shell may be a variable alone.
   return /^\$\{\w{1,100}\}$/.test(bare) && (line.startsWith('$') || before.trimEnd().endsWith(':'))
-}
-
-/** The text with hidden expressions of templates; lines that are statements are reported. */
-export function withoutTemplates(content: ConfigText, into: Reading): ConfigText {
-  const { source, statement } = hideTemplates(content)
-  if (statement !== null) into.leaveTemplate(statement, 'The text is a template.')
-  return source
 }
 
 /** Whether a text has a hidden expression. */

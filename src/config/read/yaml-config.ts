@@ -115,7 +115,7 @@ export async function readYamlConfig(
     const details = { kind: 'syntax' as const, reason, fix: 'Remove the line.' }
     into.report('config/yaml-malformed', { ...yaml.place(directiveAt, 'YAML'), ...details })
   }
-  if (document === undefined || (!isEmpty && document?.kind !== 'map')) {
+  if (document === undefined || (!isEmpty && document.kind !== 'map')) {
     into.isComplete = false
     if (document !== undefined) reportType(into, yaml.place(document.offset, 'YAML'), 'a mapping', document)
     return 0
