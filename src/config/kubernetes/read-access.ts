@@ -2,14 +2,15 @@
 import { posix, resolve } from 'node:path'
 import type { WatchableSource } from '../../credentials/credentials.js'
 import { sourceOf } from '../../credentials/from-files.js'
-import { hostPathText } from '../../files/in-root.js'
+import { type HostPath, hostPathText } from '../../files/in-root.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { configInvalid, finding, withoutPlace } from '../finding.js'
 import { isManifest, podsOf } from '../read/manifest.js'
 import { mountsOf, withObjects } from '../read/mounts.js'
-import { type Mount, mountOf } from '../read/read-option.js'
+import { onHost } from '../read/effective.js'
+import type { Mount } from '../read/read-option.js'
 import { type ConfigText, onDisk, type PlaceOf, placesIn, readConfigFile, refuseText } from '../read/text.js'
 import { processTokens, splitTokens, type Token, tokenAt } from '../read/tokenizer.js'
 import {
@@ -71,7 +72,7 @@ interface Placed {
 
 interface PlacedFile extends Placed {
   /** Null if it is not on the host. */
-  readonly path: string | null
+  readonly path: HostPath | null
 }
 
 /** Returns undefined for a file that no option names. */
@@ -128,16 +129,16 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
     endpoints: given.filter(({ place: { option } }) => option === APISERVER.endpoints).flatMap(entries),
     file: (role) => {
       const value = given.findLast(({ place: { option } }) => option === APISERVER[role])
-      return value && { ...value, path: onHost(value.text, mounts) }
+      return value && { ...value, path: onHost(value.text, { directory: null, mounts }, root) }
     },
   }
-  return access(APISERVER, read, source.file, root)
+  return access(APISERVER, read, source.file)
 }
 
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(input, options)
   const source = await open(KUBEADM, input, ['file', 'yaml'], root)
-  return access(KUBEADM, await inClusterConfiguration(source), source.file, root)
+  return access(KUBEADM, await inClusterConfiguration(source, root), source.file)
 }
 
 /**
@@ -176,7 +177,7 @@ async function open<K extends string>(
 }
 
 /** @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` */
-function access(program: Program, read: ReadAccess, file: string | null, root: string | null): EtcdAccess {
+function access(program: Program, read: ReadAccess, file: string | null): EtcdAccess {
   const findings: Finding[] = []
   const missing = (option: string): void => {
     findings.push(finding('config/option-needs', { ...withoutPlace(option, file), kind: 'access' }))
@@ -193,7 +194,7 @@ function access(program: Program, read: ReadAccess, file: string | null, root: s
     if (named === undefined || named.text === '') missing(program[role])
     else if (named.path === null)
       findings.push(finding('config/volume-invalid', { ...named.place, names: [named.text] }))
-    const path = onDisk(named?.path ?? '', root)
+    const path = named?.path ?? ''
     return { role, file: hostPathText(path), namedBy: program[role], path }
   })
   if (findings.length > 0 || first === undefined || ca === undefined || cert === undefined || key === undefined)
@@ -266,13 +267,6 @@ function flagsOf(tokens: readonly Token[], place: PlaceOf): Placed[] {
   })
 }
 
-function onHost(path: string, mounts: readonly Mount[] | null): string | null {
-  if (mounts === null) return path
-  const found = mountOf(path, '/', mounts)
-  const folder = found?.mount.outside ?? null
-  return folder === null ? null : posix.join(folder, found?.rest ?? '')
-}
-
 /** kubeadm's default `certificatesDir` and file names (cmd/kubeadm/app/constants). */
 const CERTIFICATES = '/etc/kubernetes/pki'
 const LOCAL = { ca: 'etcd/ca.crt', cert: 'apiserver-etcd-client.crt', key: 'apiserver-etcd-client.key' }
@@ -280,17 +274,17 @@ const LOCAL = { ca: 'etcd/ca.crt', cert: 'apiserver-etcd-client.crt', key: 'apis
 const OVERRIDES = { endpoints: 'etcd-servers', ca: 'etcd-cafile', cert: 'etcd-certfile', key: 'etcd-keyfile' }
 
 /** Line numbers refer to the inner text of a ConfigMap, which is the part that users edit. */
-async function inClusterConfiguration(source: ConfigText): Promise<ReadAccess> {
+async function inClusterConfiguration(source: ConfigText, root: string | null): Promise<ReadAccess> {
   const yaml = await readWhole(source, KUBEADM)
   const { file } = source
   const inMap = textAt(ofKind(yaml, 'ConfigMap'), 'data', 'ClusterConfiguration')
-  if (inMap !== undefined) return inClusterConfiguration({ text: inMap, file })
+  if (inMap !== undefined) return inClusterConfiguration({ text: inMap, file }, root)
   const configuration = ofKind(yaml, 'ClusterConfiguration')
   if (configuration === null) throw notFound(KUBEADM, file, 'there is no ClusterConfiguration in it')
   const version = textAt(configuration, 'apiVersion') ?? ''
   if (!KUBEADM_VERSIONS.some((known) => version === `kubeadm.k8s.io/${known}`))
     throw notFound(KUBEADM, file, `its version "${version}" is not known`)
-  return accessIn(configuration, yaml)
+  return accessIn(configuration, yaml, root)
 }
 
 function ofKind({ documents }: YamlReading, kind: string): YamlValue | null {
@@ -298,7 +292,7 @@ function ofKind({ documents }: YamlReading, kind: string): YamlValue | null {
 }
 
 /** Reads an external etcd, or the member on this node. `extraArgs` take precedence. */
-function accessIn(configuration: YamlValue, yaml: YamlReading): ReadAccess {
+function accessIn(configuration: YamlValue, yaml: YamlReading, root: string | null): ReadAccess {
   const external = at(configuration, 'etcd', 'external')
   const args = argumentsOf(at(configuration, 'apiServer', 'extraArgs'))
   const placed = ({ text, offset }: YamlScalar, option: string): Placed => ({ text, place: yaml.place(offset, option) })
@@ -306,11 +300,11 @@ function accessIn(configuration: YamlValue, yaml: YamlReading): ReadAccess {
   const file = (role: Role): PlacedFile | undefined => {
     const given = args.findLast(({ name }) => name === OVERRIDES[role])
     const path = posix.join(textAt(configuration, 'certificatesDir') ?? CERTIFICATES, LOCAL[role])
-    if (given === undefined && external === null) return { ...local(path), path }
+    if (given === undefined && external === null) return { ...local(path), path: onDisk(path, root) }
     const value = given?.value ?? at(external, `${role}File`)
     const option = given === undefined ? KUBEADM[role] : `apiServer.extraArgs.${given.name}`
     return value?.kind === 'scalar' && value.type !== 'null'
-      ? { ...placed(value, option), path: value.text }
+      ? { ...placed(value, option), path: onDisk(value.text, root) }
       : undefined
   }
   const overriding = args

@@ -1,15 +1,15 @@
 /** Determines which options are in force: flags and variables, or only the configuration file that they name. */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { HostPath } from '../../files/in-root.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding, Unchecked } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { type EtcdOptionRow, etcdOptions } from '../tables/options.js'
 import {
-  mountOf,
   type PassthroughOption,
   Reading,
   type ReadOption,
+  type Mount,
   type RuntimeContext,
   Settings,
 } from './read-option.js'
@@ -104,13 +104,29 @@ function nothingSet({ isEmpty }: Reading, file: string | null): Finding[] {
   return isEmpty ? [finding('config/nothing-set', { file })] : []
 }
 
-function onHost(path: string, { directory, mounts }: RuntimeContext, root: string | null): HostPath | null {
+/** The path on this machine for a path in the configuration; null if the file is only in the container. */
+export function onHost(
+  path: string,
+  { directory, mounts }: Pick<RuntimeContext, 'directory' | 'mounts'>,
+  root: string | null,
+): HostPath | null {
   if (mounts === null) return onDisk(directory === null || path.startsWith('/') ? path : `${directory}/${path}`, root)
   const found = mountOf(path, directory, mounts)
   const folder = found?.mount.outside ?? null
   if (found === null || folder === null) return null
   if (found.mount.isRelativeToFile === true) return relativeTo(`${folder}/_`, found.rest, root)
   return onDisk(join(folder, found.rest), root)
+}
+
+/** The mount that contains a path, and the rest of the path. */
+function mountOf(
+  path: string,
+  directory: string | null,
+  mounts: readonly Mount[],
+): { mount: Mount; rest: string } | null {
+  const inside = resolve(directory ?? '/', path)
+  const mount = mounts.find((each) => inside === each.inside || inside.startsWith(`${each.inside.replace(/\/$/, '')}/`))
+  return mount === undefined ? null : { mount, rest: inside.slice(mount.inside.length).replace(/^\//, '') }
 }
 
 function mountedText(path: string, { directory, mounts }: RuntimeContext): ConfigText | null {

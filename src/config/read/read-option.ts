@@ -1,5 +1,4 @@
 /** The data model of all readers. */
-import { resolve } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type {
   Finding,
@@ -87,17 +86,6 @@ export interface Mount {
   readonly isRelativeToFile?: true
   /** Files that the manifest contains, by their paths in the mount. The path is empty if the mount is one file. */
   readonly files?: ReadonlyMap<string, ConfigText>
-}
-
-/** The mount that contains a path, and the rest of the path. */
-export function mountOf(
-  path: string,
-  directory: string | null,
-  mounts: readonly Mount[],
-): { mount: Mount; rest: string } | null {
-  const inside = resolve(directory ?? '/', path)
-  const mount = mounts.find((each) => inside === each.inside || inside.startsWith(`${each.inside.replace(/\/$/, '')}/`))
-  return mount === undefined ? null : { mount, rest: inside.slice(mount.inside.length).replace(/^\//, '') }
 }
 
 export function longestFirst(mounts: readonly Mount[]): Mount[] {
