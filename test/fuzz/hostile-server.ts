@@ -8,7 +8,7 @@ import { frameMessage, FramingError, MessageReader } from '../../src/client/tran
 import { bytesField, int64Field, MalformedMessage, trueField } from '../../src/client/transport/protobuf.js'
 import { readWatchRequest } from '../../src/client/streams/watch-messages.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import { frame, framePeer, GRPC_HEADERS, literal } from '../support/http2-frames.js'
+import { frame, framePeer, GRPC_HEADERS, healthAnswerFrame, literal } from '../support/http2-frames.js'
 import { answerHealthCheck, grpcPeer, type Peer, serverTls } from '../support/peers.js'
 import { mutateBytes } from './mutate.js'
 import type { Random } from './random.js'
@@ -227,8 +227,7 @@ function anyEvent(random: Random): Buffer {
 /** The frames that follow a request are out of place, or there are none at all. */
 function answerByFrames(stream: number, random: Random): Buffer[] {
   // The health check and the request of the status next to it get a good answer, so that calls follow.
-  if (stream <= 3)
-    return [frame(FrameType.HEADERS, 5, stream, Buffer.concat([GRPC_HEADERS, literal('grpc-status', '3')]))]
+  if (stream <= 3) return [healthAnswerFrame(stream)]
   return Array.from({ length: 1 + random.below(6) }, () => anyFrame(stream, random))
 }
 

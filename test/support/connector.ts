@@ -5,8 +5,13 @@ type Connect = (
   options?: Partial<SecureClientOptions>,
 ) => Promise<SecureEtcd3>
 
-/** Connects clients to peers, with these options unless others are given. */
+/** Connects clients to peers, with these options unless others are given. A dial has as long as a busy machine may take. */
 export function connector(defaults: Omit<SecureClientOptions, 'endpoints'>): Connect {
   return (peers, options = {}) =>
-    createSecureClient({ ...defaults, endpoints: peers.map(({ endpoint }) => endpoint), ...options })
+    createSecureClient({
+      dialTimeout: '30s',
+      ...defaults,
+      endpoints: peers.map(({ endpoint }) => endpoint),
+      ...options,
+    })
 }

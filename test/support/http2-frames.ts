@@ -61,6 +61,17 @@ export function emptyAnswerFrames(stream: number, data: Uint8Array = Buffer.allo
   ])
 }
 
+/** The frame of etcd's answer to the health check. */
+export function healthAnswerFrame(stream: number): Buffer {
+  const trailers = [literal('grpc-status', '3'), literal('grpc-message', 'etcdserver: key is not provided')]
+  return frame(
+    FrameType.HEADERS,
+    Flag.END_HEADERS | Flag.END_STREAM,
+    stream,
+    Buffer.concat([GRPC_HEADERS, ...trailers]),
+  )
+}
+
 type Send = (bytes: Buffer) => void
 
 /** Answers settings and pings. `onRequest`: what it sends when the headers of a request arrive. */

@@ -221,25 +221,43 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
   return headers['content-type']?.startsWith('application/grpc') === true || headers['grpc-status'] !== undefined
 }
 
-/** `etcd`: a gRPC server that has the call. `unavailable`: nothing behind it could answer now. `foreign`: not etcd. */
+/** `etcd`: etcd's own answer. `unavailable`: nothing behind it could answer now. `foreign`: not etcd. */
 type AnswerKind = 'etcd' | 'unavailable' | 'foreign'
 
+/** etcd api/v3rpc/rpctypes/error.go, ErrGRPCEmptyKey: etcd's answer to a range without a key, and so to the health check. */
+const EMPTY_KEY = 'etcdserver: key is not provided'
+
+/**
+ * gRPC statuses that may not last (gRPC, statuscodes.md): CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED and UNAVAILABLE. etcd
+ * sends the last of them before it knows its cluster (ErrGRPCNotCapable), a proxy sends any of them.
+ */
+const TEMPORARY: ReadonlySet<number | null> = new Set([
+  status.CANCELLED,
+  status.DEADLINE_EXCEEDED,
+  status.RESOURCE_EXHAUSTED,
+  status.ABORTED,
+  status.UNAVAILABLE,
+])
+
+/** Classifies the answer to the health check: any gRPC server may answer a range, only etcd answers that the key is missing. */
 export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Answer): AnswerKind {
   if (grpcStatus === null && contentType?.startsWith('application/grpc') !== true) {
     return NO_BACK_END.has(httpStatus) ? 'unavailable' : 'foreign'
   }
   switch (grpcStatus) {
-    // A member without a leader, a proxy that uses gRPC, or etcd before it knows its cluster (ErrGRPCNotCapable).
+    case status.INVALID_ARGUMENT:
+    // etcd's grpc-proxy passes the message on with this status.
+    case status.UNKNOWN:
+      return grpcMessage.includes(EMPTY_KEY) ? 'etcd' : 'foreign'
+    // A member without a leader.
     case status.UNAVAILABLE:
       return grpcMessage === NO_LEADER ? 'etcd' : 'unavailable'
-    case status.UNIMPLEMENTED:
-      return 'foreign'
     // etcd answers this call before it checks users, so a proxy or a service mesh refused it.
     case status.UNAUTHENTICATED:
     case status.PERMISSION_DENIED:
       return /^(?:etcdserver|auth): /.test(grpcMessage) ? 'etcd' : 'foreign'
     default:
-      return 'etcd'
+      return TEMPORARY.has(grpcStatus) ? 'unavailable' : 'foreign'
   }
 }
 

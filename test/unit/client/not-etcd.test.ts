@@ -92,19 +92,47 @@ describe('an answer to the first call', () => {
     },
   )
 
-  it.each<[string, CallHandler]>([
-    ['a status', answerHealthCheck],
-    ['an empty answer', emptyAnswer],
-    [
-      'a permission that is missing',
-      (stream) => {
-        refuseCall(stream, 7, 'etcdserver: permission denied')
-      },
-    ],
-  ])('recognizes etcd by %s', async (_what, answer) => {
-    await using peer = await grpcPeer(pki.server, emptyAnswer, answer)
+  it.each<[number, string]>([
+    [3, 'etcdserver: key is not provided'],
+    [2, 'rpc error: code = InvalidArgument desc = etcdserver: key is not provided'],
+    [7, 'etcdserver: permission denied'],
+    [16, 'auth: invalid auth token'],
+  ])('recognizes etcd by the gRPC status %i with the message "%s"', async (status, message) => {
+    await using peer = await grpcPeer(pki.server, emptyAnswer, (stream) => {
+      refuseCall(stream, status, message)
+    })
     await using client = await connect([peer])
     expect(await client.get('a').string()).toBeNull()
+  })
+
+  it('takes no other status of gRPC for an answer of etcd', async () => {
+    const statuses = Array.from({ length: 18 }, (_, status) => status)
+    const results = await Promise.all(
+      statuses.map(async (status) => {
+        await using peer = await stranger((stream) => {
+          refuseCall(stream, status, status === 3 ? 'key is missing' : '')
+        })
+        const error = await connect([peer]).then(
+          () => null,
+          (reason: unknown) => reason,
+        )
+        const found =
+          isEtcdMtlsError(error) && 'report' in error.details ? errorCodes(error.details.report.findings) : []
+        return [status, ...found]
+      }),
+    )
+    const temporary = [1, 4, 8, 10, 14]
+    const wanted = statuses.map((each) => [
+      each,
+      temporary.includes(each) ? 'endpoint/unavailable' : 'endpoint/not-etcd',
+    ])
+    expect(results).toEqual(wanted)
+  })
+
+  it('takes an empty message with the status OK for an answer of another gRPC server', async () => {
+    await using peer = await stranger(emptyAnswer)
+    const { findings } = (await refused(connect([peer]), 'ERR_HANDSHAKE_FAILED')).details.report
+    expect(findingOf(findings, 'endpoint/not-etcd').message).toContain('gRPC status 0 (no text)')
   })
 })
 

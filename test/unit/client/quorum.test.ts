@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { isEtcdMtlsError } from '../../../src/client/index.js'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
-import { type CallHandler, emptyAnswer, gonePeer, grpcPeer, type Peer, refuseCall } from '../../support/peers.js'
+import {
+  answerHealthCheck,
+  type CallHandler,
+  emptyAnswer,
+  gonePeer,
+  grpcPeer,
+  type Peer,
+  refuseCall,
+} from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
 const pki = mintPki()
@@ -21,7 +29,11 @@ async function startMember(led: boolean): Promise<Member> {
     if (headers['hasleader'] === 'true' && !member.led) refuseCall(stream, 14, NO_LEADER)
     else emptyAnswer(stream)
   }
-  const peer = await grpcPeer(pki.server, answer, answer)
+  const check: CallHandler = (stream, headers) => {
+    if (member.led) answerHealthCheck(stream)
+    else answer(stream, headers)
+  }
+  const peer = await grpcPeer(pki.server, answer, check)
   return Object.assign(member, { peer })
 }
 

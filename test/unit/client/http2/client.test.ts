@@ -2,11 +2,11 @@
 import { Socket } from 'node:net'
 import { GRPCDeadlineExceededError } from 'etcd3'
 import { describe, expect, it, vi } from 'vitest'
-import { Flag, FrameType } from '../../../../src/client/http2/protocol.js'
+import { FrameType } from '../../../../src/client/http2/protocol.js'
 import { encodeSettings, Setting } from '../../../../src/client/http2/settings.js'
 import { connector } from '../../../support/connector.js'
 import { mintPki } from '../../../support/etcd.js'
-import { emptyAnswerFrames, frame, framePeer, GRPC_HEADERS, literal, number } from '../../../support/http2-frames.js'
+import { emptyAnswerFrames, frame, framePeer, healthAnswerFrame, number } from '../../../support/http2-frames.js'
 import { serverTls, tlsPeer } from '../../../support/peers.js'
 import { findingOf, refused } from '../../../support/refused.js'
 
@@ -29,10 +29,8 @@ describe('a server that does not choose h2 in the TLS handshake', () => {
 describe('a server that breaks HTTP/2 while it has a call', () => {
   it('gets a reset and no FIN, so that it cannot apply the rest of a failed write, and the outcome is unknown', async () => {
     await using peer = await framePeer(serverTls(pki.server), (stream, send) => {
-      if (stream <= 3) {
-        const refusal = Buffer.concat([GRPC_HEADERS, literal('grpc-status', '3')])
-        send(frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, stream, refusal))
-      } else send(frame(FrameType.PUSH_PROMISE, 0, stream, Buffer.alloc(4)))
+      if (stream <= 3) send(healthAnswerFrame(stream))
+      else send(frame(FrameType.PUSH_PROMISE, 0, stream, Buffer.alloc(4)))
     })
     const reset = vi.spyOn(Socket.prototype, 'resetAndDestroy')
     await using client = await connect([peer])
@@ -55,10 +53,8 @@ describe('a server that gives no window', () => {
     const hasArrived = new Promise<void>((resolve) => (arrived = resolve))
     await using peer = await framePeer(serverTls(pki.server), (stream, send) => {
       if (stream === 1) send(frame(FrameType.SETTINGS, 0, 0, encodeSettings([[Setting.INITIAL_WINDOW_SIZE, 0]])))
-      if (stream <= 3) {
-        const refusal = Buffer.concat([GRPC_HEADERS, literal('grpc-status', '3')])
-        send(frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, stream, refusal))
-      } else if (stream === 5) arrived()
+      if (stream <= 3) send(healthAnswerFrame(stream))
+      else if (stream === 5) arrived()
       else {
         send(frame(FrameType.WINDOW_UPDATE, 0, stream, number(1000)))
         send(emptyAnswerFrames(stream))

@@ -7,14 +7,7 @@ import { Flag, FrameType } from '../../../../src/client/http2/protocol.js'
 import { isEtcdMtlsError } from '../../../../src/client/index.js'
 import { connector } from '../../../support/connector.js'
 import { mintPki } from '../../../support/etcd.js'
-import {
-  emptyAnswerFrames,
-  frame,
-  framePeer,
-  GRPC_HEADERS,
-  literal,
-  statusHeader,
-} from '../../../support/http2-frames.js'
+import { emptyAnswerFrames, frame, framePeer, healthAnswerFrame, statusHeader } from '../../../support/http2-frames.js'
 import { type Peer, serverTls } from '../../../support/peers.js'
 import { findingOf, refused } from '../../../support/refused.js'
 
@@ -37,8 +30,7 @@ function sendForever(stream: number, status: number, socket: TLSSocket): void {
 /** Answers the first requests of a connection, the health check and the status; then each call by `onCall`. */
 function peer(onCall: (stream: number, send: (bytes: Buffer) => void, socket: TLSSocket) => void): Promise<Peer> {
   return framePeer(serverTls(pki.server), (stream, send, socket) => {
-    const refusal = Buffer.concat([GRPC_HEADERS, literal('grpc-status', '3')])
-    if (stream <= 3) send(frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, stream, refusal))
+    if (stream <= 3) send(healthAnswerFrame(stream))
     else onCall(stream, send, socket)
   })
 }
