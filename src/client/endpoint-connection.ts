@@ -5,17 +5,10 @@
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { FailedAddress } from '../report/catalogue/endpoint.js'
 import { backoffPause } from '../report/duration.js'
-import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import type { Host } from '../x509/names.js'
-import {
-  type ClockReading,
-  type Diagnosis,
-  explainFailure,
-  isVerificationError,
-  refusalIn,
-} from './diagnosis/explain.js'
-import { diagnose } from './diagnosis/probe.js'
+import { type ClockReading, explainFailure, isVerificationError, refusalIn } from './diagnosis/explain.js'
+import { LastDiagnosis } from './diagnosis/probe.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
 import type { SessionOptions } from './options.js'
@@ -40,8 +33,11 @@ export interface EndpointOwner {
   hasOthers(endpoint: EndpointConnection): boolean
   loginHeaders(path: string): OutgoingHttpHeaders
   endpointChanged(endpoint: EndpointConnection): void
-  /** The finding for a member of another cluster; null if the cluster is the client's or is not known. */
-  refuseCluster(connected: EndpointConnection, clusterId: string | null): Finding | null
+  /** Whether the cluster of the member is the client's, or is not known. Other endpoints may change with this one's report. */
+  acceptsCluster(connected: EndpointConnection): boolean
+  /** The findings about a member of another cluster; none before each endpoint has answered or failed. */
+  clusterFindings(endpoint: EndpointConnection): Finding[]
+  readonly isUndecided: boolean
   /** Reads the clock of a connected endpoint; null if none is connected or it does not answer. */
   readClock(): Promise<ClockReading | null>
 }
@@ -49,13 +45,9 @@ export interface EndpointOwner {
 /** `leaderless` is added in {@link EndpointConnection.status}: the connection itself is good. */
 type State = Exclude<EndpointStatus['state'], 'leaderless'>
 
-export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
+/** `otherCluster`: whether the member was refused because it belongs to another cluster. */
+export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[]; otherCluster?: true }
 
-/**
- * TLS alerts for an expired or not yet valid certificate (RFC 8446 section 6.2). OpenSSL sends 42 for one that is not
- * yet valid.
- */
-const OUT_OF_VALIDITY: ReadonlySet<number | null> = new Set([45, 42])
 const PAUSES = { first: 100, longest: 5000 }
 /** Consecutive possible refusals that count as a certain one: a server that stops also closes connections without a reason. */
 const CERTAIN = 2
@@ -80,6 +72,9 @@ export class EndpointConnection {
   #leaderless: { readonly since: Date; readonly check: LeaderCheck } | null = null
   #role: MemberRole | null = null
   #findings: readonly Finding[] = []
+  /** Whether the member was refused because it belongs to another cluster. */
+  #isOfOtherCluster = false
+  #hasConcluded = false
   #dialled: Dialled | null = null
   #attempt: Promise<void> | null = null
   /** Set while the loss of the connection is reported before it is dialled again. */
@@ -96,7 +91,7 @@ export class EndpointConnection {
    * The credentials with one trust anchor that verified the server (`use`), and the credentials that they come from.
    */
   #singleAnchor: { validated: ValidatedCredentials; use: ValidatedCredentials } | null = null
-  #diagnosed: { key: string; validated: ValidatedCredentials; diagnosis: Diagnosis } | null = null
+  readonly #diagnoses = new LastDiagnosis()
   /** Dials in progress: one with the current credentials, and one with those of a rotation. */
   readonly #diallings = new Set<Dialling>()
   #retryTimer: NodeJS.Timeout | undefined
@@ -145,7 +140,8 @@ export class EndpointConnection {
     const { url } = this.endpoint
     const ofServer = this.#dialled === null ? [] : this.#revalidate(this.#dialled)
     const ofMember = this.isLeaderless ? [finding('endpoint/no-leader', { endpoint: url, members: [] })] : []
-    return [...ofServer, ...this.#findings, ...ofMember]
+    const ofCluster = this.#isOfOtherCluster ? this.#owner.clusterFindings(this) : []
+    return [...ofServer, ...this.#findings, ...ofCluster, ...ofMember]
   }
 
   get status(): EndpointStatus {
@@ -163,7 +159,12 @@ export class EndpointConnection {
 
   /** Whether one side refused the other in the last attempt, so that another one is not likely to succeed. */
   get isRefused(): boolean {
-    return this.#refusals >= CERTAIN
+    return this.#refusals >= CERTAIN && !(this.#isOfOtherCluster && this.#owner.isUndecided)
+  }
+
+  /** Whether it has had a first attempt. */
+  get hasConcluded(): boolean {
+    return this.#hasConcluded
   }
 
   /** Dials now, or when a call may do so: earlier than the back-off ends. */
@@ -194,7 +195,7 @@ export class EndpointConnection {
     const deadline = performance.now() + dialTimeout
     const { connection } = this
     if (connection === null) {
-      this.#diagnosed = null
+      this.#diagnoses.forget()
       await this.attempt()
     } else if (!(await connection.isAnswering(dialTimeout)) && this.connection === connection) {
       connection.destroy()
@@ -242,11 +243,18 @@ export class EndpointConnection {
     return old
   }
 
-  refuse(found: Finding, limit: number): void {
-    const connection = this.#release()
-    if (connection === null) return
-    void connection.drain(limit)
-    this.#fail([found])
+  /** Drains the connection to a member of another cluster than the chosen one; dials a member of the chosen one again. */
+  applyVote(isChosen: boolean): void {
+    if (!isChosen) {
+      const connection = this.#release()
+      if (connection === null) return
+      void connection.drain(DRAIN_LIMIT)
+      this.#fail([], true)
+    } else if (this.#isOfOtherCluster) {
+      this.#refusals = 0
+      this.#failures = 0
+      void this.attempt()
+    }
   }
 
   /** Closes the endpoint; calls have up to `limit` milliseconds to finish. Resolves when every socket is closed. */
@@ -296,27 +304,25 @@ export class EndpointConnection {
     validated: ValidatedCredentials,
     { timeout, signal }: { timeout: number; signal: AbortSignal },
   ): Promise<DialAttempt> {
-    const { endpoint } = this
-    const name = this.#name
-    const { http2 } = this.#owner.options
+    const common = { endpoint: this.endpoint, http2: this.#owner.options.http2, name: this.#name, onDown: this.#onDown }
     const deadline = performance.now() + timeout
     const tried = new Set<string>()
     let use = this.#singleAnchor?.validated === validated ? this.#singleAnchor.use : validated
     for (;;) {
       const left = Math.max(1, deadline - performance.now())
-      const dialling = dial({ endpoint, http2, name, validated: use, timeout: left, onDown: this.#onDown })
+      const dialling = dial({ ...common, validated: use, timeout: left })
       this.#diallings.add(dialling)
       const outcome = await dialling.outcome
       this.#diallings.delete(dialling)
       if (outcome.ok) {
         const { connection } = outcome.dialled
-        const refusal = await this.#verifyCluster(outcome.dialled, signal)
-        if (!signal.aborted && refusal === null) {
+        const isAccepted = await this.#verifyCluster(outcome.dialled, signal)
+        if (!signal.aborted && isAccepted) {
           this.#singleAnchor = use === validated ? null : { validated, use }
           return outcome
         }
         connection.destroy()
-        return { ok: false, findings: refusal === null ? [] : [refusal] }
+        return { ok: false, findings: [], ...(isAccepted ? {} : { otherCluster: true }) }
       }
       const { findings, anchor } = await this.#explain(outcome.failure, validated, deadline - performance.now(), signal)
       const next = anchor === null || tried.has(anchor) ? null : withSingleAnchor(validated, anchor)
@@ -327,22 +333,24 @@ export class EndpointConnection {
     }
   }
 
-  /** The finding for a member of another cluster. Without other endpoints, its cluster is noted when it is reported. */
-  async #verifyCluster({ connection, cluster }: Dialled, signal: AbortSignal): Promise<Finding | null> {
-    const verify = (clusterId: string | null): Finding | null =>
-      signal.aborted ? null : this.#owner.refuseCluster(this, clusterId)
+  /** Whether the member is of the client's cluster. Without other endpoints, its cluster is noted when it is reported. */
+  async #verifyCluster({ connection, cluster }: Dialled, signal: AbortSignal): Promise<boolean> {
+    const isAccepted = (clusterId: string | null): boolean => {
+      if (signal.aborted) return true
+      this.clusterId = clusterId ?? this.clusterId
+      return clusterId === null || this.#owner.acceptsCluster(this)
+    }
     if (!this.#owner.hasOthers(this)) {
       void cluster.then((clusterId) => {
-        const refusal = verify(clusterId)
-        if (refusal !== null && this.connection === connection) this.refuse(refusal, DRAIN_LIMIT)
+        if (!isAccepted(clusterId) && this.connection === connection) this.applyVote(false)
       })
-      return null
+      return true
     }
     // Without a connection there is no status.
     signal.addEventListener('abort', connection.destroy, { once: true })
     const clusterId = await cluster
     signal.removeEventListener('abort', connection.destroy)
-    return verify(clusterId)
+    return isAccepted(clusterId)
   }
 
   /** The findings about a failure, and the trust anchor of the path if OpenSSL refused a valid chain. */
@@ -352,26 +360,15 @@ export class EndpointConnection {
     timeout: number,
     signal: AbortSignal,
   ): Promise<{ findings: Finding[]; anchor: string | null }> {
-    const { stage, alert, timedOut, error, failedAddresses } = failure
-    const { http2 } = this.#owner.options
+    const { http2, dialTimeout } = this.#owner.options
     const attempt = { endpoint: this.endpoint, http2, name: this.#name, validated, failure }
-    const key = [stage, alert, timedOut, error?.name, codeOf(error)].join()
-    // The same failure is diagnosed once: each diagnosis opens another connection to a server that refuses the client.
-    let diagnosed = this.#diagnosed
-    if (key !== diagnosed?.key || validated !== diagnosed.validated) {
-      const diagnosis = await diagnose({ ...attempt, timeout, signal })
-      // The server considers our certificate expired or not yet valid: compare with the clock of another server.
-      const clock = OUT_OF_VALIDITY.has(alert) ? await this.#owner.readClock() : diagnosis.clock
-      diagnosed = { key, validated, diagnosis: { ...diagnosis, clock } }
-      // Without a clock, the next failure is diagnosed again: another endpoint may be connected by then.
-      this.#diagnosed = OUT_OF_VALIDITY.has(alert) && clock === null ? null : diagnosed
-    }
-    const { diagnosis } = diagnosed
-    const found = explainFailure({ ...attempt, diagnosis, timeout: this.#owner.options.dialTimeout })
+    const diagnosis = await this.#diagnoses.of({ ...attempt, timeout, signal }, () => this.#owner.readClock())
+    const found = explainFailure({ ...attempt, diagnosis, timeout: dialTimeout })
     const { report } = diagnosis.validation ?? {}
     return {
-      findings: [...found, ...this.#otherAddresses(null, failedAddresses)],
-      anchor: isVerificationError(error) && report?.ok === true ? (report.path.at(-1)?.fingerprint256 ?? null) : null,
+      findings: [...found, ...this.#otherAddresses(null, failure.failedAddresses)],
+      anchor:
+        isVerificationError(failure.error) && report?.ok === true ? (report.path.at(-1)?.fingerprint256 ?? null) : null,
     }
   }
 
@@ -389,22 +386,25 @@ export class EndpointConnection {
   }
 
   #conclude(attempt: DialAttempt): void {
+    this.#hasConcluded = true
     if (attempt.ok) this.#up(attempt.dialled)
-    else this.#fail(attempt.findings)
+    else this.#fail(attempt.findings, attempt.otherCluster)
   }
 
   #up(dialled: Dialled): void {
     this.#dialled = dialled
+    this.#isOfOtherCluster = false
     this.#refusals = 0
-    this.#diagnosed = null
+    this.#diagnoses.forget()
     const notAsked = dialled.certificateSent === false ? [notAskedFinding(this.endpoint.url, dialled)] : []
     this.#change('ready', [...notAsked, ...this.#otherAddresses(dialled.address, dialled.failedAddresses)])
     // The connection may have broken after the health check.
     if (!dialled.connection.open) this.#down('closed', null)
   }
 
-  #fail(findings: readonly Finding[]): void {
-    const refusal = refusalIn(findings)
+  #fail(findings: readonly Finding[], isOfOtherCluster = false): void {
+    this.#isOfOtherCluster = isOfOtherCluster
+    const refusal = isOfOtherCluster ? 'certain' : refusalIn(findings)
     this.#refusals = refusal === 'certain' ? CERTAIN : refusal === 'possible' ? this.#refusals + 1 : 0
     const isUnanswered = findings.some(({ code }) => code === 'endpoint/unreachable' || code === 'endpoint/silent')
     this.#backOff(isUnanswered ? UNANSWERED_BACKOFF : CALL_BACKOFF)
@@ -427,7 +427,7 @@ export class EndpointConnection {
     if (lived >= CALL_BACKOFF) this.#failures = Math.min(this.#failures, 1)
     this.#dialled = null
     const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
-    this.#diagnosed = null
+    this.#diagnoses.forget()
     // Dials again at once: most connections are lost because a member restarts or a proxy closes them.
     this.#dialsAtOnce = livedLong || this.#failures === 0
     this.#change('failed', [found])

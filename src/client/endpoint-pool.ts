@@ -10,10 +10,10 @@ import { explainAccess } from './diagnosis/access.js'
 import type { ClockReading } from './diagnosis/explain.js'
 import { connectionError, loginFailed, quorumError, notEtcdError, notProcessedError } from './diagnosis/failure.js'
 import { readClockOver } from './diagnosis/probe.js'
+import { ClusterVote } from './cluster-vote.js'
 import { EndpointConnection, type EndpointOwner } from './endpoint-connection.js'
 import type { Endpoint } from './endpoints.js'
 import type { EventBody } from './events.js'
-import { finding } from './finding.js'
 import type { SessionOptions } from './options.js'
 import { Grants, KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
@@ -79,8 +79,9 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   /** The state and the finding codes in the last event about each endpoint. */
   readonly #emitted = new WeakMap<EndpointConnection, string>()
   readonly #rebalancing = new Set<NodeJS.Timeout>()
-  /** The cluster that the client uses; null until a member reports one. */
-  #clusterId: string | null = null
+  readonly #vote = new ClusterVote()
+  /** Whether each of the first endpoints has had its first attempt. */
+  #hasDecided = false
   /** Random, so that many clients spread their calls over the members. */
   #next = Math.floor(Math.random() * 1024)
 
@@ -102,7 +103,12 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   }
 
   get findings(): Finding[] {
-    return this.#endpoints.flatMap((each) => each.findings)
+    const all = this.#endpoints.flatMap((each) => each.findings)
+    // Without a majority the finding is about all endpoints, and the same for each that is not used.
+    const isDivision = ({ code, details }: Finding): boolean =>
+      code === 'endpoint/other-cluster' && !details.hasMajority
+    const division = all.find(isDivision)
+    return all.filter((each) => each === division || !isDivision(each))
   }
 
   /** Aborts when the client is closed. */
@@ -242,36 +248,44 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     return null
   }
 
-  /** Whether two clusters have equally many of the endpoints, so that the client cannot choose one. */
+  /** Whether the client cannot choose a cluster. */
   get isDivided(): boolean {
-    const [first, second] = clustersOf(this.#endpoints)
-    return first !== undefined && first.members.length === second?.members.length
+    return this.#vote.isDivided(this.#endpoints)
   }
 
   hasOthers(endpoint: EndpointConnection): boolean {
     return this.#endpoints.some((each) => each !== endpoint)
   }
 
-  /** The client uses the cluster of most endpoints; if two have equally many, the one that it used before. */
-  refuseCluster(connected: EndpointConnection, clusterId: string | null): Finding | null {
-    if (clusterId === null) return null
-    connected.clusterId = clusterId
-    const clusters = clustersOf(new Set([...this.#endpoints, connected]))
-    const most = clusters.filter(({ members }) => members.length === clusters[0]?.members.length)
-    const chosen = most.find(({ id }) => id === this.#clusterId) ?? most[0]
-    if (chosen === undefined) return null
-    const refusalOf = ({ endpoint }: EndpointConnection, cluster: string): Finding => {
-      const details = { endpoint: endpoint.url, cluster, expected: chosen.id, members: chosen.members }
-      return finding('endpoint/other-cluster', details)
-    }
-    if (chosen.id !== this.#clusterId) {
-      this.#clusterId = chosen.id
-      for (const each of this.#ready) {
-        if (each === connected || each.clusterId === null || each.clusterId === chosen.id) continue
-        each.refuse(refusalOf(each, each.clusterId), DRAIN_LIMIT)
+  acceptsCluster(connected: EndpointConnection): boolean {
+    const { clusterId } = connected
+    if (clusterId === null) return true
+    if (this.#vote.count(new Set([...this.#endpoints, connected]))) {
+      for (const each of this.#endpoints) {
+        if (each !== connected && each.clusterId !== null) each.applyVote(each.clusterId === this.#vote.chosen)
       }
     }
-    return clusterId === chosen.id ? null : refusalOf(connected, clusterId)
+    return clusterId === this.#vote.chosen
+  }
+
+  clusterFindings(endpoint: EndpointConnection): Finding[] {
+    return this.isUndecided ? [] : this.#vote.findingsFor(endpoint, [...new Set([...this.#endpoints, endpoint])])
+  }
+
+  /**
+   * Whether the first attempt at one of the first endpoints is in progress: until then another member may be the stray one than the
+   * first reports make it seem.
+   */
+  get isUndecided(): boolean {
+    this.#hasDecided ||= this.#endpoints.every((each) => each.hasConcluded)
+    return !this.#hasDecided
+  }
+
+  /** Resolves when the endpoints of the chosen cluster that were refused before it was chosen are connected again, or failed. */
+  async reconsidered(): Promise<void> {
+    const { chosen } = this.#vote
+    const refused = this.#endpoints.filter(({ clusterId }) => clusterId !== null && clusterId === chosen)
+    await Promise.all(refused.map((each) => each.attempt()))
   }
 
   endpointChanged(endpoint: EndpointConnection): void {
@@ -443,15 +457,6 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     const outcome = makeStatus(status.UNAVAILABLE, `${reason} ${summarize(this.findings)}`.trim())
     return withCause(outcome, this.notReadyError())
   }
-}
-
-/** Groups the endpoints by their last known cluster, the largest group first. */
-function clustersOf(endpoints: Iterable<EndpointConnection>): { id: string; members: string[] }[] {
-  const byId = new Map<string, string[]>()
-  for (const { clusterId, endpoint } of endpoints) {
-    if (clusterId !== null) byId.set(clusterId, [...(byId.get(clusterId) ?? []), endpoint.url])
-  }
-  return [...byId].map(([id, members]) => ({ id, members })).sort((a, b) => b.members.length - a.members.length)
 }
 
 // etcd3 repeats a call without a pause while etcd refuses its token, which it recognizes by the message

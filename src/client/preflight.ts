@@ -42,6 +42,7 @@ async function attemptOnce(pool: EndpointPool, { wanted, deadline, attempts, rep
     await Promise.race([attempts, settled(pool)])
   }
   if (!isSatisfied(pool, wanted)) await attempts
+  if (!isSatisfied(pool, wanted)) await pool.reconsidered()
   if (!isSatisfied(pool, wanted)) throw connectionError(report(pool.findings))
   await pool.until(() => hasLeader(pool), deadline)
   if (!hasLeader(pool)) throw quorumError(endpoints)

@@ -6,6 +6,7 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
+import { codeOf } from '../../report/errors.js'
 import type { Host } from '../../x509/names.js'
 import { flightReader } from '../../x509/tls-flight.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
@@ -36,8 +37,41 @@ interface DiagnosisRequest {
   signal: AbortSignal
 }
 
+/**
+ * TLS alerts for an expired or not yet valid certificate (RFC 8446 section 6.2). OpenSSL sends 42 for one that is not
+ * yet valid.
+ */
+const OUT_OF_VALIDITY: ReadonlySet<number | null> = new Set([45, 42])
+/** The diagnosis of the last failure: each one opens another connection to a server that refuses the client. */
+export class LastDiagnosis {
+  #last: { key: string; validated: ValidatedCredentials; diagnosis: Diagnosis } | null = null
+
+  forget(): void {
+    this.#last = null
+  }
+
+  /**
+   * The same failure is diagnosed once.
+   *
+   * @param readClock Reads the clock of another server, to compare if the server considers our certificate expired or not yet valid.
+   */
+  async of(request: DiagnosisRequest, readClock: () => Promise<ClockReading | null>): Promise<Diagnosis> {
+    const { failure, validated } = request
+    const { stage, alert, timedOut, error } = failure
+    const key = [stage, alert, timedOut, error?.name, codeOf(error)].join()
+    if (key === this.#last?.key && validated === this.#last.validated) return this.#last.diagnosis
+    const found = await diagnose(request)
+    const isOutOfValidity = OUT_OF_VALIDITY.has(alert)
+    const clock = isOutOfValidity ? await readClock() : found.clock
+    const diagnosis = { ...found, clock }
+    // Without a clock, the next failure is diagnosed again: another endpoint may be connected by then.
+    this.#last = isOutOfValidity && clock === null ? null : { key, validated, diagnosis }
+    return diagnosis
+  }
+}
+
 /** Opens a second connection if it can show more. Never rejects; unknown values keep their defaults. */
-export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
+async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
   const { failure, timeout, signal } = request
   const probe = probeFor(failure)
   if (probe === null || failure.target === null || timeout <= 0 || signal.aborted) return EMPTY_DIAGNOSIS

@@ -190,6 +190,10 @@ export interface OtherCluster {
   expected: string
   /** The endpoints of that cluster. */
   members: string[]
+  /** Whether these are more than half of all endpoints: only then is the other endpoint likely to be the wrong one. */
+  hasMajority: boolean
+  /** The endpoints of each cluster, the largest number first. */
+  clusters: { id: string; endpoints: string[] }[]
 }
 
 export interface NotProcessed {
@@ -281,8 +285,12 @@ export const endpoint = {
     .or('error', ({ endpoint }) => endpoint === null)
     .refusedAs({ etcd: 'etcdserver: no leader' }),
   'endpoint/other-cluster': error((d: OtherCluster) => [
-    `${d.endpoint} belongs to another cluster (ID ${d.cluster}) than ${listed(d.members, 'the endpoints that the client used before')} (ID ${d.expected}).`,
-    `Pass only the endpoints of one cluster. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`,
+    d.hasMajority
+      ? `${d.endpoint} belongs to another cluster (ID ${d.cluster}) than ${listed(d.members)} (ID ${d.expected}).`
+      : `The endpoints belong to ${String(d.clusters.length)} clusters: ${d.clusters.map(({ id, endpoints }) => `${listed(endpoints)} to ID ${id}`).join('; ')}.`,
+    d.hasMajority
+      ? `Pass only the endpoints of one cluster. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`
+      : `Pass only the endpoints of one cluster. "etcdctl member list --endpoints=${d.endpoint}" lists the members of the cluster ${d.cluster}.`,
   ]),
   'endpoint/not-processed': error((d: NotProcessed) => [
     `${d.endpoint} did not process the call ${d.method} (${d.detail}).`,

@@ -1,6 +1,6 @@
 /** Endpoints of two clusters in one list: one cluster serves, and the other one is reported. */
 import { expect, it } from 'vitest'
-import type { SecureEtcd3 } from '../../../src/client/index.js'
+import type { SecureEtcd3, TlsEvent } from '../../../src/client/index.js'
 import { frameMessage } from '../../../src/client/transport/framing.js'
 import { bytesField, int64Field } from '../../../src/client/transport/protobuf.js'
 import { connector } from '../../support/connector.js'
@@ -13,7 +13,7 @@ import {
   leaveOpen,
   type Peer,
 } from '../../support/peers.js'
-import { errorCodes, findingOf } from '../../support/refused.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
 const pki = mintPki()
 const ours = 0xaan
@@ -81,11 +81,70 @@ it('uses the cluster with most endpoints, even if the other one is connected fir
     cluster: 'bb',
     expected: 'aa',
     members: [one.endpoint, two.endpoint],
+    hasMajority: true,
+    clusters: [
+      { id: 'aa', endpoints: [one.endpoint, two.endpoint] },
+      { id: 'bb', endpoints: [stray.endpoint] },
+    ],
   })
   const before = stray.calls
   for (let i = 0; i < 12; i += 1) await client.put('a').value(String(i))
   expect(stray.calls).toBe(before)
   expect(await client.tls.probe()).toMatchObject({ ok: false })
+})
+
+it('blames the stray endpoint alone with preflight all, whichever member answers first', async () => {
+  await using stray = await startMember(other)
+  const ours3 = await Promise.all([startMember(ours), startMember(ours), startMember(ours)])
+  const [one, two, three] = ours3
+  await using _one = one
+  await using _two = two
+  await using _three = three
+  // The status of a member is what reports its cluster: the stray one first, then the others one after the other.
+  let before: Member = stray
+  for (const each of ours3) {
+    const previous = before
+    each.statusAfter = expect.poll(() => previous.statuses, { interval: 5 }).toBeGreaterThan(0)
+    before = each
+  }
+  const { details } = await refused(connect([stray, ...ours3], { preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
+  expect(errorCodes(details.report.findings)).toEqual(['endpoint/other-cluster'])
+  expect(findingOf(details.report.findings, 'endpoint/other-cluster').details).toMatchObject({
+    endpoint: stray.endpoint,
+    members: ours3.map(({ endpoint }) => endpoint),
+    hasMajority: true,
+  })
+})
+
+it('blames neither of two endpoints of different clusters, and advises to delete nothing', async () => {
+  await using one = await startMember(ours)
+  await using stray = await startMember(other)
+  const { details } = await refused(connect([one, stray], { preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
+  expect(errorCodes(details.report.findings)).toEqual(['endpoint/other-cluster'])
+  const found = findingOf(details.report.findings, 'endpoint/other-cluster')
+  expect(found.message).toContain('The endpoints belong to 2 clusters:')
+  for (const each of [`${one.endpoint} to ID aa`, `${stray.endpoint} to ID bb`]) expect(found.message).toContain(each)
+  expect(found.remedy).not.toMatch(/remove|empty/)
+})
+
+it('concludes nothing about the clusters while the first attempt at an endpoint is in progress', async () => {
+  await using one = await startMember(ours)
+  await using stray = await startMember(other)
+  let answer = (): void => undefined
+  await using late = await startMember(ours)
+  late.statusAfter = new Promise<void>((resolve) => (answer = resolve))
+  const events: TlsEvent[] = []
+  const connecting = connect([stray, one, late], { preflight: 'all', onEvent: (event) => events.push(event) })
+  const refusal = refused(connecting, 'ERR_HANDSHAKE_FAILED')
+  await expect.poll(() => [stray.statuses, one.statuses]).toEqual([1, 1])
+  const codes = (): string[] =>
+    events.flatMap((event) => (event.type === 'endpoint-changed' ? event.status.findings.map(({ code }) => code) : []))
+  expect(codes()).toEqual([])
+  answer()
+  const { details } = await refusal
+  expect(findingOf(details.report.findings, 'endpoint/other-cluster').details).toMatchObject({
+    endpoint: stray.endpoint,
+  })
 })
 
 it('switches to a cluster that was restored under another id once most members report it', async () => {
