@@ -27,7 +27,7 @@ import {
   type Receiver,
   timeoutHeader,
 } from './framing.js'
-import { type Answer, isGrpc, MAX_INFORMATIONAL, readAnswer, TOO_LARGE } from './health-check.js'
+import { type Answer, isCutOff, isGrpc, MAX_INFORMATIONAL, readAnswer, TOO_LARGE } from './health-check.js'
 import { PRIORITY, type Priority } from './stream-queue.js'
 
 export interface EndedCall {
@@ -323,7 +323,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
   onInformational(): void {
     this.#informational += 1
     if (this.#informational <= MAX_INFORMATIONAL) return
-    this.connection?.markUnhealthy()
+    this.connection?.markUnhealthy('not-grpc')
     const reason = `more than ${String(MAX_INFORMATIONAL)} informational responses`
     const cause = invalidAnswer(methodOf(this.path), this.carriedBy, reason)
     this.#end({ ...makeStatus(status.INTERNAL, cause.message), cause })
@@ -336,7 +336,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
       this.answer = readAnswer(headers, headers)
       this.#hasStatus = isRefusal(this.#httpStatus)
       // A request that is too large does not affect other calls.
-      if (this.#httpStatus !== TOO_LARGE) this.connection?.markUnhealthy()
+      if (this.#httpStatus !== TOO_LARGE) this.connection?.markUnhealthy(isCutOff(this.answer) ? 'stopped' : 'not-grpc')
     }
     if (!this.#ended) this.#listener.onMetadata(headers)
   }

@@ -14,7 +14,7 @@ import { CommonHeaders } from './framing.js'
 import { Keepalive } from './keepalive.js'
 import { type QueuedCall, StreamQueue } from './stream-queue.js'
 
-export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'
+export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'stopped'
 
 /** Why calls lose their connection. `drained`: this client closed it after the drain limit. */
 type LossReason = 'closed' | 'silent' | 'drained'
@@ -221,8 +221,8 @@ export class Connection implements SessionListener {
   }
 
   /** Something other than etcd answered a call: the connection accepts no new calls, and current ones may finish. */
-  markUnhealthy(): void {
-    this.#stopAccepting('not-grpc', null)
+  markUnhealthy(reason: 'not-grpc' | 'stopped'): void {
+    this.#stopAccepting(reason, null)
   }
 
   readonly destroy = (): void => {

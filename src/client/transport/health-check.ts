@@ -221,6 +221,15 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
   return headers['content-type']?.startsWith('application/grpc') === true || headers['grpc-status'] !== undefined
 }
 
+/**
+ * Whether a stopping etcd cut the call off: with TLS its gRPC server is a handler of net/http, which ends without an answer when etcd stops
+ * (etcd pull request 17790), and net/http then sends the status 200 and nothing else.
+ */
+export function isCutOff({ httpStatus, contentType, server, grpcStatus, location, title }: Answer): boolean {
+  const hasMore = [contentType, server, grpcStatus, location, title].some((each) => each !== null)
+  return httpStatus === 200 && !hasMore
+}
+
 /** `etcd`: etcd's own answer. `unavailable`: nothing behind it could answer now. `foreign`: not etcd. */
 type AnswerKind = 'etcd' | 'unavailable' | 'foreign'
 
@@ -240,7 +249,9 @@ const TEMPORARY: ReadonlySet<number | null> = new Set([
 ])
 
 /** Classifies the answer to the health check: any gRPC server may answer a range, only etcd answers that the key is missing. */
-export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Answer): AnswerKind {
+export function kindOf(answer: Answer): AnswerKind {
+  const { httpStatus, contentType, grpcStatus, grpcMessage } = answer
+  if (isCutOff(answer)) return 'unavailable'
   if (grpcStatus === null && contentType?.startsWith('application/grpc') !== true) {
     return NO_BACK_END.has(httpStatus) ? 'unavailable' : 'foreign'
   }
@@ -263,6 +274,7 @@ export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Ans
 
 export function answerFinding(endpoint: string, method: string, answer: Answer): Finding {
   const { httpStatus, contentType, server, grpcStatus, grpcMessage, location, title } = answer
+  if (isCutOff(answer)) return finding('endpoint/lost', { endpoint, reason: 'stopped', detail: method })
   const details = { endpoint, method, httpStatus, contentType, server, title, grpcStatus, detail: grpcMessage }
   const learner = grpcStatus === status.UNAVAILABLE && grpcMessage === NOT_FOR_LEARNER
   if (learner || kindOf(answer) === 'unavailable') return finding('endpoint/unavailable', { ...details, learner })

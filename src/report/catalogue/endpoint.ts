@@ -206,7 +206,7 @@ export interface NotProcessed {
 
 export interface Lost {
   endpoint: string
-  reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'unanswered'
+  reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'unanswered' | 'stopped'
   detail: string
 }
 
@@ -379,6 +379,7 @@ const LOST = {
   refused: 'it accepts no more calls',
   'not-grpc': 'it answered a call without gRPC',
   unanswered: 'it ended the first call without an answer',
+  stopped: 'the member stopped and cut off a call, which etcd with TLS does not finish',
 } as const
 
 /** The reason by the HTTP status of a proxy. */

@@ -136,6 +136,36 @@ describe('an answer to the first call', () => {
   })
 })
 
+it('reports a member that stops, and no other server, for a call that ends with the HTTP status 200 and nothing else', async () => {
+  const cutOff: CallHandler = (stream) => {
+    stream.respond({ ':status': 200 }, { endStream: true })
+  }
+  await using peer = await grpcPeer(pki.server, cutOff)
+  await using client = await connect([peer])
+  const put: unknown = await client
+    .put('a')
+    .value('b')
+    .exec()
+    .catch((error: unknown) => error)
+  expect(put).toMatchObject({
+    cause: {
+      code: 'ERR_OUTCOME_UNKNOWN',
+      cause: { details: { report: { findings: [{ code: 'endpoint/lost', details: { reason: 'stopped' } }] } } },
+    },
+  })
+  expect(
+    await causesOf(
+      client
+        .get('a')
+        .options({ deadline: Date.now() + 500 })
+        .string(),
+    ),
+  ).toEqual(['endpoint/lost'])
+  await using starting = await stranger(cutOff)
+  const { findings } = (await refused(connect([starting]), 'ERR_UNREACHABLE')).details.report
+  expect(findingOf(findings, 'endpoint/lost').details).toMatchObject({ reason: 'stopped' })
+})
+
 it('fails only the request that is larger than a proxy accepts, with the limit as its cause', async () => {
   await using proxy = await grpcPeer(pki.server, (stream, headers) => {
     if (String(headers[':path']).endsWith('/Put')) page(413)(stream, headers)
