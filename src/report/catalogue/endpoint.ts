@@ -287,7 +287,10 @@ export const endpoint = {
   'endpoint/other-cluster': error((d: OtherCluster) => [
     d.hasMajority
       ? `${d.endpoint} belongs to another cluster (ID ${d.cluster}) than ${listed(d.members)} (ID ${d.expected}).`
-      : `The endpoints belong to ${String(d.clusters.length)} clusters: ${d.clusters.map(({ id, endpoints }) => `${listed(endpoints)} to ID ${id}`).join('; ')}.`,
+      : `The endpoints belong to more than one cluster: ${listed(
+          d.clusters.map(({ id, endpoints }) => `ID ${id} has ${listed(endpoints, 'no endpoint')}`),
+          'their IDs are not known',
+        )}.`,
     d.hasMajority
       ? `Pass only the endpoints of one cluster. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`
       : `Pass only the endpoints of one cluster. "etcdctl member list --endpoints=${d.endpoint}" lists the members of the cluster ${d.cluster}.`,

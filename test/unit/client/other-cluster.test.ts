@@ -122,8 +122,8 @@ it('blames neither of two endpoints of different clusters, and advises to delete
   const { details } = await refused(connect([one, stray], { preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
   expect(errorCodes(details.report.findings)).toEqual(['endpoint/other-cluster'])
   const found = findingOf(details.report.findings, 'endpoint/other-cluster')
-  expect(found.message).toContain('The endpoints belong to 2 clusters:')
-  for (const each of [`${one.endpoint} to ID aa`, `${stray.endpoint} to ID bb`]) expect(found.message).toContain(each)
+  expect(found.message).toContain('The endpoints belong to more than one cluster:')
+  for (const each of [`ID aa has ${one.endpoint}`, `ID bb has ${stray.endpoint}`]) expect(found.message).toContain(each)
   expect(found.remedy).not.toMatch(/remove|empty/)
 })
 
