@@ -1,8 +1,8 @@
 /** Types in the signatures of the public classes. */
 export type { PublicKeyInfo, SignatureAlgorithm } from './algorithms.js'
 export type { CrlEntry, RevokedEntries } from './crl/crl-entries.js'
-export type { CrlExtensions, CrlScope } from './crl/crl-extensions.js'
-export type { DistributionPoint, RevocationReason } from './crl/distribution-point.js'
+export type { CrlExtensions, CrlRestriction, IssuingDistributionPoint } from './crl/crl-extensions.js'
+export type { DistributionPoint, DistributionPointName, RevocationReason } from './crl/distribution-point.js'
 export type { DistinguishedName } from './distinguished-name.js'
 export type { Extensions } from './extensions.js'
 export type { GeneralName, NameConstraints } from './general-name.js'

@@ -2,6 +2,7 @@
 import { type Input, openInput, readCrls } from '../../credentials/parse-input.js'
 import type { CrlFlaw } from '../../report/catalogue/config/files.js'
 import type { Finding } from '../../report/finding.js'
+import { finding as chainFinding } from '../../validate/finding.js'
 import { type Crl, PEM_CRL } from '../../x509/crl/crl.js'
 import { DerError, DerReader, Tag } from '../../x509/der.js'
 import { ExtensionId } from '../../x509/extensions.js'
@@ -42,11 +43,16 @@ export function readCrl(
     return unreadable('damaged', `It does not begin with "${PEM_CRL}", or its lines do not end with line feeds.`)
   const flaws: CrlFlaw[] = [...(isPem ? ['PEM' as const] : []), ...flawsFor36(first)]
   const details = { ...place, path, version: version === null ? '' : formatVersion(version), isAhead: !isDerOnly }
+  const { origin, restriction } = first
   const several = finding('config/crl-unreadable', { ...place, kind: 'several', path, count: crls.length })
   return {
     crl: isDerOnly && flaws.length > 0 ? null : first,
     findings: [
       ...(!isDerOnly && isPem && crls.length > 1 ? [several] : []),
+      // Etcd refuses the listed serial numbers nevertheless.
+      ...(restriction === null
+        ? []
+        : [chainFinding('revocation/crl-unsupported', { origin, restriction, readByEtcd: true })]),
       ...flaws.map((is) => finding('config/crl-form', { ...details, is })),
     ],
   }

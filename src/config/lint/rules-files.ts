@@ -50,7 +50,7 @@ function isCovered(leaf: Certificate, text: string): boolean {
 
 /** The certificate of a chain that a CRL lists. */
 export function revokedIn(chain: readonly Certificate[], crl: Crl | null): Certificate | undefined {
-  return chain.find(({ serial }) => (crl?.find(serial) ?? null) !== null)
+  return chain.find((each) => (crl?.find(each) ?? null) !== null)
 }
 
 /** Paths of the public CAs of the system (Go crypto/x509 root_linux.go, root_bsd.go). */

@@ -24,6 +24,20 @@ function isCritical({ reason }: { reason: string }): boolean {
   return reason.startsWith('it is critical')
 }
 
+/** A CRL that does not list every revoked certificate of its issuer, or also those of others. */
+export interface UnsupportedCrl extends CrlDetails {
+  restriction: keyof typeof RESTRICTIONS
+  /** Whether it is a CRL file of etcd, which compares serial numbers only. */
+  readByEtcd: boolean
+}
+
+const RESTRICTIONS = {
+  delta: 'is a delta CRL',
+  certificates: 'covers only some kinds of certificate',
+  reasons: 'covers only some reasons of revocation',
+  indirect: 'is an indirect CRL',
+}
+
 export interface NoCrl extends OpensslDetails {
   issuer: string
   /** The issuers of the CRLs. */
@@ -56,31 +70,19 @@ export const revocation = {
     OpenSSL: 'certificate revoked',
     Node: 'CERT_REVOKED',
   }),
-  'revocation/crl-delta': {
-    // OpenSSL 3.0, which Node 20 has, treats it as a full CRL.
-    refused: error((d: CrlDetails & { reason: string }) => [
-      `The CRL ${d.origin} is a delta CRL that cannot be applied: ${d.reason}.`,
-      'Pass the current full CRL.',
-    ]).refusedAs({ OpenSSL: NOT_FOUND.OpenSSL }),
-    applied: info((d: CrlDetails & { to: string }) => [
-      `The delta CRL ${d.origin} was applied to ${d.to}.`,
-      'Give etcd a full CRL that is created again after each revocation.',
+  'revocation/crl-unsupported': error((d: UnsupportedCrl) => [
+    `The CRL ${d.origin} ${RESTRICTIONS[d.restriction]}${d.readByEtcd ? '; etcd reads its serial numbers like those of a full CRL' : ', which is not supported'}.`,
+    'Pass the current full CRL, which lists every revoked certificate of its issuer and no others.',
+  ])
+    .or('warning', ({ readByEtcd }) => readByEtcd)
+    .refusedAs([
+      { OpenSSL: 'different CRL scope', when: ({ restriction }) => restriction === 'certificates' },
+      { ...NOT_FOUND, when: ({ readByEtcd }) => !readByEtcd },
     ]),
-    announced: info((d: CrlDetails) => [
-      `The CRL ${d.origin} announces delta CRLs, which were not read.`,
-      'Pass the newest full CRL, or the newest delta CRL in addition to it.',
-    ]),
-  },
-  'revocation/crl-scope': {
-    certificates: error((d: { lists: { origin: string; only: string }[] }, who) => [
-      `No CRL covers ${lowerFirst(who)}: ${listed(d.lists.map(({ origin, only }) => `${origin} covers only ${only}`))}.`,
-      'Pass the CRL that covers it, or a full CRL.',
-    ]).refusedAs({ OpenSSL: 'different CRL scope', Node: 'UNABLE_TO_GET_CRL' }),
-    reasons: error((d: { missing: string[] }, who) => [
-      `No CRL says whether ${lowerFirst(who)} was revoked for ${listed(d.missing)}.`,
-      'Pass the CRLs of the other reasons too, or a full CRL.',
-    ]).refusedAs(NOT_FOUND),
-  },
+  'revocation/crl-scope': error((d: { lists: { origin: string; point: string }[] }, who) => [
+    `No CRL covers ${lowerFirst(who)}: ${listed(d.lists.map(({ origin, point }) => `${origin} covers only certificates that name the distribution point ${point}`))}.`,
+    'Pass the CRL of its distribution point, or a CRL without a distribution point.',
+  ]).refusedAs({ OpenSSL: 'different CRL scope', Node: 'UNABLE_TO_GET_CRL' }),
   'revocation/no-crl': warning((d: NoCrl, who) => [
     `${who} was not checked for revocation: no CRL of "${d.issuer}" was given${d.given.length === 0 ? '' : `; the CRLs given are of ${quoted(d.given)}`}.`,
     `Add the CRL of "${d.issuer}"${d.required ? ', or set the option revocation to "if-listed"' : d.usage === 'server' ? ', or pass no CRL at all' : ' if it issues one'}.`,
@@ -125,7 +127,7 @@ export const revocation = {
     ]).refusedAs({ etcd: 'x509: unsupported crl version' }),
   },
   'revocation/serial-listed': warning((d: { serialNumber: string; lists: { origin: string; why: string }[] }, who) => [
-    `${who} is not revoked, but etcd would refuse it for its serial number ${d.serialNumber}, which is in ${listed(d.lists.map(({ origin, why }) => `${origin} (${why})`))}.`,
+    `etcd would refuse ${lowerFirst(who)} for its serial number ${d.serialNumber}, which is in ${listed(d.lists.map(({ origin, why }) => `${origin} (${why})`))}.`,
     'Do not give etcd that CRL as --client-crl-file, or reissue the certificate with another serial number.',
   ]).refusedAs({ etcd: 'transport: certificate serial … revoked' }),
   'revocation/crl-malformed': error((d: CrlDetails & { reason: string }) => [
@@ -186,23 +188,17 @@ export const revocation = {
       'Create the CRL again with a next update in the future ("openssl ca -gencrl -crldays 30").',
     ]).refusedAs(EXPIRED),
   },
-  'revocation/crl-extension-refused': {
-    extension: error((d: CrlDetails & { extension: string; reason: string }) => [
-      `The extension ${d.extension} of the CRL ${d.origin} is refused: ${d.reason}.`,
-      'Create a full CRL without special extensions ("openssl ca -gencrl").',
-    ]).refusedAs([
-      {
-        OpenSSL: 'unhandled critical CRL extension',
-        etcd: 'x509: authority key identifier incorrectly marked critical',
-        when: isCritical,
-      },
-      { etcd: ['x509: malformed crl number', 'x509: invalid authority key identifier'] },
-    ]),
-    indirect: error((d: CrlDetails) => [
-      `The CRL ${d.origin} is an indirect CRL, which is not supported.`,
-      'Pass a CRL that the issuing CA signed for its own certificates.',
-    ]).refusedAs(NOT_FOUND),
-  },
+  'revocation/crl-extension-refused': error((d: CrlDetails & { extension: string; reason: string }) => [
+    `The extension ${d.extension} of the CRL ${d.origin} is refused: ${d.reason}.`,
+    'Create a full CRL without special extensions ("openssl ca -gencrl").',
+  ]).refusedAs([
+    {
+      OpenSSL: 'unhandled critical CRL extension',
+      etcd: 'x509: authority key identifier incorrectly marked critical',
+      when: isCritical,
+    },
+    { etcd: ['x509: malformed crl number', 'x509: invalid authority key identifier'] },
+  ]),
   'revocation/crl-unusual': warning((d: CrlDetails & { reason: string }) => [
     `The CRL ${d.origin} ${d.reason}.`,
     'Create CRLs with "openssl ca -gencrl -crldays 30", with "crlnumber", and with "crl_extensions" that has "authorityKeyIdentifier = keyid:always".',

@@ -5,12 +5,11 @@
 import type { FindingDetails } from '../../report/finding.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl, CrlForm } from '../../x509/crl/crl.js'
-import type { CrlEntry } from '../../x509/crl/crl-entries.js'
-import { REVOCATION_REASONS, type RevocationReason } from '../../x509/crl/distribution-point.js'
+import { pointText } from '../../x509/crl/distribution-point.js'
 import { bytesEqual } from '../../x509/der.js'
 import { type FindingCollector, MAX_SHOWN, type PathCertificate, type Rules } from '../context.js'
-import { coverageOf, isIndirect, namesAuthority, namesIssuer, otherAuthority, warnAboutCrl } from './crl-rules.js'
-import { findRevocation, type SortedCrls, sortSigned, type StatusSource } from './revocation-sources.js'
+import { covers, namesAuthority, otherAuthority, warnAboutCrl } from './crl-rules.js'
+import { type SortedCrls, sortSigned, type StatusSource } from './revocation-sources.js'
 
 /**
  * Checks every certificate of a path except the anchor, and a leaf that is its own anchor. It skips a path that does not end at an
@@ -28,9 +27,14 @@ export function checkRevocation(path: readonly PathCertificate[], findings: Find
 /** Bounds the signatures verified to explain one CRL that no CA of the path signed. */
 const MAX_OTHER_KEYS = 5
 
+const UNRELATED = 'that CA issued nothing in the path'
+
 class RevocationCheck {
   readonly #path: readonly PathCertificate[]
   readonly #findings: FindingCollector
+  /** All CRLs that can be read: etcd compares the serial numbers of each. */
+  readonly #readable: readonly Crl[]
+  /** Those that are supported. */
   readonly #crls: readonly Crl[]
   /** The CA of the path that signed each CRL, without the CRLs that none of them signed. */
   readonly #signers = new Map<Crl, PathCertificate>()
@@ -47,7 +51,8 @@ class RevocationCheck {
     const { crls } = findings.rules
     // The caller may pass the same CRL in two files.
     const distinct = crls.filter((crl, i) => !crls.slice(0, i).some((before) => bytesEqual(before.raw, crl.raw)))
-    this.#crls = distinct.filter((crl) => this.#isReadable(crl))
+    this.#readable = distinct.filter((crl) => this.#isReadable(crl))
+    this.#crls = this.#readable.filter((crl) => this.#isSupported(crl))
   }
 
   run(): void {
@@ -71,11 +76,7 @@ class RevocationCheck {
 
   /** No certificate of its issuer was given, so no signature can be verified; etcd and OpenSSL compare the serial number. */
   runForPinned(leaf: PathCertificate): void {
-    const { issuer, serial } = leaf.certificate
-    for (const crl of this.#crls) {
-      const entry = crl.issuer.equals(issuer) ? crl.entries.entriesOf(serial)[0] : undefined
-      if (entry !== undefined) this.#reportRevokedBy(leaf, crl, entry)
-    }
+    for (const crl of this.#crls) if (crl.issuer.equals(leaf.certificate.issuer)) this.#reportRevoked(leaf, crl)
     this.#warnOfEtcd()
   }
 
@@ -83,6 +84,17 @@ class RevocationCheck {
     if (damage === null) return true
     this.#findings.add(null, 'revocation/crl-malformed', { origin, reason: damage })
     this.#issuersOfUnusable.add(issuer.key)
+    return false
+  }
+
+  /** Reports a CRL that is not supported as an error if its issuer is one of this path, whichever key signed it. */
+  #isSupported(crl: Crl): boolean {
+    const { restriction, origin, issuer } = crl
+    if (restriction === null) return true
+    if (this.#path.some(({ certificate }) => issuer.equals(certificate.issuer))) {
+      this.#findings.add(null, 'revocation/crl-unsupported', { origin, restriction, readByEtcd: false })
+      this.#issuersOfUnusable.add(issuer.key)
+    } else this.#reportUnused(crl, UNRELATED)
     return false
   }
 
@@ -96,11 +108,7 @@ class RevocationCheck {
     const sameName = this.#path.slice(1).filter(({ certificate }) => issuer.equals(certificate.subject))
     const [first] = sameName
     if (first === undefined) {
-      // The CRL matters if a distribution point names its issuer.
-      const points = this.#path.flatMap(({ certificate }) => certificate.extensions.crlDistributionPoints ?? [])
-      if (isIndirect(crl) && points.some((point) => namesIssuer(point, crl)))
-        this.#findings.add(null, 'revocation/crl-extension-refused', { kind: 'indirect', origin })
-      else this.#reportUnused(crl, 'that CA issued nothing in the path')
+      this.#reportUnused(crl, UNRELATED)
       return
     }
     const other = this.#otherAnchorOf(crl)
@@ -135,35 +143,17 @@ class RevocationCheck {
   #checkSubject(subject: PathCertificate): void {
     const { certificate } = subject
     const sources = this.#sourcesFor(subject)
-    const covered = new Set<RevocationReason>()
-    const faulty: StatusSource[] = []
-    const otherScopes: { origin: string; only: string }[] = []
-    let isPartlyCovered = false
-    for (const source of sources) {
-      const { crl, faults } = source
-      // The entries of an indirect CRL, or of one for attribute certificates, may belong to other certificates.
-      const isOfOthers = crl.scope?.indirect === true || crl.scope?.onlyAttributeCerts === true
-      if (!isOfOthers) this.#reportRevoked(subject, source)
-      if (source.isUnmatchedDelta) continue
-      const coverage = coverageOf(crl, certificate)
-      if ('only' in coverage) otherScopes.push({ origin: crl.origin, only: coverage.only })
-      else if (faults.errors.length > 0) faulty.push(source)
-      else {
-        isPartlyCovered = true
-        for (const reason of coverage.reasons) covered.add(reason)
-      }
-    }
-    const missing = REVOCATION_REASONS.filter((reason) => !covered.has(reason))
-    if (missing.length === 0) return
-    for (const source of faulty) this.#needed.add(source)
-    if (faulty.length > 0 || this.#revoked.has(subject)) return
-    if (isPartlyCovered) this.#findings.add(subject, 'revocation/crl-scope', { kind: 'reasons', missing })
-    else if (otherScopes.length > 0)
-      this.#findings.add(subject, 'revocation/crl-scope', { kind: 'certificates', lists: otherScopes })
-    else if (
-      !sources.some(({ isUnmatchedDelta }) => isUnmatchedDelta) &&
-      !this.#issuersOfUnusable.has(certificate.issuer.key)
-    ) {
+    for (const { crl } of sources) this.#reportRevoked(subject, crl)
+    const covering = sources.filter(({ crl }) => covers(crl, certificate))
+    if (covering.some(({ faults }) => faults.errors.length === 0)) return
+    for (const source of covering) this.#needed.add(source)
+    if (covering.length > 0 || this.#revoked.has(subject)) return
+    if (sources.length > 0) {
+      const lists = sources.flatMap(({ crl: { origin, distributionPoint: point } }) =>
+        point === null ? [] : { origin, point: pointText(point) },
+      )
+      this.#findings.add(subject, 'revocation/crl-scope', { lists })
+    } else if (!this.#issuersOfUnusable.has(certificate.issuer.key)) {
       // For a server, openssl-path.ts reports the missing CRLs, because Node refuses it without them.
       const { usage, revocation, isConnected } = this.#findings.rules
       if (usage !== 'server' || isConnected || revocation === 'require')
@@ -183,33 +173,29 @@ class RevocationCheck {
   }
 
   /** Reports the first CRL that lists the certificate. */
-  #reportRevoked(subject: PathCertificate, source: StatusSource): void {
-    const revocation = findRevocation(source, subject.certificate.serial)
-    if (revocation !== null) this.#reportRevokedBy(subject, revocation.crl, revocation.entry)
-  }
-
-  #reportRevokedBy(subject: PathCertificate, { origin: crl }: Crl, entry: CrlEntry): void {
-    if (this.#revoked.has(subject)) return
+  #reportRevoked(subject: PathCertificate, crl: Crl): void {
+    const entry = crl.find(subject.certificate)
+    if (entry === null || this.#revoked.has(subject)) return
     this.#revoked.add(subject)
     const { reason, revokedAt, invalidSince } = entry
     const { serialNumber } = subject.certificate
     const inFuture = revokedAt > this.#findings.rules.at
-    const details = { serialNumber, reason, revokedAt, invalidSince, inFuture, crl }
+    const details = { serialNumber, reason, revokedAt, invalidSince, inFuture, crl: crl.origin }
     this.#findings.add(subject, 'revocation/revoked', details)
   }
 
   #reportCrls(): void {
-    const reported = new Set<Crl | PathCertificate>()
-    const isFirst = (each: Crl | PathCertificate): boolean => !reported.has(each) && reported.add(each).size > 0
+    const mute = new Set<PathCertificate>()
     for (const { sources, findings } of this.#sorted.values()) {
       this.#findings.addAll(findings)
       for (const source of sources) {
-        const { signer, crl, deltas, faults } = source
-        for (const each of [crl, ...deltas]) if (isFirst(each)) warnAboutCrl(each, this.#findings)
+        const { signer, crl, faults } = source
+        warnAboutCrl(crl, this.#findings)
         if (this.#needed.has(source)) {
           // A missing cRLSign is a fault of the CA certificate, so it is reported once for all its CRLs.
           for (const each of faults.drafts)
-            if (each.code !== 'revocation/crl-sign-missing' || isFirst(signer)) this.#findings.drafts.push(each)
+            if (each.code !== 'revocation/crl-sign-missing' || !mute.has(signer)) this.#findings.drafts.push(each)
+          mute.add(signer)
         } else if (faults.errors.length > 0)
           this.#reportUnused(crl, `it is not needed, and faulty (${faults.drafts[0]?.code ?? ''})`)
       }
@@ -222,7 +208,7 @@ class RevocationCheck {
    */
   #warnOfEtcd(): void {
     const originsOf = (form: CrlForm): string[] => [
-      ...new Set(this.#crls.filter((crl) => crl.form === form).map(({ origin }) => origin)),
+      ...new Set(this.#readable.filter((crl) => crl.form === form).map(({ origin }) => origin)),
     ]
     const [asPem, asText] = [originsOf('pem'), originsOf('text')]
     if (asPem.length > 0) this.#findings.add(null, 'revocation/crl-form', { kind: 'PEM', origins: asPem })
@@ -231,8 +217,8 @@ class RevocationCheck {
       this.#findings.add(null, 'revocation/crl-form', details)
     }
     for (const place of this.#path) {
-      const { serial, serialNumber } = place.certificate
-      const listing = this.#crls.filter((crl) => crl.entries.entriesOf(serial).length > 0)
+      const { serialNumber } = place.certificate
+      const listing = this.#readable.filter((crl) => crl.find(place.certificate) !== null)
       if (this.#revoked.has(place) || listing.length === 0) continue
       const lists = listing.map((crl) => ({ origin: crl.origin, why: this.#whyNotRevoked(place, crl) }))
       this.#findings.add(place, 'revocation/serial-listed', { serialNumber, lists })
@@ -242,9 +228,9 @@ class RevocationCheck {
   #whyNotRevoked({ certificate, role, index }: PathCertificate, crl: Crl): string {
     if (role === 'anchor') return 'a trust anchor is trusted whatever lists say'
     if (!crl.issuer.equals(certificate.issuer)) return 'the list is of another CA'
+    if (crl.restriction !== null) return 'the list is not supported'
     if ((this.#signers.get(crl)?.index ?? 0) <= index) return 'the list is not signed by the key of its issuer'
-    const isOfOthers = isIndirect(crl) || crl.scope?.onlyAttributeCerts === true
-    return isOfOthers ? 'the list may mean another certificate' : 'a newer list no longer names it'
+    return 'a newer list no longer names it'
   }
 }
 

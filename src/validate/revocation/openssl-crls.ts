@@ -5,9 +5,9 @@
  */
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl/crl.js'
-import { REVOCATION_REASONS, type RevocationReason } from '../../x509/crl/distribution-point.js'
+import { coversAllReasons, type DistributionPoint, pointKeys } from '../../x509/crl/distribution-point.js'
 import type { PathCertificate } from '../context.js'
-import { coversKind, otherAuthority, reasonsOfFirstPoint } from './crl-rules.js'
+import { namesIssuer, otherAuthority } from './crl-rules.js'
 
 export interface CrlRefusal {
   readonly place: PathCertificate
@@ -19,23 +19,23 @@ export interface CrlRefusal {
 interface ScoredCrl {
   readonly crl: Crl
   readonly signer: Certificate
-  /** Null if the certificate is not in its scope. */
-  readonly reasons: readonly RevocationReason[] | null
+  readonly coversAllReasons: boolean
   readonly isCurrent: boolean
   readonly isProcessed: boolean
   readonly score: number
 }
 
-/** @param path Ends at a trust anchor, for which OpenSSL requires a CRL, too. */
+/**
+ * A CRL that is not supported is left out: it is an error if it matters.
+ *
+ * @param path Ends at a trust anchor, for which OpenSSL requires a CRL, too.
+ */
 export function crlRefusals(path: readonly PathCertificate[], crls: readonly Crl[], at: Date): CrlRefusal[] {
-  const readable = crls.filter(({ damage }) => damage === null)
-  const full = readable.filter(({ isDelta }) => !isDelta)
+  const usable = crls.filter(({ damage }) => damage === null).filter(({ restriction }) => restriction === null)
   return path.flatMap((place) => {
     const above = path.slice(place.index + 1)
     const signers = (above.length === 0 ? [place] : above).map(({ certificate }) => certificate)
-    // Without extended CRL support, OpenSSL 3.0 (Node 20 and 22) treats a delta CRL as a full one; 3.5 ignores it.
-    const withoutDeltas = refusalOf(place.certificate, signers, full, at)
-    const refused = withoutDeltas === 'accepted' ? refusalOf(place.certificate, signers, readable, at) : withoutDeltas
+    const refused = refusalOf(place.certificate, signers, usable, at)
     return refused === 'accepted' ? [] : [{ place, refused }]
   })
 }
@@ -46,24 +46,19 @@ function refusalOf(
   crls: readonly Crl[],
   at: Date,
 ): CrlRefusal['refused'] | 'accepted' {
-  const candidates = crls.flatMap((crl) => scoreOf(crl, certificate, signers, at) ?? [])
-  const covered = new Set<RevocationReason>()
-  const addsReasons = ({ reasons }: ScoredCrl): boolean =>
-    reasons === null || reasons.some((each) => !covered.has(each))
-  let last: Crl | null = null
-  while (covered.size < REVOCATION_REASONS.length) {
-    const [best] = candidates.filter(addsReasons).toSorted(byScoreAndDate)
-    if (best?.reasons === null || best === undefined)
-      return last && { crl: last, reason: 'a distribution point of the certificate limits it to some reasons' }
-    const { crl, signer, reasons } = best
-    const reason = problemOf(best, certificate)
+  const candidates = crls.flatMap((crl) => scoreOf(crl, certificate, signers, at) ?? []).toSorted(byScoreAndDate)
+  for (const candidate of candidates) {
+    const { crl, signer } = candidate
+    const reason = problemOf(candidate, certificate)
     if (reason === OTHER_KEY && !crls.some((each) => each.issuer.equals(crl.issuer) && each.isSignedBy(signer)))
       return null
     if (reason !== null) return { crl, reason }
-    for (const each of reasons) covered.add(each)
-    last = crl
+    if (candidate.coversAllReasons) return 'accepted'
   }
-  return 'accepted'
+  const last = candidates.at(-1)
+  return last === undefined
+    ? null
+    : { crl: last.crl, reason: 'a distribution point of the certificate limits it to some reasons' }
 }
 
 /** The highest score first; of equal ones, the newest. */
@@ -74,29 +69,46 @@ function byScoreAndDate(a: ScoredCrl, b: ScoredCrl): number {
 
 const OTHER_KEY = 'another key signed it'
 
-function problemOf({ crl, signer, isCurrent, isProcessed }: ScoredCrl, { serial }: Certificate): string | null {
+function problemOf({ crl, signer, isCurrent, isProcessed }: ScoredCrl, certificate: Certificate): string | null {
   if (signer.extensions.keyUsage?.has('cRLSign') === false) return 'the key usage of its CA lacks cRLSign'
   if (!isCurrent) return 'it is not current'
   if (!crl.isSignedBy(signer)) return OTHER_KEY
   if (!isProcessed) return 'it has a critical extension that is not processed'
-  const entry = crl.find(serial)
+  const entry = crl.find(certificate)
   return entry === null || entry.reason === 'removeFromCRL' ? null : 'it revokes the certificate'
 }
 
-/** get_crl_score: null for a CRL that OpenSSL does not consider. */
+/** get_crl_score: null for a CRL that OpenSSL does not consider, or only to refuse it as out of scope. */
 function scoreOf(crl: Crl, certificate: Certificate, signers: readonly Certificate[], at: Date): ScoredCrl | null {
-  const { scope, thisUpdate, nextUpdate } = crl
-  if (scope?.indirect === true || (scope?.onlySomeReasons ?? null) !== null) return null
+  const { distributionPoint, thisUpdate, nextUpdate } = crl
   if (!crl.issuer.equals(certificate.issuer)) return null
   const position = signers.findIndex(
     (signer, i) => (i === 0 || signer.subject.equals(crl.issuer)) && otherAuthority(crl, signer) === null,
   )
   const signer = signers[position]
   if (signer === undefined) return null
-  const reasons = coversKind(crl, certificate) ? reasonsOfFirstPoint(crl, certificate) : null
+  const point = firstPoint(crl, certificate)
+  if (point === undefined && distributionPoint !== null) return null
   const isCurrent = thisUpdate <= at && (nextUpdate === null || at < nextUpdate)
   const isProcessed = crl.blockingExtensions.length === 0 && crl.entries.unknownCritical.length === 0
-  const score =
-    (isProcessed ? 0x100 : 0) + (reasons !== null ? 0x80 : 0) + (isCurrent ? 0x40 : 0) + (position === 0 ? 0x10 : 0)
-  return { crl, signer, reasons, isCurrent, isProcessed, score }
+  const score = (isProcessed ? 0x100 : 0) + (isCurrent ? 0x40 : 0) + (position === 0 ? 0x10 : 0)
+  return {
+    crl,
+    signer,
+    coversAllReasons: point === undefined || coversAllReasons(point),
+    isCurrent,
+    isProcessed,
+    score,
+  }
+}
+
+/** crl_crldp_check: the first distribution point that matches decides on the reasons, even for a CRL without one. */
+function firstPoint(crl: Crl, { extensions }: Certificate): DistributionPoint | undefined {
+  const own = crl.distributionPoint
+  const names = own === null ? null : new Set(pointKeys(own, crl.issuer))
+  return extensions.crlDistributionPoints?.find(
+    (point) =>
+      (point.crlIssuer === null || namesIssuer(point, crl)) &&
+      (names === null || point.name === null || pointKeys(point.name, crl.issuer).some((key) => names.has(key))),
+  )
 }

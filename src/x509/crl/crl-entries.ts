@@ -1,10 +1,8 @@
 /**
- * The revoked certificates of a CRL (RFC 5280 sections 5.1.2.6 and 5.3). One strict pass over all entries builds an index by
- * serial number. CRLs are long, so the pass allocates no objects, and the index is one sorted array of numbers.
+ * The revoked certificates of a CRL (RFC 5280 sections 5.1.2.6 and 5.3). One strict pass checks all entries. A look-up is a pass over
+ * their bytes: nothing is kept for an entry, because CRLs are long.
  */
-import { bytesEqual, DerError, DerReader, oidText, Tag } from '../der.js'
-import type { DistinguishedName } from '../distinguished-name.js'
-import { readGeneralNames } from '../general-name.js'
+import { DerError, DerReader, oidText, Tag } from '../der.js'
 import { isTime, readTime } from '../time.js'
 import { REVOCATION_REASONS } from './distribution-point.js'
 
@@ -34,101 +32,80 @@ export interface CrlEntry {
   readonly reason: string | null
   /** The invalidity date (RFC 5280 section 5.3.2), from which the key may be compromised; null if absent. */
   readonly invalidSince: Date | null
-  /** Whether the certificate has another issuer than the CRL. The issuer of an entry also applies to later entries. */
-  readonly isOfOtherIssuer: boolean
 }
 
-/**
- * A number of the index, 53 bits: 26 bits of a hash of the serial number, one bit for an entry of another issuer, and 26 bits of
- * the offset.
- */
-const OFFSET_RANGE = 2 ** 26
-const HASH_UNIT = 2 * OFFSET_RANGE
-const HASH_BITS = 26
-/** The shortest entry has a header, a serial number of one byte and a UTCTime. */
-const MIN_ENTRY_BYTES = 20
-
-/** Largest CRL, 64 MiB: the index cannot address more. A million entries have 35 MB. */
-export const MAX_CRL_BYTES = OFFSET_RANGE
+/** Largest CRL, 64 MiB: about two million entries. */
+export const MAX_CRL_BYTES = 2 ** 26
 
 /** Revoked certificates by serial number. */
 export class RevokedEntries {
+  readonly size: number
   /** OBJECT IDENTIFIERs of critical extensions of entries that are not processed. */
   readonly unknownCritical: readonly string[]
-  /** Whether any entry has another issuer than the CRL, as only in indirect CRLs. */
-  readonly hasOtherIssuer: boolean
+  /** Whether an entry names its issuer, as only in indirect CRLs (RFC 5280 section 5.3.3). */
+  readonly hasCertificateIssuer: boolean
   readonly #bytes: Uint8Array
-  readonly #index: Float64Array
+  readonly #start: number
 
-  private constructor(bytes: Uint8Array, index: Float64Array, pass: PassState) {
+  private constructor(bytes: Uint8Array, start: number, size: number, pass: PassState) {
     this.#bytes = bytes
-    this.#index = index
-    this.hasOtherIssuer = pass.hasOtherIssuer
+    this.#start = start
+    this.size = size
     this.unknownCritical = [...pass.critical]
+    this.hasCertificateIssuer = pass.hasCertificateIssuer
   }
 
   /**
-   * Reads all entries between two offsets.
+   * Checks all entries between two offsets.
    *
    * @param hasExtensions False for a CRL of version 1, whose entries must not have extensions.
-   * @param issuer The issuer of the CRL.
    * @throws {DerError} if an entry cannot be read.
    */
   static read(
     bytes: Uint8Array,
     { start, end, hasExtensions }: { start: number; end: number; hasExtensions: boolean },
-    issuer: DistinguishedName,
   ): RevokedEntries {
-    const index = new Float64Array(Math.floor((end - start) / MIN_ENTRY_BYTES))
-    const pass: PassState = { issuer, critical: new Set(), isOfOtherIssuer: false, hasOtherIssuer: false }
-    let count = 0
-    for (let at = start; at < end;) {
+    const pass: PassState = { critical: new Set(), hasCertificateIssuer: false }
+    let size = 0
+    for (let at = start; at < end; size++) {
       const plainEnd = endOfPlainEntry(bytes, at, end, hasExtensions)
-      const [serialStart, serialEnd, next] =
-        plainEnd === -1
-          ? checkEntry(new DerReader(bytes, at, end), hasExtensions, pass)
-          : [at + 4, at + 4 + byteAt(bytes, at + 3), plainEnd]
-      const place = pass.isOfOtherIssuer ? OFFSET_RANGE + at : at
-      index[count++] = hashOf(bytes, serialStart, serialEnd) * HASH_UNIT + place
+      at = plainEnd === -1 ? checkEntry(new DerReader(bytes, at, end), hasExtensions, pass) : plainEnd
+    }
+    return new RevokedEntries(bytes, start, size, pass)
+  }
+
+  /** Every entry with the INTEGER bytes of its serial number. */
+  *all(): Generator<readonly [serial: Uint8Array, entry: CrlEntry]> {
+    const entries = new DerReader(this.#bytes, this.#start)
+    for (let i = 0; i < this.size; i++) {
+      const entry = entries.enter(Tag.sequence, 'an entry of the CRL')
+      const serial = entry.integer('a revoked serial number')
+      yield [serial, readEntry(entry)]
+    }
+  }
+
+  /**
+   * The entry of a serial number, given by its INTEGER bytes; null if it is not listed. If there are several, the first whose
+   * reason is not removeFromCRL.
+   */
+  find(serial: Uint8Array): CrlEntry | null {
+    const bytes = this.#bytes
+    let removed: CrlEntry | null = null
+    let at = this.#start
+    for (let i = 0; i < this.size; i++) {
+      const serialAt = contentAt(bytes, at)
+      const timeAt = endOf(bytes, serialAt)
+      const contentStart = contentAt(bytes, serialAt)
+      const next = endOf(bytes, at)
+      if (timeAt - contentStart === serial.length && hasBytesAt(bytes, contentStart, serial)) {
+        const entry = readEntry(new DerReader(bytes, timeAt, next))
+        if (entry.reason !== 'removeFromCRL') return entry
+        removed ??= entry
+      }
       at = next
     }
-    return new RevokedEntries(bytes, count === index.length ? index.sort() : index.slice(0, count).sort(), pass)
+    return removed
   }
-
-  get size(): number {
-    return this.#index.length
-  }
-
-  /** Every entry with the INTEGER bytes of its serial number, in no particular order. */
-  *all(): Generator<readonly [serial: Uint8Array, entry: CrlEntry]> {
-    for (const key of this.#index) {
-      const entry = new DerReader(this.#bytes, key % OFFSET_RANGE).enter(Tag.sequence, 'an entry of the CRL')
-      const serial = entry.integer('a revoked serial number')
-      yield [serial, readEntry(entry, key)]
-    }
-  }
-
-  /** The entries of a serial number, given by its INTEGER bytes; more than one if the CRL repeats it. */
-  entriesOf(serial: Uint8Array): CrlEntry[] {
-    const bytes = this.#bytes
-    const index = this.#index
-    const hash = hashOf(serial, 0, serial.length)
-    const found: CrlEntry[] = []
-    for (let i = firstAtLeast(index, hash * HASH_UNIT); i < index.length; i++) {
-      const key = index[i] ?? 0
-      if (Math.floor(key / HASH_UNIT) !== hash) break
-      const entry = new DerReader(bytes, key % OFFSET_RANGE).enter(Tag.sequence, 'an entry of the CRL')
-      if (bytesEqual(entry.integer('a revoked serial number'), serial)) found.push(readEntry(entry, key))
-    }
-    return found
-  }
-}
-
-/** FNV-1a over the bytes. */
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ byteAt(bytes, i), 0x01000193)
-  return hash >>> (32 - HASH_BITS)
 }
 
 function byteAt(bytes: Uint8Array, at: number): number {
@@ -136,15 +113,25 @@ function byteAt(bytes: Uint8Array, at: number): number {
   return bytes[at] ?? 0
 }
 
-function firstAtLeast(sorted: Float64Array, wanted: number): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((sorted[middle] ?? 0) < wanted) low = middle + 1
-    else high = middle
-  }
-  return low
+/** The start of the contents of a checked element. */
+function contentAt(bytes: Uint8Array, at: number): number {
+  const first = byteAt(bytes, at + 1)
+  return at + 2 + (first < 0x80 ? 0 : first & 0x7f)
+}
+
+/** The end of a checked element. */
+function endOf(bytes: Uint8Array, at: number): number {
+  const first = byteAt(bytes, at + 1)
+  if (first < 0x80) return at + 2 + first
+  const contentStart = contentAt(bytes, at)
+  let length = 0
+  for (let i = at + 2; i < contentStart; i++) length = length * 256 + byteAt(bytes, i)
+  return contentStart + length
+}
+
+function hasBytesAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
+  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false
+  return true
 }
 
 /**
@@ -183,27 +170,20 @@ function arePlainExtensions(bytes: Uint8Array, start: number, end: number): bool
 }
 
 function startsWith(bytes: Uint8Array, at: number, end: number, wanted: Buffer): boolean {
-  if (at + wanted.length >= end) return false
-  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false
-  return true
+  return at + wanted.length < end && hasBytesAt(bytes, at, wanted)
 }
 
-/** Checks any entry. Returns the start and end of its serial number, and the end of the entry. */
-function checkEntry(
-  list: DerReader,
-  hasExtensions: boolean,
-  pass: PassState,
-): readonly [serialStart: number, serialEnd: number, end: number] {
+/** Checks any entry. Returns its end. */
+function checkEntry(list: DerReader, hasExtensions: boolean, pass: PassState): number {
   const entry = list.enter(Tag.sequence, 'an entry of the CRL')
-  const serial = entry.integer('a revoked serial number')
-  const serialEnd = entry.offset
+  entry.integer('a revoked serial number')
   readTime(entry, 'a revocation date')
   if (!entry.atEnd) {
     if (!hasExtensions) throw new DerError('extensions in an entry of a CRL of version 1', entry.offset)
     checkExtensions(entry.enter(Tag.sequence, 'the extensions of an entry'), pass)
     entry.finish('an entry of the CRL')
   }
-  return [serialEnd - serial.length, serialEnd, list.offset]
+  return list.offset
 }
 
 /** `kind`: the last arc of an id below 2.5.29, else -1. */
@@ -226,14 +206,10 @@ function* readExtensions(list: DerReader): Generator<EntryExtension> {
   } while (!list.atEnd)
 }
 
-/** State of the pass: critical extensions and other issuers in the entries so far. */
+/** What the pass found in the entries so far. */
 interface PassState {
-  /** The issuer of the CRL. */
-  readonly issuer: DistinguishedName
   readonly critical: Set<string>
-  /** Whether the current issuer differs. It applies until an entry has another issuer (RFC 5280 section 5.3.3). */
-  isOfOtherIssuer: boolean
-  hasOtherIssuer: boolean
+  hasCertificateIssuer: boolean
 }
 
 function checkExtensions(list: DerReader, pass: PassState): void {
@@ -244,23 +220,14 @@ function checkExtensions(list: DerReader, pass: PassState): void {
     seen.add(key)
     if (kind === REASON_CODE) readReason(value)
     else if (kind === INVALIDITY_DATE) readInvalidityDate(value)
-    // Processed even if it is not critical: it changes the issuer of this entry and the following ones (section 5.3.3).
-    else if (kind === CERTIFICATE_ISSUER) {
-      pass.isOfOtherIssuer = !namesIssuer(value, pass.issuer)
-      pass.hasOtherIssuer ||= pass.isOfOtherIssuer
-    } else if (critical) pass.critical.add(oidText(id, 'the id of an extension', 0))
+    // Counts even if it is not critical: it changes the issuer of this entry and the following ones.
+    else if (kind === CERTIFICATE_ISSUER) pass.hasCertificateIssuer = true
+    else if (critical) pass.critical.add(oidText(id, 'the id of an extension', 0))
   }
 }
 
-function namesIssuer(value: Uint8Array, issuer: DistinguishedName): boolean {
-  const reader = new DerReader(value)
-  const names = readGeneralNames(reader)
-  reader.finish('the issuer of an entry')
-  return names.some(({ directoryName }) => directoryName?.equals(issuer) === true)
-}
-
 /** Reads the rest of a checked entry after its serial number. */
-function readEntry(entry: DerReader, key: number): CrlEntry {
+function readEntry(entry: DerReader): CrlEntry {
   const revokedAt = readTime(entry, 'a revocation date')
   const list = entry.enterOptional(Tag.sequence)
   let reason: string | null = null
@@ -271,7 +238,7 @@ function readEntry(entry: DerReader, key: number): CrlEntry {
       else if (kind === INVALIDITY_DATE) invalidSince = readInvalidityDate(value)
     }
   }
-  return { revokedAt, reason, invalidSince, isOfOtherIssuer: key % HASH_UNIT >= OFFSET_RANGE }
+  return { revokedAt, reason, invalidSince }
 }
 
 function readReason(value: Uint8Array): string {

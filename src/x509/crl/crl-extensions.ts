@@ -7,32 +7,25 @@ import {
   type RawExtension,
   readAuthorityKeyIdentifier,
 } from '../extensions.js'
-import {
-  type DistributionPointName,
-  readDistributionPoints,
-  readOptionalName,
-  readOptionalReasons,
-  type RevocationReason,
-} from './distribution-point.js'
+import { type DistributionPointName, readOptionalName } from './distribution-point.js'
 
-/** The scope of a CRL by its issuing distribution point (RFC 5280 section 5.2.5). */
-export interface CrlScope {
-  readonly distributionPoint: DistributionPointName | null
-  readonly onlyUserCerts: boolean
-  readonly onlyCaCerts: boolean
-  readonly onlyAttributeCerts: boolean
-  /** Null for all reasons. */
-  readonly onlySomeReasons: readonly RevocationReason[] | null
-  /** Whether it also covers certificates of other issuers. */
-  readonly indirect: boolean
+/**
+ * Why a CRL does not list every revoked certificate of its issuer, and so is not supported: it lists only changes, only some
+ * kinds of certificate, or only some reasons, or it lists certificates of other issuers, too.
+ */
+export type CrlRestriction = 'delta' | 'certificates' | 'reasons' | 'indirect'
+
+/** The issuing distribution point (RFC 5280 section 5.2.5). */
+export interface IssuingDistributionPoint {
+  readonly name: DistributionPointName | null
+  readonly restriction: CrlRestriction | null
 }
 
 /** The extensions of a CRL. `null`: the extension is absent, or listed in `problems`. */
 export interface CrlExtensions {
   readonly all: readonly RawExtension[]
   readonly number: bigint | null
-  readonly baseNumber: bigint | null
-  readonly scope: CrlScope | null
+  readonly issuingDistributionPoint: IssuingDistributionPoint | null
   /** Identifies the key that signed the CRL (RFC 5280 section 5.2.1). */
   readonly authorityKey: AuthorityKeyIdentifier | null
   readonly problems: readonly ExtensionProblem[]
@@ -40,12 +33,9 @@ export interface CrlExtensions {
 }
 
 const DECODERS = {
-  cRLNumber: (reader: DerReader) => readNumber(reader, 'the CRL number'),
-  deltaCRLIndicator: (reader: DerReader) => readNumber(reader, 'the base CRL number'),
-  issuingDistributionPoint: readScope,
+  cRLNumber: readNumber,
+  issuingDistributionPoint: readIssuingDistributionPoint,
   authorityKeyIdentifier: (reader: DerReader) => readAuthorityKeyIdentifier(reader, { strictSerial: true }),
-  // Decoded only to report a malformed one. Nothing is downloaded.
-  freshestCRL: readDistributionPoints,
 }
 
 export function decodeCrlExtensions(all: readonly RawExtension[]): CrlExtensions {
@@ -53,8 +43,7 @@ export function decodeCrlExtensions(all: readonly RawExtension[]): CrlExtensions
   return {
     all,
     number: values.cRLNumber ?? null,
-    baseNumber: values.deltaCRLIndicator ?? null,
-    scope: values.issuingDistributionPoint ?? null,
+    issuingDistributionPoint: values.issuingDistributionPoint ?? null,
     authorityKey: values.authorityKeyIdentifier ?? null,
     problems,
     duplicates,
@@ -62,39 +51,29 @@ export function decodeCrlExtensions(all: readonly RawExtension[]): CrlExtensions
 }
 
 /** CRLNumber ::= INTEGER (0..MAX) */
-function readNumber(reader: DerReader, what: string): bigint {
+function readNumber(reader: DerReader): bigint {
   const start = reader.offset
-  const bytes = reader.integer(what)
-  if ((bytes[0] ?? 0) >= 0x80) throw new DerError(`${what} is negative`, start)
+  const bytes = reader.integer('the CRL number')
+  if ((bytes[0] ?? 0) >= 0x80) throw new DerError('the CRL number is negative', start)
   return BigInt(`0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`)
 }
 
-function readScope(reader: DerReader): CrlScope {
+/** The fields after the name. Their values do not matter: a CRL with one of them is not supported. */
+const RESTRICTIONS: Readonly<Record<number, CrlRestriction>> = {
+  [contextTag(1, 'primitive')]: 'certificates', // onlyContainsUserCerts
+  [contextTag(2, 'primitive')]: 'certificates', // onlyContainsCACerts
+  [contextTag(3, 'primitive')]: 'reasons',
+  [contextTag(4, 'primitive')]: 'indirect',
+  [contextTag(5, 'primitive')]: 'certificates', // onlyContainsAttributeCerts
+}
+
+function readIssuingDistributionPoint(reader: DerReader): IssuingDistributionPoint {
   const start = reader.offset
   const fields = reader.enter(Tag.sequence, 'the issuing distribution point')
   // Section 5.2.5 forbids it, and the intended scope is not known.
   if (fields.atEnd) throw new DerError('the issuing distribution point is empty', start)
-  const distributionPoint = readOptionalName(fields)
-  const onlyUserCerts = readFlag(fields, 1)
-  const onlyCaCerts = readFlag(fields, 2)
-  const onlySomeReasons = readOptionalReasons(fields, 3)
-  const indirect = readFlag(fields, 4)
-  const onlyAttributeCerts = readFlag(fields, 5)
-  fields.finish('the issuing distribution point')
-  if ([onlyUserCerts, onlyCaCerts, onlyAttributeCerts].filter(Boolean).length > 1) {
-    throw new DerError('the issuing distribution point narrows the list to two kinds of certificate at once', start)
-  }
-  if (onlySomeReasons?.length === 0) throw new DerError('the issuing distribution point names no reason', start)
-  return { distributionPoint, onlyUserCerts, onlyCaCerts, onlyAttributeCerts, onlySomeReasons, indirect }
-}
-
-/** `[n] BOOLEAN DEFAULT FALSE`: DER omits the default and encodes TRUE as FF. */
-function readFlag(fields: DerReader, n: number): boolean {
-  const element = fields.optional(contextTag(n, 'primitive'))
-  if (element === null) return false
-  const [value, ...more] = fields.content(element)
-  if (value !== 0xff || more.length > 0) {
-    throw new DerError('a flag of the issuing distribution point is not written as DER asks', element.start)
-  }
-  return true
+  const name = readOptionalName(fields)
+  const restriction = RESTRICTIONS[fields.peek()] ?? null
+  if (restriction === null) fields.finish('the issuing distribution point')
+  return { name, restriction }
 }

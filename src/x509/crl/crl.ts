@@ -4,7 +4,8 @@ import { printable } from '../../report/printable.js'
 import type { SignatureAlgorithm } from '../algorithms.js'
 import type { Certificate } from '../certificate.js'
 import { type CrlEntry, MAX_CRL_BYTES, RevokedEntries } from './crl-entries.js'
-import { type CrlExtensions, type CrlScope, decodeCrlExtensions } from './crl-extensions.js'
+import { type CrlExtensions, type CrlRestriction, decodeCrlExtensions } from './crl-extensions.js'
+import type { DistributionPointName } from './distribution-point.js'
 import { contextTag, DerError, type DerElement, type DerReader, Tag } from '../der.js'
 import { DistinguishedName } from '../distinguished-name.js'
 import { ExtensionId, type RawExtension, readExtensionList } from '../extensions.js'
@@ -50,6 +51,7 @@ export class Crl {
   readonly form: CrlForm
   readonly #parts: Parts
   readonly #results = new WeakMap<Certificate, boolean>()
+  readonly #found = new WeakMap<Certificate, CrlEntry | null>()
   #entriesRead: RevokedEntries | DerError | null = null
 
   private constructor(raw: Uint8Array, origin: string, form: CrlForm, parts: Parts) {
@@ -93,24 +95,20 @@ export class Crl {
     return this.#parts.extensions.number
   }
 
-  /** Of a delta CRL, the number of the full CRL that it starts from; null for a full CRL. */
-  get baseNumber(): bigint | null {
-    return this.#parts.extensions.baseNumber
+  /** The distribution point whose certificates it lists; null if it lists all revoked certificates of its issuer. */
+  get distributionPoint(): DistributionPointName | null {
+    return this.#parts.extensions.issuingDistributionPoint?.name ?? null
   }
 
-  /** The issuing distribution point, which limits the scope; null for a full CRL. */
-  get scope(): CrlScope | null {
-    return this.#parts.extensions.scope
-  }
-
-  /** The issuing distribution point in DER; null for none. CRLs with equal ones have the same scope. */
-  get scopeBytes(): Uint8Array | null {
-    return this.#extension(ExtensionId.issuingDistributionPoint)?.value ?? null
-  }
-
-  /** Whether it has a delta CRL indicator, even a malformed one: it only lists changes since a full CRL. */
-  get isDelta(): boolean {
-    return this.#extension(ExtensionId.deltaCRLIndicator) !== null
+  /**
+   * Why it is not supported: it does not list every revoked certificate of its issuer, or also those of others; null if it is.
+   *
+   * @throws {DerError} if an entry cannot be read.
+   */
+  get restriction(): CrlRestriction | null {
+    if (this.#extension(ExtensionId.deltaCRLIndicator) !== null) return 'delta'
+    const { issuingDistributionPoint } = this.#parts.extensions
+    return issuingDistributionPoint?.restriction ?? (this.entries.hasCertificateIssuer ? 'indirect' : null)
   }
 
   get extensions(): CrlExtensions {
@@ -145,16 +143,10 @@ export class Crl {
         'has no authority key identifier (section 5.2.1)',
       ],
       [number !== null && number >= LARGEST_NUMBER, 'has a number of more than 20 bytes (section 5.2.3)'],
-      [this.isDelta && this.#extension(ExtensionId.freshestCRL) !== null, 'is a delta CRL and names others (5.2.6)'],
       [entries?.contentStart === entries?.end && entries !== null, 'has a list of entries that is empty (5.1.2.6)'],
       [hasEarlyGeneralizedTime, 'writes a date before 2050 as GeneralizedTime (section 5.1.2.4)'],
     ] as const
     return odd.flatMap(([applies, text]) => (applies ? [text] : []))
-  }
-
-  /** Whether the CRL has the extension freshestCRL, which locates its delta CRLs (RFC 5280 section 5.2.6). */
-  get announcesDelta(): boolean {
-    return this.#extension(ExtensionId.freshestCRL) !== null
   }
 
   /** Whether the CA's key made the CRL's signature. */
@@ -173,7 +165,7 @@ export class Crl {
   }
 
   /**
-   * The revoked certificates, all of them read and indexed on first use.
+   * The revoked certificates, all of them checked on first use.
    *
    * @throws {DerError} if an entry cannot be read.
    */
@@ -184,14 +176,17 @@ export class Crl {
   }
 
   /**
-   * The entry of a serial number of the CRL's issuer, given by its INTEGER bytes; null if it is not listed. Of several entries
-   * one that revokes.
+   * The entry with the serial number of a certificate, whoever issued it; null if there is none. It is looked up once for each
+   * object.
    *
    * @throws {DerError} if an entry of the CRL cannot be read.
    */
-  find(serial: Uint8Array): CrlEntry | null {
-    const found = this.entries.entriesOf(serial).filter(({ isOfOtherIssuer }) => !isOfOtherIssuer)
-    return found.find(({ reason }) => reason !== 'removeFromCRL') ?? found[0] ?? null
+  find(certificate: Certificate): CrlEntry | null {
+    const known = this.#found.get(certificate)
+    if (known !== undefined) return known
+    const entry = this.entries.find(certificate.serial)
+    this.#found.set(certificate, entry)
+    return entry
   }
 
   toPem(): string {
@@ -204,7 +199,6 @@ export class Crl {
       thisUpdate: this.thisUpdate,
       nextUpdate: this.nextUpdate,
       number: this.number === null ? null : numberText(this.number),
-      isDelta: this.isDelta,
       origin: printable(this.origin),
     }
   }
@@ -227,7 +221,7 @@ export function numberText(number: bigint): string {
   return number < 2n ** 64n ? String(number) : `0x${number.toString(16)}`
 }
 
-const PROCESSED: ReadonlySet<string> = new Set([ExtensionId.issuingDistributionPoint, ExtensionId.deltaCRLIndicator])
+const PROCESSED: ReadonlySet<string> = new Set([ExtensionId.issuingDistributionPoint])
 
 /** The smallest number whose INTEGER needs more than 20 bytes. */
 const LARGEST_NUMBER = 2n ** 159n
@@ -280,10 +274,10 @@ function readExtensions(tbs: DerReader, version: 1 | 2): RawExtension[] {
   return readExtensionList(list)
 }
 
-function readEntries(raw: Uint8Array, { entries, version, issuer }: Parts): RevokedEntries | DerError {
+function readEntries(raw: Uint8Array, { entries, version }: Parts): RevokedEntries | DerError {
   const { contentStart: start, end } = entries ?? { contentStart: 0, end: 0 }
   try {
-    return RevokedEntries.read(raw, { start, end, hasExtensions: version === 2 }, issuer)
+    return RevokedEntries.read(raw, { start, end, hasExtensions: version === 2 })
   } catch (error) {
     if (error instanceof DerError) return error
     throw error

@@ -42,7 +42,7 @@ export function readDistributionPoints(reader: DerReader): DistributionPoint[] {
 function readDistributionPoint(fields: DerReader): DistributionPoint {
   const start = fields.offset
   const name = readOptionalName(fields)
-  const reasons = readOptionalReasons(fields, 1)
+  const reasons = readOptionalReasons(fields)
   const issuer = fields.enterOptional(contextTag(2, 'constructed'))
   fields.finish('a distribution point')
   if (name === null && issuer === null) {
@@ -62,12 +62,17 @@ export function readOptionalName(fields: DerReader): DistributionPointName | nul
   throw new DerError('a name of a distribution point that is neither full nor relative', element.start)
 }
 
-/** Reads `[n] ReasonFlags OPTIONAL`; null if it is absent. */
-export function readOptionalReasons(fields: DerReader, n: number): RevocationReason[] | null {
-  const tag = contextTag(n, 'primitive')
+/** Reads `reasons [1] ReasonFlags OPTIONAL`; null if it is absent. */
+function readOptionalReasons(fields: DerReader): RevocationReason[] | null {
+  const tag = contextTag(1, 'primitive')
   if (fields.peek() !== tag) return null
   const { bytes } = fields.bitString('the reasons', tag)
   return REVOCATION_REASONS.filter((_, i) => hasBit(bytes, i + 1))
+}
+
+/** Whether the CRL at this distribution point covers all reasons of revocation. */
+export function coversAllReasons({ reasons }: DistributionPoint): boolean {
+  return reasons === null || reasons.length === REVOCATION_REASONS.length
 }
 
 /**

@@ -58,8 +58,6 @@ interface Spec extends Omit<Partial<MintCrlOptions>, 'issuer'> {
   readonly deltaTo?: number
   readonly scope?: ScopeOptions
   readonly more?: readonly Extension[]
-  /** Whether it says that there are delta CRLs; OpenSSL looks at none otherwise. */
-  readonly announces?: boolean
 }
 type Specs = readonly (Spec | ((chain: ListChain) => Spec))[]
 
@@ -91,7 +89,7 @@ export function rowWithRoot(
 }
 
 function mintList(usual: Minted, given: Specs[number], chain: ListChain): MintedList {
-  const { by, leaf, stranger, key, number, deltaTo, scope, more, announces, ...options } =
+  const { by, leaf, stranger, key, number, deltaTo, scope, more, ...options } =
     typeof given === 'function' ? given(chain) : given
   const issuer = by === undefined ? usual : mintCa({ subject: by })
   const entries: RevokedEntry[] = [
@@ -104,7 +102,6 @@ function mintList(usual: Minted, given: Specs[number], chain: ListChain): Minted
     ...(deltaTo === undefined ? [] : [deltaCrlIndicator(deltaTo)]),
     ...(scope === undefined ? [] : [issuingDistributionPoint(scope)]),
     ...(more ?? []),
-    ...(announces === true ? [announcement()] : []),
   ]
   return mintCrl({ issuer, extensions, revoked: entries, ...options })
 }

@@ -1,5 +1,6 @@
 /** Revocation (check-revocation.ts, openssl-crls.ts, openssl-path.ts, crl-rules.ts, revocation-sources.ts): whose CRL counts for which certificate, what is missing, and what a finding says. */
 import { describe, expect, it } from 'vitest'
+import type { UnsupportedCrl } from '../../../src/report/catalogue/revocation.js'
 import type { Finding } from '../../../src/report/finding.js'
 import { inspectCredentials, validateChain } from '../../../src/validate/index.js'
 import { validateConnected } from '../../../src/validate/validate.js'
@@ -193,8 +194,10 @@ const numbered = (number: number): Crl => {
   const revoked = [{ serial: leaf.serial }]
   return crl(intermediate, { thisUpdate: past(1 - number / 10), extensions: [akid, crlNumber(number)], revoked })
 }
-const scoped = [crlNumber(1), issuingDistributionPoint({ onlyUserCerts: true })]
-const ofMute = [{}, { extensions: scoped }].map((options) => crl(mute.sent[0] ?? root, options))
+const ofIssuer = issuingDistributionPoint({ name: [directoryName('Test Intermediate')] })
+const ofMute = [{}, { extensions: [crlNumber(1), ofIssuer] }].map((options) =>
+  crl(mute.sent[0] ?? root, options),
+)
 const some = Array.from({ length: 40 }, (_, i) => unknownExtension(false, `1.3.6.1.4.1.99999.${String(i + 1)}`))
 const critical = Array.from({ length: 500 }, (_, i) => ({
   serial: i + 1,
@@ -276,41 +279,37 @@ table('a serial number that etcd refuses, although it is not revoked', [
     [listed('a newer list no longer names it'), UNUSED],
   ),
   row(
-    'is of an attribute certificate',
+    'is in a CRL that is not supported',
     [ofRoot, ofIntermediate, withScope({ onlyAttributeCerts: true })],
-    [listed('the list may mean another certificate')],
-  ),
-  row(
-    'is in an indirect CRL',
-    [ofRoot, ofIntermediate, withScope({ indirect: true })],
-    [listed('the list may mean another certificate'), UNUSED],
+    ['crl-unsupported (crls[2], certificates, false)', listed('the list is not supported')],
   ),
 ])
 
 const ofStranger = (options: Partial<MintCrlOptions>): Crl =>
   crl(mintCa({ subject: 'Test Intermediate' }), { extensions: [], ...options })
-/** Two CRLs that cover all reasons together, which OpenSSL does not consider, and one that it chooses then. */
-const beyondReasons = (what: string, options: Partial<MintCrlOptions>, reason: string): Row => {
-  const half = (...onlySomeReasons: number[]): Crl => withMore(issuingDistributionPoint({ onlySomeReasons }))
-  const some = [half(1, 2), half(3, 4, 5, 6, 7, 8)]
-  const found = [`openssl-picks-other-crl@0 (crls[3], ${reason}, server, false)`, UNUSED]
-  return row(what, [ofRoot, ...some, crl(intermediate, options)], found)
+/** A CRL whose distribution point is the issuer's name, which OpenSSL does not consider, and one that it chooses then. */
+const beyondOpenssl = (what: string, options: Partial<MintCrlOptions>, reason: string): Row => {
+  const found = [`openssl-picks-other-crl@0 (crls[2], ${reason}, server, false)`, UNUSED]
+  return row(what, [ofRoot, withMore(ofIssuer), crl(intermediate, options)], found)
 }
 const unknown = [unknownExtension(true)]
 const UNPROCESSED = 'it has a critical extension that is not processed'
-const [onHold, lifted] = [6, 8].map((reason) => ({ revoked: [{ serial: leaf.serial, reason }] }))
-const delta = { extensions: [akid, crlNumber(2), deltaCrlIndicator(1)] }
 const noUsage = given({ intermediate: { without: [EXTENSION.keyUsage] } })
 const places = ['a', 'b'].map((name) => ({ name: [uri(`http://crl.test/${name}`)] }))
 const twoPlaces = given({ leaf: { extensions: [distributionPoints(places)] } })
-const ofSecondPlace = (issuer: Minted): Crl =>
-  crl(issuer, {
-    extensions: [
+const firstLimited = given({
+  leaf: { extensions: [distributionPoints(places.map((place, i) => (i === 0 ? { ...place, reasons: [1] } : place)))] },
+})
+const ofPlace =
+  (i: number, options: Partial<MintCrlOptions> = {}) =>
+  (issuer: Minted): Crl => {
+    const extensions = [
       authorityKeyIdentifier(publicHalf(issuer.key)),
       crlNumber(1),
-      issuingDistributionPoint(places[1] ?? {}),
-    ],
-  })
+      issuingDistributionPoint(places[i] ?? {}),
+    ]
+    return crl(issuer, { extensions, ...options })
+  }
 const muteRoot = mintCa({ subject: 'Root', issuer: oldRoot, keyUsages: ['keyCertSign'] })
 const limitedTo = given({
   root: { extensions: [distributionPoints([{ name: [uri('http://crl.test/a.crl')], reasons: [1] }])] },
@@ -327,31 +326,9 @@ table('OpenSSL', [
   ],
   ['is not asked for a client', limited, [], asClient],
   // Node refused each of these in a handshake, for the same reason.
-  beyondReasons('refuses a CRL that is late', LATE, 'it is not current'),
-  beyondReasons('processes no unknown extension', { extensions: [akid, crlNumber(1), ...unknown] }, UNPROCESSED),
-  beyondReasons('nor that of an entry', { revoked: [{ serial: 5, extensions: unknown }] }, UNPROCESSED),
-  row(
-    'does not apply a delta CRL',
-    [ofRoot, crl(intermediate, onHold), crl(intermediate, { ...delta, ...lifted })],
-    [
-      'openssl-picks-other-crl@0 (crls[1], it revokes the certificate, server, false)',
-      'warning serial-listed@0',
-      'info crl-delta',
-    ],
-  ),
-  row(
-    '3.0 takes a delta CRL for a full one, although its number is lower',
-    [
-      ofRoot,
-      crl(intermediate, { extensions: [akid, crlNumber(3)], thisUpdate: past(2) }),
-      crl(intermediate, { ...delta, ...onHold }),
-    ],
-    [
-      'openssl-picks-other-crl@0 (crls[2], it revokes the certificate, server, false)',
-      'warning serial-listed@0',
-      'info crl-unused',
-    ],
-  ),
+  beyondOpenssl('refuses a CRL that is late', LATE, 'it is not current'),
+  beyondOpenssl('processes no unknown extension', { extensions: [akid, crlNumber(1), ...unknown] }, UNPROCESSED),
+  beyondOpenssl('nor that of an entry', { revoked: [{ serial: 5, extensions: unknown }] }, UNPROCESSED),
   [
     'takes the CRL of the nearest CA, which may not sign it',
     { leaf: leafOf(muteRoot), sent: [muteRoot], trust: [oldRoot], crls: [crl(oldRoot), crl(muteRoot)] },
@@ -369,7 +346,19 @@ table('OpenSSL', [
   ],
   [
     'accepts one of a place that the certificate names second',
-    { ...twoPlaces, crls: [...twoPlaces.trust.map((issuer) => crl(issuer)), ...twoPlaces.sent.map(ofSecondPlace)] },
+    { ...twoPlaces, crls: [...twoPlaces.trust.map((issuer) => crl(issuer)), ...twoPlaces.sent.map(ofPlace(1))] },
+    [],
+  ],
+  [
+    'accepts one of another place next to the newer one of a place that the certificate names for one reason',
+    {
+      ...firstLimited,
+      crls: [
+        ...firstLimited.trust.map((issuer) => crl(issuer)),
+        ...firstLimited.sent.map(ofPlace(0, { thisUpdate: past(0.01) })),
+        ...firstLimited.sent.map(ofPlace(1)),
+      ],
+    },
     [],
   ],
   row(
@@ -488,35 +477,39 @@ describe('the dates of a CRL', () => {
 })
 
 describe('a finding about CRLs', () => {
-  const [deltaTo3, NULL] = [deltaCrlIndicator(3), Buffer.of(5, 0)]
-  const toThree = [crlNumber(9), deltaTo3]
-
   it('says what they cover instead, and why they were not needed', () => {
-    const scope = issuingDistributionPoint({ name: [directoryName('Lists')], onlyUserCerts: true })
+    const scope = issuingDistributionPoint({ name: [directoryName('Lists')] })
     expect(findingOf(found({ extensions: [scope] }), 'revocation/crl-scope').message).toBe(
       'No CRL covers the certificate "CN=etcd-0": crls[1] covers only certificates that name the distribution point CN=Lists.',
     )
-    const unneeded = crl(intermediate, { ...LATE, extensions: [akid, ...scoped] })
+    const unneeded = crl(intermediate, { ...LATE, extensions: [akid, crlNumber(1), ofIssuer] })
     expect(findingOf(found({}, [unneeded]), 'revocation/crl-unused').message).toBe(
       'The CRL crls[2] of "CN=Test Intermediate" was not used: it is not needed, and faulty (revocation/crl-not-current).',
     )
-    const reasons = issuingDistributionPoint({ onlySomeReasons: [1, 2, 3, 4, 5, 8] })
-    expect(findingOf(found({ extensions: [reasons] }), 'revocation/crl-scope').details).toEqual({
-      kind: 'reasons',
-      missing: ['certificateHold', 'privilegeWithdrawn'],
-    })
   })
 
-  it.each<[string, Extension[], Extension[] | null]>([
-    ['no full CRL of the same key and scope was given', toThree, null],
-    ['it has no number of its own or of its base', [deltaCrlIndicator(3)], [crlNumber(3)]],
-    ['it has no number of its own or of its base', [crlNumber(9), { ...deltaTo3, value: NULL }], [crlNumber(3)]],
-    ['the full CRL has no CRL number', toThree, []],
-    ['it starts from number 3 and the full CRL has the older number 2', toThree, [crlNumber(2)]],
-  ])('says why a delta CRL is not applied: %s', (reason, ofDelta, ofFull) => {
-    const full = ofFull === null ? [] : [crl(intermediate, { extensions: [akid, ...ofFull] })]
-    const { details } = findingOf(found({ extensions: [akid, ...ofDelta] }, full), 'revocation/crl-delta')
-    expect(details).toEqual({ kind: 'refused', origin: 'crls[1]', reason })
+  it.each<[UnsupportedCrl['restriction'], string, Extension]>([
+    ['delta', 'is a delta CRL', deltaCrlIndicator(3)],
+    ['certificates', 'covers only some kinds of certificate', issuingDistributionPoint({ onlyCaCerts: true })],
+    ['reasons', 'covers only some reasons of revocation', issuingDistributionPoint({ onlySomeReasons: [1] })],
+    ['indirect', 'is an indirect CRL', issuingDistributionPoint({ indirect: true })],
+  ])('says why a CRL is not supported, also next to a full one: %s', (restriction, text, extension) => {
+    const special = { extensions: [akid, crlNumber(9), extension] }
+    for (const findings of [found(special), found(special, [ofIntermediate])]) {
+      const finding = findingOf(findings, 'revocation/crl-unsupported')
+      expect(finding.message).toBe(`The CRL crls[1] ${text}, which is not supported.`)
+      expect(finding.details).toEqual({ origin: 'crls[1]', restriction, readByEtcd: false })
+      expect(finding.severity).toBe('error')
+      expect(findings.map(({ code }) => code)).toEqual(['revocation/crl-unsupported'])
+    }
+  })
+
+  it('says that a CRL is not supported which the issuer of a pinned leaf made, and to a connected client', () => {
+    const delta = crl(intermediate, { extensions: [akid, crlNumber(2), deltaCrlIndicator(1)] })
+    const pinned = { leaf, trust: [leaf], crls: [delta] }
+    expect(textsOf(reportOn(pinned, asClient).findings)).toEqual(['crl-unsupported'])
+    const input = { ...inDer, crls: [ofRoot.der, delta.der] }
+    expect(textsOf(validateConnected(input, { usage: 'server' }).findings)).toEqual(['crl-unsupported'])
   })
 
   it('says that another key signed them, and what etcd makes of the serial numbers of another CA', () => {

@@ -1,4 +1,4 @@
-/** CRLs (crl-entries.ts, crl-extensions.ts, distribution-point.ts), read strictly: what a good one reports, what is refused, and the index of its entries. */
+/** CRLs (crl-entries.ts, crl-extensions.ts, distribution-point.ts), read strictly: what a good one reports, what is refused, and how its entries are looked up. */
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -6,7 +6,6 @@ import { Certificate } from '../../../src/x509/certificate.js'
 import { Crl, numberText } from '../../../src/x509/crl/crl.js'
 import { RevokedEntries } from '../../../src/x509/crl/crl-entries.js'
 import { DerError, DerReader } from '../../../src/x509/der.js'
-import { DistinguishedName } from '../../../src/x509/distinguished-name.js'
 import { readTime } from '../../../src/x509/time.js'
 import { bitString, context, integer, sequence } from '../../support/der-writer.js'
 import { sample, scaled } from '../../support/long.js'
@@ -17,7 +16,6 @@ import {
   deltaCrlIndicator,
   directoryName,
   encodeExtension,
-  encodeName,
   type Extension,
   invalidityDate,
   issuingDistributionPoint,
@@ -45,15 +43,24 @@ describe('a CRL', () => {
     const revokedAt = new Date('2024-12-31T00:00:00Z')
     const revoked = [{ serial: 0x1234n, date: revokedAt, reason: 4 }, { serial: 7 }]
     const crl = read({ thisUpdate, nextUpdate, revoked })
-    expect(crl).toMatchObject({ version: 2, thisUpdate, nextUpdate, number: 1n, baseNumber: null, isDelta: false })
-    expect(crl).toMatchObject({ scope: null, scopeBytes: null, announcesDelta: false, oddities: [], damage: null })
+    expect(crl).toMatchObject({ version: 2, thisUpdate, nextUpdate, number: 1n, restriction: null })
+    expect(crl).toMatchObject({ distributionPoint: null, oddities: [], damage: null })
     expect(crl).toMatchObject({ blockingExtensions: [], signatureAlgorithmsAgree: true, origin: 'CRL', form: 'der' })
     const key = crl.extensions.authorityKey?.keyIdentifier ?? []
     expect(Buffer.from(key)).toEqual(keyIdentifier(publicHalf(ca.key)))
     expect(crl.entries.size).toBe(2)
-    const entry = { revokedAt, reason: 'superseded', invalidSince: null, isOfOtherIssuer: false }
-    expect(crl.find(Buffer.from('1234', 'hex'))).toEqual(entry)
-    expect([7, 8].map((serial) => crl.find(Buffer.from([serial]))?.reason)).toEqual([null, undefined])
+    const entry = { revokedAt, reason: 'superseded', invalidSince: null }
+    expect(crl.entries.find(Buffer.from('1234', 'hex'))).toEqual(entry)
+    expect([7, 8].map((serial) => crl.entries.find(Buffer.from([serial]))?.reason)).toEqual([null, undefined])
+  })
+
+  it('finds a certificate by its serial number', () => {
+    const crl = read({ revoked: [{ serial: 7, reason: 1 }] })
+    const [listed, other] = [7, 8].map((serial) => Certificate.parse(mintCa({ subject: 'Any CA', serial }).der))
+    for (let i = 0; i < 2; i++) {
+      expect(listed && crl.find(listed)?.reason).toBe('keyCompromise')
+      expect(other && crl.find(other)).toBeNull()
+    }
   })
 
   it('prints as one line, as PEM, and as JSON without its entries', () => {
@@ -67,7 +74,6 @@ describe('a CRL', () => {
       thisUpdate: '2025-01-02T03:04:05.000Z',
       nextUpdate: null,
       number: '1',
-      isDelta: false,
       origin: 'a file',
     })
     const numbers = [2n ** 64n - 1n, 2n ** 64n].map(numberText)
@@ -77,23 +83,33 @@ describe('a CRL', () => {
   it('is of version 1 without a version and extensions', () => {
     const crl = read({ version: null, extensions: [], revoked: [{ serial: 7 }] })
     expect([crl.version, crl.number, crl.toJSON()['number']]).toEqual([1, null, null])
-    expect(crl.find(Buffer.from([7]))?.reason).toBeNull()
+    expect(crl.entries.find(Buffer.from([7]))?.reason).toBeNull()
   })
 
-  it('reports the CRL that it changes, and what it is narrowed to', () => {
-    const delta = read({ extensions: [authorityKey, crlNumber(9), deltaCrlIndicator(3)] })
-    expect([delta.isDelta, delta.number, delta.baseNumber]).toEqual([true, 9n, 3n])
-    const only = issuingDistributionPoint({ name: [uri('http://a'), directoryName('Lists')], onlySomeReasons: [1, 8] })
-    const { scope, scopeBytes } = read({ extensions: [authorityKey, only] })
-    expect(scope).toMatchObject({
-      distributionPoint: { fullName: [{ value: 'http://a' }, { value: 'CN=Lists' }] },
-      onlyUserCerts: false,
-      onlyCaCerts: false,
-      onlyAttributeCerts: false,
-      onlySomeReasons: ['keyCompromise', 'aACompromise'],
-      indirect: false,
+  it('reports its distribution point', () => {
+    const point = issuingDistributionPoint({ name: [uri('http://a'), directoryName('Lists')] })
+    const crl = read({ extensions: [authorityKey, point] })
+    expect(crl.distributionPoint).toMatchObject({ fullName: [{ value: 'http://a' }, { value: 'CN=Lists' }] })
+    expect(crl).toMatchObject({ restriction: null, blockingExtensions: [] })
+  })
+
+  const name = [uri('http://a')]
+  it.each<[string, Extension[] | undefined, Extension[]?]>([
+    ['delta', [crlNumber(9), deltaCrlIndicator(3)]],
+    ['delta', [{ ...deltaCrlIndicator(3), value: Buffer.from('0500', 'hex') }]],
+    ['certificates', [issuingDistributionPoint({ name, onlyUserCerts: true })]],
+    ['certificates', [issuingDistributionPoint({ onlyCaCerts: true })]],
+    ['certificates', [issuingDistributionPoint({ onlyAttributeCerts: true })]],
+    ['reasons', [issuingDistributionPoint({ name, onlySomeReasons: [1, 8] })]],
+    ['indirect', [issuingDistributionPoint({ indirect: true })]],
+    ['indirect', undefined, [certificateIssuer('Other')]],
+    ['indirect', undefined, [certificateIssuer('Test CA', false)]],
+  ])('is not supported if it is restricted: %s, case %#', (restriction, extensions, ofEntry = []) => {
+    const revoked = [{ serial: 7, extensions: ofEntry }]
+    expect(read({ revoked, ...(extensions && { extensions: [authorityKey, ...extensions] }) })).toMatchObject({
+      restriction,
+      extensions: { problems: [] },
     })
-    expect(Buffer.from(scopeBytes ?? [])).toEqual(only.value)
   })
 
   it('is signed by its CA and no other', () => {
@@ -140,11 +156,11 @@ describe('a CRL', () => {
     const crl = read({ rawEntries: Buffer.from('0500', 'hex') })
     expect(crl.damage).toBe('an entry of the CRL is missing or of another type')
     expect(() => crl.entries).toThrow(DerError)
-    expect(() => crl.find(Buffer.from([1]))).toThrow(DerError)
+    expect(() => crl.find(signer)).toThrow(DerError)
+    expect(() => crl.restriction).toThrow(DerError)
   })
 })
 
-const ISSUER = DistinguishedName.read(new DerReader(encodeName('CA')), 'issuer')
 const TIME = rawTime(TAG.utcTime, '250102030405Z')
 const NO_DATE = rawTime(TAG.generalizedTime, '20250230000000Z')
 const DATE = new Date('2024-01-01T00:00:00Z')
@@ -152,78 +168,67 @@ const list = (...extensions: Extension[]): Buffer => sequence(...extensions.map(
 const entry = (serial: Uint8Array | number | bigint, time: Uint8Array = TIME, ...more: Uint8Array[]): Buffer =>
   sequence(integer(serial), time, ...more)
 const entriesOf = (bytes: Uint8Array, hasExtensions = true): RevokedEntries =>
-  RevokedEntries.read(bytes, { start: 0, end: bytes.length, hasExtensions }, ISSUER)
+  RevokedEntries.read(bytes, { start: 0, end: bytes.length, hasExtensions })
 
-describe('the index of entries', () => {
-  it('finds what a search from the first to the last finds', () => {
+describe('the entries', () => {
+  it('are found by serial number, the first of several', () => {
     const names = ['unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded']
     const serial = fc.bigInt({ min: 0n, max: 2n ** 40n })
     const listed = fc.record({ serial, reason: fc.option(fc.nat(4)) })
     fc.assert(
       fc.property(fc.array(listed, { maxLength: 60 }), fc.array(serial, { maxLength: 10 }), (entries, unlisted) => {
-        const index = entriesOf(
-          Buffer.concat(entries.map((each) => entry(each.serial, TIME, ...reasonOf(each.reason)))),
-        )
-        expect([index.size, [...index.all()].length]).toEqual([entries.length, entries.length])
+        const list = entriesOf(Buffer.concat(entries.map((each) => entry(each.serial, TIME, ...reasonOf(each.reason)))))
+        expect([list.size, [...list.all()].length]).toEqual([entries.length, entries.length])
         for (const wanted of [...entries.map((each) => each.serial), ...unlisted]) {
-          const inOrder = entries.filter((each) => each.serial === wanted)
-          const found = index.entriesOf(integer(wanted).subarray(2)).map(({ reason }) => reason)
-          expect(found).toEqual(inOrder.map(({ reason }) => (reason === null ? null : names[reason])))
+          const first = entries.find((each) => each.serial === wanted)
+          const reason = first && (first.reason === null ? null : names[first.reason])
+          expect(list.find(integer(wanted).subarray(2))?.reason).toBe(reason)
         }
       }),
       { numRuns: scaled({ short: 40, long: 300 }) },
     )
   })
 
-  it('keeps apart serial numbers with the same hash', () => {
-    const [one, two] = collidingSerials()
-    const both = entriesOf(Buffer.concat([entry(one, TIME, list(reasonCode(1))), entry(two)]))
-    expect([one, two].map((each) => both.entriesOf(each).map(({ reason }) => reason))).toEqual([
-      ['keyCompromise'],
-      [null],
-    ])
-    expect(entriesOf(entry(one)).entriesOf(two)).toEqual([])
+  it('are found by an entry that revokes, if another one removes', () => {
+    const both = [8, 4].map((reason) => entry(5, TIME, list(reasonCode(reason))))
+    for (const each of [both, both.toReversed()])
+      expect(entriesOf(Buffer.concat(each)).find(Buffer.from([5]))?.reason).toBe('superseded')
+    expect(entriesOf(both[0] ?? Buffer.alloc(0)).find(Buffer.from([5]))?.reason).toBe('removeFromCRL')
   })
 
-  it('holds serial numbers of any length, negative ones and zero', () => {
+  it('have serial numbers of any length, negative ones and zero', () => {
     const serials = ['00', '80', '0080', '01'.repeat(200), '02'.repeat(70_000)].map((hex) => Buffer.from(hex, 'hex'))
-    const index = entriesOf(Buffer.concat(serials.map((serial) => entry(serial))))
-    for (const serial of serials) expect(index.entriesOf(serial)).toHaveLength(1)
-    expect(index.entriesOf(Buffer.from([1]))).toEqual([])
-    expect(entriesOf(Buffer.alloc(0)).entriesOf(Buffer.from([1]))).toEqual([])
+    const entries = entriesOf(Buffer.concat(serials.map((serial) => entry(serial))))
+    for (const serial of serials) expect(entries.find(serial)).not.toBeNull()
+    expect([...entries.all()].map(([serial]) => Buffer.from(serial))).toEqual(serials)
+    expect(entries.find(Buffer.from([1]))).toBeNull()
+    expect(entriesOf(Buffer.alloc(0)).find(Buffer.from([1]))).toBeNull()
   })
 
-  it('reads a reason and an invalidity date in either order, also critical ones', () => {
+  it('have a reason and an invalidity date in either order, also critical ones', () => {
     for (const critical of [false, true]) {
       const both = [reasonCode(1, critical), invalidityDate(DATE, critical)]
       for (const extensions of [both, both.toReversed()]) {
-        const index = entriesOf(entry(5, TIME, list(...extensions)))
+        const entries = entriesOf(entry(5, TIME, list(...extensions)))
         const expected = { revokedAt: new Date('2025-01-02T03:04:05Z'), reason: 'keyCompromise', invalidSince: DATE }
-        expect(index.entriesOf(Buffer.from([5]))).toEqual([{ ...expected, isOfOtherIssuer: false }])
-        expect(index.unknownCritical).toEqual([])
+        expect(entries.find(Buffer.from([5]))).toEqual(expected)
+        expect(entries.unknownCritical).toEqual([])
       }
     }
-    const [found] = entriesOf(entry(5, TIME, list(invalidityDate(DATE)))).entriesOf(Buffer.from([5]))
+    const found = entriesOf(entry(5, TIME, list(invalidityDate(DATE)))).find(Buffer.from([5]))
     expect(found).toMatchObject({ reason: null, invalidSince: DATE })
   })
 
-  it('collects the critical extensions that are not processed', () => {
+  it('have critical extensions, of which those that are not processed are collected', () => {
     const unknown = [unknownExtension(true, '1.2.3.4'), unknownExtension(false, '1.2.3.5')]
     const twice = Buffer.concat([entry(1, TIME, list(...unknown)), entry(2, TIME, list(...unknown))])
     expect(entriesOf(twice).unknownCritical).toEqual(['1.2.3.4'])
   })
 
-  it('marks entries of other issuers, up to the next entry that names the issuer of the CRL', () => {
-    const [other, own] = [list(certificateIssuer('x')), list(certificateIssuer('CA'))]
-    const bytes = [entry(1), entry(2, TIME, other), entry(3), entry(4, TIME, own), entry(5), entry(1, TIME, other)]
-    const index = entriesOf(Buffer.concat(bytes))
-    const found = (serial: number): boolean[] =>
-      index.entriesOf(Buffer.from([serial])).map(({ isOfOtherIssuer }) => isOfOtherIssuer)
-    expect([1, 2, 3, 4, 5].map(found)).toEqual([[false, true], [true], [true], [false], [false]])
-    const hasOther = [other, own, list(certificateIssuer('x', false))].map(
-      (each) => entriesOf(entry(1, TIME, each)).hasOtherIssuer,
-    )
-    expect(hasOther).toEqual([true, false, true])
+  it('have an issuer of their own in an indirect CRL', () => {
+    const issuers = [[certificateIssuer('x')], [certificateIssuer('x', false)], [reasonCode(1)]]
+    const found = issuers.map((each) => entriesOf(Buffer.concat([entry(1), entry(2, TIME, list(...each))])))
+    expect(found.map(({ hasCertificateIssuer }) => hasCertificateIssuer)).toEqual([true, true, false])
   })
 
   const garbled = (extension: Extension, value: string | Buffer): Buffer =>
@@ -244,7 +249,6 @@ describe('the index of entries', () => {
     ['with data after the reason', garbled(reasonCode(1), '0a010100')],
     ['with a padded reason', garbled(reasonCode(1), '0a020001')],
     ['with a negative reason', garbled(reasonCode(1), '0a0180')],
-    ['with an issuer that is not a name', garbled(certificateIssuer('x'), '0500')],
     ['with two reasons', entry(1, TIME, list(reasonCode(1), reasonCode(1)))],
     ['with an invalidity date in UTCTime', garbled(invalidityDate(DATE), TIME)],
     ['with an invalidity date that does not exist', garbled(invalidityDate(DATE), NO_DATE)],
@@ -290,20 +294,6 @@ function reasonOf(reason: number | null): Buffer[] {
   return reason === null ? [] : [list(reasonCode(reason))]
 }
 
-/** Two serial numbers of one 26-bit FNV-1a hash. */
-function collidingSerials(): [Buffer, Buffer] {
-  const seen = new Map<number, Buffer>()
-  for (let i = 0; i < 2 ** 20; i++) {
-    const serial = Buffer.alloc(8, 0x40)
-    serial.writeUInt32BE(Math.imul(i, 2_654_435_761) >>> 0, 4)
-    const hash = serial.reduce((sum, octet) => Math.imul(sum ^ octet, 0x01000193), 0x811c9dc5) >>> 6
-    const twin = seen.get(hash)
-    if (twin !== undefined) return [twin, serial]
-    seen.set(hash, serial)
-  }
-  throw new Error('there should have been two')
-}
-
 function isRead(read: () => unknown): boolean {
   try {
     read()
@@ -334,7 +324,7 @@ function readSlowly(bytes: Buffer): void {
     if (ids.has(id) || ids.add(id).size > 2) throw new DerError('twice', 0)
     if (id === '551d15') value.smallInteger('reason', TAG.enumerated)
     else if (id === '551d18') readTime(value, 'date')
-    else if (id === '551d1d') value.expect(TAG.sequence, 'names')
+    else if (id === '551d1d') continue
     else if (critical)
       new DerReader(Buffer.from(`06${(id.length / 2).toString(16).padStart(2, '0')}${id}`, 'hex')).oid('id')
     if (['551d15', '551d18', '551d1d'].includes(id)) value.finish('value')
