@@ -15,7 +15,8 @@ import {
 } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
 import { Certificate } from '../../../src/x509/certificate.js'
-import { mintCa, mintLeaf } from '../../support/mint.js'
+import { Crl } from '../../../src/x509/crl/crl.js'
+import { crlNumber, deltaCrlIndicator, mintCa, mintCrl, mintLeaf } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'
 
@@ -138,5 +139,13 @@ describe('a ledger that was lost', () => {
     const crl = await other.issueCrl()
     expect((await refused(authority.restoreRevocations(crl), 'ERR_OPTION_INVALID')).details.option).toBe('crl')
     expect((await refused(authority.issueCrl({ previous: crl }), 'ERR_OPTION_INVALID')).details.option).toBe('previous')
+  })
+
+  it('refuses a delta CRL, whose entries may be removals', async () => {
+    const ca = mintCa({ subject: 'CA' })
+    const authority = await loadAuthority({ cert: ca.pem, key: ca.keyPem })
+    const crl = Crl.parse(mintCrl({ issuer: ca, extensions: [crlNumber(2), deltaCrlIndicator(1)] }).der)
+    const { message } = await refused(authority.restoreRevocations(crl), 'ERR_OPTION_INVALID')
+    expect(message).toContain('must be a full CRL')
   })
 })

@@ -10,7 +10,7 @@ import type { Finding, FindingCode } from '../../../../src/report/finding.js'
 import { formatReport } from '../../../../src/report/format.js'
 import { UNPRINTABLE } from '../../../../src/report/printable.js'
 import { memberOptions, NO_TLS, pair, pkiFolder, worse } from '../../../support/member-flags.js'
-import { authorityKeyIdentifier, crlNumber } from '../../../support/mint-extensions.js'
+import { authorityKeyIdentifier, crlNumber, deltaCrlIndicator } from '../../../support/mint-extensions.js'
 import { publicHalf } from '../../../support/mint-keys.js'
 import { dns, ip, mintCa, mintCrl, newKey } from '../../../support/mint.js'
 import { findingOf } from '../../../support/refused.js'
@@ -263,6 +263,18 @@ describe('a CRL by version', () => {
     expect(await of()).toEqual(old)
     expect(await of('3.5.33')).toEqual(old)
     expect(await of('3.6.14')).toEqual(young)
+  })
+
+  it('is a warning if the CRL is not supported, because etcd compares its serial numbers nevertheless', async () => {
+    const extensions = [authorityKeyIdentifier(publicHalf(root.key)), crlNumber(2), deltaCrlIndicator(1)]
+    pki.write('delta.crl', mintCrl({ issuer: root, revoked: REVOKED, extensions }).der)
+    const found = await findings('client-crl-file=delta.crl')
+    expect(found.map(({ severity, code, place }) => `${severity} ${code} ${place?.option ?? ''}`)).toEqual([
+      'warning revocation/crl-unsupported --client-crl-file',
+      'warning config/member-revoked --cert-file',
+    ])
+    const { message } = findingOf(found, 'revocation/crl-unsupported')
+    expect(message).toContain('is a delta CRL; etcd reads its serial numbers like those of a full CRL.')
   })
 
   it.each([
