@@ -69,6 +69,8 @@ describe('each rule bites', () => {
 
   it.each([
     ['src/client/a.ts', "import '../validate/b.js'", 0],
+    ['src/client/a.ts', "import '../config/b.js'", 1],
+    ['src/config/a.ts', "import '../authority/b.js'", 0],
     ['src/report/errors.ts', "import type { A } from '../x509/a.js'", 1],
     ['src/report/a.ts', "import '../index.js'", 1],
     ['src/attic/a.ts', "import '../report/errors.js'", 1],

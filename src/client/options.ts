@@ -1,5 +1,5 @@
 /** The options of `createSecureClient`, checked once and resolved. */
-import { nodeSuites } from '../config/tables/cipher-suites.js'
+import { nodeSuites } from '../x509/cipher-suites.js'
 import type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'

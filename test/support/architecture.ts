@@ -24,7 +24,10 @@ const DOORS: readonly (readonly [packageName: RegExp, door: string])[] = [
 /** Longest file, in lines. */
 export const MAX_LINES = 500
 
-/** Imports against the direction of the rooms. */
+/** Earlier rooms that a room does without: a program with a client needs neither. */
+const APART: Readonly<Record<string, readonly string[]>> = { client: ['authority', 'config'] }
+
+/** Imports against the direction of the rooms, and between rooms that are apart. */
 export function againstDirection(sources: readonly Source[]): string[] {
   return sources.flatMap(({ path, imports }) =>
     imports.flatMap(({ file }) => {
@@ -32,7 +35,9 @@ export function againstDirection(sources: readonly Source[]): string[] {
       const [from, to] = [levelOf(path), levelOf(file)]
       if (from === null) return [`${path} is in no room`]
       if (to === null) return [`${path} imports ${file}, which is in no room`]
-      return to > from ? [`${path} imports ${file}, which is in a later room`] : []
+      if (to > from) return [`${path} imports ${file}, which is in a later room`]
+      const isApart = APART[ROOMS[from] ?? '']?.includes(ROOMS[to] ?? '') === true
+      return isApart ? [`${path} imports ${file}, and their rooms are apart`] : []
     }),
   )
 }

@@ -2,7 +2,7 @@
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { ReadOption } from '../read/read-option.js'
-import { cipherSuites } from '../tables/cipher-suites.js'
+import { cipherSuites } from '../../x509/cipher-suites.js'
 import { optionKinds } from '../tables/kinds.js'
 import {
   CONFIG_FORMS,

@@ -11,7 +11,7 @@ import {
   rowOfVariable,
   variableOf,
 } from '../../../src/config/tables/options.js'
-import { cipherSuites } from '../../../src/config/tables/cipher-suites.js'
+import { cipherSuites } from '../../../src/x509/cipher-suites.js'
 import { readVersion } from '../../../src/config/tables/version.js'
 
 describe('the table', () => {

@@ -2,7 +2,6 @@
  * Cipher suites by their IANA names, which etcd uses, and by their OpenSSL names, which Node uses (Go crypto/tls,
  * CipherSuites and InsecureCipherSuites; `openssl ciphers -stdname`).
  */
-import type { Since } from './version.js'
 
 interface CipherSuiteRow {
   readonly name: string
@@ -11,7 +10,8 @@ interface CipherSuiteRow {
   readonly kind: 'sound' | 'insecure' | 'tls13'
   /** A list must have one of these, because HTTP/2 requires it (RFC 9113 section 9.2.2). */
   readonly http2?: true
-  readonly since: Since
+  /** The first release of each line of etcd that accepts it. */
+  readonly since: readonly `${number}.${number}.${number}`[]
   /** Whether current OpenSSL no longer has it. */
   readonly isRemovedFromOpenssl?: true
 }
