@@ -1,6 +1,6 @@
-/** Recognizes the format of a file or string. It validates nothing. */
-import { derKind, type DerKind } from '../x509/pem/der-kind.js'
+/** Recognizes the format of a file or string by one table. It validates nothing. */
 import type { Holds, UnexpectedContent } from '../report/catalogue/input.js'
+import { DER_KINDS, type DerKind, derKind } from '../x509/pem/der-kind.js'
 import type { PemScan } from '../x509/pem/pem.js'
 
 /** PEM, or the unexpected content. */
@@ -9,29 +9,105 @@ export type Content = { readonly scan: PemScan } | Pick<UnexpectedContent, 'hold
 /** Bytes or characters that suffice to recognize a format by its start. */
 const HEAD_LENGTH = 512
 
+/** Bytes with what the rows of the table need of them. The parts are made on first use: a CRL in DER is long, and not text. */
+class Bytes {
+  readonly bytes: Buffer
+  readonly #scanned: () => PemScan
+  #der: DerKind | null | undefined
+  #text: string | undefined
+  #scan: PemScan | undefined
+  #base64: Bytes | undefined
+
+  constructor(bytes: Buffer, scanned: () => PemScan) {
+    this.bytes = bytes
+    this.#scanned = scanned
+  }
+
+  get der(): DerKind | null {
+    if (this.#der === undefined) this.#der = derKind(this.bytes)
+    return this.#der
+  }
+
+  get text(): string {
+    return (this.#text ??= this.bytes.toString('utf8').replace(/^\ufeff/, ''))
+  }
+
+  get head(): string {
+    return this.text.slice(0, HEAD_LENGTH).trimStart()
+  }
+
+  get scan(): PemScan {
+    return (this.#scan ??= this.#scanned())
+  }
+
+  /** The line of a PEM block without line breaks; null if there is none. */
+  get oneLine(): number | null {
+    return this.scan.problems.find((each) => each.kind === 'one-line')?.line ?? null
+  }
+
+  /** The contents of base64 without boundaries; empty if it is not base64. */
+  get base64(): Bytes {
+    this.#base64 ??= new Bytes(
+      Buffer.from(/[^A-Za-z0-9+/=\s]/.test(this.text) ? '' : this.text, 'base64'),
+      this.#scanned,
+    )
+    return this.#base64
+  }
+}
+
+interface Kind {
+  /** Null for PEM, of which the scan reports the faults. */
+  readonly holds: Holds | null
+  readonly form?: UnexpectedContent['form']
+  readonly is: (content: Bytes) => boolean
+}
+
+const isJson = ({ head }: Bytes): boolean => head.startsWith('{') || head.startsWith('[')
+
+/** The first row that applies decides. */
+export const KINDS: readonly Kind[] = [
+  { holds: 'UTF-16 text', is: ({ bytes }) => utf16(bytes) === 'marked' },
+  { holds: 'UTF-16LE text', is: ({ bytes }) => utf16(bytes) === 'little-endian' },
+  { holds: 'UTF-16BE text', is: ({ bytes }) => utf16(bytes) === 'big-endian' },
+  ...DER_KINDS.map((kind): Kind => ({ holds: kind, form: 'DER', is: ({ der }) => der === kind })),
+  // DER that was decoded as UTF-8: "0" and a replacement character.
+  { holds: 'other DER', form: 'DER', is: ({ bytes }) => bytes.subarray(0, 4).equals(Buffer.from('0\ufffd')) },
+  { holds: 'nothing', is: ({ text }) => text.trim() === '' },
+  // Other contents of a file with PEM blocks are text outside the blocks.
+  { holds: null, is: ({ scan }) => scan.blocks.length > 0 },
+  // `cfssl genkey`, `gencert` and `selfsign` print an object with these members.
+  { holds: 'cfssl output', is: (content) => isJson(content) && /"(?:cert|csr|key)": ?"-----BEGIN /.test(content.text) },
+  { holds: 'JSON', is: isJson },
+  {
+    holds: 'SSH public key',
+    is: ({ head }) => /^(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+@openssh\.com) /.test(head),
+  },
+  { holds: 'escaped line breaks', is: ({ oneLine, text }) => oneLine !== null && /-----(?:\\r)?\\n/.test(text) },
+  { holds: 'lost line breaks', is: ({ oneLine }) => oneLine !== null },
+  { holds: null, is: ({ scan }) => scan.problems.length > 0 },
+  { holds: 'PEM', form: 'base64', is: ({ base64 }) => base64.head.includes('-----BEGIN ') },
+  ...DER_KINDS.map((kind): Kind => ({ holds: kind, form: 'base64', is: ({ base64 }) => base64.der === kind })),
+  { holds: 'file name', is: ({ text }) => looksLikeFileName(text) },
+  // Text has no NUL and no replacement characters.
+  {
+    holds: 'other binary data',
+    is: ({ bytes, head }) => bytes.subarray(0, HEAD_LENGTH).includes(0) || head.includes('\ufffd'),
+  },
+  { holds: 'other text', is: () => true },
+]
+
 /** @param scan Called only for text. */
 export function recognize(bytes: Buffer, scan: () => PemScan): Content {
-  return recognizeBinary(bytes) ?? recognizeText(bytes, scan)
-}
-
-function unexpected(holds: Holds, form: UnexpectedContent['form'] = null, line: number | null = null): Content {
-  return { holds, form, line }
-}
-
-function recognizeBinary(bytes: Buffer): Content | null {
-  const utf16 = readUtf16(bytes)
-  if (utf16 !== null) return unexpected(utf16)
-  const holds = derKind(bytes)
-  // "0" and a replacement character: DER that was decoded as UTF-8.
-  if (holds !== null || bytes.subarray(0, 4).equals(Buffer.from('0\ufffd')))
-    return unexpected(holds ?? 'other DER', 'DER')
-  return bytes.subarray(0, 4).toString('hex') === 'feedfeed' ? unexpected('Java key store') : null
+  const content = new Bytes(bytes, scan)
+  const { holds = null, form = null } = KINDS.find(({ is }) => is(content)) ?? {}
+  if (holds === null) return { scan: content.scan }
+  return { holds, form, line: holds === 'lost line breaks' ? content.oneLine : null }
 }
 
 /** Recognizes a byte order mark, or letters with a zero byte next to each. */
-function readUtf16(bytes: Buffer): Holds | null {
+function utf16(bytes: Buffer): 'marked' | 'little-endian' | 'big-endian' | null {
   const [first, second] = bytes
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return 'UTF-16 text'
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return 'marked'
   // If a program decoded the file as UTF-8, the byte order mark became two replacement characters.
   const start = bytes.subarray(0, 6).equals(Buffer.from('\ufffd\ufffd')) ? 6 : 0
   const letter = bytes
@@ -39,52 +115,9 @@ function readUtf16(bytes: Buffer): Holds | null {
     .toString('latin1')
     .indexOf('E\0G\0I\0N')
   if (letter === -1) return null
-  if (start > 0) return 'UTF-16 text'
+  if (start > 0) return 'marked'
   // Little-endian: the letter precedes its zero byte.
-  return letter % 2 === 0 ? 'UTF-16LE text' : 'UTF-16BE text'
-}
-
-function recognizeText(bytes: Buffer, scanned: () => PemScan): Content {
-  const text = bytes.toString('utf8').replace(/^\ufeff/, '')
-  if (text.trim() === '') return unexpected('nothing')
-  const scan = scanned()
-  // A file with PEM blocks is PEM; other contents are text outside the blocks.
-  if (scan.blocks.length > 0) return { scan }
-  const head = text.slice(0, HEAD_LENGTH).trimStart()
-  // `cfssl genkey`, `gencert` and `selfsign` print an object with these members.
-  if (head.startsWith('{') || head.startsWith('['))
-    return unexpected(/"(?:cert|csr|key)": ?"-----BEGIN /.test(text) ? 'cfssl output' : 'JSON')
-  if (head.startsWith('<')) return unexpected('web page')
-  const ssh = sshKind(head)
-  if (ssh !== null) return unexpected(ssh)
-  const oneLine = scan.problems.find((each) => each.kind === 'one-line')
-  if (oneLine !== undefined) {
-    const isEscaped = text.includes('-----\\n') || text.includes('-----\\r\\n')
-    return isEscaped ? unexpected('escaped line breaks') : unexpected('lost line breaks', null, oneLine.line)
-  }
-  return scan.problems.length > 0 ? { scan } : recognizeRest(bytes, text)
-}
-
-function sshKind(head: string): Holds | null {
-  if (/^(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+@openssh\.com) /.test(head)) return 'SSH public key'
-  if (head.startsWith('---- BEGIN SSH2 ')) return head.includes(' PRIVATE KEY') ? 'SSH private key' : 'SSH public key'
-  return head.startsWith('PuTTY-User-Key-File-') ? 'SSH private key' : null
-}
-
-function recognizeRest(bytes: Buffer, text: string): Content {
-  const holds = base64Holds(text)
-  if (holds !== null) return unexpected(holds, 'base64')
-  if (looksLikeFileName(text)) return unexpected('file name')
-  // Text has no NUL and no replacement characters.
-  const isBinary = bytes.subarray(0, HEAD_LENGTH).includes(0) || text.slice(0, HEAD_LENGTH).includes('\ufffd')
-  return unexpected(isBinary ? 'other binary data' : 'other text')
-}
-
-/** The content of base64 without boundaries; null if it is not base64 or not recognized. */
-function base64Holds(text: string): DerKind | 'PEM' | null {
-  if (/[^A-Za-z0-9+/=\s]/.test(text)) return null
-  const decoded = Buffer.from(text, 'base64')
-  return decoded.subarray(0, HEAD_LENGTH).includes('-----BEGIN ') ? 'PEM' : derKind(decoded)
+  return letter % 2 === 0 ? 'little-endian' : 'big-endian'
 }
 
 /** True for one line in the form of a path, or with the extension of a certificate file. */

@@ -151,11 +151,6 @@ const CONTENTS = contents({
     ({ file }) =>
       `Extract the certificates: "openssl pkcs7 -print_certs -in ${file} -out certificates.pem" (with "-inform der" if it is binary).`,
   ],
-  'Java key store': [
-    'a Java key store (.jks)',
-    ({ file }) =>
-      `Convert it: "keytool -importkeystore -srckeystore ${file} -destkeystore store.p12 -deststoretype PKCS12", then extract the PEM with "openssl pkcs12 -in store.p12".`,
-  ],
   'SSH private key': [
     'a private key in SSH format',
     ({ file }) =>
@@ -177,10 +172,6 @@ const CONTENTS = contents({
   JSON: [
     'JSON',
     ({ file, role }) => `Extract the PEM text ("jq -r .FIELD ${file}"), and pass ${acceptedContent(role)}.`,
-  ],
-  'web page': [
-    'a web page (HTML)',
-    () => 'Download the file again. With curl, use "--fail" so that an error page is not saved.',
   ],
   PEM: ['PEM'],
   'escaped line breaks': [

@@ -4,15 +4,17 @@
  */
 import { hex, Tag } from '../der.js'
 
-export type DerKind =
-  | 'certificate'
-  | 'certificate request'
-  | 'CRL'
-  | 'private key'
-  | 'encrypted private key'
-  | 'public key'
-  | 'PKCS#12 key store'
-  | 'PKCS#7 bundle'
+export const DER_KINDS = [
+  'certificate',
+  'certificate request',
+  'CRL',
+  'private key',
+  'encrypted private key',
+  'public key',
+  'PKCS#12 key store',
+  'PKCS#7 bundle',
+] as const
+export type DerKind = (typeof DER_KINDS)[number]
 
 // Contents of the OBJECT IDENTIFIERs 1.2.840.113549.1.7.1 and .2 (RFC 5652), hexadecimal.
 const DATA = '2A864886F70D010701'

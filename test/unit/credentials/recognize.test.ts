@@ -1,0 +1,54 @@
+/** The table of contents that are not PEM (recognize.ts): a test for each row. */
+import { createPublicKey } from 'node:crypto'
+import { expect, it } from 'vitest'
+import { KINDS, recognize } from '../../../src/credentials/recognize.js'
+import { scanPem } from '../../../src/x509/pem/pem.js'
+import { integer, oid, sequence, tlv } from '../../support/der-writer.js'
+import { mintCa, mintCrl, mintCsr, newKey } from '../../support/mint.js'
+
+const ca = mintCa({ subject: 'CA' })
+const key = newKey('p256')
+const encrypted = { cipher: 'aes-256-cbc', passphrase: 'x', type: 'pkcs8', format: 'der' } as const
+const DER: readonly (readonly [holds: string, der: Buffer])[] = [
+  ['certificate', ca.der],
+  ['certificate request', mintCsr({ subject: 'a' }).der],
+  ['CRL', mintCrl({ issuer: ca }).der],
+  ['private key', key.export({ type: 'pkcs8', format: 'der' })],
+  ['encrypted private key', key.export(encrypted)],
+  ['public key', createPublicKey(key).export({ type: 'spki', format: 'der' })],
+  ['PKCS#12 key store', sequence(integer(3), sequence(oid('1.2.840.113549.1.7.1')))],
+  ['PKCS#7 bundle', sequence(oid('1.2.840.113549.1.7.2'), tlv(0xa0, sequence()))],
+]
+
+/** In the order of the table. */
+const ROWS: readonly (readonly [holds: string | null, form: string | null, content: string | Buffer])[] = [
+  ['UTF-16 text', null, Buffer.from(`\ufeff${ca.pem}`, 'utf16le')],
+  ['UTF-16LE text', null, Buffer.from(ca.pem, 'utf16le')],
+  ['UTF-16BE text', null, Buffer.from(ca.pem, 'utf16le').swap16()],
+  ...DER.map(([holds, der]) => [holds, 'DER', der] as const),
+  ['other DER', 'DER', ca.der.toString('utf8')],
+  ['nothing', null, '\ufeff \n'],
+  [null, null, `{}\n${ca.pem}`],
+  ['cfssl output', null, JSON.stringify({ cert: ca.pem })],
+  ['JSON', null, '["x"]'],
+  ['SSH public key', null, 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 alice@host\n'],
+  ['escaped line breaks', null, ca.pem.replaceAll('\n', '\\n')],
+  ['lost line breaks', null, ca.pem.replaceAll('\n', ' ')],
+  [null, null, ca.pem.replace(/-----END.*/, '')],
+  ['PEM', 'base64', Buffer.from(ca.pem).toString('base64')],
+  ...DER.map(([holds, der]) => [holds, 'base64', der.toString('base64')] as const),
+  ['file name', null, '/etc/etcd/pki/tls'],
+  ['other binary data', null, Buffer.from('7f454c46000102', 'hex')],
+  ['other text', null, 'to be done\n'],
+]
+
+it.each(ROWS)('recognizes %s, form %s', (holds, form, content) => {
+  const bytes = Buffer.from(content)
+  const found = recognize(bytes, () => scanPem(bytes))
+  expect('scan' in found ? [null, null] : [found.holds, found.form]).toEqual([holds, form])
+  expect('line' in found ? found.line : null).toBe(holds === 'lost line breaks' ? 1 : null)
+})
+
+it('every row of the table of contents has a test', () => {
+  expect(KINDS.map(({ holds, form = null }) => [holds, form])).toEqual(ROWS.map(([holds, form]) => [holds, form]))
+})
