@@ -293,6 +293,7 @@ const revocation: readonly Mutation[] = [
   scoped('indirect', { indirect: true }),
   scoped('of attribute certificates only', { onlyAttributeCerts: true }),
   scoped('of some reasons only', { onlySomeReasons: [1] }),
+  scoped('of a distribution point', { name: [uri('http://lists.test/a.crl')] }),
   faulty('of another authority key identifier', {
     extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9)), crlNumber(1)],
   }),

@@ -82,7 +82,7 @@ export const revocation = {
   'revocation/crl-scope': error((d: { lists: { origin: string; point: string }[] }, who) => [
     `No CRL covers ${lowerFirst(who)}: ${listed(d.lists.map(({ origin, point }) => `${origin} covers only certificates that name the distribution point ${point}`))}.`,
     'Pass the CRL of its distribution point, or a CRL without a distribution point.',
-  ]).refusedAs([{ OpenSSL: 'different CRL scope' }, NOT_FOUND]),
+  ]).refusedAs({ OpenSSL: 'different CRL scope', Node: 'UNABLE_TO_GET_CRL' }),
   'revocation/no-crl': warning((d: NoCrl, who) => [
     `${who} was not checked for revocation: no CRL of "${d.issuer}" was given${d.given.length === 0 ? '' : `; the CRLs given are of ${quoted(d.given)}`}.`,
     `Add the CRL of "${d.issuer}"${d.required ? ', or set the option revocation to "if-listed"' : d.usage === 'server' ? ', or pass no CRL at all' : ' if it issues one'}.`,

@@ -57,6 +57,7 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   'an entry that is cut': 'it cannot read the file',
   'an entry that is none': 'it cannot read the file',
   'empty scope': 'it does not take the list for one of this issuer',
+  'a distribution point for some reasons': 'it finds no list for the other reasons',
   'revoked by the list of another distribution point': 'it looks at the scope first',
   'some reasons only, and revoked for one of them': 'it reads the list, which revokes the leaf',
   'an entry of the CA itself in a list that is not indirect': 'it reads the list, which revokes the leaf',
