@@ -72,7 +72,7 @@ export const revocation = {
   }),
   'revocation/crl-unsupported': error((d: UnsupportedCrl) => [
     `The CRL ${d.origin} ${RESTRICTIONS[d.restriction]}${d.readByEtcd ? '; etcd reads its serial numbers like those of a full CRL' : ', which is not supported'}.`,
-    'Pass the current full CRL, which lists every revoked certificate of its issuer and no others.',
+    'Use the current full CRL, which lists every revoked certificate of its issuer and no others.',
   ])
     .or('warning', ({ readByEtcd }) => readByEtcd)
     .refusedAs([

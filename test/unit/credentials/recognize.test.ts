@@ -42,7 +42,7 @@ const ROWS: readonly (readonly [holds: string | null, form: string | null, conte
   ['other text', null, 'to be done\n'],
 ]
 
-it.each(ROWS)('recognizes %s, form %s', (holds, form, content) => {
+it.each(ROWS)('the table recognizes %s, form %s', (holds, form, content) => {
   const bytes = Buffer.from(content)
   const found = recognize(bytes, () => scanPem(bytes))
   expect('scan' in found ? [null, null] : [found.holds, found.form]).toEqual([holds, form])

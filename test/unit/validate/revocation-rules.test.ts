@@ -195,9 +195,7 @@ const numbered = (number: number): Crl => {
   return crl(intermediate, { thisUpdate: past(1 - number / 10), extensions: [akid, crlNumber(number)], revoked })
 }
 const ofIssuer = issuingDistributionPoint({ name: [directoryName('Test Intermediate')] })
-const ofMute = [{}, { extensions: [crlNumber(1), ofIssuer] }].map((options) =>
-  crl(mute.sent[0] ?? root, options),
-)
+const ofMute = [{}, { extensions: [crlNumber(1), ofIssuer] }].map((options) => crl(mute.sent[0] ?? root, options))
 const some = Array.from({ length: 40 }, (_, i) => unknownExtension(false, `1.3.6.1.4.1.99999.${String(i + 1)}`))
 const critical = Array.from({ length: 500 }, (_, i) => ({
   serial: i + 1,
@@ -493,7 +491,7 @@ describe('a finding about CRLs', () => {
     ['certificates', 'covers only some kinds of certificate', issuingDistributionPoint({ onlyCaCerts: true })],
     ['reasons', 'covers only some reasons of revocation', issuingDistributionPoint({ onlySomeReasons: [1] })],
     ['indirect', 'is an indirect CRL', issuingDistributionPoint({ indirect: true })],
-  ])('says why a CRL is not supported, also next to a full one: %s', (restriction, text, extension) => {
+  ])('the finding says why a CRL is not supported, also next to a full one: %s', (restriction, text, extension) => {
     const special = { extensions: [akid, crlNumber(9), extension] }
     for (const findings of [found(special), found(special, [ofIntermediate])]) {
       const finding = findingOf(findings, 'revocation/crl-unsupported')
@@ -504,7 +502,7 @@ describe('a finding about CRLs', () => {
     }
   })
 
-  it('says that a CRL is not supported which the issuer of a pinned leaf made, and to a connected client', () => {
+  it('the validator refuses a delta CRL for a pinned leaf, and for a client that connected', () => {
     const delta = crl(intermediate, { extensions: [akid, crlNumber(2), deltaCrlIndicator(1)] })
     const pinned = { leaf, trust: [leaf], crls: [delta] }
     expect(textsOf(reportOn(pinned, asClient).findings)).toEqual(['crl-unsupported'])

@@ -54,7 +54,7 @@ describe('a CRL', () => {
     expect([7, 8].map((serial) => crl.entries.find(Buffer.from([serial]))?.reason)).toEqual([null, undefined])
   })
 
-  it('finds a certificate by its serial number', () => {
+  it('a CRL finds a certificate by its serial number', () => {
     const crl = read({ revoked: [{ serial: 7, reason: 1 }] })
     const [listed, other] = [7, 8].map((serial) => Certificate.parse(mintCa({ subject: 'Any CA', serial }).der))
     for (let i = 0; i < 2; i++) {
@@ -86,7 +86,7 @@ describe('a CRL', () => {
     expect(crl.entries.find(Buffer.from([7]))?.reason).toBeNull()
   })
 
-  it('reports its distribution point', () => {
+  it('a CRL reports its distribution point', () => {
     const point = issuingDistributionPoint({ name: [uri('http://a'), directoryName('Lists')] })
     const crl = read({ extensions: [authorityKey, point] })
     expect(crl.distributionPoint).toMatchObject({ fullName: [{ value: 'http://a' }, { value: 'CN=Lists' }] })
@@ -104,7 +104,7 @@ describe('a CRL', () => {
     ['indirect', [issuingDistributionPoint({ indirect: true })]],
     ['indirect', undefined, [certificateIssuer('Other')]],
     ['indirect', undefined, [certificateIssuer('Test CA', false)]],
-  ])('is not supported if it is restricted: %s, case %#', (restriction, extensions, ofEntry = []) => {
+  ])('a CRL that is restricted is not supported: %s, case %#', (restriction, extensions, ofEntry = []) => {
     const revoked = [{ serial: 7, extensions: ofEntry }]
     expect(read({ revoked, ...(extensions && { extensions: [authorityKey, ...extensions] }) })).toMatchObject({
       restriction,
@@ -170,8 +170,8 @@ const entry = (serial: Uint8Array | number | bigint, time: Uint8Array = TIME, ..
 const entriesOf = (bytes: Uint8Array, hasExtensions = true): RevokedEntries =>
   RevokedEntries.read(bytes, { start: 0, end: bytes.length, hasExtensions })
 
-describe('the entries', () => {
-  it('are found by serial number, the first of several', () => {
+describe('the entries of a CRL', () => {
+  it('the search finds the first entry of a serial number', () => {
     const names = ['unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded']
     const serial = fc.bigInt({ min: 0n, max: 2n ** 40n })
     const listed = fc.record({ serial, reason: fc.option(fc.nat(4)) })
@@ -189,14 +189,14 @@ describe('the entries', () => {
     )
   })
 
-  it('are found by an entry that revokes, if another one removes', () => {
+  it('the search prefers an entry that revokes to one that removes', () => {
     const both = [8, 4].map((reason) => entry(5, TIME, list(reasonCode(reason))))
     for (const each of [both, both.toReversed()])
       expect(entriesOf(Buffer.concat(each)).find(Buffer.from([5]))?.reason).toBe('superseded')
     expect(entriesOf(both[0] ?? Buffer.alloc(0)).find(Buffer.from([5]))?.reason).toBe('removeFromCRL')
   })
 
-  it('have serial numbers of any length, negative ones and zero', () => {
+  it('the search finds serial numbers of any length, negative ones and zero', () => {
     const serials = ['00', '80', '0080', '01'.repeat(200), '02'.repeat(70_000)].map((hex) => Buffer.from(hex, 'hex'))
     const entries = entriesOf(Buffer.concat(serials.map((serial) => entry(serial))))
     for (const serial of serials) expect(entries.find(serial)).not.toBeNull()
@@ -205,7 +205,7 @@ describe('the entries', () => {
     expect(entriesOf(Buffer.alloc(0)).find(Buffer.from([1]))).toBeNull()
   })
 
-  it('have a reason and an invalidity date in either order, also critical ones', () => {
+  it('an entry has a reason and an invalidity date in either order, also critical ones', () => {
     for (const critical of [false, true]) {
       const both = [reasonCode(1, critical), invalidityDate(DATE, critical)]
       for (const extensions of [both, both.toReversed()]) {
@@ -219,13 +219,13 @@ describe('the entries', () => {
     expect(found).toMatchObject({ reason: null, invalidSince: DATE })
   })
 
-  it('have critical extensions, of which those that are not processed are collected', () => {
+  it('the reader collects the critical extensions that are not processed', () => {
     const unknown = [unknownExtension(true, '1.2.3.4'), unknownExtension(false, '1.2.3.5')]
     const twice = Buffer.concat([entry(1, TIME, list(...unknown)), entry(2, TIME, list(...unknown))])
     expect(entriesOf(twice).unknownCritical).toEqual(['1.2.3.4'])
   })
 
-  it('have an issuer of their own in an indirect CRL', () => {
+  it('the reader reports an entry that names its issuer, as in an indirect CRL', () => {
     const issuers = [[certificateIssuer('x')], [certificateIssuer('x', false)], [reasonCode(1)]]
     const found = issuers.map((each) => entriesOf(Buffer.concat([entry(1), entry(2, TIME, list(...each))])))
     expect(found.map(({ hasCertificateIssuer }) => hasCertificateIssuer)).toEqual([true, true, false])
@@ -254,7 +254,7 @@ describe('the entries', () => {
     ['with an invalidity date that does not exist', garbled(invalidityDate(DATE), NO_DATE)],
     ['with a malformed critical flag', entry(1, TIME, Buffer.from('300d300b0603551d150101010403', 'hex'))],
     ['with a length that reaches past the CRL', Buffer.from('30200201050203', 'hex')],
-  ])('refuses an entry %s, first or last', (_, bad) => {
+  ])('the reader refuses an entry %s, first or last', (_, bad) => {
     const good = entry(9, TIME, list(reasonCode(1)))
     for (const bytes of [bad, Buffer.concat([bad, good]), Buffer.concat([good, bad])]) {
       expect(() => entriesOf(bytes)).toThrow(DerError)
@@ -263,14 +263,14 @@ describe('the entries', () => {
     expect(entriesOf(Buffer.concat([good, leapDay])).size).toBe(2)
   })
 
-  it('refuses extensions in a CRL of version 1', () => {
+  it('the reader refuses extensions in entries of a CRL of version 1', () => {
     expect(entriesOf(entry(5), false).size).toBe(1)
     for (const extension of [reasonCode(1), unknownExtension(false)]) {
       expect(() => entriesOf(entry(5, TIME, list(extension)), false)).toThrow('version 1')
     }
   })
 
-  it('checks a usual entry as thoroughly as any other, each of its bytes', () => {
+  it('the reader checks each byte of a usual entry as thoroughly as any other', () => {
     const whole = entry(Buffer.from('1122', 'hex'), TIME, list(reasonCode(1), invalidityDate(DATE)))
     for (let length = 1; length < whole.length; length++) {
       expect(isRead(() => entriesOf(whole.subarray(0, length)))).toBe(false)
