@@ -48,8 +48,7 @@ export function openLedger(path: string, { trustedOwner }: TrustedOwnerOption = 
 
   const write = async (entries: readonly LedgerEntry[]): Promise<void> => {
     try {
-      const fs = await open()
-      await withLock(fs, `${path}.lock`, () => appendLocked(fs, path, entries))
+      await withLock(await open(), `${path}.lock`, (_, fs) => appendLocked(fs, path, entries))
     } catch (error) {
       throw failureOf(path, error)
     }

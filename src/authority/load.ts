@@ -161,7 +161,7 @@ export async function openAuthority(
   const place = resolve(directory)
   const fs = given ?? (await guardedFileSystem(place, trustedOwner, giveToRoot))
   if ((await findRoot(fs, place)) === null) await makeDirectories(fs, place)
-  return withDirectoryLock(fs, place, undefined, async (real) => loadOrCreate(fs, real ?? place, root))
+  return withDirectoryLock(fs, place, undefined, (real, _, held) => loadOrCreate(held, real ?? place, root))
 }
 
 async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthorityOptions): Promise<Authority> {

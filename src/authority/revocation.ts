@@ -298,9 +298,9 @@ export async function writeCrl(
   const name = checkFileName(basename(path), 'path')
   const target = dirname(resolve(path))
   const migration: Migration = (folder, group) => giveToGroup(folder, group, [], false)
-  const fs = await guardedFileSystem(target, options.trustedOwner, migration)
+  const guarded = await guardedFileSystem(target, options.trustedOwner, migration)
   const content = form === 'der' ? crl.raw : crl.toPem()
-  await withDirectoryLock(fs, target, undefined, async (directory) => {
+  await withDirectoryLock(guarded, target, undefined, async (directory, _, fs) => {
     if (directory === null) throw writeFailed(path, 'its directory does not exist: create it')
     await replaceFiles(fs, directory, [{ name, content, mode: 0o644 }])
   })

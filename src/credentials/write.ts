@@ -92,7 +92,7 @@ export async function writeCredentials(
   })
   try {
     const place = await prepareDirectory(fs, target, names, gid)
-    await withDirectoryLock(fs, place, undefined, () => replaceFiles(fs, place, files))
+    await withDirectoryLock(fs, place, undefined, (_root, _signal, held) => replaceFiles(held, place, files))
   } catch (cause) {
     throw failureOf(directory, cause)
   }

@@ -125,7 +125,8 @@ export async function readLink(fs: FileSystem, path: string): Promise<string | n
   return orNull(fs.readlink(path))
 }
 
-async function useFile<T>(opening: Promise<OpenFile>, work: (file: OpenFile) => Promise<T>): Promise<T> {
+/** Closes the file after `work`. */
+export async function useFile<T>(opening: Promise<OpenFile>, work: (file: OpenFile) => Promise<T>): Promise<T> {
   const file = await opening
   try {
     return await work(file)

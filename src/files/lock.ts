@@ -1,16 +1,19 @@
 /**
  * A lock file, which excludes other processes that change the same files.
  *
- * The file is written under another name and linked into place, which is atomic on NFS too. A stale lock is never replaced:
- * its successor is linked as `<path>.<nonce of the stale lock>`, so that only one of the processes that find it can succeed
- * it. The last lock of this chain is valid.
+ * The file has a nonce, and its holder touches it (a beat). It is written under another name and linked into place, which is
+ * atomic on NFS too. A stale lock is never replaced: its successor is linked as `<path>.<nonce of the stale lock>`, so that only
+ * one of the processes that find it can succeed it. The last lock of this chain is valid.
+ *
+ * A holder without a beat for half of `staleAfter` writes nothing more: another process may succeed it after `staleAfter`.
  */
 import { createHash, randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
 import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type FileSystem, findRoot, lookAt, type OpenFile, readPlainFile } from './file-system.js'
+import { type FileSystem, findRoot, type OpenFile, readPlainFile, useFile } from './file-system.js'
 import { failureOf, systemCode, writeFailed } from './write-failed.js'
 
 /** Times are in milliseconds. */
@@ -18,7 +21,7 @@ interface LockOptions {
   readonly signal?: AbortSignal | undefined
   /** Longest wait for another holder. Default: 120,000. */
   readonly timeout?: number
-  /** A lock of another host that was not touched for this time is stale. Default: 60,000. */
+  /** A lock whose process is not visible here is stale if it was not touched for this time. Default: 60,000. */
   readonly staleAfter?: number
   /** How often a holder touches its lock. Default: 10,000. */
   readonly beatEvery?: number
@@ -31,8 +34,8 @@ const PAUSE = { first: 5, longest: 200 }
  * Runs `work` while this process holds the lock file `path`; its directory must exist. Calls of one process exclude each
  * other too, so `work` must not take the same lock.
  *
- * The signal of `work` is aborted with the caller's, or if the lock is lost: after a sleep longer than `staleAfter` another
- * host may take it.
+ * `work` receives a signal, which is aborted with the caller's or if the lock is lost, and the file system, which from then on
+ * refuses every call. The lock is lost if this process did not touch it for half of `staleAfter`, as after a pause.
  *
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if another process holds it for longer than `timeout`, or the file system refuses.
  * @throws The reason of `signal`.
@@ -40,32 +43,36 @@ const PAUSE = { first: 5, longest: 200 }
 export async function withLock<T>(
   fs: FileSystem,
   path: string,
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, fs: FileSystem) => Promise<T>,
   { signal, timeout = 120_000, staleAfter = 60_000, beatEvery = 10_000 }: LockOptions = {},
 ): Promise<T> {
   const place: Place = { fs, path, own: await ownIdentity(), staleAfter }
   const lock = await acquire(place, timeout, signal)
   const lost = new AbortController()
-  const beat = setInterval(() => {
-    const touched = isHeld(place, lock).then(async (held) => {
-      // Rewrites the final line feed, which updates mtime by the clock of the file system.
-      if (held) await lock.file.write(Buffer.from('\n'), 0, 1, (await lock.file.stat()).size - 1)
-      else lost.abort(writeFailed(path, 'the lock was taken by another process, for which this one counts as gone'))
-    })
-    // An error does not show that the lock is lost. The next timer tries again.
-    void touched.catch(() => undefined)
-  }, beatEvery).unref()
+  const check = (): void => {
+    if (isLate(lock, staleAfter)) lost.abort(writeFailed(path, LOST))
+    lost.signal.throwIfAborted()
+  }
+  const beat = async (): Promise<void> => {
+    check()
+    const began = Date.now()
+    if (await touch(place, lock)) lock.touchedAt = began
+    else lost.abort(writeFailed(path, LOST))
+  }
+  // An error does not show that the lock is lost. The next timer tries again.
+  const timer = setInterval(() => void beat().catch(() => undefined), beatEvery).unref()
   let result: T
   try {
-    // Leftover files are harmless, and the next holder tries again.
-    await sweep(place, lock).catch(() => undefined)
-    result = await work(signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]))
+    result = await work(
+      signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]),
+      fencedFileSystem(fs, check),
+    )
   } catch (error) {
     // The error of `work` takes precedence over an error of the release.
     await release(place, lock).catch(() => undefined)
     throw error
   } finally {
-    clearInterval(beat)
+    clearInterval(timer)
   }
   await release(place, lock)
   return result
@@ -74,7 +81,8 @@ export async function withLock<T>(
 /**
  * Runs `work` under the lock of a directory.
  *
- * @param place The directory, which may be a link. `work` receives its real path, or null if it does not exist.
+ * @param place The directory, which may be a link. `work` receives its real path, or null if it does not exist; and the signal
+ * and the file system of `withLock`.
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` for an error of the file system.
  * @throws The reason of `signal`.
  */
@@ -82,12 +90,12 @@ export async function withDirectoryLock<T>(
   fs: FileSystem,
   place: string,
   signal: AbortSignal | undefined,
-  work: (root: string | null, signal: AbortSignal) => Promise<T>,
+  work: (root: string | null, signal: AbortSignal, fs: FileSystem) => Promise<T>,
 ): Promise<T> {
   try {
     const root = await findRoot(fs, place)
-    if (root === null) return await work(null, signal ?? new AbortController().signal)
-    return await withLock(fs, join(root, '.etcd-mtls.lock'), (held) => work(root, held), { signal })
+    if (root === null) return await work(null, signal ?? new AbortController().signal, fs)
+    return await withLock(fs, join(root, '.etcd-mtls.lock'), (...held) => work(root, ...held), { signal })
   } catch (error) {
     throw failureOf(place, error, signal)
   }
@@ -105,7 +113,7 @@ export interface ProcessIdentity {
   readonly pid: number
   /** Host, boot and PID namespace: process numbers are comparable only within one. */
   readonly place: string
-  /** Start time in ticks since the boot (proc(5), field 22); null without /proc. */
+  /** Start time in ticks since the boot (proc(5), field 22); null if /proc does not show this process. */
   readonly started: string | null
 }
 
@@ -118,13 +126,20 @@ interface FoundLock {
   readonly mtimeMs: number
 }
 
-/** A lock of this process. The file stays open, so that a touch cannot change a file that replaced it. */
+/** A lock of this process. */
 interface OwnLock {
   readonly nonce: string
-  readonly file: OpenFile
-  /** The paths of the stale locks and of this one, the oldest first. */
-  readonly chain: readonly string[]
+  /** When the last touch began, by the clock of the day: others stop while the machine sleeps. */
+  touchedAt: number
 }
+
+/** The other half of the time is for calls that were made before, and for clocks that run at different speeds. */
+function isLate({ touchedAt }: OwnLock, staleAfter: number): boolean {
+  return Date.now() - touchedAt > staleAfter / 2
+}
+
+const LOST =
+  'the lock was taken by another process, or could have been, because this process was paused or the file system did not answer: try again'
 
 async function acquire(place: Place, timeout: number, signal: AbortSignal | undefined): Promise<OwnLock> {
   const deadline = performance.now() + timeout
@@ -134,8 +149,8 @@ async function acquire(place: Place, timeout: number, signal: AbortSignal | unde
     try {
       // Reads first, so that a waiting process does not write at each attempt.
       last = (await chainOf(place)).at(-1)
-      const isFree = last === undefined || (await isAlive(last.holder, place.own)) !== true
-      const lock = isFree ? await tryTake(place, last) : null
+      const isHeld = last !== undefined && (await isAlive(last.holder, place.own)) === true
+      const lock = isHeld ? null : await tryTake(place)
       if (lock !== null) return lock
     } catch (error) {
       throw failureOf(place.path, error)
@@ -195,70 +210,84 @@ async function isStale({ own, staleAfter }: Place, { holder, mtimeMs }: FoundLoc
   return alive === null ? now - mtimeMs > staleAfter : !alive
 }
 
-/** Takes a free lock or succeeds a stale one; null if it is held or another process was faster. */
-async function tryTake(place: Place, last: FoundLock | undefined): Promise<OwnLock | null> {
+/**
+ * Takes a free lock or succeeds a stale one; null if it is held or another process was faster.
+ *
+ * @param late A lock of this process, which it may succeed too.
+ */
+async function tryTake(place: Place, late?: OwnLock): Promise<OwnLock | null> {
   const { fs, path, own } = place
-  const nonce = randomBytes(16).toString('hex')
-  const candidate = `${path}.${nonce}.new`
-  const at = last === undefined ? path : `${path}.${last.nonce}`
-  // Not flushed: after a power cut there is no holder, and an invalid lock becomes stale too.
-  const file = await fs.open(candidate, 'wx', 0o644)
-  let chain: string[] | null = null
+  const lock: OwnLock = { nonce: randomBytes(16).toString('hex'), touchedAt: Date.now() }
+  const candidate = `${path}.${lock.nonce}.new`
   let isLinked = false
   try {
-    await file.writeFile(`${JSON.stringify({ ...own, nonce })}\n`)
-    // Uses the clock of the file system, because the clocks of two hosts may differ.
-    if (last === undefined || (await isStale(place, last, (await file.stat()).mtimeMs))) {
-      await fs.link(candidate, at)
-      isLinked = true
-      // If the former holder has released the lock meanwhile, the chain does not lead to this lock.
-      const found = last === undefined ? [{ at, nonce }] : await chainOf(place)
-      const end = found.findIndex((each) => each.nonce === nonce)
-      if (end !== -1) chain = found.slice(0, end + 1).map((each) => each.at)
-    }
+    // Not flushed: after a power cut there is no holder, and an invalid lock becomes stale too.
+    await useFile(fs.open(candidate, 'wx', 0o644), (file) =>
+      file.writeFile(`${JSON.stringify({ ...own, nonce: lock.nonce })}\n`),
+    )
+    // The clock of the file system, because the clocks of two hosts may differ; read before the lock, which can be touched then.
+    const { mtimeMs } = await fs.lstat(candidate)
+    const last = (await chainOf(place)).at(-1)
+    if (last !== undefined && last.nonce !== late?.nonce && !(await isStale(place, last, mtimeMs))) return null
+    const at = last === undefined ? path : `${path}.${last.nonce}`
+    await fs.link(candidate, at)
+    isLinked = true
+    // If the former holder has released the lock meanwhile, the chain does not lead to this one, which then has no effect.
+    const isValid = last === undefined || (await chainOf(place)).some(({ nonce }) => nonce === lock.nonce)
+    return isValid ? lock : null
   } catch (error) {
-    if (systemCode(error) !== 'EEXIST') throw error
+    if (systemCode(error) === 'EEXIST') return null
+    // The caller gets the first error.
+    if (isLinked) await release(place, lock).catch(() => undefined)
+    throw error
   } finally {
-    if (chain === null) {
-      await file.close().catch(() => undefined)
-      if (isLinked) await removeIfThere(fs, at)
-    }
     // A leftover candidate is harmless. A held lock must be returned, so an error here is ignored.
     await removeIfThere(fs, candidate).catch(() => undefined)
   }
-  return chain === null ? null : { nonce, file, chain }
 }
 
-/** False if another process has succeeded this lock, or if the file was removed. */
-async function isHeld({ fs, path }: Place, { nonce, chain }: OwnLock): Promise<boolean> {
-  if ((await lookAt(fs, `${path}.${nonce}`)) !== null) return false
-  return (await readLock(fs, chain.at(-1) ?? path))?.nonce === nonce
+/** Touches a lock of this process. False if another process has succeeded it, or if the file was removed. */
+async function touch(place: Place, { nonce }: OwnLock): Promise<boolean> {
+  const last = (await chainOf(place)).at(-1)
+  if (last?.nonce !== nonce) return false
+  await useFile(place.fs.open(last.at, constants.O_RDWR | constants.O_NOFOLLOW), async (file) => {
+    const { size, mtimeMs } = await file.stat()
+    // Rewrites the final line feed, which updates mtime by the clock of the file system: over NFS at the latest when the file is
+    // closed. A file that has replaced the lock does not change.
+    if (mtimeMs === last.mtimeMs) await file.write(Buffer.from('\n'), 0, 1, size - 1)
+  })
+  return true
 }
 
+/** Removes a lock of this process, its predecessors, and files of killed processes next to it. */
 async function release(place: Place, lock: OwnLock): Promise<void> {
-  // Whether the last touch was written does not matter any more.
-  await lock.file.close().catch(() => undefined)
+  const { fs, path, staleAfter } = place
   try {
-    // The first lock is removed first, because the others are reachable only through it.
-    if (await isHeld(place, lock)) for (const at of lock.chain) await removeIfThere(place.fs, at)
+    // Another process can be about to succeed a late lock. Only the successor may remove it, and this process can be that.
+    const own = isLate(lock, staleAfter) ? await tryTake(place, lock) : lock
+    const last = (await chainOf(place)).at(-1)
+    if (own === null || last?.nonce !== own.nonce) return
+    // Before the lock is free: later names are those of the next holder. Leftover files are harmless.
+    const leftovers = await leftoversOf(place, last.mtimeMs).catch(() => [])
+    // Removed first, because the others are reachable only through it.
+    await removeIfThere(fs, path)
+    for (const at of leftovers) await removeIfThere(fs, at).catch(() => undefined)
   } catch (error) {
-    throw writeFailed(place.path, error)
+    throw writeFailed(path, error)
   }
 }
 
-/** Removes files of killed processes next to the lock. Locks outside the chain have no effect. */
-async function sweep(place: Place, { file, nonce, chain }: OwnLock): Promise<void> {
-  const { fs, path } = place
-  const directory = dirname(path)
-  const prefix = `${basename(path)}.`
-  const now = (await file.stat()).mtimeMs
-  for (const name of await fs.readdir(directory)) {
-    const at = join(directory, name)
-    const rest = name.slice(prefix.length)
-    if (!name.startsWith(prefix) || chain.includes(at) || rest.startsWith(nonce)) continue
-    const candidate = rest.endsWith('.new') ? await readLock(fs, at) : null
-    if (NONCE.test(rest) || (candidate !== null && (await isStale(place, candidate, now)))) await removeIfThere(fs, at)
+/** The successors of `path`, in the chain and outside it, and candidates of processes that are gone. */
+async function leftoversOf(place: Place, mtimeMs: number): Promise<string[]> {
+  const [directory, prefix] = [dirname(place.path), `${basename(place.path)}.`]
+  const found: string[] = []
+  for (const name of await place.fs.readdir(directory)) {
+    const [at, rest] = [join(directory, name), name.slice(prefix.length)]
+    if (!name.startsWith(prefix)) continue
+    const candidate = rest.endsWith('.new') ? await readLock(place.fs, at) : null
+    if (NONCE.test(rest) || (candidate !== null && (await isStale(place, candidate, mtimeMs)))) found.push(at)
   }
+  return found
 }
 
 async function removeIfThere(fs: FileSystem, path: string): Promise<void> {
@@ -268,10 +297,17 @@ async function removeIfThere(fs: FileSystem, path: string): Promise<void> {
 }
 
 export async function ownIdentity(): Promise<ProcessIdentity> {
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
-  const namespace = await readlink('/proc/self/ns/pid').catch(() => '')
-  const status = await readStatus(process.pid)
-  return { pid: process.pid, place: [hostname(), boot.trim(), namespace].join(' '), started: status?.started ?? null }
+  const unknown = { pid: process.pid, place: hostname(), started: null }
+  try {
+    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8')
+    const [shown, namespace] = await Promise.all([readlink('/proc/self'), readlink('/proc/self/ns/pid')])
+    // The /proc of another PID namespace shows other processes under these numbers.
+    if (shown !== String(process.pid)) return unknown
+    const started = (await readStatus(process.pid))?.started ?? null
+    return { pid: process.pid, place: [hostname(), boot.trim(), namespace].join(' '), started }
+  } catch {
+    return unknown
+  }
 }
 
 /**
@@ -279,7 +315,7 @@ export async function ownIdentity(): Promise<ProcessIdentity> {
  * number. A zombie does not count as running.
  */
 async function isAlive(other: ProcessIdentity | null, own: ProcessIdentity): Promise<boolean | null> {
-  if (other?.place !== own.place) return null
+  if (own.started === null || other?.place !== own.place) return null
   const status = await readStatus(other.pid)
   if (status !== null) {
     const isSame = other.started === null || other.started === status.started
@@ -300,4 +336,38 @@ async function readStatus(pid: number): Promise<{ state: string; started: string
   const [state, ...fields] = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const started = fields[18]
   return state === undefined || started === undefined ? null : { state, started }
+}
+
+/** The same calls, each after `check`, which throws if the lock is lost. Open files can still be read and closed. */
+function fencedFileSystem(fs: FileSystem, check: () => void): FileSystem {
+  const fenced =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      check()
+      return call(...args)
+    }
+  const fencedFile = (file: OpenFile): OpenFile => ({
+    chmod: fenced((mode) => file.chmod(mode)),
+    chown: fenced((uid, gid) => file.chown(uid, gid)),
+    stat: () => file.stat(),
+    read: (...where) => file.read(...where),
+    write: fenced((...bytes) => file.write(...bytes)),
+    writeFile: fenced((data) => file.writeFile(data)),
+    truncate: fenced((size) => file.truncate(size)),
+    sync: () => file.sync(),
+    close: () => file.close(),
+  })
+  return {
+    open: fenced(async (...where) => fencedFile(await fs.open(...where))),
+    lstat: fenced(fs.lstat),
+    readdir: fenced(fs.readdir),
+    readlink: fenced(fs.readlink),
+    realpath: fenced(fs.realpath),
+    mkdir: fenced(fs.mkdir),
+    rename: fenced(fs.rename),
+    link: fenced(fs.link),
+    symlink: fenced(fs.symlink),
+    unlink: fenced(fs.unlink),
+    rmdir: fenced(fs.rmdir),
+  }
 }

@@ -107,9 +107,9 @@ export async function renewDirectory(
   signal?.throwIfAborted()
 
   const place = resolve(directory)
-  const fs = given ?? (await guardedFileSystem(place, options.trustedOwner, migrationOf(layout)))
+  const guarded = given ?? (await guardedFileSystem(place, options.trustedOwner, migrationOf(layout)))
   const renewal: DirectoryRenewal = { renewed: [], kept: [], due: null }
-  await withDirectoryLock(fs, place, signal, async (root, held) => {
+  await withDirectoryLock(guarded, place, signal, async (root, held, fs) => {
     if (root === null) throw writeFailed(place, 'the directory does not exist: pass the one that holds the files')
     const { folders, unreadable } = await findFolders(fs, root, layout)
     const issuers = { client: client.issuer, peer: peer.issuer }

@@ -71,15 +71,15 @@ export async function writeCluster<M extends string, C extends string>(
   signal?.throwIfAborted()
   const cluster = layout === 'kubeadm' ? await withKubeadmClients(given) : given
   const place = resolve(directory)
-  const fs = files ?? (await guardedFileSystem(place, options.trustedOwner, migrationOf(layout)))
+  const guarded = files ?? (await guardedFileSystem(place, options.trustedOwner, migrationOf(layout)))
   // Planned before anything changes, because it throws for a wrong cluster. kubeadm's form depends on existing files, see below.
   let plan = planLayout(layout, place, cluster, { caKey, form: 'several' })
   signal?.throwIfAborted()
 
   const made: string[] = []
   try {
-    if ((await findRoot(fs, place)) === null) await makeDirectories(fs, place, { gid, made })
-    return await withDirectoryLock(fs, place, signal, async (found, held) => {
+    if ((await findRoot(guarded, place)) === null) await makeDirectories(guarded, place, { gid, made })
+    return await withDirectoryLock(guarded, place, signal, async (found, held, fs) => {
       const root = found ?? place
       if (layout === 'kubeadm') {
         const form = await kubeadmForm(fs, root, Object.keys(cluster.members).length)
@@ -107,7 +107,7 @@ export async function writeCluster<M extends string, C extends string>(
     })
   } catch (error) {
     // A folder that cannot be removed is harmless, and must not hide the error.
-    for (const path of made.reverse()) await fs.rmdir(path).catch(() => undefined)
+    for (const path of made.reverse()) await guarded.rmdir(path).catch(() => undefined)
     throw failureOf(place, error, signal)
   }
 }

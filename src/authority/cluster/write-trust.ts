@@ -46,8 +46,8 @@ export async function writeTrust(
   }
   signal?.throwIfAborted()
   const place = resolve(directory)
-  const fs = await guardedFileSystem(place, options.trustedOwner, migrationOf(layout))
-  return withDirectoryLock(fs, place, signal, async (root, held) => {
+  const guarded = await guardedFileSystem(place, options.trustedOwner, migrationOf(layout))
+  return withDirectoryLock(guarded, place, signal, async (root, held, fs) => {
     if (root === null) throw writeFailed(place, 'the directory does not exist: write the cluster there first')
     const trust = new Set<string>()
     for (const folder of await foldersOf(fs, root, options)) {

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { inspect } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openLedger } from '../../../src/authority/file-ledger.js'
 import { fileLedger, type LedgerEntry } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
@@ -307,6 +307,27 @@ describe('processes', () => {
         Array.from({ length: 10 }, (_, i) => `${name}${String(i)}`),
       )
     }
+  })
+
+  it('write nothing after a pause in which another one can have taken the lock', async () => {
+    const path = fresh()
+    await openLedger(path).append([issued(1)])
+    const bytes = readFileSync(path)
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const before = (call: string): void => {
+      if (call === `fstat ${path}`) vi.setSystemTime(Date.now() + 31_000)
+    }
+    try {
+      const { details } = await refused(
+        openLedger(path, {}, faultyFileSystem({ before })).append([issued(2)]),
+        'ERR_WRITE_FAILED',
+      )
+      expect(details.reason).toContain('this process was paused')
+    } finally {
+      vi.useRealTimers()
+    }
+    expect(readFileSync(path)).toEqual(bytes)
+    await openLedger(path).append([issued(3)])
   })
 
   it('keep every entry that was confirmed before they were killed', async () => {
