@@ -2,7 +2,7 @@
 import { NULL, oid, sequence } from '../x509/der-writer.js'
 import type { PublicKeyInfo } from '../x509/algorithms.js'
 import type { KeyUsage } from '../x509/extensions.js'
-import type { KeyAlgorithmParameters, SignatureParameters } from '../x509/web-crypto.js'
+import type { KeyParameters, SignatureParameters } from '../x509/peculiar.js'
 import { RSA_BITS } from './limits.js'
 
 /** How one kind of CA key signs. */
@@ -14,7 +14,7 @@ export interface SigningScheme {
   /** An ECDSA signature is two numbers, in DER or concatenated. */
   readonly isEcdsa: boolean
   /** For Web Crypto's `importKey`. */
-  readonly key: KeyAlgorithmParameters
+  readonly key: KeyParameters
   /** For Web Crypto's `sign`. */
   readonly signature: SignatureParameters
 }
@@ -22,7 +22,7 @@ export interface SigningScheme {
 function scheme(
   [id, ...parameters]: [string, ...Uint8Array[]],
   digest: SigningScheme['digest'],
-  key: KeyAlgorithmParameters,
+  key: KeyParameters,
 ): SigningScheme {
   const isEcdsa = key.name === 'ECDSA'
   const signature = isEcdsa ? { name: key.name, hash: (digest ?? '').replace('sha', 'SHA-') } : { name: key.name }
@@ -37,26 +37,21 @@ const RSA_SHA256 = scheme(['1.2.840.113549.1.1.11', NULL], 'sha256', { name: 'RS
 const ED25519 = scheme(['1.3.101.112'], null, { name: 'Ed25519' })
 
 interface KeyRow {
-  /** For Web Crypto's `generateKey`. */
-  readonly parameters: KeyAlgorithmParameters
   /** How a CA with such a key signs. */
   readonly scheme: SigningScheme
+  /** Of an RSA key, in bits. */
+  readonly modulusLength?: number
 }
 
 const KEYS = {
-  'ecdsa-p256': { parameters: P256.key, scheme: P256 },
-  'ecdsa-p384': { parameters: P384.key, scheme: P384 },
-  'ecdsa-p521': { parameters: P521.key, scheme: P521 },
-  ed25519: { parameters: ED25519.key, scheme: ED25519 },
-  'rsa-2048': rsaKey(2048),
-  'rsa-3072': rsaKey(3072),
-  'rsa-4096': rsaKey(4096),
+  'ecdsa-p256': { scheme: P256 },
+  'ecdsa-p384': { scheme: P384 },
+  'ecdsa-p521': { scheme: P521 },
+  ed25519: { scheme: ED25519 },
+  'rsa-2048': { scheme: RSA_SHA256, modulusLength: 2048 },
+  'rsa-3072': { scheme: RSA_SHA256, modulusLength: 3072 },
+  'rsa-4096': { scheme: RSA_SHA256, modulusLength: 4096 },
 } as const satisfies Record<string, KeyRow>
-
-function rsaKey(modulusLength: number): KeyRow {
-  const publicExponent = new Uint8Array([1, 0, 1]) // 65537
-  return { parameters: { ...RSA_SHA256.key, modulusLength, publicExponent }, scheme: RSA_SHA256 }
-}
 
 /**
  * A kind of key: `'ecdsa-p256'` (the default everywhere), `'ecdsa-p384'`, `'ecdsa-p521'`, `'ed25519'`, `'rsa-2048'`,

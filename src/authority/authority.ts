@@ -20,6 +20,7 @@ import { issueRefused } from './refuse.js'
 import { authoritySource, type SourceOptions } from './renewing-source.js'
 import { type IssueRequest, readIssueOptions } from './issue-options.js'
 import { issueCrl, restoreRevocations, revoke } from './revocation.js'
+import type { SerialNumbers } from './settings.js'
 import { type SignedRequest, signCsr, type SignRequest } from './sign-csr.js'
 import { SOURCE } from './renewal-due.js'
 
@@ -248,6 +249,6 @@ export class Authority {
   }
 }
 
-export async function createAuthority(options: CreateAuthorityOptions): Promise<Authority> {
-  return new Authority(await makeRoot(options))
+export async function createAuthority(options: CreateAuthorityOptions, nextSerial?: SerialNumbers): Promise<Authority> {
+  return new Authority(await makeRoot(options, nextSerial))
 }

@@ -13,14 +13,14 @@ import { bytesEqual } from '../x509/der.js'
 import { ExtensionId } from '../x509/extensions.js'
 import type { PrivateKey } from '../x509/keys/keys.js'
 import type { KeyAlgorithm } from './algorithms.js'
-import { type CertificateContents, checkCa, checkRoot, signCertificate } from './issue-certificate.js'
+import { type CertificateContents, checkCa, signCertificate } from './issue-certificate.js'
 import { type AuthorityParts, isIssuedBy, type IssuingCa, issuingCaOf, ledgerEntry } from './issuing-ca.js'
-import { externalSigner, type Signer, type SigningKey } from './keys.js'
+import { externalSigner, makeKey, type Signer, type SigningKey } from './keys.js'
 import { lifetimeFromNow, lifetimeWithin, readValidity } from './lifetime.js'
 import { readName } from './limits.js'
 import { readAlgorithm, readPermittedNames, readSubject, type SubjectAttributes, writeSubject } from './options.js'
 import { issueRefused } from './refuse.js'
-import { type AuthoritySettings, readSettings, SETTINGS, type Settings } from './settings.js'
+import { type AuthoritySettings, readSettings, type SerialNumbers, SETTINGS, type Settings } from './settings.js'
 
 /** Options of `createAuthority`. */
 export interface CreateAuthorityOptions extends AuthoritySettings {
@@ -70,14 +70,15 @@ export const CA_OPTIONS = [
 export function readRootOptions(
   options: CreateAuthorityOptions,
   known: readonly string[] = CA_OPTIONS,
+  nextSerial?: SerialNumbers,
 ): { settings: Settings; plan: CaPlan } {
   checkOptions('options', options, known)
-  const settings = readSettings(options)
+  const settings = readSettings(options, nextSerial)
   return { settings, plan: readOptions(options, settings, '3650d') }
 }
 
-export async function makeRoot(options: CreateAuthorityOptions): Promise<AuthorityParts> {
-  const { settings, plan } = readRootOptions(options)
+export async function makeRoot(options: CreateAuthorityOptions, nextSerial?: SerialNumbers): Promise<AuthorityParts> {
+  const { settings, plan } = readRootOptions(options, CA_OPTIONS, nextSerial)
   const serial = settings.nextSerial()
   const { key, signer } = await plan.makeKey()
   const certificate = await signCertificate(signer, {
@@ -89,7 +90,6 @@ export async function makeRoot(options: CreateAuthorityOptions): Promise<Authori
     extensions: caExtensions(signer.spki, plan, null),
     origin: plan.origin,
   })
-  checkRoot(certificate, key)
   const keyState = { isKept: key === null }
   const parts = { settings, certificate, key, signer, chain: [], crossCertificates: [], keyState }
   await settings.ledger.append([ledgerEntry(issuingCaOf(parts), certificate, 'ca')])
@@ -137,10 +137,8 @@ async function signBelow(
 function readOwnSettings(options: CreateIntermediateOptions): Partial<Settings> {
   const own = readSettings(options)
   return {
-    ...(options.crypto === undefined ? {} : { crypto: own.crypto, makeKey: own.makeKey }),
     ...(options.ledger === undefined ? {} : { ledger: own.ledger }),
     ...(options.clock === undefined ? {} : { now: own.now }),
-    ...(options.serialNumbers === undefined ? {} : { nextSerial: own.nextSerial }),
   }
 }
 
@@ -174,7 +172,7 @@ function readOptions(options: CreateIntermediateOptions, settings: Settings, def
     origin,
     makeKey: async () => {
       if (external !== null) return { key: null, signer: external }
-      const { privateKey, signer } = await settings.makeKey(algorithm, origin)
+      const { privateKey, signer } = await makeKey(algorithm, origin)
       return { key: privateKey, signer }
     },
   }

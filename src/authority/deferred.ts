@@ -28,8 +28,7 @@ const code = () => loadDeferred(() => import('./deferred-code.js'))
  * save what `authority.export()` returns. {@link openAuthority} keeps a CA in a directory.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or the `signer` does not sign
- * with its own.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the `signer` does not sign with its own key.
  */
 export async function createAuthority(options: CreateAuthorityOptions): Promise<Authority> {
   const room = await code()
@@ -77,7 +76,6 @@ export async function openAuthority(
  * @returns `csr`: the request in PEM, for the authority. `key`: the private key; write `key.exportPem()` to a file on
  *   this machine.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or does not sign with it.
  */
 export async function createRequest(options: CreateRequestOptions): Promise<{ csr: string; key: PrivateKey }> {
   const room = await code()

@@ -1,15 +1,13 @@
-/** Creates keys, and signs with them. A key handle stays within its Web Crypto implementation. */
+/** Creates keys, and signs with them. */
 import { createPublicKey, generateKeyPair, KeyObject, sign, verify } from 'node:crypto'
 import { promisify } from 'node:util'
-import { loadDeferred } from '../report/load-deferred.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import { publicKeyText, readPublicKeyInfo } from '../x509/algorithms.js'
 import { sequence, unsignedInteger } from '../x509/der-writer.js'
 import { DerReader, Tag } from '../x509/der.js'
-import { isCurve, makeEcKey, readPkcs8 } from '../x509/keys/ec-key.js'
+import { isCurve, makeEcKey } from '../x509/keys/ec-key.js'
 import { PrivateKey } from '../x509/keys/keys.js'
-import type { KeyAlgorithmParameters, WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow, SIGNING_KEYS, signingScheme, type SigningScheme } from './algorithms.js'
 import { issueRefused, withTimeout } from './refuse.js'
 
@@ -18,95 +16,30 @@ interface NewKey {
   readonly privateKey: PrivateKey
   /** SubjectPublicKeyInfo in DER. */
   readonly spki: Uint8Array
-  /** Signs through the implementation that made the key. */
   readonly signer: SigningKey
 }
 
+/** Creates a key. `origin` is its purpose, for messages. */
+export async function makeKey(algorithm: KeyAlgorithm, origin: string): Promise<NewKey> {
+  const { scheme, modulusLength } = keyRow(algorithm)
+  const { namedCurve } = scheme.key
+  const { pkcs8, spki } = isCurve(namedCurve) ? makeEcKey(namedCurve) : await generateKey(modulusLength)
+  const privateKey = PrivateKey.ofPair(pkcs8, spki, origin)
+  return { privateKey, spki, signer: keyObjectSigner(privateKey, scheme) }
+}
+
 /**
- * Creates a key. `origin` is its purpose, for messages.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the implementation cannot make such a key.
+ * Creates an RSA key, or an Ed25519 key if `modulusLength` is not given. Exported as bytes: Node 20 can hang when a key object of
+ * `generateKeyPair` is exported as JWK (KeyGenJob).
  */
-export type KeyMaker = (algorithm: KeyAlgorithm, origin: string) => Promise<NewKey>
-
-/** @param crypto The caller's implementation; null for @peculiar/webcrypto, which is loaded at the first use. */
-export function keyMaker(crypto: WebCrypto | null): KeyMaker {
-  let standard: WebCrypto | null = null
-  return async (algorithm, origin) => {
-    const { parameters, scheme } = keyRow(algorithm)
-    const { modulusLength, namedCurve } = parameters
-    let pair: { pkcs8: Uint8Array; spki: Uint8Array; handle?: object }
-    // node:crypto instead of @peculiar/webcrypto, which generates primes on the main thread, for seconds, and encodes both
-    // halves of each EC key, which takes longer than the whole issue.
-    if (crypto === null && isCurve(namedCurve)) pair = makeEcKey(namedCurve)
-    else if (crypto === null && modulusLength !== undefined) pair = await makeRsaKey(modulusLength)
-    else {
-      const implementation =
-        crypto ?? (standard ??= (await loadDeferred(() => import('../x509/peculiar.js'))).createDefaultCrypto())
-      try {
-        pair = await generate(implementation, parameters)
-        if (crypto !== null) {
-          // Derives the public key and compares it, because the caller's implementation may be faulty.
-          const privateKey = PrivateKey.fromKeyObject(readPkcs8(pair.pkcs8, pair.spki), origin)
-          const signer = webCryptoSigner(crypto, pair.handle ?? {}, pair.spki, scheme)
-          return { privateKey, spki: pair.spki, signer }
-        }
-      } catch (cause) {
-        throw issueRefused(`The crypto in use cannot make a key of kind ${algorithm}`, { cause })
-      }
-    }
-    const privateKey = PrivateKey.ofPair(pair.pkcs8, pair.spki, origin)
-    // node:crypto again, because @peculiar/webcrypto converts the key to PEM for each signature.
-    return { privateKey, spki: pair.spki, signer: keyObjectSigner(privateKey, scheme) }
-  }
-}
-
-async function generate({ subtle }: WebCrypto, parameters: KeyAlgorithmParameters) {
-  const pair: unknown = await subtle.generateKey(parameters, true, ['sign', 'verify'])
-  const { privateKey, publicKey } = Object(pair) as Readonly<Record<string, unknown>>
-  if (!isKeyHandle(privateKey) || !isKeyHandle(publicKey)) throw new TypeError('generateKey did not return a key pair')
-  const [pkcs8, spki]: unknown[] = await Promise.all([
-    subtle.exportKey('pkcs8', privateKey),
-    subtle.exportKey('spki', publicKey),
-  ])
-  if (!(pkcs8 instanceof ArrayBuffer && spki instanceof ArrayBuffer)) throw new TypeError('exportKey returned no bytes')
-  return { pkcs8: new Uint8Array(pkcs8), spki: new Uint8Array(spki), handle: privateKey }
-}
-
-/** Whether a value can be a key of a Web Crypto implementation. */
-export function isKeyHandle(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
-}
-
-/** Exported as bytes: Node 20 can hang when a key object of `generateKeyPair` is exported as JWK (KeyGenJob). */
-async function makeRsaKey(modulusLength: number): Promise<{ pkcs8: Uint8Array; spki: Uint8Array }> {
-  const { privateKey: pkcs8, publicKey: spki } = await promisify(generateKeyPair)('rsa', {
-    modulusLength,
-    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
-    publicKeyEncoding: { type: 'spki', format: 'der' },
-  })
+async function generateKey(modulusLength: number | undefined): Promise<{ pkcs8: Uint8Array; spki: Uint8Array }> {
+  const privateKeyEncoding = { type: 'pkcs8', format: 'der' } as const
+  const publicKeyEncoding = { type: 'spki', format: 'der' } as const
+  const { privateKey: pkcs8, publicKey: spki } =
+    modulusLength === undefined
+      ? await promisify(generateKeyPair)('ed25519', { privateKeyEncoding, publicKeyEncoding })
+      : await promisify(generateKeyPair)('rsa', { modulusLength, privateKeyEncoding, publicKeyEncoding })
   return { pkcs8, spki }
-}
-
-/**
- * Signs with an existing key of a CA, by node:crypto or by the caller's implementation.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if that implementation does not import the key.
- */
-export async function signerFor(
-  crypto: WebCrypto | null,
-  key: PrivateKey,
-  scheme: SigningKey['scheme'],
-): Promise<SigningKey> {
-  if (crypto === null) return keyObjectSigner(key, scheme)
-  try {
-    const pkcs8 = new Uint8Array(key.toKeyObject().export({ format: 'der', type: 'pkcs8' }))
-    const handle = await crypto.subtle.importKey('pkcs8', pkcs8, scheme.key, false, ['sign'])
-    if (!isKeyHandle(handle)) throw new TypeError('importKey did not return a key')
-    return webCryptoSigner(crypto, handle, key.spki, scheme)
-  } catch (cause) {
-    throw issueRefused("The crypto in use does not take the authority's key", { cause })
-  }
 }
 
 /** A key of an authority that is in a hardware module, a key management service or another process. */
@@ -137,28 +70,13 @@ export interface SigningKey {
   sign(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>
 }
 
-function keyObjectSigner(key: PrivateKey, scheme: SigningScheme): SigningKey {
+/** Signs with a key of this process. */
+export function keyObjectSigner(key: PrivateKey, scheme: SigningScheme): SigningKey {
   return {
     spki: key.spki,
     scheme,
     // The KeyObject is created only here, because that takes time, and keys of members and clients never sign.
     sign: async (data) => Promise.resolve(sign(scheme.digest, data, key.toKeyObject())),
-  }
-}
-
-function webCryptoSigner(crypto: WebCrypto, privateKey: object, spki: Uint8Array, scheme: SigningScheme): SigningKey {
-  return {
-    spki,
-    scheme,
-    sign: async (data) => {
-      try {
-        const work = crypto.subtle.sign(scheme.signature, privateKey, data)
-        const signature = new Uint8Array(await withTimeout(SIGNATURE_TIMEOUT, 'The crypto in use', work))
-        return scheme.isEcdsa ? derOf(signature) : signature
-      } catch (cause) {
-        throw issueRefused("The crypto in use does not sign with the authority's key", { cause })
-      }
-    },
   }
 }
 

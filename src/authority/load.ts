@@ -30,10 +30,10 @@ import { checkPassphrase, type PrivateKey } from '../x509/keys/keys.js'
 import { SIGNING_KEYS, signingScheme } from './algorithms.js'
 import { Authority, createAuthority } from './authority.js'
 import { findIssuers } from './issuing-ca.js'
-import { externalSigner, type Signer, signerFor } from './keys.js'
+import { externalSigner, keyObjectSigner, type Signer } from './keys.js'
 import { CA_OPTIONS, checkMayIssue, type CreateAuthorityOptions, readRootOptions } from './create-ca.js'
 import { issueRefused } from './refuse.js'
-import { type AuthoritySettings, readSettings, SETTINGS } from './settings.js'
+import { type AuthoritySettings, readSettings, type SerialNumbers, SETTINGS } from './settings.js'
 
 /** Options of `loadAuthority`, in PEM as strings or bytes: the result of `authority.export()` fits. */
 export interface LoadAuthorityOptions extends AuthoritySettings {
@@ -51,9 +51,9 @@ export interface LoadAuthorityOptions extends AuthoritySettings {
 
 const KNOWN = ['cert', 'key', 'signer', 'passphrase', 'chain', ...SETTINGS] as const
 
-export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
+export async function loadAuthority(options: LoadAuthorityOptions, nextSerial?: SerialNumbers): Promise<Authority> {
   checkOptions('options', options, KNOWN)
-  const settings = readSettings(options)
+  const settings = readSettings(options, nextSerial)
   const { key: given, signer: external } = options
   if (given === undefined && external === undefined)
     throw valueInvalid('key', given, 'the private key as PEM, or the option "signer"')
@@ -71,10 +71,10 @@ export async function loadAuthority(options: LoadAuthorityOptions): Promise<Auth
     throw issueRefused(`${name} holds a ${which} key; an authority signs with ${SIGNING_KEYS}`)
   }
   const chain = chainToRoot(certificate, above)
-  const signer = held ?? (key === null ? null : await signerFor(settings.crypto, key, scheme))
+  const signer = held ?? (key === null ? null : keyObjectSigner(key, scheme))
   if (signer === null) throw new TypeError('no key')
   const keyState = { isKept: true }
-  return new Authority({ settings, certificate, key, signer, chain, crossCertificates: [], keyState })
+  return Promise.resolve(new Authority({ settings, certificate, key, signer, chain, crossCertificates: [], keyState }))
 }
 
 interface Material {
@@ -167,15 +167,15 @@ export async function openAuthority(
 async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthorityOptions): Promise<Authority> {
   const paths = { cert: join(place, 'ca.crt'), key: join(place, 'ca.key') }
   const [cert, key] = await Promise.all([readIfExists(fs, paths.cert), readIfExists(fs, paths.key)])
-  const { crypto, ledger, clock, serialNumbers } = options
-  if (cert !== null && key !== null) return loadAuthority({ cert, key, crypto, ledger, clock, serialNumbers })
+  const { ledger, clock } = options
+  if (cert !== null && key !== null) return loadAuthority({ cert, key, ledger, clock })
   if (key !== null) {
     // A process that was killed between the two renames left the certificate under its temporary name.
     const temporary = (await fs.readdir(place)).find((name) => finalName(name) === 'ca.crt')
     const complete = temporary === undefined ? null : await readIfExists(fs, join(place, temporary))
     if (temporary === undefined || complete === null)
       throw writeFailed(paths.cert, 'it is missing, and ca.key exists: restore it, or remove the key')
-    const authority = await loadAuthority({ cert: complete, key, crypto, ledger, clock, serialNumbers })
+    const authority = await loadAuthority({ cert: complete, key, ledger, clock })
     await fs.rename(join(place, temporary), paths.cert)
     await flushDirectory(fs, place)
     return authority

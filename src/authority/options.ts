@@ -39,13 +39,6 @@ export function checkFlag(option: string, value: unknown): asserts value is bool
   if (typeof value !== 'boolean') throw valueInvalid(option, value, 'true or false')
 }
 
-export function checkCrypto(value: unknown, option: string): void {
-  if (value === undefined) return
-  const { subtle } = Object(value) as Readonly<Record<string, unknown>>
-  if (typeof subtle !== 'object' || subtle === null)
-    throw valueInvalid(option, value, "a Web Crypto implementation, such as node:crypto's webcrypto")
-}
-
 /**
  * Reads each entry of a list.
  *

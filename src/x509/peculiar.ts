@@ -1,5 +1,5 @@
 /**
- * The only import of @peculiar/webcrypto and @peculiar/x509, which make Ed25519 keys and requests. The authority imports this file
+ * The only import of @peculiar/webcrypto and @peculiar/x509, which make certificate requests. The authority imports this file
  * dynamically, because these libraries take longer to load than the rest of the package. certificate-writer.ts and crl-writer.ts
  * write certificates and CRLs in a quarter of the time.
  *
@@ -9,19 +9,29 @@
  */
 // Imported first, because @peculiar/x509 uses the Reflect metadata API while it loads.
 import 'reflect-metadata'
+import type { webcrypto } from 'node:crypto'
 import { Crypto } from '@peculiar/webcrypto'
 import { Name, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509'
 import type { NamePart } from './certificate-writer.js'
 import type { Host } from './names.js'
-import type { SignatureParameters, WebCrypto } from './web-crypto.js'
+import type { PrivateKey } from './keys/keys.js'
 
-export function createDefaultCrypto(): WebCrypto {
-  return new Crypto()
+/** For Web Crypto's `importKey`. */
+export interface KeyParameters {
+  readonly name: string
+  readonly namedCurve?: string
+  readonly hash?: string
 }
 
-export interface RequestFields {
-  crypto: WebCrypto
-  keys: { publicKey: object; privateKey: object }
+/** For Web Crypto's `sign`. */
+export interface SignatureParameters {
+  readonly name: string
+  readonly hash?: string
+}
+
+interface RequestFields {
+  key: PrivateKey
+  parameters: KeyParameters
   signature: SignatureParameters
   /** One attribute for each relative name, in encoding order. */
   subject: readonly NamePart[]
@@ -33,7 +43,16 @@ const GENERAL_NAME_TYPE = { dns: 'dns', ip: 'ip', uri: 'url' } as const
 
 /** The DER of a certificate request (RFC 2986). */
 export async function createRequestDer(fields: RequestFields): Promise<Uint8Array> {
-  const { subject, hosts } = fields
+  const { key, parameters, signature, subject, hosts } = fields
+  const crypto = new Crypto()
+  // The types of @peculiar/webcrypto are those of the DOM library, which is not used here.
+  const { subtle } = crypto as Pick<webcrypto.Crypto, 'subtle'>
+  const pkcs8 = new Uint8Array(key.toKeyObject().export({ type: 'pkcs8', format: 'der' }))
+  const [privateKey, publicKey] = await Promise.all([
+    subtle.importKey('pkcs8', pkcs8, parameters, false, ['sign']),
+    subtle.importKey('spki', new Uint8Array(key.spki), parameters, true, ['verify']),
+  ])
+  pkcs8.fill(0)
   const names = hosts.map(({ kind, value }) => ({ type: GENERAL_NAME_TYPE[kind], value }))
   const request = await Pkcs10CertificateRequestGenerator.create(
     {
@@ -43,11 +62,11 @@ export async function createRequestDer(fields: RequestFields): Promise<Uint8Arra
           [type]: [type === COUNTRY ? { printableString: text } : { utf8String: text }],
         })),
       ),
-      keys: fields.keys,
-      signingAlgorithm: fields.signature,
+      keys: { privateKey, publicKey },
+      signingAlgorithm: signature,
       extensions: names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)],
     },
-    fields.crypto,
+    crypto,
   )
   return new Uint8Array(request.rawData)
 }

@@ -17,7 +17,8 @@ import {
   X509CrlReason,
 } from '@peculiar/x509'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type Authority, type IssueRequest, loadAuthority, PrivateKey } from '../../../src/authority/index.js'
+import { type Authority, type IssueRequest, PrivateKey } from '../../../src/authority/index.js'
+import { loadAuthority } from '../../../src/authority/load.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
 import { DerReader, Tag } from '../../../src/x509/der.js'
 import { integer } from '../../support/der-writer.js'
@@ -55,7 +56,7 @@ async function authority(kind: Kind): Promise<Authority> {
   const ca = made.get(kind) ?? makeCa(kind)
   made.set(kind, ca)
   const pem = key.export({ type: 'pkcs8', format: 'pem' })
-  return loadAuthority({ cert: ca, key: pem.toString(), clock: () => NOW, serialNumbers: serials() })
+  return loadAuthority({ cert: ca, key: pem.toString(), clock: () => NOW }, serials())
 }
 
 const made = new Map<Kind, string>()

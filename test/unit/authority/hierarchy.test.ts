@@ -1,5 +1,5 @@
 /** CAs below CAs, what each may issue for, and cross-certificates: with the same result in our validator and in openssl. */
-import { createPrivateKey, createPublicKey, sign, webcrypto } from 'node:crypto'
+import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import {
   type Authority,
@@ -7,6 +7,7 @@ import {
   type CreateAuthorityOptions,
   loadAuthority,
 } from '../../../src/authority/index.js'
+import { createAuthority as makeAuthority } from '../../../src/authority/authority.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
 import type { Credentials } from '../../../src/credentials/credentials.js'
 import { type FindingCode, validateChain } from '../../../src/validate/index.js'
@@ -125,7 +126,7 @@ describe('an intermediate', () => {
     const [ledger, own] = [memoryLedger(), memoryLedger()]
     let serial = 1
     const serialNumbers = (): Uint8Array => Uint8Array.of(serial++)
-    const root = await createAuthority({ name: 'Root', ledger, clock, serialNumbers })
+    const root = await makeAuthority({ name: 'Root', ledger, clock }, serialNumbers)
     const below = await root.createIntermediate({ name: 'Below' })
     const { chain } = await below.issue(SERVER)
     expect(chain.map((each) => each.serialNumber)).toEqual(['03', '02'])
@@ -142,7 +143,6 @@ describe('an intermediate', () => {
       name: 'Other',
       ledger: own,
       clock: () => days(10),
-      crypto: webcrypto,
     })
     await other.issue(SERVER)
     expect((await ledger.read()).length).toBe(4)

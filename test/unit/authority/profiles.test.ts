@@ -157,21 +157,6 @@ describe('a clock', () => {
   })
 })
 
-describe('serial numbers of the caller', () => {
-  it('are copied', async () => {
-    const bytes = Uint8Array.of(1)
-    const serialNumbers = (): Uint8Array => {
-      bytes[0] = (bytes[0] ?? 0) + 1
-      return bytes
-    }
-    const root = await createAuthority({ name: 'CA', serialNumbers })
-    // The serial number is taken before the key is made, which takes its time.
-    const below = await Promise.all(['A', 'B', 'C'].map((name) => root.createIntermediate({ name })))
-    const serials = [root, ...below].map(({ certificate }) => certificate.serialNumber)
-    expect(serials.sort()).toEqual(['02', '03', '04', '05'])
-  })
-})
-
 it('removes duplicates of hosts in any spelling', async () => {
   const hosts = ['ETCD.svc', 'etcd.svc.', '::1', '0:0:0:0:0:0:0:1', '10.0.0.1', '10.0.0.1'] as const
   const { chain } = await authority.issue({ role: 'server', name: 'x', hosts })

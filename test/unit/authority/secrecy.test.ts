@@ -1,9 +1,8 @@
 /** The private key comes out by `export` and by nothing else. */
-import { createPrivateKey, webcrypto } from 'node:crypto'
+import { createPrivateKey } from 'node:crypto'
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
-import type { WebCrypto } from '../../../src/authority/index.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { mintCa } from '../../support/mint.js'
 
@@ -38,39 +37,34 @@ function printed(value: unknown): string {
   ].join('\n')
 }
 
-describe.each<[string, WebCrypto | undefined]>([
-  ['@peculiar/webcrypto', undefined],
-  ['webcrypto of Node', webcrypto],
-])('with %s', (_, crypto) => {
-  it('an authority does not show its key', async () => {
-    const ca = mintCa({ subject: 'CA' })
-    const authority = await loadAuthority({ cert: ca.pem, key: ca.keyPem, crypto })
-    const { key } = authority.export()
-    for (const trace of traces(key)) expect(printed(authority)).not.toContain(trace)
-    // What others hold of it: a clone of the object, its properties by name.
-    for (const trace of traces(key)) expect(printed(Object.assign({}, authority))).not.toContain(trace)
-    for (const name of Object.getOwnPropertyNames(authority)) expect(name).not.toMatch(/key|parts/i)
-  })
+it('an authority does not show its key', async () => {
+  const ca = mintCa({ subject: 'CA' })
+  const authority = await loadAuthority({ cert: ca.pem, key: ca.keyPem })
+  const { key } = authority.export()
+  for (const trace of traces(key)) expect(printed(authority)).not.toContain(trace)
+  // What others hold of it: a clone of the object, its properties by name.
+  for (const trace of traces(key)) expect(printed(Object.assign({}, authority))).not.toContain(trace)
+  for (const name of Object.getOwnPropertyNames(authority)) expect(name).not.toMatch(/key|parts/i)
+})
 
-  it('issued credentials show neither their key nor that of the issuer', async () => {
-    const authority = await createAuthority({ name: 'CA', crypto })
-    const credentials = await authority.issue({ role: 'server', name: 'x', hosts: ['x'] })
-    for (const pem of [authority.export().key, credentials.key.exportPem()]) {
-      for (const trace of traces(pem)) expect(printed({ all: credentials, ...credentials })).not.toContain(trace)
-    }
-  })
+it('issued credentials show neither their key nor that of the issuer', async () => {
+  const authority = await createAuthority({ name: 'CA' })
+  const credentials = await authority.issue({ role: 'server', name: 'x', hosts: ['x'] })
+  for (const pem of [authority.export().key, credentials.key.exportPem()]) {
+    for (const trace of traces(pem)) expect(printed({ all: credentials, ...credentials })).not.toContain(trace)
+  }
+})
 
-  it('errors do not show the key', async () => {
-    const authority = await createAuthority({ name: 'CA', validity: '1d', crypto })
-    for (const request of [
-      { role: 'client', name: 'x', validity: '2d' },
-      { role: 'server', name: 'x', hosts: ['10.0.0.300'] },
-    ]) {
-      const error: unknown = await authority.issue(request as never).catch((reason: unknown) => reason)
-      expect(isEtcdMtlsError(error)).toBe(true)
-      for (const trace of traces(authority.export().key)) expect(printed(error)).not.toContain(trace)
-    }
-  })
+it('errors do not show the key', async () => {
+  const authority = await createAuthority({ name: 'CA', validity: '1d' })
+  for (const request of [
+    { role: 'client', name: 'x', validity: '2d' },
+    { role: 'server', name: 'x', hosts: ['10.0.0.300'] },
+  ]) {
+    const error: unknown = await authority.issue(request as never).catch((reason: unknown) => reason)
+    expect(isEtcdMtlsError(error)).toBe(true)
+    for (const trace of traces(authority.export().key)) expect(printed(error)).not.toContain(trace)
+  }
 })
 
 it('exports the certificate, the chain and the key, encrypted under a passphrase', async () => {

@@ -1,5 +1,4 @@
 /** Serial numbers are random, positive and of 16 bytes. */
-import { webcrypto } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { createAuthority } from '../../../src/authority/index.js'
 import { scaled } from '../../support/long.js'
@@ -13,11 +12,8 @@ function countBits(serials: readonly Uint8Array[]): number[] {
   )
 }
 
-it.each([
-  ['of Node', undefined],
-  ['of the caller’s crypto', webcrypto],
-])('%s: repeats no serial number, and each bit is as often one as zero', async (_, crypto) => {
-  const { certificate, issuer } = await createAuthority({ name: 'CA', crypto })
+it('repeats no serial number, and sets each bit as often as not', async () => {
+  const { certificate, issuer } = await createAuthority({ name: 'CA' })
   const serials = Array.from({ length: COUNT }, () => issuer.settings.nextSerial())
   expect(new Set(serials.map((each) => Buffer.from(each).toString('hex'))).size).toBe(COUNT)
   // All but the two topmost bits: seven standard deviations around the half never fail by chance.

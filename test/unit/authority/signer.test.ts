@@ -3,13 +3,7 @@ import { execFile } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign, webcrypto } from 'node:crypto'
 import { Crypto } from '@peculiar/webcrypto'
 import { describe, expect, it } from 'vitest'
-import {
-  type Authority,
-  createAuthority,
-  loadAuthority,
-  type Signer,
-  type WebCrypto,
-} from '../../../src/authority/index.js'
+import { type Authority, createAuthority, loadAuthority, type Signer } from '../../../src/authority/index.js'
 import { pemOf } from '../../support/etcd.js'
 import { newKey, publicHalf } from '../../support/mint-keys.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
@@ -188,13 +182,13 @@ describe('a faulty signer', () => {
 })
 
 /** As docs/keys.md shows it. */
-it.each<[string, WebCrypto]>([
+it.each<[string, Pick<webcrypto.Crypto, 'subtle'>]>([
   ['Node', webcrypto],
   ['@peculiar/webcrypto', new Crypto()],
 ])('signs by a key of the Web Crypto of %s that cannot be exported', async (_, { subtle }) => {
   const parameters = { name: 'ECDSA', namedCurve: 'P-521' }
-  const pair = (await subtle.generateKey(parameters, false, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
-  const publicKey = new Uint8Array((await subtle.exportKey('spki', pair.publicKey)) as ArrayBuffer)
+  const pair = await subtle.generateKey(parameters, false, ['sign', 'verify'])
+  const publicKey = new Uint8Array(await subtle.exportKey('spki', pair.publicKey))
   const sign = async (data: Uint8Array): Promise<Uint8Array> =>
     new Uint8Array(await subtle.sign({ name: 'ECDSA', hash: 'SHA-512' }, pair.privateKey, new Uint8Array(data)))
   await (await createAuthority({ name: 'CA', signer: { publicKey, sign } })).issue(PEER)

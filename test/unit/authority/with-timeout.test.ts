@@ -1,7 +1,7 @@
 /** A key or a store that is elsewhere may hang or fail: it is reported, in bounded time. */
-import { generateKeyPairSync, webcrypto } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createAuthority, type Ledger, type WebCrypto } from '../../../src/authority/index.js'
+import { createAuthority, type Ledger } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
 import { refused as refusedWith } from '../../support/refused.js'
 
@@ -41,22 +41,6 @@ describe('what never answers is reported', () => {
     expect(await after(60, createAuthority({ name: 'CA', signer: { publicKey, sign: never } }))).toBe(
       'The signer gave no answer within 60 s',
     )
-  })
-
-  it('for a Web Crypto', async () => {
-    const crypto: WebCrypto = {
-      getRandomValues: (array) => webcrypto.getRandomValues(array),
-      subtle: {
-        generateKey: (...given) => webcrypto.subtle.generateKey(...given),
-        importKey: never,
-        exportKey: (format, key) => webcrypto.subtle.exportKey(format, key as webcrypto.CryptoKey),
-        sign: never,
-      },
-    }
-    const error = refused(createAuthority({ name: 'CA', crypto }))
-    await isWaitedFor()
-    await vi.advanceTimersByTimeAsync(60_000)
-    expect(String((await error).cause)).toContain('gave no answer within 60 s')
   })
 
   it('for a ledger, when it appends and when it reads', async () => {

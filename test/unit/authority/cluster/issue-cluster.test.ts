@@ -1,5 +1,4 @@
 /** All certificates of a cluster from one plan: by name, step by step, all or nothing. */
-import { webcrypto } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
@@ -19,7 +18,7 @@ let ledger: Ledger
 let authority: Authority
 beforeAll(async () => {
   ledger = memoryLedger()
-  authority = await createAuthority({ name: 'etcd CA', ledger, crypto: webcrypto })
+  authority = await createAuthority({ name: 'etcd CA', ledger })
 })
 
 const MEMBERS = [
