@@ -86,7 +86,7 @@ export class Authority {
 
   /**
    * Creates a CA below this one, so that the key of this one can stay offline. Its certificates include the chain, so
-   * programs that trust this authority's root accept them. It uses the crypto, the ledger and the clock of this one,
+   * programs that trust this authority's root accept them. It uses the ledger and the clock of this one,
    * unless you pass others.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`

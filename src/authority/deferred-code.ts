@@ -1,7 +1,6 @@
 /** The code behind `deferred.ts`, which loads as one file at the first call. */
 export { createAuthority } from './authority.js'
 export { issueCluster } from './cluster/issue-cluster.js'
-export { removeFromCluster } from './cluster/remove-from-cluster.js'
 export { renewDirectory } from './cluster/renew-directory.js'
 export { writeTrust } from './cluster/write-trust.js'
 export { writeCluster } from './cluster/write-cluster.js'

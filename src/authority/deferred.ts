@@ -140,27 +140,6 @@ export async function writeCluster<M extends string, C extends string>(
 }
 
 /**
- * Removes the files of members and clients, keys first if not everything can be removed in one step. Other files stay, and
- * then their folder; so does the key of a CA with its certificate. The certificates stay valid: revoke them if needed.
- *
- * @param parts The members and clients to remove, by name.
- * @param options `layout`: in which the cluster was written; in `kubeadm` each member has a folder. `signal` stops before the
- *   next folder is removed.
- * @returns The members and clients of which files existed. The call can be repeated after a crash.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
- * @throws The reason of `signal`.
- */
-export async function removeFromCluster(
-  directory: string,
-  parts: { members?: readonly string[] | undefined; clients?: readonly string[] | undefined },
-  options: { layout: Layout; signal?: AbortSignal | undefined } & TrustedOwnerOption,
-): Promise<{ members: string[]; clients: string[] }> {
-  const room = await code()
-  return room.removeFromCluster(directory, parts, options)
-}
-
-/**
  * Renews the credentials in a directory that are due, with the same subject, names, usages and lifetime, see `renew`. Run
  * it by a timer, on the machine of the authority.
  *

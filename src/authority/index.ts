@@ -1,5 +1,5 @@
 /**
- * Issues the certificates that an etcd cluster and its clients need. The crypto engine loads at the first use, so
+ * Issues the certificates that an etcd cluster and its clients need. The code loads at the first use, so
  * importing this costs little.
  *
  * @module
@@ -30,7 +30,6 @@ export {
   issueCluster,
   loadAuthority,
   openAuthority,
-  removeFromCluster,
   renew,
   renewDirectory,
   writeCluster,

@@ -30,7 +30,7 @@ import { rethrowAfterCleanup, failureOf, systemCode, writeFailed } from './write
 
 /** A change of a directory. Files that are not in it do not change. */
 export interface Change {
-  /** Files to write, by name. Those whose name ends with `.key` are keys. */
+  /** Files to write, by name, at least one. Those whose name ends with `.key` are keys. */
   readonly files: ReadonlyMap<string, FileContents>
   /** Names to remove. */
   readonly remove?: readonly string[]
@@ -60,7 +60,6 @@ export async function publish(
   signal?.throwIfAborted()
   try {
     if (!(await directoryExists(fs, directory))) {
-      if (change.files.size === 0) return 'unchanged'
       await create(fs, directory, change, signal)
       return 'created'
     }
@@ -150,7 +149,7 @@ async function replaceSet(
   for (const [name, file] of files) {
     contents.set(name, { ...file, ...attributesOf(file, seen.get(name)?.file ?? null, current.directory) })
   }
-  const generation = contents.size === 0 ? null : await addGeneration(fs, directory, current, contents)
+  const generation = await addGeneration(fs, directory, current, contents)
   signal?.throwIfAborted()
 
   const removed = remove.filter((name) => seen.has(name) || foreign.has(name))
@@ -164,8 +163,7 @@ async function replaceSet(
   for (const name of unlinked) await fs.unlink(join(directory, name))
   if (unlinked.length > 0) await flushDirectory(fs, directory)
 
-  if (generation !== null) await replaceByLink(fs, directory, DATA_LINK, generation)
-  else if (current.generation !== null) await fs.unlink(join(directory, DATA_LINK))
+  await replaceByLink(fs, directory, DATA_LINK, generation)
   await flushDirectory(fs, directory)
 
   const linkedNames = [...files.keys()].filter((name) => !seen.has(name) || keys.includes(name))
@@ -208,7 +206,7 @@ async function replaceByLink(fs: FileSystem, directory: string, name: string, ta
 
 const TEMPORARY = /^\.[0-9a-f]{16}\.etcd-mtls-tmp$/
 
-export function newTemporaryName(): string {
+function newTemporaryName(): string {
   return `.${randomBytes(8).toString('hex')}.etcd-mtls-tmp`
 }
 
@@ -243,10 +241,10 @@ function keysFirst(names: Iterable<string>): string[] {
 }
 
 /** The link to the current generation. */
-export const DATA_LINK = '..data'
+const DATA_LINK = '..data'
 const GENERATION = /^\.\.\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{16}$/
 
-export function isGenerationName(name: string): boolean {
+function isGenerationName(name: string): boolean {
   return GENERATION.test(name)
 }
 

@@ -1,5 +1,5 @@
-/** The folders and files of each layout, for writing, finding and removing. */
-import { dirname, join, sep } from 'node:path'
+/** The folders and files of each layout, for writing and finding. */
+import { join, sep } from 'node:path'
 import { checkDirectory, checkSignal } from '../../credentials/checks.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import type { CredentialFiles } from '../../credentials/write.js'
@@ -97,12 +97,6 @@ export function clientFolder(path: string): LayoutFolder {
 /** The outermost folder of a member or client. */
 export function pathOf(layout: Layout, kind: 'members' | 'clients', name: string): string {
   return layout === 'kubeadm' && kind === 'members' ? name : join(FOLDERS[kind], name)
-}
-
-/** File names in the folder itself. The trust anchors of the API server's client are in a subfolder. */
-export function namesIn(identities: readonly Identity[]): string[] {
-  const all = identities.flatMap(({ names: { ca, cert, key } }) => [ca, cert, key])
-  return [...new Set(all)].filter((name) => dirname(name) === '.')
 }
 
 /** Credentials and their files in a folder. */

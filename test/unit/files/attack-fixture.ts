@@ -21,7 +21,6 @@ import {
   fileLedger,
   issueCluster,
   openAuthority,
-  removeFromCluster,
   renewDirectory,
   writeCluster,
   writeCrl,
@@ -39,7 +38,6 @@ export const CALL_NAMES = [
   'writeCredentials',
   'writeCluster',
   'renewDirectory',
-  'removeFromCluster',
   'writeTrust',
   'writeCrl',
   'openAuthority',
@@ -100,8 +98,6 @@ export async function attackFixture(): Promise<AttackFixture> {
       writeCluster: async (folder, options) =>
         writeCluster(folder, cluster, { layout, overwrite: true, caKey: true, ...options }),
       renewDirectory: async (folder, options) => renewDirectory(authority, folder, { layout, force: true, ...options }),
-      removeFromCluster: async (folder, options) =>
-        removeFromCluster(folder, { members: ['etcd-0'] }, { layout, ...options }),
       writeTrust: async (folder, options) => writeTrust(folder, credentials.trustAnchors, { layout, ...options }),
       writeCrl: async (folder, options) => writeCrl(join(folder, 'crl.der'), crl, options),
       openAuthority: async (folder, options) => openAuthority(folder, { name: 'CA', ...options }),

@@ -229,7 +229,7 @@ it.each(Object.entries(ENTRIES) as [CallName, string][])(
   },
 )
 
-it.each(['writeCluster', 'renewDirectory', 'removeFromCluster', 'writeTrust'] as const)(
+it.each(['writeCluster', 'renewDirectory', 'writeTrust'] as const)(
   '%s changes nothing in the folder of a member that another user owns',
   async (name) => {
     const place = fixture.place()
@@ -319,7 +319,7 @@ it.each([
       const folder = join(place, `app-${String(at)}`)
       try {
         const name = CALL_NAMES[at % CALL_NAMES.length] ?? 'writeCluster'
-        if (['renewDirectory', 'removeFromCluster', 'writeTrust'].includes(name)) await fixture.write(folder)
+        if (['renewDirectory', 'writeTrust'].includes(name)) await fixture.write(folder)
         if (name === 'writeCrl' || name === 'fileLedger') await fixture.calls.writeCredentials(folder)
         await fixture.calls[name](folder)
       } catch (error) {

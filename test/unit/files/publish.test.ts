@@ -121,14 +121,6 @@ const scenarios: Scenario[] = [
     after: texts(NEW),
     parts: true,
   },
-  {
-    name: 'all files removed',
-    prepare: (directory) => publish(fs, directory, OLD),
-    apply: { files: new Map(), remove: [...OLD.files.keys()] },
-    before: texts(OLD),
-    after: new Map(),
-    parts: true,
-  },
 ]
 
 /** What a reader may find: the old set, the new one, or a part of either where names come and go. */

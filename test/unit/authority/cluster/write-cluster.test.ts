@@ -3,20 +3,16 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, it, vi } from 'vitest'
-import { removeFromCluster as removeOn } from '../../../../src/authority/cluster/remove-from-cluster.js'
 import { writeCluster as writeOn } from '../../../../src/authority/cluster/write-cluster.js'
 import {
   createAuthority,
   issueCluster,
   openAuthority,
-  removeFromCluster,
   writeCluster as writeClusterFlushed,
   type WriteClusterOptions,
 } from '../../../../src/authority/index.js'
 import type { Cluster } from '../../../../src/authority/cluster/cluster-credentials.js'
-import { writeCredentials } from '../../../../src/credentials/index.js'
 import { eachAtOnce } from '../../../support/at-once.js'
-import { copyFolder } from '../../../support/copy-folder.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
 import { sample } from '../../../support/long.js'
 import { openssl, temporaryFolder } from '../../../support/openssl.js'
@@ -158,8 +154,6 @@ describe('the layout kubeadm', () => {
       const { clients } = await writeCluster(directory, cluster(members, ['alice']), { ...KUBEADM, caKey: true })
       expect(clients.alice.cert).toBe(`${directory}/clients/alice/tls.crt`)
       expect(tree(directory)).toContain(members.length === 1 ? 'etcd/ca.key 600' : 'a/etcd/ca.key 600')
-      expect((await removeFromCluster(directory, { clients: ['alice'] }, KUBEADM)).clients).toEqual(['alice'])
-      expect(existsSync(`${directory}/clients/alice`)).toBe(false)
     }
   })
 
@@ -314,65 +308,6 @@ describe('faults', () => {
     expect(leftOvers(directory)).toEqual([])
     const aborted = writeCluster(fresh(), plan, { ...ETCD, signal: AbortSignal.abort('no') })
     await expect(aborted).rejects.toBe('no')
-  })
-})
-
-describe('removeFromCluster', () => {
-  it('removes members and clients, and nothing else', async () => {
-    const directory = fresh()
-    await writeCluster(directory, cluster(['a', 'b'], ['alice', 'bob']), ETCD)
-    const removed = await removeFromCluster(directory, { members: ['a', 'x'], clients: ['bob'] }, ETCD)
-    expect(removed).toEqual({ members: ['a'], clients: ['bob'] })
-    expect(readdirSync(`${directory}/members`)).toEqual(['b'])
-    expect(readdirSync(`${directory}/clients`)).toEqual(['alice'])
-    expect(leftOvers(directory)).toEqual([])
-    expect(await removeFromCluster(directory, { members: ['a'] }, ETCD)).toEqual({ members: [], clients: [] })
-    expect(await removeFromCluster(fresh(), { members: ['a'] }, ETCD)).toEqual({ members: [], clients: [] })
-  })
-
-  it('keeps files that are not part of the layout, such as the key of a CA', async () => {
-    const directory = fresh()
-    await writeCluster(directory, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
-    expect(await removeFromCluster(directory, { members: ['a'] }, KUBEADM)).toEqual({ members: ['a'], clients: [] })
-    expect(tree(`${directory}/a`)).toEqual(['etcd 700', 'etcd/ca.crt 644', 'etcd/ca.key 600'])
-    expect(leftOvers(directory)).toEqual([])
-    const plain = fresh()
-    await writeCredentials(`${plain}/clients/alice`, issue('alice'))
-    for (const name of ['notes.txt', 'peer-ca.crt']) writeFileSync(`${plain}/clients/alice/${name}`, 'mine')
-    await removeFromCluster(plain, { clients: ['alice'] }, ETCD)
-    expect(readdirSync(`${plain}/clients/alice`)).toEqual(['notes.txt', 'peer-ca.crt'])
-  })
-
-  it('a second run completes one that was killed at any step', async () => {
-    const whole = fresh()
-    await writeOn(whole, cluster(['a', 'b']), { ...KUBEADM, caKey: true }, faultyFileSystem())
-    const prepare = (): string => {
-      const directory = fresh()
-      copyFolder(whole, directory)
-      return directory
-    }
-    const counted = faultyFileSystem()
-    await removeOn(prepare(), { members: ['a'] }, KUBEADM, counted)
-    await eachAtOnce(sample(changingCalls(counted), 5), async (at) => {
-      const directory = prepare()
-      const disk = faultyFileSystem({ at, how: 'kill' })
-      await removeOn(directory, { members: ['a'] }, KUBEADM, disk).catch(() => undefined)
-      for (const path of ['a', 'a/etcd'])
-        if (existsSync(`${directory}/${path}`)) expect(faultsOf(`${directory}/${path}`)).toEqual([])
-      for (const name of readdirSync(directory)) if (name.startsWith('.etcd-mtls.lock')) rmSync(`${directory}/${name}`)
-      await removeOn(directory, { members: ['a'] }, KUBEADM, faultyFileSystem())
-      expect(tree(`${directory}/a`)).toEqual(['etcd 700', 'etcd/ca.crt 644', 'etcd/ca.key 600'])
-      expect(leftOvers(directory)).toEqual([])
-    })
-  })
-
-  it('refuses what it cannot do', async () => {
-    const directory = fresh()
-    mkdirSync(`${directory}/members/a/server.key`, { recursive: true })
-    expect((await failed(removeFromCluster(directory, { members: ['a'] }, ETCD))).message).toContain('a directory')
-    mkdirSync(`${directory}/elsewhere`)
-    symlinkSync(`${directory}/elsewhere`, `${directory}/members/b`)
-    expect((await failed(removeFromCluster(directory, { members: ['b'] }, ETCD))).message).toContain('symbolic link')
   })
 })
 
