@@ -140,7 +140,7 @@ export async function writeCluster<M extends string, C extends string>(
 }
 
 /**
- * Renews the credentials in a directory that are due, with the same subject, names, usages and lifetime, see `renew`. Run
+ * Renews the credentials in a directory that are due, with the same subject, names, usages and lifetime, see `renewCredentials`. Run
  * it by a timer, on the machine of the authority.
  *
  * Each folder (a member's server and peer, a client) changes as one: a reader finds the old pairs or the new ones at any
@@ -216,7 +216,7 @@ export async function writeTrust(
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for credentials of another CA, a certificate with contents that an authority
  * does not write, such as an e-mail address as a name, and whatever `authority.issue` refuses.
  */
-export async function renew(
+export async function renewCredentials(
   authority: Authority,
   credentials: Credentials,
   options: {
@@ -231,7 +231,7 @@ export async function renew(
   } = {},
 ): Promise<Credentials> {
   const room = await code()
-  return room.renew(authority, credentials, options)
+  return room.renewCredentials(authority, credentials, options)
 }
 
 /**

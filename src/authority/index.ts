@@ -30,7 +30,7 @@ export {
   issueCluster,
   loadAuthority,
   openAuthority,
-  renew,
+  renewCredentials,
   renewDirectory,
   writeCluster,
   writeCrl,

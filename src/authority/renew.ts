@@ -29,7 +29,7 @@ import { issueRefused, joinFirst } from './refuse.js'
 import { CLIENT_AUTH, type CheckedIssueOptions, MAX_USAGES, type Role, SERVER_AUTH, roleRow } from './issue-options.js'
 import { Revocations } from './revocation.js'
 
-export async function renew(
+export async function renewCredentials(
   authority: Authority,
   credentials: Credentials,
   options: {

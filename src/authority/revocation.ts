@@ -72,7 +72,7 @@ function serialOf({ certificate }: IssuingCa, revoked: Certificate): RevokedIden
     throw issueRefused(`${name} was not issued by this authority, which can revoke only its own certificates`)
   if (revoked.equals(certificate))
     throw issueRefused(
-      `${name} is the authority itself; remove it from every trusted-ca-file instead (docs/ca-roll.md)`,
+      `${name} is the authority itself; remove it from every trusted-ca-file instead, as writeTrust does`,
     )
   return { serialNumber: revoked.serialNumber, keyFingerprint256: keyFingerprint(revoked.spki) }
 }

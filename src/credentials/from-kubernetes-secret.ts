@@ -9,24 +9,23 @@ import { FileSource } from './file-source.js'
 import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from './load-inputs.js'
 
-/** Names of the files inside the directory of a mounted secret. */
-export interface SecretFileNames {
-  /** Default: `'ca.crt'`. */
-  ca?: string | undefined
-  /** The CAs that etcd trusts for clients, if they differ from `ca`. Default: `'client-ca.crt'`, if it is there. */
-  clientCa?: string | undefined
-  /** Default: `'tls.crt'`. */
-  cert?: string | undefined
-  /** Default: `'tls.key'`. */
-  key?: string | undefined
-  /** CRLs. Default: none are read. */
-  crl?: string | undefined
-}
-
 /** Options of {@link fromKubernetesSecret}. */
 export interface FromKubernetesSecretOptions {
   /** Names of the files. Default: those of a `kubernetes.io/tls` secret with a CA, as cert-manager writes it. */
-  names?: SecretFileNames | undefined
+  names?:
+    | {
+        /** Default: `'ca.crt'`. */
+        ca?: string | undefined
+        /** The CAs that etcd trusts for clients, if they differ from `ca`. Default: `'client-ca.crt'`, if it is there. */
+        clientCa?: string | undefined
+        /** Default: `'tls.crt'`. */
+        cert?: string | undefined
+        /** Default: `'tls.key'`. */
+        key?: string | undefined
+        /** CRLs. Default: none are read. */
+        crl?: string | undefined
+      }
+    | undefined
   /** Decrypts the key. Default: none. */
   passphrase?: string | Uint8Array | undefined
   /** How `watch()` follows the files. Default: when the system reports a change, and every ten seconds. */
@@ -68,7 +67,7 @@ export function fromKubernetesSecret(
   return new FileSource(`Kubernetes secret ${shown}`, { gather, paths: () => paths, timing })
 }
 
-function readNames(given: SecretFileNames = {}) {
+function readNames(given: NonNullable<FromKubernetesSecretOptions['names']> = {}) {
   checkOptions('options.names', given, ['ca', 'clientCa', 'cert', 'key', 'crl'])
   const { ca = 'ca.crt', clientCa = 'client-ca.crt', cert = 'tls.crt', key = 'tls.key', crl = null } = given
   for (const [name, value] of Object.entries({ ca, clientCa, cert, key, crl: crl ?? 'none' })) checkName(name, value)

@@ -29,21 +29,20 @@ export interface CredentialFiles {
   key: string
 }
 
-/** Names of the files inside the directory. */
-export interface CredentialFileNames {
-  /** Default: `'ca.crt'`. */
-  ca?: string | undefined
-  /** Default: `'client-ca.crt'`. It is written if the credentials have `clientAnchors`; otherwise a file of that name stays as it is. */
-  clientCa?: string | undefined
-  /** Default: `'tls.crt'`. */
-  cert?: string | undefined
-  /** Default: `'tls.key'`. */
-  key?: string | undefined
-}
-
 export interface WriteCredentialsOptions extends TrustedOwnerOption {
   /** Names of the files. Default: `ca.crt`, `tls.crt` and `tls.key`, the names in a Kubernetes TLS secret. */
-  names?: CredentialFileNames | undefined
+  names?:
+    | {
+        /** Default: `'ca.crt'`. */
+        ca?: string | undefined
+        /** Default: `'client-ca.crt'`. It is written if the credentials have `clientAnchors`; otherwise a file of that name stays as it is. */
+        clientCa?: string | undefined
+        /** Default: `'tls.crt'`. */
+        cert?: string | undefined
+        /** Default: `'tls.key'`. */
+        key?: string | undefined
+      }
+    | undefined
   /**
    * A group that reads the key, by name or id: the key gets this group and mode 0640, and a directory that is created 0750.
    * Without root, a group of this process. Default: a key that is replaced keeps owner, group and mode; a new one gets 0600.
@@ -104,7 +103,7 @@ export async function writeCredentials(
   }
 }
 
-function readNames(given: CredentialFileNames = {}): Record<FileKind, string> {
+function readNames(given: NonNullable<WriteCredentialsOptions['names']> = {}): Record<FileKind, string> {
   checkOptions('names', given, FILE_KINDS)
   const read = (kind: FileKind): string => {
     const { [kind]: name = FILES[kind].name } = given

@@ -127,21 +127,6 @@ export interface SuppressedUnchecked {
   by: null
 }
 
-/** The properties that `formatReport` needs. */
-export interface AnyReport {
-  readonly ok: boolean
-  /** A date, or its ISO 8601 string. */
-  readonly checkedAt?: Date | string | undefined
-  readonly path?: readonly CertificateRef[] | null | undefined
-  readonly findings: readonly Finding[]
-  readonly suppressed?: readonly (SuppressedFinding | SuppressedUnchecked)[] | undefined
-  /** The member of the cluster that it is about; null if it has no name. */
-  readonly member?: string | null | undefined
-  /** Whether everything was checked. Default: true. */
-  readonly complete?: boolean | undefined
-  readonly unchecked?: readonly Unchecked[] | undefined
-}
-
 /** Some rows of the catalogue, by code. */
 export type Rows = Readonly<Partial<Record<FindingCode, CatalogueRow>>>
 

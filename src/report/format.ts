@@ -1,7 +1,14 @@
 /** Reports as plain text for terminals, screen readers and logs. */
 import { checkOptions, checkReturned, optionInvalid } from './option-error.js'
 import { placed } from './catalogue/place.js'
-import type { AnyReport, CertificateRef, Finding, FindingPlace } from './finding.js'
+import type {
+  CertificateRef,
+  Finding,
+  FindingPlace,
+  SuppressedFinding,
+  SuppressedUnchecked,
+  Unchecked,
+} from './finding.js'
 import { printable } from './printable.js'
 import { SEVERITIES, type Severity, worstFirst } from './row.js'
 
@@ -20,6 +27,9 @@ export interface FormatOptions {
    */
   oneLine?: boolean | undefined
 }
+
+type OneOrMore<T> = T | readonly T[]
+type AnyReport = Exclude<Parameters<typeof formatReport>[0], readonly unknown[]>
 
 const DEFAULT_WIDTH = 80
 const MIN_WIDTH = 40
@@ -46,7 +56,22 @@ interface Printer {
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not a report, an unknown option, or a `width` that is not a number.
  */
-export function formatReport(report: AnyReport | readonly AnyReport[], options: FormatOptions = {}): string {
+export function formatReport(
+  report: OneOrMore<{
+    readonly ok: boolean
+    /** A date, or its ISO 8601 string. */
+    readonly checkedAt?: Date | string | undefined
+    readonly path?: readonly CertificateRef[] | null | undefined
+    readonly findings: readonly Finding[]
+    readonly suppressed?: readonly (SuppressedFinding | SuppressedUnchecked)[] | undefined
+    /** The member of the cluster that it is about; null if it has no name. */
+    readonly member?: string | null | undefined
+    /** Whether everything was checked. Default: true. */
+    readonly complete?: boolean | undefined
+    readonly unchecked?: readonly Unchecked[] | undefined
+  }>,
+  options: FormatOptions = {},
+): string {
   const reports: readonly unknown[] = Array.isArray(report) ? report : [report]
   if (reports.length === 0) throw optionInvalid('report', 'must have at least one report')
   for (const each of reports) checkReturned('report', each, 'findings', 'a report, such as validateCredentials returns')

@@ -7,7 +7,6 @@
 export { EtcdMtlsError, isEtcdMtlsError } from './errors.js'
 export type { AnyEtcdMtlsError, ErrorCode, ErrorDetails } from './errors.js'
 export type {
-  AnyReport,
   CertificateRef,
   FailedReport,
   Finding,

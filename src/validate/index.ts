@@ -8,7 +8,6 @@ export type { ClientDefaults, Credentials, CredentialSource } from '../credentia
 export { Certificate } from '../x509/certificate.js'
 export { Crl } from '../x509/crl/crl.js'
 export type * from '../x509/types.js'
-export type { BudgetOptions } from './link.js'
 export type { Usage, ValidateOptions } from './context.js'
 export type { CertificateInput, CrlInput } from './input.js'
 export { inspectCredentials, validateChain, validateCredentials } from './validate.js'

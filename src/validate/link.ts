@@ -5,18 +5,6 @@ import type { Certificate } from '../x509/certificate.js'
 import { bytesEqual } from '../x509/der.js'
 import { MAX_RSA_BITS } from './checks/check-key.js'
 
-/** Limits of path building. */
-export interface BudgetOptions {
-  /**
-   * The largest number of signatures to verify. Default: 100, as in Go and webpki. A signature that was verified before
-   * is free. One that takes much longer than ECDSA P-256 counts as several (P-384: 4, P-521: 8, RSA beyond 4096 bits:
-   * 4, and one more for each 64 KiB that are signed).
-   */
-  signatures?: number | undefined
-  /** The largest number of search steps. Default: 3,000. A complete path counts as several. */
-  steps?: number | undefined
-}
-
 /** The limits of one validation, against certificates that an attacker made expensive to validate. */
 export class Budget {
   readonly limits: { readonly signatures: number; readonly steps: number }
@@ -24,7 +12,7 @@ export class Budget {
   #steps: number
 
   /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-  constructor(options: BudgetOptions = {}) {
+  constructor(options: { signatures?: number | undefined; steps?: number | undefined } = {}) {
     checkOptions('budget', options, ['signatures', 'steps'])
     const { signatures = 100, steps = 3000 } = options
     this.limits = { signatures: positive(signatures, 'signatures'), steps: positive(steps, 'steps') }
@@ -53,7 +41,7 @@ export class Budget {
   }
 }
 
-function positive(value: unknown, option: keyof BudgetOptions): number {
+function positive(value: unknown, option: keyof Budget['limits']): number {
   if (typeof value === 'number' && Number.isInteger(value) && value > 0) return value
   throw optionInvalid(`budget.${option}`, 'must be a positive integer')
 }

@@ -6,7 +6,7 @@ import { checkUnused, givenPlaces } from './checks/check-unused.js'
 import type { Refusal } from '../report/finding.js'
 import { FindingCollector, isRefusedBy, MAX_SHOWN, type PathCertificate, type Rules, type Usage } from './context.js'
 import { IssuerResults, checkAboveLeaf, checkLeaf, placesOf } from './check-path.js'
-import { Budget, type BudgetOptions, keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
+import { Budget, keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
 import { checkCrls, checkOpenssl } from './openssl-path.js'
 import { IssuerIndex, type LinkRule, walkPaths } from './path-walker.js'
 import { takeExtensions, WorkBudget } from './work.js'
@@ -14,7 +14,7 @@ import { takeExtensions, WorkBudget } from './work.js'
 export interface ChainMaterial {
   readonly leaf: Certificate
   readonly intermediates: readonly Certificate[]
-  readonly budget?: BudgetOptions | undefined
+  readonly budget?: ConstructorParameters<typeof Budget>[0]
   /** Whether etcd reads the anchors, so that Go must be able to parse them. */
   readonly areAnchorsOfEtcd: boolean
 }

@@ -21,7 +21,6 @@ import {
 import { foldConsequences } from '../report/consequences.js'
 import { foldRepeats } from './fold-repeats.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
-import type { BudgetOptions } from './link.js'
 import { search, type SearchResult, subjectsOf } from './search.js'
 
 /** The certificates of one validation: a leaf, or the whole chain as it is sent. */
@@ -43,7 +42,18 @@ export interface ValidateChainOptions extends ValidateOptions {
   /** Intermediates allowed between leaf and anchor, self-issued ones not counted. Default: 10. */
   maxIntermediates?: number | undefined
   /** What the search for a path may cost. */
-  budget?: BudgetOptions | undefined
+  budget?:
+    | {
+        /**
+         * The largest number of signatures to verify. Default: 100, as in Go and webpki. A signature that was verified before
+         * is free. One that takes much longer than ECDSA P-256 counts as several (P-384: 4, P-521: 8, RSA beyond 4096 bits:
+         * 4, and one more for each 64 KiB that are signed).
+         */
+        signatures?: number | undefined
+        /** The largest number of search steps. Default: 3,000. A complete path counts as several. */
+        steps?: number | undefined
+      }
+    | undefined
 }
 
 /**

@@ -6,7 +6,7 @@ import {
   fromAuthority,
   inspectRequest,
   issueCluster,
-  renew,
+  renewCredentials,
   renewalDue,
   renewDirectory,
   type Authority,
@@ -89,7 +89,7 @@ export async function clustersAreTypedByTheirNames(authority: Authority): Promis
 }
 
 export async function whatWasIssuedIsRenewed(authority: Authority, credentials: Credentials): Promise<void> {
-  expectTypeOf(await renew(authority, credentials, { key: 'same' })).toEqualTypeOf<Credentials>()
+  expectTypeOf(await renewCredentials(authority, credentials, { key: 'same' })).toEqualTypeOf<Credentials>()
   expectTypeOf(renewalDue(credentials).at).toEqualTypeOf<Date>()
   expectTypeOf(fromAuthority(authority, { role: 'client', name: 'a' })).toEqualTypeOf<WatchableSource>()
   const both = { client: authority, peer: authority }
@@ -99,5 +99,5 @@ export async function whatWasIssuedIsRenewed(authority: Authority, credentials: 
   // @ts-expect-error -- a server without a name to reach it by
   fromAuthority(authority, { role: 'server', name: 'a' })
   // @ts-expect-error -- a key is new or the same
-  await renew(authority, credentials, { key: 'old' })
+  await renewCredentials(authority, credentials, { key: 'old' })
 }

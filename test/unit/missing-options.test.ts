@@ -131,7 +131,7 @@ describe('a value that is not accepted', () => {
     const calls = [
       () => root.createSecureClient({ endpoints, credentials: secret as never }),
       () => root.createSecureClient({ endpoints, credentials, auth: secret as never }),
-      () => root.renew(secret as never, credentials),
+      () => root.renewCredentials(secret as never, credentials),
       () => createAuthority({ name: 'CA', algorithm: credentials.key.exportPem() as never }),
     ]
     for (const call of calls) expect(await refusalOf(call)).toMatch(/; received a (longer )?string$/)

@@ -2,7 +2,6 @@
 import type { ClusterFiles } from '../../authority/cluster/cluster-credentials.js'
 import { checkOptions, valueInvalid } from '../../report/option-error.js'
 import type { ClientSide, MemberConfig, PeerSide } from '../model.js'
-import type { ConfigForm } from '../tables/options.js'
 import { readPlainUrl } from '../url.js'
 import { checkExtra } from './member-options.js'
 import { renderEtcdConfig } from './render.js'
@@ -73,7 +72,7 @@ export interface RenderedMember {
 export function renderCluster<M extends string>(
   files: Pick<ClusterFiles<M>, 'members'>,
   plan: ClusterRenderPlan<NoInfer<M>>,
-  form: ConfigForm,
+  form: 'yaml' | 'flags' | 'env',
 ): Record<M, RenderedMember> {
   checkPlan(files, plan)
   const { filePath = (file: string) => file, client = {}, peer = {} } = plan

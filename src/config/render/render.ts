@@ -30,7 +30,11 @@ export type RenderForm = ConfigForm | 'args'
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with a finding for everything that cannot be written.
  */
 export function renderEtcdConfig(config: MemberConfig, form: 'args', options?: RenderConfigOptions): string[]
-export function renderEtcdConfig(config: MemberConfig, form: ConfigForm, options?: RenderConfigOptions): string
+export function renderEtcdConfig(
+  config: MemberConfig,
+  form: 'yaml' | 'flags' | 'env',
+  options?: RenderConfigOptions,
+): string
 export function renderEtcdConfig(
   config: MemberConfig,
   form: RenderForm,

@@ -9,7 +9,7 @@ import {
   fileLedger,
   issueCluster,
   loadAuthority,
-  renew,
+  renewCredentials,
   renewDirectory,
   writeCluster,
 } from '../../../src/authority/index.js'
@@ -30,9 +30,9 @@ describe('renewal', () => {
   it.each(['new', 'same'] as const)('does not undo a revocation with key: %s', async (key) => {
     const authority = await createAuthority({ name: 'CA' })
     const credentials = await authority.issue({ role: 'client', name: 'app' })
-    await renew(authority, credentials, { key })
+    await renewCredentials(authority, credentials, { key })
     await authority.revoke(credentials.chain[0], { reason: 'privilegeWithdrawn' })
-    const { details, message } = await refused(renew(authority, credentials, { key }), 'ERR_ISSUE_REFUSED')
+    const { details, message } = await refused(renewCredentials(authority, credentials, { key }), 'ERR_ISSUE_REFUSED')
     expect(details.findings.map(({ code }) => code)).toEqual(['ledger/revoked'])
     expect(message).toContain('"CN=app"')
   })
@@ -43,7 +43,7 @@ describe('renewal', () => {
     for (const issuing of [from, await from.createIntermediate({ name: 'CA 1' })]) {
       const credentials = await issuing.issue({ role: 'client', name: 'app' })
       await issuing.revoke(credentials.chain[0])
-      const { details } = await refused(renew(to, credentials, { foreign: true }), 'ERR_ISSUE_REFUSED')
+      const { details } = await refused(renewCredentials(to, credentials, { foreign: true }), 'ERR_ISSUE_REFUSED')
       expect(details.findings.map(({ code }) => code)).toEqual(['ledger/revoked'])
     }
   })

@@ -5,7 +5,7 @@ import {
   createAuthority,
   type Credentials,
   loadAuthority,
-  renew,
+  renewCredentials,
   renewalDue,
 } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
@@ -37,7 +37,7 @@ const says = ({ chain: [leaf] }: Credentials): unknown => [
   leaf.extensions.extendedKeyUsage,
 ]
 
-describe('renew', () => {
+describe('renewCredentials', () => {
   it.each<[string, Partial<MintLeafOptions>, string]>([
     [
       'a member',
@@ -52,7 +52,7 @@ describe('renew', () => {
     const ledger = memoryLedger()
     const own = await loadAuthority({ cert: minted.pem, key: minted.keyPem, ledger })
     const before = leafOf(options)
-    const after = await renew(own, before)
+    const after = await renewCredentials(own, before)
     expect(says(after)).toEqual(says(before))
     expect(length(after.chain[0])).toBe(length(before.chain[0]))
     expect(after.key.spki).not.toEqual(before.key.spki)
@@ -71,7 +71,7 @@ describe('renew', () => {
       subject: { country: 'DE', organization: ['system:masters', 'other'] },
       extensions: [{ oid: '1.3.6.1.4.1.99999.1', value: Uint8Array.of(5, 0) }],
     })
-    const again = await renew(own, first)
+    const again = await renewCredentials(own, first)
     expect(again.chain[0].subject.raw).toEqual(first.chain[0].subject.raw)
     expect(again.chain[0].subject.toString()).toBe('CN=alice,O=other,O=system:masters,C=DE')
     // Its own extensions come along, too.
@@ -84,8 +84,8 @@ describe('renew', () => {
     'a new key is of the same kind: %s',
     async (kind) => {
       const before = leafOf({ key: kind, usages: ['clientAuth'] })
-      expect((await renew(authority, before)).key.algorithm).toBe(before.key.algorithm)
-      const same = await renew(authority, before, { key: 'same' })
+      expect((await renewCredentials(authority, before)).key.algorithm).toBe(before.key.algorithm)
+      const same = await renewCredentials(authority, before, { key: 'same' })
       expect(same.key.spki).toEqual(before.key.spki)
       expect(same.key).toBe(before.key)
     },
@@ -96,15 +96,15 @@ describe('renew', () => {
     for (const validity of ['30d', '1h', '6m']) {
       let credentials = await own.issue({ role: 'client', name: 'x', validity })
       const first = length(credentials.chain[0])
-      for (let i = 0; i < 4; i++) credentials = await renew(own, credentials)
+      for (let i = 0; i < 4; i++) credentials = await renewCredentials(own, credentials)
       expect(length(credentials.chain[0])).toBe(first)
     }
     // Of less than ten minutes half is to come: who issued it may not have backdated it at all.
     const short = leafOf({ usages: ['clientAuth'], notBefore: new Date(), notAfter: new Date(Date.now() + 301_000) })
-    const left = (await renew(authority, short)).chain[0].notAfter.getTime() - Date.now()
+    const left = (await renewCredentials(authority, short)).chain[0].notAfter.getTime() - Date.now()
     expect(left).toBeGreaterThan(145_000)
     expect(left).toBeLessThan(155_000)
-    const asked = await renew(own, await own.issue({ role: 'client', name: 'x' }), { validity: '2h' })
+    const asked = await renewCredentials(own, await own.issue({ role: 'client', name: 'x' }), { validity: '2h' })
     expect(length(asked.chain[0])).toBe(2 * 3_600_000 + 5 * 60_000)
   })
 
@@ -114,8 +114,10 @@ describe('renew', () => {
     const { cert, key } = own.export()
     const later = await loadAuthority({ cert, key, clock })
     const first = await own.issue({ role: 'client', name: 'x', validity: '9d' })
-    expect((await renew(later, first)).chain[0].notAfter).toEqual(own.certificate.notAfter)
-    expect((await refusal(renew(later, first, { validity: '9d' }))).details.reason).toContain('ask for a shorter')
+    expect((await renewCredentials(later, first)).chain[0].notAfter).toEqual(own.certificate.notAfter)
+    expect((await refusal(renewCredentials(later, first, { validity: '9d' }))).details.reason).toContain(
+      'ask for a shorter',
+    )
   })
 
   it('renews expired credentials, and those of a CA whose certificate was renewed', async () => {
@@ -125,10 +127,10 @@ describe('renew', () => {
       notAfter: new Date(Date.now() - DAY),
     })
     expect(renewalDue(expired).expired).toBe(true)
-    expect(renewalDue(await renew(authority, expired)).expired).toBe(false)
+    expect(renewalDue(await renewCredentials(authority, expired)).expired).toBe(false)
     const next = mintCa({ subject: 'minted CA', key: minted.key, serial: 99n })
     const renewed = await loadAuthority({ cert: next.pem, key: next.keyPem })
-    const { trustAnchors } = await renew(renewed, leafOf({ usages: ['clientAuth'] }))
+    const { trustAnchors } = await renewCredentials(renewed, leafOf({ usages: ['clientAuth'] }))
     expect(trustAnchors.map(({ serialNumber }) => serialNumber)).toEqual([authority.certificate.serialNumber])
   })
 })
@@ -138,10 +140,10 @@ describe('another CA', () => {
 
   it('is refused with the reason, unless foreign is set', async () => {
     const before = leafOf({ names: [dns('a')] }, foreign)
-    expect((await refusal(renew(authority, before))).message).toBe(
+    expect((await refusal(renewCredentials(authority, before))).message).toBe(
       'The certificate "CN=x" was issued by "CN=foreign CA", and this authority is "CN=minted CA"; set `foreign: true` to renew it',
     )
-    const after = await renew(authority, before, { foreign: true })
+    const after = await renewCredentials(authority, before, { foreign: true })
     expect(says(after)).toEqual(says(before))
     expect(after.trustAnchors.map(({ subject }) => subject.toString())).toEqual(['CN=foreign CA', 'CN=minted CA'])
     expect(validateCredentials(after, { usage: 'peer' }).ok).toBe(true)
@@ -149,7 +151,7 @@ describe('another CA', () => {
 
   it('of the same name is recognized by its key', async () => {
     const namesake = mintCa({ subject: 'minted CA' })
-    expect((await refusal(renew(authority, leafOf({}, namesake)))).message).toContain('another key')
+    expect((await refusal(renewCredentials(authority, leafOf({}, namesake)))).message).toContain('another key')
   })
 })
 
@@ -161,22 +163,22 @@ describe('what cannot be renewed', () => {
     [{ usages: ['clientAuth'], names: Array.from({ length: 1001 }, (_, i) => dns(`h${String(i)}`)) }, '1001 names'],
     [{ usages: Array.from({ length: 17 }, (_, i) => `1.2.3.${String(i)}`) }, '17 purposes'],
   ])('%#', async (options, words) => {
-    expect((await refusal(renew(authority, leafOf(options)))).message).toContain(words)
+    expect((await refusal(renewCredentials(authority, leafOf(options)))).message).toContain(words)
   })
 
   it('is refused if etcd would refuse it, unless skipEtcdChecks is set', async () => {
     const before = leafOf({ usages: ['serverAuth'], names: [dns('a')] })
-    const error = await refusal(renew(authority, before))
+    const error = await refusal(renewCredentials(authority, before))
     expect(error.details.findings.map(({ code }) => code)).toContain('usage/gateway-client-auth-missing')
-    expect(says(await renew(authority, before, { skipEtcdChecks: true }))).toEqual(says(before))
+    expect(says(await renewCredentials(authority, before, { skipEtcdChecks: true }))).toEqual(says(before))
   })
 
   it('is refused for a CA, and for a key that does not match', async () => {
     const ca = mintCa({ subject: 'below', issuer: minted })
-    const error = await refusal(renew(authority, mintedCredentials({ leaf: ca, trust: [minted] })))
+    const error = await refusal(renewCredentials(authority, mintedCredentials({ leaf: ca, trust: [minted] })))
     expect(error.message).toContain('is a CA certificate')
     const wrong = { ...leafOf({ usages: ['clientAuth'] }), key: leafOf({}).key }
-    expect((await refusal(renew(authority, wrong))).message).toContain('does not match "CN=x"')
+    expect((await refusal(renewCredentials(authority, wrong))).message).toContain('does not match "CN=x"')
   })
 })
 

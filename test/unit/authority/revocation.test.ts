@@ -130,7 +130,7 @@ describe('revoking', () => {
       'The ledger has no certificate',
     )
     const own = await refused(authority.revoke(authority.certificate), 'ERR_ISSUE_REFUSED')
-    expect(own.details.reason).toContain('docs/ca-roll.md')
+    expect(own.details.reason).toContain('remove it from every trusted-ca-file instead')
     const below = await authority.createIntermediate({ name: 'Below' })
     const leaf = await client(below)
     await refused(authority.revoke(leaf), 'ERR_ISSUE_REFUSED')

@@ -15,7 +15,7 @@ import {
   loadAuthority,
   openAuthority,
   PrivateKey,
-  renew,
+  renewCredentials,
   renewalDue,
   renewDirectory,
   withTrustAnchors,
@@ -82,7 +82,7 @@ const load = (options: object): Promise<unknown> => loadAuthority(wrong({ cert: 
 const request = (options: object): Promise<unknown> => createRequest(wrong({ name: 'a', ...options }))
 const plan = (options: unknown, by: unknown = authority): Promise<unknown> => issueCluster(wrong(by), wrong(options))
 const planWith = (options: object): Promise<unknown> => issueCluster(authority, { members: [MEMBER] }, wrong(options))
-const again = (options: object): Promise<unknown> => renew(authority, held, wrong(options))
+const again = (options: object): Promise<unknown> => renewCredentials(authority, held, wrong(options))
 const directory = (options: unknown, place = PLACE, by: unknown = authority): Promise<unknown> =>
   renewDirectory(wrong(by), place, wrong(options))
 const source = (asked: object, options: object = {}): unknown => fromAuthority(authority, wrong(asked), wrong(options))
@@ -229,8 +229,10 @@ const RENEWAL: Row[] = [
   ['validity', () => again({ validity: '1ms' })],
   ['foreign', () => again({ foreign: 'yes' })],
   ['options.days', () => again({ days: 5 })],
-  ...rows('credentials', [null, {}, { chain: [] }, { chain: ['x'] }], (given) => renew(authority, wrong(given))),
-  ['authority', () => renew(wrong({}), held)],
+  ...rows('credentials', [null, {}, { chain: [] }, { chain: ['x'] }], (given) =>
+    renewCredentials(authority, wrong(given)),
+  ),
+  ['authority', () => renewCredentials(wrong({}), held)],
   ['credentials', () => renewalDue(wrong({ chain: [1] }))],
   ['at', () => renewalDue(held, { at: new Date(Number.NaN) })],
   ['fraction', () => renewalDue(held, { fraction: 2 })],
