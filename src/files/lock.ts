@@ -145,17 +145,16 @@ async function acquire(place: Place, timeout: number, signal: AbortSignal | unde
   const deadline = performance.now() + timeout
   for (let pause = PAUSE.first; ; pause = Math.min(PAUSE.longest, pause * 2)) {
     signal?.throwIfAborted()
-    let last: FoundLock | undefined
+    let holder: ProcessIdentity | null
     try {
       // Reads first, so that a waiting process does not write at each attempt.
-      last = (await chainOf(place)).at(-1)
-      const isHeld = last !== undefined && (await isAlive(last.holder, place.own)) === true
-      const lock = isHeld ? null : await tryTake(place)
+      holder = (await lastLock(place))?.holder ?? null
+      const lock = (await isAlive(holder, place.own)) === true ? null : await tryTake(place)
       if (lock !== null) return lock
     } catch (error) {
       throw failureOf(place.path, error)
     }
-    if (performance.now() >= deadline) throw writeFailed(place.path, heldReason(last?.holder ?? null, place.path))
+    if (performance.now() >= deadline) throw writeFailed(place.path, heldReason(holder, place.path))
     // Random, so that waiting processes do not try at the same time. The loop reports an aborted signal.
     await delay(pause * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined)
   }
@@ -170,16 +169,16 @@ function heldReason(holder: ProcessIdentity | null, path: string): string {
 /** Most locks in a chain. Crashes leave fewer, because each holder removes the locks before its own. */
 const MAX_CHAIN = 1000
 
-/** The lock at `path` and its successors; empty if there is no lock. */
-async function chainOf({ fs, path }: Place): Promise<FoundLock[]> {
-  const chain: FoundLock[] = []
-  for (let found = await readLock(fs, path); found !== null; found = await readLock(fs, `${path}.${found.nonce}`)) {
-    chain.push(found)
-    // In a directory of another user, that user can make a cycle.
-    if (chain.length > MAX_CHAIN)
-      throw writeFailed(path, `it has more than ${String(MAX_CHAIN)} successors: remove ${path}*`)
+/** The valid lock: the one at `path` or its last successor; null if there is none. */
+async function lastLock({ fs, path }: Place): Promise<FoundLock | null> {
+  let last: FoundLock | null = null
+  for (let count = 0; count <= MAX_CHAIN; count++) {
+    const found = await readLock(fs, last === null ? path : `${path}.${last.nonce}`)
+    if (found === null) return last
+    last = found
   }
-  return chain
+  // In a directory of another user, that user can make a circle.
+  throw writeFailed(path, `it has more than ${String(MAX_CHAIN)} successors: remove ${path}*`)
 }
 
 const NONCE = /^[0-9a-f]{32}$/
@@ -227,14 +226,12 @@ async function tryTake(place: Place, late?: OwnLock): Promise<OwnLock | null> {
     )
     // The clock of the file system, because the clocks of two hosts may differ; read before the lock, which can be touched then.
     const { mtimeMs } = await fs.lstat(candidate)
-    const last = (await chainOf(place)).at(-1)
-    if (last !== undefined && last.nonce !== late?.nonce && !(await isStale(place, last, mtimeMs))) return null
-    const at = last === undefined ? path : `${path}.${last.nonce}`
-    await fs.link(candidate, at)
+    const last = await lastLock(place)
+    if (last !== null && last.nonce !== late?.nonce && !(await isStale(place, last, mtimeMs))) return null
+    await fs.link(candidate, last === null ? path : `${path}.${last.nonce}`)
     isLinked = true
     // If the former holder has released the lock meanwhile, the chain does not lead to this one, which then has no effect.
-    const isValid = last === undefined || (await chainOf(place)).some(({ nonce }) => nonce === lock.nonce)
-    return isValid ? lock : null
+    return last === null || (await lastLock(place))?.nonce === lock.nonce ? lock : null
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return null
     // The caller gets the first error.
@@ -248,7 +245,7 @@ async function tryTake(place: Place, late?: OwnLock): Promise<OwnLock | null> {
 
 /** Touches a lock of this process. False if another process has succeeded it, or if the file was removed. */
 async function touch(place: Place, { nonce }: OwnLock): Promise<boolean> {
-  const last = (await chainOf(place)).at(-1)
+  const last = await lastLock(place)
   if (last?.nonce !== nonce) return false
   await useFile(place.fs.open(last.at, constants.O_RDWR | constants.O_NOFOLLOW), async (file) => {
     const { size, mtimeMs } = await file.stat()
@@ -265,7 +262,7 @@ async function release(place: Place, lock: OwnLock): Promise<void> {
   try {
     // Another process can be about to succeed a late lock. Only the successor may remove it, and this process can be that.
     const own = isLate(lock, staleAfter) ? await tryTake(place, lock) : lock
-    const last = (await chainOf(place)).at(-1)
+    const last = await lastLock(place)
     if (own === null || last?.nonce !== own.nonce) return
     // Before the lock is free: later names are those of the next holder. Leftover files are harmless.
     const leftovers = await leftoversOf(place, last.mtimeMs).catch(() => [])

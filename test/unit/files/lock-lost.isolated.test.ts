@@ -1,5 +1,5 @@
 /** A holder that was paused writes nothing more, since another process may hold the lock. */
-import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { readlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -80,6 +80,28 @@ it('leaves the lock to the process that succeeded it during a pause', async () =
   })
   expect(readFileSync(successor, 'utf8')).toContain(NONCE)
   expect(await failure(withLock(nodeFileSystem, path, got, { timeout: 0 }))).toContain('on host "other-host"')
+})
+
+it('lets no other process succeed a lock that its holder removes after a pause', async () => {
+  const path = fresh()
+  const other = `${dirname(path)}/other`
+  writeLock(other, ELSEWHERE, 0)
+  let successor = ''
+  const before = (call: string): void => {
+    if (!call.startsWith('readdir')) return
+    expect(() => {
+      linkSync(other, successor)
+    }).toThrow('EEXIST')
+  }
+  const work = async (): Promise<string> => {
+    const { nonce } = JSON.parse(readFileSync(path, 'utf8')) as { nonce: string }
+    successor = `${path}.${nonce}`
+    pause(61_000)
+    return got()
+  }
+  expect(await withLock(faultyFileSystem({ before }), path, work)).toBe('got it')
+  expect(namesNextTo(path)).toEqual(['other'])
+  expect.assertions(3)
 })
 
 it('keeps the lock over any time if the holder touches it', async () => {
