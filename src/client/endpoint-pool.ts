@@ -64,6 +64,8 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   readonly receiveBudget = new ReceiveBudget()
   readonly hedgeAlarms = new SharedTimer(HEDGE_AFTER)
   login: Login | null = null
+  /** Why the last login failed. */
+  #loginError: LoginError | null = null
   readonly #emit: (event: EventBody) => void
   #endpoints: readonly EndpointConnection[]
   /** Removed endpoints that are still draining. */
@@ -408,6 +410,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   #logIn(login: Login | null): void {
     login?.run().then(
       () => {
+        this.#loginError = null
         this.#serveWaiting()
       },
       (error: unknown) => {
@@ -426,7 +429,10 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     const { auth } = this.options
     if (auth === null || !(error instanceof LoginError)) return null
     const { username } = auth
-    this.#emit({ type: 'login-failed', username, refused: error.refused, error })
+    // Calls share a login, and a refusal lasts until somebody changes the password in etcd.
+    const isReported = error === this.#loginError || (error.refused && this.#loginError?.refused === true)
+    this.#loginError = error
+    if (!isReported) this.#emit({ type: 'login-failed', username, refused: error.refused, error })
     return loginFailed(error, username, this.validated.report.path)
   }
 

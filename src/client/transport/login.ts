@@ -3,10 +3,17 @@
  * connection with different trust rules.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
+import { backoffPause } from '../../report/duration.js'
 import { status, type StatusObject } from './channel.js'
 
 const AUTHENTICATE = '/etcdserverpb.Auth/Authenticate'
 const NO_HEADERS: OutgoingHttpHeaders = {}
+
+/**
+ * Pauses in milliseconds after a refused password, in which calls fail without another login: etcd computes a bcrypt for each, and its
+ * answer changes only when somebody sets the password of the user.
+ */
+const PAUSES = { first: 1000, longest: 30_000 }
 
 /** Most consecutive refusals of a new token: etcd3 would repeat the call without end. */
 const MAX_REFUSALS = 3
@@ -26,6 +33,8 @@ export class Login {
   #headers: OutgoingHttpHeaders | null = null
   #running: Promise<void> | null = null
   #refusals = 0
+  /** The last refusal of the password, until when it counts by `performance.now()`, and how many there were in succession. */
+  #refused: { readonly error: LoginError; readonly until: number; readonly count: number } | null = null
 
   /** @param authenticate Fetches a token; null if authentication is not enabled in etcd. Rejects with a {@link LoginError}. */
   constructor(authenticate: () => Promise<string | null>) {
@@ -37,7 +46,9 @@ export class Login {
     return path === AUTHENTICATE ? NO_HEADERS : this.#headers
   }
 
+  /** Rejects at once with the last refusal while the pause after it lasts. */
   run(): Promise<void> {
+    if (this.#refused !== null && performance.now() < this.#refused.until) return Promise.reject(this.#refused.error)
     this.#running ??= this.#fetch().finally(() => {
       this.#running = null
     })
@@ -45,9 +56,18 @@ export class Login {
   }
 
   async #fetch(): Promise<void> {
-    const token = await this.#authenticate()
+    const token = await this.#authenticate().catch((error: unknown) => {
+      if (error instanceof LoginError && error.refused) this.#pauseAfter(error)
+      throw error
+    })
+    this.#refused = null
     // The bare token: etcd before 3.5.32 considers "Bearer …" an unknown token.
     this.#headers = token === null ? NO_HEADERS : { token }
+  }
+
+  #pauseAfter(error: LoginError): void {
+    const count = (this.#refused?.count ?? 0) + 1
+    this.#refused = { error, until: performance.now() + backoffPause(count, PAUSES), count }
   }
 
   /** Discards a token that etcd refused, so that the next call fetches a new one. */

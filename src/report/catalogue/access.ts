@@ -69,7 +69,7 @@ export const access = {
       ? `etcd refuses the login of the user "${d.username}": ${d.detail}.`
       : `The user "${d.username}" could not be logged in: ${d.detail}.`,
     d.refused
-      ? `Check the option auth: "etcdctl user get ${shellArgument(d.username)}" must list the user. A user that was added with --no-password cannot log in; it is identified by the common name of a client certificate.`
+      ? `Check the user name and the password of the option auth: "etcdctl user get ${shellArgument(d.username)}" must list the user, and "etcdctl user passwd ${shellArgument(d.username)}" sets another password. A user that was added with --no-password cannot log in; it is identified by the common name of a client certificate.`
       : 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd’s log.',
   ]),
   'login/not-enabled': warning((d: { username: string }) => [

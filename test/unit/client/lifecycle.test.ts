@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js'
 import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel'
 import { describe, expect, it, vi } from 'vitest'
-import type { SecureClientOptions, SecureEtcd3 } from '../../../src/client/index.js'
+import type { SecureClientOptions, SecureEtcd3, TlsEvent } from '../../../src/client/index.js'
 import { readWatchRequest } from '../../../src/client/streams/watch-messages.js'
 import { frameMessage, MessageReader } from '../../../src/client/transport/framing.js'
 import { CALL_FORMS } from '../../support/call-forms.js'
@@ -280,6 +280,44 @@ describe.each(CALL_FORMS)('logging in with a password, $name', (form) => {
     expect(findingOf(error.details.report.findings, 'login/failed').details).toMatchObject({ username: 'alice' })
     expect(JSON.stringify(error) + String(error.stack)).not.toContain('secret')
     await expect.poll(() => peer.open).toBe(0)
+  })
+
+  it('logs in with a refused password after growing pauses only, with one event, and at once when etcd accepts it', async () => {
+    let [logins, isAccepted] = [0, true]
+    await using peer = await loginPeer(
+      (stream) => {
+        logins += 1
+        if (isAccepted) answerToken(stream, `token-${String(logins)}`)
+        else refuseCall(stream, 3, 'etcdserver: authentication failed, invalid user ID or password')
+      },
+      (stream, headers) => {
+        if (isAccepted && headers['token'] === `token-${String(logins)}`) emptyAnswer(stream)
+        else refuseCall(stream, 16, TOKEN_REFUSED)
+      },
+    )
+    const failures: TlsEvent[] = []
+    await using client = await connect([peer], {
+      auth,
+      onEvent: (event) => {
+        if (event.type === 'login-failed') failures.push(event)
+      },
+    })
+    let now = performance.now()
+    vi.spyOn(performance, 'now').mockImplementation(() => now)
+    isAccepted = false
+    const call = (): Promise<unknown> => client.get('a').string()
+    for (let calls = 0; calls < 50; calls += 1) await expect(call()).rejects.toThrow('authentication failed')
+    expect([logins, failures.length]).toEqual([2, 1])
+    now += 1300
+    await Promise.allSettled([call(), call(), call()])
+    expect([logins, failures.length]).toEqual([3, 1])
+    now += 900
+    await expect(call()).rejects.toThrow('authentication failed')
+    expect(logins, 'the second pause is longer').toBe(3)
+    isAccepted = true
+    now += 60_000
+    expect(await call()).toBeNull()
+    vi.restoreAllMocks()
   })
 
   it('leaves neither the password nor a token in what a client or its `tls` prints', async () => {
