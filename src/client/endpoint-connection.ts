@@ -4,22 +4,22 @@
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { FailedAddress } from '../report/catalogue/endpoint.js'
-import { backoffPause } from '../report/duration.js'
 import type { Finding } from '../report/finding.js'
 import type { Host } from '../x509/names.js'
 import { type ClockReading, explainFailure, isVerificationError, refusalIn } from './diagnosis/explain.js'
 import { LastDiagnosis } from './diagnosis/probe.js'
+import { CALL_BACKOFF, DialBackoff, UNANSWERED_BACKOFF } from './dial-backoff.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
 import type { SessionOptions } from './options.js'
 import { abortWithoutError } from './timing.js'
 import type { EndpointStatus } from './tls-session.js'
-import { NO_LEADER } from './transport/call-policy.js'
+import { type Alarm, NO_LEADER } from './transport/call-policy.js'
 import { type Connection, DRAIN_LIMIT, type DownListener, type DownReason } from './transport/connection.js'
 import type { Dialled, DialFailure } from './transport/address-attempt.js'
 import { dial, type Dialling, notAskedFinding } from './transport/dial.js'
 import { LeaderCheck, type MemberRole, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
-import { revalidateServer } from './transport/tls-socket.js'
+import { revalidateServer, type ServerValidation } from './transport/tls-socket.js'
 import { withSingleAnchor, type ValidatedCredentials } from './validated-credentials.js'
 
 /** The part of the client that an endpoint uses. */
@@ -48,16 +48,8 @@ type State = Exclude<EndpointStatus['state'], 'leaderless'>
 /** `otherCluster`: whether the member was refused because it belongs to another cluster. */
 export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[]; otherCluster?: true }
 
-const PAUSES = { first: 100, longest: 5000 }
 /** Consecutive possible refusals that count as a certain one: a server that stops also closes connections without a reason. */
 const CERTAIN = 2
-/** A connection that lasted this many milliseconds resets the back-off; one that is lost sooner counts as a failure. */
-const STABLE_AFTER = 10_000
-/** Longest pause in milliseconds after a failure while calls wait. */
-const CALL_BACKOFF = 1000
-/** The same if no address answered, so that an attempt costs a server nothing. */
-const UNANSWERED_BACKOFF = 400
-
 export class EndpointConnection {
   readonly endpoint: Endpoint
   /** The last known cluster of the member; null if none was reported. */
@@ -71,6 +63,8 @@ export class EndpointConnection {
   /** Set while the member is connected and has no leader, until the check finds one. */
   #leaderless: { readonly since: Date; readonly check: LeaderCheck } | null = null
   #role: MemberRole | null = null
+  /** The alarms that the member has reported, until a call that they refuse succeeds. */
+  #alarms: ReadonlySet<Alarm> = new Set()
   #findings: readonly Finding[] = []
   /** Whether the member was refused because it belongs to another cluster. */
   #isOfOtherCluster = false
@@ -81,12 +75,9 @@ export class EndpointConnection {
   #dialsAtOnce = false
   /** Connections that accept no new calls but still carry some, for example after a GOAWAY or a rotation. */
   readonly #draining = new Set<Connection>()
-  /** Consecutive failed attempts and connections lost early. */
-  #failures = 0
+  readonly #backoff = new DialBackoff(() => void this.attempt())
   /** Consecutive attempts in which one side seemed to refuse the other. */
   #refusals = 0
-  /** When a call may dial before the back-off ends, by `performance.now()`. */
-  #callsMayDialAt = -Infinity
   /**
    * The credentials with one trust anchor that verified the server (`use`), and the credentials that they come from.
    */
@@ -94,7 +85,6 @@ export class EndpointConnection {
   readonly #diagnoses = new LastDiagnosis()
   /** Dials in progress: one with the current credentials, and one with those of a rotation. */
   readonly #diallings = new Set<Dialling>()
-  #retryTimer: NodeJS.Timeout | undefined
   readonly #closing = new AbortController()
   /** Aborts when the client switches to new credentials: results with older ones are discarded. */
   #current = new AbortController()
@@ -116,6 +106,11 @@ export class EndpointConnection {
 
   get connection(): Connection | null {
     return this.#dialled?.connection ?? null
+  }
+
+  /** The validation of the server of the current connection; null without one. */
+  get validation(): ServerValidation | null {
+    return this.#dialled?.validation ?? null
   }
 
   /** Whether it is connected to a member without a leader. */
@@ -140,19 +135,20 @@ export class EndpointConnection {
     const { url } = this.endpoint
     const ofServer = this.#dialled === null ? [] : this.#revalidate(this.#dialled)
     const ofMember = this.isLeaderless ? [finding('endpoint/no-leader', { endpoint: url, members: [] })] : []
+    const ofAlarms = [...this.#alarms].map((alarm) => finding('endpoint/alarm', { endpoint: url, alarm }))
     const ofCluster = this.#isOfOtherCluster ? this.#owner.clusterFindings(this) : []
-    return [...ofServer, ...this.#findings, ...ofCluster, ...ofMember]
+    return [...ofServer, ...this.#findings, ...ofCluster, ...ofAlarms, ...ofMember]
   }
 
   get status(): EndpointStatus {
-    const { protocol = null, validation = null } = this.#dialled ?? {}
+    const { protocol = null } = this.#dialled ?? {}
     return {
       endpoint: this.endpoint.url,
       state: this.isLeaderless ? 'leaderless' : this.#state,
       since: new Date(this.#leaderless?.since ?? this.#since),
       protocol,
       role: this.role,
-      path: validation?.report.path ?? null,
+      path: this.validation?.report.path ?? null,
       findings: this.findings,
     }
   }
@@ -170,9 +166,7 @@ export class EndpointConnection {
   /** Dials now, or when a call may do so: earlier than the back-off ends. */
   dialSoon(): void {
     if (this.#isClosed() || this.connection !== null) return
-    const left = this.#callsMayDialAt - performance.now()
-    if (left > 0) this.#retryIn(left)
-    else void this.attempt()
+    this.#backoff.dialForCall()
   }
 
   /**
@@ -211,6 +205,13 @@ export class EndpointConnection {
     this.#owner.endpointChanged(this)
   }
 
+  /** Notes the alarms of the cluster, for the state of this endpoint. */
+  noteAlarms(alarms: readonly Alarm[]): void {
+    if (alarms.length === this.#alarms.size && alarms.every((each) => this.#alarms.has(each))) return
+    this.#alarms = new Set(alarms)
+    this.#owner.endpointChanged(this)
+  }
+
   /**
    * Dials with new credentials, in addition to the current connection, within `dialTimeout`. The caller passes the
    * result to {@link switchTo}, or destroys its connection.
@@ -236,7 +237,7 @@ export class EndpointConnection {
     const old = [...this.#draining]
     abortWithoutError(this.#current)
     this.#current = new AbortController()
-    clearTimeout(this.#retryTimer)
+    this.#backoff.stop()
     for (const each of this.#diallings) each.abort()
     this.#attempt = null
     this.#conclude(attempt)
@@ -252,7 +253,7 @@ export class EndpointConnection {
       this.#fail([], true)
     } else if (this.#isOfOtherCluster) {
       this.#refusals = 0
-      this.#failures = 0
+      this.#backoff.reset()
       void this.attempt()
     }
   }
@@ -260,7 +261,7 @@ export class EndpointConnection {
   /** Closes the endpoint; calls have up to `limit` milliseconds to finish. Resolves when every socket is closed. */
   async end(limit = Infinity): Promise<void> {
     this.#release()
-    clearTimeout(this.#retryTimer)
+    this.#backoff.stop()
     abortWithoutError(this.#closing)
     abortWithoutError(this.#current)
     for (const each of this.#diallings) each.abort()
@@ -289,7 +290,7 @@ export class EndpointConnection {
 
   async #dial(timeout: number): Promise<void> {
     const { signal } = this.#current
-    clearTimeout(this.#retryTimer)
+    this.#backoff.stop()
     this.#change('connecting', this.#findings)
     const reached = await this.#reach(this.#owner.validated, { timeout, signal })
     if (!signal.aborted) this.#conclude(reached)
@@ -421,19 +422,13 @@ export class EndpointConnection {
     if (connection === null) return
     // Measured from the last change of state: a rotation replaces the connection without one.
     const lived = performance.now() - this.#changedAt
-    // A proxy that ends a connection after some number of requests is not a failure.
-    const livedLong = lived >= STABLE_AFTER || connection.endsAsPlanned
-    // In a rolling restart a member may stop again after a second: calls must not wait long for it.
-    if (lived >= CALL_BACKOFF) this.#failures = Math.min(this.#failures, 1)
     this.#dialled = null
     const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
     this.#diagnoses.forget()
-    // Dials again at once: most connections are lost because a member restarts or a proxy closes them.
-    this.#dialsAtOnce = livedLong || this.#failures === 0
+    this.#dialsAtOnce = this.#backoff.lost(lived, connection.endsAsPlanned)
     this.#change('failed', [found])
     if (this.#dialsAtOnce) {
       this.#dialsAtOnce = false
-      this.#failures = livedLong ? 0 : 1
       void this.attempt()
       return
     }
@@ -442,21 +437,8 @@ export class EndpointConnection {
     if (pause < CALL_BACKOFF) this.#change('connecting', [found])
   }
 
-  /** @param awaited The longest pause in milliseconds while calls wait. */
-  #backOff(awaited: number): number {
-    this.#failures += 1
-    // Each attempt at a server that refuses the client is a line in its log.
-    const longest = this.#owner.isAwaited && !this.isRefused ? awaited : PAUSES.longest
-    const pause = backoffPause(this.#failures, { ...PAUSES, longest })
-    this.#callsMayDialAt = performance.now() + Math.min(pause, awaited)
-    this.#retryIn(pause)
-    return pause
-  }
-
-  #retryIn(milliseconds: number): void {
-    clearTimeout(this.#retryTimer)
-    // An idle client must not keep the process alive.
-    this.#retryTimer = setTimeout(() => void this.attempt(), milliseconds).unref()
+  #backOff(longestForCalls: number): number {
+    return this.#backoff.failed(longestForCalls, this.#owner.isAwaited && !this.isRefused)
   }
 
   #checkForLeader(connection: Connection): { since: Date; check: LeaderCheck } {
@@ -475,6 +457,7 @@ export class EndpointConnection {
     const reported = await readServerStatus(connection, typeof token === 'string' ? token : null, { timeout })
     if (reported === null || this.connection !== connection) return
     this.#role = reported.role
+    this.noteAlarms(reported.alarms)
     if (!reported.hasLeader) this.markLeaderless()
   }
 

@@ -14,6 +14,7 @@ import { ClusterVote } from './cluster-vote.js'
 import { EndpointConnection, type EndpointOwner } from './endpoint-connection.js'
 import type { Endpoint } from './endpoints.js'
 import type { EventBody } from './events.js'
+import { ServerExpiry } from './expiry.js'
 import type { SessionOptions } from './options.js'
 import { Grants, KeepAliveResumer } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
@@ -21,7 +22,7 @@ import { ResponseSplitter } from './streams/response-splitter.js'
 import { CurrentPositions, WatchEnds } from './streams/watch-records.js'
 import { WatchResumer } from './streams/watch-resumer.js'
 import { pause, SharedTimer } from './timing.js'
-import { isNoLeader, isUnary, LEASE_KEEP_ALIVE, WATCH } from './transport/call-policy.js'
+import { alarmOf, isNoLeader, isUnary, LEASE_KEEP_ALIVE, REFUSED_BY_ALARM, WATCH } from './transport/call-policy.js'
 import type { CallParts, CallRoute, EndedCall, EtcdCall } from './transport/call.js'
 import {
   type Call,
@@ -80,6 +81,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   #ready: readonly EndpointConnection[] = []
   /** The state and the finding codes in the last event about each endpoint. */
   readonly #emitted = new WeakMap<EndpointConnection, string>()
+  readonly #expiries = new WeakMap<EndpointConnection, ServerExpiry>()
   readonly #rebalancing = new Set<NodeJS.Timeout>()
   readonly #vote = new ClusterVote()
   /** Whether each of the first endpoints has had its first attempt. */
@@ -154,7 +156,9 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   }
 
   makeEndpoint(endpoint: Endpoint): EndpointConnection {
-    return new EndpointConnection(endpoint, this)
+    const made = new EndpointConnection(endpoint, this)
+    this.#expiries.set(made, new ServerExpiry(made, () => this.validated, this.#emit))
+    return made
   }
 
   /** Drains the endpoints that are not in the new list. */
@@ -231,6 +235,9 @@ export class EndpointPool implements CallRoute, EndpointOwner {
 
   conclude(outcome: Outcome, call: EndedCall): Outcome {
     if (isNoLeader(outcome)) this.#carrierOf(call)?.markLeaderless()
+    const alarm = alarmOf(outcome)
+    if (alarm !== null) this.#carrierOf(call)?.noteAlarms([alarm])
+    else if (outcome.code === status.OK && REFUSED_BY_ALARM.has(call.path)) this.#carrierOf(call)?.noteAlarms([])
     const reviewed = this.login === null ? withoutLogin(outcome) : this.login.review(outcome, call)
     if (reviewed.code === status.OK) return reviewed
     return withCause(
@@ -292,6 +299,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
 
   endpointChanged(endpoint: EndpointConnection): void {
     this.#update()
+    this.#expiries.get(endpoint)?.update()
     this.#report(endpoint)
   }
 

@@ -7,7 +7,8 @@ import { environmentFindings, mayExplain, quorumFinding } from './diagnosis/fail
 import type { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
-import { EventHub, Expiry } from './events.js'
+import { EventHub } from './events.js'
+import { credentialsEvent, Expiry, lifetimeOf } from './expiry.js'
 import { failedReport, finding } from './finding.js'
 import { preflight } from './preflight.js'
 import { resolveDrain, type SessionOptions, resolveSource, type SecureClientOptions } from './options.js'
@@ -39,10 +40,12 @@ export class Session implements TlsSession {
     this.#options = options
     this.#source = options.source
     this.#events = new EventHub(options.onEvent)
-    this.#expiry = new Expiry(this.#events.emit)
+    this.#expiry = new Expiry((due) => {
+      this.#events.emit(credentialsEvent(due))
+    })
     this.#notes = [...environmentFindings(process.env), ...located]
     this.#pool = new EndpointPool(options, validated, this.#events.emit)
-    this.#expiry.follow(validated)
+    this.#expiry.follow(lifetimeOf(validated))
   }
 
   /** A getter, so that printing `client.tls` does not print the tokens of calls. */
@@ -101,7 +104,8 @@ export class Session implements TlsSession {
   }
 
   events(): AsyncIterableIterator<TlsEvent, undefined> {
-    return this.#events.consume(this.#expiry.reached)
+    const { reached } = this.#expiry
+    return this.#events.consume(reached === null ? null : credentialsEvent(reached))
   }
 
   /** Switches to the credentials that the source yields, unless the option `rotation` is off. */
@@ -171,7 +175,7 @@ export class Session implements TlsSession {
 
   readonly #use = (validated: ValidatedCredentials): void => {
     this.pool.validated = validated
-    this.#expiry.follow(validated)
+    this.#expiry.follow(lifetimeOf(validated))
   }
 
   /**

@@ -88,6 +88,30 @@ export type TlsEvent = { at: Date } & (
       notAfter: Date
     }
   | {
+      /**
+       * Two thirds, or nine tenths, of the lifetime of the certificate that a server presents, or of a CA above it, are over. The client
+       * has dialled again before: a renewed certificate makes no event. Then it comes as `credentials-expiring`.
+       */
+      type: 'server-certificate-expiring'
+      /** The URL of the endpoint. */
+      endpoint: string
+      /** The share of the lifetime that is over, at least. */
+      fraction: '2/3' | '9/10'
+      /** The certificate of the server's path that expires first. */
+      certificate: CertificateRef
+      notAfter: Date
+    }
+  | {
+      /**
+       * The certificate that a server presents, or a CA above it, has expired: open connections stay, and the client refuses new ones.
+       * Repeated every ten minutes.
+       */
+      type: 'server-certificate-expired'
+      endpoint: string
+      certificate: CertificateRef
+      notAfter: Date
+    }
+  | {
       /** The state of an endpoint changed. */
       type: 'endpoint-changed'
       status: EndpointStatus

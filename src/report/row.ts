@@ -21,6 +21,9 @@ export interface CertificateRef {
   serialNumber: string
   /** SHA-256 over the DER, upper-case hexadecimal pairs with colons, as `openssl x509 -fingerprint -sha256` prints it. */
   fingerprint256: string
+  /** The begin and the end of its validity, both included. */
+  notBefore: Date
+  notAfter: Date
   /** Where the certificate came from: a file name, an option's name, an endpoint. */
   origin: string
 }

@@ -193,6 +193,8 @@ export function certificateRef(certificate: Certificate, role: CertificateRef['r
     subject: certificate.subject.toString(),
     serialNumber: certificate.serialNumber,
     fingerprint256: certificate.fingerprint256,
+    notBefore: new Date(certificate.notBefore),
+    notAfter: new Date(certificate.notAfter),
     origin: certificate.origin,
   }
 }

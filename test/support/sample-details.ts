@@ -56,6 +56,8 @@ const CERTIFICATE = {
   subject: 'CN=etcd-0',
   serialNumber: '0A',
   fingerprint256: 'AA',
+  notBefore: new Date(0),
+  notAfter: new Date(1),
   origin: 'tls.crt',
 }
 

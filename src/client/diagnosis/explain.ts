@@ -255,6 +255,7 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   'endpoint/unavailable',
   'endpoint/no-leader',
   'endpoint/not-processed',
+  'endpoint/alarm',
 ])
 
 /** Whether an endpoint with these findings answered and one side refused the other. */

@@ -122,6 +122,20 @@ function traitsOfTxn(txn: Fields, depth: number): { writes: boolean; serializabl
 /** The message for a member that has no leader (api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader). */
 export const NO_LEADER = 'etcdserver: no leader'
 
+/** Alarms of etcd (AlarmType of api/etcdserverpb/rpc.proto). */
+export const ALARMS = ['NOSPACE', 'CORRUPT'] as const
+export type Alarm = (typeof ALARMS)[number]
+
+/** The alarm because of which etcd refused a call; null: another outcome (etcd api/v3rpc/rpctypes: ErrNoSpace, ErrCorrupt). */
+export function alarmOf({ code, details }: StatusObject): Alarm | null {
+  if (code === status.OK) return null
+  if (details.includes('etcdserver: mvcc: database space exceeded')) return 'NOSPACE'
+  return details.includes('etcdserver: corrupt cluster') ? 'CORRUPT' : null
+}
+
+/** Calls that etcd refuses while there is an alarm (server/etcdserver/apply: applierV3Capped and applierV3Corrupt). */
+export const REFUSED_BY_ALARM: ReadonlySet<string> = new Set(['/etcdserverpb.KV/Put', '/etcdserverpb.Lease/LeaseGrant'])
+
 export function isNoLeader({ code, details }: StatusObject): boolean {
   return code === status.UNAVAILABLE && details === NO_LEADER
 }

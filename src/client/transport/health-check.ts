@@ -13,7 +13,7 @@ import {
   type StreamListener,
 } from '../http2/protocol.js'
 import { pause } from '../timing.js'
-import { NO_LEADER } from './call-policy.js'
+import { type Alarm, ALARMS, NO_LEADER } from './call-policy.js'
 import { decodeMessage, status } from './channel.js'
 import type { Connection } from './connection.js'
 import { callHeaders, frameMessage, MessageReader } from './framing.js'
@@ -291,10 +291,12 @@ interface ServerStatus {
   /** Null: the member has no leader, or does not report one. */
   readonly role: MemberRole | null
   readonly hasLeader: boolean
+  /** The alarms of the cluster. */
+  readonly alarms: readonly Alarm[]
 }
 
-/** StatusResponse of etcd api/etcdserverpb/rpc.proto, and its IncomingHttpHeaderser. */
-const [HEADER, VERSION, LEADER, IS_LEARNER] = [1, 2, 4, 10]
+/** StatusResponse of etcd api/etcdserverpb/rpc.proto, and its ResponseHeader. */
+const [HEADER, VERSION, LEADER, ERRORS, IS_LEARNER] = [1, 2, 4, 8, 10]
 const [CLUSTER_ID, MEMBER_ID] = [1, 2]
 /** A StatusResponse has about 200 bytes, in addition to a string for each error of the member. */
 const MAX_STATUS = 64 * 1024
@@ -323,15 +325,20 @@ export async function readServerStatus(
 
 function parseStatus(message: Buffer): ServerStatus {
   let version: string | null = null
+  const alarms = new Set<Alarm>()
   let header: Uint8Array = new Uint8Array()
   const fields = new Fields(message)
   while (fields.next()) {
     if (fields.number === HEADER) header = fields.bytes()
     else if (fields.number === VERSION) version = fields.text()
+    else if (fields.number === ERRORS) {
+      const error = fields.text()
+      for (const alarm of ALARMS) if (error.includes(`alarm:${alarm}`)) alarms.add(alarm)
+    }
   }
   const [cluster, member] = [int64At(header, CLUSTER_ID), int64At(header, MEMBER_ID)]
   // Every member has an id; an answer without one is not etcd's.
-  if (member === 0n) return { clusterId: null, version, role: null, hasLeader: true }
+  if (member === 0n) return { clusterId: null, version, role: null, hasLeader: true, alarms: [] }
   const leader = int64At(message, LEADER)
   const voter = leader === 0n ? null : leader === member ? 'leader' : 'follower'
   return {
@@ -339,6 +346,7 @@ function parseStatus(message: Buffer): ServerStatus {
     version,
     role: int64At(message, IS_LEARNER) === 0n ? voter : 'learner',
     hasLeader: leader !== 0n,
+    alarms: [...alarms],
   }
 }
 

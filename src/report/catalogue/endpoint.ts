@@ -196,6 +196,11 @@ export interface OtherCluster {
   clusters: { id: string; endpoints: string[] }[]
 }
 
+export interface RaisedAlarm {
+  endpoint: string
+  alarm: 'NOSPACE' | 'CORRUPT'
+}
+
 export interface NotProcessed {
   endpoint: string
   /** As `KV/Put`. */
@@ -294,6 +299,17 @@ export const endpoint = {
     d.hasMajority
       ? `Pass only the endpoints of one cluster. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`
       : `Pass only the endpoints of one cluster. "etcdctl member list --endpoints=${d.endpoint}" lists the members of the cluster ${d.cluster}.`,
+  ]),
+  'endpoint/alarm': error((d: RaisedAlarm) => [
+    d.alarm === 'NOSPACE'
+      ? `The cluster of ${d.endpoint} has the alarm NOSPACE: its database has reached --quota-backend-bytes, and it refuses writes.`
+      : `The cluster of ${d.endpoint} has the alarm CORRUPT: the data of a member differs from that of the others, and it refuses calls.`,
+    d.alarm === 'NOSPACE'
+      ? 'Run "etcdctl compact REVISION" with a revision that "etcdctl endpoint status -w json" shows, then "etcdctl defrag --cluster" and "etcdctl alarm disarm". Delete keys or raise --quota-backend-bytes if the database stays that large.'
+      : 'Run "etcdctl endpoint hashkv --cluster" to find the member whose hash differs. Replace it ("etcdctl member remove", an empty data directory, "etcdctl member add"), then run "etcdctl alarm disarm".',
+  ]).refusedAs([
+    { etcd: 'etcdserver: mvcc: database space exceeded', when: ({ alarm }) => alarm === 'NOSPACE' },
+    { etcd: 'etcdserver: corrupt cluster', when: ({ alarm }) => alarm === 'CORRUPT' },
   ]),
   'endpoint/not-processed': error((d: NotProcessed) => [
     `${d.endpoint} did not process the call ${d.method} (${d.detail}).`,

@@ -1,6 +1,7 @@
 /** How events are kept for their consumers, and when credentials are reported to expire. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { EventHub, EVENTS_KEPT, Expiry } from '../../../src/client/events.js'
+import { EventHub, EVENTS_KEPT } from '../../../src/client/events.js'
+import { Expiry, lifetimeOf } from '../../../src/client/expiry.js'
 import type { TlsEvent } from '../../../src/client/index.js'
 import { prepare, type ValidatedCredentials } from '../../../src/client/validated-credentials.js'
 import { mintedCredentials } from '../../support/etcd.js'
@@ -92,8 +93,7 @@ describe('the expiry of credentials', () => {
   beforeEach(() => {
     vi.useFakeTimers({ now: BEGIN, toFake: ['setTimeout', 'clearTimeout', 'Date'] })
     events = []
-    expiry = new Expiry((event) => {
-      const what = event.type === 'credentials-expiring' ? event.fraction : 'expired'
+    expiry = new Expiry(({ fraction: what }) => {
       events.push({ hours: (Date.now() - BEGIN) / HOUR, what })
     })
   })
@@ -104,7 +104,7 @@ describe('the expiry of credentials', () => {
   const reported = (): string[] => events.map(({ hours, what }) => `${String(hours)} h: ${what}`)
 
   it('reports the expiry at two thirds and nine tenths, then at falling intervals down to a minute, and every ten minutes after it', () => {
-    expiry.follow(validated())
+    expiry.follow(lifetimeOf(validated()))
     expect(expiry.reached).toBeNull()
     vi.advanceTimersByTime(31 * HOUR)
     expect(reported().slice(0, 4)).toEqual(['20 h: 2/3', '27 h: 9/10', '28.5 h: 9/10', '29.25 h: 9/10'])
@@ -116,27 +116,31 @@ describe('the expiry of credentials', () => {
     const after = events.filter(({ what }) => what === 'expired').map(({ hours }) => Math.round(hours * 60))
     expect(after).toEqual([0, 10, 20, 30, 40, 50, 60].map((minutes) => 1800 + minutes))
     const certificate = { role: 'leaf', subject: 'CN=alice' }
-    expect(expiry.reached).toMatchObject({ type: 'credentials-expired', certificate, notAfter: lasting(30).notAfter })
+    expect(expiry.reached).toMatchObject({
+      fraction: 'expired',
+      certificate,
+      dates: { notAfter: lasting(30).notAfter },
+    })
   })
 
   it('reports the last event that was already due at once', () => {
     vi.setSystemTime(BEGIN + 28 * HOUR)
-    expiry.follow(validated())
+    expiry.follow(lifetimeOf(validated()))
     expect(reported()).toEqual(['28 h: 9/10'])
-    expect(expiry.reached).toMatchObject({ type: 'credentials-expiring', fraction: '9/10' })
+    expect(expiry.reached).toMatchObject({ fraction: '9/10' })
   })
 
   it('reports the expiry within an hour if the clock was set or the machine slept', () => {
-    expiry.follow(validated())
+    expiry.follow(lifetimeOf(validated()))
     vi.setSystemTime(BEGIN + 29 * HOUR)
     vi.advanceTimersByTime(HOUR)
     expect(reported()).toEqual(['30 h: expired'])
   })
 
   it('reports the expiry of the new credentials after a rotation', () => {
-    expiry.follow(validated())
+    expiry.follow(lifetimeOf(validated()))
     vi.advanceTimersByTime(21 * HOUR)
-    expiry.follow(validated(lasting(60)))
+    expiry.follow(lifetimeOf(validated(lasting(60))))
     expect(expiry.reached).toBeNull()
     vi.advanceTimersByTime(34 * HOUR)
     expect(reported()).toEqual(['20 h: 2/3', '40 h: 2/3', '54 h: 9/10'])
@@ -145,7 +149,7 @@ describe('the expiry of credentials', () => {
   it('reports the certificate of the path that expires first', () => {
     const short = mintCa({ subject: 'Short', issuer: root, ...lasting(3) })
     const leaf = mintLeaf({ subject: 'alice', usages: ['clientAuth'], issuer: short, ...lasting(30) })
-    expiry.follow(prepare(mintedCredentials({ leaf, intermediates: [short], trust: [root] }), tls))
+    expiry.follow(lifetimeOf(prepare(mintedCredentials({ leaf, intermediates: [short], trust: [root] }), tls)))
     vi.advanceTimersByTime(3 * HOUR)
     expect(reported().slice(0, 2)).toEqual(['2 h: 2/3', '2.7 h: 9/10'])
     expect(reported().at(-1)).toBe('3 h: expired')
@@ -153,7 +157,7 @@ describe('the expiry of credentials', () => {
   })
 
   it('reports nothing, and leaves no timer, after it was stopped', () => {
-    expiry.follow(validated())
+    expiry.follow(lifetimeOf(validated()))
     expiry.stop()
     expect(vi.getTimerCount()).toBe(0)
   })

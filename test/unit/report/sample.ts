@@ -9,6 +9,8 @@ export function ref(parts: Partial<CertificateRef> = {}): CertificateRef {
     subject: 'CN=etcd-0.etcd.svc',
     serialNumber: '0A1B2C3D',
     fingerprint256: Array.from({ length: 32 }, () => 'AA').join(':'),
+    notBefore: new Date('2026-01-01T00:00:00Z'),
+    notAfter: new Date('2027-01-01T00:00:00Z'),
     origin: 'server.crt',
     ...parts,
   }

@@ -14,6 +14,8 @@ const place = (index: number): CertificateRef => ({
   subject: `CN=${String(index)}`,
   serialNumber: '01',
   fingerprint256: `AA:0${String(index)}`,
+  notBefore: new Date(0),
+  notAfter: new Date(1),
   origin: 'test',
 })
 
