@@ -134,7 +134,9 @@ export class EndpointConnection {
   get findings(): Finding[] {
     const { url } = this.endpoint
     const ofServer = this.#dialled === null ? [] : this.#revalidate(this.#dialled)
-    const ofMember = this.isLeaderless ? [finding('endpoint/no-leader', { endpoint: url, members: [] })] : []
+    const ofMember = this.isLeaderless
+      ? [finding('endpoint/no-leader', { endpoint: url, members: [], starting: [] })]
+      : []
     const ofAlarms = [...this.#alarms].map((alarm) => finding('endpoint/alarm', { endpoint: url, alarm }))
     const ofCluster = this.#isOfOtherCluster ? this.#owner.clusterFindings(this) : []
     return [...ofServer, ...this.#findings, ...ofCluster, ...ofAlarms, ...ofMember]

@@ -8,7 +8,14 @@ import type { Finding } from '../report/finding.js'
 import { makeReport, summarize } from '../report/report.js'
 import { explainAccess } from './diagnosis/access.js'
 import type { ClockReading } from './diagnosis/explain.js'
-import { connectionError, loginFailed, quorumError, notEtcdError, notProcessedError } from './diagnosis/failure.js'
+import {
+  connectionError,
+  loginFailed,
+  quorumError,
+  notEtcdError,
+  notProcessedError,
+  startingFinding,
+} from './diagnosis/failure.js'
 import { readClockOver } from './diagnosis/probe.js'
 import { ClusterVote } from './cluster-vote.js'
 import { EndpointConnection, type EndpointOwner } from './endpoint-connection.js'
@@ -107,6 +114,8 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   }
 
   get findings(): Finding[] {
+    const starting = startingFinding(this.#endpoints)
+    if (starting !== null) return [starting]
     const all = this.#endpoints.flatMap((each) => each.findings)
     // Without a majority the finding is about all endpoints, and the same for each that is not used.
     const isDivision = ({ code, details }: Finding): boolean =>

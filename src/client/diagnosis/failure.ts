@@ -40,7 +40,35 @@ export function quorumFinding(endpoints: readonly KnownEndpoint[]): Finding {
       says: connection !== null ? 'it has no leader' : (cause?.message ?? 'it has not answered yet'),
     }
   })
-  return finding('endpoint/no-leader', { endpoint: null, members })
+  return finding('endpoint/no-leader', { endpoint: null, members, starting: [] })
+}
+
+/**
+ * The finding for endpoints at which etcd runs and serves nothing, while nothing listens at all others; null if there are others. Its
+ * consequences are the findings of each endpoint.
+ */
+export function startingFinding(endpoints: readonly KnownEndpoint[]): Finding | null {
+  const gone = endpoints.flatMap(({ findings }) => findings.filter(isGone))
+  const starting = endpoints.filter(({ findings }) => findings.some(isSilentFromStart))
+  if (starting.length === 0 || endpoints.length === 1 || starting.length + gone.length < endpoints.length) return null
+  const members = endpoints.map(({ endpoint, findings }) => ({
+    endpoint: endpoint.url,
+    says: findings.some(isGone) ? 'nothing listens there' : 'it accepts connections and serves nothing',
+  }))
+  const found = finding('endpoint/no-leader', {
+    endpoint: null,
+    members,
+    starting: starting.map(({ endpoint }) => endpoint.url),
+  })
+  return { ...found, consequences: endpoints.flatMap(({ findings }) => findings) }
+}
+
+function isGone({ code, details }: Finding): boolean {
+  return code === 'endpoint/unreachable' && details.errorCode === 'ECONNREFUSED'
+}
+
+function isSilentFromStart({ code, details }: Finding): boolean {
+  return code === 'endpoint/silent' && details.after === 'connect' && !details.answered
 }
 
 /** The error for a cluster in which no connected member has a leader. */

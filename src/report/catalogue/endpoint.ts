@@ -180,6 +180,8 @@ export interface NoLeader {
   endpoint: string | null
   /** If no member has a leader: for each endpoint that it has none, or why it does not answer. */
   members: { endpoint: string; says: string }[]
+  /** The endpoints that accept connections and serve nothing, if no endpoint serves. etcd serves clients once it has found a leader. */
+  starting: string[]
 }
 
 export interface OtherCluster {
@@ -276,17 +278,7 @@ export const endpoint = {
       ? 'No action is needed. Calls are faster if you add the URLs of the other members.'
       : 'No action is needed.',
   ]),
-  'endpoint/no-leader': warning((d: NoLeader) => [
-    d.endpoint !== null
-      ? `The member at ${d.endpoint} has no leader: it is cut off from the other members, or the members elect one.`
-      : `The cluster has no leader: ${listed(
-          d.members.map(({ endpoint, says }) => `${endpoint} reports ${says.replace(/[.]$/, '')}`),
-          'no member answers',
-        )}.`,
-    d.endpoint !== null
-      ? `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${d.endpoint} and the other members at their peer port.`
-      : 'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).',
-  ])
+  'endpoint/no-leader': warning((d: NoLeader) => [noLeaderReason(d), noLeaderRemedy(d)])
     .or('error', ({ endpoint }) => endpoint === null)
     .refusedAs({ etcd: 'etcdserver: no leader' }),
   'endpoint/other-cluster': error((d: OtherCluster) => [
@@ -322,6 +314,36 @@ export const endpoint = {
       : 'No action is needed if the member restarts. Otherwise check its log and the network.',
   ]),
 }
+
+function noLeaderReason({ endpoint, members, starting }: NoLeader): string {
+  if (endpoint !== null)
+    return `The member at ${endpoint} has no leader: it is cut off from the other members, or the members elect one.`
+  if (starting.length > 0) {
+    const gone = goneOf({ members, starting })
+    const rest = gone.length === 0 ? '' : `, and nothing listens at ${listed(gone)}`
+    return `etcd at ${listed(starting)} accepts connections and serves nothing${rest}: most likely it has not found a leader.`
+  }
+  const all = members.map((each) => `${each.endpoint} reports ${each.says.replace(/[.]$/, '')}`)
+  return `The cluster has no leader: ${listed(all, 'no member answers')}.`
+}
+
+function goneOf({ members, starting }: Pick<NoLeader, 'members' | 'starting'>): string[] {
+  return members.map(({ endpoint }) => endpoint).filter((each) => !starting.includes(each))
+}
+
+function noLeaderRemedy({ endpoint, members, starting }: NoLeader): string {
+  if (endpoint !== null)
+    return `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${endpoint} and the other members at their peer port.`
+  if (starting.length === 0)
+    return 'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).'
+  const gone = goneOf({ members, starting })
+  const start = gone.length === 0 ? '' : `Start etcd at ${listed(gone)}: more than half of all members must run. `
+  return `${start}${READ_LOG} With neither, it restores a snapshot or replays its WAL, and needs time.`
+}
+
+/** What the log of an etcd that has not found a leader shows. */
+const READ_LOG =
+  'In its log, "rejected connection on peer endpoint" means that members refuse each other’s certificates: check those of --peer-cert-file, first the dates ("openssl x509 -noout -dates -in FILE"). "prober detected unhealthy status" names a peer port that cannot be reached.'
 
 function otherMembers(members: readonly { endpoint: string; role: string }[]): string {
   const rest = members.filter(({ role }) => role !== 'leader').map(({ endpoint, role }) => `${endpoint} is a ${role}`)
@@ -426,5 +448,5 @@ function silentRemedy({ endpoint, address, after, answered }: Silent): string {
     return `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate was the longest packet.`
   return answered
     ? `Over a slow network raise dialTimeout. ${mtu} Otherwise check that etcd at ${endpoint} is not overloaded.`
-    : `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that a load balancer in front of it has a backend. ${mtu}`
+    : `If etcd runs there, it may have found no leader. ${READ_LOG} Otherwise check that it is not paused or overloaded, and that a load balancer has a backend. ${mtu}`
 }

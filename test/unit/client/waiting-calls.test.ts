@@ -127,7 +127,7 @@ describe('refusalIn', () => {
       [finding('endpoint/closed', { ...closed, answered: true })],
     ],
     ['none', 'a connection that ended before an answer', [finding('endpoint/closed', { ...closed, answered: false })]],
-    ['none', 'a member without a leader', [finding('endpoint/no-leader', { endpoint, members: [] })]],
+    ['none', 'a member without a leader', [finding('endpoint/no-leader', { endpoint, members: [], starting: [] })]],
     ['none', 'no finding', []],
   ] as const)('refusalIn reports %s for %s', (expected, _what, findings) => {
     expect(refusalIn(findings)).toBe(expected)
