@@ -5,18 +5,21 @@ import { authenticate, SecureEtcd3 } from './etcd3/secure-etcd3.js'
 import { loginFailed, loginReport, waitExpired } from './diagnosis/failure.js'
 import { endpointsOf, locate, type LookupSrv, lookupSrv } from './discovery.js'
 import { finding } from './finding.js'
-import { type ClientOptions, type PasswordAuth, type ResolvedOptions, resolveOptions } from './options.js'
+import { type PasswordAuth, type ResolvedOptions, resolveOptions, type SecureClientOptions } from './options.js'
 import { Session } from './session.js'
 import { abortable, holdingProcess, pause } from './timing.js'
 import { Login, LoginError } from './transport/login.js'
 import { prepare } from './validated-credentials.js'
 
 /** Implements the call in `deferred.ts`. @param lookup Replaces DNS in tests. */
-export async function createSecureClient(options: ClientOptions, lookup: LookupSrv = lookupSrv): Promise<SecureEtcd3> {
+export async function createSecureClient(
+  options: SecureClientOptions,
+  lookup: LookupSrv = lookupSrv,
+): Promise<SecureEtcd3> {
   return holdingProcess(connect(options, lookup))
 }
 
-async function connect(options: ClientOptions, lookup: LookupSrv): Promise<SecureEtcd3> {
+async function connect(options: SecureClientOptions, lookup: LookupSrv): Promise<SecureEtcd3> {
   const plan = resolveOptions(options)
   const { signal, source, tls, etcd3, auth, refreshEndpoints } = plan
   signal?.throwIfAborted()
@@ -49,7 +52,7 @@ async function connect(options: ClientOptions, lookup: LookupSrv): Promise<Secur
   session.follow(source)
   if (refreshEndpoints !== null) {
     void session.refresh(refreshEndpoints, async () => {
-      if (plan.discovery !== null) return (await locate({ ...plan, signal: null }, lookup)).endpoints
+      if (plan.srv !== null) return (await locate({ ...plan, signal: null }, lookup)).endpoints
       const deadline = Date.now() + plan.dialTimeout
       return endpointsOf((await client.cluster.memberList({}, { deadline })).members)
     })

@@ -1,7 +1,7 @@
 /** Loads the client and etcd3 at the first call, so that a program that makes no client does not load them. */
 import { loadDeferred } from '../report/load-deferred.js'
 import type { SecureEtcd3 as Connected } from './etcd3/secure-etcd3.js'
-import type { ClientOptions } from './options.js'
+import type { SecureClientOptions } from './options.js'
 import { CLIENT, type TlsSession } from './tls-session.js'
 
 /**
@@ -56,7 +56,7 @@ export const SecureEtcd3 = class {
  *
  * With `signal` aborted, it rejects with the signal's reason.
  */
-export async function createSecureClient(options: ClientOptions): Promise<SecureEtcd3> {
+export async function createSecureClient(options: SecureClientOptions): Promise<SecureEtcd3> {
   const room = await loadDeferred(() => import('./create-secure-client.js'))
   return room.createSecureClient(options)
 }

@@ -40,15 +40,15 @@ interface Located {
  */
 export async function locate(
   {
-    discovery,
+    srv,
     endpoints,
     dialTimeout: timeout,
     signal,
-  }: Pick<ResolvedOptions, 'discovery' | 'endpoints' | 'dialTimeout' | 'signal'>,
+  }: Pick<ResolvedOptions, 'srv' | 'endpoints' | 'dialTimeout' | 'signal'>,
   lookup: LookupSrv,
 ): Promise<Located> {
-  if (discovery === null) return { endpoints, findings: [] }
-  const { domain, record, insecureRecord } = discovery
+  if (srv === null) return { endpoints, findings: [] }
+  const { domain, record, insecureRecord } = srv
   const question = { domain: domain.value, record }
   const noRecords = (errorCode: string | null, insecure: string[] = [], others: readonly Finding[] = []): Error =>
     connectionError(

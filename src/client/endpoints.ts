@@ -1,4 +1,4 @@
-/** Parses endpoint URLs into one canonical form. Only TLS is supported: `https`, and `unixs` for a unix socket. */
+/** Reads the option `endpoints`, and endpoint URLs into one canonical form: `https`, or `unixs` for a unix socket. */
 import { basename } from 'node:path'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { printable, UNPRINTABLE } from '../report/printable.js'
@@ -27,17 +27,53 @@ export const MAX_FOUND = 100
 
 const AT_LEAST_ONE = 'must name at least one endpoint, as https://10.0.0.1:2379'
 
+/** The SRV records that have the endpoints. */
+export interface SrvRecords {
+  /** Every server certificate must cover it, unless a server name is set. */
+  readonly domain: Host
+  readonly record: string
+  readonly insecureRecord: string
+}
+
+/** The value of the option `endpoints`. With SRV records, `endpoints` is empty. */
+export interface GivenEndpoints {
+  readonly endpoints: readonly Endpoint[]
+  readonly srv: SrvRecords | null
+}
+
 /**
- * Reads the option `endpoints`: an array of strings or of `{ url, serverName }`, or one string with commas. Duplicates are dropped.
+ * Reads the option `endpoints`: what {@link parseEndpoints} accepts, or `{ srv, name }`.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function readEndpoints(given: unknown): GivenEndpoints {
+  const isSrv = typeof given === 'object' && given !== null && !Array.isArray(given)
+  return isSrv ? { endpoints: [], srv: readSrv(given) } : { endpoints: parseEndpoints(given), srv: null }
+}
+
+function readSrv(given: object): SrvRecords {
+  checkOptions('endpoints', given, ['srv', 'name'])
+  const srv: unknown = Reflect.get(given, 'srv')
+  const name: unknown = Reflect.get(given, 'name')
+  const domain = typeof srv === 'string' ? readServerName(srv, 'endpoints.srv') : null
+  if (domain?.kind !== 'dns') throw textInvalid('endpoints.srv', srv, 'a DNS name, such as "example.com"')
+  if (name !== undefined && (typeof name !== 'string' || !/^[a-z0-9-]{1,40}$/i.test(name)))
+    throw textInvalid('endpoints.name', name, 'letters, digits and hyphens')
+  const suffix = `${name === undefined ? '' : `-${name}`}._tcp.${domain.value}`
+  return { domain, record: `_etcd-client-ssl${suffix}`, insecureRecord: `_etcd-client${suffix}` }
+}
+
+/**
+ * Reads URLs: an array of strings or of `{ url, serverName }`, or one string with commas. Duplicates are dropped.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` naming the endpoint that is refused.
  */
 export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
   const entries: unknown[] = Array.isArray(input) ? input : [input]
-  const given = entries.flatMap((entry) =>
+  const given = entries.flatMap((entry, index) =>
     typeof entry === 'string'
       ? entry.split(',').map((text) => ({ text: text.trim(), serverName: null }))
-      : [readEntry(entry)],
+      : [readEntry(entry, `endpoints[${String(index)}]`)],
   )
   const byUrl = new Map<string, Endpoint>()
   for (const { text, serverName } of given) {
@@ -70,14 +106,14 @@ export function readServerName(serverName: unknown, option: string): Host {
   return host
 }
 
-function readEntry(entry: unknown): { text: string; serverName: Host | null } {
+function readEntry(entry: unknown, option: string): { text: string; serverName: Host | null } {
   if (typeof entry !== 'object' || entry === null)
-    throw valueInvalid('endpoints', entry, 'a string, or an array of strings or of { url, serverName }')
-  checkOptions('endpoints', entry, ['url', 'serverName'])
+    throw valueInvalid('endpoints', entry, 'URLs as one string, or an array of URLs and of { url, serverName }')
+  checkOptions(option, entry, ['url', 'serverName'])
   const url: unknown = Reflect.get(entry, 'url')
   const name: unknown = Reflect.get(entry, 'serverName')
-  if (typeof url !== 'string') throw valueInvalid('endpoints.url', url, 'a string')
-  return { text: url.trim(), serverName: name === undefined ? null : readServerName(name, 'endpoints.serverName') }
+  if (typeof url !== 'string') throw valueInvalid(`${option}.url`, url, 'a string')
+  return { text: url.trim(), serverName: name === undefined ? null : readServerName(name, `${option}.serverName`) }
 }
 
 /** `unixs:///path/name`: the certificate must cover the name, as in etcd's clientv3 (internal/endpoint). */

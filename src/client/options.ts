@@ -8,15 +8,25 @@ import type { Host } from '../x509/names.js'
 import { MAX_DELAY, parseDuration } from '../report/duration.js'
 import { DEFAULT_HTTP2, HTTP2_IMPLEMENTATIONS, type Http2Implementation } from './http2/implementations.js'
 import { checkEtcd3Options, type Etcd3Options } from './etcd3/options.js'
-import { type Endpoint, parseEndpoints, readServerName } from './endpoints.js'
+import { type GivenEndpoints, readEndpoints, readServerName } from './endpoints.js'
 import type { RotationOptions, TlsEvent } from './tls-session.js'
 
 export interface SecureClientOptions {
   /**
    * The members' client URLs: an array, or one string with commas, as in `ETCDCTL_ENDPOINTS`. `https` only, or `unixs`
    * for a unix socket; the default port is 2379. `{ url, serverName }` sets the name of one server.
+   *
+   * `{ srv: 'example.com' }` looks them up in DNS, as etcdctl does with `--discovery-srv` and
+   * `--insecure-discovery=false`: in the SRV records of `_etcd-client-ssl._tcp.example.com`, or with `name` of
+   * `_etcd-client-ssl-NAME._tcp.example.com`. Then every server certificate must cover `example.com`.
+   *
+   * Default: those of the source, which `fromEnv` reads from etcdctl's variables. Other sources have none.
    */
-  endpoints: string | readonly (string | { url: string; serverName?: string | undefined })[]
+  endpoints?:
+    | string
+    | readonly (string | { url: string; serverName?: string | undefined })[]
+    | { srv: string; name?: string | undefined }
+    | undefined
   /** Where the credentials come from (`fromFiles`, `fromPem`, …), or the credentials themselves (`authority.issue`). */
   credentials: CredentialSource | Credentials
   /** The name to expect in every server's certificate, and to send as SNI. Default: the host of each endpoint. */
@@ -56,8 +66,8 @@ export interface SecureClientOptions {
    */
   rotation?: 'off' | RotationOptions | undefined
   /**
-   * How often the client looks up the endpoints again, such as `'5m'`: in DNS with `discovery`, otherwise in the
-   * cluster's member list, whose client URLs must be reachable. At least `'1s'`. Default: never.
+   * How often the client looks up the endpoints again, such as `'5m'`: in DNS with `endpoints: { srv }`, otherwise in
+   * the cluster's member list, whose client URLs must be reachable. At least `'1s'`. Default: never.
    */
   refreshEndpoints?: string | undefined
   /**
@@ -98,36 +108,8 @@ export interface TlsOptions {
 export type PasswordAuth = NonNullable<SecureClientOptions['auth']>
 export type DrainPolicy = NonNullable<RotationOptions['drain']>
 
-/** All options of {@link createSecureClient}: with endpoints, or without them if DNS or the source of the credentials has them. */
-export type ClientOptions =
-  | SecureClientOptions
-  | (Omit<SecureClientOptions, 'endpoints'> & {
-      /**
-       * Looks the endpoints up in DNS, once or every `refreshEndpoints`, as etcdctl does with `--discovery-srv` and
-       * `--insecure-discovery=false`.
-       */
-      discovery: {
-        /**
-         * Such as `example.com`: the client uses the SRV records of `_etcd-client-ssl._tcp.example.com`, and every
-         * server certificate must cover `example.com`.
-         */
-        domain: string
-        /** As etcdctl's `--discovery-srv-name`: the client uses `_etcd-client-ssl-NAME._tcp`. Default: none. */
-        name?: string | undefined
-      }
-    })
-  | (Omit<SecureClientOptions, 'endpoints' | 'credentials'> & {
-      /** Takes precedence over the endpoints of the source. */
-      endpoints?: SecureClientOptions['endpoints'] | undefined
-      /** A source with endpoints, such as `fromEnv`. */
-      credentials: CredentialSource & Required<Pick<CredentialSource, 'clientDefaults'>>
-    })
-
 /** The resolved options. Times are in milliseconds. */
-export interface ResolvedOptions {
-  /** Empty if the client looks them up in DNS. */
-  readonly endpoints: readonly Endpoint[]
-  readonly discovery: ResolvedDiscovery | null
+export interface ResolvedOptions extends GivenEndpoints {
   readonly source: CredentialSource
   /** Null: each endpoint's own host. */
   readonly serverName: Host | null
@@ -159,15 +141,8 @@ export interface ResolvedTls {
   readonly revocation: RevocationMode
 }
 
-export interface ResolvedDiscovery {
-  readonly domain: Host
-  readonly record: string
-  readonly insecureRecord: string
-}
-
 const KNOWN = [
   'endpoints',
-  'discovery',
   'credentials',
   'serverName',
   'preflight',
@@ -184,13 +159,9 @@ const KNOWN = [
   'signal',
 ] as const
 
-type LocatedOptions = ResolvedOptions & { readonly endpoints: readonly [Endpoint, ...Endpoint[]] }
-
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, naming the option. */
-export function resolveOptions(options: SecureClientOptions): LocatedOptions
-export function resolveOptions(options: ClientOptions): ResolvedOptions
-export function resolveOptions(options: ClientOptions): ResolvedOptions {
-  refuseEtcd3Forms(options)
+export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
+  refuseOtherForms(options)
   checkOptions('options', options, KNOWN)
   const { requireLeader = true, serverName, signal, refreshEndpoints, onEvent } = options
   if (typeof requireLeader !== 'boolean') throw valueInvalid('requireLeader', requireLeader, 'true or false')
@@ -200,13 +171,12 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   const defaults = source.clientDefaults?.() ?? {}
   defaults.check?.()
   const auth = options.auth ?? defaults.auth
-  const discovery = resolveDiscovery(options, defaults)
+  const located = resolveEndpoints(options.endpoints, defaults)
   const ownName = serverName === undefined ? null : readServerName(serverName, 'serverName')
   return {
     source,
-    discovery,
-    endpoints: discovery === null ? resolveEndpoints(memberOf(options, 'endpoints'), defaults) : [],
-    serverName: ownName ?? discovery?.domain ?? null,
+    ...located,
+    serverName: ownName ?? located.srv?.domain ?? null,
     ...resolvePreflight(options),
     dialTimeout: resolveTimeout(options.dialTimeout ?? defaults.dialTimeout ?? '5s', 'dialTimeout'),
     auth: auth === undefined ? null : resolveAuth(auth),
@@ -225,7 +195,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
 function resolvePreflight({
   preflight = 'any',
   waitFor,
-}: ClientOptions): Pick<ResolvedOptions, 'preflight' | 'waitFor'> {
+}: SecureClientOptions): Pick<ResolvedOptions, 'preflight' | 'waitFor'> {
   const wanted = oneOf('preflight', preflight, ['any', 'all', 'none'])
   if (waitFor === undefined) return { preflight: wanted, waitFor: null }
   const milliseconds = resolveTimeout(waitFor, 'waitFor')
@@ -240,42 +210,20 @@ function oneOf<const T extends string>(option: string, value: unknown, accepted:
   throw textInvalid(option, value, `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1) ?? ''}`)
 }
 
-function resolveDiscovery(options: ClientOptions, defaults: ClientDefaults): ResolvedDiscovery | null {
-  const [endpoints, discovery] = [memberOf(options, 'endpoints'), memberOf(options, 'discovery')]
-  if (discovery !== undefined && endpoints !== undefined)
-    throw optionInvalid('discovery', 'cannot be combined with "endpoints"')
-  if (discovery !== undefined) return readDiscovery(discovery)
-  if (endpoints !== undefined || defaults.discovery === undefined) return null
-  return readDiscovery(defaults.discovery, defaults.discoveryNames)
-}
-
-const DISCOVERY_NAMES = { domain: 'discovery.domain', name: 'discovery.name' }
-
-/** @param names The names of the two values in errors. */
-export function readDiscovery(discovery: unknown, names = DISCOVERY_NAMES): ResolvedDiscovery {
-  checkOptions('discovery', discovery, ['domain', 'name'])
-  const name: unknown = memberOf(discovery, 'name')
-  const domain = readServerName(memberOf(discovery, 'domain'), names.domain)
-  if (domain.kind !== 'dns') throw optionInvalid(names.domain, 'must be a DNS name')
-  if (name !== undefined && (typeof name !== 'string' || !/^[a-z0-9-]{1,40}$/i.test(name))) {
-    throw optionInvalid(names.name, 'must be letters, digits and hyphens')
-  }
-  const suffix = `${name === undefined ? '' : `-${name}`}._tcp.${domain.value}`
-  return { domain, record: `_etcd-client-ssl${suffix}`, insecureRecord: `_etcd-client${suffix}` }
-}
-
-function resolveEndpoints(given: unknown, defaults: ClientDefaults): readonly Endpoint[] {
-  if (given !== undefined) return parseEndpoints(given)
-  const { endpoints, endpointsName = 'endpoints' } = defaults
+function resolveEndpoints(given: unknown, defaults: ClientDefaults): GivenEndpoints {
+  if (given !== undefined) return readEndpoints(given)
+  const { endpoints, names = {} } = defaults
   if (endpoints === undefined) {
-    const other = endpointsName === 'endpoints' ? 'use fromEnv() and set ETCDCTL_ENDPOINTS' : `set ${endpointsName}`
+    const { endpoints: variable } = names
+    const other = variable === undefined ? 'use fromEnv() and set ETCDCTL_ENDPOINTS' : `set ${variable}`
     throw optionInvalid('endpoints', `is missing: pass URLs such as "https://10.0.0.1:2379", or ${other}`)
   }
   try {
-    return parseEndpoints(endpoints)
+    return readEndpoints(endpoints)
   } catch (error) {
     if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw error
-    throw optionInvalid(endpointsName, error.details.reason)
+    const { option, reason } = error.details
+    throw optionInvalid(names[option] ?? option, reason)
   }
 }
 
@@ -398,29 +346,34 @@ function suiteOf(given: string): string {
 const PEM_FORM =
   'use fromPem({ ca: rootCertificate, cert: certChain, key: privateKey }), or fromFiles({ ca, cert, key })'
 
-/** Options of etcd3 and grpc-js that have another form here. `retry` and `backoffStrategy` are from etcd3 0.x. */
-const ETCD3_FORMS: readonly (readonly [path: readonly string[], remedy: string])[] = [
-  [['hosts'], 'use "endpoints", with https URLs such as "https://10.0.0.1:2379"'],
-  [['retry'], 'leave it out, or set a policy in "etcd3: { faultHandling }"'],
-  [['backoffStrategy'], 'use "etcd3: { faultHandling: { watchBackoff } }"'],
-  [['faultHandling'], 'use "etcd3: { faultHandling }"'],
-  [['grpcOptions'], 'use "etcd3: { grpcOptions }"'],
-  [['defaultCallOptions'], 'use "etcd3: { defaultCallOptions }"'],
-  [['credentials', 'rootCertificate'], PEM_FORM],
-  [['credentials', 'privateKey'], PEM_FORM],
-  [['credentials', 'certChain'], PEM_FORM],
-  [['auth', 'callOptions'], 'use "etcd3: { defaultCallOptions }"'],
+const OF_ETCD3 = 'is an option of etcd3: '
+
+/** Options that have another form here. `retry` and `backoffStrategy` are from etcd3 0.x. */
+const OTHER_FORMS: readonly (readonly [path: readonly string[], reason: string])[] = [
+  [['hosts'], `${OF_ETCD3}use "endpoints", with https URLs such as "https://10.0.0.1:2379"`],
+  [['discovery'], `is not an option: use "endpoints: { srv: 'example.com' }"`],
+  [['endpoints', 'domain'], `is not an option: use "endpoints: { srv: 'example.com' }"`],
+  [['endpoints', 'url'], 'must be inside an array: use "endpoints: [{ url, serverName }]"'],
+  [['retry'], `${OF_ETCD3}leave it out, or set a policy in "etcd3: { faultHandling }"`],
+  [['backoffStrategy'], `${OF_ETCD3}use "etcd3: { faultHandling: { watchBackoff } }"`],
+  [['faultHandling'], `${OF_ETCD3}use "etcd3: { faultHandling }"`],
+  [['grpcOptions'], `${OF_ETCD3}use "etcd3: { grpcOptions }"`],
+  [['defaultCallOptions'], `${OF_ETCD3}use "etcd3: { defaultCallOptions }"`],
+  [['credentials', 'rootCertificate'], `${OF_ETCD3}${PEM_FORM}`],
+  [['credentials', 'privateKey'], `${OF_ETCD3}${PEM_FORM}`],
+  [['credentials', 'certChain'], `${OF_ETCD3}${PEM_FORM}`],
+  [['auth', 'callOptions'], `${OF_ETCD3}use "etcd3: { defaultCallOptions }"`],
   [
     ['etcd3', 'grpcOptions', 'grpc.ssl_target_name_override'],
-    'use "serverName", or { url, serverName } for one endpoint',
+    `${OF_ETCD3}use "serverName", or { url, serverName } for one endpoint`,
   ],
 ]
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option by etcd3's name, or in etcd3's form. */
-function refuseEtcd3Forms(options: unknown): void {
-  for (const [path, remedy] of ETCD3_FORMS) {
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option by another name, or in another form. */
+function refuseOtherForms(options: unknown): void {
+  for (const [path, reason] of OTHER_FORMS) {
     const holder = path.slice(0, -1).reduce(memberOf, options)
-    if (String(path.at(-1)) in Object(holder)) throw optionInvalid(path.join('.'), `is an option of etcd3: ${remedy}`)
+    if (String(path.at(-1)) in Object(holder)) throw optionInvalid(path.join('.'), reason)
   }
 }
 

@@ -11,7 +11,7 @@ import { EventHub } from './events.js'
 import { credentialsEvent, Expiry, lifetimeOf } from './expiry.js'
 import { failedReport, finding } from './finding.js'
 import { preflight } from './preflight.js'
-import { resolveDrain, type SessionOptions, resolveSource, type SecureClientOptions } from './options.js'
+import { resolveDrain, type SessionOptions, resolveSource } from './options.js'
 import { Follower, rotate, type RotationOutcome } from './rotation.js'
 import type { ResumePositions } from './streams/watch-records.js'
 import { abortable, holdingProcess, pause } from './timing.js'
@@ -84,7 +84,7 @@ export class Session implements TlsSession {
     return this.#report([...leadership(this.pool.endpoints), ...this.pool.findings])
   }
 
-  async setEndpoints(endpoints: SecureClientOptions['endpoints']): Promise<Report> {
+  async setEndpoints(endpoints: Parameters<TlsSession['setEndpoints']>[0]): Promise<Report> {
     const wanted = parseEndpoints(endpoints)
     return holdingProcess(this.#inTurn(() => this.#switchEndpoints(wanted)))
   }

@@ -118,8 +118,8 @@ export type TlsEvent = { at: Date } & (
     }
   | {
       /**
-       * Looking up the endpoints (options `refreshEndpoints`, or `discovery` with `waitFor`) failed. They stay; the next look-up is in
-       * `retryIn` milliseconds.
+       * Looking up the endpoints (options `refreshEndpoints`, or `endpoints: { srv }` with `waitFor`) failed. They stay; the next
+       * look-up is in `retryIn` milliseconds.
        */
       type: 'refresh-failed'
       /** From DNS an `EtcdMtlsError` with a report; from the cluster the error of the call. */
@@ -179,7 +179,7 @@ export interface TlsSession {
    * streams migrate at once, and other calls have 10 s to finish. If no new endpoint is ready, but an old one is,
    * nothing changes.
    *
-   * @param endpoints As the option `endpoints` of `createSecureClient`.
+   * @param endpoints URLs, as in the option `endpoints` of `createSecureClient`.
    * @returns All findings about the endpoints. `ok` is true only if every endpoint in the list is ready.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` if the client is or gets closed.
    */

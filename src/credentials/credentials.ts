@@ -50,14 +50,10 @@ export interface CredentialSource {
 
 /** Settings of a client that come from a source, as from etcdctl's variables with `fromEnv`. */
 export interface ClientDefaults {
-  /** As the option `endpoints`. */
-  readonly endpoints?: string | undefined
-  /** The name of the endpoints in errors, such as `ETCDCTL_ENDPOINTS`. Default: `endpoints`. */
-  readonly endpointsName?: string | undefined
-  /** As the option `discovery`. It takes precedence over `endpoints` of the same source. */
-  readonly discovery?: { readonly domain: string; readonly name?: string | undefined } | undefined
-  /** The names of the two values of `discovery` in errors. Default: `discovery.domain` and `discovery.name`. */
-  readonly discoveryNames?: { readonly domain: string; readonly name: string } | undefined
+  /** As the option `endpoints`: one string with commas, or the domain of SRV records. */
+  readonly endpoints?: string | { readonly srv: string; readonly name?: string | undefined } | undefined
+  /** The names in errors of `endpoints`, `endpoints.srv` and `endpoints.name`. Default: these. */
+  readonly names?: Readonly<Record<string, string>> | undefined
   /** As the option `auth`. */
   readonly auth?: { readonly username: string; readonly password: string } | undefined
   /** As the option `dialTimeout`. */

@@ -93,16 +93,18 @@ type Environment = Readonly<Record<string, string | undefined>>
  * variable counts as not set (etcd pkg/flags/flag.go, setFlagFromEnv). Passwords are not stored here.
  */
 class EnvironmentDefaults implements ClientDefaults {
-  readonly endpointsName: string
-  readonly discoveryNames: { readonly domain: string; readonly name: string }
+  readonly names: Readonly<Record<string, string>>
   readonly #env: Environment
   readonly #prefix: string
 
   constructor(env: Environment, prefix: string) {
     this.#env = env
     this.#prefix = prefix
-    this.endpointsName = `${prefix}ENDPOINTS`
-    this.discoveryNames = { domain: `${prefix}DISCOVERY_SRV`, name: `${prefix}DISCOVERY_SRV_NAME` }
+    this.names = {
+      endpoints: `${prefix}ENDPOINTS`,
+      'endpoints.srv': `${prefix}DISCOVERY_SRV`,
+      'endpoints.name': `${prefix}DISCOVERY_SRV_NAME`,
+    }
   }
 
   /** Accepts only what Go (strconv.ParseBool) reads as false: an invalid value must not count as false. */
@@ -116,14 +118,13 @@ class EnvironmentDefaults implements ClientDefaults {
     )
   }
 
-  /** Takes precedence over the endpoints, as in etcdctl (etcdctl/ctlv3/command/global.go, endpointsFromCmd). */
-  get discovery(): { domain: string; name: string | undefined } | undefined {
-    const domain = this.#read('DISCOVERY_SRV')
-    return domain === undefined ? undefined : { domain, name: this.#read('DISCOVERY_SRV_NAME') }
-  }
-
-  /** Addresses without a scheme get https, as etcdctl uses TLS for them if it has certificates. */
-  get endpoints(): string | undefined {
+  /**
+   * SRV records take precedence over URLs, as in etcdctl (etcdctl/ctlv3/command/global.go, endpointsFromCmd). Addresses without a
+   * scheme get https, as etcdctl uses TLS for them if it has certificates.
+   */
+  get endpoints(): ClientDefaults['endpoints'] {
+    const srv = this.#read('DISCOVERY_SRV')
+    if (srv !== undefined) return { srv, name: this.#read('DISCOVERY_SRV_NAME') }
     return this.#read('ENDPOINTS')
       ?.split(',')
       .map((each) => each.trim())

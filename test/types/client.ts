@@ -6,6 +6,7 @@ import {
   type CredentialSource,
   type EndpointStatus,
   type Report,
+  type SecureClientOptions,
   type SecureEtcd3,
   type TlsSession,
 } from 'etcd-mtls/client'
@@ -40,17 +41,19 @@ export async function theEnvironmentMayNameTheEndpoints(): Promise<void> {
   await createSecureClient({ credentials: fromEnv(), endpoints: 'https://127.0.0.1:2379', dialTimeout: '3s' })
 }
 
-export async function optionsAreClosed(): Promise<void> {
-  // @ts-expect-error -- credentials are not optional: there is no plaintext
-  await createSecureClient({ endpoints: ['https://127.0.0.1:2379'] })
-  // @ts-expect-error -- a client needs to know where etcd is
+/** The mistakes that the compiler refuses are in compiler.test.ts, with its messages. */
+export async function endpointsHaveFourForms(form: SecureClientOptions): Promise<void> {
+  await createSecureClient({ endpoints: 'https://10.0.0.1:2379,https://10.0.0.2:2379', credentials })
+  const list: readonly string[] = ['https://10.0.0.1:2379']
+  await createSecureClient({ endpoints: list, credentials })
+  const named: readonly { readonly url: string; readonly serverName: string }[] = []
+  await createSecureClient({ endpoints: [...list, ...named], credentials })
+  await createSecureClient({ endpoints: { srv: 'example.com', name: 'blue' }, credentials })
+  // Forgotten endpoints compile, so that any source may have them: the error at run time names the option.
   await createSecureClient({ credentials })
-  // @ts-expect-error -- how plain etcd3 calls them
-  await createSecureClient({ hosts: ['https://127.0.0.1:2379'], credentials })
-  // @ts-expect-error -- no way to skip verification
-  await createSecureClient({ endpoints: ['https://127.0.0.1:2379'], credentials, rejectUnauthorized: false })
-  // @ts-expect-error -- TLS below 1.2 is not spoken
-  await createSecureClient({ endpoints: ['https://127.0.0.1:2379'], credentials, tls: { minVersion: 'TLSv1.1' } })
-  // @ts-expect-error -- durations are texts with a unit
-  await createSecureClient({ endpoints: ['https://127.0.0.1:2379'], credentials, dialTimeout: 5000 })
+  await createSecureClient({ endpoints: process.env['ETCD'], credentials })
+  const connect = (more: Partial<SecureClientOptions>) => createSecureClient({ ...form, ...more })
+  const withCredentials = (others: Omit<SecureClientOptions, 'credentials'>) =>
+    createSecureClient({ ...others, credentials })
+  expectTypeOf([await connect({}), await withCredentials({})]).toEqualTypeOf<SecureEtcd3[]>()
 }

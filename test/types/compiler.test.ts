@@ -19,6 +19,10 @@ const contract = typeScriptIn('test/types').filter((file) => !file.endsWith('.te
 
 const IMPORT = "import { formatReport, type Report } from 'etcd-mtls'"
 const EXPECT = "import { expectTypeOf } from 'vitest'\nimport type { Report } from 'etcd-mtls'"
+const CLIENT = `import { createSecureClient, type CredentialSource } from 'etcd-mtls'
+declare const credentials: CredentialSource`
+const ENDPOINTS =
+  'readonly (string | { url: string; serverName?: string | undefined; })[] | { srv: string; name?: string | undefined; }'
 const good: Snippet[] = [
   { name: 'good', code: `${IMPORT}\nconst f: (r: Report) => string = formatReport` },
   { name: 'kept', code: `${EXPECT}\nexpectTypeOf<Report['ok']>().toEqualTypeOf<boolean>()` },
@@ -31,9 +35,68 @@ const bad: Snippet[] = [
   { name: 'nothing to expect', code: '// @ts-expect-error -- nothing is wrong below\nexport const a = 1' },
 ]
 
+/** Ten mistakes in the first call that everybody makes, with the line that tells a reader what to change. */
+const MISTAKES: readonly (readonly [mistake: string, call: string, complaint: string])[] = [
+  [
+    'endpoint instead of endpoints',
+    "createSecureClient({ endpoint: 'https://10.0.0.1:2379', credentials })",
+    "error TS2561: Object literal may only specify known properties, but 'endpoint' does not exist in type 'SecureClientOptions'. Did you mean to write 'endpoints'?",
+  ],
+  [
+    'hosts, the name in etcd3',
+    "createSecureClient({ hosts: 'https://10.0.0.1:2379', credentials })",
+    "error TS2353: Object literal may only specify known properties, and 'hosts' does not exist in type 'SecureClientOptions'.",
+  ],
+  [
+    'discovery, the name in etcdctl',
+    "createSecureClient({ discovery: { domain: 'example.com' }, credentials })",
+    "error TS2353: Object literal may only specify known properties, and 'discovery' does not exist in type 'SecureClientOptions'.",
+  ],
+  [
+    'domain instead of srv',
+    "createSecureClient({ endpoints: { domain: 'example.com' }, credentials })",
+    `error TS2353: Object literal may only specify known properties, and 'domain' does not exist in type '${ENDPOINTS}'.`,
+  ],
+  [
+    'one url outside an array',
+    "createSecureClient({ endpoints: { url: 'https://10.0.0.1:2379' }, credentials })",
+    `error TS2353: Object literal may only specify known properties, and 'url' does not exist in type '${ENDPOINTS}'.`,
+  ],
+  [
+    'no credentials',
+    "createSecureClient({ endpoints: 'https://10.0.0.1:2379' })",
+    "error TS2741: Property 'credentials' is missing in type '{ endpoints: string; }' but required in type 'SecureClientOptions'.",
+  ],
+  [
+    'paths instead of fromFiles',
+    "createSecureClient({ endpoints: '', credentials: { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' } })",
+    "error TS2322: Type 'string' is not assignable to type 'PrivateKey'.",
+  ],
+  [
+    'a number of milliseconds',
+    "createSecureClient({ endpoints: '', credentials, dialTimeout: 5000 })",
+    "error TS2322: Type 'number' is not assignable to type 'string'.",
+  ],
+  [
+    'an option of node:tls',
+    "createSecureClient({ endpoints: '', credentials, rejectUnauthorized: false })",
+    "error TS2353: Object literal may only specify known properties, and 'rejectUnauthorized' does not exist in type 'SecureClientOptions'.",
+  ],
+  [
+    'a version of TLS that etcd refuses',
+    "createSecureClient({ endpoints: '', credentials, tls: { minVersion: 'TLSv1.1' } })",
+    `error TS2820: Type '"TLSv1.1"' is not assignable to type '"TLSv1.2" | "TLSv1.3" | undefined'. Did you mean '"TLSv1.2"'?`,
+  ],
+]
+const mistakes = MISTAKES.map(([name, call]): Snippet => ({ name, code: `${CLIENT}\nawait ${call}` }))
+
 let compiler: TypeCheck
 beforeAll(async () => {
-  compiler = new TypeCheck([...blocks, ...good, ...bad], [...examples, ...contract], await compileDeclarations())
+  compiler = new TypeCheck(
+    [...blocks, ...good, ...bad, ...mistakes],
+    [...examples, ...contract],
+    await compileDeclarations(),
+  )
 })
 
 describe('the compiler', () => {
@@ -43,6 +106,10 @@ describe('the compiler', () => {
 
   it.each(bad)('refuses the snippet $name', ({ name }) => {
     expect(compiler.ofSnippet(name)).not.toEqual([])
+  })
+
+  it.each(MISTAKES)('explains the mistake in the options of createSecureClient: %s', (name, _call, complaint) => {
+    expect(compiler.ofSnippet(name).map((line) => line.split('\n')[0])).toEqual([`line 3: ${complaint}`])
   })
 
   it('accepts every ts block of the docs', () => {

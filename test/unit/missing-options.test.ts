@@ -82,7 +82,7 @@ const CALLS: Record<string, [call: (options: never) => unknown, options: object]
     (auth) => root.createSecureClient({ endpoints, credentials, auth }),
     { username: 'root', password: 'secret' },
   ],
-  discovery: [(discovery) => root.createSecureClient({ discovery, credentials }), { domain: 'example.com' }],
+  'SRV records': [(srv) => root.createSecureClient({ endpoints: srv, credentials }), { srv: 'example.com' }],
   renderEtcdctl: [(paths) => root.renderEtcdctl(paths, endpoints, 'flags'), files],
   renderEtcdConfig: [
     (config) => root.renderEtcdConfig(config, 'yaml'),

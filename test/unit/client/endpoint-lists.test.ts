@@ -2,8 +2,8 @@
 import { describe, expect, it, vi } from 'vitest'
 import { createSecureClient } from '../../../src/client/create-secure-client.js'
 import { endpointsOf, locate } from '../../../src/client/discovery.js'
-import type { ClientOptions, SecureEtcd3, TlsEvent } from '../../../src/client/index.js'
-import { readDiscovery } from '../../../src/client/options.js'
+import { readEndpoints } from '../../../src/client/endpoints.js'
+import type { SecureClientOptions, SecureEtcd3, TlsEvent } from '../../../src/client/index.js'
 import { connector } from '../../support/connector.js'
 import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
 import { mintPki } from '../../support/etcd.js'
@@ -17,7 +17,7 @@ const pki = mintPki()
 const SECURE = '_etcd-client-ssl._tcp.etcd.test'
 const INSECURE = '_etcd-client._tcp.etcd.test'
 const connect = connector({ credentials: pki.client })
-const OPTIONS = { discovery: { domain: 'etcd.test' }, credentials: pki.client } satisfies ClientOptions
+const OPTIONS = { endpoints: { srv: 'etcd.test' }, credentials: pki.client } satisfies SecureClientOptions
 
 function peerFor(...names: string[]): Promise<Peer> {
   return grpcPeer(pki.issueServer({ names: names.map(dns) }))
@@ -48,7 +48,7 @@ describe('endpoints from DNS', () => {
       'are those of a named service',
       ['etcd.test'],
       '_etcd-client-ssl-blue._tcp.etcd.test',
-      { discovery: { domain: 'ETCD.test', name: 'blue' } },
+      { endpoints: { srv: 'ETCD.test', name: 'blue' } },
       'ready',
     ],
   ])('%s', async (_what, names, record, options, state) => {
@@ -73,8 +73,7 @@ describe('endpoints from DNS', () => {
       weight: 0,
     }))
     const options = {
-      discovery: readDiscovery({ domain: 'etcd.test' }),
-      endpoints: [],
+      ...readEndpoints({ srv: 'etcd.test' }),
       dialTimeout: 10_000,
       signal: null,
     }
@@ -200,9 +199,8 @@ describe('refreshEndpoints', () => {
       const found = record.includes('-ssl') ? ports : []
       return Promise.resolve(found.map((port) => ({ name: 'localhost', port, priority: 0, weight: 0 })))
     }
-    const discovery = { domain: 'localhost' }
     await using client = await createSecureClient(
-      { discovery, credentials: pki.client, refreshEndpoints: '1s' },
+      { endpoints: { srv: 'localhost' }, credentials: pki.client, refreshEndpoints: '1s' },
       lookup,
     )
     const [first] = urlsOf(client)

@@ -73,10 +73,10 @@ describe('a server name of its own', () => {
   })
 
   it.each<[unknown, RegExp]>([
-    [[{ url: 'https://a', serverName: '*.example' }], /endpoints.serverName.*one DNS name/],
-    [[{ url: 'https://a', serverName: 1 }], /endpoints.serverName/],
-    [[{ url: 1 }], /endpoints.url/],
-    [[{ url: 'https://a', name: 'b' }], /endpoints.name/],
+    [[{ url: 'https://a', serverName: '*.example' }], /"endpoints\[0\].serverName" must be one DNS name/],
+    [[{ url: 'https://a', serverName: 1 }], /"endpoints\[0\].serverName"/],
+    [[{ url: 1 }], /"endpoints\[0\].url"/],
+    [[{ url: 'https://a', name: 'b' }], /"endpoints\[0\].name"/],
     [['https://a', { url: 'https://a', serverName: 'b' }], /twice with two server names/],
   ])('%j is refused', (input, reason) => {
     expect(refusal(input)).toMatch(reason)
@@ -85,7 +85,7 @@ describe('a server name of its own', () => {
 
 describe('endpoints that are refused, by name and with the reason', () => {
   it.each<[string, unknown, RegExp]>([
-    ['nothing', undefined, /is missing: pass a string, or an array of strings/],
+    ['nothing', undefined, /is missing: pass URLs as one string, or an array/],
     ['an empty array', [], /at least one endpoint/],
     ['an empty entry', 'https://a,,https://b', /extra comma/],
     ['http', 'http://a:2379', /must start with https:.*without TLS; received "http:\/\/a:2379"/],

@@ -42,9 +42,12 @@ it.each<[Variables, object]>([
   [{ ...ENDPOINTS, DIAL_TIMEOUT: '1m30s' }, { dialTimeout: 90_000 }],
   [{ ...ENDPOINTS, DIAL_TIMEOUT: '1.5s' }, { dialTimeout: 1500 }],
   [{ ...ENDPOINTS, DIAL_TIMEOUT: '1us' }, { dialTimeout: 1 }],
-  [SRV, { discovery: { record: '_etcd-client-ssl._tcp.example.com' }, serverName: domain }],
-  [{ ...SRV, DISCOVERY_SRV_NAME: 'blue' }, { discovery: { record: '_etcd-client-ssl-blue._tcp.example.com' } }],
-  [{ ...SRV, ...ENDPOINTS }, { discovery: { record: '_etcd-client-ssl._tcp.example.com' } }],
+  [SRV, { endpoints: [], srv: { record: '_etcd-client-ssl._tcp.example.com' }, serverName: domain }],
+  [{ ...SRV, DISCOVERY_SRV_NAME: 'blue' }, { srv: { record: '_etcd-client-ssl-blue._tcp.example.com' } }],
+  [
+    { ...SRV, ...ENDPOINTS },
+    { endpoints: [], srv: { record: '_etcd-client-ssl._tcp.example.com' } },
+  ],
   ...['false', '0', 'F', ''].map((text): [Variables, object] => [
     { ...ENDPOINTS, INSECURE_SKIP_TLS_VERIFY: text },
     urls('etcd-0'),
@@ -66,9 +69,8 @@ it('options take precedence over the variables', () => {
   }
   const variables = { ...SRV, ENDPOINTS: 'http://[', USER: 'root', DIAL_TIMEOUT: 'soon' }
   expect(resolve(variables, options)).toMatchObject({ ...urls('etcd-1'), auth: options.auth, dialTimeout: 3000 })
-  const discovery = { domain: 'other.example' }
-  expect(resolveOptions({ discovery, credentials: fromEnv(environment(SRV)) })).toMatchObject({
-    discovery: { record: '_etcd-client-ssl._tcp.other.example' },
+  expect(resolve(SRV, { endpoints: { srv: 'other.example' } })).toMatchObject({
+    srv: { record: '_etcd-client-ssl._tcp.other.example' },
   })
 })
 
@@ -110,7 +112,7 @@ it.each([{}, { ENDPOINTS: '' }])('endpoints that are missing are named as option
 })
 
 it('endpoints that are missing are named next to credentials from elsewhere, too', async () => {
-  const options = { credentials: fromPem({ ca: '', cert: '', key: '' }) } as unknown as SecureClientOptions
+  const options = { credentials: fromPem({ ca: '', cert: '', key: '' }) }
   await expect(createSecureClient(options)).rejects.toThrow(
     /^Option "endpoints" is missing: .*fromEnv\(\).*ETCDCTL_ENDPOINTS/,
   )

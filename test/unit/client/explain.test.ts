@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { explainFailure, hasAnswered, EMPTY_DIAGNOSIS } from '../../../src/client/diagnosis/explain.js'
 import { createSecureClient, type SecureClientOptions } from '../../../src/client/index.js'
+import { parseEndpoints } from '../../../src/client/endpoints.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import type { DialFailure } from '../../../src/client/transport/address-attempt.js'
 import { validateServer } from '../../../src/client/transport/tls-socket.js'
@@ -16,8 +17,8 @@ const pki = mintPki()
 
 /** The findings that the evidence gives, at an endpoint. */
 function explain(evidence: Partial<DialFailure>, { host = 'etcd.example', credentials = pki.client } = {}): Finding[] {
-  const { endpoints, tls } = resolveOptions({ endpoints: `https://${host}:2379`, credentials })
-  const [endpoint] = endpoints
+  const [endpoint] = parseEndpoints(`https://${host}:2379`)
+  const { tls } = resolveOptions({ endpoints: endpoint.url, credentials })
   const nothing = { target: null, failedAddresses: [], error: null, alert: null, timedOut: false, protocol: null }
   const silence = { alpn: null, validation: null, certificateSent: null, answer: null, answered: false }
   const failure: DialFailure = { stage: 'connect', ...nothing, ...silence, ...evidence }
@@ -125,10 +126,11 @@ describe('evidence and its finding', () => {
     ['127.0.0.1', false],
     ['localhost', true],
   ])('offers a server name for %s', (host, sent) => {
-    const { endpoints, tls } = resolveOptions({ endpoints: `https://${host}:2379`, credentials: pki.client })
+    const [endpoint] = parseEndpoints(`https://${host}:2379`)
+    const { tls } = resolveOptions({ endpoints: endpoint.url, credentials: pki.client })
     const server = pki.issueServer({ names: [dns('etcd-0.etcd')] })
     const validated = prepare(pki.client, tls)
-    const at = { name: endpoints[0].host, validated, endpoint: endpoints[0].url }
+    const at = { name: endpoint.host, validated, endpoint: endpoint.url }
     const validation = validateServer([server.chain[0].raw], at)
     expect(explain({ stage: 'handshake', validation }, { host }).at(-1)).toMatchObject({
       code: 'handshake/server-name',

@@ -11,7 +11,6 @@ import { refused } from '../../support/refused.js'
 
 const pki = mintPki()
 const good: SecureClientOptions = { endpoints: 'https://127.0.0.1:1', credentials: pki.client }
-const noEndpoints = { endpoints: undefined }
 
 /** Options that TypeScript would refuse. */
 function untyped(options: object): SecureClientOptions {
@@ -19,14 +18,22 @@ function untyped(options: object): SecureClientOptions {
 }
 
 it.each<[option: string, options: object, reason?: string]>([
-  ['options.endpoint', { endpoint: 'https://a' }],
-  ['discovery', { discovery: { domain: 'a' } }, 'cannot be combined with "endpoints"'],
-  ['discovery.domain', { ...noEndpoints, discovery: {} }],
-  ['discovery.domain', { ...noEndpoints, discovery: { domain: '10.0.0.1' } }, 'DNS name'],
-  ['discovery.domain', { ...noEndpoints, discovery: { domain: '*.etcd.test' } }],
-  ['discovery.name', { ...noEndpoints, discovery: { domain: 'etcd.test', name: 'a.b' } }],
-  ['discovery', { ...noEndpoints, discovery: 'etcd.test' }, 'must be an object'],
-  ['discovery.srv', { ...noEndpoints, discovery: { domain: 'etcd.test', srv: 1 } }],
+  ['options.endpoint', { endpoint: 'https://a' }, 'is not an option; the options are endpoints, '],
+  ['hosts', { hosts: 'https://a' }, 'use "endpoints", with https URLs'],
+  ['discovery', { discovery: { domain: 'etcd.test' } }, 'use "endpoints: { srv: \'example.com\' }"'],
+  ['endpoints', { endpoints: undefined }, 'is missing: pass URLs such as "https://10.0.0.1:2379"'],
+  ['endpoints', { endpoints: null }, 'must be URLs as one string, or an array of URLs and of { url, serverName }'],
+  ['endpoints.domain', { endpoints: { domain: 'etcd.test' } }, 'use "endpoints: { srv: \'example.com\' }"'],
+  ['endpoints.url', { endpoints: { url: 'https://a' } }, 'must be inside an array: use "endpoints: [{ url'],
+  ['endpoints[1].host', { endpoints: ['https://a', { host: 'b' }] }, 'the options are url, serverName'],
+  ['endpoints[0].url', { endpoints: [{ serverName: 'b' }] }, 'is missing'],
+  ['endpoints[0].serverName', { endpoints: [{ url: 'https://a', serverName: '' }] }],
+  ['endpoints.srv', { endpoints: {} }, 'is missing: pass a DNS name, such as "example.com"'],
+  ['endpoints.srv', { endpoints: { srv: '10.0.0.1' } }, 'must be a DNS name'],
+  ['endpoints.srv', { endpoints: { srv: '*.etcd.test' } }],
+  ['endpoints.srv', { endpoints: { srv: 1 } }, 'received 1'],
+  ['endpoints.name', { endpoints: { srv: 'etcd.test', name: 'a.b' } }, 'must be letters, digits and hyphens'],
+  ['endpoints.port', { endpoints: { srv: 'etcd.test', port: 1 } }, 'the options are srv, name'],
   ['rotation', { rotation: true }],
   ['rotation', { rotation: false }, "must be 'off' or an object with `drain`; received false"],
   ['rotation.drain', { rotation: { drain: 'later' } }, '"now" or "streams-finish"'],

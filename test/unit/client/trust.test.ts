@@ -2,6 +2,7 @@
 import type { PeerCertificate } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { createSecureClient, isEtcdMtlsError } from '../../../src/client/index.js'
+import { parseEndpoints } from '../../../src/client/endpoints.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import {
   peerChain,
@@ -178,8 +179,8 @@ function past(days: number): Date {
 }
 
 const pki = mintPki()
-const { endpoints, tls } = resolveOptions({ endpoints: 'https://127.0.0.1:2379', credentials: pki.client })
-const [endpoint] = endpoints
+const [endpoint] = parseEndpoints('https://127.0.0.1:2379')
+const { tls } = resolveOptions({ endpoints: endpoint.url, credentials: pki.client })
 const validated = prepare(pki.client, tls)
 
 const noSocket = (): never => {

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
+import { parseEndpoints } from '../../../src/client/endpoints.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import { openTls, type ServerValidation, validateServer } from '../../../src/client/transport/tls-socket.js'
 import {
@@ -17,7 +18,8 @@ import { mintPki } from '../../support/etcd.js'
 import { mintCa } from '../../support/mint.js'
 
 const pki = mintPki()
-const { endpoints, tls } = resolveOptions({ endpoints: 'https://127.0.0.1:2379', credentials: pki.client })
+const [endpoint] = parseEndpoints('https://127.0.0.1:2379')
+const { tls } = resolveOptions({ endpoints: endpoint.url, credentials: pki.client })
 const other = Certificate.parse(mintCa({ subject: 'Other CA' }).der)
 
 it('clients with the same key, chain, trust anchors and TLS parameters share one TLS context', () => {
@@ -42,10 +44,10 @@ it('a change of the list of trust anchors by its owner makes a new TLS context',
 
 it('certificates of a verified server are read once for all connections and rotations, those of a refused one each time', async () => {
   const validated = prepare(pki.client, tls)
-  const check = (server: Credentials, by: ValidatedCredentials, endpoint = endpoints[0].url): ServerValidation =>
+  const check = (server: Credentials, by: ValidatedCredentials, url = endpoint.url): ServerValidation =>
     validateServer(
       server.chain.map(({ raw }) => raw),
-      { name: endpoints[0].host, validated: by, endpoint },
+      { name: endpoint.host, validated: by, endpoint: url },
     )
   const [first] = check(pki.server, validated).chain
   expect(check(pki.server, prepare(pki.client, tls)).chain[0]).toBe(first)
@@ -66,7 +68,7 @@ it('The hello of a client offers TLS 1.3 and 1.2, and nothing older', async () =
   const raw = connect(port, '127.0.0.1')
   const accepted = once(server, 'connection')
   const { secureContext } = prepare(pki.client, tls)
-  const client = openTls({ raw, name: endpoints[0].host }, { secureContext }).on('error', () => undefined)
+  const client = openTls({ raw, name: endpoint.host }, { secureContext }).on('error', () => undefined)
   const [socket] = (await accepted) as [ReturnType<typeof connect>]
   const [hello] = (await once(socket, 'data')) as [Buffer]
   for (const each of [client, raw, socket]) each.destroy()
