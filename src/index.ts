@@ -1,13 +1,22 @@
 /**
- * TLS for etcd: certificates issued, checked and used. Everything but the test helpers of `etcd-mtls/testing`.
+ * TLS for etcd: certificates issued, checked and used. `etcd-mtls/coordination` has locks and elections, `etcd-mtls/testing` a
+ * temporary etcd.
  *
  * @module
  */
 export * from './authority/index.js'
-export * from './client/index.js'
+export { createSecureClient } from './client/index.js'
+export type {
+  EndpointStatus,
+  Etcd3Options,
+  RotationOptions,
+  SecureClientOptions,
+  SecureEtcd3,
+  TlsEvent,
+  TlsOptions,
+  TlsSession,
+} from './client/index.js'
 export * from './config/index.js'
-export { election, lock } from './coordination/index.js'
-export type { Election, Held, Leader, LockOptions } from './coordination/index.js'
 export * from './credentials/index.js'
 export * from './report/index.js'
 export * from './validate/index.js'
