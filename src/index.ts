@@ -5,7 +5,7 @@
  * @module
  */
 export * from './authority/index.js'
-export { createSecureClient } from './client/index.js'
+export { createSecureClient, isRetryable } from './client/index.js'
 export type {
   EndpointStatus,
   Etcd3Options,

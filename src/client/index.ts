@@ -8,4 +8,5 @@ export type { ClientDefaults, Credentials, CredentialSource } from '../credentia
 export { createSecureClient, SecureEtcd3 } from './deferred.js'
 export type { Etcd3Options } from './etcd3/options.js'
 export type { SecureClientOptions, TlsOptions } from './options.js'
+export { isRetryable } from './retryable.js'
 export type { EndpointStatus, RotationOptions, TlsEvent, TlsSession } from './tls-session.js'

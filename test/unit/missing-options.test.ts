@@ -18,7 +18,7 @@ async function refusalOf(call: () => unknown): Promise<unknown> {
 }
 
 /** These require no argument. */
-const COMPLETE = ['fromEnv', 'isEtcdMtlsError']
+const COMPLETE = ['fromEnv', 'isEtcdMtlsError', 'isRetryable']
 
 const subpaths = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
   typeof target === 'string' ? [] : [[subpath, target.default.replace('./dist/', '../../src/')] as const],

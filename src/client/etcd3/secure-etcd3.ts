@@ -16,6 +16,7 @@ import {
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asError, isError, isEtcdMtlsError } from '../../report/errors.js'
 import type { Etcd3Options } from './options.js'
+import { markCall } from '../retryable.js'
 import { LeaseKeeper } from '../streams/lease-keeper.js'
 import { AbortFanOut, holdingProcess } from '../timing.js'
 import { CLIENT, type ClientParts, type TlsSession } from '../tls-session.js'
@@ -243,6 +244,7 @@ function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
       return await running
     } catch (error) {
       setCause(error, note.call?.explanation ?? null)
+      if (isError(error)) markCall(error)
       addCaller(error)
       throw error
     }
