@@ -38,7 +38,7 @@ export function inspectRequest(
 ): Report & { request: CertificateRequest | null } {
   checkOptions('options', options, ['file'])
   const { file } = options
-  if (file !== undefined && typeof file !== 'string') throw valueInvalid('options.file', file, 'a string')
+  if (file !== undefined && typeof file !== 'string') throw valueInvalid('file', file, 'a string')
   const { request, findings } = readCsr(csr, file)
   return { ...makeReport({ checkedAt: new Date(), path: null, findings }), request }
 }

@@ -2,7 +2,7 @@
 import { nodeSuites } from '../x509/cipher-suites.js'
 import type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
 import { isEtcdMtlsError } from '../report/errors.js'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
+import { checkOptions, optionIn, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { checkRevocationMode, type RevocationMode } from '../validate/context.js'
 import type { Host } from '../x509/names.js'
 import { MAX_DELAY, parseDuration } from '../report/duration.js'
@@ -281,10 +281,10 @@ function resolveRotation(rotation: unknown): ResolvedOptions['rotation'] {
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for options that hold anything else than a drain policy. */
-export function resolveDrain(option: string, options: unknown): DrainPolicy | undefined {
-  checkOptions(option, options, ['drain'])
+export function resolveDrain(holder: string, options: unknown): DrainPolicy | undefined {
+  checkOptions(holder, options, ['drain'])
   const drain = memberOf(options, 'drain')
-  return drain === undefined ? undefined : oneOf(`${option}.drain`, drain, ['now', 'streams-finish'])
+  return drain === undefined ? undefined : oneOf(optionIn(holder, 'drain'), drain, ['now', 'streams-finish'])
 }
 
 function resolveTls(tls: TlsOptions): ResolvedTls {

@@ -90,7 +90,7 @@ export class Session implements TlsSession {
   }
 
   async rotate(next?: CredentialSource | Credentials, options: RotationOptions = {}): Promise<Report> {
-    const drain = resolveDrain('rotate', options) ?? this.#options.rotation.drain
+    const drain = resolveDrain('options', options) ?? this.#options.rotation.drain
     const given = next === undefined ? null : resolveSource(next, 'next')
     const turn = this.#inTurn(async () => {
       const source = given ?? this.#source

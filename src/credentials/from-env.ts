@@ -56,7 +56,7 @@ export function fromEnv(
   checkOptions('options', options, ['prefix', 'passphrase', 'clientCa', 'crl', 'watch'])
   const { prefix = 'ETCDCTL_' } = options
   if (typeof prefix !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(prefix)) {
-    throw textInvalid('options.prefix', prefix, 'the prefix of a variable name, such as "ETCDCTL_"')
+    throw textInvalid('prefix', prefix, 'the prefix of a variable name, such as "ETCDCTL_"')
   }
   const passphrase = readPassphraseOption(options.passphrase)
   const clientCa = options.clientCa === undefined ? null : fileOfOption('ca', options.clientCa, 'clientCa')

@@ -68,7 +68,7 @@ export function fromKubernetesSecret(
 }
 
 function readNames(given: NonNullable<FromKubernetesSecretOptions['names']> = {}) {
-  checkOptions('options.names', given, ['ca', 'clientCa', 'cert', 'key', 'crl'])
+  checkOptions('names', given, ['ca', 'clientCa', 'cert', 'key', 'crl'])
   const { ca = 'ca.crt', clientCa = 'client-ca.crt', cert = 'tls.crt', key = 'tls.key', crl = null } = given
   for (const [name, value] of Object.entries({ ca, clientCa, cert, key, crl: crl ?? 'none' })) checkName(name, value)
   // The default client-ca.crt may be missing.
@@ -79,7 +79,7 @@ function readNames(given: NonNullable<FromKubernetesSecretOptions['names']> = {}
 function checkName(option: string, name: unknown): void {
   const parts = typeof name === 'string' ? name.split('/') : ['']
   if (parts.some((part) => part === '' || part === '..' || part.includes('\0'))) {
-    throw optionInvalid(`options.names.${option}`, 'must be the name of a file inside the directory')
+    throw optionInvalid(`names.${option}`, 'must be the name of a file inside the directory')
   }
 }
 

@@ -52,7 +52,7 @@ export function fileOfOption(
   value: unknown,
   option: string = role,
 ): NamedFile & { readonly path: string } {
-  const file = readPathOption(`options.${option}`, value)
+  const file = readPathOption(option, value)
   return { role, file, namedBy: `option "${option}"`, path: resolve(file) }
 }
 
@@ -81,7 +81,7 @@ export function unreadableInput(role: MaterialRole, place: Input['place'], reaso
 /** Copies the PEM text, because the caller may overwrite a Buffer. */
 export function textInput(role: MaterialRole, text: unknown, option: string = role): Input {
   if (typeof text !== 'string' && !(text instanceof Uint8Array)) {
-    throw valueInvalid(`options.${option}`, text, 'PEM as a string or a Buffer')
+    throw valueInvalid(option, text, 'PEM as a string or a Buffer')
   }
   const place = { origin: `option "${option}"`, file: null }
   return { role, place, bytes: Buffer.from(text), exposure: null, findings: [] }
@@ -108,7 +108,7 @@ export function readPathOption(option: string, value: unknown): string {
  */
 export function readPassphraseOption(passphrase: unknown): string | Uint8Array | null {
   if (passphrase === undefined) return null
-  checkPassphrase('options.passphrase', passphrase)
+  checkPassphrase('passphrase', passphrase)
   return typeof passphrase === 'string' ? passphrase : Buffer.from(passphrase)
 }
 

@@ -3,60 +3,140 @@ import { inspect, type InspectOptions, types } from 'node:util'
 import type { FailedReport, Finding } from './finding.js'
 import { exactPath, printable, printableDeep } from './printable.js'
 
+/** A wrong call: an option that is missing, unknown or out of range. */
+export interface OptionInvalidDetails {
+  /** The path of the option from the call's options on, such as `endpoints`, `tls.minVersion` or `members[0].name`. */
+  option: string
+  /** Starts with a verb, such as `must be a string`. */
+  reason: string
+}
+
+/** Credentials could not be read. */
+export interface CredentialsUnreadableDetails {
+  origin: string
+  /** Every fault. */
+  findings: [Finding, ...Finding[]]
+}
+
+/** Something failed for the reasons in a report. */
+export interface FailedReportDetails {
+  report: FailedReport
+}
+
+/** The call was not sent, because `limit` other calls already wait for an endpoint. */
+export interface TooManyCallsDetails {
+  limit: number
+}
+
+/** A write was sent, and no answer came: it may have been applied, or may be applied later. */
+export interface OutcomeUnknownDetails {
+  /** Such as `KV/Put`. */
+  call: string
+  /** The URL to which it was sent; null if there were several. */
+  endpoint: string | null
+}
+
+/** A server sent an answer that etcd never sends, or too much. The client dropped it. */
+export interface AnswerInvalidDetails {
+  /** Such as `Watch/Watch`. */
+  method: string
+  endpoint: string | null
+  reason: string
+}
+
+/** An answer is longer than `grpc.max_receive_message_length`. */
+export interface AnswerTooLargeDetails {
+  /** Such as `KV/Range`. */
+  call: string
+  endpoint: string | null
+  /** In bytes. */
+  limit: number
+}
+
+/** A request is longer than a proxy in front of etcd accepts (HTTP status 413). The connection stays open. */
+export interface RequestTooLargeDetails {
+  /** Such as `KV/Put`. */
+  call: string
+  report: FailedReport
+}
+
+/** A watch missed events: etcd has compacted the revision that it needs next. */
+export interface WatchCompactedDetails {
+  key: string
+  rangeEnd: string | null
+  revision: string
+  compactRevision: string
+}
+
+/** An authority may not or cannot issue the certificate. Nothing was issued. */
+export interface IssueRefusedDetails {
+  reason: string
+  findings: Finding[]
+}
+
+/** A file could not be written, read back or locked. `cause` is the error of the file system. */
+export interface WriteFailedDetails {
+  path: string
+  /** With the remedy. */
+  reason: string
+}
+
+/** A configuration cannot be rendered or read. */
+export interface ConfigInvalidDetails {
+  reason: string
+  findings: Finding[]
+}
+
+/** A temporary etcd of `etcd-mtls/testing` did not start. */
+export interface EtcdNotStartedDetails {
+  reason: string
+  /** The lines of its log. */
+  logs: string[]
+}
+
+/** A lock or a leadership ended, or the wait for it. */
+export interface LeaseLostDetails {
+  what: string
+  /** `unanswered`: etcd answered no keep-alive of the lease in time. `gone`: etcd no longer has the lease or its key. */
+  reason: 'unanswered' | 'gone'
+}
+
+/** Code that loads at the first call could not be loaded. `cause` is Node's error. */
+export interface LoadFailedDetails {
+  /** Such as `EMFILE`; null if Node gave none. */
+  errorCode: string | null
+}
+
+/** The object was used after it was closed. */
+export interface ClosedDetails {
+  what: string
+}
+
 /** The type of `details` for each error code. */
 export interface ErrorDetails {
-  /** A wrong call: an option that is missing, unknown or out of range. */
-  ERR_OPTION_INVALID: { option: string; reason: string }
-  /** Credentials could not be read. `findings` has every fault. */
-  ERR_CREDENTIALS_UNREADABLE: { origin: string; findings: [Finding, ...Finding[]] }
+  ERR_OPTION_INVALID: OptionInvalidDetails
+  ERR_CREDENTIALS_UNREADABLE: CredentialsUnreadableDetails
   /** Credentials were read, and the validation failed. */
-  ERR_VALIDATION_FAILED: { report: FailedReport }
+  ERR_VALIDATION_FAILED: FailedReportDetails
   /** An endpoint answered, and one side refused the TLS handshake or the first request. */
-  ERR_HANDSHAKE_FAILED: { report: FailedReport }
+  ERR_HANDSHAKE_FAILED: FailedReportDetails
   /** etcd accepted the connection, and its users and roles refused the call. */
-  ERR_ACCESS_DENIED: { report: FailedReport }
+  ERR_ACCESS_DENIED: FailedReportDetails
   /** No endpoint answered in time. */
-  ERR_UNREACHABLE: { report: FailedReport }
-  /** The call was not sent, because `limit` other calls already wait for an endpoint. */
-  ERR_TOO_MANY_CALLS: { limit: number }
-  /**
-   * A write was sent, and no answer came: it may have been applied, or may be applied later. `call` is such as
-   * `KV/Put`. `endpoint` is the URL to which it was sent, null if there were several.
-   */
-  ERR_OUTCOME_UNKNOWN: { call: string; endpoint: string | null }
-  /**
-   * A server sent an answer that etcd never sends, or too much. The client dropped it. `method` is such as
-   * `Watch/Watch`.
-   */
-  ERR_ANSWER_INVALID: { method: string; endpoint: string | null; reason: string }
-  /** An answer is longer than `grpc.max_receive_message_length`; `limit` in bytes, `call` as `KV/Range`. */
-  ERR_ANSWER_TOO_LARGE: { call: string; endpoint: string | null; limit: number }
-  /**
-   * A request is longer than a proxy in front of etcd accepts (HTTP status 413). The connection stays open. `call` is
-   * such as `KV/Put`.
-   */
-  ERR_REQUEST_TOO_LARGE: { call: string; report: FailedReport }
-  /** A watch missed events: etcd has compacted the revision that it needs next. */
-  ERR_WATCH_COMPACTED: { key: string; rangeEnd: string | null; revision: string; compactRevision: string }
-  /** An authority may not or cannot issue the certificate. Nothing was issued. */
-  ERR_ISSUE_REFUSED: { reason: string; findings: Finding[] }
-  /**
-   * A file could not be written, read back or locked. `reason` has the remedy, `cause` the error of the file system.
-   */
-  ERR_WRITE_FAILED: { path: string; reason: string }
-  /** A configuration cannot be rendered or read. */
-  ERR_CONFIG_INVALID: { reason: string; findings: Finding[] }
-  /** A temporary etcd of `etcd-mtls/testing` did not start. `logs` has the lines of its log. */
-  ERR_ETCD_NOT_STARTED: { reason: string; logs: string[] }
-  /**
-   * A lock or a leadership ended, or the wait for it. `unanswered`: etcd answered no keep-alive of the lease in time. `gone`:
-   * etcd no longer has the lease or its key.
-   */
-  ERR_LEASE_LOST: { what: string; reason: 'unanswered' | 'gone' }
-  /** Code that loads at the first call could not be loaded; `errorCode` as `EMFILE`, null if Node gave none. `cause` is Node's error. */
-  ERR_LOAD_FAILED: { errorCode: string | null }
-  /** The object was used after it was closed. */
-  ERR_CLOSED: { what: string }
+  ERR_UNREACHABLE: FailedReportDetails
+  ERR_TOO_MANY_CALLS: TooManyCallsDetails
+  ERR_OUTCOME_UNKNOWN: OutcomeUnknownDetails
+  ERR_ANSWER_INVALID: AnswerInvalidDetails
+  ERR_ANSWER_TOO_LARGE: AnswerTooLargeDetails
+  ERR_REQUEST_TOO_LARGE: RequestTooLargeDetails
+  ERR_WATCH_COMPACTED: WatchCompactedDetails
+  ERR_ISSUE_REFUSED: IssueRefusedDetails
+  ERR_WRITE_FAILED: WriteFailedDetails
+  ERR_CONFIG_INVALID: ConfigInvalidDetails
+  ERR_ETCD_NOT_STARTED: EtcdNotStartedDetails
+  ERR_LEASE_LOST: LeaseLostDetails
+  ERR_LOAD_FAILED: LoadFailedDetails
+  ERR_CLOSED: ClosedDetails
 }
 
 /** Every code an {@link EtcdMtlsError} can carry. */

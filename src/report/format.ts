@@ -75,9 +75,9 @@ export function formatReport(
   const reports: readonly unknown[] = Array.isArray(report) ? report : [report]
   if (reports.length === 0) throw optionInvalid('report', 'must have at least one report')
   for (const each of reports) checkReturned('report', each, 'findings', 'a report, such as validateCredentials returns')
-  checkOptions('format', options, ['color', 'width', 'oneLine'])
+  checkOptions('options', options, ['color', 'width', 'oneLine'])
   const { width = DEFAULT_WIDTH } = options
-  if (typeof width !== 'number' || Number.isNaN(width)) throw optionInvalid('format.width', 'must be a number')
+  if (typeof width !== 'number' || Number.isNaN(width)) throw optionInvalid('width', 'must be a number')
   return (reports as readonly AnyReport[])
     .map((each) => formatOne(each, { ...options, width }, reports.length > 1))
     .join(options.oneLine === true ? ' | ' : '\n\n')

@@ -5,7 +5,27 @@
  * @module
  */
 export { EtcdMtlsError, isEtcdMtlsError } from './errors.js'
-export type { AnyEtcdMtlsError, ErrorCode, ErrorDetails } from './errors.js'
+export type {
+  AnswerInvalidDetails,
+  AnswerTooLargeDetails,
+  AnyEtcdMtlsError,
+  ClosedDetails,
+  ConfigInvalidDetails,
+  CredentialsUnreadableDetails,
+  ErrorCode,
+  ErrorDetails,
+  EtcdNotStartedDetails,
+  FailedReportDetails,
+  IssueRefusedDetails,
+  LeaseLostDetails,
+  LoadFailedDetails,
+  OptionInvalidDetails,
+  OutcomeUnknownDetails,
+  RequestTooLargeDetails,
+  TooManyCallsDetails,
+  WatchCompactedDetails,
+  WriteFailedDetails,
+} from './errors.js'
 export type {
   CertificateRef,
   FailedReport,

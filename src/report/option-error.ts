@@ -58,20 +58,30 @@ function shown(value: unknown): string {
 const MOST_NAMED = 10
 
 /**
+ * The name of an option in errors, such as `endpoints` or `tls.minVersion`.
+ *
+ * @param holder The option or argument that it is part of. `options`, the argument with the options of a call, is not part of
+ *   their names.
+ */
+export function optionIn(holder: string, key: string): string {
+  return holder === 'options' ? key : `${holder}.${key}`
+}
+
+/**
  * Throws unless the value is an object that has only known keys.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
-export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
+export function checkOptions(holder: string, options: unknown, known: readonly string[]): void {
   if (options === null || typeof options !== 'object' || Array.isArray(options))
     throw valueInvalid(
-      where,
+      holder,
       options,
       `an object with some of ${known.slice(0, MOST_NAMED).join(', ')}${known.length > MOST_NAMED ? ', …' : ''}`,
     )
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
-      throw optionInvalid(`${where}.${key}`, `is not an option; the options are ${known.join(', ')}`)
+      throw optionInvalid(optionIn(holder, key), `is not an option; the options are ${known.join(', ')}`)
     }
   }
 }

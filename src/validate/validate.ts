@@ -81,7 +81,7 @@ export function validateConnected(input: ChainInput, options: ValidateChainOptio
 }
 
 function validate(input: ChainInput, options: ValidateChainOptions, isConnected: boolean): Report {
-  checkOptions('input', input, ['leaf', 'chain', 'intermediates', 'trustAnchors', 'crls'])
+  checkOptions('options', input, ['leaf', 'chain', 'intermediates', 'trustAnchors', 'crls'])
   if (input.leaf !== undefined && input.chain !== undefined)
     throw optionInvalid('chain', 'cannot be combined with "leaf"')
   const option = input.chain === undefined ? 'leaf' : 'chain'

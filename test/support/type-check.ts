@@ -1,7 +1,8 @@
-/** Type-checks examples and type tests, as a user's editor would. */
+/** Type-checks examples and type tests, and shows types, as a user's editor would. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { tsc } from '../../scripts/lib/compile.mjs'
+import { readConfig, tsc } from '../../scripts/lib/compile.mjs'
+import { ts } from '../../scripts/lib/typescript.mjs'
 import { root } from './compiled.js'
 
 export interface Snippet {
@@ -58,6 +59,38 @@ export class TypeCheck {
   ofFile(file: string): readonly string[] {
     return this.#complaints.get(join(root, file)) ?? []
   }
+}
+
+/**
+ * The text that an editor shows for the names after each mark `?` in a comment of a snippet: without the line for the import. By TypeScript 6,
+ * since TypeScript 7 has no API yet.
+ *
+ * @param declarations The folder of the declarations.
+ */
+export function hovered(code: string, declarations: string): string[] {
+  const file = join(root, 'hovered.ts')
+  const { options } = readConfig(join(root, 'tsconfig.json'))
+  const paths = { 'etcd-mtls/*': [join(declarations, '*', 'index.d.ts')] }
+  const read = (path: string): string | undefined => (path === file ? code : ts.sys.readFile(path))
+  const service = ts.createLanguageService({
+    getCompilationSettings: () => ({ ...options, paths }),
+    getCurrentDirectory: () => root,
+    getDefaultLibFileName: ts.getDefaultLibFilePath,
+    getScriptFileNames: () => [file],
+    getScriptVersion: () => '1',
+    getScriptSnapshot: (path) => {
+      const text = read(path)
+      return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text)
+    },
+    fileExists: (path) => path === file || ts.sys.fileExists(path),
+    readFile: read,
+    directoryExists: (path) => ts.sys.directoryExists(path),
+    getDirectories: (path) => ts.sys.getDirectories(path),
+  })
+  return [...code.matchAll(/\/\*\?\*\//g)].map(({ index, 0: mark }) => {
+    const { displayParts } = service.getQuickInfoAtPosition(file, index + mark.length) ?? {}
+    return ts.displayPartsToString(displayParts).split('\nimport ')[0] ?? ''
+  })
 }
 
 /**

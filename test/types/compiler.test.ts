@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { compileDeclarations, root } from '../support/compiled.js'
 import { markdownFiles, readPage } from '../support/markdown.js'
-import { type Snippet, TypeCheck } from '../support/type-check.js'
+import { hovered, type Snippet, TypeCheck } from '../support/type-check.js'
 
 const blocks = markdownFiles(root).flatMap((file) =>
   readPage(readFileSync(join(root, file), 'utf8'))
@@ -126,6 +126,23 @@ describe('the compiler', () => {
     expect(contract).toContain('test/types/report.ts')
     expect(contract.flatMap((file) => compiler.ofFile(file).map((line) => `${file} ${line}`))).toEqual([])
   })
+})
+
+it('An editor shows the errors and their details by names, and not as unions of their properties', async () => {
+  const code = `
+    import { isEtcdMtlsError } from 'etcd-mtls/validate'
+    declare const error: unknown
+    if (/*?*/isEtcdMtlsError(error)) {
+      /*?*/error
+      if (error.code === 'ERR_OPTION_INVALID') error./*?*/details
+      if (error.code === 'ERR_UNREACHABLE') error./*?*/details
+    }`
+  expect(hovered(code, await compileDeclarations())).toEqual([
+    '(alias) isEtcdMtlsError(error: unknown): error is AnyEtcdMtlsError (+1 overload)',
+    'const error: AnyEtcdMtlsError',
+    '(property) EtcdMtlsError<"ERR_OPTION_INVALID">.details: OptionInvalidDetails',
+    '(property) EtcdMtlsError<"ERR_UNREACHABLE">.details: FailedReportDetails',
+  ])
 })
 
 function typeScriptIn(folder: string): string[] {

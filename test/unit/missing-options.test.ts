@@ -4,6 +4,8 @@ import manifest from '../../package.json' with { type: 'json' }
 import * as root from '../../src/index.js'
 import { memoryLedger } from '../../src/authority/ledger.js'
 import * as testing from '../../src/testing/index.js'
+import { root as repository } from '../support/compiled.js'
+import { readSources } from '../support/imports.js'
 
 const { createAuthority, isEtcdMtlsError, issueCluster } = root
 
@@ -99,8 +101,24 @@ describe.each(Object.entries(CALLS))('%s', (_, [call, options]) => {
   it.each(Object.keys(options))('reports that %s is missing', async (option) => {
     const rest = Object.fromEntries(Object.entries(options).filter(([key]) => key !== option))
     const refusal = await refusalOf(() => Reflect.apply(call, undefined, [rest]))
-    expect(refusal).toMatch(new RegExp(`^Option "(?:[\\w[\\].]+\\.)?${option}" is missing`))
+    expect(refusal).toMatch(new RegExp(`^Option "(?!options\\.)(?:[\\w[\\].]+\\.)?${option}" is missing`))
   })
+
+  it('names an unknown option as it names a known one', async () => {
+    const [first = ''] = Object.keys(options)
+    const rest = Object.fromEntries(Object.entries(options).filter(([key]) => key !== first))
+    const messages = [
+      await refusalOf(() => Reflect.apply(call, undefined, [rest])),
+      await refusalOf(() => Reflect.apply(call, undefined, [{ ...options, unknown: 1 }])),
+    ]
+    const [known, unknown] = messages.map((message) => /^Option "(.*?)\w+" /.exec(String(message))?.[1])
+    expect(unknown).toBe(known)
+  })
+})
+
+it('no string of the sources puts the name of the argument before an option', () => {
+  const found = readSources(repository, 'src').filter(({ text }) => /['"`]options\./.test(text))
+  expect(found.map(({ path }) => path)).toEqual([])
 })
 
 describe('a value that is not accepted', () => {

@@ -149,5 +149,5 @@ export function checkAnchors(value: unknown): asserts value is readonly Certific
 export function readTraffic(value: unknown): 'all' | 'client' | 'peer' {
   if (value === undefined) return 'all'
   if (value === 'all' || value === 'client' || value === 'peer') return value
-  throw textInvalid('options.traffic', value, '"all", "client" or "peer"')
+  throw textInvalid('traffic', value, '"all", "client" or "peer"')
 }

@@ -68,8 +68,8 @@ export async function issueCluster<const M extends string, const C extends strin
   checkOptions('options', options, ['onProgress', 'signal'])
   const { onProgress, signal } = options
   if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw valueInvalid('options.onProgress', onProgress, 'a function')
-  checkSignal(signal, 'options.signal')
+    throw valueInvalid('onProgress', onProgress, 'a function')
+  checkSignal(signal, 'signal')
   const { client, peer } = readAuthorities(authorities)
   const orders = readOrders(plan, client, peer)
   const made = new Map<string, Credentials>()

@@ -39,10 +39,10 @@ export async function writeTrust(
   checkAnchors(trustAnchors)
   const { layout, members, clients, overwrite = false, signal } = options
   const traffic = readTraffic(options.traffic)
-  if (members !== undefined) checkNames(members, 'options.members')
-  if (clients !== undefined) checkNames(clients, 'options.clients')
+  if (members !== undefined) checkNames(members, 'members')
+  if (clients !== undefined) checkNames(clients, 'clients')
   if (layout === 'kubeadm' && traffic !== 'all') {
-    throw optionInvalid('options.traffic', "must be 'all' for the layout kubeadm, which has one CA for etcd")
+    throw optionInvalid('traffic', "must be 'all' for the layout kubeadm, which has one CA for etcd")
   }
   signal?.throwIfAborted()
   const place = resolve(directory)

@@ -90,14 +90,14 @@ export function certManagerResources(options: CertManagerOptions): KubernetesMan
   checkOptions('options', options, KNOWN)
   const { algorithm = 'ecdsa-p256', issuer, peerIssuer } = options
   if (!Object.hasOwn(KEYS, algorithm))
-    throw textInvalid('options.algorithm', algorithm, `one of ${Object.keys(KEYS).join(', ')}`)
+    throw textInvalid('algorithm', algorithm, `one of ${Object.keys(KEYS).join(', ')}`)
   const key = KEYS[algorithm]
   const lifetime = lifetimeOf(options.duration ?? '90d', options.renewBefore)
-  const name = checkObjectName('options.name', options.name, MAX_COMMON_NAME)
-  const namespace = checkLabelName('options.namespace', options.namespace)
+  const name = checkObjectName('name', options.name, MAX_COMMON_NAME)
+  const namespace = checkLabelName('namespace', options.namespace)
 
   const resource = (kind: string, object: string, spec: JsonObject): KubernetesManifest => {
-    const metadata = metadataOf(checkObjectName('options.name', object), namespace, options)
+    const metadata = metadataOf(checkObjectName('name', object), namespace, options)
     return { apiVersion: 'cert-manager.io/v1', kind, metadata, spec }
   }
   const leaf = (secretName: string, commonName: string, usages: readonly string[], issuerRef: JsonObject, sans = {}) =>
@@ -111,13 +111,13 @@ export function certManagerResources(options: CertManagerOptions): KubernetesMan
       issuerRef,
     })
   const authority = (ca: string): KubernetesManifest[] => {
-    if (ca.length > MAX_COMMON_NAME) throw optionInvalid('options.name', 'is too long for the common name of a CA')
+    if (ca.length > MAX_COMMON_NAME) throw optionInvalid('name', 'is too long for the common name of a CA')
     const spec = {
       secretName: ca,
       commonName: ca,
       isCA: true,
       usages: ['cert sign', 'crl sign'],
-      ...lifetimeOf(options.caDuration ?? '3650d', undefined, 'options.caDuration'),
+      ...lifetimeOf(options.caDuration ?? '3650d', undefined, 'caDuration'),
       privateKey: { ...key, rotationPolicy: 'Never' },
       issuerRef: { name: `${name}-selfsigned`, kind: 'Issuer', group: 'cert-manager.io' },
     }
@@ -125,14 +125,14 @@ export function certManagerResources(options: CertManagerOptions): KubernetesMan
   }
 
   const [ca, peerCa] = [`${name}-ca`, `${name}-peer-ca`]
-  const ref = issuerRef('options.issuer', issuer ?? { name: ca })
-  const peerRef = issuerRef('options.peerIssuer', peerIssuer ?? issuer ?? { name: peerCa })
+  const ref = issuerRef('issuer', issuer ?? { name: ca })
+  const peerRef = issuerRef('peerIssuer', peerIssuer ?? issuer ?? { name: peerCa })
   const made = issuer !== undefined ? [] : peerIssuer !== undefined ? [ca] : [ca, peerCa]
   const resources = [
     ...(made.length === 0 ? [] : [resource('Issuer', `${name}-selfsigned`, { selfSigned: {} })]),
     ...made.flatMap(authority),
-    ...list('options.members', options.members).flatMap((member, index) => {
-      const option = `options.members[${String(index)}]`
+    ...list('members', options.members).flatMap((member, index) => {
+      const option = `members[${String(index)}]`
       checkOptions(option, member, ['name', 'hosts', 'peerHosts'])
       const { hosts, peerHosts = hosts } = member
       const own = checkObjectName(`${option}.name`, member.name, MAX_COMMON_NAME)
@@ -141,8 +141,8 @@ export function certManagerResources(options: CertManagerOptions): KubernetesMan
         leaf(`${own}-peer`, own, USAGES.member, peerRef, sans(`${option}.peerHosts`, peerHosts)),
       ]
     }),
-    ...list('options.clients', options.clients ?? []).map((given, index) => {
-      const option = `options.clients[${String(index)}]`
+    ...list('clients', options.clients ?? []).map((given, index) => {
+      const option = `clients[${String(index)}]`
       const client = typeof given === 'string' ? { user: given } : given
       checkOptions(option, client, ['user', 'secretName'])
       const { user } = client
@@ -160,13 +160,13 @@ export function certManagerResources(options: CertManagerOptions): KubernetesMan
 function lifetimeOf(
   duration: string,
   renewBefore: string | undefined,
-  option = 'options.duration',
+  option = 'duration',
 ): { duration: string; renewBefore: string } {
   const whole = goDuration(option, duration)
   if (whole.ms < MIN_DURATION_MS) throw optionInvalid(option, 'must be at least an hour')
-  const early = goDuration('options.renewBefore', renewBefore ?? `${String(Math.floor(whole.ms / 3000))}s`)
+  const early = goDuration('renewBefore', renewBefore ?? `${String(Math.floor(whole.ms / 3000))}s`)
   if (early.ms < MIN_RENEW_BEFORE_MS || early.ms >= whole.ms)
-    throw optionInvalid('options.renewBefore', 'must be at least five minutes, and shorter than the duration')
+    throw optionInvalid('renewBefore', 'must be at least five minutes, and shorter than the duration')
   return { duration: whole.text, renewBefore: early.text }
 }
 

@@ -35,9 +35,9 @@ export function kubeApiserverFlags(options: KubeApiserverOptions): string[] {
   const { overrides = {} } = options
   const { endpoints, ca, cert, key, prefix } = checkAccess(options)
   if (typeof overrides !== 'object' || (overrides as unknown) === null || Array.isArray(overrides))
-    throw valueInvalid('options.overrides', overrides, 'an object of lists of URLs, by resources')
+    throw valueInvalid('overrides', overrides, 'an object of lists of URLs, by resources')
   const others = Object.entries(overrides).map(([resource, urls]) => {
-    const option = `options.overrides.${resource}`
+    const option = `overrides.${resource}`
     if (!/^(?:[a-z0-9][a-z0-9.-]*\/)?[a-z0-9]+$/.test(resource)) {
       throw optionInvalid(option, "must be named as 'events' or 'apps/deployments'")
     }
@@ -86,7 +86,7 @@ export function kubeadmExternalEtcd(options: KubeadmExternalEtcdOptions): Kubead
   checkOptions('options', options, ['endpoints', 'ca', 'cert', 'key', 'apiVersion', 'prefix'])
   const { apiVersion = 'v1beta4' } = options
   if (!KUBEADM_VERSIONS.includes(apiVersion)) {
-    throw textInvalid('options.apiVersion', apiVersion, KUBEADM_VERSIONS.join(' or '))
+    throw textInvalid('apiVersion', apiVersion, KUBEADM_VERSIONS.join(' or '))
   }
   const { endpoints, ca, cert, key, prefix } = checkAccess(options)
   // `extraArgs` is a mapping in v1beta3 and a list in v1beta4.
@@ -102,13 +102,13 @@ export function kubeadmExternalEtcd(options: KubeadmExternalEtcdOptions): Kubead
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 function checkAccess(options: KubeApiserverOptions | KubeadmExternalEtcdOptions) {
-  const endpoints = checkEndpoints('options.endpoints', options.endpoints)
-  const [ca, cert, key] = (['ca', 'cert', 'key'] as const).map((role) => checkPath(`options.${role}`, options[role]))
+  const endpoints = checkEndpoints('endpoints', options.endpoints)
+  const [ca, cert, key] = (['ca', 'cert', 'key'] as const).map((role) => checkPath(role, options[role]))
   const prefix: unknown = options.prefix
   // kube-apiserver does not validate the prefix, except that it adds a missing slash.
   const isPrefix = typeof prefix === 'string' && prefix.length <= 1024 && /^(?:\/[\w.-]+)+$/.test(prefix)
   if (prefix !== undefined && !isPrefix)
-    throw textInvalid('options.prefix', prefix, "a path of letters, digits, '.', '-' and '_', as '/registry'")
+    throw textInvalid('prefix', prefix, "a path of letters, digits, '.', '-' and '_', as '/registry'")
   return { endpoints, ca: ca ?? '', cert: cert ?? '', key: key ?? '', prefix }
 }
 

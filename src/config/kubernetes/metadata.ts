@@ -66,10 +66,10 @@ function isSubdomain(name: string, max: number): boolean {
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function metadataOf(name: string, namespace: string | undefined, options: MetadataOptions): ManifestMetadata {
   const { labels = {}, annotations } = options
-  for (const [key, value] of entriesOf('options.labels', labels)) {
+  for (const [key, value] of entriesOf('labels', labels)) {
     const wants = `must be letters, digits, "-", "_" and ".", at most ${String(MAX_LABEL)}, with a letter or digit at both ends`
     const isValid = value === '' || (value.length <= MAX_LABEL && QUALIFIED.test(value))
-    if (!isValid) throw optionInvalid(`options.labels.${key}`, wants)
+    if (!isValid) throw optionInvalid(`labels.${key}`, wants)
   }
   checkAnnotations(annotations ?? {})
   return {
@@ -81,7 +81,7 @@ export function metadataOf(name: string, namespace: string | undefined, options:
 }
 
 function checkAnnotations(annotations: unknown): void {
-  const option = 'options.annotations'
+  const option = 'annotations'
   let size = 0
   for (const [key, value] of entriesOf(option, annotations)) {
     if (key === LAST_APPLIED) throw optionInvalid(`${option}.${key}`, 'is written by kubectl')

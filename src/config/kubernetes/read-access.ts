@@ -152,7 +152,7 @@ function readRoot(input: object, options: AccessOptions): string | null {
   }
   checkOptions('options', options, ['root'])
   const { root = '/' } = options
-  if (typeof root !== 'string' || root === '' || root.includes('\0')) throw textInvalid('options.root', root, 'a path')
+  if (typeof root !== 'string' || root === '' || root.includes('\0')) throw textInvalid('root', root, 'a path')
   return resolve(root) === resolve('/') ? null : resolve(root)
 }
 

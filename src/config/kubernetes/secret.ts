@@ -38,11 +38,11 @@ const MAX_SECRET = 1024 * 1024
 export function secretManifest(credentials: Credentials, options: SecretOptions): SecretManifest {
   checkOptions('options', options, ['name', 'namespace', 'labels', 'annotations', 'crl', 'immutable'])
   const { crl, immutable, namespace } = options
-  const name = checkObjectName('options.name', options.name)
-  if (namespace !== undefined) checkLabelName('options.namespace', namespace)
-  if (crl !== undefined) checkDataKey('options.crl', crl)
+  const name = checkObjectName('name', options.name)
+  if (namespace !== undefined) checkLabelName('namespace', namespace)
+  if (crl !== undefined) checkDataKey('crl', crl)
   if (immutable !== undefined && typeof immutable !== 'boolean')
-    throw valueInvalid('options.immutable', immutable, 'true or false')
+    throw valueInvalid('immutable', immutable, 'true or false')
   const { trustAnchors, chain, key, crls } = checkedCredentials(credentials)
   const values = {
     ...(crl === undefined || crls.length === 0 ? {} : { [crl]: pemOf(crls) }),

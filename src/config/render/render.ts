@@ -60,7 +60,7 @@ export function renderEtcdConfig(
 
 function versionOf(config: unknown, options: RenderConfigOptions): ParsedVersion {
   checkOptions('options', options, ['version'])
-  if (options.version !== undefined) return readVersion(options.version, 'options.version')
+  if (options.version !== undefined) return readVersion(options.version, 'version')
   const own = typeof config === 'object' && config !== null && 'version' in config ? config.version : undefined
   return readVersion(own === undefined ? DEFAULT_VERSION : own, 'config.version')
 }

@@ -37,10 +37,10 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
   const { binary = '/usr/bin/etcd', user = 'etcd', configFile, environmentFile, version } = options
   if (configFile !== undefined && environmentFile !== undefined) {
     const reason = 'cannot be combined with "configFile", because etcd then ignores variables'
-    throw optionInvalid('options.environmentFile', reason)
+    throw optionInvalid('environmentFile', reason)
   }
   if (typeof user !== 'string' || !/^[a-z_][a-z0-9_-]*$/i.test(user))
-    throw textInvalid('options.user', user, 'the name of a user')
+    throw textInvalid('user', user, 'the name of a user')
   // Another call writes the file that the unit names. Render it here to report options that it cannot set.
   if (configFile !== undefined) renderEtcdConfig(config, 'yaml', { version })
   if (environmentFile !== undefined) renderEtcdConfig(config, 'env', { version })
@@ -83,7 +83,7 @@ WantedBy=multi-user.target
 
 function pathFindings(option: string, path: unknown): Finding[] {
   if (path === undefined) return []
-  if (typeof path !== 'string') throw valueInvalid(`options.${option}`, path, 'a path')
+  if (typeof path !== 'string') throw valueInvalid(option, path, 'a path')
   const hasMeaning = option === 'environmentFile' && /[^\w./@+:,-]/.test(path)
   const meaning = hasMeaning ? 'contains a character that has a meaning in the path of such a file for systemd' : null
   const found = refused(option, path, notWritable(path) ?? meaning)

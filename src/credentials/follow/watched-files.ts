@@ -39,11 +39,11 @@ const QUIET = 250
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readWatchOptions(given: WatchOptions = {}): WatchTiming {
-  checkOptions('options.watch', given, ['pollInterval', 'settle'])
+  checkOptions('watch', given, ['pollInterval', 'settle'])
   const { pollInterval = '10s', settle = '30s' } = given
   return {
-    pollInterval: readDelay(pollInterval, 'options.watch.pollInterval', { least: 100, named: '100ms' }),
-    settle: readDelay(settle, 'options.watch.settle', { least: 1000, named: '1s' }),
+    pollInterval: readDelay(pollInterval, 'watch.pollInterval', { least: 100, named: '100ms' }),
+    settle: readDelay(settle, 'watch.settle', { least: 1000, named: '1s' }),
     quiet: QUIET,
   }
 }

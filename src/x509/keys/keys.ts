@@ -165,19 +165,19 @@ export class PrivateKey {
     const { passphrase, kdf } = options
     const form = this.#readForm(options.form)
     if (kdf !== undefined && !isKeyDerivation(kdf)) {
-      throw optionInvalid('options.kdf', `must be one of ${KEY_DERIVATIONS.join(', ')}`)
+      throw optionInvalid('kdf', `must be one of ${KEY_DERIVATIONS.join(', ')}`)
     }
     if (passphrase === undefined) {
-      if (kdf !== undefined) throw optionInvalid('options.kdf', 'is of use only with a passphrase')
+      if (kdf !== undefined) throw optionInvalid('kdf', 'is of use only with a passphrase')
       if (form === 'pkcs8' && this.#pkcs8 !== null) return pemBlock('PRIVATE KEY', this.#pkcs8)
       return this.#key.export({ type: form, format: 'pem' }).toString()
     }
     if (typeof passphrase !== 'string' || passphrase === '') {
-      throw optionInvalid('options.passphrase', 'must be a string that is not empty')
+      throw optionInvalid('passphrase', 'must be a string that is not empty')
     }
-    checkPassphrase('options.passphrase', passphrase)
+    checkPassphrase('passphrase', passphrase)
     // The other forms only support the encryption of old OpenSSL, with one round of MD5.
-    if (form !== 'pkcs8') throw optionInvalid('options.form', 'must be pkcs8 for a key that is encrypted')
+    if (form !== 'pkcs8') throw optionInvalid('form', 'must be pkcs8 for a key that is encrypted')
     const plain = this.#key.export({ type: 'pkcs8', format: 'der' })
     const encrypted = encryptKey(plain, passphrase, kdf ?? 'pbkdf2')
     plain.fill(0)
@@ -197,10 +197,10 @@ export class PrivateKey {
 
   #readForm(form: unknown): Form {
     if (form === undefined) return 'pkcs8'
-    if (!isForm(form)) throw optionInvalid('options.form', `must be one of ${Object.keys(FORMS).join(', ')}`)
+    if (!isForm(form)) throw optionInvalid('form', `must be one of ${Object.keys(FORMS).join(', ')}`)
     const { kind, text } = FORMS[form]
     if (kind === null || kind === this.#key.asymmetricKeyType) return form
-    throw optionInvalid('options.form', `must be pkcs8: ${form} holds ${text} keys only, and this is ${this.algorithm}`)
+    throw optionInvalid('form', `must be pkcs8: ${form} holds ${text} keys only, and this is ${this.algorithm}`)
   }
 
   /** The key for `node:crypto` and `node:tls`. */

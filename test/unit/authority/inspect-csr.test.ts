@@ -157,8 +157,8 @@ describe('forms in which a request is given', () => {
   it.each<[string, unknown, object]>([
     ['csr', 5, {}],
     ['csr', null, {}],
-    ['options.origin', text, { origin: 'x' }],
-    ['options.file', text, { file: 5 }],
+    ['origin', text, { origin: 'x' }],
+    ['file', text, { file: 5 }],
   ])('throws for a wrong option: %s', (option, given, options) => {
     expect(() => inspectRequest(given as never, options)).toThrow(`"${option}"`)
   })

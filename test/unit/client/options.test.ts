@@ -18,7 +18,7 @@ function untyped(options: object): SecureClientOptions {
 }
 
 it.each<[option: string, options: object, reason?: string]>([
-  ['options.endpoint', { endpoint: 'https://a' }, 'is not an option; the options are endpoints, '],
+  ['endpoint', { endpoint: 'https://a' }, 'is not an option; the options are endpoints, '],
   ['hosts', { hosts: 'https://a' }, 'use "endpoints", with https URLs'],
   ['discovery', { discovery: { domain: 'etcd.test' } }, 'use "endpoints: { srv: \'example.com\' }"'],
   ['endpoints', { endpoints: undefined }, 'is missing: pass URLs such as "https://10.0.0.1:2379"'],

@@ -315,9 +315,9 @@ it('refuses a wrong call by the name of the option', async () => {
   for (const [next, options, option] of [
     ['ca.crt', undefined, 'next'],
     [null, undefined, 'next'],
-    [undefined, { drains: 'now' }, 'rotate.drains'],
-    [undefined, { drain: 'later' }, 'rotate.drain'],
-    [undefined, 'now', 'rotate'],
+    [undefined, { drains: 'now' }, 'drains'],
+    [undefined, { drain: 'later' }, 'drain'],
+    [undefined, 'now', 'options'],
   ]) {
     const { details } = await refused(client.tls.rotate(next as never, options as never), 'ERR_OPTION_INVALID')
     expect(details.option).toBe(option)

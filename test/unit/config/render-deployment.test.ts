@@ -162,8 +162,8 @@ describe('a unit of systemd', () => {
     ).toHaveLength(1)
     for (const [option, call] of [
       ['config.dataDir', () => renderSystemdUnit(memberConfig({ dataDir: undefined }))],
-      ['options.environmentFile', () => renderSystemdUnit(memberConfig(), { configFile: '/a', environmentFile: '/b' })],
-      ['options.user', () => renderSystemdUnit(memberConfig(), { user: 'a\nb' })],
+      ['environmentFile', () => renderSystemdUnit(memberConfig(), { configFile: '/a', environmentFile: '/b' })],
+      ['user', () => renderSystemdUnit(memberConfig(), { user: 'a\nb' })],
     ] as const) {
       expect(thrown(call, 'ERR_OPTION_INVALID').details.option).toBe(option)
     }

@@ -160,7 +160,7 @@ describe('a wrong call is one with an invalid', () => {
     )
     const options = { verison: '3.5' } as object
     expect(thrown(() => renderEtcdConfig(memberConfig(), 'args', options), 'ERR_OPTION_INVALID').details.option).toBe(
-      'options.verison',
+      'verison',
     )
   })
 })

@@ -15,8 +15,8 @@ it('versions are lines and releases that are known', () => {
 
 it('another version is a wrong call', () => {
   for (const version of ['3.8', 3.5, null, {}]) {
-    const { details } = thrown(() => readVersion(version, 'options.version'), 'ERR_OPTION_INVALID')
-    expect(details.option).toBe('options.version')
+    const { details } = thrown(() => readVersion(version, 'version'), 'ERR_OPTION_INVALID')
+    expect(details.option).toBe('version')
   }
 })
 

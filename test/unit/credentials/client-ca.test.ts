@@ -66,7 +66,7 @@ describe('the CAs for clients', () => {
     expect(await codesOf(fromFiles({ ...files, clientCa: folder.file('none') }))).toEqual(['file/missing'])
     const named = fromKubernetesSecret(folder.file('.'), { names: { clientCa: 'none' } })
     expect(await codesOf(named)).toEqual(['file/missing'])
-    expect(() => fromPem({ ...options, clientCa: 5 as never })).toThrow(/options\.clientCa/)
+    expect(() => fromPem({ ...options, clientCa: 5 as never })).toThrow(/"clientCa"/)
   })
 
   it('are followed: other CAs for clients are other credentials', async () => {

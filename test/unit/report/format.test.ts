@@ -215,9 +215,9 @@ Path, from the trust anchor down:
   })
 
   it.each([
-    ['an unknown option', { colour: true }, 'format.colour'],
-    ['a width that is no number', { width: '80' }, 'format.width'],
-    ['NaN', { width: NaN }, 'format.width'],
+    ['an unknown option', { colour: true }, 'colour'],
+    ['a width that is no number', { width: '80' }, 'width'],
+    ['NaN', { width: NaN }, 'width'],
   ])('refuses %s', (_, options, option) => {
     expect(thrown(() => print([], null, options as never), 'ERR_OPTION_INVALID').details).toMatchObject({ option })
   })

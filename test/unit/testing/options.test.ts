@@ -33,7 +33,7 @@ it.each<[string, (options: never) => Promise<unknown>, unknown, string]>([
   ['no options', startEtcd, undefined, 'options'],
   ['no credentials', startEtcd, {}, 'server'],
   ['PEM text for credentials', startEtcd, { server: '-----BEGIN' }, 'server'],
-  ['an option that it does not know', startEtcd, { server, servers: [] }, 'options.servers'],
+  ['an option that it does not know', startEtcd, { server, servers: [] }, 'servers'],
   ['an unknown kind', startEtcd, { server, via: 'podman' }, 'via'],
   ['a file outside of its folder', startEtcd, { server, files: { '../key': '' } }, 'files.../key'],
   ['a number for a duration', startEtcd, { server, startTimeout: 5 }, 'startTimeout'],

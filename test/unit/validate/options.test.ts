@@ -49,7 +49,7 @@ describe('options', () => {
     ['ignore', { ignore: 'san/wildcard' }],
     ['ignore[1]', { ignore: ['san/wildcard', 'validity/expired'] }],
     ['ignore[0]', { ignore: ['san/nothing'] }],
-    ['options.port', { port: 1 }],
+    ['port', { port: 1 }],
   ])('are refused for %s', (option, options) => {
     expect(optionOf(() => resolveContext({ usage: 'any', ...options } as ValidateOptions))).toBe(option)
   })
@@ -88,7 +88,7 @@ describe('options of a chain', () => {
 
   it('are checked before anything is read', () => {
     expect(optionOf(() => validateChain({} as never, { usage: 'servers' as never }))).toBe('usage')
-    expect(optionOf(() => validateChain({ leafs: [] } as never, { usage }))).toBe('input.leafs')
+    expect(optionOf(() => validateChain({ leafs: [] } as never, { usage }))).toBe('leafs')
     expect(optionOf(() => check({ budget: { paths: 1 } }))).toBe('budget.paths')
   })
 })

@@ -100,18 +100,18 @@ describe('PrivateKey', () => {
   })
 
   it.each<[string, unknown]>([
-    ['options.passphrase', { passphrase: '' }],
-    ['options.passphrase', { passphrase: 5 }],
-    ['options.passphrase', { passphrase: 'x'.repeat(MAX_PASSPHRASE_BYTES + 1) }],
-    ['options.cipher', { cipher: 'des' }],
+    ['passphrase', { passphrase: '' }],
+    ['passphrase', { passphrase: 5 }],
+    ['passphrase', { passphrase: 'x'.repeat(MAX_PASSPHRASE_BYTES + 1) }],
+    ['cipher', { cipher: 'des' }],
     ['options', null],
-    ['options.kdf', { kdf: 'scrypt' }],
-    ['options.kdf', { passphrase: PASSPHRASE, kdf: 'md5' }],
-    ['options.kdf', { passphrase: PASSPHRASE, kdf: 'toString' }],
-    ['options.form', { form: 'der' }],
-    ['options.form', { form: 'constructor' }],
-    ['options.form', { passphrase: PASSPHRASE, form: 'sec1' }],
-    ['options.form', { form: 'pkcs1' }],
+    ['kdf', { kdf: 'scrypt' }],
+    ['kdf', { passphrase: PASSPHRASE, kdf: 'md5' }],
+    ['kdf', { passphrase: PASSPHRASE, kdf: 'toString' }],
+    ['form', { form: 'der' }],
+    ['form', { form: 'constructor' }],
+    ['form', { passphrase: PASSPHRASE, form: 'sec1' }],
+    ['form', { form: 'pkcs1' }],
   ])('refuses %s of %j', (option, options) => {
     expect(thrown(() => key.exportPem(options as object), 'ERR_OPTION_INVALID').details).toMatchObject({ option })
   })

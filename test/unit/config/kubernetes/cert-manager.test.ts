@@ -74,20 +74,20 @@ it('members have a CA of their own, unless an issuer is named', () => {
 })
 
 it.each<[string, Partial<CertManagerOptions>]>([
-  ['options.duration', { duration: '59m' }],
-  ['options.renewBefore', { renewBefore: '4m' }],
-  ['options.renewBefore', { renewBefore: '90d' }],
-  ['options.renewBefore', { renewBefore: '100ms' }],
-  ['options.algorithm', { algorithm: 'toString' as never }],
-  ['options.name', { name: 'Etcd' }],
-  ['options.namespace', { namespace: 'a.b' }],
-  ['options.members[0].hosts', { members: [{ name: 'a', hosts: [] }] }],
-  ['options.members[0].hosts', { members: [{ name: 'a', hosts: ['https://a:2379'] }] }],
-  ['options.members', { members: 'etcd' as never }],
-  ['options.clients[0].secretName', { clients: ['Orders Service'] }],
-  ['options.clients[0].user', { clients: [{ user: 'a'.repeat(65), secretName: 'a' }] }],
+  ['duration', { duration: '59m' }],
+  ['renewBefore', { renewBefore: '4m' }],
+  ['renewBefore', { renewBefore: '90d' }],
+  ['renewBefore', { renewBefore: '100ms' }],
+  ['algorithm', { algorithm: 'toString' as never }],
+  ['name', { name: 'Etcd' }],
+  ['namespace', { namespace: 'a.b' }],
+  ['members[0].hosts', { members: [{ name: 'a', hosts: [] }] }],
+  ['members[0].hosts', { members: [{ name: 'a', hosts: ['https://a:2379'] }] }],
+  ['members', { members: 'etcd' as never }],
+  ['clients[0].secretName', { clients: ['Orders Service'] }],
+  ['clients[0].user', { clients: [{ user: 'a'.repeat(65), secretName: 'a' }] }],
   ['options', { clients: ['a', 'a'] }],
-  ['options.peerIssuer.kind', { peerIssuer: { name: 'a', kind: 'a/b' } }],
+  ['peerIssuer.kind', { peerIssuer: { name: 'a', kind: 'a/b' } }],
 ])('%s is refused: %j', (option, changes) => {
   expect(() => certManagerResources({ ...plan, ...changes })).toThrow(
     expect.objectContaining({ code: 'ERR_OPTION_INVALID', details: expect.objectContaining({ option }) as unknown }),

@@ -153,24 +153,21 @@ it('kubeadm’s arguments are a mapping in v1beta3 and a list in v1beta4', () =>
 })
 
 const refusals: [string, () => unknown][] = [
-  ['options.name', () => secret({ name: 'A' })],
-  ['options.namespace', () => secret({ namespace: 'kube_system' })],
-  ['options.labels.a', () => secret({ labels: { a: 'ü' } })],
-  ['options.labels.a/b/c', () => secret({ labels: { 'a/b/c': 'd' } })],
-  ['options.labels.a', () => secret({ labels: { a: 'b'.repeat(64) } })],
-  ['options.annotations', () => secret({ annotations: { a: 'b'.repeat(262_144) } })],
-  ['options.endpoints[0]', () => kubeApiserverFlags({ endpoints: ['https://a:2379,https://b:2379'], ...files })],
-  ['options.endpoints[0]', () => kubeApiserverFlags({ endpoints: ['http://a:2379'], ...files })],
-  ['options.key', () => kubeApiserverFlags({ endpoints: ['https://a:2379'], ...files, key: '/a/../b' })],
-  ['options.prefix', () => kubeadmExternalEtcd({ endpoints: ['https://a:2379'], ...files, prefix: 'a b' })],
+  ['name', () => secret({ name: 'A' })],
+  ['namespace', () => secret({ namespace: 'kube_system' })],
+  ['labels.a', () => secret({ labels: { a: 'ü' } })],
+  ['labels.a/b/c', () => secret({ labels: { 'a/b/c': 'd' } })],
+  ['labels.a', () => secret({ labels: { a: 'b'.repeat(64) } })],
+  ['annotations', () => secret({ annotations: { a: 'b'.repeat(262_144) } })],
+  ['endpoints[0]', () => kubeApiserverFlags({ endpoints: ['https://a:2379,https://b:2379'], ...files })],
+  ['endpoints[0]', () => kubeApiserverFlags({ endpoints: ['http://a:2379'], ...files })],
+  ['key', () => kubeApiserverFlags({ endpoints: ['https://a:2379'], ...files, key: '/a/../b' })],
+  ['prefix', () => kubeadmExternalEtcd({ endpoints: ['https://a:2379'], ...files, prefix: 'a b' })],
+  ['apiVersion', () => kubeadmExternalEtcd({ endpoints: ['https://a:2379'], ...files, apiVersion: 'v1' as never })],
+  ['ca', () => kubeApiserverFlags({ endpoints: ['https://a:2379'], ...files, ca: 'ca.crt' })],
+  ['endpoints', () => kubeApiserverFlags({ endpoints: [] as never, ...files })],
   [
-    'options.apiVersion',
-    () => kubeadmExternalEtcd({ endpoints: ['https://a:2379'], ...files, apiVersion: 'v1' as never }),
-  ],
-  ['options.ca', () => kubeApiserverFlags({ endpoints: ['https://a:2379'], ...files, ca: 'ca.crt' })],
-  ['options.endpoints', () => kubeApiserverFlags({ endpoints: [] as never, ...files })],
-  [
-    'options.overrides.Events',
+    'overrides.Events',
     () => kubeApiserverFlags({ endpoints: ['https://a:2379'], ...files, overrides: { Events: ['https://a:2379'] } }),
   ],
 ]
