@@ -8,6 +8,8 @@ interface Manifest {
   repository: { url: string }
   files: string[]
   sideEffects: boolean
+  main: string
+  types: string
   exports: Record<string, string | { types: string; default: string }>
   dependencies: Record<string, string>
   devDependencies: Record<string, string>
@@ -26,6 +28,10 @@ describe('package.json', () => {
     const file = join(folder, 'index').replaceAll('\\', '/')
     expect(target).toEqual({ types: `./dist/${file}.d.ts`, default: `./dist/${file}.js` })
     expect(existsSync(join(root, 'src', `${file}.ts`))).toBe(true)
+  })
+
+  it('names the files of the root for tools that do not read exports', () => {
+    expect({ types: manifest.types, default: manifest.main }).toEqual(manifest.exports['.'])
   })
 
   it('promises that no file acts while it loads; the architecture test holds it to that', () => {
