@@ -1,4 +1,5 @@
 /** What users receive: the packed files, and what the tools of users do with them. */
+import { readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -40,6 +41,13 @@ describe('the packed files', () => {
     expect(paths.length).toBeLessThanOrEqual(MOST_FILES)
     expect(project.files.reduce((sum, { size }) => sum + size, 0)).toBeLessThanOrEqual(MOST_BYTES)
   })
+})
+
+it('The declarations leave out what is marked as internal, and the types that only those parts need', () => {
+  const paths = project.files.flatMap(({ path }) => (path.endsWith('.d.ts') ? [path] : []))
+  const declarations = paths.map((path) => readFileSync(join(project.folder, 'node_modules/etcd-mtls', path), 'utf8'))
+  expect(declarations.length).toBeGreaterThan(8)
+  expect(declarations.filter((text) => /@internal|class (?:EndpointPool|Session)\b/.test(text))).toEqual([])
 })
 
 describe('findings.json', () => {
