@@ -109,14 +109,19 @@ export class Authority {
   async crossSign(
     other: Certificate | Authority,
     options: {
-      /** Lifetime from now. Default: until the other CA's certificate or this authority's own expires, whichever is first. */
+      /**
+       * Lifetime from now.
+       *
+       * @default until the other CA's certificate or this authority's own expires, whichever is first
+       */
       validity?: string | undefined
       /**
-       * The names that the other CA may issue for, as accepted by those who trust this one. Default: the name constraints of
-       * its own certificate.
+       * The names that the other CA may issue for, as accepted by those who trust this one.
+       *
+       * @default the name constraints of its own certificate
        */
       permittedNames?: readonly string[] | undefined
-      /** The number of CAs that are allowed below the other one. Default: 0. */
+      /** The number of CAs that are allowed below the other one. @default 0 */
       maxIntermediates?: number | undefined
     } = {},
   ): Promise<Certificate> {
@@ -147,9 +152,9 @@ export class Authority {
   async revoke(
     certificate: Certificate | string,
     options: {
-      /** Default: `'unspecified'`. */
+      /** @default 'unspecified' */
       reason?: RevokeReason | undefined
-      /** The time of the revocation, not in the future. Default: now. */
+      /** The time of the revocation, not in the future. @default now */
       at?: Date | undefined
     } = {},
   ): Promise<Extract<LedgerEntry, { kind: 'revoked' }>> {
@@ -170,17 +175,24 @@ export class Authority {
     options: {
       /**
        * How long the CRL is valid: issue the next one before. etcd does not check it, but other verifiers, such as this
-       * package, refuse an outdated CRL. Default: `'7d'`.
+       * package, refuse an outdated CRL.
+       *
+       * @default '7d'
        */
       nextUpdate?: string | undefined
       /**
-       * Issues the CRL although the CA's keyUsage lacks cRLSign, as that of kubeadm's CA: etcd, which does not check the
-       * signature, accepts it, and every other verifier refuses it. Default: false.
+       * Issues the CRL although the CA's keyUsage lacks cRLSign, as that of kubeadm's CA: etcd, which does not check
+       * the signature, accepts it, and every other verifier refuses it.
+       *
+       * @default false
        */
       allowWithoutCrlSign?: boolean | undefined
       /**
-       * The CRL that is in force. The call fails if the ledger is older than it or the new list would lack a certificate that
-       * it names and that has not expired: a ledger restored from an old backup would undo revocations. Default: not checked.
+       * The CRL that is in force. The call fails if the ledger is older than it or the new list would lack a
+       * certificate that it names and that has not expired: a ledger restored from an old backup would undo
+       * revocations.
+       *
+       * @default not checked
        */
       previous?: Crl | undefined
     } = {},

@@ -26,32 +26,36 @@ import { type AuthoritySettings, readSettings, type SerialNumbers, SETTINGS, typ
 export interface CreateAuthorityOptions extends AuthoritySettings {
   /** The common name of the CA, 1 to 64 characters. Give each CA another name. */
   name: string
-  /** Further attributes of the subject, before the common name. Default: none. */
+  /** Further attributes of the subject, before the common name. @default none */
   subject?: SubjectAttributes | undefined
-  /** Lifetime from now. Default: `'3650d'`. */
+  /** Lifetime from now. @default '3650d' */
   validity?: string | undefined
-  /** Kind of the CA's key. Default: `'ecdsa-p256'`. */
+  /** Kind of the CA's key. @default 'ecdsa-p256' */
   algorithm?: KeyAlgorithm | undefined
-  /** The CA's key, if it is elsewhere. Its private half is never read, and cannot be exported. */
+  /** The CA's key, if it is elsewhere. Its private half is never read, and cannot be exported. @default a new key */
   signer?: Signer | undefined
   /**
    * The names that the CA may issue for, as critical name constraints (RFC 5280 section 4.2.1.10): domains (`etcd.svc`
    * or `*.etcd.svc`, both with the domain itself and everything below), address ranges (`10.0.0.0/8`), addresses, and
-   * the hosts of URIs (`spiffe://cluster`). Every verifier refuses other DNS names and addresses. Default: no limit.
+   * the hosts of URIs (`spiffe://cluster`). Every verifier refuses other DNS names and addresses.
+   *
+   * @default no limit
    */
   permittedNames?: readonly string[] | undefined
   /**
    * The number of intermediate CAs that are allowed between this one and an end-entity certificate (RFC 5280 section
-   * 4.2.1.9, pathLenConstraint), 0 to 100. Default: no limit.
+   * 4.2.1.9, pathLenConstraint), 0 to 100.
+   *
+   * @default no limit
    */
   maxIntermediates?: number | undefined
 }
 
 /** Options of `authority.createIntermediate`. */
 export interface CreateIntermediateOptions extends Omit<CreateAuthorityOptions, 'maxIntermediates'> {
-  /** Lifetime from now. Default: `'1825d'`, or the rest of the authority's own lifetime if that is shorter. */
+  /** Lifetime from now. @default '1825d', or the rest of the authority's own lifetime if that is shorter */
   validity?: string | undefined
-  /** The number of CAs that are allowed below this one. Default: 0, it issues only to members and clients. */
+  /** The number of CAs that are allowed below this one. @default 0, it issues only to members and clients */
   maxIntermediates?: number | undefined
 }
 

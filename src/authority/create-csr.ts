@@ -12,11 +12,11 @@ import { readAlgorithm, readHosts, readSubject, type SubjectAttributes } from '.
 export interface CreateRequestOptions {
   /** The common name, 1 to 64 characters: for a client the name of the etcd user. */
   name: string
-  /** DNS names, IP addresses and URIs to request, at most 1000. Default: none. */
+  /** DNS names, IP addresses and URIs to request, at most 1000. @default none */
   hosts?: readonly string[] | undefined
-  /** Kind of the new key. Default: `'ecdsa-p256'`. */
+  /** Kind of the new key. @default 'ecdsa-p256' */
   algorithm?: KeyAlgorithm | undefined
-  /** Further attributes of the subject, before the common name. Default: none. */
+  /** Further attributes of the subject, before the common name. @default none */
   subject?: SubjectAttributes | undefined
 }
 

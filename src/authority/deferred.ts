@@ -186,15 +186,17 @@ export async function writeTrust(
     /** The layout in which the cluster was written. */
     layout: Layout
     /**
-     * The connections for which the CA is trusted: `client` between etcd and its clients, `peer` among members, `all` if one
-     * CA is used for both, as always in the layout `kubeadm`. Default: `'all'`.
+     * The connections for which the CA is trusted: `client` between etcd and its clients, `peer` among members, `all`
+     * if one CA is used for both, as always in the layout `kubeadm`.
+     *
+     * @default 'all'
      */
     traffic?: 'all' | 'client' | 'peer' | undefined
-    /** Default: every member in the directory. */
+    /** @default every member in the directory */
     members?: readonly string[] | undefined
-    /** Default: every client in the directory. */
+    /** @default every client in the directory */
     clients?: readonly string[] | undefined
-    /** Also writes anchors to which a certificate of these members and clients does not lead. Default: false. */
+    /** Also writes anchors to which a certificate of these members and clients does not lead. @default false */
     overwrite?: boolean | undefined
     /** Stops before the next folder changes. */
     signal?: AbortSignal | undefined
@@ -220,13 +222,13 @@ export async function renewCredentials(
   authority: Authority,
   credentials: Credentials,
   options: {
-    /** The private key: a new one of the same kind, or the same one. Default: `'new'`. */
+    /** The private key: a new one of the same kind, or the same one. @default 'new' */
     key?: 'new' | 'same' | undefined
-    /** Lifetime from now. Default: as long as before, or until the authority expires if that is earlier. */
+    /** Lifetime from now. @default as long as before, or until the authority expires if that is earlier */
     validity?: string | undefined
-    /** Also renews credentials of another CA, as when a CA is replaced. Default: false. */
+    /** Also renews credentials of another CA, as when a CA is replaced. @default false */
     foreign?: boolean | undefined
-    /** As for `authority.issue`: also renews what etcd, its gateway or its clients refuse. Default: false. */
+    /** As for `authority.issue`: also renews what etcd, its gateway or its clients refuse. @default false */
     skipEtcdChecks?: boolean | undefined
   } = {},
 ): Promise<Credentials> {
@@ -275,14 +277,16 @@ export function fromAuthority(
   authority: Authority,
   request: IssueRequest,
   options: {
-    /** The share of the lifetime after which credentials are issued again, above 0 and below 1. Default: 2/3. */
+    /** The share of the lifetime after which credentials are issued again, above 0 and below 1. @default 2/3 */
     fraction?: number | undefined
     /**
-     * The share of the rest of the lifetime by which that time is moved at random, 0 to 0.5, so that processes that started
-     * together do not renew together. Default: 0.1.
+     * The share of the rest of the lifetime by which that time is moved at random, 0 to 0.5, so that processes that
+     * started together do not renew together.
+     *
+     * @default 0.1
      */
     jitter?: number | undefined
-    /** Returns numbers from 0 to 1, for tests. Default: `Math.random`. */
+    /** Returns numbers from 0 to 1, for tests. @default Math.random */
     random?: (() => number) | undefined
   } = {},
 ): WatchableSource {

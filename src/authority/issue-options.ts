@@ -84,37 +84,45 @@ export interface RequestOptions {
    * authentication enabled); for a server or peer, choose one that is not the name of a user.
    */
   name: string
-  /** Further attributes of the subject, before the common name. Default: none. */
+  /** Further attributes of the subject, before the common name. @default none */
   subject?: SubjectAttributes | undefined
   /**
-   * Lifetime from now. Default: `'365d'`, or the rest of the authority's own lifetime if that is shorter. An explicit one
-   * that is longer than that is refused.
+   * Lifetime from now. An explicit one that is longer than that is refused.
+   *
+   * @default '365d', or the rest of the authority's own lifetime if that is shorter
    */
   validity?: string | undefined
   /**
    * Replaces the purposes of the role: `serverAuth`, `clientAuth`, other names of RFC 5280 section 4.2.1.12, or OBJECT
-   * IDENTIFIERs. Default: what etcd needs, serverAuth and clientAuth for a server or peer, clientAuth for a client.
+   * IDENTIFIERs.
+   *
+   * @default what etcd needs, serverAuth and clientAuth for a server or peer, clientAuth for a client
    */
   extendedKeyUsage?: readonly string[] | undefined
-  /** Further extensions, after the others. Default: none. */
+  /** Further extensions, after the others. @default none */
   extensions?:
     | readonly {
         /** OBJECT IDENTIFIER in dotted form. */
         oid: string
-        /** Whether a peer that does not support it must refuse the certificate, as etcd, Go and Node do. Default: false. */
+        /**
+         * Whether a peer that does not support it must refuse the certificate, as etcd, Go and Node do.
+         *
+         * @default false
+         */
         critical?: boolean | undefined
         /** The contents in DER: one element. */
         value: Uint8Array
       }[]
     | undefined
   /**
-   * Issues the certificate even if etcd, its gateway or its clients refuse it: for tests and for other uses. Default:
-   * false.
+   * Issues the certificate even if etcd, its gateway or its clients refuse it: for tests and for other uses.
+   *
+   * @default false
    */
   skipEtcdChecks?: boolean | undefined
-  /** Kind of the new key. Default: `'ecdsa-p256'`. */
+  /** Kind of the new key. @default 'ecdsa-p256' */
   algorithm?: KeyAlgorithm | undefined
-  /** An existing key. Default: a new one for each certificate. */
+  /** An existing key. @default a new one for each certificate */
   key?: PrivateKey | undefined
 }
 
@@ -134,7 +142,7 @@ export type IssueRequest = RequestOptions &
       }
     | {
         role: 'client'
-        /** Subject alternative names. etcd does not use them. Default: none. */
+        /** Subject alternative names. etcd does not use them. @default none */
         hosts?: readonly string[] | undefined
       }
   )

@@ -39,13 +39,17 @@ import { type AuthoritySettings, readSettings, type SerialNumbers, SETTINGS } fr
 export interface LoadAuthorityOptions extends AuthoritySettings {
   /** The CA's certificate. Further certificates in it count as `chain`. */
   cert: string | Uint8Array
-  /** The CA's private key: PKCS#8, SEC1 or PKCS#1, encrypted or not. This or `signer` is required. */
+  /** The CA's private key: PKCS#8, SEC1 or PKCS#1, encrypted or not. This or `signer` is required. @default none */
   key?: string | Uint8Array | undefined
-  /** The CA's key, if it is elsewhere. Its private half is never read, and cannot be exported. */
+  /** The CA's key, if it is elsewhere. Its private half is never read, and cannot be exported. @default none */
   signer?: Signer | undefined
-  /** Decrypts the key, if it is encrypted. */
+  /** Decrypts the key, if it is encrypted. @default none */
   passphrase?: string | Uint8Array | undefined
-  /** For an intermediate CA: the certificates above it up to the root, in any order. Others are ignored. */
+  /**
+   * For an intermediate CA: the certificates above it up to the root, in any order. Others are ignored.
+   *
+   * @default none
+   */
   chain?: string | Uint8Array | undefined
 }
 

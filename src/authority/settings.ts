@@ -7,10 +7,12 @@ import { guardedLedger, type Ledger, memoryLedger } from './ledger.js'
 export interface AuthoritySettings {
   /**
    * Records issued and revoked certificates: `fileLedger(path)`, or your own store. A certificate is returned only
-   * after it is recorded. Default: in memory.
+   * after it is recorded.
+   *
+   * @default in memory
    */
   ledger?: Ledger | undefined
-  /** Returns the time, for tests. Default: the machine's time. */
+  /** Returns the time, for tests. @default the machine's time */
   clock?: (() => Date) | undefined
 }
 

@@ -17,13 +17,17 @@ import { PROFILE_OPTIONS, ROLE_NAMES, type RequestOptions, type Role, isRole, re
 /** Which names of a request are accepted. */
 export interface CsrPolicy {
   /**
-   * The common name: `true` for any, or a list of patterns in which `*` stands for any characters, such as `['etcd-*']`.
-   * `root`, etcd's user with all rights, is accepted only if a pattern is exactly `root`. Default: false.
+   * The common name: `true` for any, or a list of patterns in which `*` stands for any characters, such as
+   * `['etcd-*']`. `root`, etcd's user with all rights, is accepted only if a pattern is exactly `root`.
+   *
+   * @default false
    */
   name?: boolean | readonly string[] | undefined
   /**
    * The hosts, as a list of patterns: a name (`etcd-0.etcd.svc`), `*.etcd.svc` for every name below `etcd.svc`, an
-   * address, a range (`10.0.0.0/8`), a URI, or a URI that ends with `/*` for everything below. Default: none.
+   * address, a range (`10.0.0.0/8`), a URI, or a URI that ends with `/*` for everything below.
+   *
+   * @default none
    */
   hosts?: readonly string[] | undefined
 }
@@ -102,13 +106,23 @@ function uriBelow(start: string, option: string): (host: Host) => boolean {
 /** Options of `authority.sign`. */
 export interface SignRequest extends Omit<RequestOptions, 'name' | 'algorithm' | 'key'> {
   role: Role
-  /** The common name, 1 to 64 characters. Required, unless `allow.name` accepts the one in the request. */
+  /**
+   * The common name, 1 to 64 characters. Required, unless `allow.name` accepts the one in the request.
+   *
+   * @default the name in the request
+   */
   name?: string | undefined
-  /** DNS names, IP addresses and URIs. A server or peer needs at least one, here or from the request (`allow.hosts`). */
+  /**
+   * DNS names, IP addresses and URIs. A server or peer needs at least one, here or from the request (`allow.hosts`).
+   *
+   * @default the hosts in the request that allow.hosts accepts
+   */
   hosts?: readonly string[] | undefined
   /**
-   * Which names of the request are accepted. Default: none. Usages, subject attributes and other extensions of a
-   * request are never accepted.
+   * Which names of the request are accepted. Usages, subject attributes and other extensions of a request are never
+   * accepted.
+   *
+   * @default none
    */
   allow?: CsrPolicy | undefined
 }

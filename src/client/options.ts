@@ -20,7 +20,9 @@ export interface SecureClientOptions {
    * `--insecure-discovery=false`: in the SRV records of `_etcd-client-ssl._tcp.example.com`, or with `name` of
    * `_etcd-client-ssl-NAME._tcp.example.com`. Then every server certificate must cover `example.com`.
    *
-   * Default: those of the source, which `fromEnv` reads from etcdctl's variables. Other sources have none.
+   * Other sources have none.
+   *
+   * @default those of the source, which fromEnv reads from etcdctl's variables
    */
   endpoints?:
     | string
@@ -29,78 +31,99 @@ export interface SecureClientOptions {
     | undefined
   /** Where the credentials come from (`fromFiles`, `fromPem`, …), or the credentials themselves (`authority.issue`). */
   credentials: CredentialSource | Credentials
-  /** The name to expect in every server's certificate, and to send as SNI. Default: the host of each endpoint. */
+  /** The name to expect in every server's certificate, and to send as SNI. @default the host of each endpoint */
   serverName?: string | undefined
   /**
    * Which endpoints must be verified before the promise resolves: `'any'` (one; `client.tls.endpoints` has the others),
-   * `'all'`, or `'none'`. Default: `'any'`.
+   * `'all'`, or `'none'`.
+   *
+   * @default 'any'
    */
   preflight?: 'any' | 'all' | 'none' | undefined
   /**
-   * How long dialling may take, all endpoints at the same time, diagnosis included. Also the limit for each later attempt, and for each
-   * login with a password. Default: `'5s'`.
+   * How long dialling may take, all endpoints at the same time, diagnosis included. Also the limit for each later
+   * attempt, and for each login with a password.
+   *
+   * @default '5s'
    */
   dialTimeout?: string | undefined
   /**
-   * How long to wait for etcd, such as `'60s'`: endpoints that refuse connections, do not answer, have no leader, or whose
-   * names do not resolve yet, are dialled again until then, each attempt within `dialTimeout`, after at most a second. If
-   * every endpoint (with `preflight: 'all'`: one) refuses the client or is refused, or etcd refuses the password, the
-   * call fails at once. Cannot be combined with `preflight: 'none'`. Default: each endpoint is dialled once.
+   * How long to wait for etcd, such as `'60s'`: endpoints that refuse connections, do not answer, have no leader, or
+   * whose names do not resolve yet, are dialled again until then, each attempt within `dialTimeout`, after at most a
+   * second. If every endpoint (with `preflight: 'all'`: one) refuses the client or is refused, or etcd refuses the
+   * password, the call fails at once. Cannot be combined with `preflight: 'none'`.
+   *
+   * @default each endpoint is dialled once
    */
   waitFor?: string | undefined
   /**
    * Logs in with a password over verified connections. etcd then uses this user instead of the common name. No error,
-   * report or property of the client shows the password. Default: none.
+   * report or property of the client shows the password.
+   *
+   * @default none
    */
   auth?: { username: string; password: string } | undefined
   /**
-   * Whether a member that has no leader refuses calls and streams, so that they go to another member. Serializable reads are never
-   * refused. Default: `true`.
+   * Whether a member that has no leader refuses calls and streams, so that they go to another member. Serializable
+   * reads are never refused.
+   *
+   * @default true
    */
   requireLeader?: boolean | undefined
-  /** TLS parameters. Default: TLS 1.2 to 1.3, Node's cipher suites. */
+  /** TLS parameters. @default TLS 1.2 to 1.3, Node's cipher suites */
   tls?: TlsOptions | undefined
   /**
-   * Whether the client switches to new credentials when the source yields them. `'off'`: only by `client.tls.rotate()`. Default: on, for
-   * sources that can be watched.
+   * Whether the client switches to new credentials when the source yields them. `'off'`: only by `client.tls.rotate()`.
+   *
+   * @default on, for sources that can be watched
    */
   rotation?: 'off' | RotationOptions | undefined
   /**
    * How often the client looks up the endpoints again, such as `'5m'`: in DNS with `endpoints: { srv }`, otherwise in
-   * the cluster's member list, whose client URLs must be reachable. At least `'1s'`. Default: never.
+   * the cluster's member list, whose client URLs must be reachable. At least `'1s'`.
+   *
+   * @default never
    */
   refreshEndpoints?: string | undefined
   /**
-   * What carries the calls: `'frames'` reads and writes the frames of HTTP/2 (RFC 9113) on the TLS socket, in a fraction of the
-   * processor time of `'node'`, the module `node:http2` (docs/http2.md). `'node'` goes after the next release. Default: `'frames'`.
+   * What carries the calls: `'frames'` reads and writes the frames of HTTP/2 (RFC 9113) on the TLS socket, in a
+   * fraction of the processor time of `'node'`, the module `node:http2` (docs/http2.md). `'node'` goes after the next
+   * release.
+   *
+   * @default 'frames'
    */
   http2?: Http2Implementation | undefined
-  /** Options that are passed to etcd3. Default: none. */
+  /** Options that are passed to etcd3. @default none */
   etcd3?: Etcd3Options | undefined
   /**
-   * Called with each event that `client.tls.events()` yields, also before the client exists, for example during `waitFor`.
-   * It must not throw. Default: none.
+   * Called with each event that `client.tls.events()` yields, also before the client exists, for example during
+   * `waitFor`. It must not throw.
+   *
+   * @default none
    */
   onEvent?: ((event: TlsEvent) => void) | undefined
-  /** Cancels the call. It has no effect on a created client. Default: none. */
+  /** Cancels the call. It has no effect on a created client. @default none */
   signal?: AbortSignal | undefined
 }
 
 /** TLS parameters; the defaults suit every etcd. */
 export interface TlsOptions {
-  /** Oldest version offered. etcd accepts no older ones. Default: `'TLSv1.2'`. */
+  /** Oldest version offered. etcd accepts no older ones. @default 'TLSv1.2' */
   minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
-  /** Newest version offered. Default: `'TLSv1.3'`. */
+  /** Newest version offered. @default 'TLSv1.3' */
   maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
   /**
-   * Cipher suites offered, by their IANA names as in etcd's `--cipher-suites`, or by OpenSSL's: an array, or one string with commas or
-   * colons. Without a suite of TLS 1.3 only TLS 1.2 is offered, and the other way round. Default: Node's.
+   * Cipher suites offered, by their IANA names as in etcd's `--cipher-suites`, or by OpenSSL's: an array, or one string
+   * with commas or colons. Without a suite of TLS 1.3 only TLS 1.2 is offered, and the other way round.
+   *
+   * @default Node's
    */
   ciphers?: string | readonly string[] | undefined
   /**
    * What to do with a server certificate if `crl` of the credentials has no CRL of its issuer. `'if-listed'`: a warning
-   * if there are other CRLs. `'require'`: refuse it, and also a CA certificate without a CRL of its issuer. Default:
-   * `'if-listed'`.
+   * if there are other CRLs. `'require'`: refuse it, and also a CA certificate without a CRL of its issuer.
+   *
+   * @default 'if-listed'
    */
   revocation?: RevocationMode | undefined
 }

@@ -9,7 +9,9 @@ export interface RotationOptions {
   /**
    * How connections with old credentials end. They get no new calls. `'now'`: watches and lease keep-alives migrate at
    * once, and other calls have 10 s to finish. `'streams-finish'`: the connection ends with its last call; do not use
-   * this after a revocation. Default: `'now'`; in `rotate()`, the option of the client.
+   * this after a revocation.
+   *
+   * @default 'now'; in rotate(), the option of the client
    */
   drain?: 'now' | 'streams-finish' | undefined
 }

@@ -63,9 +63,9 @@ export interface EtcdConfigMember {
 
 /** How a configuration is read. */
 export interface ReadConfigOptions {
-  /** As for {@link lintEtcdConfig}. Default: none. */
+  /** As for {@link lintEtcdConfig}. @default none */
   variables?: Readonly<Record<string, string>> | undefined
-  /** The directory where the disk of etcd's machine is mounted. Default: none. */
+  /** The directory where the disk of etcd's machine is mounted. @default none */
   root?: string | undefined
 }
 

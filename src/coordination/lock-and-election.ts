@@ -21,9 +21,9 @@ export interface LockOptions {
    * more, so that a lock survives the election of a new leader in etcd.
    */
   ttl: string
-  /** Says who holds the lock, such as a host name: {@link tryLock} returns it to others. Default: empty. */
+  /** Says who holds the lock, such as a host name: {@link tryLock} returns it to others. @default empty */
   value?: string | undefined
-  /** Ends the wait for the lock. It has no effect when the lock is held. Default: none. */
+  /** Ends the wait for the lock. It has no effect when the lock is held. @default none */
   signal?: AbortSignal | undefined
 }
 

@@ -9,7 +9,9 @@ export interface Credentials {
   trustAnchors: Certificate[]
   /**
    * The CAs that etcd trusts for clients (`--trusted-ca-file`), if they differ from `trustAnchors`. The client's own
-   * chain is validated against them. Default: unknown; then a chain that does not lead to `trustAnchors` is an info.
+   * chain is validated against them.
+   *
+   * @default unknown; then a chain that does not lead to trustAnchors is an info
    */
   clientAnchors?: Certificate[] | undefined
   /** The own certificate, then the intermediates to send with it. */
@@ -52,7 +54,7 @@ export interface CredentialSource {
 export interface ClientDefaults {
   /** As the option `endpoints`: one string with commas, or the domain of SRV records. */
   readonly endpoints?: string | { readonly srv: string; readonly name?: string | undefined } | undefined
-  /** The names in errors of `endpoints`, `endpoints.srv` and `endpoints.name`. Default: these. */
+  /** The names in errors of `endpoints`, `endpoints.srv` and `endpoints.name`. @default these */
   readonly names?: Readonly<Record<string, string>> | undefined
   /** As the option `auth`. */
   readonly auth?: { readonly username: string; readonly password: string } | undefined

@@ -13,17 +13,18 @@ import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 /** Options of {@link fromEnv}. */
 export interface FromEnvOptions {
   /**
-   * The prefix of the variables' names, to which `CACERT`, `ENDPOINTS` and so on are appended. Default: `'ETCDCTL_'`, the
-   * prefix of etcdctl's variables.
+   * The prefix of the variables' names, to which `CACERT`, `ENDPOINTS` and so on are appended.
+   *
+   * @default 'ETCDCTL_', the prefix of etcdctl's variables
    */
   prefix?: string | undefined
-  /** Decrypts the key. Default: none; etcdctl has no variable for it, since it reads no encrypted keys. */
+  /** Decrypts the key. @default none; etcdctl has no variable for it, since it reads no encrypted keys */
   passphrase?: string | Uint8Array | undefined
-  /** File of the CA certificates that etcd trusts for clients, if they differ from `CACERT`. Default: unknown. */
+  /** File of the CA certificates that etcd trusts for clients, if they differ from `CACERT`. @default unknown */
   clientCa?: string | URL | undefined
-  /** File of CRLs in PEM, or of one in DER. Default: none. */
+  /** File of CRLs in PEM, or of one in DER. @default none */
   crl?: string | URL | undefined
-  /** How `watch()` follows the files. Default: when the system reports a change, and every ten seconds. */
+  /** How `watch()` follows the files. @default when the system reports a change, and every ten seconds */
   watch?: WatchOptions | undefined
 }
 

@@ -11,17 +11,17 @@ import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 export interface FromFilesOptions {
   /** File of the CA certificates that the other side's certificate must lead to: etcdctl's `--cacert`. */
   ca: string | URL
-  /** File of the CA certificates that etcd trusts for clients, if they differ from `ca`. Default: unknown. */
+  /** File of the CA certificates that etcd trusts for clients, if they differ from `ca`. @default unknown */
   clientCa?: string | URL | undefined
   /** File of the own certificate, followed by the intermediates to send with it: etcdctl's `--cert`. */
   cert: string | URL
   /** File of the private key, PKCS#8, SEC1 or PKCS#1, plain or encrypted: etcdctl's `--key`. May be the same file as `cert`. */
   key: string | URL
-  /** Decrypts the key. Default: none. */
+  /** Decrypts the key. @default none */
   passphrase?: string | Uint8Array | undefined
-  /** File of CRLs in PEM, or of one in DER. Default: none. */
+  /** File of CRLs in PEM, or of one in DER. @default none */
   crl?: string | URL | undefined
-  /** How `watch()` follows the files. Default: when the system reports a change, and every ten seconds. */
+  /** How `watch()` follows the files. @default when the system reports a change, and every ten seconds */
   watch?: WatchOptions | undefined
 }
 

@@ -11,24 +11,24 @@ import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from
 
 /** Options of {@link fromKubernetesSecret}. */
 export interface FromKubernetesSecretOptions {
-  /** Names of the files. Default: those of a `kubernetes.io/tls` secret with a CA, as cert-manager writes it. */
+  /** Names of the files. @default those of a kubernetes.io/tls secret with a CA, as cert-manager writes it */
   names?:
     | {
-        /** Default: `'ca.crt'`. */
+        /** @default 'ca.crt' */
         ca?: string | undefined
-        /** The CAs that etcd trusts for clients, if they differ from `ca`. Default: `'client-ca.crt'`, if it is there. */
+        /** The CAs that etcd trusts for clients, if they differ from `ca`. @default 'client-ca.crt', if it is there */
         clientCa?: string | undefined
-        /** Default: `'tls.crt'`. */
+        /** @default 'tls.crt' */
         cert?: string | undefined
-        /** Default: `'tls.key'`. */
+        /** @default 'tls.key' */
         key?: string | undefined
-        /** CRLs. Default: none are read. */
+        /** CRLs. @default none are read */
         crl?: string | undefined
       }
     | undefined
-  /** Decrypts the key. Default: none. */
+  /** Decrypts the key. @default none */
   passphrase?: string | Uint8Array | undefined
-  /** How `watch()` follows the files. Default: when the system reports a change, and every ten seconds. */
+  /** How `watch()` follows the files. @default when the system reports a change, and every ten seconds */
   watch?: WatchOptions | undefined
 }
 

@@ -7,15 +7,15 @@ import { MaterialSource } from './source.js'
 export interface FromPemOptions {
   /** The CA certificates that the other side's certificate must lead to. */
   ca: string | Uint8Array
-  /** The CA certificates that etcd trusts for clients, if they differ from `ca`. Default: unknown. */
+  /** The CA certificates that etcd trusts for clients, if they differ from `ca`. @default unknown */
   clientCa?: string | Uint8Array | undefined
   /** The own certificate, then the intermediates to send with it. */
   cert: string | Uint8Array
   /** The private key: PKCS#8, SEC1 or PKCS#1, plain or encrypted. */
   key: string | Uint8Array
-  /** Decrypts the key. Default: none. */
+  /** Decrypts the key. @default none */
   passphrase?: string | Uint8Array | undefined
-  /** CRLs in PEM, or one in DER. Default: none. */
+  /** CRLs in PEM, or one in DER. @default none */
   crl?: string | Uint8Array | undefined
 }
 

@@ -18,9 +18,9 @@ export interface NamedFile extends FileName {
   readonly role: MaterialRole
   /** The option that names it, such as `option "ca"`. It is shown instead of a name that may be a secret. */
   readonly namedBy: string
-  /** The path that is opened. Default: `file`. */
+  /** The path that is opened. @default file */
   readonly path?: HostPath | undefined
-  /** Whether the permissions of other users are checked. Default: true. */
+  /** Whether the permissions of other users are checked. @default true */
   readonly checkMode?: boolean | undefined
 }
 

@@ -30,22 +30,28 @@ export interface CredentialFiles {
 }
 
 export interface WriteCredentialsOptions extends TrustedOwnerOption {
-  /** Names of the files. Default: `ca.crt`, `tls.crt` and `tls.key`, the names in a Kubernetes TLS secret. */
+  /** Names of the files. @default ca.crt, tls.crt and tls.key, the names in a Kubernetes TLS secret */
   names?:
     | {
-        /** Default: `'ca.crt'`. */
+        /** @default 'ca.crt' */
         ca?: string | undefined
-        /** Default: `'client-ca.crt'`. It is written if the credentials have `clientAnchors`; otherwise a file of that name stays as it is. */
+        /**
+         * It is written if the credentials have `clientAnchors`; otherwise a file of that name stays as it is.
+         *
+         * @default 'client-ca.crt'
+         */
         clientCa?: string | undefined
-        /** Default: `'tls.crt'`. */
+        /** @default 'tls.crt' */
         cert?: string | undefined
-        /** Default: `'tls.key'`. */
+        /** @default 'tls.key' */
         key?: string | undefined
       }
     | undefined
   /**
-   * A group that reads the key, by name or id: the key gets this group and mode 0640, and a directory that is created 0750.
-   * Without root, a group of this process. Default: a key that is replaced keeps owner, group and mode; a new one gets 0600.
+   * A group that reads the key, by name or id: the key gets this group and mode 0640, and a directory that is created
+   * 0750. Without root, a group of this process.
+   *
+   * @default a key that is replaced keeps owner, group and mode; a new one gets 0600
    */
   group?: string | number | undefined
 }

@@ -7,8 +7,10 @@ import { checkAccount, optionInvalid, textInvalid } from '../report/option-error
 /** The option of every function that writes. */
 export interface TrustedOwnerOption {
   /**
-   * For root: the user whose folders count as root's, by name or id. New files belong to the owner of their folder. This user
-   * can make root change any file. Default: none; then root writes only where no other user can rename a part of the path.
+   * For root: the user whose folders count as root's, by name or id. New files belong to the owner of their folder.
+   * This user can make root change any file.
+   *
+   * @default none; then root writes only where no other user can rename a part of the path
    */
   trustedOwner?: string | number | undefined
 }

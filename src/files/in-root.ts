@@ -66,7 +66,7 @@ export async function hostFolder(path: HostPath): Promise<string[] | null> {
 }
 
 interface WalkOptions {
-  /** Whether to open folders by their descriptors. Default: whether that works here. */
+  /** Whether to open folders by their descriptors. @default whether that works here */
   readonly hasDescriptors?: boolean
 }
 

@@ -19,11 +19,11 @@ import { failureOf, systemCode, writeFailed } from './write-failed.js'
 /** Times are in milliseconds. */
 interface LockOptions {
   readonly signal?: AbortSignal | undefined
-  /** Longest wait for another holder. Default: 120,000. */
+  /** Longest wait for another holder. @default 120,000 */
   readonly timeout?: number
-  /** A lock whose process is not visible here is stale if it was not touched for this time. Default: 60,000. */
+  /** A lock whose process is not visible here is stale if it was not touched for this time. @default 60,000 */
   readonly staleAfter?: number
-  /** How often a holder touches its lock. Default: 10,000. */
+  /** How often a holder touches its lock. @default 10,000 */
   readonly beatEvery?: number
 }
 

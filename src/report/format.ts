@@ -14,16 +14,19 @@ import { SEVERITIES, type Severity, worstFirst } from './row.js'
 
 /** How {@link formatReport} prints. */
 export interface FormatOptions {
-  /** Colours by ANSI escape sequences (SGR only). Default: false. */
+  /** Colours by ANSI escape sequences (SGR only). @default false */
   color?: boolean | undefined
   /**
    * Columns to wrap at, at least 40. `Infinity` does not wrap. A word that is longer than a line is not broken.
-   * Default: 80.
+   *
+   * @default 80
    */
   width?: number | undefined
   /**
    * One line without a line break, for a log: the result, the counts, and every error and warning with its certificate
-   * and remedy. `width` does not apply. Default: false.
+   * and remedy. `width` does not apply.
+   *
+   * @default false
    */
   oneLine?: boolean | undefined
 }
@@ -66,7 +69,7 @@ export function formatReport(
     readonly suppressed?: readonly (SuppressedFinding | SuppressedUnchecked)[] | undefined
     /** The member of the cluster that it is about; null if it has no name. */
     readonly member?: string | null | undefined
-    /** Whether everything was checked. Default: true. */
+    /** Whether everything was checked. @default true */
     readonly complete?: boolean | undefined
     readonly unchecked?: readonly Unchecked[] | undefined
   }>,

@@ -59,7 +59,7 @@ export interface Refusal {
 
 /** The messages of other programs, by program. */
 export interface Refusals<D> extends Readonly<Partial<Record<Refusal['by'], string | readonly string[]>>> {
-  /** The cases in which the programs have these messages. Default: all. */
+  /** The cases in which the programs have these messages. @default all */
   readonly when?: (details: D) => boolean
 }
 

@@ -40,25 +40,26 @@ const READY_LINE = /serving client (traffic|requests on)/
 /** Options of one etcd, and of each member of a cluster. */
 export interface RunOptions {
   /**
-   * Runs etcd in a container (with the package testcontainers), or as the program `etcd` of this machine. Default: the
-   * environment variable `ETCD_MTLS_TEST_VIA`, otherwise `'container'`.
+   * Runs etcd in a container (with the package testcontainers), or as the program `etcd` of this machine.
+   *
+   * @default the environment variable ETCD_MTLS_TEST_VIA, otherwise 'container'
    */
   via?: Runtime | undefined
-  /** The image for containers. Default: `ETCD_MTLS_TEST_IMAGE`, else etcd's official image of 3.5. */
+  /** The image for containers. @default ETCD_MTLS_TEST_IMAGE, else etcd's official image of 3.5 */
   image?: string | undefined
-  /** The program for `via: 'binary'`; etcdctl is expected next to it. Default: `etcd` on PATH. */
+  /** The program for `via: 'binary'`; etcdctl is expected next to it. @default etcd on PATH */
   binary?: string | undefined
-  /** Certificates that clients' certificates must chain to. Default: the trust anchors of `server`. */
+  /** Certificates that clients' certificates must chain to. @default the trust anchors of server */
   clientCa?: readonly Certificate[] | undefined
-  /** Whether clients must present a certificate (`--client-cert-auth`). Default: true. */
+  /** Whether clients must present a certificate (`--client-cert-auth`). @default true */
   clientCertAuth?: boolean | undefined
   /** More files for etcd, such as a CRL. They are in {@link EtcdPlace.directory}, and only etcd can read them. */
   files?: EtcdFiles | undefined
   /** More flags for etcd: an array, or a function of the place where etcd runs. They take precedence. */
   args?: readonly string[] | ((place: EtcdPlace) => readonly string[]) | undefined
-  /** The log line that means that etcd serves. Default: `serving client traffic securely`. */
+  /** The log line that means that etcd serves. @default serving client traffic securely */
   readyLine?: RegExp | undefined
-  /** How long etcd may take to start. Default: `'30s'`. */
+  /** How long etcd may take to start. @default '30s' */
   startTimeout?: string | undefined
   /** Cancels the start, and removes everything that it created. */
   signal?: AbortSignal | undefined

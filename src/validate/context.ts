@@ -19,25 +19,28 @@ export type Usage = 'client' | 'server' | 'peer' | 'any'
 export interface ValidateOptions {
   /** What the leaf is used for. */
   usage: Usage
-  /** Hosts that the leaf must cover: DNS names, IP addresses, URIs. Default: none. */
+  /** Hosts that the leaf must cover: DNS names, IP addresses, URIs. @default none */
   hosts?: readonly string[] | undefined
-  /** The time to check at. Default: now. */
+  /** The time to check at. @default now */
   at?: Date | undefined
-  /** Tolerance at both ends of every validity, as a duration. Default: `'0s'`. */
+  /** Tolerance at both ends of every validity, as a duration. @default '0s' */
   clockSkew?: string | undefined
   /**
-   * Warn when the leaf ends within this duration. Default: a third of its lifetime, at most `'30d'`, since a
-   * certificate should be renewed once two thirds of its lifetime are over.
+   * Warn when the leaf ends within this duration.
+   *
+   * @default a third of its lifetime, at most '30d', since a certificate should be renewed once two thirds of its
+   *   lifetime are over
    */
   expiryWarning?: string | undefined
   /**
    * How to report a certificate without a CRL of its issuer (`revocation/no-crl`). `'if-listed'`: not at all if you
    * pass no CRL; otherwise as an error for a server, because Node refuses it, as a warning for others, and as an info
-   * for their CAs. `'require'`: as an error for every certificate of the path except the anchor. Default:
-   * `'if-listed'`.
+   * for their CAs. `'require'`: as an error for every certificate of the path except the anchor.
+   *
+   * @default 'if-listed'
    */
   revocation?: RevocationMode | undefined
-  /** Codes of warnings and infos to omit. Errors cannot be omitted. Default: none. */
+  /** Codes of warnings and infos to omit. Errors cannot be omitted. @default none */
   ignore?: readonly FindingCode[] | undefined
 }
 

@@ -29,28 +29,30 @@ export interface ChainInput {
   leaf?: CertificateInput | undefined
   /** Instead of `leaf`: the certificate to validate and its intermediates, the leaf first. */
   chain?: CertificateInput | readonly CertificateInput[] | undefined
-  /** Intermediates, in any order. Default: none. */
+  /** Intermediates, in any order. @default none */
   intermediates?: CertificateInput | readonly CertificateInput[] | undefined
   /** The CAs to trust. The system's roots are never used. */
   trustAnchors: CertificateInput | readonly CertificateInput[]
-  /** CRLs to check against. Default: none. */
+  /** CRLs to check against. @default none */
   crls?: CrlInput | readonly CrlInput[] | undefined
 }
 
 /** Options of {@link validateChain}. */
 export interface ValidateChainOptions extends ValidateOptions {
-  /** Intermediates allowed between leaf and anchor, self-issued ones not counted. Default: 10. */
+  /** Intermediates allowed between leaf and anchor, self-issued ones not counted. @default 10 */
   maxIntermediates?: number | undefined
-  /** What the search for a path may cost. */
+  /** What the search for a path may cost. @default the defaults of {@link BudgetOptions} */
   budget?:
     | {
         /**
-         * The largest number of signatures to verify. Default: 100, as in Go and webpki. A signature that was verified before
-         * is free. One that takes much longer than ECDSA P-256 counts as several (P-384: 4, P-521: 8, RSA beyond 4096 bits:
-         * 4, and one more for each 64 KiB that are signed).
+         * The largest number of signatures to verify. A signature that was verified before is free. One that takes much
+         * longer than ECDSA P-256 counts as several (P-384: 4, P-521: 8, RSA beyond 4096 bits: 4, and one more for each
+         * 64 KiB that are signed).
+         *
+         * @default 100, as in Go and webpki
          */
         signatures?: number | undefined
-        /** The largest number of search steps. Default: 3,000. A complete path counts as several. */
+        /** The largest number of search steps. A complete path counts as several. @default 3,000 */
         steps?: number | undefined
       }
     | undefined

@@ -26,10 +26,10 @@ export interface ClusterPlan<M extends string = string, C extends string = strin
     name: M
     /** Its names and addresses for clients and peers: every host of its advertised URLs, and of its listen URLs. */
     hosts: readonly string[]
-    /** Its names and addresses for peers, if that is another network. Default: `hosts`. */
+    /** Its names and addresses for peers, if that is another network. @default hosts */
     peerHosts?: readonly string[] | undefined
   }[]
-  /** Clients, by their common name, which is the etcd user; or with further options. Default: none. */
+  /** Clients, by their common name, which is the etcd user; or with further options. @default none */
   clients?:
     | readonly (
         | C
@@ -39,14 +39,15 @@ export interface ClusterPlan<M extends string = string, C extends string = strin
           >)
       )[]
     | undefined
-  /** Lifetime of every certificate. Default: `'365d'`, or the rest of the authority's lifetime. */
+  /** Lifetime of every certificate. @default '365d', or the rest of the authority's lifetime */
   validity?: string | undefined
-  /** Kind of every key. Default: `'ecdsa-p256'`. */
+  /** Kind of every key. @default 'ecdsa-p256' */
   algorithm?: KeyAlgorithm | undefined
   /**
-   * Adds the hosts and clients of kubeadm on each control-plane node: `localhost`, `127.0.0.1`, `::1` and the member's name
-   * as hosts, and the clients of the liveness probe and of the API server. Default: false; then `writeCluster` issues these
-   * clients for the layout `kubeadm`.
+   * Adds the hosts and clients of kubeadm on each control-plane node: `localhost`, `127.0.0.1`, `::1` and the member's
+   * name as hosts, and the clients of the liveness probe and of the API server.
+   *
+   * @default false; then writeCluster issues these clients for the layout kubeadm
    */
   kubeadm?: boolean | undefined
 }

@@ -36,15 +36,15 @@ import { readPair, type ReadPair } from './read-folder.js'
 export interface RenewDirectoryOptions extends TrustedOwnerOption {
   /** The layout of the directory: as `writeCluster` or kubeadm wrote it. */
   layout: Layout
-  /** The share of the lifetime after which renewal is due, above 0 and below 1. Default: 2/3. */
+  /** The share of the lifetime after which renewal is due, above 0 and below 1. @default 2/3 */
   fraction?: number | undefined
-  /** Renews what is due at this time. Default: now, by the authority's clock. */
+  /** Renews what is due at this time. @default now, by the authority's clock */
   at?: Date | undefined
-  /** Whether the private keys are replaced. Default: `'new'`. */
+  /** Whether the private keys are replaced. @default 'new' */
   key?: 'new' | 'same' | undefined
-  /** Renews everything, due or not. Default: false. */
+  /** Renews everything, due or not. @default false */
   force?: boolean | undefined
-  /** Stops before the next folder changes. */
+  /** Stops before the next folder changes. @default none */
   signal?: AbortSignal | undefined
 }
 

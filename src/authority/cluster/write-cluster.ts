@@ -37,21 +37,24 @@ export interface WriteClusterOptions extends TrustedOwnerOption {
    * directory for a cluster of one member, in `<member>/` for more.
    */
   layout: Layout
-  /** Also replaces files of another PKI, and keys that have no certificate. Default: false. */
+  /** Also replaces files of another PKI, and keys that have no certificate. @default false */
   overwrite?: boolean | undefined
   /**
    * Also writes the keys of the authorities, which can issue anything. `etcd`: `ca.crt` and `ca.key` in the directory
-   * itself. `kubeadm`: `etcd/ca.key` of each member. Default: false, with a warning of the process (once for each authority, code
-   * `ETCD_MTLS_CA_KEY_NOT_KEPT`) if `createAuthority` made the CA and its key was not exported: nothing could be renewed.
+   * itself. `kubeadm`: `etcd/ca.key` of each member.
+   *
+   * @default false, with a warning of the process (once for each authority, code ETCD_MTLS_CA_KEY_NOT_KEPT) if
+   *   createAuthority made the CA and its key was not exported: nothing could be renewed
    */
   caKey?: boolean | undefined
   /**
-   * The group of etcd's user, by name or id: `server.key` and `peer.key` get this group and mode 0640, and folders of members
-   * that are created 0750. Other keys stay 0600. Without root, a group of this process. Default: keys that are replaced keep owner,
-   * group and mode; new ones get 0600.
+   * The group of etcd's user, by name or id: `server.key` and `peer.key` get this group and mode 0640, and folders of
+   * members that are created 0750. Other keys stay 0600. Without root, a group of this process.
+   *
+   * @default keys that are replaced keep owner, group and mode; new ones get 0600
    */
   group?: string | number | undefined
-  /** Stops before the next folder changes. */
+  /** Stops before the next folder changes. @default none */
   signal?: AbortSignal | undefined
 }
 

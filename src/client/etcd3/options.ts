@@ -5,16 +5,16 @@ import type { ChannelOptions } from '../transport/channel.js'
 
 /** Options that are passed to etcd3. Hosts, credentials and passwords are options of `createSecureClient` itself. */
 export interface Etcd3Options {
-  /** Call options for every call: an object, or a function of the call. */
+  /** Call options for every call: an object, or a function of the call. @default none */
   defaultCallOptions?: IOptions['defaultCallOptions'] | undefined
-  /** etcd3's policies. To etcd3, the whole client is one host, so `host` is for the whole client. Default: none. */
+  /** etcd3's policies. To etcd3, the whole client is one host, so `host` is for the whole client. @default none */
   faultHandling?: IOptions['faultHandling'] | undefined
-  /** Options of gRPC. Other options are for a channel that this client does not use. */
+  /** Options of gRPC. Other options are for a channel that this client does not use. @default none */
   grpcOptions?:
     | (Pick<ChannelOptions, 'grpc.max_receive_message_length'> & {
-        /** grpc-js interceptors, as for any of its clients. */
+        /** grpc-js interceptors, as for any of its clients. @default none */
         interceptors?: unknown[] | undefined
-        /** grpc-js interceptor providers, as for any of its clients. */
+        /** grpc-js interceptor providers, as for any of its clients. @default none */
         interceptor_providers?: unknown[] | undefined
       })
     | undefined

@@ -11,22 +11,22 @@ export interface CertManagerMember {
   name: string
   /** The hosts that clients use. */
   hosts: readonly string[]
-  /** The hosts that other members use. Default: `hosts`. */
+  /** The hosts that other members use. @default hosts */
   peerHosts?: readonly string[] | undefined
 }
 
 export interface CertManagerClient {
   /** The common name, which is the etcd user. */
   user: string
-  /** Default: `<name>-client-<user>`. */
+  /** @default <name>-client-<user> */
   secretName?: string | undefined
 }
 
 export interface IssuerReference {
   name: string
-  /** Default: `'Issuer'`. */
+  /** @default 'Issuer' */
   kind?: string | undefined
-  /** Default: `'cert-manager.io'`. */
+  /** @default 'cert-manager.io' */
   group?: string | undefined
 }
 
@@ -44,19 +44,19 @@ export interface CertManagerOptions extends MetadataOptions {
   name: string
   namespace: string
   members: readonly CertManagerMember[]
-  /** A string is the `user`. Default: none. */
+  /** A string is the `user`. @default none */
   clients?: readonly (string | CertManagerClient)[] | undefined
-  /** The issuer of server and client certificates. Default: a new CA. */
+  /** The issuer of server and client certificates. @default a new CA */
   issuer?: IssuerReference | undefined
-  /** The issuer of peer certificates. Default: `issuer`, or a separate CA, so that a member cannot act as a client. */
+  /** The issuer of peer certificates. @default issuer, or a separate CA, so that a member cannot act as a client */
   peerIssuer?: IssuerReference | undefined
-  /** Lifetime of certificates, an hour at least. Default: `'90d'`. */
+  /** Lifetime of certificates, an hour at least. @default '90d' */
   duration?: string | undefined
-  /** How long before its end a certificate is renewed, five minutes at least. Default: a third of `duration`. */
+  /** How long before its end a certificate is renewed, five minutes at least. @default a third of duration */
   renewBefore?: string | undefined
-  /** Lifetime of the CAs. Default: `'3650d'`. */
+  /** Lifetime of the CAs. @default '3650d' */
   caDuration?: string | undefined
-  /** Kind of every key. Default: `'ecdsa-p256'`. */
+  /** Kind of every key. @default 'ecdsa-p256' */
   algorithm?: keyof typeof KEYS | undefined
 }
 

@@ -17,9 +17,13 @@ export interface ClientFiles {
 export interface KubeApiserverOptions extends ClientFiles {
   /** https URLs of all members. The certificates must name these hosts: kube-apiserver has no option for another name. */
   endpoints: readonly string[]
-  /** Other clusters for some resources, by `resource` or `group/resource`: `{ events: ['https://…'] }`. */
+  /**
+   * Other clusters for some resources, by `resource` or `group/resource`: `{ events: ['https://…'] }`.
+   *
+   * @default none
+   */
   overrides?: Readonly<Record<string, readonly string[]>> | undefined
-  /** The prefix of all keys. Default: kube-apiserver's own, `/registry`. */
+  /** The prefix of all keys. @default kube-apiserver's own, /registry */
   prefix?: string | undefined
 }
 
@@ -62,9 +66,9 @@ type KubeadmVersion = 'v1beta3' | 'v1beta4'
 export interface KubeadmExternalEtcdOptions extends ClientFiles {
   /** https URLs of all members. */
   endpoints: readonly string[]
-  /** Default: `'v1beta4'`. */
+  /** @default 'v1beta4' */
   apiVersion?: KubeadmVersion | undefined
-  /** The prefix of all keys. Default: kube-apiserver's own, `/registry`. */
+  /** The prefix of all keys. @default kube-apiserver's own, /registry */
   prefix?: string | undefined
 }
 

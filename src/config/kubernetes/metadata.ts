@@ -25,9 +25,9 @@ export interface KubernetesManifest<K extends string = string> {
 
 /** Labels and annotations for the metadata of an object. */
 export interface MetadataOptions {
-  /** Labels of every object. Default: none. */
+  /** Labels of every object. @default none */
   labels?: Readonly<Record<string, string>> | undefined
-  /** Annotations of every object. Default: none. */
+  /** Annotations of every object. @default none */
   annotations?: Readonly<Record<string, string>> | undefined
 }
 

@@ -37,8 +37,10 @@ export interface EtcdAccess {
 /** Options of the readers. */
 export interface AccessOptions {
   /**
-   * The folder at which the root of the control-plane node is mounted, for a tool in a pod. No path and no link leaves it:
-   * an absolute link of the node leads below it. Default: `'/'`.
+   * The folder at which the root of the control-plane node is mounted, for a tool in a pod. No path and no link leaves
+   * it: an absolute link of the node leads below it.
+   *
+   * @default '/'
    */
   root?: string | undefined
 }

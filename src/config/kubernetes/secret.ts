@@ -7,11 +7,11 @@ import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } fro
 /** Options of {@link secretManifest}. */
 export interface SecretOptions extends MetadataOptions {
   name: string
-  /** Default: none, for `kubectl --namespace`. */
+  /** @default none, for kubectl --namespace */
   namespace?: string | undefined
-  /** The name of the file for the CRLs, as in `names.crl` of `fromKubernetesSecret`. Default: the CRLs are omitted. */
+  /** The name of the file for the CRLs, as in `names.crl` of `fromKubernetesSecret`. @default the CRLs are omitted */
   crl?: string | undefined
-  /** Kubernetes then refuses every change, so the Secret cannot be rotated. Default: false. */
+  /** Kubernetes then refuses every change, so the Secret cannot be rotated. @default false */
   immutable?: boolean | undefined
 }
 

@@ -32,39 +32,49 @@ import { uncheckedValues } from './unchecked-values.js'
 /** How a configuration is checked. */
 export interface LintOptions {
   /**
-   * Whether to read the files that the configuration names: certificates, keys, CRLs, a configuration file, files of variables
-   * and drop-ins of a unit. Default: true. With false, only a configuration file and files of variables that were not read
+   * Whether to read the files that the configuration names: certificates, keys, CRLs, a configuration file, files of
+   * variables and drop-ins of a unit. With false, only a configuration file and files of variables that were not read
    * make the report incomplete.
+   *
+   * @default true
    */
   readFiles?: boolean | undefined
   /**
-   * The version of etcd. Default: the tag of the container’s image. Without a version, rules that need one are skipped.
+   * The version of etcd. Without a version, rules that need one are skipped.
+   *
+   * @default the tag of the container’s image
    */
   version?: EtcdVersion | undefined
-  /** Hosts that clients use for the member, in addition to those that it advertises. Default: none. */
+  /** Hosts that clients use for the member, in addition to those that it advertises. @default none */
   hosts?: readonly string[] | undefined
-  /** The time to check certificates at. Default: now. */
+  /** The time to check certificates at. @default now */
   at?: Date | undefined
-  /** Tolerance at both ends of every validity, as a duration. Default: `'0s'`. */
+  /** Tolerance at both ends of every validity, as a duration. @default '0s' */
   clockSkew?: string | undefined
-  /** Warn of certificates that end within this duration. Default: as {@link ValidateOptions.expiryWarning}. */
+  /** Warn of certificates that end within this duration. @default as {@link ValidateOptions.expiryWarning} */
   expiryWarning?: string | undefined
   /**
-   * What to accept: codes of warnings and infos, which are omitted; or suppressions with a reason, of findings, also of errors,
-   * and of what was not checked. The report lists these in `suppressed`. Default: none.
+   * What to accept: codes of warnings and infos, which are omitted; or suppressions with a reason, of findings, also of
+   * errors, and of what was not checked. The report lists these in `suppressed`.
+   *
+   * @default none
    */
   ignore?: readonly (FindingCode | Suppression | UncheckedSuppression)[] | undefined
   /**
-   * Whether comments in the file suppress findings: `# etcd-mtls-ignore CODE: reason` on its own line, for all findings of that
-   * code in that file. Only for files that you control: a comment can hide an error. Default: false.
+   * Whether comments in the file suppress findings: `# etcd-mtls-ignore CODE: reason` on its own line, for all findings
+   * of that code in that file. Only for files that you control: a comment can hide an error.
+   *
+   * @default false
    */
   comments?: boolean | undefined
   /**
-   * The values of variables that are not in the input, by their names: `{ POD_IP: '10.0.0.1' }`; of specifiers of systemd as
-   * `'%i'`; of expressions of a template by what is between the braces. Default: none.
+   * The values of variables that are not in the input, by their names: `{ POD_IP: '10.0.0.1' }`; of specifiers of
+   * systemd as `'%i'`; of expressions of a template by what is between the braces.
+   *
+   * @default none
    */
   variables?: Readonly<Record<string, string>> | undefined
-  /** The directory where the disk of etcd's machine is mounted. Default: none. */
+  /** The directory where the disk of etcd's machine is mounted. @default none */
   root?: string | undefined
 }
 

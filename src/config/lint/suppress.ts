@@ -20,9 +20,7 @@ import { groupBy } from './rule.js'
 /** One finding, or all findings of one code, that are accepted. Errors need this form. */
 export interface Suppression {
   code: FindingCode
-  /**
-   * Where the finding must be: each property given here must equal that of the finding's `place`. Default: anywhere.
-   */
+  /** Where the finding must be: each property given here must equal that of the finding's `place`. @default anywhere */
   place?: Partial<FindingPlace> | undefined
   /** Why it is accepted. It is in the report. */
   reason: string
@@ -31,7 +29,7 @@ export interface Suppression {
 /** A part that is accepted as not checked. */
 export interface UncheckedSuppression {
   unchecked: UncheckedKind
-  /** As for {@link Suppression}. */
+  /** As for {@link Suppression}. @default anywhere */
   place?: Partial<FindingPlace> | undefined
   /** Why it is accepted. It is in the report. */
   reason: string

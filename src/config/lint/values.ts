@@ -5,7 +5,7 @@ import type { ParsedVersion } from '../tables/version.js'
 import { acceptedUrl, type LintMember } from './member.js'
 
 interface ValueRow {
-  /** Default: `refused`. `not used`: etcd silently uses the default instead. */
+  /** `not used`: etcd silently uses the default instead. @default refused */
   readonly kind?: 'not used'
   readonly wants: string
   readonly is: (text: string, member: LintMember, form: ConfigForm) => boolean

@@ -21,9 +21,9 @@ export interface MemberAddresses
   clientUrls: readonly string[]
   /** The advertised peer URLs, such as `https://etcd-0.example.com:2380`. */
   peerUrls: readonly string[]
-  /** Default: `clientUrls`, with `0.0.0.0` in place of names, on which etcd cannot listen. */
+  /** @default clientUrls, with 0.0.0.0 in place of names, on which etcd cannot listen */
   listenClientUrls?: readonly string[] | undefined
-  /** Default: `peerUrls`, in the same way. */
+  /** @default peerUrls, in the same way */
   listenPeerUrls?: readonly string[] | undefined
 }
 
@@ -38,11 +38,11 @@ export interface ClusterRenderPlan<M extends string = string> extends Pick<
 > {
   /** One entry for each member of the files. */
   members: Readonly<Record<M, MemberAddresses>>
-  /** Which clients are accepted, in addition to the check by the CA. */
+  /** Which clients are accepted, in addition to the check by the CA. @default all that have a certificate of the CA */
   client?: Pick<ClientSide, Access | 'clientCertAuth'> | undefined
-  /** Which members are accepted, in addition to the check by the CA. */
+  /** Which members are accepted, in addition to the check by the CA. @default all that have a certificate of the CA */
   peer?: Pick<PeerSide, Access | 'skipClientSanVerification'> | undefined
-  /** Returns the path of a file on the member's machine. Default: the path where it was written. */
+  /** Returns the path of a file on the member's machine. @default the path where it was written */
   filePath?: ((file: string, member: M) => string) | undefined
 }
 

@@ -11,15 +11,23 @@ import { renderEtcdConfig } from './render.js'
 
 /** How a unit starts etcd. Set `configFile` or `environmentFile`, or neither for flags in the unit. */
 export interface SystemdUnitOptions {
-  /** Path of etcd. Default: `/usr/bin/etcd`. */
+  /** Path of etcd. @default /usr/bin/etcd */
   binary?: string | undefined
-  /** The user that runs etcd. It must be able to read the keys. Default: `etcd`. */
+  /** The user that runs etcd. It must be able to read the keys. @default etcd */
   user?: string | undefined
-  /** Path of the file with the same configuration as written by `renderEtcdConfig(config, 'yaml')`. */
+  /**
+   * Path of the file with the same configuration as written by `renderEtcdConfig(config, 'yaml')`.
+   *
+   * @default flags in the unit
+   */
   configFile?: string | undefined
-  /** Path of the file with the same configuration as written by `renderEtcdConfig(config, 'env')`. */
+  /**
+   * Path of the file with the same configuration as written by `renderEtcdConfig(config, 'env')`.
+   *
+   * @default flags in the unit
+   */
   environmentFile?: string | undefined
-  /** As for `renderEtcdConfig`. */
+  /** As for `renderEtcdConfig`. @default '3.5', all releases of that line */
   version?: EtcdVersion | undefined
 }
 

@@ -20,7 +20,7 @@ export interface KindRow {
   readonly file: { readonly wants: string; readonly types: readonly YamlType[] }
   /** The range of numbers that Go decodes from a file. */
   readonly range?: { readonly wants: string; readonly least: number; readonly most: number }
-  /** Converts the caller's value for a file. Default: no change. */
+  /** Converts the caller's value for a file. @default no change */
   readonly written?: (given: ExtraValue) => unknown
 }
 

@@ -52,7 +52,7 @@ export interface EtcdOptionRow extends HasSpellings {
   /** Its name in {@link TlsSide} or {@link MemberConfig}. Null: the lint reads it, the renderer does not write it. */
   readonly field: SideField | ServerField | null
   readonly kind: OptionKind
-  /** The releases that accept several values; older ones accept one. Default: all, if the kind is a list. */
+  /** The releases that accept several values; older ones accept one. @default all, if the kind is a list */
   readonly listSince?: Since | undefined
   /** The first release that deprecates it. */
   readonly deprecatedSince?: Since[number] | undefined
@@ -70,10 +70,10 @@ const NAME_LISTS_SINCE = { yamlSince: ['3.5.14', '3.6.0'], listSince: ['3.5.15',
 
 /** The releases of an option. */
 interface Releases {
-  /** Default: all. */
+  /** @default all */
   readonly since?: Since
   readonly until?: string | undefined
-  /** The releases of the key. Default: those of the flag. */
+  /** The releases of the key. @default those of the flag */
   readonly yamlSince?: Since
   readonly yamlUntil?: string | undefined
 }
@@ -92,7 +92,7 @@ function spelled(
 }
 
 interface RowOptions extends Releases, Pick<EtcdOptionRow, 'listSince' | 'deprecatedSince'> {
-  /** Default: the flag. */
+  /** @default the flag */
   readonly yaml?: readonly string[] | null
   readonly default?: string
 }
@@ -222,7 +222,7 @@ export interface PassthroughRow extends HasSpellings {
 }
 
 interface PassthroughMore extends Omit<Releases, 'since'> {
-  /** Keys in a configuration file. Default: the name of the flag. */
+  /** Keys in a configuration file. @default the name of the flag */
   readonly path?: readonly string[] | null
   readonly isBootstrap?: boolean
 }

@@ -13,12 +13,12 @@ import { untilAborted } from '../source.js'
 export interface WatchOptions {
   /**
    * How often the files are checked, because the operating system may report no change: on NFS, in some containers, or
-   * if its watches are used up. At least `'100ms'`. Default: `'10s'`.
+   * if its watches are used up. At least `'100ms'`.
+   *
+   * @default '10s'
    */
   pollInterval?: string | undefined
-  /**
-   * How long files may be incomplete, missing or not match before that is reported. At least `'1s'`. Default: `'30s'`.
-   */
+  /** How long files may be incomplete, missing or not match before that is reported. At least `'1s'`. @default '30s' */
   settle?: string | undefined
 }
 
@@ -79,7 +79,7 @@ export interface FollowedFiles {
   /** The current paths of the files, absolute or below a root. */
   readonly paths: () => readonly HostPath[]
   readonly timing: WatchTiming
-  /** Default: {@link watchDirectory}. */
+  /** @default {@link watchDirectory} */
   readonly watchDirectory?: WatchDirectory | undefined
 }
 

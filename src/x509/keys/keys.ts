@@ -144,19 +144,22 @@ export class PrivateKey {
     options: {
       /**
        * Encrypts the key (PBES2 with AES-256-CBC); only in the form `pkcs8`. etcd cannot read an encrypted key.
-       * Default: not encrypted.
+       *
+       * @default not encrypted
        */
       passphrase?: string | undefined
       /**
        * `pkcs8` (`PRIVATE KEY`, RFC 5958) is for every key, `sec1` (`EC PRIVATE KEY`, RFC 5915) for elliptic curves,
-       * `pkcs1` (`RSA PRIVATE KEY`, RFC 8017 appendix A.1.2) for RSA. Default: `'pkcs8'`, which etcd, etcdctl, Go and
-       * Node all read.
+       * `pkcs1` (`RSA PRIVATE KEY`, RFC 8017 appendix A.1.2) for RSA.
+       *
+       * @default 'pkcs8', which etcd, etcdctl, Go and Node all read
        */
       form?: 'pkcs8' | 'sec1' | 'pkcs1' | undefined
       /**
        * How the key is derived from the passphrase. `pbkdf2`: HMAC-SHA-256 with 600,000 rounds, which every program
-       * supports. `scrypt`: N 16384, r 8, p 5, which is harder to attack; GnuTLS and Java do not support it. Default:
-       * `'pbkdf2'`.
+       * supports. `scrypt`: N 16384, r 8, p 5, which is harder to attack; GnuTLS and Java do not support it.
+       *
+       * @default 'pbkdf2'
        */
       kdf?: 'pbkdf2' | 'scrypt' | undefined
     } = {},
