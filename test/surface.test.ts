@@ -1,9 +1,10 @@
 /**
  * The codes of findings and the names that the subpaths export at run time, as checked-in lists: a reviewer sees in the diff what
- * a change adds or takes away. `npm test -- test/surface.test.ts -u` writes them again.
+ * a change adds or takes away. `npm test -- test/surface.test.ts -u` writes them again. And what comments must have.
  */
 import { expect, it } from 'vitest'
 import { catalogue } from '../src/report/catalogue.js'
+import { publicDeclarations } from './support/public-declarations.js'
 
 it('has the codes that test/surface/codes.txt lists', async () => {
   await expect(lines(Object.keys(catalogue))).toMatchFileSnapshot('surface/codes.txt')
@@ -24,6 +25,18 @@ it('exports the names at run time that test/surface/names.txt lists', async () =
     Object.keys(module).map((name) => `${path} ${name}`),
   )
   await expect(lines(names)).toMatchFileSnapshot('surface/names.txt')
+})
+
+const { functions, options } = publicDeclarations()
+
+it('shows an example for each public function', () => {
+  expect(functions.map(({ name }) => name)).toEqual(expect.arrayContaining(['createSecureClient', 'lock', 'startEtcd']))
+  expect(functions.filter(({ examples }) => examples.length === 0).map(({ name }) => name)).toEqual([])
+})
+
+it('names the default of each option', () => {
+  expect(options.length).toBeGreaterThan(150)
+  expect(options.filter(({ hasDefault }) => !hasDefault).map(({ name }) => name)).toEqual([])
 })
 
 function lines(entries: readonly string[]): string {

@@ -27,6 +27,11 @@ const code = () => loadDeferred(() => import('./deferred-code.js'))
  * Creates a new root CA in memory. Its key is lost with the process, and with it the renewal of every certificate, unless you
  * save what `authority.export()` returns. {@link openAuthority} keeps a CA in a directory.
  *
+ * @example
+ * ```ts
+ * const authority = await createAuthority({ name: 'etcd CA' })
+ * const credentials = await authority.issue({ role: 'client', name: 'app' })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the `signer` does not sign with its own key.
  */
@@ -38,6 +43,11 @@ export async function createAuthority(options: CreateAuthorityOptions): Promise<
 /**
  * Loads an existing CA. An expired one can be loaded, but does not issue.
  *
+ * @example
+ * ```ts
+ * const [cert, key] = await Promise.all([readFile('ca.crt'), readFile('ca.key')])
+ * const authority = await loadAuthority({ cert, key })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` if an input cannot be read; `details.findings` lists every
  *   fault.
@@ -54,6 +64,10 @@ export async function loadAuthority(options: LoadAuthorityOptions): Promise<Auth
  * 0600 and is not encrypted, the certificate 0644, and a directory that is created 0700. Two processes that open one
  * directory at the same time get the same CA.
  *
+ * @example
+ * ```ts
+ * const authority = await openAuthority('/srv/ca', { name: 'etcd CA' })
+ * ```
  * @param directory The directory of the CA alone. Every user who can read it can issue certificates.
  * @param options Those of `createAuthority`. For a CA that exists, `name` and the other properties of the certificate are not
  *   compared with it.
@@ -73,6 +87,10 @@ export async function openAuthority(
  * Creates a key and a certificate request (PKCS #10) for it. `authority.sign`, openssl, cfssl, step and cert-manager
  * read the request.
  *
+ * @example
+ * ```ts
+ * const { csr, key } = await createRequest({ name: 'etcd-0', hosts: ['etcd-0.etcd.svc', '10.0.0.1'] })
+ * ```
  * @returns `csr`: the request in PEM, for the authority. `key`: the private key; write `key.exportPem()` to a file on
  *   this machine.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
@@ -86,6 +104,13 @@ export async function createRequest(options: CreateRequestOptions): Promise<{ cs
  * Issues all certificates of a cluster, or none: a `server` and a `peer` certificate for each member, and one for each
  * client. Each has its own key.
  *
+ * @example
+ * ```ts
+ * const cluster = await issueCluster(authority, {
+ *   members: [{ name: 'etcd-0', hosts: ['10.0.0.1'] }],
+ *   clients: ['root', 'app'],
+ * })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong plan, before a key is made.
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` as `authority.issue`.
  * @throws The reason of `signal`.
@@ -121,6 +146,10 @@ export async function issueCluster<const M extends string, const C extends strin
  * not match its certificate or has none, and files that cannot be read are an error unless `overwrite` is set. A symbolic
  * link with the name of a file is replaced and not followed.
  *
+ * @example
+ * ```ts
+ * await writeCluster('/srv/pki', cluster, { layout: 'etcd' })
+ * ```
  * @param directory The directory of the cluster. It is created if it does not exist.
  * @returns The paths of all files, by the names of the cluster.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a cluster that cannot be written in this layout: names that are not plain
@@ -151,6 +180,10 @@ export async function writeCluster<M extends string, C extends string>(
  *
  * Credentials that cannot be renewed do not stop the run: `kept` has them with the reason.
  *
+ * @example
+ * ```ts
+ * const { renewed } = await renewDirectory(authority, '/srv/pki', { layout: 'etcd' })
+ * ```
  * @param authorities The authority of the certificates, or one for clients and one for peers, as for `issueCluster`.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, and for a directory without files of the layout.
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the directory does not exist, or another process holds its lock too long.
@@ -172,6 +205,10 @@ export async function renewDirectory(
  * All certificates of these members and clients are checked before anything changes: one that leads to none of the anchors
  * would be refused after the next restart, so it is an error unless `overwrite` is set.
  *
+ * @example
+ * ```ts
+ * await writeTrust('/srv/pki', [...authority.trustAnchors, ...next.trustAnchors], { layout: 'etcd' })
+ * ```
  * @param directory The directory of `writeCluster`.
  * @returns The files that hold the anchors now.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
@@ -214,6 +251,10 @@ export async function writeTrust(
  *
  * Trust anchors and CRLs stay the same. With `foreign`, the authority's root is added.
  *
+ * @example
+ * ```ts
+ * if (renewalDue(credentials).due) await writeCredentials('/srv/app/tls', await renew(authority, credentials))
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for credentials of another CA, a certificate with contents that an authority
  * does not write, such as an e-mail address as a name, and whatever `authority.issue` refuses.
@@ -242,6 +283,11 @@ export async function renewCredentials(
  *
  * Source: etcd client/pkg/transport/listener_tls.go, checkCRL; it parses by `x509.ParseRevocationList` since 3.6.
  *
+ * @example
+ * ```ts
+ * await authority.revoke(credentials.chain[0])
+ * await writeCrl('/srv/pki/ca.crl', await authority.issueCrl())
+ * ```
  * @param path The file. Its directory must exist.
  * @param options `form`: every etcd reads `der`, the default. Only etcd up to 3.5 reads `pem`: from 3.6 on it refuses
  *   every client.
@@ -270,6 +316,11 @@ export async function writeCrl(
  * With `request.validity`, the first certificate is refused if the authority expires earlier; later ones expire with the
  * authority, and once a new one would not expire later, `watch()` throws that.
  *
+ * @example
+ * ```ts
+ * const credentials = fromAuthority(authority, { role: 'client', name: 'app' })
+ * const client = await createSecureClient({ endpoints: 'https://10.0.0.1:2379', credentials })
+ * ```
  * @param request As for `authority.issue`. Each certificate has a new key, unless the request has one.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong request.
  */
@@ -310,6 +361,10 @@ export function fromAuthority(
  * - `ERR_ISSUE_REFUSED` if entries are missing or were changed (the message names the line, and the way back from the last
  *   CRL, `authority.restoreRevocations`), and for a file of more than 256 MiB.
  *
+ * @example
+ * ```ts
+ * const authority = await createAuthority({ name: 'etcd CA', ledger: fileLedger('/srv/ca/ledger.jsonl') })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function fileLedger(path: string, options: TrustedOwnerOption = {}): Ledger {

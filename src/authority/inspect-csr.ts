@@ -26,6 +26,11 @@ const finding = findingMaker({ ...rows, ...material })
  * Checks a certificate request: its signature, its key, and the requested names and extensions. It signs nothing, and
  * does not throw if the request is bad.
  *
+ * @example
+ * ```ts
+ * const { ok, request } = inspectRequest(await readFile('etcd-0.csr'))
+ * console.log(ok, request?.subject.toString())
+ * ```
  * @param csr PEM as a string or bytes (`CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`), DER, or a parsed one.
  * @param options `file`: the file of the request, for the findings. Default: the findings name the option `csr`.
  * @returns The report, with the request if it can be read; `path` has no meaning for a request.

@@ -14,6 +14,10 @@ const MAX_CHAIN = 100
  *
  * The lifetime is that of the certificate, which begins five minutes before it is issued by this package.
  *
+ * @example
+ * ```ts
+ * const { due, at } = renewalDue(credentials)
+ * ```
  * @param options `at`: the time of the check. Default: now. `fraction`: the share of the lifetime after which renewal is
  *   due, above 0 and below 1. Default: 2/3.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`

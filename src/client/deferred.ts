@@ -44,6 +44,14 @@ export const SecureEtcd3 = class {
  * Connects to etcd over mutual TLS. Validates the credentials, dials the endpoints, and resolves to an ordinary `Etcd3`
  * when one endpoint (see `preflight`) and the client have verified each other and etcd has answered.
  *
+ * @example
+ * ```ts
+ * const client = await createSecureClient({
+ *   endpoints: ['https://10.0.0.1:2379', 'https://10.0.0.2:2379'],
+ *   credentials: fromFiles({ ca: 'ca.crt', cert: 'client.crt', key: 'client.key' }),
+ * })
+ * await client.put('greeting').value('hello')
+ * ```
  * @throws {EtcdMtlsError}
  * - `ERR_OPTION_INVALID`: a wrong call.
  * - `ERR_CREDENTIALS_UNREADABLE`: the credentials could not be read.

@@ -85,6 +85,16 @@ export function markCall(error: Error): void {
  * Whether the same call may be made again after this error, for example after a pause: true only if the repetition cannot apply
  * a write twice, and if it can succeed without a change of an option, a certificate or a permission. Accepts the errors of this
  * package and of etcd3; for every other value it returns false.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await client.put('greeting').value('hello')
+ * } catch (error) {
+ *   if (!isRetryable(error)) throw error
+ *   await client.put('greeting').value('hello')
+ * }
+ * ```
  */
 export function isRetryable(error: unknown): boolean {
   if (isEtcdMtlsError(error)) return isRetryableCode(error.code)

@@ -34,6 +34,10 @@ export async function lintEtcdConfig(
  * Lints the configurations of all members of one cluster. It checks each as {@link lintEtcdConfig} does, and then compares
  * them with each other. A Compose file or a manifest may contain several members.
  *
+ * @example
+ * ```ts
+ * const report = await lintCluster([{ file: 'etcd-0.yml' }, { file: 'etcd-1.yml' }, { file: 'etcd-2.yml' }])
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
@@ -59,17 +63,17 @@ export async function readEtcdConfig(
 }
 
 /**
- * The etcd of a kube-apiserver, and the credentials that it uses there, as on a control-plane node:
+ * The etcd of a kube-apiserver, and the credentials that it uses there, as on a control-plane node.
  *
+ * Paths in the container are translated to paths on the host. These credentials allow everything in that etcd.
+ * `credentials.load()` reads the files.
+ *
+ * @example
  * ```ts
  * const client = await createSecureClient(
  *   await fromKubeApiserver({ file: '/etc/kubernetes/manifests/kube-apiserver.yaml' }),
  * )
  * ```
- *
- * Paths in the container are translated to paths on the host. These credentials allow everything in that etcd.
- * `credentials.load()` reads the files.
- *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` if something is missing or cannot be read, or if etcd has no TLS.
  */
@@ -82,6 +86,10 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
  * the configuration. If kubeadm runs etcd, it is the member on this node. `apiServer.extraArgs` takes precedence, as
  * for kube-apiserver.
  *
+ * @example
+ * ```ts
+ * const { endpoints, credentials } = await fromKubeadmConfig({ file: '/etc/kubernetes/kubeadm.yaml' })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` if something is missing or cannot be read, or if etcd has no TLS.
  */

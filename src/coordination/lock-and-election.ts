@@ -31,16 +31,11 @@ export interface LockOptions {
  * Waits until it holds the lock of that name. Contenders get the lock in the order of their calls. It also excludes
  * `etcdctl lock NAME` and clientv3's `concurrency.NewMutex(session, name)`.
  *
+ * @example
  * ```ts
- * import type { SecureEtcd3 } from 'etcd-mtls/client'
- * import { lock } from 'etcd-mtls/coordination'
- *
- * declare const client: SecureEtcd3
- *
  * await using held = await lock(client, 'jobs/nightly', { ttl: '10s' })
  * console.log(held.fencingToken)
  * ```
- *
  * @throws {EtcdMtlsError}
  * - `ERR_OPTION_INVALID`: a wrong call.
  * - `ERR_LEASE_LOST`: etcd did not renew the lease in time, or lost it. Call again to contend again.
@@ -57,17 +52,12 @@ export async function lock(client: SecureEtcd3, name: string, options: LockOptio
 /**
  * Takes the lock of that name if it is free, and does not wait if it is not, as concurrency.TryLock of clientv3.
  *
+ * @example
  * ```ts
- * import type { SecureEtcd3 } from 'etcd-mtls/client'
- * import { tryLock } from 'etcd-mtls/coordination'
- *
- * declare const client: SecureEtcd3
- *
  * const attempt = await tryLock(client, 'jobs/nightly', { ttl: '10s', value: 'node-1' })
  * if (attempt.held === null) console.log(`${attempt.holder} runs it`)
  * else await attempt.held.release()
  * ```
- *
  * @returns The lock; or `held: null`, and as `holder` the `value` of the contender that holds it, which is empty if it gave none.
  * @throws {EtcdMtlsError} As {@link lock}. `signal` ends the calls to etcd, which are repeated for at most a TTL.
  */
@@ -104,6 +94,11 @@ export interface Election {
  * The election of that name. It works together with `etcdctl elect NAME` and clientv3's
  * `concurrency.NewElection(session, name)`.
  *
+ * @example
+ * ```ts
+ * await using leadership = await election(client, 'scheduler', { ttl: '10s' }).campaign('node-1')
+ * while (!leadership.signal.aborted) await work(leadership.fencingToken)
+ * ```
  * @param options `ttl`: how long a leader that cannot reach etcd blocks the next one: whole seconds, at least `'3s'`; `'10s'` or more
  * is usual.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, `ERR_CLOSED` if the client is closed.

@@ -19,6 +19,10 @@ import type { CredentialFiles, WriteCredentialsOptions } from './write.js'
  *
  * CRLs are not written: they are renewed at other times and by others.
  *
+ * @example
+ * ```ts
+ * const files = await writeCredentials('/srv/app/tls', credentials)
+ * ```
  * @param directory Where the files go.
  * @returns The paths that were written.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a bad name, and for a directory that is a file or a file that is a

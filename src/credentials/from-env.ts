@@ -45,6 +45,10 @@ export interface EnvironmentSource extends WatchableSource {
  * `ETCDCTL_DISCOVERY_SRV_NAME`, `ETCDCTL_USER`, `ETCDCTL_PASSWORD`, `ETCDCTL_DIAL_TIMEOUT` and `ETCDCTL_COMMAND_TIMEOUT`, each
  * unless an option says the same. It refuses `ETCDCTL_INSECURE_SKIP_TLS_VERIFY=true`.
  *
+ * @example
+ * ```ts
+ * const client = await createSecureClient({ credentials: fromEnv() })
+ * ```
  * @param env The environment. Default: `process.env`.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is unknown or of a wrong type.
  */

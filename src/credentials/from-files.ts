@@ -31,6 +31,10 @@ export interface FromFilesOptions {
  * `load()` rejects with `ERR_CREDENTIALS_UNREADABLE` and lists every fault with its file and remedy. Only regular files
  * (also behind symbolic links) of at most 4 MiB are read.
  *
+ * @example
+ * ```ts
+ * const credentials = fromFiles({ ca: 'ca.crt', cert: 'client.crt', key: 'client.key' })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is missing, unknown or of a wrong type.
  */
 export function fromFiles(options: FromFilesOptions): WatchableSource {

@@ -47,6 +47,10 @@ const MAX_ATTEMPTS = 3
  *
  * The modes of the files are not checked: they are those of the volume, which only the pod sees.
  *
+ * @example
+ * ```ts
+ * const credentials = fromKubernetesSecret('/var/run/secrets/etcd')
+ * ```
  * @param directory Where the secret is mounted.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is unknown or of a wrong type.
  */

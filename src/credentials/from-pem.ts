@@ -25,6 +25,10 @@ export interface FromPemOptions {
  * Nothing is checked before `load()`, which rejects with `ERR_CREDENTIALS_UNREADABLE` and lists every fault. Buffers
  * are copied. Neither the source nor any error shows the key or the passphrase.
  *
+ * @example
+ * ```ts
+ * const credentials = fromPem({ ca: env.ETCD_CA, cert: env.ETCD_CERT, key: env.ETCD_KEY })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is missing, unknown or of a wrong type.
  */
 export function fromPem(options: FromPemOptions): CredentialSource {

@@ -198,7 +198,14 @@ function printableTexts<D extends ErrorDetails[ErrorCode]>(details: D): D {
 /** An {@link EtcdMtlsError} as a union over the codes: a `switch` on `code` narrows `details`. */
 export type AnyEtcdMtlsError = { [C in ErrorCode]: EtcdMtlsError<C> }[ErrorCode]
 
-/** True for an error of this package, whichever copy of it made the error; with `code`, for that one only. */
+/**
+ * True for an error of this package, whichever copy of it made the error; with `code`, for that one only.
+ *
+ * @example
+ * ```ts
+ * if (isEtcdMtlsError(error, 'ERR_UNREACHABLE')) console.error(formatReport(error.details.report))
+ * ```
+ */
 export function isEtcdMtlsError(error: unknown): error is AnyEtcdMtlsError
 export function isEtcdMtlsError<C extends ErrorCode>(error: unknown, code: C): error is EtcdMtlsError<C>
 export function isEtcdMtlsError(error: unknown, code?: ErrorCode): boolean {

@@ -57,6 +57,10 @@ interface Printer {
  *
  * The text may change in any release; programs read `report.findings`.
  *
+ * @example
+ * ```ts
+ * console.log(formatReport(report, { color: process.stdout.isTTY, width: process.stdout.columns }))
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not a report, an unknown option, or a `width` that is not a number.
  */
 export function formatReport(

@@ -36,6 +36,10 @@ function withoutIgnored(findings: readonly Finding[], ignored: ReadonlySet<Findi
 /**
  * Narrows a report to a passed one.
  *
+ * @example
+ * ```ts
+ * assertValid(validateCredentials(credentials, { usage: 'client' }))
+ * ```
  * @throws {EtcdMtlsError}
  * - `ERR_VALIDATION_FAILED` with the report in `details` if the report is not ok.
  * - `ERR_OPTION_INVALID` if the argument is missing or not a report.

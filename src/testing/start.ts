@@ -60,6 +60,11 @@ export class TestEtcdCluster<Name extends string = string> implements AsyncDispo
  * Starts a cluster whose members use TLS and verify each other's certificates. Resolves when every member serves. If
  * the start fails, everything is removed.
  *
+ * @example
+ * ```ts
+ * await using cluster = await startEtcdCluster({ members: [{ name: 'etcd-0', server, peer }] })
+ * console.log(cluster.endpoints)
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_ETCD_NOT_STARTED` with a member's last log lines
  */
 export async function startEtcdCluster<const Name extends string>(
@@ -73,6 +78,11 @@ export async function startEtcdCluster<const Name extends string>(
  * Starts a real etcd for a test, with TLS and client certificates, on 127.0.0.1. Resolves when it serves. If the start
  * fails, everything is removed.
  *
+ * @example
+ * ```ts
+ * await using etcd = await startEtcd({ server: credentials })
+ * console.log(etcd.endpoint)
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_ETCD_NOT_STARTED` with etcd's last log lines
  */
 export async function startEtcd(options: EtcdOptions): Promise<TestEtcd> {

@@ -66,6 +66,10 @@ export interface ValidateChainOptions extends ValidateOptions {
  * The limits are 200 certificates in 1 MiB, 100 CRLs, and {@link ValidateChainOptions.budget}. An input that exceeds
  * one fails with a finding that names the limit.
  *
+ * @example
+ * ```ts
+ * const report = validateChain({ leaf, trustAnchors: ca }, { usage: 'server', hosts: ['etcd-0.etcd.svc'] })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call: an unknown option, an input of another type.
  */
 export function validateChain(input: ChainInput, options: ValidateChainOptions): Report {
@@ -115,6 +119,10 @@ function reportOf(
 /**
  * Loads credentials and validates them. If they cannot be read, the call does not reject: the report has the findings.
  *
+ * @example
+ * ```ts
+ * console.log(formatReport(await inspectCredentials(fromEnv(), { usage: 'client' })))
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call; errors of your own source are passed
  *   on.
  */
@@ -138,6 +146,10 @@ export async function inspectCredentials(source: CredentialSource, options: Vali
  * them it is validated against `trustAnchors`. If it leads to none of these, that is an info
  * (`chain/client-ca-not-given`), and `path` ends at the topmost certificate.
  *
+ * @example
+ * ```ts
+ * const report = validateCredentials(credentials, { usage: 'server', hosts: ['10.0.0.1'] })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  */
 export function validateCredentials(credentials: Credentials, options: ValidateOptions): Report {

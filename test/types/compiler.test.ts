@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { compileDeclarations, root } from '../support/compiled.js'
+import { publicDeclarations } from '../support/public-declarations.js'
 import { markdownFiles, readPage } from '../support/markdown.js'
 import { hovered, type Snippet, TypeCheck } from '../support/type-check.js'
 
@@ -90,10 +91,29 @@ const MISTAKES: readonly (readonly [mistake: string, call: string, complaint: st
 ]
 const mistakes = MISTAKES.map(([name, call]): Snippet => ({ name, code: `${CLIENT}\nawait ${call}` }))
 
+/** The examples in the comments of public functions. They leave out imports, and what they start from. */
+const { functions } = publicDeclarations()
+const START = `import { readFile } from 'node:fs/promises'
+import type * as api from 'etcd-mtls'
+${functions.map(({ name, room }) => `import { ${name} } from 'etcd-mtls/${room === 'report' ? 'client' : room}'`).join('\n')}
+declare const [authority, next]: [api.Authority, api.Authority]
+declare const [credentials, server, peer]: [api.Credentials, api.Credentials, api.Credentials]
+declare const client: import('etcd-mtls/client').SecureEtcd3
+declare const cluster: api.Cluster<'etcd-0', 'app'>
+declare const config: api.MemberConfig
+declare const error: unknown
+declare const report: api.Report
+declare const [leaf, ca]: [string, string]
+declare const env: Record<'ETCD_CA' | 'ETCD_CERT' | 'ETCD_KEY', string>
+declare const work: (fencingToken: string) => Promise<void>`
+const inComments = functions.flatMap(({ name, examples: codes }) =>
+  codes.map((code, index): Snippet => ({ name: `${name} ${String(index)}`, code: `${START}\n{\n${code}\n}` })),
+)
+
 let compiler: TypeCheck
 beforeAll(async () => {
   compiler = new TypeCheck(
-    [...blocks, ...good, ...bad, ...mistakes],
+    [...blocks, ...good, ...bad, ...mistakes, ...inComments],
     [...examples, ...contract],
     await compileDeclarations(),
   )
@@ -115,6 +135,11 @@ describe('the compiler', () => {
   it('accepts every ts block of the docs', () => {
     expect(blocks.length).toBeGreaterThan(50)
     expect(blocks.flatMap(({ name }) => compiler.ofSnippet(name).map((line) => `${name} ${line}`))).toEqual([])
+  })
+
+  it('accepts every example in the comment of a public function', () => {
+    expect(inComments.length).toBeGreaterThan(40)
+    expect(inComments.flatMap(({ name }) => compiler.ofSnippet(name).map((line) => `${name} ${line}`))).toEqual([])
   })
 
   it('accepts every file in docs/examples', () => {

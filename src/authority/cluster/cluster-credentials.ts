@@ -107,6 +107,10 @@ export function checkNames(names: unknown, option: string): void {
  * The same cluster with other trust anchors. While a CA is replaced, certificates of the new CA are written together with
  * both CAs: `writeCluster(directory, withTrustAnchors(cluster, [...from.trustAnchors, ...to.trustAnchors]), …)`.
  *
+ * @example
+ * ```ts
+ * const both = withTrustAnchors(cluster, [...authority.trustAnchors, ...next.trustAnchors])
+ * ```
  * @param options `traffic` as for {@link writeTrust}.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */

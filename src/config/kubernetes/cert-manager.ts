@@ -84,6 +84,14 @@ const MAX_CERTIFICATES = 100
  * The CAs keep their key when they are renewed, because etcd and most of its clients read CAs only at their start.
  * docs/ca-roll.md describes how to replace a CA's key.
  *
+ * @example
+ * ```ts
+ * const manifests = certManagerResources({
+ *   name: 'etcd',
+ *   namespace: 'etcd',
+ *   members: [{ name: 'etcd-0', hosts: ['etcd-0.etcd.svc'] }],
+ * })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function certManagerResources(options: CertManagerOptions): KubernetesManifest[] {

@@ -32,6 +32,15 @@ export interface KubeApiserverOptions extends ClientFiles {
  *
  * kube-apiserver reads the client's certificate and key at each handshake; the CAs at its start only.
  *
+ * @example
+ * ```ts
+ * const flags = kubeApiserverFlags({
+ *   endpoints: ['https://10.0.0.1:2379'],
+ *   ca: '/etc/kubernetes/pki/etcd/ca.crt',
+ *   cert: '/etc/kubernetes/pki/apiserver-etcd-client.crt',
+ *   key: '/etc/kubernetes/pki/apiserver-etcd-client.key',
+ * })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function kubeApiserverFlags(options: KubeApiserverOptions): string[] {
@@ -84,6 +93,15 @@ export interface KubeadmClusterConfiguration {
  * The `ClusterConfiguration` for `kubeadm init --config`, with an external etcd. The files must be on every
  * control-plane node, under these paths. kubeadm mounts their directories into kube-apiserver's pod.
  *
+ * @example
+ * ```ts
+ * const configuration = kubeadmExternalEtcd({
+ *   endpoints: ['https://10.0.0.1:2379'],
+ *   ca: '/etc/kubernetes/pki/etcd/ca.crt',
+ *   cert: '/etc/kubernetes/pki/apiserver-etcd-client.crt',
+ *   key: '/etc/kubernetes/pki/apiserver-etcd-client.key',
+ * })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function kubeadmExternalEtcd(options: KubeadmExternalEtcdOptions): KubeadmClusterConfiguration {

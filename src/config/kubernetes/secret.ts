@@ -33,6 +33,10 @@ const MAX_SECRET = 1024 * 1024
  * Use `kubectl create`, `kubectl replace` or `kubectl apply --server-side`. A plain `kubectl apply` copies the whole
  * Secret, key included, into the annotation `kubectl.kubernetes.io/last-applied-configuration`.
  *
+ * @example
+ * ```ts
+ * const manifest = JSON.stringify(secretManifest(credentials, { name: 'etcd-client', namespace: 'app' }))
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, also for credentials that are larger than a Secret may be.
  */
 export function secretManifest(credentials: Credentials, options: SecretOptions): SecretManifest {

@@ -57,14 +57,13 @@ export interface RenderedMember {
 /**
  * Writes the configuration of every member of a cluster.
  *
+ * @example
  * ```ts
  * const files = await writeCluster('/etc/etcd/pki', cluster, { layout: 'etcd' })
- * const members = renderCluster(files, {
- *   members: { 'etcd-0': { clientUrls: ['https://10.0.0.1:2379'], peerUrls: ['https://10.0.0.1:2380'] } },
- * }, 'flags')
+ * const urls = { clientUrls: ['https://10.0.0.1:2379'], peerUrls: ['https://10.0.0.1:2380'] }
+ * const members = renderCluster(files, { members: { 'etcd-0': urls } }, 'flags')
  * console.log(members['etcd-0'].text)
  * ```
- *
  * @returns The configuration of each member as an object and as text, by the names of the members.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the plan and the files are not of the same members.
  * @throws as {@link renderEtcdConfig}

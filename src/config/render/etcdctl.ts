@@ -23,13 +23,14 @@ const OPTIONS = [
 /**
  * Writes the options of etcdctl for a client's files, as `writeCredentials` and `writeCluster` give them.
  *
- * ```ts
- * `etcdctl ${renderEtcdctl(files.clients.app, ['https://10.0.0.1:2379'], 'flags')} get key`
- * ```
- *
  * Etcdctl has no option for another server name: the certificate of each member must cover the host of its endpoint.
  * Etcdctl fails if a variable and its flag are both set, so use one form.
  *
+ * @example
+ * ```ts
+ * const files = await writeCredentials('/srv/app/tls', credentials)
+ * console.log(`etcdctl ${renderEtcdctl(files, ['https://10.0.0.1:2379'], 'flags')} get key`)
+ * ```
  * @param endpoints Such as `https://10.0.0.1:2379`. `http` is refused.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with findings for endpoints and paths that etcdctl has no form for.

@@ -26,6 +26,30 @@ export type RenderForm = ConfigForm | 'args'
  * It refuses options that the version would ignore, refuse or read in another way, and configurations that are not secure.
  * Client certificates are required unless `clientCertAuth` is false. The files are not read.
  *
+ * @example
+ * ```ts
+ * const yaml = renderEtcdConfig(
+ *   {
+ *     name: 'etcd-0',
+ *     client: {
+ *       listenUrls: ['https://0.0.0.0:2379'],
+ *       advertiseUrls: ['https://10.0.0.1:2379'],
+ *       certFile: '/etc/etcd/server.crt',
+ *       keyFile: '/etc/etcd/server.key',
+ *       trustedCaFile: '/etc/etcd/ca.crt',
+ *     },
+ *     peer: {
+ *       listenUrls: ['https://0.0.0.0:2380'],
+ *       advertiseUrls: ['https://10.0.0.1:2380'],
+ *       certFile: '/etc/etcd/peer.crt',
+ *       keyFile: '/etc/etcd/peer.key',
+ *       trustedCaFile: '/etc/etcd/ca.crt',
+ *     },
+ *     initialCluster: { 'etcd-0': ['https://10.0.0.1:2380'] },
+ *   },
+ *   'yaml',
+ * )
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a value that is not a configuration.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with a finding for everything that cannot be written.
  */

@@ -37,6 +37,10 @@ export interface SystemdUnitOptions {
  * Etcd notifies systemd when it serves, which in a new cluster requires a quorum of members. The unit therefore has no
  * start timeout. All paths must be absolute.
  *
+ * @example
+ * ```ts
+ * const unit = renderSystemdUnit(config, { configFile: '/etc/etcd/etcd.conf.yml' })
+ * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, and for a member without `dataDir`.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` as `renderEtcdConfig`, and with a finding for each relative path.
  */

@@ -1,0 +1,91 @@
+/** The public functions and options of every subpath, with what their comments have. */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { readConfig } from '../../scripts/lib/compile.mjs'
+import { ts } from '../../scripts/lib/typescript.mjs'
+import { root } from './compiled.js'
+
+interface PublicFunction {
+  readonly name: string
+  /** The subpath, such as `client`. */
+  readonly room: string
+  /** The code of its examples, without the fences. */
+  readonly examples: readonly string[]
+}
+
+interface PublicOption {
+  /** Such as `SecureClientOptions.tls`. */
+  readonly name: string
+  readonly hasDefault: boolean
+}
+
+/**
+ * Types with optional properties that are not options with a default: results, settings of a source, attributes of a name, and
+ * inputs of which exactly one property is given.
+ */
+const WITHOUT_DEFAULTS: ReadonlySet<string> = new Set([
+  ...['AnyReport', 'Cluster', 'ClientDefaults', 'SubjectAttributes'],
+  ...['ChainInput', 'ConfigInput', 'KubeadmInput', 'KubeApiserverInput'],
+])
+
+export function publicDeclarations(): { functions: PublicFunction[]; options: PublicOption[] } {
+  const rooms = readdirSync(join(root, 'src')).filter((name) => ts.sys.fileExists(indexOf(name)))
+  // Only exports are resolved, which needs neither the library nor the packages.
+  const { options } = readConfig(join(root, 'tsconfig.json'))
+  const program = ts.createProgram(rooms.map(indexOf), { ...options, noLib: true, types: [] })
+  const checker = program.getTypeChecker()
+  const functions = new Map<string, PublicFunction>()
+  const found = new Map<string, PublicOption>()
+  for (const room of rooms) {
+    const source = program.getSourceFile(indexOf(room))
+    const index = source === undefined ? undefined : checker.getSymbolAtLocation(source)
+    for (const exported of index === undefined ? [] : checker.getExportsOfModule(index)) {
+      const { name, declarations = [] } = resolved(checker, exported)
+      if (declarations.some((each) => ts.isFunctionDeclaration(each)))
+        functions.set(name, { name, room, examples: declarations.flatMap(examplesOf) })
+      if (WITHOUT_DEFAULTS.has(name)) continue
+      for (const each of declarations.flatMap((declaration) => optionsIn(declaration, name))) found.set(each.name, each)
+    }
+  }
+  return { functions: [...functions.values()], options: [...found.values()] }
+}
+
+function indexOf(room: string): string {
+  return join(root, 'src', room, 'index.ts')
+}
+
+function resolved(checker: ts.TypeChecker, symbol: ts.Symbol): ts.Symbol {
+  return (symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol)
+}
+
+function examplesOf(declaration: ts.Declaration): string[] {
+  return tagsOf(declaration, 'example').map((tag) => tag.replaceAll(/^```.*$/gm, '').trim())
+}
+
+/** Options accept `undefined`, which results do not. A nested one without a comment belongs to the comment around it. */
+function optionsIn(declaration: ts.Declaration, typeName: string): PublicOption[] {
+  if (!ts.isInterfaceDeclaration(declaration) && !ts.isTypeAliasDeclaration(declaration)) return []
+  const found: PublicOption[] = []
+  const visit = (node: ts.Node): void => {
+    const isOption =
+      ts.isPropertySignature(node) &&
+      node.questionToken !== undefined &&
+      (node.type?.getText() ?? '').endsWith('| undefined') &&
+      (node.parent === declaration || ts.getJSDocCommentsAndTags(node).length > 0)
+    if (isOption)
+      found.push({
+        name: `${typeName}.${node.name.getText()}`,
+        hasDefault: tagsOf(node, 'default').some((tag) => tag !== ''),
+      })
+    ts.forEachChild(node, visit)
+  }
+  visit(declaration)
+  return found
+}
+
+function tagsOf(node: ts.Node, tagName: string): string[] {
+  return ts
+    .getJSDocTags(node)
+    .filter((tag) => tag.tagName.text === tagName)
+    .map((tag) => ts.getTextOfJSDocComment(tag.comment) ?? '')
+}
