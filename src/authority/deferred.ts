@@ -253,7 +253,7 @@ export async function writeTrust(
  *
  * @example
  * ```ts
- * if (renewalDue(credentials).due) await writeCredentials('/srv/app/tls', await renew(authority, credentials))
+ * if (renewalDue(credentials).due) await writeCredentials('/srv/app/tls', await renewCredentials(authority, credentials))
  * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for credentials of another CA, a certificate with contents that an authority

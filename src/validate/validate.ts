@@ -41,7 +41,7 @@ export interface ChainInput {
 export interface ValidateChainOptions extends ValidateOptions {
   /** Intermediates allowed between leaf and anchor, self-issued ones not counted. @default 10 */
   maxIntermediates?: number | undefined
-  /** What the search for a path may cost. @default the defaults of {@link BudgetOptions} */
+  /** What the search for a path may cost. @default 100 signatures and 3,000 steps */
   budget?:
     | {
         /**

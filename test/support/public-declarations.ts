@@ -24,7 +24,7 @@ interface PublicOption {
  * inputs of which exactly one property is given.
  */
 const WITHOUT_DEFAULTS: ReadonlySet<string> = new Set([
-  ...['AnyReport', 'Cluster', 'ClientDefaults', 'SubjectAttributes'],
+  ...['Cluster', 'ClientDefaults', 'SubjectAttributes'],
   ...['ChainInput', 'ConfigInput', 'KubeadmInput', 'KubeApiserverInput'],
 ])
 
