@@ -7,7 +7,7 @@ import { SlowFirst } from '../scripts/lib/slow-first.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** `npm run matrix` runs the tests of `etcd-mtls/testing` with another version of testcontainers, from this folder. */
+/** `npm run check -- matrix` runs the tests of `etcd-mtls/testing` with another version of testcontainers, from this folder. */
 const { ETCD_MTLS_TESTCONTAINERS: testcontainers } = process.env
 
 /** Runs the tests with the other implementation of HTTP/2: `node`. */

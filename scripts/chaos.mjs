@@ -1,5 +1,5 @@
 /**
- * `npm run chaos`: a cluster of three members in network namespaces of the run, clients at work, and faults, one alone and several
+ * `npm run check -- chaos`: a cluster of three members in network namespaces of the run, clients at work, and faults, one alone and several
  * at once by turns: kill, restart, freeze, partitions, loss, moves of the leader, compaction, next to a rotation of certificates
  * every 300 ms. It checks that registers are linearizable, that no write was applied twice, that append-only sets lose and double
  * nothing, that watches deliver exactly the history of the store, that leases live, and that locks and elections have one holder
@@ -79,6 +79,6 @@ function print(report, chaos, { compare, rotation, pace, http2 }) {
   for (const promise of promises) say(`\nBroken: ${promise}`)
   const kinds = (only === null ? '' : ` --only ${only.join(',')}`) + (compare ? '' : ' --alone')
   const repeat = `--seconds ${seconds} --seed ${seed}${kinds} --rotation ${rotation} --pace ${pace} --http2 ${http2}`
-  if (promises.length > 0) say(`\nRepeat it: npm run chaos -- ${repeat}`)
+  if (promises.length > 0) say(`\nRepeat it: npm run check -- chaos ${repeat}`)
   return promises.length
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz`: breaks certificates, revocation lists, PEM, names and keys in random ways, and watches the readers and
+ * `npm run check -- fuzz`: breaks certificates, revocation lists, PEM, names and keys in random ways, and watches the readers and
  * the validator: no error but the typed ones, no altered certificate taken for good, no control character in anything
  * that is printed, no input that takes long or fills the memory. Ends with exit code 1 at the first input after which
  * that does not hold, and says how to repeat it: the same seed makes the same input in every run.
@@ -56,7 +56,7 @@ await lifecycle(async ({ signal, defer }) => {
   if (failure === null) return 0
   say(`Failed on target ${failure.target}: ${failure.reason}`)
   if (failure.input) say(`The input, in base64: ${failure.input}`)
-  say(`Repeat it: npm run fuzz -- --target ${failure.target} --seed ${failure.seed} --runs 1`)
+  say(`Repeat it: npm run check -- fuzz --target ${failure.target} --seed ${failure.seed} --runs 1`)
   return 1
 })
 

@@ -1,6 +1,6 @@
 /**
- * `npm run licences`: lists the licence of every package that package-lock.json names, and fails for one that is not on
- * the list below. `-- --production` lists only what users install.
+ * `npm run check -- licences`: lists the licence of every package that package-lock.json names, and fails for one that is not on
+ * the list below. `--production` lists only what users install.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -1,5 +1,5 @@
 /**
- * `npm run matrix:types`: checks a program that uses the packed package with each TypeScript version from 5.7 to 7.0, with
+ * `npm run check -- matrix-types`: checks a program that uses the packed package with each TypeScript version from 5.7 to 7.0, with
  * `skipLibCheck: false`. It installs the versions into .cache. Errors inside other packages' declarations are counted and
  * named, and fail nothing: they are not ours to fix.
  */

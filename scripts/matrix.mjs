@@ -1,15 +1,15 @@
 /**
- * `npm run matrix`: the tests under each supported version of Node, one story on Bun and Deno, the tools of docs/tool-chains.md,
+ * `npm run check -- matrix`: the tests under each supported version of Node, one story on Bun and Deno, the tools of docs/tool-chains.md,
  * and the integration tests on each etcd that `ETCD_MTLS_ETCD` lists. Prints a line for each cell and ends with a table.
  *
- * - `npm run matrix -- node24` runs one cell, `-- node` or `-- etcd` those of one kind.
- * - `npm run matrix -- testcontainers12` runs the tests of `etcd-mtls/testing` with testcontainers 12, on Node 22.
- * - `npm run matrix -- node22ipv6 node24keys node26keys` runs the tests of faults in single releases of Node.
- * - `npm run matrix -- bun deno` issues, validates, connects and rotates there.
- * - `npm run matrix -- tools` installs the packed package with each tool of docs/tool-chains.md, builds a service and runs it;
- *   `-- next` does that with one tool.
- * - `npm run matrix -- node24 test/unit/x509` runs only these test files.
- * - `ETCD_MTLS_ETCD=/opt/etcd-3.6/etcd,debian:sid npm run matrix -- etcd`: the paths of etcds, with etcdctl next to each,
+ * - `npm run check -- matrix node24` runs one cell, `matrix node` or `matrix etcd` those of one kind.
+ * - `npm run check -- matrix testcontainers12` runs the tests of `etcd-mtls/testing` with testcontainers 12, on Node 22.
+ * - `npm run check -- matrix node22ipv6 node24keys node26keys` runs the tests of faults in single releases of Node.
+ * - `npm run check -- matrix bun deno` issues, validates, connects and rotates there.
+ * - `npm run check -- matrix tools` installs the packed package with each tool of docs/tool-chains.md, builds a service and runs it;
+ *   `matrix next` does that with one tool.
+ * - `npm run check -- matrix node24 test/unit/x509` runs only these test files.
+ * - `ETCD_MTLS_ETCD=/opt/etcd-3.6/etcd,debian:sid npm run check -- matrix etcd`: the paths of etcds, with etcdctl next to each,
  *   separated by commas; `debian:SUITE` stands for the packages of that suite of Debian.
  */
 import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'

@@ -1,8 +1,8 @@
 /**
- * `npm run mutation`: changes the validator and the certificate readers in small ways, and runs the tests of the changed file on each
- * change: those that name the file in the comment at their top, such as `(check-names.ts)`, or are called after it. A change that no
- * test notices is printed. Arguments are files: `npm run mutation -- src/validate/checks/check-names.ts`. Default: all that have tests.
- * With `--all`, every test of the rooms tries every change that it reaches, which takes hours for all files.
+ * `npm run check -- mutation`: changes the validator and the certificate readers in small ways, and runs the tests of the changed file
+ * on each change: those that name the file in the comment at their top, such as `(check-names.ts)`, or are called after it. A change
+ * that no test notices is printed. Arguments are files: `npm run check -- mutation src/validate/checks/check-names.ts`. Default: all
+ * that have tests. With `--all`, every test of the rooms tries every change that it reaches, which takes hours for all files.
  *
  * The changes are Stryker's. They are tried in one process that loads the code once, so that a file takes seconds, not minutes.
  */

@@ -1,5 +1,5 @@
 /**
- * `npm run regexes`: checks every regular expression of src with recheck. Fails for one whose time can grow faster than
+ * `npm run check -- regexes`: checks every regular expression of src with recheck. Fails for one whose time can grow faster than
  * its input, and for one that recheck cannot analyse. What a regular expression cannot do in linear time, a scanner does.
  */
 import { readdirSync, readFileSync } from 'node:fs'

@@ -41,7 +41,9 @@ export function linkBinaries(folder, { etcd, etcdctl }) {
 
 async function givenEtcd(given, { signal }) {
   if (given.includes(',')) {
-    throw new Stop('ETCD_MTLS_ETCD lists several etcds, which only "npm run matrix" runs: name the path of one.')
+    throw new Stop(
+      'ETCD_MTLS_ETCD lists several etcds, which only "npm run check -- matrix" runs: name the path of one.',
+    )
   }
   const etcd = resolve(given)
   const etcdctl = join(dirname(etcd), 'etcdctl')

@@ -1,5 +1,5 @@
 /**
- * The runner of vitest for `npm run mutation`: after each test it runs the test again under every change that the test reaches and
+ * The runner of vitest for `npm run check -- mutation`: after each test it runs the test again under every change that the test reaches and
  * that no test has noticed so far. All changes are in the code, behind a switch, so that nothing is loaded again.
  */
 import { readFileSync, writeFileSync } from 'node:fs'

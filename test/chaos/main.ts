@@ -1,4 +1,4 @@
-/** `npm run chaos`: a cluster in namespaces, work by this client and by plain etcd3, faults, and an account of what went wrong. */
+/** `npm run check -- chaos`: a cluster in namespaces, work by this client and by plain etcd3, faults, and an account of what went wrong. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,7 +1,7 @@
 /**
  * Our result against those of Go, which validates clients and peers for etcd, and of Node, which validates servers:
- * random chains of one to four mutations each. `npm run differential` makes 20,000 from a random seed, which it prints, and asks Node 22
- * and 24 as well; `npm test` makes a few from a fixed one. What may differ stands in docs/differences.md, with the reason.
+ * random chains of one to four mutations each. `npm run check -- differential` makes 20,000 from a random seed, which it prints, and
+ * asks Node 22 and 24 as well; `npm test` makes a few from a fixed one. What may differ stands in docs/differences.md, with the reason.
  * `ETCD_MTLS_TEST_CHAINS` sets another number.
  */
 import { writeSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
  * Our result against a real handshake of this Node, over random topologies of certificates: twins of CAs, bundles in any
- * order, cross-certificates. `npm run differential` makes 2,000 from a random seed; `npm test` a few from a fixed one.
+ * order, cross-certificates. `npm run check -- differential` makes 2,000 from a random seed; `npm test` a few from a fixed one.
  */
 import { writeSync } from 'node:fs'
 import { expect, it } from 'vitest'

@@ -5,7 +5,7 @@ import { type FuzzCase, TARGETS } from './targets.js'
 /** An input that broke a rule, and the seed that makes it again. */
 interface Failure {
   readonly target: string
-  /** Of this one input: `npm run fuzz -- --target TARGET --seed SEED --runs 1` repeats it. */
+  /** Of this one input: `npm run check -- fuzz --target TARGET --seed SEED --runs 1` repeats it. */
   readonly seed: number
   readonly reason: string
   readonly input: Uint8Array | string

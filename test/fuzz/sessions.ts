@@ -23,7 +23,7 @@ const LOOK = 100
 const CONCURRENCY = 8
 
 interface SessionFailure {
-  /** `npm run fuzz -- --target sessions --seed SEED --runs 1` repeats it. */
+  /** `npm run check -- fuzz --target sessions --seed SEED --runs 1` repeats it. */
   readonly seed: number
   readonly reason: string
 }

@@ -1,4 +1,4 @@
-/** The short form of `npm run chaos`, with a fixed seed: a cluster in namespaces of its own, in a process of its own. */
+/** The short form of `npm run check -- chaos`, with a fixed seed: a cluster in namespaces of its own, in a process of its own. */
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

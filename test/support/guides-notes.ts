@@ -16,9 +16,9 @@ export const NOT_RUN: readonly (BlockNote & { readonly why: string })[] = [
   { page: 'docs/getting-started.md', has: 'inspectCredentials', why: 'The test of its steps runs it.' },
   { page: 'docs/connecting.md', has: 'srv:', why: 'It requires SRV records of example.com.' },
   { page: 'docs/testing.md', has: 'node:test', why: 'It is a test file: a test of ours runs it with node.' },
-  { page: 'docs/tool-chains.md', has: '// rollup.config.mjs', why: '`npm run matrix -- rollup` runs it.' },
-  { page: 'docs/tool-chains.md', has: '// next.config.mjs', why: '`npm run matrix -- next` runs it.' },
-  { page: 'docs/tool-chains.md', has: '// jest.config.cjs', why: '`npm run matrix -- jest` runs it.' },
+  { page: 'docs/tool-chains.md', has: '// rollup.config.mjs', why: '`npm run check -- matrix rollup` runs it.' },
+  { page: 'docs/tool-chains.md', has: '// next.config.mjs', why: '`npm run check -- matrix next` runs it.' },
+  { page: 'docs/tool-chains.md', has: '// jest.config.cjs', why: '`npm run check -- matrix jest` runs it.' },
 ]
 
 export const RUN_NOTES: readonly RunNote[] = [

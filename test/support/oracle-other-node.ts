@@ -8,7 +8,7 @@ import type { Readable, Writable } from 'node:stream'
 import { SHOW_ANYTHING } from './oracle-node.js'
 import type { OracleResult, Question } from './oracles.js'
 
-/** The programs, which `npm run differential` fetches: by default none. */
+/** The programs, which `npm run check -- differential` fetches: by default none. */
 export const OTHER_NODES = (process.env['ETCD_MTLS_TEST_NODES'] ?? '').split(delimiter).filter((path) => path !== '')
 
 /** Answers each line of JSON with one: a server and a client in this process, so that no port is shared. */

@@ -1,4 +1,4 @@
-/** A short run of the session fuzzer with a fixed seed; `npm run fuzz -- --target sessions` runs it for longer. */
+/** A short run of the session fuzzer with a fixed seed; `npm run check -- fuzz --target sessions` runs it for longer. */
 import { expect, it } from 'vitest'
 import { runSessions } from '../../fuzz/sessions.js'
 import { mintPki } from '../../support/etcd.js'

@@ -1,4 +1,4 @@
-/** The checks of `npm run chaos` find what they look for. */
+/** The checks of `npm run check -- chaos` find what they look for. */
 import { describe, expect, it } from 'vitest'
 import { brokenPromises, type Account, PROMISED } from '../../chaos/account.js'
 import {
