@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { planMatrix } from '../scripts/lib/matrix-plan.mjs'
 import { compileSources, root, runModule } from './support/compiled.js'
 import { readPage } from './support/markdown.js'
 
@@ -100,6 +101,16 @@ describe('docs/dependencies.md, of versions that are not the current major,', ()
 
   it.each(rows)('names the major of $name in package.json', ({ name, major }) => {
     expect(manifest.devDependencies[name]).toMatch(new RegExp(`^[~^]${major}\\.`))
+  })
+})
+
+describe('the version of Node for development', () => {
+  const version = readText('.nvmrc').trim()
+
+  it('is one that the matrix tests, and pull requests run the tests with it and with the oldest', () => {
+    const tested = planMatrix(['node']).cells.map(({ node }) => node)
+    expect(tested).toContain(version)
+    expect(readText('.github/workflows/pull-request.yml')).toContain(`node: ['${String(tested[0])}', '${version}']`)
   })
 })
 
