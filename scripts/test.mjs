@@ -72,7 +72,7 @@ await lifecycle(
       env.ETCD_MTLS_TEST_NODES ??= nodes.map(({ program }) => program).join(delimiter)
     }
     // A test that is switched off proves nothing, so a whole run refuses `.only` and counts skipped tests as failed.
-    const flags = ['--reporter=default', `--reporter=${join(root, 'scripts', 'lib', 'count-reporter.mjs')}`]
+    const flags = [`--reporter=${join(root, 'scripts', 'lib', 'test-reporter.mjs')}`, '--hideSkippedTests']
     if (plan.whole) flags.push('--allowOnly=false')
     const started = performance.now()
     const mode = plan.watch ? 'watch' : 'run'

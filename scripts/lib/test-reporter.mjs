@@ -1,8 +1,17 @@
-/** A vitest reporter that sends the parent process what was run; the parent prints the totals and the closing line. */
+/**
+ * The reporter of `npm test`. It prints as vitest's own, but of a file that fails only the tests that fail. It sends the parent process
+ * what was run; the parent prints the totals and the closing line.
+ */
 import { relative } from 'node:path'
+import { DefaultReporter } from 'vitest/node'
 
-export default class CountReporter {
-  onTestRunEnd(modules, unhandledErrors) {
+export default class TestReporter extends DefaultReporter {
+  printTestCase(moduleState, test) {
+    if (moduleState !== 'failed' || test.result().state === 'failed') super.printTestCase(moduleState, test)
+  }
+
+  onTestRunEnd(modules, unhandledErrors, reason) {
+    super.onTestRunEnd(modules, unhandledErrors, reason)
     const counts = { passed: 0, failed: 0, skipped: 0 }
     const files = []
     for (const module of modules) {
