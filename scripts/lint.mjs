@@ -16,6 +16,7 @@ const settings = [
   '.config/eslint.config.js',
   'scripts/lint.mjs',
   'scripts/lib/eslint',
+  'scripts/lib/eslint/test-titles.json',
 ]
 const LEFT_OUT = new Set(['node_modules', 'dist', 'coverage', '.git', '.cache'])
 
