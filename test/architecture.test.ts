@@ -41,7 +41,7 @@ it('tests that put modules in the place of others are called so, and get modules
   expect(found.filter((path) => !path.endsWith('.isolated.test.ts'))).toEqual([])
 })
 
-it('the root folder holds what was agreed, dotfiles, and what git ignores', () => {
+it('the root folder holds the agreed files, dotfiles, and files that git ignores', () => {
   const agreed =
     'CHANGELOG.md CONTRIBUTING.md LICENSE README.md docs package-lock.json package.json scripts src test tsconfig.json typedoc.json'
   const ignored = readFileSync(new URL('../.gitignore', import.meta.url), 'utf8')
@@ -63,7 +63,7 @@ describe('each rule bites', () => {
     "type A = import('../client/a.js').A",
     "const a = () => import('../client/a.js')",
     "import a = require('../client/a.js')",
-  ])('direction, by %s', (text) => {
+  ])('the rule of direction finds %s', (text) => {
     expect(rules.againstDirection([at('src/validate/b.ts', text)])).toEqual([later])
   })
 
@@ -75,11 +75,11 @@ describe('each rule bites', () => {
     ['src/report/a.ts', "import '../index.js'", 1],
     ['src/attic/a.ts', "import '../report/errors.js'", 1],
     ['src/client/a.ts', "import '../attic/b.js'", 1],
-  ])('direction of rooms, in %s by %s', (path, text, violations) => {
+  ])('the rule of direction compares the rooms of %s and of %s', (path, text, violations) => {
     expect(rules.againstDirection([at(path, text)])).toHaveLength(violations)
   })
 
-  it('circles, by types too', () => {
+  it('the rule of circles finds circles of files, by types too', () => {
     const a = at('src/x509/a.ts', "import { b } from './b.js'")
     const b = at('src/x509/b.ts', "import type { C } from './c.js'")
     const c = at('src/x509/c.ts', "import './a.js'")
@@ -99,7 +99,7 @@ describe('each rule bites', () => {
     ['src/client/a.ts', "import 'fs'", ', which has no door'],
     ['src/client/a.ts', "import 'node:fs'", null],
     ['src/client/a.ts', 'const load = (name: string) => import(name)', 'src/client/a.ts computes what it imports'],
-  ])('doors, in %s by %s', (path, text, violation) => {
+  ])('the rule of doors checks %s with %s', (path, text, violation) => {
     const found = rules.pastTheDoors([at(path, text)])
     expect(found).toEqual(violation === null ? [] : [expect.stringContaining(violation)])
   })
@@ -111,11 +111,11 @@ describe('each rule bites', () => {
     ["const known = new Set(['a'])", 0],
     ['for (const a of b) c(a)', 1],
     ["import 'a'\nexport const a = 1\nfunction b() {}\nclass C {}\ninterface D {}\ntype E = 1", 0],
-  ])('side effects and state, by %s', (text, violations) => {
+  ])('the rule of loading checks the side effects and the state of %s', (text, violations) => {
     expect(rules.actingOnLoad([at('src/x509/a.ts', text)])).toHaveLength(violations)
   })
 
-  it('length, crowded folders, members hidden by the keyword', () => {
+  it('the rules find long files, crowded folders, and members hidden by the keyword', () => {
     expect(rules.tooLong([at('src/x509/a.ts', '//\n'.repeat(rules.MAX_LINES))])).toEqual([])
     expect(rules.tooLong([at('src/x509/a.ts', '//\n'.repeat(rules.MAX_LINES + 1))])).toHaveLength(1)
     const files = (count: number) => Array.from({ length: count }, (_, i) => at(`src/x509/a${String(i)}.ts`, ''))
@@ -125,7 +125,7 @@ describe('each rule bites', () => {
     expect(rules.privateByKeyword([at('src/x509/a.ts', 'class A { #b = 1; private constructor() {} }')])).toEqual([])
   })
 
-  it('fragments', () => {
+  it('the rule of fragments finds a short file that one file imports', () => {
     const part = (lines: number) => at('src/x509/part.ts', 'export const a = 1\n'.repeat(lines))
     const user = (name: string) => at(`src/x509/${name}.ts`, "import { a } from './part.js'")
     const small = part(rules.MIN_LINES - 1)
@@ -137,14 +137,14 @@ describe('each rule bites', () => {
     expect(rules.fragments([small, user('b')], [test])).toEqual([])
   })
 
-  it('the re-exporting root', () => {
+  it('the rule of the root finds more than re-exports', () => {
     const ofRoot = (text: string) => rules.moreThanReexports([at('src/index.ts', text)])
     expect(ofRoot("export * from './a.js'\nexport { b } from './b.js'")).toEqual([])
     expect(ofRoot("import { a } from './a.js'\nexport { a }")).toHaveLength(2)
     expect(rules.moreThanReexports([])).toEqual(['src/index.ts is missing'])
   })
 
-  it('what is loaded: neither types nor lazy imports', () => {
+  it('loadedBy follows neither types nor lazy imports', () => {
     const graph = [
       at('src/a.ts', "import './b.js'\nimport type { C } from './c.js'\nconst d = () => import('./d.js')"),
       at('src/b.ts', "import { x } from '@scope/pkg/deep'\nexport { y } from 'other'\nimport 'node:fs'"),

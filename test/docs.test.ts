@@ -17,7 +17,7 @@ import { markdownFiles, readPage, type Page } from './support/markdown.js'
 const pages = new Map(markdownFiles(root).map((file) => [file, readPage(readText(file))] as const))
 
 describe('links', () => {
-  it.each([...pages])('in %s lead somewhere', (file, page) => {
+  it.each([...pages])('every link of %s leads to a page and a heading that exist', (file, page) => {
     expect(deadLinks(file, page)).toEqual([])
   })
 
@@ -31,14 +31,14 @@ describe('names', () => {
   const codes = Object.keys(catalogue)
   const areas = new Set(codes.map((code) => code.slice(0, code.indexOf('/'))))
 
-  it.each([...pages])('in %s exist: findings', (_, page) => {
+  it.each([...pages])('every finding code that %s names exists', (_, page) => {
     const named = page.codes.filter(
       (code) => /^[a-z0-9-]+\/[a-z0-9-]+$/.test(code) && areas.has(code.split('/')[0] ?? ''),
     )
     expect(named.filter((code) => !codes.includes(code))).toEqual([])
   })
 
-  it.each([...pages.keys()])('in %s exist: error codes', (file) => {
+  it.each([...pages.keys()])('every error code that %s names exists', (file) => {
     const named = readText(file).match(/\bERR_(?!OSSL_|SSL_|TLS_)[A-Z_]+\b/g) ?? []
     const known = errorCodes()
     expect(named.filter((code) => !known.includes(code))).toEqual([])
@@ -53,7 +53,7 @@ it.each([...pages.keys()])('files of the repository that %s names exist', (file)
 })
 
 describe('words', () => {
-  it.each([...pages.keys()])('in %s are those of the field', (file) => {
+  it.each([...pages.keys()])('%s has no disliked word', (file) => {
     const prose = readText(file)
       .replaceAll(/^```.*?^```/gms, '')
       .replaceAll(/`[^`]*`|\]\([^)]*\)|<[^>]*>/g, '')
@@ -61,7 +61,7 @@ describe('words', () => {
     expect(prose.split('\n').filter((line) => !/^(?:### |- \[)/.test(line) && DISLIKED.test(line))).toEqual([])
   })
 
-  it('in the strings of src are those of the field: errors, reasons and logs', () => {
+  it('the errors, reasons and logs in src have no disliked word', () => {
     const found: string[] = []
     const visit = (node: ts.Node): void => {
       if ('text' in node && typeof node.text === 'string' && !ts.isIdentifier(node) && DISLIKED.test(node.text))

@@ -56,7 +56,7 @@ it.each(drawn(ENTRIES, 3))(
   },
 )
 
-it('the validator is quick to import: few files, little JavaScript, nobody else’s prose', async () => {
+it('the validator is quick to import: it has few files, little JavaScript, and no message of another room', async () => {
   const files = ownFiles(await loadedInProcess(compiled.url('validate/index.js')))
   const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0)
   expect(files.length).toBeLessThanOrEqual(MOST_FILES)
@@ -88,7 +88,7 @@ describe('two copies in one process', () => {
     second[Symbol.dispose]()
   })
 
-  it('know each other’s errors, and leave no trace in the process', async () => {
+  it("two copies of the package recognize each other's errors, and leave no trace in the process", async () => {
     const result = await runModule(`
       const trace = () => JSON.stringify([
         Reflect.ownKeys(globalThis).map(String).sort(),
@@ -110,7 +110,7 @@ describe('two copies in one process', () => {
     expect(JSON.parse(result)).toEqual({ separate: true, known: true, untouched: true })
   })
 
-  it('issue side by side, refuse each other’s objects in plain words, and set nothing in what they share', async () => {
+  it("two copies of the package issue at the same time, refuse each other's objects in plain words, and change no shared object", async () => {
     const result = await runModule(`
       await import('reflect-metadata')
       const x509 = await import('@peculiar/x509')

@@ -50,12 +50,12 @@ describe('package.json', () => {
 describe('the pages that are shipped', () => {
   const pages = ['README.md', ...manifest.files.filter((file) => file.endsWith('.md'))]
 
-  it('exist', () => {
+  it('every shipped page exists', () => {
     const built = 'dist'
     expect(manifest.files.filter((file) => file !== built && !existsSync(join(root, file)))).toEqual([])
   })
 
-  it.each(pages)('have links in %s that npmjs.com can resolve', (file) => {
+  it.each(pages)('npmjs.com can resolve the links of %s', (file) => {
     // npmjs.com resolves a relative link against the root of the repository, if that is on GitHub.
     expect(manifest.repository.url).toMatch(/^git\+https:\/\/github\.com\/[\w-]+\/[\w-]+\.git$/)
     const relative = readPage(readText(file)).links.filter((link) => !/^(?:https:|#)/.test(link))
@@ -107,7 +107,7 @@ describe('docs/dependencies.md, of versions that are not the current major,', ()
 describe('the version of Node for development', () => {
   const version = readText('.nvmrc').trim()
 
-  it('is one that the matrix tests, and pull requests run the tests with it and with the oldest', () => {
+  it('the version in .nvmrc is tested by the matrix, and pull requests run the tests with it and with the oldest', () => {
     const tested = planMatrix(['node']).cells.map(({ node }) => node)
     expect(tested).toContain(version)
     expect(readText('.github/workflows/pull-request.yml')).toContain(`node: ['${String(tested[0])}', '${version}']`)

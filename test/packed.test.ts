@@ -25,7 +25,7 @@ afterAll(() => {
 })
 
 describe('the packed files', () => {
-  it('stay within the limits of count and size, without source maps and guides', () => {
+  it('the packed files stay within the limits of count and size, without source maps and guides', () => {
     const paths = project.files.map(({ path }) => path)
     for (const path of [
       'README.md',
@@ -65,7 +65,7 @@ describe('findings.json', () => {
 })
 
 describe('an uncaught error', () => {
-  it('is printed in at most 2 kB, its line of source code included', async () => {
+  it('Node prints an uncaught error in at most 2 kB, its line of source code included', async () => {
     const file = project.write(
       'unreachable.mjs',
       `import { createAuthority, createSecureClient } from 'etcd-mtls'
@@ -163,7 +163,7 @@ const BUNDLERS: readonly (readonly [string, (input: string, output: string) => P
 ]
 
 describe('a bundle of a small service', () => {
-  it.each(drawn(BUNDLERS, 1))('of %s runs, yaml included', async (name, bundleWith) => {
+  it.each(drawn(BUNDLERS, 1))('a service that %s bundled runs, yaml included', async (name, bundleWith) => {
     const input = project.write('service.mjs', SERVICE)
     const output = join(project.folder, `${name}.mjs`)
     await bundleWith(input, output)
@@ -202,9 +202,12 @@ const RESOLUTIONS = [
 ] as const
 
 describe('the declarations', () => {
-  it.each(drawn(RESOLUTIONS, 1))('have no error of ours under %s without skipLibCheck', (_, names, resolution) => {
-    for (const name of names) project.write(name, USE)
-    const types = { types: ['node'], lib: ['es2022', 'esnext.disposable'], target: 'es2022' }
-    expect(complaintsIn(project.folder, names, { strict: true, ...types, ...resolution })).toEqual([])
-  })
+  it.each(drawn(RESOLUTIONS, 1))(
+    'the declarations have no error of ours under %s without skipLibCheck',
+    (_, names, resolution) => {
+      for (const name of names) project.write(name, USE)
+      const types = { types: ['node'], lib: ['es2022', 'esnext.disposable'], target: 'es2022' }
+      expect(complaintsIn(project.folder, names, { strict: true, ...types, ...resolution })).toEqual([])
+    },
+  )
 })

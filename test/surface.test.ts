@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { catalogue } from '../src/report/catalogue.js'
 import { publicDeclarations } from './support/public-declarations.js'
 
-it('has the codes that test/surface/codes.txt lists', async () => {
+it('the package has the codes that test/surface/codes.txt lists', async () => {
   await expect(lines(Object.keys(catalogue))).toMatchFileSnapshot('surface/codes.txt')
 })
 

@@ -318,7 +318,7 @@ const BY_ROW = {
       tests: [
         [
           'test/unit/credentials/write.test.ts',
-          'is replaced, loose modes and symbolic links included, and the target of a link stays as it was',
+          'replaces existing files, loose modes and symbolic links included, and the target of a link stays as it was',
         ],
       ],
     },
@@ -428,7 +428,7 @@ const BY_ROW = {
           'shown(value)',
         ],
       ],
-      tests: [['test/unit/missing-options.test.ts', 'is not shown where it may be a key or a password']],
+      tests: [['test/unit/missing-options.test.ts', 'an error does not show a value that may be a key or a password']],
     },
   ],
   'It ends in a finding within bounded time and memory': [
@@ -442,7 +442,7 @@ const BY_ROW = {
         ],
       ],
       tests: [
-        ['test/unit/credentials/wrong-formats.test.ts', 'of a text'],
+        ['test/unit/credentials/wrong-formats.test.ts', 'a text has a limit of size'],
         ['test/unit/credentials/files.test.ts', 'reports a path of a file above the limit'],
       ],
     },

@@ -147,7 +147,7 @@ describe('the compiler', () => {
     expect(examples.flatMap((file) => compiler.ofFile(file).map((line) => `${file} ${line}`))).toEqual([])
   })
 
-  it('finds that the types of the public API are those of the contract', () => {
+  it('finds that the public API has the types of the contract', () => {
     expect(contract).toContain('test/types/report.ts')
     expect(contract.flatMap((file) => compiler.ofFile(file).map((line) => `${file} ${line}`))).toEqual([])
   })

@@ -22,7 +22,7 @@ describe('an error', () => {
     )
   })
 
-  it('of sign does not carry terminal escapes out of the request', async () => {
+  it('an error of sign does not contain terminal escapes of the request', async () => {
     const authority = await createAuthority({ name: 'CA' })
     const key = folder.file('key.pem')
     openssl(['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', key])

@@ -122,7 +122,7 @@ it('no string of the sources puts the name of the argument before an option', ()
 })
 
 describe('a value that is not accepted', () => {
-  it('is described in the error, with what is accepted', async () => {
+  it('an error describes the value that is not accepted, and the values that are', async () => {
     const bad = { endpoints, credentials, dialTimeout: 5000 } as never
     expect(await refusalOf(() => root.createSecureClient(bad))).toMatch(
       /^Option "dialTimeout" must be a duration string such as .*"5s".*; received 5000/,
@@ -144,7 +144,7 @@ describe('a value that is not accepted', () => {
     )
   })
 
-  it('is not shown where it may be a key or a password', async () => {
+  it('an error does not show a value that may be a key or a password', async () => {
     const secret = 'hunter2'
     const calls = [
       () => root.createSecureClient({ endpoints, credentials: secret as never }),

@@ -24,7 +24,7 @@ const VERBS =
   clean clear close collect combine come compare compile complain complete compress connect contain continue convert copy
   correct cost count cover create cut decide decode decrypt default defer define delay delete deliver deny depend derive
   describe detect dial differ discard distinguish drain draw drop elect enable encode encrypt end escape evict exceed
-  exclude exist exit expand expect expire explain export extend fail fetch fill find finish fit flush fold follow forbid
+  exclude exist exit expand expect expire explain export extend fail fetch fill find finish fit fix flush fold follow forbid
   forget form format free generate get give go grant group grow hand handle hang happen hash heal heed help hide hold
   identify ignore import include inform inherit install intercept interrupt invalidate issue join keep know lack lapse last
   lead leak leave let lie limit link lint list live load lock log look lose make map mark match mean measure mention merge

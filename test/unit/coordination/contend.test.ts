@@ -58,7 +58,7 @@ function leaseOf(index: number): string {
 }
 
 describe('a contender', () => {
-  it('holds the lock at once when nobody else has a key, with the create revision as its fencing token', async () => {
+  it('holds the lock at once if no other contender has a key, with the create revision as its fencing token', async () => {
     const held = await claim()
     expect(held.fencingToken).toBe('2')
     expect(held.signal.aborted).toBe(false)
@@ -188,7 +188,7 @@ describe('an aborted claim', () => {
     expect(store.calls).toEqual([])
   })
 
-  it('has no effect once the lock is held', async () => {
+  it('the signal of a claim has no effect once the lock is held', async () => {
     const caller = new AbortController()
     const held = await claim('', caller.signal)
     caller.abort()
@@ -247,7 +247,7 @@ describe('a lock that is held', () => {
     clock.mockRestore()
   })
 
-  it('is released once, however often it is disposed of', async () => {
+  it('a lock is released once, however often it is disposed of', async () => {
     const held = await claim()
     await Promise.all([held[Symbol.asyncDispose](), held[Symbol.asyncDispose]()])
     await held[Symbol.asyncDispose]()
@@ -256,7 +256,7 @@ describe('a lock that is held', () => {
     expect(isEtcdMtlsError(held.signal.reason, 'ERR_CLOSED')).toBe(true)
   })
 
-  it('is released when the answer to the revocation was lost', async () => {
+  it('a lock is released if the answer to the revocation was lost', async () => {
     const held = await claim()
     store.losesAnswerOf.push('revoke')
     const released = held[Symbol.asyncDispose]()
@@ -311,7 +311,7 @@ describe('tryLock', () => {
     expect([store.keys.size, store.leases.size, store.watches]).toEqual([1, 1, 0])
   })
 
-  it('A try holds if the contender before it leaves while it looks who that is', async () => {
+  it('A try holds if the contender before it leaves while it reads that contender', async () => {
     let reads = 0
     vi.spyOn(store, 'readHolder').mockImplementation(async (prefix) => {
       reads += 1

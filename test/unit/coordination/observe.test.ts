@@ -24,7 +24,7 @@ async function stand(name: string): Promise<void> {
 const watched = () => expect.poll(() => store.watches).toBe(1)
 
 describe('the leaders of an election', () => {
-  it('are listed in their order, from the one that leads now', async () => {
+  it('an observer lists the leaders in their order, from the one that leads now', async () => {
     await stand('a')
     await stand('b')
     const leaders = observe()
@@ -39,7 +39,7 @@ describe('the leaders of an election', () => {
     expect(store.watches).toBe(0)
   })
 
-  it('are waited for while there is none', async () => {
+  it('an observer waits for a leader while there is none', async () => {
     const leaders = observe()
     const first = leaders.next()
     await watched()
@@ -53,14 +53,14 @@ describe('the leaders of an election', () => {
   ]
   it.each<[string, () => void, object[]]>([
     [
-      'do not include a candidate that left in the same revision as the leader',
+      'an observer does not list a candidate that left in the same revision as the leader',
       () => {
         store.expire('a', 'b')
       },
       LATER.slice(1),
     ],
     [
-      'include one whose term began and ended while the watch was lost, without a repetition',
+      'an observer lists a leader whose term began and ended while the watch was lost, without a repetition',
       () => {
         store.loseWatches()
         store.expire('a')
@@ -69,7 +69,7 @@ describe('the leaders of an election', () => {
       LATER,
     ],
     [
-      'go on with the one that leads after etcd has refused the watch',
+      'an observer continues with the current leader after etcd has refused the watch',
       () => {
         store.refuseWatches()
         store.expire('a')
@@ -88,7 +88,7 @@ describe('the leaders of an election', () => {
     for (const each of expected.slice(1)) expect((await leaders.next()).value).toEqual(each)
   })
 
-  it('end when the signal aborts, also while one is waited for', async () => {
+  it('an observer ends when the signal aborts, also while it waits for a leader', async () => {
     const leaders = observe()
     const first = leaders.next()
     await watched()
@@ -97,12 +97,12 @@ describe('the leaders of an election', () => {
     expect(store.watches).toBe(0)
   })
 
-  it('end when the client is closed', async () => {
+  it('an observer ends when the client is closed', async () => {
     closing.abort()
     expect(await observe().next()).toEqual({ done: true, value: undefined })
   })
 
-  it('end with an error that another attempt would meet again', async () => {
+  it('an observer ends with an error that another attempt would meet again', async () => {
     store.failures.push(['list', new Error('permission denied')])
     await expect(observe().next()).rejects.toThrow('permission denied')
   })

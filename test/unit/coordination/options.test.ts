@@ -35,7 +35,7 @@ describe('the options of a lock', () => {
 })
 
 describe('the options of an election', () => {
-  it('are checked when it is made, and those of a campaign and an observer when they begin', async () => {
+  it('an election checks its options when it is created, and the options of a campaign and an observer when they begin', async () => {
     expect(() => election(client, 'name', { ttl: '1s' })).toThrow('"ttl"')
     const race = election(client, 'name', { ttl: '10s' })
     await expect(race.campaign(7 as unknown as string)).rejects.toThrow('"value"')

@@ -43,11 +43,11 @@ describe('the CAs for clients', () => {
     ['fromFiles', () => fromFiles(files)],
     ['fromEnv', fromVariables],
     ['fromKubernetesSecret', () => fromKubernetesSecret(folder.file('.'), { names: { clientCa: 'clients.crt' } })],
-  ])('are read by %s', async (_name, source) => {
+  ])('the CAs for clients are read by %s', async (_name, source) => {
     expect(await anchorsOf(source())).toEqual(['CN=server-ca', 'CN=etcd-ca'])
   })
 
-  it('are written to client-ca.crt and read from there, and are not missed where that file is not', async () => {
+  it('the CAs for clients are written to client-ca.crt and read from there, and may be missing', async () => {
     const directory = folder.file('written')
     const credentials = await fromFiles(files).load()
     const written = await writeCredentials(directory, credentials)
@@ -58,7 +58,7 @@ describe('the CAs for clients', () => {
     expect(await anchorsOf(fromKubernetesSecret(without))).toEqual(['CN=etcd-ca', undefined])
   })
 
-  it('are read with the same care as the others', async () => {
+  it('the CAs for clients are checked as the other certificates are', async () => {
     const options = { ...good, ca: servers.pem }
     expect(await codesOf(fromPem({ ...options, clientCa: 'x' }))).toEqual(['input/unexpected-content'])
     expect(await codesOf(fromPem({ ...options, clientCa: leaf.keyPem }))).toEqual(['input/unexpected-content'])
@@ -69,7 +69,7 @@ describe('the CAs for clients', () => {
     expect(() => fromPem({ ...options, clientCa: 5 as never })).toThrow(/"clientCa"/)
   })
 
-  it('are followed: other CAs for clients are other credentials', async () => {
+  it('a change of the CAs for clients is a change of the credentials', async () => {
     const source = fromFiles({ ...files, watch: { settle: '1s', pollInterval: '100ms' } })
     const held = await source.load()
     const ended = new AbortController()

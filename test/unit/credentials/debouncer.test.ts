@@ -65,7 +65,7 @@ it.each<[string, Holding, string]>([
     'A',
     '0 B: 100, 50 C: 150, 100 mismatch: 1100, 990 B: 1090, 1000 C: 1100',
   ],
-  ['others than those that the consumer holds are yielded at the start', 'B', '0 A: 100, 100 A: yield A'],
+  ['credentials that the consumer does not hold are yielded at the start', 'B', '0 A: 100, 100 A: yield A'],
   ['credentials are yielded at the start to a consumer without any', 'nothing', '0 A: 100, 100 A: yield A'],
   ['credentials that the consumer holds are not yielded', 'what is there', '0 A: wait, 500 A: wait'],
   ['credentials are yielded after broken ones at the start', 'what is there', '0 cut: 1000, 10 A: 110, 110 A: yield A'],

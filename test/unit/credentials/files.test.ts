@@ -91,7 +91,7 @@ it('reports a file that the user may not read', async () => {
 })
 
 describe('a file is read', () => {
-  it('up to the limit, by a link, by a URL, and without a size', async () => {
+  it('a file is read up to the limit, by a link, by a URL, and without a size', async () => {
     expect(await withCa(folder.file('large.pem', root.pem.padEnd(LIMIT)))).toEqual([])
     symlinkSync(folder.file('real.pem', root.pem), folder.file('link.pem'))
     expect(await withCa(folder.file('link.pem'))).toEqual([])
@@ -101,7 +101,7 @@ describe('a file is read', () => {
     expect('bytes' in read && read.bytes.toString()).toContain('VmRSS')
   })
 
-  it('from the working directory of the call of fromFiles', async () => {
+  it('a relative path is read from the working directory of the call of fromFiles', async () => {
     sourceOfFiles(folder, good)
     const before = process.cwd()
     try {
@@ -125,7 +125,7 @@ describe('a file is read', () => {
     expect(await codesOf(source)).toEqual([])
   })
 
-  it('again at each load', async () => {
+  it('a file is read again at each load', async () => {
     const source = sourceOfFiles(folder, good)
     expect(await codesOf(source)).toEqual([])
     writeFileSync(folder.file('new.crt'), 'x')
@@ -174,7 +174,7 @@ describe('a key that other users can read', () => {
     },
   )
 
-  it('is reported once if it is in one file with the certificate', async () => {
+  it('a key that other users can read is reported once if it is in one file with the certificate', async () => {
     const both = folder.file('both.pem', chain + leaf.keyPem)
     chmodSync(both, 0o644)
     const source = fromFiles({ ca: folder.file('ca.crt', root.pem), cert: both, key: both })

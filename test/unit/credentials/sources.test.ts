@@ -37,7 +37,7 @@ const encrypted = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass
 const auto = mintLeaf({ subject: [['O', 'etcd']] })
 
 describe('good material', () => {
-  it('from PEM text', async () => {
+  it('fromPem reads PEM text', async () => {
     const credentials = await fromPem({ ...good, crl: crl.pem }).load()
     expect(credentials.trustAnchors.map((each) => each.toPem())).toEqual([root.pem])
     expect(credentials.chain.map((each) => each.toPem())).toEqual([leaf.pem, intermediate.pem])
@@ -49,7 +49,7 @@ describe('good material', () => {
     expect(await findingsOf(fromPem({ ...good, crl: crl.pem }))).toEqual([])
   })
 
-  it('from Buffers, which are copied', async () => {
+  it('fromPem reads Buffers, which are copied', async () => {
     const key = Buffer.from(encrypted)
     const passphrase = Buffer.from(PASSPHRASE)
     const source = fromPem({ ca: Buffer.from(root.pem), cert: new Uint8Array(Buffer.from(chain)), key, passphrase })
@@ -58,7 +58,7 @@ describe('good material', () => {
     expect(await codesOf(source)).toEqual([])
   })
 
-  it('from PEM text, parsed once for all who load it, with lists of their own', async () => {
+  it('fromPem parses PEM text once for all callers, and gives each its own lists', async () => {
     const source = fromPem({ ...good, crl: crl.pem })
     const [one, other] = [await source.load(), await source.load()]
     expect(other.chain[0]).toBe(one.chain[0])
@@ -70,7 +70,7 @@ describe('good material', () => {
     expect((await source.load()).trustAnchors).toHaveLength(1)
   })
 
-  it('from files, with a CRL in DER', async () => {
+  it('fromFiles reads files, with a CRL in DER', async () => {
     const credentials = await sourceOfFiles(folder, { ...good, crl: crl.der }).load()
     const files = ['ca.crt', 'tls.crt', 'tls.key'].map((each) => folder.file(each))
     expect(credentials.origin).toBe(`files ${files.join(', ')}`)
@@ -88,7 +88,7 @@ describe('good material', () => {
     ['a CA under an old label', { ca: pem('X509 CERTIFICATE', root.der) }],
     ['the same text as certificate and key', { cert: chain + leaf.keyPem, key: chain + leaf.keyPem }],
     ['the same text, key first', { cert: leaf.keyPem + chain, key: leaf.keyPem + chain }],
-  ])('without a finding: %s', async (_, contents) => {
+  ])('reads without a finding: %s', async (_, contents) => {
     expect(await findingsOf(fromPem({ ...good, ...contents }))).toEqual([])
   })
 })
@@ -293,7 +293,7 @@ describe('readSource', () => {
 })
 
 describe('secrets', () => {
-  it('are found by the check of these tests', () => {
+  it('the check of these tests finds secrets', () => {
     for (const value of [{ text: leaf.keyPem }, leaf.key.export({ format: 'jwk' }), [`x ${PASSPHRASE}`]]) {
       expect(() => {
         refuseSecrets(value)
@@ -309,7 +309,7 @@ describe('secrets', () => {
     expect(inspect(fromPem(good))).toBe('CredentialSource { PEM text }')
   })
 
-  it('credentials show what they are, and survive structuredClone without the key', async () => {
+  it('credentials show their kind, and survive structuredClone without the key', async () => {
     const credentials = await fromPem(good).load()
     refuseSecrets(credentials)
     expect(printed(credentials)).toContain('ECDSA P-256')

@@ -59,7 +59,7 @@ it('the same contents in new files are no change, nor are another mode and a fil
 })
 
 describe('many changes', () => {
-  it('without an end cost a few reads a second, and are given at intervals as long as they fit together', async () => {
+  it('changes without an end cost a few reads a second, and are yielded at intervals as long as they fit together', async () => {
     const timing = { pollInterval: 3_600_000, settle: 1000, quiet: 250 }
     const { consumer, reads } = await follow(scene.path, scene.signal, { timing })
     let writes = 0
@@ -76,7 +76,7 @@ describe('many changes', () => {
     expect(Math.min(...gaps)).toBeGreaterThan(timing.quiet - 2)
   })
 
-  it('while the consumer is busy give it the newest state only', async () => {
+  it('a consumer that was busy during many changes receives the newest state only', async () => {
     const { source } = observed(scene.path)
     await source.load()
     const names: string[] = []
@@ -94,7 +94,7 @@ describe('many changes', () => {
 })
 
 describe('between load() and watch()', () => {
-  it('a change is not lost, and what load() returned last is not given', async () => {
+  it('a change between load() and watch() is not lost, and the result of load() is not yielded again', async () => {
     const seen = observed(scene.path)
     await seen.source.load()
     writeFiles(scene.path, textsOf('second'))
@@ -106,7 +106,7 @@ describe('between load() and watch()', () => {
     await given(consumer, 'third')
   })
 
-  it('a load() that failed leaves the consumer with what it had before', async () => {
+  it('a load() that failed leaves the consumer with its previous credentials', async () => {
     const seen = observed(scene.path)
     const fail = async (): Promise<void> => {
       truncateSync(files().key)
@@ -124,7 +124,7 @@ describe('between load() and watch()', () => {
     await given(consumer, 'second')
   })
 
-  it('each consumer receives what it does not have', async () => {
+  it('each consumer receives the credentials that it does not have', async () => {
     const { source } = observed(scene.path)
     const first = await source.load()
     writeFiles(scene.path, textsOf('second'))
@@ -144,7 +144,7 @@ describe('between load() and watch()', () => {
   })
 
   it.each([
-    ['what is there', false, 'second'],
+    ['the files that are there', false, 'second'],
     ['nothing, if the files cannot be used', true, 'first'],
   ])('a consumer without load() starts with %s', async (_, isBroken, name) => {
     if (isBroken) truncateSync(files().key)
@@ -161,7 +161,7 @@ describe('between load() and watch()', () => {
 describe('material that stays broken', () => {
   const timing = { pollInterval: 3_600_000, settle: 400, quiet: 25 }
 
-  it('is reported once, after the time to settle, and its end is given', async () => {
+  it('broken material is reported once, after the time to settle, and its end is yielded', async () => {
     const seen = await follow(scene.path, scene.signal, { timing })
     const { consumer, gave } = seen
     const spoil = (): void => {
@@ -187,7 +187,7 @@ describe('material that stays broken', () => {
     await gave('first', 'second')
   })
 
-  it('is reported to each consumer, also to later ones, and to two with one signal', async () => {
+  it('broken material is reported to each consumer, also to later ones, and to two with one signal', async () => {
     const { source, consumer } = await follow(scene.path, scene.signal, { timing })
     truncateSync(files().key)
     const others = new AbortController()
@@ -202,7 +202,7 @@ describe('material that stays broken', () => {
     })
   })
 
-  it('is reported within the time to settle, even if the system reports nothing', async () => {
+  it('broken material is reported within the time to settle, even if the system reports nothing', async () => {
     const polled = { timing: { pollInterval: 100, settle: 300, quiet: 25 }, watchDirectory: silent }
     const { consumer } = await follow(scene.path, scene.signal, polled)
     rmSync(files().key)
@@ -211,7 +211,7 @@ describe('material that stays broken', () => {
     })
   })
 
-  it('is reported once while a file grows', async () => {
+  it('broken material is reported once while a file grows', async () => {
     const seen = await follow(scene.path, scene.signal, { timing: { ...timing, settle: 100 } })
     for (let gigabytes = 1; gigabytes < 4; gigabytes++) {
       await readAfter(seen, () => {
@@ -223,7 +223,7 @@ describe('material that stays broken', () => {
     }
   })
 
-  it('is reported without a secret', async () => {
+  it('broken material is reported without a secret', async () => {
     const source = fromFiles({ ...files(), key: textsOf('first').key, watch: { settle: '1s' } })
     const consumer = consume(source, scene.signal)
     await until(() => {

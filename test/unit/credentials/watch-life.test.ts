@@ -76,9 +76,9 @@ function expectNothingLeft(watches: Watches): void {
 
 describe('the signal ends it', () => {
   it.each<[string, object, number[]]>([
-    ['while it waits', {}, [1, 1]],
-    ['during a read', stuck, [1, 0]],
-    ['while the paths are followed', {}, [0, 0]],
+    ['the signal ends a watch while it waits', {}, [1, 1]],
+    ['the signal ends a watch during a read', stuck, [1, 0]],
+    ['the signal ends a watch while the paths are followed', {}, [0, 0]],
   ])('%s', async (_, parts, state) => {
     const watches = counted()
     const { source, reads } = observed(scene.path, { ...watches, ...parts })
@@ -91,7 +91,7 @@ describe('the signal ends it', () => {
     expectNothingLeft(watches)
   })
 
-  it('while the consumer is busy', async () => {
+  it('the signal ends a watch while the consumer is busy', async () => {
     const watches = counted()
     const { source } = observed(scene.path, watches)
     await source.load()
@@ -104,7 +104,7 @@ describe('the signal ends it', () => {
     expect(await iterator.next()).toEqual(done)
   })
 
-  it('before it starts', async () => {
+  it('the signal ends a watch before it starts', async () => {
     const watches = counted()
     const { source, reads } = observed(scene.path, watches)
     scene.controller.abort()
@@ -114,7 +114,7 @@ describe('the signal ends it', () => {
 })
 
 describe('the consumer ends it', () => {
-  it('by leaving the loop', async () => {
+  it('the consumer ends a watch by leaving the loop', async () => {
     const watches = counted()
     const { source } = observed(scene.path, watches)
     await source.load()
@@ -128,7 +128,7 @@ describe('the consumer ends it', () => {
     expectNothingLeft(watches)
   })
 
-  it('by return(), also for calls that wait, and during a read', async () => {
+  it('the consumer ends a watch by return(), also for calls that wait, and during a read', async () => {
     for (const parts of [{}, stuck]) {
       const watches = counted()
       const iterator = observed(scene.path, { ...watches, ...parts }).source.watch(scene.signal)
@@ -142,7 +142,7 @@ describe('the consumer ends it', () => {
     }
   })
 
-  it('by return() before it starts', async () => {
+  it('the consumer ends a watch by return() before it starts', async () => {
     const watches = counted()
     const iterator = observed(scene.path, watches).source.watch(scene.signal)
     expect([watches.opened(), getEventListeners(scene.signal, 'abort')]).toEqual([0, []])
@@ -206,7 +206,7 @@ it('watches move with the directory, and none is left on the old one', async () 
   }
 })
 
-it('the iterator shows nothing of what it holds', () => {
+it('the iterator shows nothing of its contents', () => {
   const iterator = fromFiles(filesIn(scene.path)).watch(scene.signal)
   expect(printed(iterator)).not.toContain('PRIVATE')
   expect(iterator[Symbol.asyncIterator]()).toBe(iterator)

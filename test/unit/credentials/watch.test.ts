@@ -75,7 +75,7 @@ describe.each([
     expect(consumer.errors).toEqual([])
   })
 
-  it('by another target of a linked directory', async () => {
+  it('a watch finds another target of a linked directory', async () => {
     writeFiles(`${scene.path}-v2`, textsOf('second'))
     symlinkSync(scene.path, `${scene.path}-link`)
     const { gave } = await follow(`${scene.path}-link`, scene.signal, parts)
@@ -86,7 +86,7 @@ describe.each([
     await gave('second', 'third')
   })
 
-  it('by a directory that is created, and the one above it', async () => {
+  it('a watch finds a directory that is created, and the one above it', async () => {
     const { reads, gave } = await follow(join(scene.path, 'later/below'), scene.signal, parts)
     const before = reads.length
     mkdirSync(join(scene.path, 'later'))
@@ -97,7 +97,7 @@ describe.each([
     await gave('second')
   })
 
-  it('by a certificate whose key follows later', async () => {
+  it('a watch finds a certificate whose key follows later', async () => {
     const { consumer, reads, gave } = await follow(scene.path, scene.signal, parts)
     byRename(filesIn(scene.path).cert, textsOf('second').cert)
     const before = reads.length
@@ -135,7 +135,7 @@ describe('polling finds', () => {
     await gave('second')
   })
 
-  it('a second change within the resolution of a coarse clock', async () => {
+  it('polling finds a second change within the resolution of a coarse clock', async () => {
     // Without paths, every change looks like the one before.
     const { gave } = await follow(scene.path, scene.signal, { ...polled, paths: () => [] })
     writeFiles(scene.path, textsOf('second'))
@@ -170,7 +170,7 @@ describe('the sources of files are followed', () => {
     expect(consumer.errors).toEqual([])
   }
 
-  it('fromFiles, with files in different directories', async () => {
+  it('a watch follows the files of fromFiles in different directories', async () => {
     const apart = { ...filesIn(scene.path), cert: `${scene.path}.crt`, key: join(scene.path, 'keys/tls.key') }
     mkdirSync(join(scene.path, 'keys'))
     inPlace(apart.cert, textsOf('first').cert)
@@ -184,7 +184,7 @@ describe('the sources of files are followed', () => {
   it.each<[string, (crl: string) => CredentialSource]>([
     ['fromFiles', (crl) => fromFiles({ ...filesIn(scene.path), crl, watch: { pollInterval: '1h' } })],
     ['fromEnv', (crl) => fromEnv(environment(), { crl, watch: { pollInterval: '1h' } })],
-  ])('%s, its CRLs included', async (_, make) => {
+  ])('a watch follows the files of %s, its CRLs included', async (_, make) => {
     const crl = join(scene.path, 'list.crl')
     inPlace(crl, mintCrl({ issuer: root }).pem)
     const source = make(crl)
@@ -242,7 +242,7 @@ describe('the sources of files are followed', () => {
     }
   })
 
-  it('fromKubernetesSecret, with a plain directory', async () => {
+  it('a watch follows the plain directory of fromKubernetesSecret', async () => {
     await follows(fromKubernetesSecret(scene.path), () => {
       writeFiles(scene.path, textsOf('second'))
     })

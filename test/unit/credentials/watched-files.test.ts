@@ -33,7 +33,7 @@ function link(path: string, target: string): void {
 
 it.each<[string, () => void, string, Record<string, string[]>]>([
   [
-    'an entry of what is not a directory',
+    'an entry of a file',
     () => {
       file('a')
     },

@@ -74,7 +74,7 @@ describe('what is written', () => {
     expect(publicKey).toBe(openssl(['x509', '-in', files.cert, '-noout', '-pubkey']))
   })
 
-  it.each([0o000, 0o022, 0o077])('with the same modes under the umask %o', async (umask) => {
+  it.each([0o000, 0o022, 0o077])('writes the same modes under the umask %o', async (umask) => {
     const before = process.umask(umask)
     try {
       const directory = fresh()
@@ -85,7 +85,7 @@ describe('what is written', () => {
     }
   })
 
-  it('under other names, in a directory that exists, and in directories that are created', async () => {
+  it('writes under other names, in a directory that exists, and in directories that are created', async () => {
     const directory = fresh()
     mkdirSync(directory, { mode: 0o755 })
     const names = { ca: 'etcd-ca.pem', cert: 'server.crt', key: 'server.key' }
@@ -102,7 +102,7 @@ describe('what is written', () => {
 })
 
 describe('what was there before', () => {
-  it('is replaced, loose modes and symbolic links included, and the target of a link stays as it was', async () => {
+  it('replaces existing files, loose modes and symbolic links included, and the target of a link stays as it was', async () => {
     const directory = fresh()
     mkdirSync(directory)
     const victim = folder.file('victim', 'precious')
@@ -142,7 +142,7 @@ describe('order and durability', () => {
     ])
   })
 
-  it('leaves nothing half after a failure or a kill at any call, and the next call removes what a kill left', async () => {
+  it('leaves no incomplete set after a failure or a kill at any call, and the next call removes the files that a kill left', async () => {
     const counting = faultyFileSystem()
     const measured = fresh()
     await writeCredentials(measured, first)

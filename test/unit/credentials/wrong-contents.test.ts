@@ -189,7 +189,7 @@ it.each(rows)('%s', async (what, role, expected, contents, remedy) => {
 })
 
 describe('all faults are reported together', () => {
-  it('a fault in each input', async () => {
+  it('reports a fault in each input together', async () => {
     const found = await findingsOf(
       pemSource({ ca: root.der, cert: csr(), key: encrypted(), crl: 'nothing', passphrase: `${PASSPHRASE}!` }),
     )
@@ -201,18 +201,18 @@ describe('all faults are reported together', () => {
     ])
   })
 
-  it('several faults in one input', async () => {
+  it('reports several faults in one input together', async () => {
     const ca = `${root.pem}${pem('CERTIFICATE', Buffer.from([0x30, 0]))}${root.keyPem}-----BEGIN X-----\n`
     const found = await findingsOf(pemSource({ ...good, ca }))
     expect(found.map(({ code }) => code)).toEqual(['pem/damaged', 'certificate/malformed', 'input/other-block'])
   })
 
-  it('a mismatch beside a wrong CA', async () => {
+  it('reports a mismatch together with a wrong CA', async () => {
     const found = await findingsOf(pemSource({ ca: otherLeaf.pem, cert: leaf.pem, key: otherLeaf.keyPem }))
     expect(found.map(({ code }) => code)).toEqual(['credentials/anchor-is-no-ca', 'key/mismatch'])
   })
 
-  it('a hundred damaged certificates of an input, not thousands', async () => {
+  it('reports a hundred damaged certificates of an input, not thousands', async () => {
     const damaged = pem('CERTIFICATE', Buffer.from([0x30, 0]))
     const found = await findingsOf(pemSource({ ...good, ca: damaged.repeat(2000) }))
     expect(found).toHaveLength(100)
@@ -228,13 +228,13 @@ describe('all faults are reported together', () => {
     expect(credentials?.trustAnchors.map(({ raw }) => Buffer.from(raw))).toEqual([root.der, other.der])
   })
 
-  it('what cannot be read is not compared: a damaged first certificate gives no mismatch', async () => {
+  it('an unreadable certificate is not compared: a damaged first certificate gives no mismatch', async () => {
     const cert = pem('CERTIFICATE', leaf.der.subarray(1)) + intermediate.pem
     expect((await findingsOf(pemSource({ ...good, cert }))).map(({ code }) => code)).toEqual(['certificate/malformed'])
   })
 })
 
-it('of several blocks of a kind that do not belong there, the first stands for all', async () => {
+it('the first of several blocks of a kind that do not belong there stands for all', async () => {
   const found = await findingsOf(pemSource({ ...good, ca: root.pem + csr() + csr() }))
   const line = root.pem.split('\n').length
   expect(found).toMatchObject([{ code: 'input/other-block', details: { line } }])

@@ -104,7 +104,7 @@ describe.each<[MaterialRole & ('ca' | 'cert' | 'key'), string, Buffer]>([
 })
 
 describe('limits', () => {
-  it('of a text', async () => {
+  it('a text has a limit of size', async () => {
     const [found] = await findingsOf(pemSource({ ...good, ca: root.pem.padEnd(4 * 1024 * 1024 + 1) }))
     expect(found).toMatchObject({
       code: 'input/too-much',
@@ -113,7 +113,7 @@ describe('limits', () => {
     expect(await findingsOf(pemSource({ ...good, ca: root.pem.padEnd(4 * 1024 * 1024) }))).toEqual([])
   })
 
-  it('of blocks', async () => {
+  it('a text has a limit of blocks', async () => {
     const [found] = await findingsOf(pemSource({ ...good, ca: root.pem.repeat(4097) }))
     expect(found).toMatchObject({ code: 'input/too-much', details: { unit: 'blocks', limit: 2000 } })
   })
@@ -151,7 +151,7 @@ describe('commands in remedies', () => {
       () => root.pem.trimEnd() + root.pem.trimEnd(),
       (file) => runTool('sed', ['s/----------BEGIN/-----\\n-----BEGIN/', file]),
     ],
-  ])('mend the file: %s', async (_, content, mend) => {
+  ])('the command of a remedy fixes the file: %s', async (_, content, mend) => {
     const file = folder.file('broken.pem', content())
     const [found] = await findingsOf(sourceOfFiles(folder, { ...good, ca: content() }))
     expect(found?.code).toMatch(/^(?:pem|input)\//)

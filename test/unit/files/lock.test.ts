@@ -90,16 +90,21 @@ const elsewhere = (): ProcessIdentity => ({ ...dead, place: 'other-host boot pid
 
 describe('an existing lock', () => {
   it.each<[string, () => ProcessIdentity | string, age: number, succeeded: boolean]>([
-    ['of a process that is gone is succeeded', () => dead, 0, true],
-    ['of another process with the same number is succeeded', () => ({ ...own, started: '1' }), 0, true],
-    ['of a running process is not succeeded, however old the file is', () => own, 1e9, false],
-    ['of another host is not succeeded for a minute', elsewhere, 59_000, false],
-    ['of another host is succeeded after a minute', elsewhere, 61_000, true],
-    ['that is empty is not succeeded for a minute', () => '', 59_000, false],
-    ['that is empty is succeeded after a minute', () => '', 61_000, true],
-    ['that is not JSON is succeeded after a minute', () => 'rubbish', 61_000, true],
-    ['that is null is succeeded after a minute', () => 'null', 61_000, true],
-    ['of other fields is succeeded after a minute', () => '{"pid":-1,"place":"x","started":null}', 61_000, true],
+    ['a lock of a process that is gone is succeeded', () => dead, 0, true],
+    ['a lock of another process with the same number is succeeded', () => ({ ...own, started: '1' }), 0, true],
+    ['a lock of a running process is not succeeded, however old the file is', () => own, 1e9, false],
+    ['a lock of another host is not succeeded for a minute', elsewhere, 59_000, false],
+    ['a lock of another host is succeeded after a minute', elsewhere, 61_000, true],
+    ['an empty lock is not succeeded for a minute', () => '', 59_000, false],
+    ['an empty lock is succeeded after a minute', () => '', 61_000, true],
+    ['a lock that is not JSON is succeeded after a minute', () => 'rubbish', 61_000, true],
+    ['a lock that is null is succeeded after a minute', () => 'null', 61_000, true],
+    [
+      'a lock with other fields is succeeded after a minute',
+      () => '{"pid":-1,"place":"x","started":null}',
+      61_000,
+      true,
+    ],
   ])('%s', async (_, content, age, succeeded) => {
     const path = fresh()
     const holder = content()
@@ -116,7 +121,7 @@ describe('an existing lock', () => {
     expect(namesNextTo(path)).toEqual(succeeded ? [] : ['.etcd-mtls.lock'])
   })
 
-  it('of a zombie is succeeded', async () => {
+  it('a lock of a zombie is succeeded', async () => {
     const path = fresh()
     // The second process takes the place of the shell and never asks after the first.
     const keeper = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'])
@@ -134,7 +139,7 @@ describe('an existing lock', () => {
     }
   })
 
-  it('is succeeded also if processes died while they succeeded it', async () => {
+  it('a lock is succeeded also if processes died while they succeeded it', async () => {
     const path = fresh()
     writeLock(path, dead)
     writeLock(`${path}.${NONCE}`, dead, 'b'.repeat(32))
@@ -145,14 +150,14 @@ describe('an existing lock', () => {
   })
 })
 
-it('is an error if its successors form a circle, as another user can make it', async () => {
+it('reports a lock whose successors form a circle, as another user can make it', async () => {
   const path = fresh()
   writeLock(path, dead)
   writeLock(`${path}.${NONCE}`, dead)
   expect((await failure(lock(path, got))).details.reason).toContain('more than 1000 successors')
 })
 
-it('is touched by its holder, who is informed if it was taken and then does not release it', async () => {
+it('the holder touches its lock, is informed if the lock was taken, and then does not release it', async () => {
   const path = fresh()
   const work = async (signal: AbortSignal): Promise<void> => {
     utimesSync(path, 0, 0)
@@ -196,13 +201,13 @@ describe('a stale lock is succeeded by one process', () => {
     return calls
   }
 
-  it('while another one works between any two steps', async () => {
+  it('a stale lock is succeeded by one process while another one works between any two steps', async () => {
     const steps = await interleave(Number.POSITIVE_INFINITY)
     expect(steps).toBeGreaterThan(20)
     for (const at of sample(Array.from({ length: steps }).keys(), 8)) await interleave(at)
   })
 
-  it('and by the next one if it is killed at any step', async () => {
+  it('a stale lock is succeeded by the next process if its successor is killed at any step', async () => {
     const counted = faultyFileSystem()
     const stale = fresh()
     writeLock(stale, dead)
@@ -224,7 +229,7 @@ describe('a stale lock is succeeded by one process', () => {
     }
   })
 
-  it('of many, also if they are killed while they hold it', async () => {
+  it('a stale lock is succeeded by one of many processes, also if they are killed while they hold it', async () => {
     const path = fresh()
     const log = `${path}-log`
     writeFileSync(log, '')
@@ -262,7 +267,7 @@ describe('a stale lock is succeeded by one process', () => {
   })
 })
 
-it('reports what the file system refuses', async () => {
+it('reports an error of the file system', async () => {
   const path = fresh()
   expect((await failure(lock(`${path}/x/lock`, got))).details.reason).toContain('does not exist')
   symlinkSync('/etc/passwd', path)

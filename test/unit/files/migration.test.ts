@@ -88,7 +88,7 @@ it('The commands keep the keys of members readable for their service at every mo
   expect(reader.output()).toBe('ready ')
 })
 
-it('The commands for writeCredentials name its key, and those for a CA leave nothing to a group', async () => {
+it('The commands for writeCredentials name its key, and the commands for a CA leave nothing to a group', async () => {
   const place = fixture.place()
   const [app, ca] = [join(place, 'app'), join(place, 'ca')]
   await fixture.calls.writeCredentials(app)

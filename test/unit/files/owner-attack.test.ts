@@ -162,7 +162,7 @@ describe.each(CALL_NAMES)('%s', (name) => {
   })
 })
 
-it('The remedies name the user and the group of that user', async () => {
+it('The remedies have the name of the user and of its group', async () => {
   const users = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .map((line) => line.split(':'))
@@ -259,7 +259,7 @@ it('The commands give the folder of a client to the group that reads its key', a
   expect(String(error)).not.toContain("'*.key'")
 })
 
-it('The commands never change the directory of kubeadm, but the folder of etcd in it', async () => {
+it('The commands are never for the directory of kubeadm, but for the folder of etcd in it', async () => {
   const place = fixture.place()
   const pki = join(place, 'pki')
   await fixture.write(pki, { layout: 'kubeadm' })

@@ -168,7 +168,7 @@ describe.each(scenarios)('$name', (scenario) => {
     expect(await publish(fs, directory, scenario.apply)).toBe('unchanged')
   })
 
-  it('is completed by a second run after it was killed at any step', async () => {
+  it('a second run completes the set after the first was killed at any step', async () => {
     await eachAtOnce(sample(changingCalls({ calls: await steps() }), 4), async (at) => {
       const directory = fresh()
       await scenario.prepare(directory)

@@ -62,7 +62,7 @@ function faulty(manner: Manner, isWrong: (text: string) => boolean): string[] {
   return [...new Set(wrong.map(({ of, text }) => `${of}: ${text.slice(0, 300)}`))]
 }
 
-it('a command quotes what a shell would split or run', () => {
+it('a command quotes an argument that a shell would split or run', () => {
   const manner: Manner = { ...TYPICAL, text: () => 'x;y' }
   // Endpoints, hosts and addresses were validated before they are in a finding.
   const raw = sentencesIn(manner).filter(
@@ -84,11 +84,11 @@ describe.each(MANNERS)('a message or remedy with %s', (_, manner) => {
     expect(faulty(manner, (text) => pattern.test(withoutCommands(text)))).toEqual([])
   })
 
-  it('is a sentence', () => {
+  it('every message and remedy is a sentence', () => {
     expect(faulty(manner, (text) => !/^\S.*[.…]$/s.test(text))).toEqual([])
   })
 
-  it(`has at most ${String(MOST_CHARACTERS)} characters, but for a path or a command of that length in a remedy`, () => {
+  it(`every message and remedy has at most ${String(MOST_CHARACTERS)} characters, but for a path or a command of that length in a remedy`, () => {
     const isLong = (text: string): boolean => text.length > MOST_CHARACTERS && !/x{240}[^…]/.test(text)
     expect(faulty(manner, isLong)).toEqual([])
   })

@@ -40,7 +40,7 @@ describe('EtcdMtlsError', () => {
     })
   })
 
-  it('has no cause where none was given', () => {
+  it('an error has no cause if none was given', () => {
     expect('cause' in new EtcdMtlsError('ERR_CLOSED', 'm', { what: 'client' })).toBe(false)
   })
 })
@@ -61,7 +61,7 @@ describe('isEtcdMtlsError', () => {
     ['another error', new Error('m')],
     ["Node's own error with a code", Object.assign(new Error('m'), { code: 'ERR_CLOSED' })],
     ['an object of the same shape', { name: 'EtcdMtlsError', code: 'ERR_CLOSED', message: 'm', details: {} }],
-  ])('is false for %s', (_, value) => {
+  ])('isEtcdMtlsError is false for %s', (_, value) => {
     expect(isEtcdMtlsError(value)).toBe(false)
     expect(isEtcdMtlsError(value, 'ERR_CLOSED')).toBe(false)
   })

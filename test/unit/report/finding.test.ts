@@ -72,7 +72,7 @@ describe('the catalogue', () => {
     expect(explanations.get(code)?.meaning).toMatch(/^\S.{15,}\.$/s)
   })
 
-  it('has no explanation of a code that does not exist', () => {
+  it('the catalogue has no explanation of a code that does not exist', () => {
     expect([...explanations.keys()].filter((code) => !(code in catalogue))).toEqual([])
   })
 

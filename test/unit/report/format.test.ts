@@ -30,7 +30,7 @@ function print(findings: readonly Finding[], path: CertificateRef[] | null = nul
 }
 
 describe('formatReport', () => {
-  it('prints reports that have no path or no date, as those on requests and on the roll of a CA', () => {
+  it('prints reports that have no path or no date, such as reports on requests and on the roll of a CA', () => {
     const findings = [sample({ message: 'The request has no signature.', remedy: 'Sign it.' })]
     const failed = formatReport({ ok: false, findings })
     expect(failed).toMatch(/^Failed: 1 error\n\nerror: [^]*The request has no signature\./)
@@ -99,7 +99,7 @@ Path, from the trust anchor down:
     expect(text.split('\n')[0]).toMatch(/: 1 warning, 2 infos$/)
   })
 
-  it('counts beside a certificate what was found in its place alone', () => {
+  it('counts next to a certificate the findings in its place only', () => {
     const asAnchor = ref({ role: 'anchor', index: 1 })
     const text = print([hostNotCovered], [leaf, asAnchor])
     expect(text).toContain('(anchor, from server.crt)\n')
@@ -119,7 +119,7 @@ Path, from the trust anchor down:
     expect(lines.filter((line) => line.endsWith(' '))).toEqual([])
   })
 
-  it('shows who else refuses it, and what follows from it', () => {
+  it('shows which programs refuse it too, and the consequences', () => {
     const refusals = [
       { by: 'Go', words: 'x509: certificate is valid for …, not …' },
       { by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID' },

@@ -12,8 +12,8 @@ const info = sample({ severity: 'info', message: 'I.', remedy: 'Mend I.' })
 
 describe('makeReport', () => {
   it.each([
-    ['is ok without findings', [], [ref()], true],
-    ['is ok without errors', [warning, info], [], true],
+    ['a report is ok without findings', [], [ref()], true],
+    ['a report is ok without errors', [warning, info], [], true],
     ['fails by one error, the worst first, without a path', [info, error], null, false],
   ] as const)('%s', (_, findings, path, ok) => {
     const sorted = ok ? findings : [error, info]
@@ -63,7 +63,7 @@ describe('assertValid', () => {
   })
 })
 
-it('the error for a failed report names what was refused', () => {
+it('the error for a failed report names the credentials that were refused', () => {
   const report = makeReport({ checkedAt, path: null, findings: [error] }) as FailedReport
   const { message } = validationFailed('The new credentials are refused', report)
   expect(message).toBe('The new credentials are refused: [file/missing] E. Mend E.')

@@ -29,7 +29,7 @@ function asJson(report: unknown): Record<string, unknown> {
 }
 
 describe('report.schema.json', () => {
-  it('report.schema.json has the reports of the lint, with what was not checked and what is accepted', async () => {
+  it('report.schema.json has the reports of the lint, with the settings that were not checked and the findings that are accepted', async () => {
     const text = '[Service]\nExecStart=/usr/bin/etcd --name=%H --listen-client-urls=http://${IP}:2379 $OPTS\n'
     const ignore = [
       { unchecked: 'flag-list', reason: 'Empty here.' },
@@ -100,7 +100,7 @@ describe('report.schema.json', () => {
     expect(complaints(asJson(report))).toEqual([])
   })
 
-  it('refuses what no report is', () => {
+  it('refuses a value that is not a report', () => {
     const failed = asJson(validateChain(inputOf(broken), options))
     const [first, ...rest] = failed['findings'] as Record<string, unknown>[]
     const withFirst = (change: Record<string, unknown>): unknown => ({

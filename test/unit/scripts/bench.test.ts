@@ -34,7 +34,7 @@ it('the short form of a benchmark decides promises about processor time, a tenth
   expect(await decided(11.5, 'once')).toEqual([])
 })
 
-it('the short form of a benchmark measures only what its promises are about, and what that is compared with', async () => {
+it('the short form of a benchmark measures only the subjects of its promises and their bases', async () => {
   const bench = benchOf(5, 1)
   const measured: string[] = []
   const contender = (name: string, base?: string) => ({

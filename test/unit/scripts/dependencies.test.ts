@@ -11,7 +11,7 @@ const LOCKED = {
 }
 
 it.each<[what: string, installed: object | null, reason: string | null]>([
-  ['packages that are those of the lockfile are kept', { 'node_modules/a': { version: '1.2.3' } }, null],
+  ['packages at the versions of the lockfile are kept', { 'node_modules/a': { version: '1.2.3' } }, null],
   [
     'packages at another version are fetched again',
     { 'node_modules/a': { version: '1.2.2' } },

@@ -20,7 +20,7 @@ describe('a container engine', () => {
     server.close()
   })
 
-  it('answers, or does not', async () => {
+  it('a container engine answers, or does not', async () => {
     handle = (_, response) => response.end('OK')
     expect(await answers(engine)).toBe(true)
     handle = (_, response) => response.writeHead(500).end()
@@ -38,7 +38,7 @@ describe('a container engine', () => {
       'no space left on device',
     ],
     ['stays silent in', (_, response) => response.write('{"status":"Pulling"}\n'), 'no answer within 0.3 s'],
-  ])('that %s a pull is quoted', async (_, answer, message) => {
+  ])('an error quotes a container engine that %s a pull', async (_, answer, message) => {
     handle = answer
     await expect(pullImage(engine, 'a:b', { silence: 300, signal: new AbortController().signal })).rejects.toThrow(
       message,

@@ -42,11 +42,11 @@ describe('a script', () => {
     expect(await script(body)).toEqual({ code: 3, out: 'last made\nfirst made\nlast 3\n', err: '' })
   })
 
-  it('that stops with a sentence shows the sentence alone', async () => {
+  it('a script that stops with a sentence shows the sentence alone', async () => {
     expect(await script(`throw new Stop('Install it.')`)).toEqual({ code: 1, out: 'last 1\n', err: 'Install it.\n' })
   })
 
-  it('that breaks shows where', async () => {
+  it('a script that breaks shows the place', async () => {
     const { code, err } = await script(`throw new Error('broken')`)
     expect(code).toBe(1)
     expect(err).toMatch(/^Error: broken\n {4}at /)
@@ -56,11 +56,11 @@ describe('a script', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
-  ] as const)('that is ended by %s cleans up, and its exit code says so', async (signal, code) => {
+  ] as const)('a script that is ended by %s cleans up, and its exit code names the signal', async (signal, code) => {
     expect(await script(WAITING, signal)).toEqual({ code, out: `ready\ncleaned\nlast ${String(code)}\n`, err: '' })
   })
 
-  it('that npm started cleans up when npm is ended and does not pass the signal on', async () => {
+  it('a script that npm started cleans up when npm is ended and does not pass the signal on', async () => {
     expect((await script(WAITING, 'SIGTERM', true)).out).toMatch(/^ready\ncleaned\n/)
   })
 

@@ -6,12 +6,12 @@ const none: Counts = { passed: 0, failed: 0, skipped: 0 }
 
 describe('a run', () => {
   it.each<[what: string, counts: Counts | null, code: number, whole: boolean, failed: number, said: string]>([
-    ['that went well has no failure', good, 0, true, 0, ''],
-    ['that crashed before it had a result is one failure', null, 134, true, 1, 'exit code 134'],
-    ['that ended badly although every test passed has one failure', good, 1, true, 1, ''],
-    ['that skipped tests has as many failures, if it is a whole run', { ...good, skipped: 2 }, 0, true, 2, ''],
-    ['that skipped tests has no failure, if it is not a whole run', { ...good, skipped: 2 }, 0, false, 0, ''],
-    ['of no test is reported', none, 0, true, 0, 'No test was run.'],
+    ['a run that went well has no failure', good, 0, true, 0, ''],
+    ['a run that crashed before it had a result is one failure', null, 134, true, 1, 'exit code 134'],
+    ['a run that ended badly although every test passed has one failure', good, 1, true, 1, ''],
+    ['a whole run that skipped tests has as many failures', { ...good, skipped: 2 }, 0, true, 2, ''],
+    ['a narrowed run that skipped tests has no failure', { ...good, skipped: 2 }, 0, false, 0, ''],
+    ['a run of no test is reported', none, 0, true, 0, 'No test was run.'],
   ])('%s', (_, counts, code, whole, failed, said) => {
     const lines: string[] = []
     const result = runResult({ counts, code, whole }, (line) => lines.push(line))
@@ -48,7 +48,7 @@ it('the summary lists the slowest ten files and the totals, and is empty for a r
   expect(summary({ counts: good, files: files.slice(0, 1), seconds: 1 })).toEqual([])
 })
 
-it('the counts are read of the last line, if that holds nothing else', () => {
+it('the counts are read from the last line, if that holds nothing else', () => {
   expect(readClosingLine('1 passed, 1 failed\nTotal\n7 passed, 2 failed\n')).toMatchObject({ passed: 7, failed: 2 })
   for (const output of ['', '7 passed, 2 failed\nKilled\n', 'about 7 passed, 2 failed\n'])
     expect(readClosingLine(output), output).toBeNull()

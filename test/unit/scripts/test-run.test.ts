@@ -38,7 +38,7 @@ describe('planRun', () => {
   })
 })
 
-it('is only test files that import test/support/long.ts, so that `npm run test:long` finds them', () => {
+it('test files import test/support/long.ts themselves, so that `npm run test:long` finds them', () => {
   const support = fileURLToPath(new URL('../../support/', import.meta.url))
   const files = readdirSync(support).filter((file) => file.endsWith('.ts'))
   expect(files.filter((file) => readFileSync(`${support}${file}`, 'utf8').includes("/long.js'"))).toEqual(['long.ts'])

@@ -122,7 +122,7 @@ describe('the check of observers', () => {
 })
 
 describe('the holders of a lock', () => {
-  it('are reported if two hold at once, if a token goes back, and if a holder is refused', () => {
+  it('reports two holders at once, a token that goes back, and a holder that is refused', () => {
     const faults: string[] = []
     const holders = new Holders('lock', (fault) => faults.push(fault))
     const [one, other, last] = [{ isHeld: () => true }, { isHeld: () => true }, { isHeld: () => true }]
@@ -145,7 +145,7 @@ describe('the plan of a seed', () => {
     return Array.from({ length: count }, () => plan.next().value)
   }
 
-  it('is the same each time, has faults alone and at once, and of every kind', () => {
+  it('the plan of a seed is the same each time, and has faults alone and at once, and of every kind', () => {
     const plan = turns(7, 18)
     expect(plan).toEqual(turns(7, 18))
     expect(plan).not.toEqual(turns(8, 18))
@@ -164,17 +164,17 @@ describe('the promises', () => {
   const broken = (change: Partial<Account>, only: string[] | null = null, plain: Account = kept): number =>
     brokenPromises({ clients: { 'etcd-mtls': { ...kept, ...change }, etcd3: plain }, only }).length
 
-  it('are kept without a fault', () => {
+  it('the promises are kept without a fault', () => {
     expect(broken({})).toBe(0)
     expect(broken({}, ['restart'])).toBe(0)
   })
 
-  it('are broken by each fault', () => {
+  it('each fault breaks a promise', () => {
     for (const row of PROMISED) expect([row, broken({ faults: { ...kept.faults, [row]: ['a'] } })]).toEqual([row, 1])
     expect(broken({ failures: { a: 1 } })).toBe(1)
   })
 
-  it('are stricter if members are only restarted: no failed call, and at most one of unknown outcome in a thousand', () => {
+  it('the promises are stricter if members are only restarted: no failed call, and at most one of unknown outcome in a thousand', () => {
     const plain = { ...kept, failures: { a: 500 } }
     expect(broken({ failures: { a: 1 } }, null, plain)).toBe(0)
     expect(broken({ failures: { a: 1 } }, ['restart'], plain)).toBe(1)

@@ -4,7 +4,7 @@ import { LogBuffer, notStarted, mostSevereLines } from '../../../src/testing/log
 const never = new AbortController().signal
 
 describe('what etcd has written', () => {
-  it('is put together to lines, whatever the pieces it came in', () => {
+  it('the output of etcd is joined to lines, whatever the pieces it came in', () => {
     const logs = new LogBuffer()
     for (const piece of ['on', 'e\ntw', 'o\r\n', 'three']) logs.write(piece)
     expect(logs.lines()).toEqual(['one', 'two'])
@@ -13,7 +13,7 @@ describe('what etcd has written', () => {
     expect(logs.lines()).toEqual(['one', 'two', 'three'])
   })
 
-  it('is bounded; the oldest lines go', () => {
+  it('the output of etcd is bounded; the oldest lines go', () => {
     const logs = new LogBuffer()
     for (let line = 0; line < 5_010; line++) logs.write(`${String(line)}\n`)
     expect(logs.lines()).toHaveLength(5_000)
@@ -64,7 +64,7 @@ it.each<[string, string[], string[]]>([
     ['2', '3', '4', '5', '6', '{not json'],
   ],
   [
-    'what comes before the usage that follows an unknown flag',
+    'the lines before the usage that follows an unknown flag',
     ['flag provided but not defined: -x', 'Usage:', '  etcd [flags]'],
     ['flag provided but not defined: -x'],
   ],

@@ -20,7 +20,7 @@ describe('portRange', () => {
     ['1024\t65535', { first: 10_000, last: 32_767 }],
     ['', { first: 10_000, last: 32_767 }],
     [null, { first: 10_000, last: 32_767 }],
-  ])('is outside of the ephemeral range %j if that leaves enough ports', (ephemeral, range) => {
+  ])('the range of ports is outside of the ephemeral range %j if that leaves enough ports', (ephemeral, range) => {
     expect(portRange(ephemeral)).toEqual(range)
   })
 })
