@@ -297,7 +297,7 @@ const BY_ROW = {
       breaks: 'keys stay readable for other users',
       changes: [['src/files/file-system.ts', 'await file.chmod(mode)', 'await file.chmod(mode | 0o044)']],
       tests: [
-        ['test/unit/credentials/write.test.ts', 'with the same modes under the umask 18'],
+        ['test/unit/credentials/write.test.ts', 'writes the same modes under the umask 18'],
         ['test/unit/authority/cluster/write-cluster.test.ts', 'has a folder for each member and client'],
       ],
     },

@@ -88,7 +88,7 @@ describe('public path validation vectors', () => {
     }
   })
 
-  it('has a finding that says why for every advisory case that limbo wants refused', () => {
+  it('the report has a finding with the reason for every advisory case that limbo wants refused', () => {
     const cases = limbo.filter(isIn(ADVISORY)).filter((each) => each.expected_result === 'FAILURE')
     const silent = cases.filter((vector) => {
       const { input, options } = callOf(vector)

@@ -93,11 +93,11 @@ function casesNamedRight(cases: readonly VectorCase[]): string[] {
 }
 
 describe('the report names the certificate at fault', () => {
-  it('in x509-limbo', () => {
+  it('the report names the certificate at fault in x509-limbo', () => {
     expect(casesNamedRight(readLimbo()).sort()).toEqual([...ROLES.keys()].sort())
   })
 
-  it('in bettertls', () => {
+  it('the report names the certificate at fault in bettertls', () => {
     expect(casesNamedRight(readBettertls()).length).toBeGreaterThan(500)
   })
 })

@@ -52,7 +52,7 @@ describe('the last second of a certificate', () => {
   const notAfter = new Date(Math.floor(Date.now() / 1000) * 1000 + 86_400_000)
   const input = mintRefused({ parts: { leaf: { names: [dns(HOST)], notAfter } } })
 
-  it('is over for Go as soon as its first moment is', async () => {
+  it('the last second of a certificate is over for Go after its first moment', async () => {
     const later = new Date(notAfter.getTime() + 1)
     for (const usage of ['client', 'server'] as const) {
       expect(await go.ask(asked(input, usage), notAfter)).toEqual(ACCEPTED)
@@ -60,7 +60,7 @@ describe('the last second of a certificate', () => {
     }
   })
 
-  it('is over for OpenSSL when it begins', async () => {
+  it('the last second of a certificate is over for OpenSSL when it begins', async () => {
     const openssl = new OpensslOracle()
     const at = (date: Date): ReturnType<OpensslOracle['ask']> => openssl.ask(asked(input, 'server'), date)
     expect((await at(new Date(notAfter.getTime() - 1000))).OpenSSL.accepts).toBe(true)

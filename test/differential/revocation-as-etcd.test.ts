@@ -93,7 +93,7 @@ it('etcd refuses every certificate of which a finding reports that a CRL lists i
   expect(listed.filter(({ answer }) => !answer.v35.includes('revoked'))).toEqual([])
 })
 
-it('what etcd reads depends on the form of the file', () => {
+it('etcd reads a CRL by the form of the file', () => {
   const ca = mintCa({ subject: 'CA' })
   const leaf = mintLeaf({ subject: 'client', issuer: ca, serial: 7n, usages: ['clientAuth'] })
   const { der, pem } = mintCrl({ issuer: ca })

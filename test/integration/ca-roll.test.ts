@@ -142,48 +142,51 @@ const DRAWN = WAYS.flat().filter((_, index) => index === seed % 4)
 const PAIRS = scaled<readonly (readonly string[])[]>({ short: [DRAWN], long: WAYS })
 
 describe.each(PAIRS.map((pair) => ({ pair })))('replacing the CA', ({ pair }) => {
-  it.concurrent.each(pair)('with %s fails writes only at restarts of their member, and loses no event', async (way) => {
-    const from = await createAuthority({ name: 'etcd CA' })
-    const to = await createAuthority({ name: way === 'two CAs of one name' ? 'etcd CA' : 'etcd CA 2' })
-    const sending = way === 'a cross-certificate' ? to.withCrossCertificate(await from.crossSign(to)) : to
-    const clients = way === 'a CA of the peers’ own' ? await createAuthority({ name: 'client CA' }) : null
-    const traffic = clients === null ? 'all' : 'peer'
-    const authorities = clients === null ? from : { client: clients, peer: from }
-    const directory = folder.file(way)
-    await using rolling = await startWrittenCluster(directory, await issueCluster(authorities, PLAN))
-    const { cluster, files } = rolling
-    await using client = await createSecureClient({
-      endpoints: cluster.endpoints,
-      credentials: fromFiles({ ...files.clients.app, watch: { pollInterval: '200ms' } }),
-      preflight: 'all',
-    })
-    const load = await startLoad(client, { rate: scaled({ short: 20, long: 50 }), watchers: 3 })
-    const restarts: Restart[] = []
-    const replacement = { from, to, sending, traffic, clients } as const
-    for (const [index, { work, check }] of stepsOf(directory, rolling, replacement, restarts).entries()) {
-      if (check !== null && sending === to) expect(await check(), `before step ${String(index + 1)}`).not.toEqual([])
-      await work()
-      if (check !== null) expect(await check(), `after step ${String(index + 1)}`).toEqual([])
-    }
-    await vi.waitFor(() => {
-      expect(load.account.requests).toBeGreaterThan(100)
-    }, PATIENCE)
-    const account = await load.end()
-    expect(account.failed).toEqual([])
-    expect(unexplained(account.unknown, restarts)).toEqual([])
-    expect(account.lost).toEqual([])
-    if (clients !== null) return
-    // The client came to the new CA by following its files.
-    await vi.waitFor(() => {
-      expect(client.tls.report.path.at(-1)?.fingerprint256).toBe(to.certificate.fingerprint256)
-    }, PATIENCE)
-    const stranger = await from.issue({ role: 'client', name: 'root' })
-    const refusedNow = await cluster.member('m1').etcdctl(['--dial-timeout=2s', 'get', 'a'], {
-      ...stranger,
-      trustAnchors: [...to.trustAnchors],
-    })
-    expect(refusedNow.exitCode).not.toBe(0)
-  })
+  it.concurrent.each(pair)(
+    'replacing the CA with %s fails writes only at restarts of their member, and loses no event',
+    async (way) => {
+      const from = await createAuthority({ name: 'etcd CA' })
+      const to = await createAuthority({ name: way === 'two CAs of one name' ? 'etcd CA' : 'etcd CA 2' })
+      const sending = way === 'a cross-certificate' ? to.withCrossCertificate(await from.crossSign(to)) : to
+      const clients = way === 'a CA of the peers’ own' ? await createAuthority({ name: 'client CA' }) : null
+      const traffic = clients === null ? 'all' : 'peer'
+      const authorities = clients === null ? from : { client: clients, peer: from }
+      const directory = folder.file(way)
+      await using rolling = await startWrittenCluster(directory, await issueCluster(authorities, PLAN))
+      const { cluster, files } = rolling
+      await using client = await createSecureClient({
+        endpoints: cluster.endpoints,
+        credentials: fromFiles({ ...files.clients.app, watch: { pollInterval: '200ms' } }),
+        preflight: 'all',
+      })
+      const load = await startLoad(client, { rate: scaled({ short: 20, long: 50 }), watchers: 3 })
+      const restarts: Restart[] = []
+      const replacement = { from, to, sending, traffic, clients } as const
+      for (const [index, { work, check }] of stepsOf(directory, rolling, replacement, restarts).entries()) {
+        if (check !== null && sending === to) expect(await check(), `before step ${String(index + 1)}`).not.toEqual([])
+        await work()
+        if (check !== null) expect(await check(), `after step ${String(index + 1)}`).toEqual([])
+      }
+      await vi.waitFor(() => {
+        expect(load.account.requests).toBeGreaterThan(100)
+      }, PATIENCE)
+      const account = await load.end()
+      expect(account.failed).toEqual([])
+      expect(unexplained(account.unknown, restarts)).toEqual([])
+      expect(account.lost).toEqual([])
+      if (clients !== null) return
+      // The client came to the new CA by following its files.
+      await vi.waitFor(() => {
+        expect(client.tls.report.path.at(-1)?.fingerprint256).toBe(to.certificate.fingerprint256)
+      }, PATIENCE)
+      const stranger = await from.issue({ role: 'client', name: 'root' })
+      const refusedNow = await cluster.member('m1').etcdctl(['--dial-timeout=2s', 'get', 'a'], {
+        ...stranger,
+        trustAnchors: [...to.trustAnchors],
+      })
+      expect(refusedNow.exitCode).not.toBe(0)
+    },
+  )
 })
 
 it('refuses to remove the old CA too early, and a member that removes it all the same locks itself out', async () => {

@@ -114,7 +114,7 @@ describe('the client is an Etcd3', () => {
     await expect(failed).rejects.toThrow('role name not found')
   })
 
-  it('the client needed one connection, which etcd never complained about', () => {
+  it('the client needs one connection, and etcd never complains about it', () => {
     expect(shared.etcd.logs().filter((line) => /rejected connection|EOF/.test(line))).toEqual([])
   })
 })

@@ -25,7 +25,7 @@ afterAll(() => Promise.all([client, other].map((each) => each[Symbol.asyncDispos
 const contenders = (name: string): Promise<number> => client.getAll().prefix(`${name}/`).count()
 
 describe('a lock', () => {
-  it('is held by one of twenty contenders at a time, each with a higher token', async () => {
+  it('a lock is held by one of twenty contenders at a time, each with a higher token', async () => {
     const store = new FencedStore()
     let inside = 0
     let most = 0
@@ -192,7 +192,7 @@ it('a lease survives a frozen member: its keep-alive moves to another endpoint',
   await Promise.allSettled(leases.map((each) => each.revoke()))
 })
 
-it('a lease that somebody else revoked is lost at the next keep-alive; one that its owner ended is not', async () => {
+it('a lease that another client revoked is lost at the next keep-alive; one that its owner ended is not', async () => {
   await using client = await connect()
   const events: string[] = []
   const owned = [client.lease(3), client.lease(3)] as const

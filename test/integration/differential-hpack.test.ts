@@ -71,7 +71,7 @@ function decoded(blocks: readonly Buffer[]): (readonly HeaderField[] | null)[] |
 
 const bytesOf = (blocks: readonly string[]): Buffer[] => blocks.map((each) => Buffer.from(each, 'hex'))
 
-it('our decoder reads what nghttp2 and python3-hpack encode, with tables that they change', () => {
+it('our decoder reads the headers that nghttp2 and python3-hpack encode, with tables that they change', () => {
   const asked = connections(anyBlock)
   const answers = ask<string[] | null>(asked.map((encode) => ({ encode })))
   expect(answers.filter((each) => each.nghttp2 !== null)).toHaveLength(CONNECTIONS)
@@ -85,7 +85,7 @@ it('our decoder reads what nghttp2 and python3-hpack encode, with tables that th
   }
 })
 
-it('nghttp2 and python3-hpack decode what our encoder writes', () => {
+it('nghttp2 and python3-hpack decode the headers that our encoder writes', () => {
   const asked = connections((random) => {
     const text = (most: number): string => anyText(random, most).replaceAll(/[^ -~\x80-\xff]/g, 'x')
     return Object.fromEntries(

@@ -131,7 +131,7 @@ describe('the blocks of all guides', () => {
   })
 
   it(
-    'Every block runs on a real etcd and reports no error, but for those that are listed with the reason',
+    'Every block runs on a real etcd and reports no error, except the blocks that are listed with the reason',
     { timeout: 180_000 },
     async () => {
       expect(run.length).toBeGreaterThan(60)

@@ -30,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(() => go.close())
 
-it('a server, its clients, etcdctl and the gateway work with what one authority issues', async () => {
+it('a server, its clients, etcdctl and the gateway accept each other with the certificates of one authority', async () => {
   const pairs: readonly [KeyAlgorithm, KeyAlgorithm][] = [
     ['ecdsa-p256', 'ecdsa-p256'],
     ['ecdsa-p384', 'rsa-2048'],

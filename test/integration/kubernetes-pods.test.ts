@@ -52,7 +52,7 @@ async function becomesReady(pod: Pod): Promise<void> {
 }
 
 describe('etcd of a manifest', () => {
-  it('is a cluster whose members know each other, and whose probes answer', async () => {
+  it('the manifests start a cluster whose members know each other, and whose probes answer', async () => {
     await Promise.all(members.map(becomesReady))
     for (const probe of PROBES)
       expect(await Promise.all(members.map(async (member) => member.probe(probe)))).toEqual([null, null, null])
@@ -66,7 +66,7 @@ describe('etcd of a manifest', () => {
     )
   })
 
-  it('without two of three is not ready, and is left alive', async () => {
+  it('a member without the two others is not ready, and is left alive', async () => {
     const [last, ...others] = members
     await Promise.all(others.map((member) => member.kill()))
     const isAlone = async (): Promise<void> => {

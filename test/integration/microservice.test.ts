@@ -81,7 +81,7 @@ async function stored(key: string): Promise<string> {
 }
 
 describe('the microservice', () => {
-  it('serves, follows the Secret, and answers what is under way when it is ended', async () => {
+  it('the microservice serves, follows the Secret, and answers open requests when it is ended', async () => {
     const secret = mount(pki.client)
     const service = run(secret)
     await service.says('listening on')
@@ -154,7 +154,7 @@ describe('the plugin of Fastify', () => {
     return { app }
   }
 
-  it('has one client for all routes, until the last answer', async () => {
+  it('the plugin of Fastify has one client for all routes, until the last answer', async () => {
     const secret = mount(pki.client)
     const { app } = await application(secret)
     let requests = 0

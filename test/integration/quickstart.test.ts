@@ -120,7 +120,7 @@ it.each(drawn(moments, 1))(
   },
 )
 
-it('says in one sentence what to install where nothing can be had', async () => {
+it('names in one sentence the program to install if it cannot be downloaded', async () => {
   const ended = await quickstart({ ...NO_ENGINE, PATH: '/no/such/folder', ETCD_MTLS_ETCD: '' })
   expect(ended.out).toBe(
     'No etcd can be had here: start Docker or Podman, or install etcd 3.5 into a folder on PATH' +

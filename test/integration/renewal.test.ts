@@ -28,7 +28,7 @@ const { freePort } = heldPorts()
 const [ROUNDS, RATE] = scaled({ short: [2, 20], long: [5, 50] })
 
 describe('the files of a cluster at work', () => {
-  it('are renewed again and again: no call fails, new connections carry the new ones', async () => {
+  it('the files of a cluster are renewed again and again: no call fails, new connections carry the new ones', async () => {
     const directory = folder.file('cluster')
     const ledger = memoryLedger()
     const authority = await createAuthority({ name: 'etcd CA', ledger })

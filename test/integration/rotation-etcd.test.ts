@@ -120,7 +120,7 @@ describe('users of etcd', () => {
     await expect.poll(() => own.values).toEqual(['2'])
   })
 
-  it('with a password continue through rotations, and so do their watches', async () => {
+  it('users with a password continue through rotations, and so do their watches', async () => {
     await using client = await connect({ credentials: bob, auth })
     const { values, disturbed } = record(await client.watch().prefix('alice/').create())
     for (const [i, credentials] of [root, bob, root].entries()) {

@@ -113,7 +113,7 @@ describe('a watch that etcd refuses', () => {
 
   beforeAll(() => enableAuth(admin, 'Readwrite', 'public/'))
 
-  it('with the secure client, later watches are created and see their events, and so do those before', async () => {
+  it('later watches of the secure client are created and see their events, and so do the watches before', async () => {
     await using client = await secureClient(shared.etcd.endpoint, alice)
     const seen: string[] = []
     const watch = async (name: string): Promise<void> => {

@@ -132,7 +132,7 @@ async function isPrivate(etcd: TestEtcd): Promise<void> {
 }
 
 describe('an etcd as a process', () => {
-  it('has its key in a folder and a file that only its user can read, and leaves no listener when it is closed', async () => {
+  it('an etcd process has its key in a folder and a file that only its user can read, and leaves no listener when it is closed', async () => {
     const before = process.listenerCount('exit')
     const etcd = await startEtcd({ server: pki.server, via: 'binary' })
     const [home = ''] = readdirSync(folder)

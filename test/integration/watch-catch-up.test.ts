@@ -79,7 +79,7 @@ describe.each([
   ['5 kB, of which three are one transaction', 5_000, 3],
   ['1.4 MB', 1_400_000, 1],
 ])('watches that missed values of %s', (_what, size, together) => {
-  it('receive every event once and in order in 150 MB, although their connection breaks and etcd is away for a while', async () => {
+  it('watches receive every event once and in order in 150 MB, although their connection breaks and etcd is away for a while', async () => {
     const prefix = `${String(size)}/`
     const { first, count } = await fill(prefix, size, together)
     const port = await freePort()

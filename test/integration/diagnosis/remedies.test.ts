@@ -78,7 +78,7 @@ describe('a file is repaired by the command of the remedy', () => {
     ['a certificate in base64', 'cert', Buffer.from(Buffer.from(cert).toString('base64')), 'new.pem'],
     ['a certificate in UTF-16', 'cert', Buffer.from(`\ufeff${cert}`, 'utf16le'), 'new.pem'],
     ['a request for a certificate', 'cert', Buffer.from(request.pem), 'tls.crt'],
-  ])('%s', async (_what, role, content, repaired) => {
+  ])('the command of the remedy fixes %s', async (_what, role, content, repaired) => {
     const own = request.pem === content.toString() ? request.key.export({ type: 'pkcs8', format: 'pem' }) : key
     const files = {
       ca: file('ca.crt'),
@@ -166,7 +166,7 @@ it.each<[string, string, (client: SecureEtcd3) => Promise<unknown>]>([
     'watcher',
     async (client) => (await client.watch().key('b').inRange({ start: 'b', end: '\0' }).create()).cancel(),
   ],
-])('the remedy grants what etcd refuses to a user: %s', async (_what, user, call) => {
+])('the remedy grants the call that etcd refuses to a user: %s', async (_what, user, call) => {
   await using client = await connect({ credentials: pki.issueClient({ subject: user }) })
   const [found] = await refusal(call(client))
   expect(found.code).toBe('access/permission-denied')

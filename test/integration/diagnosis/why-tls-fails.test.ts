@@ -74,45 +74,48 @@ afterAll(async () => {
 })
 
 describe.each(GROUPS)('$title', ({ causes }) => {
-  it.each(causes.filter((each) => each.isSlow !== true || CHOSEN.has(each)))('$cause', async (cause) => {
-    const situation = await setUp(cause)
-    if (situation === null) return
-    const before = handles()
-    const rejections: unknown[] = []
-    const onRejection = (reason: unknown) => rejections.push(reason)
-    process.on('unhandledRejection', onRejection)
-    try {
-      const ours = await askOurs(situation)
-      if (AGAIN.has(cause)) expect((await askOurs(situation)).codes).toEqual(ours.codes)
-      if (situation.cure !== undefined) {
-        const cured = await askOurs({ ...situation, options: { ...situation.options, ...situation.cure } })
-        expect([cured.error, cured.codes]).toEqual([null, expect.not.arrayContaining([...cause.codes])])
+  it.each(causes.filter((each) => each.isSlow !== true || CHOSEN.has(each)))(
+    'explains the cause: $cause',
+    async (cause) => {
+      const situation = await setUp(cause)
+      if (situation === null) return
+      const before = handles()
+      const rejections: unknown[] = []
+      const onRejection = (reason: unknown) => rejections.push(reason)
+      process.on('unhandledRejection', onRejection)
+      try {
+        const ours = await askOurs(situation)
+        if (AGAIN.has(cause)) expect((await askOurs(situation)).codes).toEqual(ours.codes)
+        if (situation.cure !== undefined) {
+          const cured = await askOurs({ ...situation, options: { ...situation.options, ...situation.cure } })
+          expect([cured.error, cured.codes]).toEqual([null, expect.not.arrayContaining([...cause.codes])])
+        }
+        // Sockets of plain etcd3 that an earlier row left end meanwhile.
+        await expect.poll(() => moreThan(before)).toEqual([])
+        expect(rejections).toEqual([])
+        rows.set(cause, rowOf(ours, cause, COMPARED.has(cause) ? await askPlain(situation) : []))
+        const { error, codes, certificate } = ours
+        const expected = ALERTS_SAY_WHY ? cause.codes : (cause.codesOfOldGo ?? cause.codes)
+        expect({ error, codes, certificate }).toEqual({
+          error: cause.error,
+          codes: expected,
+          certificate: cause.certificate,
+        })
+        expect(ours.all).toEqual(expect.arrayContaining([...(cause.hints ?? [])]))
+        const details = (IS_3_4 ? cause.detailsOf34 : undefined) ?? cause.details ?? {}
+        if (expected[0] === cause.codes[0]) expect(ours.reported[0]?.details ?? {}).toMatchObject(details)
+        for (const { remedy } of ours.reported) expect(remedy).toMatch(/^\S.{20,}\.$/)
+        // The processor time of the answer itself, which is more if others use the caches of the processor.
+        expect(ours.late).toBeLessThan(timeoutOf(situation) / 5)
+      } finally {
+        process.off('unhandledRejection', onRejection)
+        await situation.end?.()
       }
-      // Sockets of plain etcd3 that an earlier row left end meanwhile.
-      await expect.poll(() => moreThan(before)).toEqual([])
-      expect(rejections).toEqual([])
-      rows.set(cause, rowOf(ours, cause, COMPARED.has(cause) ? await askPlain(situation) : []))
-      const { error, codes, certificate } = ours
-      const expected = ALERTS_SAY_WHY ? cause.codes : (cause.codesOfOldGo ?? cause.codes)
-      expect({ error, codes, certificate }).toEqual({
-        error: cause.error,
-        codes: expected,
-        certificate: cause.certificate,
-      })
-      expect(ours.all).toEqual(expect.arrayContaining([...(cause.hints ?? [])]))
-      const details = (IS_3_4 ? cause.detailsOf34 : undefined) ?? cause.details ?? {}
-      if (expected[0] === cause.codes[0]) expect(ours.reported[0]?.details ?? {}).toMatchObject(details)
-      for (const { remedy } of ours.reported) expect(remedy).toMatch(/^\S.{20,}\.$/)
-      // The processor time of the answer itself, which is more if others use the caches of the processor.
-      expect(ours.late).toBeLessThan(timeoutOf(situation) / 5)
-    } finally {
-      process.off('unhandledRejection', onRejection)
-      await situation.end?.()
-    }
-  })
+    },
+  )
 })
 
-it('the page shows what was found, and distinguishes more than forty causes', () => {
+it('the page shows the findings, and distinguishes more than forty causes', () => {
   expect(rows.size).toBeGreaterThan(40)
   if (WRITES_DOCS) writeFileSync(PAGE, renderPage())
   const lines = readFileSync(PAGE, 'utf8').split('\n')

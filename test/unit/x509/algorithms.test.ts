@@ -29,7 +29,7 @@ describe('a public key', () => {
     ['1.3.101.112', 'Ed25519'],
     ['1.3.101.113', 'Ed448'],
     ['1.2.3', '1.2.3'],
-  ])('of the algorithm %s is shown as %s', (dotted, algorithm) => {
+  ])('a public key of the algorithm %s is shown as %s', (dotted, algorithm) => {
     const info = publicKey(sequence(sequence(oid(dotted)), BITS))
     expect(info).toEqual({ algorithm, curve: null, uncompressed: true, modulusBits: null, exponent: null })
     expect(publicKeyText(info)).toBe(algorithm)
@@ -43,20 +43,20 @@ describe('a public key', () => {
     ['1.3.132.0.35', 'P-521'],
     ['1.3.132.0.10', 'secp256k1'],
     ['1.2.3', '1.2.3'],
-  ])('on the curve %s is shown as ECDSA %s', (dotted, curve) => {
+  ])('a public key on the curve %s is shown as ECDSA %s', (dotted, curve) => {
     const info = publicKey(ec(oid(dotted)))
     expect(info).toMatchObject({ algorithm: 'ECDSA', curve, modulusBits: null })
     expect(publicKeyText(info)).toBe(`ECDSA ${curve}`)
   })
 
-  it('on a curve may have written-out parameters, and a point in another form', () => {
+  it('a public key on a curve may have written-out parameters, and a point in another form', () => {
     expect(publicKey(ec(sequence(integer(1))))).toMatchObject({ algorithm: 'ECDSA', curve: 'explicit' })
     const point = (octets: number[]): boolean =>
       publicKey(ec(oid('1.2.3'), bitString(Buffer.from(octets)))).uncompressed
     expect([[2, 1], [4, 1], [5, 1], []].map(point)).toEqual([false, true, false, false])
   })
 
-  it('of RSA has the bits of its modulus, and an exponent of at most 31 bits', () => {
+  it('a public key of RSA has the bits of its modulus, and an exponent of at most 31 bits', () => {
     const moduli = [0n, 1n, 0x7fn, 0x80n, 0xffn, 0x100n, 1n << 2047n, (1n << 2047n) - 1n]
     const bits = moduli.map((modulus) => publicKeyText(publicKey(rsa(integer(modulus), integer(65537)))))
     expect(bits).toEqual([0, 1, 7, 8, 8, 9, 2048, 2047].map((count) => `RSA ${String(count)}`))
@@ -75,7 +75,7 @@ describe('a public key', () => {
     [`the RSA modulus ${MISSING}`, rsa()],
     [`the RSA exponent ${MISSING}`, rsa(integer(5))],
     ['an RSA modulus below zero', rsa(integer(Buffer.from('8001', 'hex')), integer(3))],
-  ])('is refused: %s', (reason, spki) => {
+  ])('a malformed algorithm is refused: %s', (reason, spki) => {
     expect(refusal(() => publicKey(spki))).toBe(reason)
   })
 })
@@ -98,13 +98,13 @@ describe('a signature algorithm', () => {
     expect(signature(sequence(oid(dotted)))).toEqual({ scheme: { name, key, digest } })
   })
 
-  it('is unknown for other identifiers, whatever their parameters', () => {
+  it('a signature algorithm is unknown for other identifiers, whatever their parameters', () => {
     for (const dotted of ['1.2.3', `${RSA}14`, '1.2.840.10045.4.3.1', '1.3.101.113']) {
       expect(signature(sequence(oid(dotted), integer(1)))).toEqual({ unknown: dotted })
     }
   })
 
-  it('has NULL or no parameters for RSA (RFC 4055 section 5), and none for others', () => {
+  it('a signature algorithm has NULL or no parameters for RSA (RFC 4055 section 5), and none for others', () => {
     expect(signature(sequence(oid(`${RSA}11`), nullValue()))).toEqual(signature(sequence(oid(`${RSA}11`))))
     const reason = `the parameters of the signature algorithm ${MISSING}`
     expect(refusal(() => signature(sequence(oid(`${RSA}11`), integer(1))))).toBe(reason)
@@ -144,7 +144,7 @@ describe('RSA-PSS', () => {
     [SHA256, 'SHA-256', 'sha256'],
     [SHA384, 'SHA-384', 'sha384'],
     [SHA512, 'SHA-512', 'sha512'],
-  ])('with the digest %s is known', (dotted, name, hash) => {
+  ])('RSA-PSS with the digest %s is known', (dotted, name, hash) => {
     expect(pss(digest(dotted), mask(dotted), salt(32))).toEqual(scheme(name, hash, 32))
     expect(pss(digest(dotted), mask(dotted), salt(512), trailer(1))).toEqual(scheme(name, hash, 512))
   })
@@ -174,7 +174,7 @@ describe('RSA-PSS', () => {
     ['two digests', [context(0, hash(SHA256), hash(SHA256)), mask(SHA256), salt(32)]],
     ['two digests of its mask', [digest(SHA256), context(1, sequence(oid(`${RSA}8`), hash(SHA256), hash(SHA256)))]],
     ['two masks', [digest(SHA256), context(1, generator(SHA256), generator(SHA256)), salt(32)]],
-  ])('with %s is unknown', (_, parameters) => {
+  ])('RSA-PSS with %s is unknown', (_, parameters) => {
     expect(pss(...parameters)).toEqual({ unknown: PSS })
   })
 
@@ -189,7 +189,7 @@ describe('RSA-PSS', () => {
     ['the RSA-PSS salt length is negative', () => pss(context(2, integer(-1)))],
     [`the RSA-PSS trailer field ${MISSING}`, () => pss(context(3, nullValue()))],
     [`the mask generation function ${MISSING}`, () => pss(context(1, nullValue()))],
-  ])('is refused: %s', (reason, read) => {
+  ])('a malformed algorithm is refused: %s', (reason, read) => {
     expect(refusal(read)).toBe(reason)
   })
 })

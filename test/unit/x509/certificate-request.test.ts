@@ -53,7 +53,7 @@ describe('a request', () => {
     expect(read({ version: 2 }).version).toBe(3)
   })
 
-  it('may have no attribute, not even their field, and an empty subject', () => {
+  it('a request may have no attribute, not even their field, and an empty subject', () => {
     for (const attributesField of [true, false]) {
       const request = read({ attributesField, subject: '' })
       expect([request.attributes, request.subjectAltNames, request.extensions.all]).toEqual([[], [], []])
@@ -62,7 +62,7 @@ describe('a request', () => {
     }
   })
 
-  it('may have extensions in the attribute of Microsoft, where a second extension is a duplicate', () => {
+  it('a request may have extensions in the attribute of Microsoft, where a second extension is a duplicate', () => {
     const microsoft = '1.3.6.1.4.1.311.2.1.14'
     const names = [dns('a.example')]
     expect(read({ names, extensionsAttribute: microsoft }).subjectAltNames).toMatchObject([{ value: 'a.example' }])
@@ -94,8 +94,8 @@ describe('the signature of a request', () => {
     ['Ed25519', { key: newKey('ed25519') }],
     ['RSA', { key: rsa }],
     ['RSA-PSS', { key: rsa, signature: 'rsa-pss-sha256' }],
-    ['a request without attributes', { attributesField: false }],
-  ])('of %s is verified, as openssl does', (_, options) => {
+    ['no attributes', { attributesField: false }],
+  ])('the signature of a request with %s is verified, as openssl does', (_, options) => {
     const request = read({ names: [dns('a.example')], ...options })
     expect(request.isSignedByItself()).toBe(true)
     openssl(['req', '-verify', '-noout'], request.toPem())
@@ -107,7 +107,7 @@ describe('the signature of a request', () => {
     ['of another kind of key', { signWith: rsa }],
     ['of an unknown algorithm', { outerSignature: sequence(oid('1.2.3')) }],
     ['without bytes', { tamperSignature: () => Buffer.alloc(0) }],
-  ])('%s is not verified', (_, options) => {
+  ])('the signature of a request %s is not verified', (_, options) => {
     expect(read(options).isSignedByItself()).toBe(false)
   })
 })
@@ -133,11 +133,11 @@ describe('what is not a request', () => {
     ['an extension request of more than one value', requesting(sequence(), sequence())],
     ['the requested extensions is missing or of another type', requesting(octetString(Buffer.alloc(1)))],
     [`an attribute ${FOLLOWED}`, { attributes: [sequence(oid('1.2.3'), setOf(integer(1)), integer(1))] }],
-  ])('is refused: %s', (reason, options) => {
+  ])('a malformed request is refused: %s', (reason, options) => {
     expect(refusal(() => read(options))).toBe(reason)
   })
 
-  it('is refused for its size, for data after its fields, and for a signature that ends inside a byte', () => {
+  it('a request is refused for its size, for data after its fields, and for a signature that ends inside a byte', () => {
     expect(refusal(() => CertificateRequest.parse(new Uint8Array(MAX_REQUEST_BYTES + 1)))).toContain('more than')
     const of = (signature: number[], ...more: Buffer[]): Buffer =>
       sequence(
@@ -151,11 +151,11 @@ describe('what is not a request', () => {
 
   const whole = derOf({ names: [dns('a.example'), ip('::1')], extensions: [unknownExtension(false)] })
 
-  it('is refused if it was cut anywhere', () => {
+  it('a request is refused if it was cut anywhere', () => {
     for (let length = 0; length < whole.length; length++) expect(isRead(whole.subarray(0, length))).toBe(false)
   })
 
-  it('is refused, or not signed by its key, if a bit was flipped', () => {
+  it('a request is refused, or not signed by its key, if a bit was flipped', () => {
     const seen = { unreadable: 0, unsigned: 0, signed: 0 }
     for (const bit of sample(Array(whole.length * 8).keys(), 400)) {
       const changed = Buffer.from(whole)
@@ -168,7 +168,7 @@ describe('what is not a request', () => {
     expect(Math.min(seen.unreadable, seen.unsigned)).toBeGreaterThan(10)
   })
 
-  it('is never read with another error than a DerError', () => {
+  it('a damaged request is never read with another error than a DerError', () => {
     const change = fc.tuple(fc.nat(whole.length - 1), fc.uint8Array({ minLength: 1, maxLength: 8 }))
     fc.assert(
       fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {

@@ -56,7 +56,7 @@ const FOLLOWED = 'is followed by data that does not belong there'
 describe('a certificate', () => {
   const certificate = Certificate.parse(certificateOf(), 'tls.crt')
 
-  it('has its fields in their places', () => {
+  it('a certificate has its fields in their places', () => {
     expect(certificate).toMatchObject({ version: 3, signatureAlgorithmsAgree: true, notBefore: begin, notAfter: end })
     expect(certificate).toMatchObject({ isCa: false, isSelfIssued: false, subjectAltNames: [], origin: 'tls.crt' })
     expect(certificate.signatureAlgorithm).toMatchObject({ scheme: { name: 'ECDSA with SHA-256' } })
@@ -80,14 +80,14 @@ describe('a certificate', () => {
     expect([lines(48), lines(49)]).toEqual(['17\n64\n15\n', '17\n64\n4\n15\n'])
   })
 
-  it('may have unique identifiers, and none of the optional fields', () => {
+  it('a certificate may have unique identifiers, and none of the optional fields', () => {
     const [issuerId, subjectId] = [1, 2].map((tag) => contextPrimitive(tag, Buffer.from('000a', 'hex')))
     expect(parse(certificateOf({ issuerId: issuerId ?? null, subjectId: subjectId ?? null })).version).toBe(3)
     const bare = parse(certificateOf({ version: null, extensions: null }))
     expect([bare.version, bare.extensions.all]).toEqual([1, []])
   })
 
-  it('may name another algorithm outside its signed part', () => {
+  it('a certificate may name another algorithm outside its signed part', () => {
     const other = parse(certificateOf({}, [signatureIdentifier('ecdsa-sha384'), bitString(Buffer.alloc(8))]))
     expect(other.signatureAlgorithmsAgree).toBe(false)
     expect(other.signatureAlgorithm).toMatchObject({ scheme: { name: 'ECDSA with SHA-384' } })
@@ -101,7 +101,7 @@ describe('a certificate', () => {
     [`the signature ${MISSING}`, certificateOf({}, [algorithm, nullValue()])],
     ['a signature that does not end at a byte', certificateOf({}, [algorithm, bitString(Buffer.from([0xfe]), 1)])],
     [`the signature ${FOLLOWED}`, certificateOf({}, [...OUTER, nullValue()])],
-  ])('is refused: %s', (reason, der) => {
+  ])('a malformed certificate is refused: %s', (reason, der) => {
     expect(refusal(() => parse(der))).toBe(reason)
   })
 
@@ -126,18 +126,18 @@ describe('a certificate', () => {
     ['extensions in a certificate of version 1', { version: null }],
     ['extensions in a certificate of version 2', { version: context(0, integer(1)) }],
     [`the signed part ${FOLLOWED}`, { more: nullValue() }],
-  ])('is refused: %s', (reason, fields) => {
+  ])('a malformed certificate is refused: %s', (reason, fields) => {
     expect(refusal(() => parse(certificateOf(fields)))).toBe(reason)
   })
 
-  it('has at most 256 KiB, and a serial number of at most 1,024 bytes', () => {
+  it('a certificate has at most 256 KiB, and a serial number of at most 1,024 bytes', () => {
     const reason = `more than ${String(MAX_CERTIFICATE_BYTES)} bytes`
     expect(refusal(() => parse(new Uint8Array(MAX_CERTIFICATE_BYTES + 1)))).toBe(reason)
     expect(refusal(() => parse(new Uint8Array(MAX_CERTIFICATE_BYTES)))).not.toBe(reason)
     expect(parse(certificateOf({ serial: integer(Buffer.alloc(1024, 1)) })).serial).toHaveLength(1024)
   })
 
-  it('is read as Node reads it', () => {
+  it('a certificate is read as Node reads it', () => {
     const names = [dns('etcd-0.etcd'), ip('10.0.0.1'), uri('spiffe://a/b'), email('a@b.c')]
     const minted = mintLeaf({ subject: 'etcd-0', issuer: mintCa({ subject: 'etcd-ca' }), names })
     const [ours, node] = [parse(minted.der), new X509Certificate(minted.der)]
@@ -189,14 +189,14 @@ describe('a signature', () => {
     parse(mint({ subject: 'x', issuer, ...options }).der)
   const by = parse(issuer.der)
 
-  it('is verified with the key of the issuer only', () => {
+  it('a signature is verified with the key of the issuer only', () => {
     expect(read().isSignedBy(by)).toBe(true)
     expect(read().isSignedBy(parse(mintCa({ subject: 'Issuer' }).der))).toBe(false)
     expect(read({ tamper: (der) => Buffer.from(der.with(20, (der[20] ?? 0) ^ 1)) }).isSignedBy(by)).toBe(false)
   })
 
   it.each(['rsa-sha256', 'rsa-sha384', 'rsa-sha512', 'rsa-pss-sha256', 'rsa-pss-sha384', 'rsa-pss-sha512'] as const)(
-    'of %s is verified, and not with another key',
+    'a signature of %s is verified, and not with another key',
     (signature) => {
       const leaf = read({ issuer: rsa, signature })
       expect(leaf.isSignedBy(parse(rsa.der))).toBe(true)
@@ -204,14 +204,14 @@ describe('a signature', () => {
     },
   )
 
-  it('of an unknown algorithm, of another kind of key or in another form is not verified', () => {
+  it('a signature of an unknown algorithm, of another kind of key or in another form is not verified', () => {
     const named = (name: Buffer): Certificate => read({ innerSignature: name, outerSignature: name })
     expect(named(sequence(Buffer.from('06022a03', 'hex'))).isSignedBy(by)).toBe(false)
     expect(named(signatureIdentifier('rsa-sha256')).isSignedBy(by)).toBe(false)
     expect(read({ tamperSignature: () => Buffer.from('00') }).isSignedBy(by)).toBe(false)
   })
 
-  it('is not verified with a key that OpenSSL does not read', () => {
+  it('a signature is not verified with a key that OpenSSL does not read', () => {
     const spki = Buffer.from(spkiOf(issuer.key))
     spki[spki.length - 1] = (spki.at(-1) ?? 0) ^ 1
     const broken = parse(mintCa({ subject: 'Issuer', key: issuer.key, spki }).der)
@@ -220,7 +220,7 @@ describe('a signature', () => {
     expect(read().isSignedBy(broken)).toBe(false)
   })
 
-  it('is verified once for all certificates of the issuer’s key, and again after 256 other keys', () => {
+  it("a signature is verified once for all certificates of the issuer's key, and again after 256 other keys", () => {
     const child = read()
     expect(child.hasResultFor(by)).toBe(false)
     child.isSignedBy(by)

@@ -7,7 +7,7 @@ const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text.repl
 const reader = (text: string): DerReader => new DerReader(bytes(text))
 
 describe('an element', () => {
-  it('is read at its place, and no further than the outer one', () => {
+  it('an element is read at its place, and no further than the outer one', () => {
     const all = reader('05 00 04 81 80' + '00'.repeat(128))
     expect(all.element()).toEqual({ tag: 5, start: 0, contentStart: 2, end: 2 })
     expect(all.offset).toBe(2)
@@ -18,7 +18,7 @@ describe('an element', () => {
     expect(() => inner.element()).toThrow(DerError)
   })
 
-  it('has a length in its shortest form', () => {
+  it('an element has a length in its shortest form', () => {
     for (const [header, length] of [
       ['04 7f', 0x7f],
       ['04 81 80', 0x80],
@@ -42,7 +42,7 @@ describe('an element', () => {
       ['30 81 03 02 01 05', '30 81 7f', '30 82 00 ff', '30 83 00 ff ff', '30 84 00 ff ff ff'],
     ],
     ['a length that reaches past the data', ['30 01', '30 03 02 01', '30 81 80', '30 84 ff ff ff ff']],
-  ])('is refused: %s', (reason, inputs) => {
+  ])('a malformed element is refused: %s', (reason, inputs) => {
     for (const text of inputs) {
       const input = bytes(`05 00 ${text} ${'00'.repeat(300)}`)
       const middle = new DerReader(input, 2, input.length - 300)
@@ -51,7 +51,7 @@ describe('an element', () => {
     expect(refusalAt(() => reader('').element())).toEqual(['the data ends where another element must follow', 0])
   })
 
-  it('is entered or skipped by its tag, and reported if it has another', () => {
+  it('an element is entered or skipped by its tag, and reported if it has another', () => {
     const all = reader('a0 02 05 00 04 00')
     expect(all.optional(Tag.octetString)).toBeNull()
     expect(all.enterOptional(0xa1)).toBeNull()
@@ -65,7 +65,7 @@ describe('an element', () => {
     all.finish('the data')
   })
 
-  it('is returned as a view, with or without its header', () => {
+  it('an element is returned as a view, with or without its header', () => {
     const input = bytes('30 04 04 02 0a 0b')
     const element = new DerReader(input).enter(Tag.sequence, 'outer').element()
     const whole = new DerReader(input)
@@ -73,7 +73,7 @@ describe('an element', () => {
     expect(whole.content(element).buffer).toBe(input.buffer)
   })
 
-  it('has a context tag that is constructed or primitive', () => {
+  it('an element has a context tag that is constructed or primitive', () => {
     expect([contextTag(3, 'constructed'), contextTag(3, 'primitive')]).toEqual([0xa3, 0x83])
   })
 })
@@ -93,7 +93,7 @@ describe('INTEGER', () => {
     expect(refusalAt(() => reader(text).integer('n'))).toEqual([reason, 0])
   })
 
-  it('has, if it is small, at most 31 bits and no sign', () => {
+  it('a small INTEGER has at most 31 bits and no sign', () => {
     const small = (text: string): number => reader(text).smallInteger('n')
     expect(['02 01 00', '02 02 01 02', '02 04 7f ff ff ff'].map(small)).toEqual([0, 258, 0x7fffffff])
     expect(reader('82 01 05').smallInteger('n', 0x82)).toBe(5)
@@ -126,7 +126,7 @@ describe('BIT STRING', () => {
   it.each([
     ['a wrong count of unused bits', ['03 00', '03 02 08 00', '03 01 01']],
     ['padding bits are set', ['03 02 01 01', '03 02 07 c0', '03 02 04 08']],
-  ])('is refused for %s', (reason, inputs) => {
+  ])('a BIT STRING is refused: %s', (reason, inputs) => {
     for (const text of inputs) expect(refusalAt(() => reader(text).bitString('bits'))[0]).toContain(reason)
   })
 

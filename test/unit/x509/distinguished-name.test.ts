@@ -15,7 +15,7 @@ const multiple = parse(sequence(setOf(O, OU), setOf(NAMED)))
 const valued = (value: Buffer): DistinguishedName => parse(sequence(setOf(sequence(oid(CN), value))))
 
 describe('a name', () => {
-  it('has relative names of attributes, or none', () => {
+  it('a name has relative names of attributes, or none', () => {
     expect([read('').isEmpty, read('').relativeNames, multiple.isEmpty]).toEqual([true, [], false])
     expect(multiple.relativeNames.map((set) => set.map(({ type, text }) => `${type} ${text ?? ''}`))).toEqual([
       ['2.5.4.10 x', '2.5.4.11 y'],
@@ -24,7 +24,7 @@ describe('a name', () => {
     expect(Buffer.from(multiple.relativeNames[1]?.[0]?.raw ?? [])).toEqual(textString(TAG.utf8String, 'z'))
   })
 
-  it('is read alone from what follows it', () => {
+  it('a name is read without the bytes that follow it', () => {
     const bytes = encodeName('x')
     const name = parse(Buffer.concat([nullValue(), bytes, nullValue()]), 2)
     expect([Buffer.from(name.raw), Buffer.from(name.rawKey, 'latin1')]).toEqual([bytes, bytes])
@@ -40,11 +40,11 @@ describe('a name', () => {
     ['the data ends where another element must follow', sequence(setOf(sequence(oid(CN))))],
     [FOLLOWED, sequence(setOf(sequence(oid(CN), nullValue(), nullValue())))],
     ['more than 25 attributes in the subject', sequence(...Array.from({ length: 26 }, () => setOf(NAMED)))],
-  ])('is refused: %s', (reason, bytes) => {
+  ])('a malformed name is refused: %s', (reason, bytes) => {
     expect(refusal(() => parse(bytes))).toBe(reason)
   })
 
-  it('has at most 4,096 bytes', () => {
+  it('a name has at most 4,096 bytes', () => {
     // Three headers of four bytes each, an identifier of five, and the string's own header of four.
     const bytes = (octets: number): Buffer =>
       Buffer.concat([Buffer.alloc(5000), encodeName([['CN', 'x'.repeat(octets - 21)]])])
@@ -52,7 +52,7 @@ describe('a name', () => {
     expect(refusalAt(() => parse(bytes(4097), 5000))).toEqual(['a name of more than 4,096 bytes (subject)', 5000])
   })
 
-  it('has the last common name, as Go takes it for the user', () => {
+  it('a name has the last common name, as Go takes it for the user', () => {
     const cn = (value: string): Attribute => ['CN', value]
     const names: Name[] = [[cn('first'), cn('second'), ['O', 'x']], [['O', 'x']], [['CN', 'a_b', TAG.printableString]]]
     expect(names.map((name) => read(name).commonName)).toEqual(['second', null, null])
@@ -72,7 +72,7 @@ describe('two names', () => {
     ['the kind of string and case', 'Bücher', [['CN', 'bücher', TAG.bmpString]]],
     ['outer white space', '  etcd ca ', 'etcd ca'],
     ['the length of inner white space', 'etcd \t ca', 'etcd ca'],
-  ])('are the same without regard to %s', (_, a, b) => {
+  ])('two names are the same without regard to %s', (_, a, b) => {
     expect(same(a, b)).toBe(true)
   })
 
@@ -100,16 +100,16 @@ describe('two names', () => {
     ['although a backslash looks like an escape', [['O', 'a\\']], [['O', 'a"']]],
     ['in the case of values that are not strings', valued(tlv(19, Buffer.from('a_'))).raw, [['CN', 'A_', 19]]],
     ['although one shows the bytes of the other', [['CN', '_', TAG.printableString]], '13015f'],
-  ])('differ %s', (_, a, b) => {
+  ])('two names differ %s', (_, a, b) => {
     expect(same(a, b)).toBe(false)
   })
 
-  it('are the same with the attributes of one relative name in any order', () => {
+  it('two names are the same with the attributes of one relative name in any order', () => {
     expect(parse(sequence(tlv(TAG.set, O, NAMED))).equals(parse(sequence(tlv(TAG.set, NAMED, O))))).toBe(true)
     expect(relativeNameKey(multiple.relativeNames[0] ?? [])).toBe('2.5.4.10="x"+2.5.4.11="y"')
   })
 
-  it('are the same with combining marks in any order, up to 30 in a row', () => {
+  it('two names are the same with combining marks in any order, up to 30 in a row', () => {
     const marks = (count: number): [string, string] => {
       const above = '\u0307'.repeat(count - 1)
       return [`a${above}\u0323`, `a\u0323${above}`]
@@ -125,7 +125,7 @@ describe('two names', () => {
 })
 
 describe('a name is shown', () => {
-  it('with the last relative name first, and the known attributes by their short names', () => {
+  it('a name is shown with the last relative name first, and the known attributes by their short names', () => {
     expect([String(multiple), JSON.stringify(multiple)]).toEqual(['CN=z,O=x+OU=y', '"CN=z,O=x+OU=y"'])
     expect(String(read(''))).toBe('')
     const types = '3 4 5 6 7 8 9 10 11 12 42'.split(' ').map((arc) => `2.5.4.${arc}`)
@@ -144,11 +144,11 @@ describe('a name is shown', () => {
     ['a # b=c', 'a # b=c'],
     ['a\nb\u0000', 'a\\0Ab\\00'],
     ['a\u202eb', 'a\\E2\\80\\AEb'],
-  ])('with special characters escaped: %j', (text, shown) => {
+  ])('a name is shown with special characters escaped: %j', (text, shown) => {
     expect(read(text).toString()).toBe(`CN=${shown}`)
   })
 
-  it('in hexadecimal if a value is not a string, or a type not an identifier', () => {
+  it('a name is shown in hexadecimal if a value is not a string, or a type not an identifier', () => {
     expect(read([['CN', '_', TAG.printableString]]).toString()).toBe('CN=#13015f')
     const type = tlv(TAG.oid, Buffer.from('80', 'hex'))
     expect(parse(sequence(setOf(sequence(type, textString(TAG.utf8String, 'x'))))).toString()).toBe('0x80=x')
@@ -178,14 +178,14 @@ describe('a string', () => {
     ['UniversalString beyond Unicode', TAG.universalString, Buffer.from('00110000', 'hex'), null],
     ['UniversalString of half a character', TAG.universalString, Buffer.from('000000fc00', 'hex'), null],
     ['OCTET STRING', TAG.octetString, 'a', null],
-  ])('is read: %s', (_, tag, content, expected) => {
+  ])('a string is read: %s', (_, tag, content, expected) => {
     const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content
     // As a view into other bytes.
     const view = Buffer.concat([Buffer.from('x'), bytes, Buffer.from('x')]).subarray(1, 1 + bytes.length)
     expect(decodeString(tag, view)).toBe(expected)
   })
 
-  it('of an attribute is malformed if its bytes do not fit, or Go does not read its kind', () => {
+  it('a string of an attribute is malformed if its bytes do not fit, or Go does not read its kind', () => {
     const malformed = (value: Buffer): boolean | undefined => valued(value).relativeNames[0]?.[0]?.malformed
     const kinds = [TAG.utf8String, Tag.numericString, TAG.printableString, TAG.teletexString, TAG.ia5String]
     expect(kinds.map((tag) => malformed(tlv(tag, Buffer.from('1'))))).toEqual(kinds.map(() => false))

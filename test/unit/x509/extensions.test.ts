@@ -79,7 +79,7 @@ describe('the list of extensions', () => {
     [`an extension value ${MISSING}`, sequence(oid('1.2.3'), integer(1), octetString(bytes('')))],
     [`an extension’s critical flag ${NO_BOOLEAN}`, sequence(oid('1.2.3'), tlv(1, bytes('01')), octetString(bytes('')))],
     [`an extension ${FOLLOWED}`, sequence(oid('1.2.3'), octetString(bytes('')), nullValue())],
-  ])('is refused: %s', (reason, element) => {
+  ])('the list of extensions is refused: %s', (reason, element) => {
     expect(refusal(() => read(element))).toBe(reason)
   })
 
@@ -171,7 +171,7 @@ describe('key identifiers', () => {
   const hex = (octets: Uint8Array | null | undefined): string | null =>
     octets ? Buffer.from(octets).toString('hex') : null
 
-  it('are bytes for the subject, and bytes, names and a serial number for the authority', () => {
+  it('key identifiers are bytes for the subject, and bytes, names and a serial number for the authority', () => {
     const read = (...args: Parameters<typeof authorityKeyIdentifier>): unknown => {
       const { authorityKeyIdentifier: identifier } = decode(authorityKeyIdentifier(...args))
       const names = identifier?.issuer?.map(({ value }) => value) ?? null
@@ -184,14 +184,14 @@ describe('key identifiers', () => {
     expect(hex(decode(subjectKeyIdentifier(bytes('0a0b'))).subjectKeyIdentifier)).toBe('0a0b')
   })
 
-  it('have at most 1,024 bytes', () => {
+  it('key identifiers have at most 1,024 bytes', () => {
     const reason = 'a key identifier of more than 1024 bytes'
     expect(decode(subjectKeyIdentifier(Buffer.alloc(1024))).problems).toEqual([])
     expect(decode(subjectKeyIdentifier(Buffer.alloc(1025))).problems).toMatchObject([{ reason }])
     expect(decode(authorityKeyIdentifier(Buffer.alloc(1025))).problems).toMatchObject([{ reason }])
   })
 
-  it('can be read without the other extensions', () => {
+  it('key identifiers can be read without the other extensions', () => {
     const garbled = { oid: ExtensionId.keyUsage, value: nullValue() }
     const all = [garbled, subjectKeyIdentifier(bytes('0a')), authorityKeyIdentifier(bytes('0b'))]
     const read = decodeKeyIdentifiers([...all, subjectKeyIdentifier(bytes('0c'))].map(raw))
@@ -223,7 +223,7 @@ describe('extensions whose contents decide nothing', () => {
     ['policyConstraints', sequence(contextPrimitive(1, bytes('00')))],
     ['inhibitAnyPolicy', integer(0)],
     ['authorityInfoAccess', sequence(sequence(oid('1.2.3'), uri('http://a')), sequence(oid('1.2.3'), ip('10.0.0.1')))],
-  ])('are read: %s %#', (name, value) => {
+  ])('reads the extension without an effect: %s %#', (name, value) => {
     expect(problem(name, value)).toBeUndefined()
   })
 })

@@ -90,7 +90,7 @@ it('refuses a directory name that is not one name', () => {
 })
 
 describe('a list of names', () => {
-  it('has at least one name, and addresses without masks', () => {
+  it('a list of names has at least one name, and addresses without masks', () => {
     const list = (...names: Buffer[]): string[] =>
       readGeneralNames(new DerReader(sequence(...names))).map(({ value }) => value)
     expect(list(dns('a'), dns('b'))).toEqual(['a', 'b'])
@@ -98,7 +98,7 @@ describe('a list of names', () => {
     expect(refusal(() => list(ipRange('10.0.0.0/8')))).toContain('8 bytes')
   })
 
-  it('has at most 5,000 names', () => {
+  it('a list of names has at most 5,000 names', () => {
     const names = Buffer.concat(Array.from({ length: MAX_NAMES }, () => dns('a')))
     expect(readNames(new DerReader(names))).toHaveLength(5000)
     const reason = 'more than 5,000 names'

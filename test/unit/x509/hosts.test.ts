@@ -51,7 +51,7 @@ describe('readHost', () => {
     ],
     ['must be a URI of at most 2048 characters', [`spiffe://a/${'x'.repeat(2038)}`]],
     ['must be a URI in ASCII; escape other characters by %', ['spiffe://a/ü', 'spiffe://ü/a']],
-  ])('refuses what %s', (refused, hosts) => {
+  ])('refuses a value that %s', (refused, hosts) => {
     expect(hosts.map(readHost)).toEqual(hosts.map(() => ({ refused })))
   })
 
@@ -84,7 +84,7 @@ describe('readHost', () => {
     }
   })
 
-  it('is behind an error that names the option and shows the host', () => {
+  it('an error names the option and shows the host', () => {
     const { message, details } = thrown(() => classifyHost('a b', 'hosts[3]'), 'ERR_OPTION_INVALID')
     expect(message).toBe('Option "hosts[3]" must not contain white space or control characters; received "a b"')
     expect(details).toMatchObject({ option: 'hosts[3]' })
@@ -121,11 +121,11 @@ describe('a name covers a host', () => {
     ['::3', null],
     ['spiffe://CLUSTER/a', 'spiffe://cluster/a'],
     ['spiffe://cluster/A', null],
-  ])('of its own kind, the first that does: %s by %s', (asked, name) => {
+  ])('a name covers a host of its own kind, the first that does: %s by %s', (asked, name) => {
     expect(findCoveringName(names, classifyHost(asked))?.value ?? null).toBe(name)
   })
 
-  it('of its own kind, also if an index for many hosts is asked', () => {
+  it('a name covers a host of its own kind, also if an index for many hosts is asked', () => {
     const parts = fc.array(fc.constantFrom('a', 'B', 'svc', '*', 'x_y', ''), { minLength: 1, maxLength: 4 })
     const name = fc.oneof(
       parts.map((each) => text('dns', each.join('.'))),
@@ -144,7 +144,7 @@ describe('a name covers a host', () => {
     )
   })
 
-  it('by the bytes of an address', () => {
+  it('a name covers a host by the bytes of an address', () => {
     const unread: Host = { kind: 'ip', value: '::1' }
     expect(findCoveringName([{ kind: 'ip', value: '::1', bytes: new Uint8Array() }], unread)).toBeNull()
   })
@@ -153,7 +153,7 @@ describe('a name covers a host', () => {
     [true, ['spiffe://Cluster/a SPIFFE://cluster/a', 'spiffe://cluster spiffe://CLUSTER']],
     [false, ['spiffe://c?a spiffe://c?A', 'spiffe://c#a spiffe://c#A', 'urn:a urn:A', 'x/y://c x/y://C']],
     [false, ['spiffe://c/a spiffe://c/b', 'spiffe://c/a spiffe://d/a', 'spiffe://c/a other://c/a']],
-  ])('of URIs (SPIFFE-ID section 2): %s', (covered, pairs) => {
+  ])('a name covers URIs (SPIFFE-ID section 2): %s', (covered, pairs) => {
     for (const pair of pairs) {
       const [name = '', value = ''] = pair.split(' ')
       expect(findCoveringName([text('uri', name)], { kind: 'uri', value }) !== null, pair).toBe(covered)
@@ -164,7 +164,7 @@ describe('a name covers a host', () => {
     [true, ['a.b.c a.b.c', 'A.B.c a.b.c', '*.B.C a.b.c', '*.b.c xn--a.b.c', '*.b_.c a.b_.c', '*.b.c *.b.c', '*.c *.c']],
     [false, ['a.b.c. a.b.c', '*.b.c b.c', '*.b.c x.a.b.c', '*.b.c .b.c', '*.b.c *.a.b.c', '*.b.c a.xb.c', 'a.b.c b.c']],
     [false, ['*.c b.c', '* c', 'a*.b.c ax.b.c', 'x*.b.c x*.b.c', '*.*.c a.b.c', '*.-b.c a.-b.c', 'a.b.c xa.b.c', ' ']],
-  ])('of DNS: %s', (covered, pairs) => {
+  ])('a name covers DNS names: %s', (covered, pairs) => {
     for (const pair of pairs) {
       const [name = '', host = ''] = pair.split(' ')
       expect(dnsNameCovers(name, host), pair).toBe(covered)

@@ -28,7 +28,7 @@ it('reads the addresses that node:net reads, and nothing else', () => {
   )
 })
 
-it('reads the bytes that node:net reads, and reads back what it writes', () => {
+it('reads the bytes that node:net reads, and the addresses that it writes', () => {
   fc.assert(
     fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
       const family = isIPv4(text) ? 'ipv4' : 'ipv6'
@@ -45,7 +45,7 @@ it('reads the bytes that node:net reads, and reads back what it writes', () => {
   )
 })
 
-it('refuses what is not an address', () => {
+it('refuses a value that is not an address', () => {
   const bad = [
     ...['', ':', ':::', '256.0.0.1', '10.0.0.01', '10.0.0', '10.0.0.1.', '0x7f.0.0.1', '1:2:3:4::5:6:7:8'],
     ...['1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '10.0.0.1::', '::10.0.0.1:1', ':1:2:3:4:5:6:7', '1::2::3'],

@@ -57,7 +57,7 @@ function exported(kind: Kind, options: ExportPemOptions): string {
 describe('PrivateKey', () => {
   const key = PrivateKey.fromKeyObject(p256, 'key.pem')
 
-  it('has a kind, an origin, and a public half that callers cannot change', () => {
+  it('a private key has a kind, an origin, and a public half that callers cannot change', () => {
     expect([key.algorithm, key.origin]).toEqual(['ECDSA P-256', 'key.pem'])
     expect(String(key)).toBe('ECDSA P-256 private key (key.pem)')
     key.spki.fill(0)
@@ -66,7 +66,7 @@ describe('PrivateKey', () => {
     expect([key.toKeyObject(), PrivateKey.fromKeyObject(p256).origin]).toEqual([p256, 'private key'])
   })
 
-  it('is made from a private KeyObject only', () => {
+  it('a private key is created from a private KeyObject only', () => {
     for (const value of [createPublicKey(p256), pkcs8(p256), undefined])
       thrown(() => PrivateKey.fromKeyObject(value as KeyObject), 'ERR_OPTION_INVALID')
   })
@@ -84,7 +84,7 @@ describe('PrivateKey', () => {
     expect(PrivateKey.fromKeyObject(p256).derive(make, list, 1)).not.toBe(own.derive(make, list, 1))
   })
 
-  it('is exported for OpenSSL in a form in which OpenSSL reads it', () => {
+  it('a private key is exported for OpenSSL in a form in which OpenSSL reads it', () => {
     for (const each of Object.values(KEYS)) {
       const text = PrivateKey.fromKeyObject(each).exportForOpenssl()
       expect(createPrivateKey(text).equals(each)).toBe(true)
@@ -172,13 +172,13 @@ describe('exportPem', () => {
 describe('a key that openssl writes is read', () => {
   const pass = ['-passout', `pass:${PASSPHRASE}`]
 
-  it.each(Object.entries(KEYS))('%s in PKCS#8, plain and encrypted', (_, key) => {
+  it.each(Object.entries(KEYS))('reads a key of openssl: %s in PKCS#8, plain and encrypted', (_, key) => {
     const plain = openssl(['pkey'], pkcs8(key))
     expectKey(read(plain), key)
     expectKey(read(openssl(['pkcs8', '-topk8', '-v2', 'aes256', ...pass], plain), PASSPHRASE), key)
   })
 
-  it('in SEC1 after its parameters, and in PKCS#1', () => {
+  it('reads a key of openssl in SEC1 after its parameters, and in PKCS#1', () => {
     const parameters = pem('EC PARAMETERS', Buffer.from([6, 0]))
     expectKey(read(parameters + openssl(['ec'], pkcs8(KEYS['P-384']))), KEYS['P-384'])
     expectKey(read(openssl(['rsa', '-traditional'], pkcs8(rsa))), rsa)
@@ -190,7 +190,7 @@ describe('a key that openssl writes is read', () => {
     // Node does not read these.
     ['RSA PRIVATE KEY', p256, 'malformed'],
     ['EC PRIVATE KEY', rsa, 'malformed'],
-  ])('in PKCS#8 under the label %s, if it is of that algorithm', (label, key, kind) => {
+  ])('reads a key of openssl in PKCS#8 under the label %s, if it is of that algorithm', (label, key, kind) => {
     const reading = read(pem(label, key.export({ type: 'pkcs8', format: 'der' })))
     expect(reading.kind).toBe(kind)
     if (kind === 'key') expectKey(reading, key)
@@ -206,7 +206,7 @@ describe('a key that openssl writes is read', () => {
     ['scrypt, AES-256-CBC', ['-scrypt']],
     ['SHA-1 with three-key Triple DES', ['-v1', 'PBE-SHA1-3DES']],
     ['SHA-1 with two-key Triple DES', ['-v1', 'PBE-SHA1-2DES']],
-  ])('encrypted with %s', (name, parameters) => {
+  ])('reads a key of openssl encrypted with %s', (name, parameters) => {
     const text = openssl(['pkcs8', '-topk8', ...parameters, ...pass], pkcs8(p256))
     expectKey(read(text, PASSPHRASE), p256)
     const encryption = { form: 'pkcs8', name, supported: true, excess: null }
@@ -219,7 +219,7 @@ describe('a key that openssl writes is read', () => {
     ['DES-EDE3-CBC', ['ec', '-des3'], p256],
     ['CAMELLIA-192-CBC', ['ec', '-camellia192'], p256],
     ['AES-192-CBC', ['rsa', '-traditional', '-aes192'], rsa],
-  ])('encrypted by PEM headers with %s', (cipher, command, key) => {
+  ])('reads a key of openssl encrypted by PEM headers with %s', (cipher, command, key) => {
     const text = openssl([...command, ...pass], pkcs8(key))
     for (const variant of [text, text.replaceAll('\n', '\r\n'), text.replaceAll(/^/gm, '  ')]) {
       expectKey(read(variant, Buffer.from(PASSPHRASE)), key)
@@ -229,7 +229,7 @@ describe('a key that openssl writes is read', () => {
     expect(read(text, 'wrong')).toEqual({ kind: 'passphrase-wrong', encryption })
   })
 
-  it('encrypted with an empty passphrase', () => {
+  it('reads a key of openssl encrypted with an empty passphrase', () => {
     const text = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', 'pass:'], pkcs8(p256))
     expectKey(read(text, ''), p256)
     expect(read(text)).toMatchObject({ kind: 'passphrase-missing' })
@@ -281,7 +281,7 @@ describe('a key cannot be read', () => {
     ['MD5, DES-CBC', headers('DEK-Info: DES-CBC,0011223344556677\n')],
     ['MD5, AES-256-CBC', headers('DEK-Info: AES-256-CBC\n')],
     ['no DEK-Info header', headers('')],
-  ])('for its encryption: %s', (name, text) => {
+  ])('a key cannot be read because of its encryption: %s', (name, text) => {
     expect(read(text, PASSPHRASE)).toMatchObject({ kind: 'encryption-unsupported', encryption: { name } })
   })
 
@@ -291,11 +291,11 @@ describe('a key cannot be read', () => {
     ['3,000,000 rounds, and at most 2,000,000 are done', pbes1('1.2.840.113549.1.12.1.3', 3_000_000)],
     ['1,073,741,824 bytes of memory, and OpenSSL allows 33,554,432', pbes2(scrypt(2 ** 20, 8, 1))],
     ['134,217,728 steps, and at most 2,097,152 are done', pbes2(scrypt(2 ** 14, 8, 2 ** 10))],
-  ])('because its derivation costs too much: %s', (excess, text) => {
+  ])('a key cannot be read because its derivation costs too much: %s', (excess, text) => {
     expect(read(text, PASSPHRASE)).toMatchObject({ kind: 'encryption-too-costly', excess })
   })
 
-  it('for an iteration count of zero, below zero, or none', () => {
+  it('a key cannot be read with an iteration count of zero, below zero, or none', () => {
     const none = sequence(oid('1.2.840.113549.1.5.12'), sequence(salt))
     const kinds = [pbkdf2(0), pbkdf2(-5), none].map((derivation) => read(pbes2(derivation), PASSPHRASE).kind)
     expect(kinds).toEqual(['malformed', 'malformed', 'malformed'])
@@ -312,11 +312,11 @@ describe('a key cannot be read', () => {
     ['2.16.840.1.101.3.4.3.17', plain([oid('2.16.840.1.101.3.4.3.17')])],
     ['ECDSA on the curve 1.2.3', plain(curve, sequence(integer(1), octetString(Buffer.alloc(32, 1))))],
     ['TSS2 PRIVATE KEY', pem('TSS2 PRIVATE KEY', sequence(integer(0)))],
-  ])('for its algorithm: %s', (algorithm, text) => {
+  ])('a key cannot be read because of its algorithm: %s', (algorithm, text) => {
     expect(read(text, PASSPHRASE)).toEqual({ kind: 'algorithm-unsupported', algorithm })
   })
 
-  it('if it was cut anywhere, or has more than 16 KiB', () => {
+  it('a key cannot be read if it was cut anywhere, or has more than 16 KiB', () => {
     for (const [label, type] of [
       ['PRIVATE KEY', 'pkcs8'],
       ['EC PRIVATE KEY', 'sec1'],
@@ -329,7 +329,7 @@ describe('a key cannot be read', () => {
     expect(read(pem('PRIVATE KEY', Buffer.alloc(16_385)))).toMatchObject({ kind: 'malformed' })
   })
 
-  it('or is the same key, if a bit was changed', () => {
+  it('a key cannot be read, or is the same key, if a bit was changed', () => {
     const der = p256.export({ type: 'pkcs8', format: 'der' })
     for (const bit of sample(Array(der.length * 8).keys(), 100)) {
       const changed = Buffer.from(der)
@@ -340,7 +340,7 @@ describe('a key cannot be read', () => {
     }
   })
 
-  it('if its halves do not belong together', () => {
+  it('a key cannot be read if its halves do not belong together', () => {
     const der = Buffer.from(p256.export({ type: 'pkcs8', format: 'der' }))
     der[40] = (der[40] ?? 0) ^ 1
     expect(read(pem('PRIVATE KEY', der))).toEqual({ kind: 'inconsistent', algorithm: 'ECDSA P-256' })

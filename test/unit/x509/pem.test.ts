@@ -22,7 +22,7 @@ function problems(text: string): readonly PemProblem[] {
 }
 
 describe('blocks', () => {
-  it('are read with their labels and lines, and text around them', () => {
+  it('blocks are read with their labels and lines, and text around them', () => {
     expect(scanPem(block)).toEqual({ blocks: [{ label, line: 1, headers: [], bytes: der }], problems: [], layout: [] })
     const scan = scanPem(`Certificate:\n  Data:\n${block}\nsubject=CN=x\n${pem('PRIVATE KEY', der)}the end`)
     expect(scan.blocks.map((each) => [each.label, each.line])).toEqual([
@@ -60,7 +60,7 @@ describe('blocks', () => {
       `-----\n----- BEGIN -----\nIt starts with "-----BEGIN CERTIFICATE-----".\n-- see BEGIN below --\n${block}`,
       [OUTSIDE],
     ],
-  ])('are read, and the layout is reported: %s', (_, text, layout) => {
+  ])('blocks are read, and the layout is reported: %s', (_, text, layout) => {
     const scan = scanPem(Buffer.from(text))
     expect(scan.problems).toEqual([])
     expect(scan.blocks[0]?.bytes).toEqual(der)
@@ -83,7 +83,7 @@ describe('blocks', () => {
     }
   })
 
-  it('may have headers, up to 32, with or without a blank line after them', () => {
+  it('blocks may have headers, up to 32, with or without a blank line after them', () => {
     const body = lines.slice(1).join('\n')
     const text = `${begin}\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00FF\n\n${body}\n`
     for (const each of [text, text.replaceAll('\n', '\r\n'), text.replace('\n\n', '\n')]) {
@@ -127,18 +127,18 @@ describe('problems', () => {
     ['a malformed boundary', `\u2014\u2013BEGIN CERTIFICATE\u2014\u2013\n`, 1],
     ['a malformed boundary', `---- BEGIN SSH2 PUBLIC KEY ----\n`, 1],
     ['a malformed boundary', `-----BEGIN A  B-----\n`, 1],
-  ])('are reported with their line: %s in %j', (damage, text, line, ofLabel = null, endLabel) => {
+  ])('problems are reported with their line: %s in %j', (damage, text, line, ofLabel = null, endLabel) => {
     const expected = { kind: 'damaged', damage, label: ofLabel, line, endLabel: endLabel ?? null }
     expect(problems(text)).toEqual([expected])
     expect(problems(text.replaceAll('\n', '\r\n'))).toEqual([expected])
   })
 
-  it('of a text without its line breaks are one', () => {
+  it('the problems of a text without its line breaks are one', () => {
     const texts = [lines.join(' '), `\n\n${lines.join('')}`, lines.join('\\n'), `'${lines.join('\\n')}'`]
     expect(texts.map(problems)).toEqual([1, 3, 1, 1].map((line) => [{ kind: 'one-line', label, line }]))
   })
 
-  it('do not keep other blocks from being read', () => {
+  it('problems do not keep other blocks from being read', () => {
     const nested = scanPem(`${begin}\n${first}\n${block}`)
     expect(nested.problems).toMatchObject([{ damage: 'a block inside another', label, line: 3 }])
     expect(nested.blocks.map(({ line }) => line)).toEqual([3])
@@ -152,14 +152,14 @@ describe('problems', () => {
     expect(many.blocks).toHaveLength(1)
   })
 
-  it('include dashes directly after a block, where a copy was cut, and not elsewhere', () => {
+  it('problems include dashes directly after a block, where a copy was cut, and not elsewhere', () => {
     expect(scanPem(`${block}\n---`).problems).toMatchObject([{ damage: 'no END line', line: lines.length + 2 }])
     for (const text of [`${block}---\n`, `${block}end\n---`, '---']) expect(scanPem(text).problems).toEqual([])
   })
 })
 
 describe('limits', () => {
-  it('of bytes and blocks are kept', () => {
+  it('the limits of bytes and blocks are kept', () => {
     expect(scanPem(block.padEnd(MAX_PEM_BYTES)).blocks).toHaveLength(1)
     const large = { kind: 'too-large', bytes: MAX_PEM_BYTES + 1, limit: MAX_PEM_BYTES }
     expect(scanPem(block.padEnd(MAX_PEM_BYTES + 1))).toEqual({ blocks: [], problems: [large], layout: [] })
@@ -172,7 +172,7 @@ describe('limits', () => {
     expect(scanPem(block + block, { blocks: 1 })).toMatchObject({ blocks: [{}], problems: [{ limit: 1 }] })
   })
 
-  it('of problems are a hundred', () => {
+  it('the limit of problems is a hundred', () => {
     for (const text of ['-----BEGIN A-----\n', '----BEGIN ABC-----\n', '-----END A-----\n']) {
       expect(problems(text.repeat(5000))).toHaveLength(100)
     }
@@ -181,7 +181,7 @@ describe('limits', () => {
 })
 
 describe('hostile input', () => {
-  it('that was cut gives the whole block or a problem, never a shorter block', () => {
+  it('input that was cut gives the whole block or a problem, never a shorter block', () => {
     const octets = Buffer.from(`${block}${pem('X509 CRL', randomBytes(40))}`)
     const wholeEnd = block.trimEnd().length
     const start = '-----BEGIN '.length
@@ -194,7 +194,7 @@ describe('hostile input', () => {
     }
   })
 
-  it('in pieces of PEM gives only blocks that are there', () => {
+  it('input of pieces of PEM gives only blocks that are there', () => {
     const pieces = ['\n-----BEGIN A-----\n', 'AAAA', 'AA==', ' ', '\n', '\r', '-----', 'A: b', '\n-----END A-----\n']
     const piece = fc.constantFrom(...pieces, '\ufeff', '*')
     fc.assert(
@@ -212,7 +212,7 @@ describe('hostile input', () => {
     )
   })
 
-  it('around blocks does not change what was encoded', () => {
+  it('text around blocks does not change their contents', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '-', ' ', '\n', ':', '=') })
     fc.assert(
       fc.property(fc.array(fc.tuple(text, fc.uint8Array({ minLength: 1, maxLength: 200 }))), text, (parts, tail) => {
@@ -240,7 +240,7 @@ describe('hostile input', () => {
     ['boundaries on one line', (size) => '-----BEGIN A'.repeat(size / 12)],
     ['prose about boundaries', (size) => 'x -----BEGIN A\n'.repeat(7000).padEnd(size)],
     ['beginnings of damaged boundaries', (size) => '-BEGIN a\n'.repeat(size / 9)],
-  ])('of two million characters is scanned in one pass: %s', (_, make) => {
+  ])('input of two million characters is scanned in one pass: %s', (_, make) => {
     expect(scanPem(Buffer.from(make(2_000_000))).problems.length).toBeLessThanOrEqual(100)
   })
 })

@@ -47,7 +47,7 @@ describe.each(KEYS)('a key of kind %s', (_, privateKey, make, check) => {
     vi.restoreAllMocks()
   })
 
-  it('is the key that OpenSSL decodes, and verifies signatures', () => {
+  it('a public key is the key that OpenSSL decodes, and verifies signatures', () => {
     const key = readPublicKey(spki)
     const expected = createPublicKey(privateKey)
     expect(key.export({ type: 'spki', format: 'der' })).toEqual(spki)
@@ -76,7 +76,7 @@ describe.each(KEYS)('a key of kind %s', (_, privateKey, make, check) => {
     expect(used()).toEqual([check])
   })
 
-  it('with a changed byte is read or refused as by OpenSSL’s decoder', () => {
+  it("a public key with a changed byte is read or refused as by OpenSSL's decoder", () => {
     // Readers of certificates have checked the form of what precedes the key's bytes.
     const fields = new DerReader(spki).enter(Tag.sequence, 'the key')
     fields.element()
@@ -108,13 +108,13 @@ describe('a point', () => {
     ['off the curve', of(4, y, x)],
     ['with a coordinate beyond the field', of(4, Buffer.alloc(32, 0xff), y)],
     ['without bytes', Buffer.alloc(0)],
-  ])('%s is read or refused as by OpenSSL’s decoder', (_, point) => {
+  ])("a point %s is read or refused as by OpenSSL's decoder", (_, point) => {
     expectAsDecoded(withPoint(point))
     // On a larger curve, it is of the wrong length.
     expectAsDecoded(withPoint(point, '1.3.132.0.34'))
   })
 
-  it('that was refused does not make the next key fail', () => {
+  it('a point that was refused does not make the next key fail', () => {
     const bad = withPoint(of(4, y, x))
     for (const [, key] of KEYS) {
       expect(isReadablePublicKey(bad)).toBe(false)

@@ -65,14 +65,14 @@ describe('another spelling is refused', () => {
     ['with a small z', '230101000000z'],
     ['with a fraction', '230101000000.0Z'],
     ['empty', ''],
-  ])('for a time %s', (_, text) => {
+  ])('another spelling is refused: a time %s', (_, text) => {
     expect(reason(timeOf(text))).toBe('notAfter is not written as YYMMDDhhmmssZ')
     const long = timeOf(text === '' ? '' : `20${text}`, Tag.generalizedTime)
     expect(reason(long)).toBe('notAfter is not written as YYYYMMDDhhmmssZ')
     expect([timeOf(text), long].map(quick)).toEqual([false, false])
   })
 
-  it('with a character that is not a digit, at any place', () => {
+  it('another spelling is refused with a character that is not a digit, at any place', () => {
     for (const text of ['230101000000Z', '20230101000000Z']) {
       for (let at = 0; at < text.length - 1; at++) {
         for (const character of ['/', ':']) {
@@ -84,7 +84,7 @@ describe('another spelling is refused', () => {
     }
   })
 
-  it('in another type, with its place in the data', () => {
+  it('another spelling is refused in another type, with its place in the data', () => {
     const string = timeOf('230101000000Z', Tag.printableString)
     expect(refusalAt(() => readTime(new DerReader(Buffer.concat([nullValue(), string]), 2), 'notAfter'))).toEqual([
       'notAfter is neither UTCTime nor GeneralizedTime',
