@@ -97,7 +97,10 @@ const BY_ROW = {
         ['src/client/transport/tls-socket.ts', 'return checkName(expected.name, certificate)', 'return undefined'],
       ],
       tests: [
-        ['test/unit/client/dial.test.ts', 'is connected by its address, and the certificate must cover it'],
+        [
+          'test/unit/client/dial.test.ts',
+          'an IPv6 address is connected by its address, and the certificate must cover it',
+        ],
         [TRUST, 'Our rules alone refuse a name that is only in the subject, which Node accepts'],
       ],
     },
@@ -221,7 +224,7 @@ const BY_ROW = {
       tests: [
         [
           'test/unit/authority/cluster/renew-directory.test.ts',
-          'escapes what people read of folders with control characters in their names, and leaves the paths of files exact',
+          'escapes the messages about folders with control characters in their names, and leaves the paths of files exact',
         ],
       ],
     },
@@ -277,7 +280,7 @@ const BY_ROW = {
     {
       breaks: 'any host is accepted',
       changes: [['src/authority/sign-csr.ts', '(host) => tests.some((test) => test(host))', '() => true']],
-      tests: [[SIGN, 'are refused outside the policy, with each name in the error']],
+      tests: [[SIGN, 'names outside the policy are refused, with each name in the error']],
     },
   ],
   'A revoked certificate is refused by etcd': [
@@ -490,7 +493,10 @@ const BY_ROW = {
         ],
       ],
       tests: [
-        ['test/unit/validate/search.test.ts', 'that end the search are reported without a certificate: {"steps":1}'],
+        [
+          'test/unit/validate/search.test.ts',
+          'limits that end the search are reported without a certificate: {"steps":1}',
+        ],
       ],
     },
     {
@@ -502,7 +508,9 @@ const BY_ROW = {
           '    return this.#signatures - cost > -1e9',
         ],
       ],
-      tests: [['test/unit/validate/search.test.ts', 'suffice exactly for a signature and a step of each link']],
+      tests: [
+        ['test/unit/validate/search.test.ts', 'the limits suffice exactly for a signature and a step of each link'],
+      ],
     },
   ],
   "Node's own verification of servers stays on": [

@@ -50,18 +50,21 @@ describe('etcd does not start', () => {
     await refusing(etcd, finding)
   }
 
-  it.each(['pkcs8', 'sec1'] as const)('an encrypted key as %s: config/key-not-readable', async (type) => {
-    const key = createPrivateKey(issue('locked').key.exportPem())
-    write('locked.key', key.export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' }))
-    await ends(flagsOf(pair('locked')), 'config/key-not-readable')
-  })
+  it.each(['pkcs8', 'sec1'] as const)(
+    'etcd does not start with an encrypted key as %s: config/key-not-readable',
+    async (type) => {
+      const key = createPrivateKey(issue('locked').key.exportPem())
+      write('locked.key', key.export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' }))
+      await ends(flagsOf(pair('locked')), 'config/key-not-readable')
+    },
+  )
 
   it.each<[string, (pem: string) => string, string]>([
     ['a byte order mark before', (pem) => `\ufeff${pem}`, 'crt'],
     ['a byte order mark before', (pem) => `\ufeff${pem}`, 'key'],
     ['an indented block of', (pem) => pem.replace(/^/gm, '  '), 'crt'],
     ['line ends of an old Mac in', (pem) => pem.replaceAll('\n', '\r'), 'key'],
-  ])('%s the %s: config/pem-unreadable', async (_, change, end) => {
+  ])('etcd does not start with %s the %s: config/pem-unreadable', async (_, change, end) => {
     issue('marked')
     write(`marked.${end}`, change(await readFile(file(`marked.${end}`), 'utf8')))
     await ends(flagsOf(pair('marked')), 'config/pem-unreadable')
@@ -70,7 +73,7 @@ describe('etcd does not start', () => {
   it.each([
     ['CRL', mintCrl({ issuer: root }).pem],
     ['key', root.keyPem],
-  ])('a %s among the CAs: input/other-block', async (_, block) => {
+  ])('etcd does not start with a %s among the CAs: input/other-block', async (_, block) => {
     write('mixed.crt', root.pem + block)
     const flags = flagsOf('trusted-ca-file=mixed.crt')
     expect((await found({ flags }, 'input/other-block')).severity).toBe('error')
@@ -96,7 +99,7 @@ peer-transport-security: {cert-file: server.crt, key-file: server.key, trusted-c
 describe('revocation lists', () => {
   const list = mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] })
 
-  it('are read at each connection: missing, garbage, with words before, several, and right', async () => {
+  it('CRLs are read at each connection: missing, garbage, with words before, several, and right', async () => {
     const [alice, mallory] = [shown(issue('alice')), shown(issue('mallory', { serial: REVOKED }))]
     const flags = flagsOf('client-crl-file=client.crl')
     await using etcd = await served(flags)
@@ -120,7 +123,7 @@ describe('revocation lists', () => {
 
   const changes = 'client-crl-file=bypassed.crl listen-client-http-urls=https://127.0.0.1:{third}'
   const absent = missingFlags(['--listen-client-http-urls']).length > 0
-  it(`are passed by where HTTP has a port of its own: config/restriction-not-in-force${absent ? `, which etcd ${INSTALLED} has not` : ''}`, async () => {
+  it(`CRLs are not used if HTTP has a port of its own: config/restriction-not-in-force${absent ? `, which etcd ${INSTALLED} has not` : ''}`, async () => {
     write('bypassed.crl', list.der)
     const flags = flagsOf(changes)
     if (absent) return member.ends(flags, 'flag provided but not defined: -listen-client-http-urls')
@@ -167,7 +170,7 @@ describe('who is let in', () => {
     await etcd.says((log) => log.includes('x509: certificate is valid for 10.9.9.9, not 127.0.0.1'))
   })
 
-  it('nothing is restricted where nobody is asked: config/restriction-not-in-force, client-auth-off, peer-auth-off', async () => {
+  it('nothing is restricted if no certificate is requested: config/restriction-not-in-force, client-auth-off, peer-auth-off', async () => {
     write('none.crl', mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] }).der)
     const open =
       '-trusted-ca-file -client-cert-auth client-cert-allowed-hostname=root.test client-crl-file=none.crl -peer-trusted-ca-file -peer-client-cert-auth'
@@ -197,7 +200,7 @@ describe('who is let in', () => {
     expect(await lets(shown(issue('client')))).toBe(false)
   })
 
-  it('nobody is let in by a bundle without certificates: input/unexpected-content', async () => {
+  it('a bundle without certificates lets no client in: input/unexpected-content', async () => {
     const flags = flagsOf('trusted-ca-file=empty.crt')
     expect((await found({ flags }, 'input/unexpected-content')).severity).toBe('error')
     await using _etcd = await served(flags)
@@ -220,7 +223,7 @@ describe('who is let in', () => {
     expect(await version()).toBe(200)
   })
 
-  it('files of the two sides that are exchanged let nobody in: config/client-and-peer-swapped', async () => {
+  it('exchanged files of the two sides let no client in: config/client-and-peer-swapped', async () => {
     const peer = issue('for-peers', { issuer: other })
     const flags = flagsOf(`${pair('for-peers')} ${pair('server', 'peer-')} peer-trusted-ca-file=other.crt`)
     const exchanged = await found({ flags }, 'config/client-and-peer-swapped')
@@ -284,7 +287,7 @@ it('suites that Go calls insecure are served where they are named: config/cipher
   expect(answer).toMatchObject({ status: 200, suite: weak })
 })
 
-it('who follows an advertised URL without TLS reaches nothing: config/advertise-unreachable', async () => {
+it('a client that follows an advertised URL without TLS reaches nothing: config/advertise-unreachable', async () => {
   const flags = flagsOf('advertise-client-urls=http://127.0.0.1:{client}')
   const finding = await found({ flags }, 'config/advertise-unreachable')
   await using etcd = await served(flags)

@@ -139,7 +139,7 @@ describe('cfssl', () => {
   })
 
   it('cfssl gencsr makes a request for a key of ours, which is signed', async () => {
-    const { key } = await createRequest({ name: 'x' })
+    const { key } = await createRequest({ name: 'y' })
     const file = folder.file('own.key', key.exportPem({ form: 'sec1' }))
     const csr = folder.file('plan.json', plan({ algo: 'ecdsa', size: 256 }))
     await expectSigned(run(['gencsr', '-loglevel=5', '-key', file, csr]))
@@ -180,7 +180,7 @@ signing_key
     ['P-256', ['--key-type=ecdsa', '--curve=secp256r1']],
     ['Ed25519', ['--key-type=ed25519']],
     ['RSA', ['--key-type=rsa', '--bits=2048']],
-  ])('%s', async (_, kind) => {
+  ])('certtool makes a request with a key of kind %s, which is signed', async (_, kind) => {
     const csr = make(kind)
     expect(requestedOf(inspectRequest(csr).request)).toMatchObject({ keyUsage: ['digitalSignature'], ca: false })
     const hosts = requestedOf(inspectRequest(csr).request)?.hosts ?? []
@@ -220,7 +220,7 @@ interface GoAnswer {
 /** Public keys that are written in another way than all others, and Go's words about them. */
 function oddKey(kind: 'rsa-2048' | 'ed25519', algorithm: Buffer, bitsAt: number): string {
   const key = newKey(kind)
-  return mintCsr({ subject: 'x', key, spki: sequence(algorithm, spkiOf(key).subarray(bitsAt)) }).pem
+  return mintCsr({ subject: 'y', key, spki: sequence(algorithm, spkiOf(key).subarray(bitsAt)) }).pem
 }
 const ODD_KEYS = [
   [

@@ -52,7 +52,7 @@ it.each(['ca.crt', 'ca.key'])('creates no other CA where %s alone is missing', a
   expect(details).toMatchObject({ path: join(place, name), reason: expect.stringContaining('it is missing') as string })
 })
 
-it('reports what the file system refuses as an error of this package', async () => {
+it('reports a refusal of the file system as an error of this package', async () => {
   const { details } = await refused(openAuthority(folder.file('a'.repeat(256)), options), 'ERR_WRITE_FAILED')
   expect(details.reason).toContain('the path is too long')
 })

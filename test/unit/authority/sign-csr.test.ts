@@ -46,7 +46,7 @@ async function reason(text: string, options: Record<string, unknown>): Promise<s
 }
 
 describe('by default', () => {
-  it('issues exactly what the caller sets, for the key of the request', async () => {
+  it('issues exactly the certificate that the caller sets, for the key of the request', async () => {
     const asked = csr({
       subject: [
         ['O', 'system:masters'],
@@ -89,7 +89,7 @@ describe('by default', () => {
     openssl(['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', ca], chain[0].toPem())
   })
 
-  it('is in the ledger before the certificate is returned, and takes a request that was inspected', async () => {
+  it('a signed request is in the ledger before the certificate is returned, and may have been inspected before', async () => {
     const before = (await ledger.read()).length
     const { request } = inspectRequest(csr())
     const { chain } = await authority.sign(request ?? '', { role: 'client', name: 'bob', subject: { country: 'DE' } })
@@ -103,7 +103,7 @@ describe('names that are accepted from the request', () => {
   const HOSTS = [dns('etcd-0.etcd.svc'), ip('10.0.0.7'), uri('spiffe://cluster/etcd/0')]
   const allow = { name: ['etcd-*'], hosts: ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/*'] } as const
 
-  it('are name and hosts within the policy, and hosts of the caller', async () => {
+  it('the accepted names are name and hosts within the policy, and hosts of the caller', async () => {
     const { chain } = await authority.sign(csr({ names: HOSTS }), {
       role: 'server',
       hosts: ['localhost', '10.0.0.7'],
@@ -118,7 +118,7 @@ describe('names that are accepted from the request', () => {
     ])
   })
 
-  it('are refused outside the policy, with each name in the error', async () => {
+  it('names outside the policy are refused, with each name in the error', async () => {
     const names = [...HOSTS, dns('evil.example'), ip('11.0.0.1'), dns('10.0.0.1')]
     expect(await reason(csr({ names }), { role: 'server', name: 'x', allow: { hosts: allow.hosts } })).toBe(
       'The request asks for names that "allow.hosts" does not allow: "evil.example", "11.0.0.1", "10.0.0.1"',
@@ -153,7 +153,7 @@ describe('names that are accepted from the request', () => {
     ],
     ['a URI that climbs out at its end', 'uri', 'spiffe://cluster/etcd/..', ['spiffe://cluster/etcd/*'], false],
     ['a URI with dots in a name', 'uri', 'spiffe://cluster/etcd/a..b', ['spiffe://cluster/etcd/*'], true],
-  ])('%s: %s %s by %j is %s', async (_, kind, value, hosts, allowed) => {
+  ])('a policy decides about a name: %s: %s %s by %j is %s', async (_, kind, value, hosts, allowed) => {
     const name = { dns, ip, uri }[kind as 'dns'](value)
     const signing = authority.sign(csr({ names: [name] }), { role: 'client', name: 'x', allow: { hosts } })
     if (allowed) expect((await signing).chain[0].subjectAltNames).toHaveLength(1)
@@ -181,7 +181,7 @@ describe('names that are accepted from the request', () => {
     else expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toContain('"allow.name" does not allow')
   })
 
-  it('are refused if the name is missing or cannot be used', async () => {
+  it('names are refused if the name is missing or cannot be used', async () => {
     const policy = { role: 'client', allow: { name: true } }
     expect(await reason(csr({ subject: '' }), policy)).toContain('asks for no common name')
     expect(
@@ -198,7 +198,7 @@ describe('names that are accepted from the request', () => {
     expect(await reason(csr({ subject: 'a\u200bb' }), policy)).toContain('invisible')
   })
 
-  it('are refused if there are more hosts than a certificate can have, or none for a server', async () => {
+  it('names are refused if there are more hosts than a certificate can have, or none for a server', async () => {
     const names = Array.from({ length: 1001 }, (_, i) => dns(`h${String(i)}.svc`))
     expect(await reason(csr({ names }), { role: 'server', name: 'x', allow: { hosts: ['*.svc'] } })).toBe(
       'The request asks for too many hosts: they must have at most 1000 entries',
@@ -214,7 +214,7 @@ describe('requests that are refused', () => {
     ['request/signature-refused', { signWith: newKey() }],
     ['request/key-refused', { key: newKey('rsa-1024') }],
     ['request/extension-refused', { extensions: [unknownExtension(true)] }],
-  ])('%s', async (code, options) => {
+  ])('refuses a request with the finding %s', async (code, options) => {
     const before = (await ledger.read()).length
     const signing = authority.sign(csr(options), { role: 'client', name: 'x', skipEtcdChecks: true })
     const { details } = await refused(signing, 'ERR_ISSUE_REFUSED')
@@ -223,12 +223,12 @@ describe('requests that are refused', () => {
     expect(await ledger.read()).toHaveLength(before)
   })
 
-  it('refuses what is not a request', async () => {
+  it('refuses input that is not a request', async () => {
     const { details } = await refused(authority.sign('hello', { role: 'client', name: 'x' }), 'ERR_ISSUE_REFUSED')
     expect(errorCodes(details.findings)).toEqual(['input/unexpected-content'])
   })
 
-  it("for the authority's own key, or that of a CA above, however it is written", async () => {
+  it("refuses a request for the authority's own key, or the key of a CA above, however it is written", async () => {
     const root = mintCa({ subject: 'Root', key: 'rsa-2048' })
     const middle = mintCa({ subject: 'Middle', issuer: root, pathLength: 0 })
     const low = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: chainPem(root) })
@@ -246,7 +246,7 @@ describe('requests that are refused', () => {
     expect(other.chain).toHaveLength(2)
   })
 
-  it('refuses what is outside the lifetime or the names of the authority', async () => {
+  it('refuses a certificate outside the lifetime or the names of the authority', async () => {
     const narrow = await createAuthority({ name: 'Narrow', validity: '30d', permittedNames: ['etcd.svc'] })
     const long = narrow.sign(csr(), { role: 'client', name: 'x', validity: '60d' })
     expect((await refused(long, 'ERR_ISSUE_REFUSED')).details.reason).toContain('ask for a shorter "validity"')

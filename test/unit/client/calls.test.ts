@@ -142,7 +142,7 @@ describe.concurrent.each(CALL_FORMS)('$name', (form) => {
     expect(calls).toEqual([['KV', 'range']])
   })
 
-  it.each(['host', 'global'] as const)('is repeated by a policy for "%s"', async (level) => {
+  it.each(['host', 'global'] as const)('a call is repeated by a policy for "%s"', async (level) => {
     let calls = 0
     await using peer = await grpcPeer(pki.server, (stream, headers) => {
       calls += 1
@@ -170,7 +170,7 @@ describe.concurrent.each(CALL_FORMS)('$name', (form) => {
       },
     ],
     ['a transaction', (client) => client.if('a', 'Version', '==', 0).then(client.get('a')).commit(), {}],
-  ])('has the line of the caller in the stack of its error, from %s', async (_what, call, etcd3) => {
+  ])('an error has the line of the caller in its stack, from %s', async (_what, call, etcd3) => {
     await using peer = await grpcPeer(pki.server, refuse)
     await using client = await connect(peer, { etcd3 })
     const { stack } = await errorOf(() => call(client))

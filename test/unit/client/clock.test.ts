@@ -59,10 +59,10 @@ function codes(findings: readonly Finding[]): FindingCode[] {
 
 describe('a server’s certificate that is out of its validity', () => {
   it.each([
-    ['expired, by a clock that is a week fast', expired, -7 * DAY, true],
-    ['not valid yet, by a clock that is two days slow', early, 2 * DAY, true],
-    ['expired by both clocks', expired, 2 * DAY, false],
-  ])('%s: the server’s clock is another', async (_what, validity, offset, explains) => {
+    ['an expired certificate, by a clock that is a week fast', expired, -7 * DAY, true],
+    ['a certificate that is not valid yet, by a clock that is two days slow', early, 2 * DAY, true],
+    ['a certificate that is expired by both clocks', expired, 2 * DAY, false],
+  ])('the server has another clock: %s', async (_what, validity, offset, explains) => {
     const clocked = await etcdAt(offset, issueServer(validity))
     await using peer = clocked.peer
     const found = findingOf(await refusal(peer), 'handshake/clock-compared')

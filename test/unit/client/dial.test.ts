@@ -47,7 +47,7 @@ async function timed<T>(work: Promise<T>): Promise<[T, { late: number; own: numb
 }
 
 describe('a host name with two addresses', () => {
-  it('is connected at its second address if the first refuses, and reports both', async () => {
+  it('a host name is connected at its second address if the first refuses, and reports both', async () => {
     await using peer = await grpcPeer(pki.server)
     using _names = resolveTo([FIRST, SECOND])
     await using client = await connect(peer.port)
@@ -60,7 +60,7 @@ describe('a host name with two addresses', () => {
     expect(peer.accepted).toBe(1)
   })
 
-  it('is connected at its second address after a quarter of a second if the first drops packets', async () => {
+  it('a host name is connected at its second address after a quarter of a second if the first drops packets', async () => {
     await using peer = await grpcPeer(pki.server)
     await using hole = await blackHole()
     const port = Number(new URL(hole.endpoint).port)
@@ -74,7 +74,7 @@ describe('a host name with two addresses', () => {
     expect(way.accepted).toBe(1)
   })
 
-  it('is connected at its second address if the first accepts connections and is silent, on each dial', async () => {
+  it('a host name is connected at its second address if the first accepts connections and is silent, on each dial', async () => {
     await using peer = await grpcPeer(pki.server)
     await using silent = await silentPeer(peer.port, FIRST)
     using _names = resolveTo([FIRST, SECOND])
@@ -105,7 +105,7 @@ describe('a host name with two addresses', () => {
     for (const each of started) await each[Symbol.asyncDispose]()
   })
 
-  it('is connected once if its first address works', async () => {
+  it('a host name is connected once if its first address works', async () => {
     await using peer = await grpcPeer(pki.server)
     await using other = await silentPeer(peer.port, FIRST)
     using _names = resolveTo([SECOND, FIRST])
@@ -144,7 +144,7 @@ describe('a host name with two addresses', () => {
     expect(clock.elapsed).toBeLessThan(500)
   })
 
-  it('is reported with the reason of each address if all fail, the most telling one as the error', async () => {
+  it('a host name is reported with the reason of each address if all fail, the most telling one as the error', async () => {
     await using silent = await silentPeer(0, SECOND)
     using _names = resolveTo([FIRST, SECOND])
     const { details } = await refused(connect(silent.port, { dialTimeout: '700ms' }), 'ERR_UNREACHABLE')
@@ -173,7 +173,7 @@ describe('a host name with two addresses', () => {
 })
 
 describe('a connection that closes right after it became ready', () => {
-  it('is dialled again with growing pauses, although calls wait for it', async () => {
+  it('a connection that closes at once is dialled again with growing pauses, although calls wait for it', async () => {
     await using peer = await grpcPeer(pki.server)
     await using proxy = await proxyTo(peer.port)
     const began = performance.now()
@@ -196,7 +196,7 @@ describe('a connection that closes right after it became ready', () => {
 })
 
 describe('a connection on which nothing is answered', () => {
-  it('is reset and not closed, so that the kernel drops what it has queued', async () => {
+  it('a silent connection is reset and not closed, so that the kernel drops its queue', async () => {
     await using peer = await grpcPeer(pki.server)
     await using proxy = await proxyTo(peer.port)
     await using client = await connect(proxy.port, { endpoints: proxy.endpoint, dialTimeout: '1s' })
@@ -292,7 +292,7 @@ describe('a server name for one endpoint', () => {
 })
 
 describe('an IPv6 address', () => {
-  it('is connected by its address, and the certificate must cover it', async () => {
+  it('an IPv6 address is connected by its address, and the certificate must cover it', async () => {
     await using peer = await grpcPeer(pki.issueServer({ names: [ip('::1')] }))
     await using way = await proxyTo(peer.port, 0, '::1')
     await using client = await connect(0, { endpoints: `https://[::1]:${String(way.port)}` })
@@ -324,7 +324,7 @@ describe('a unix socket', () => {
     ])
   })
 
-  it('is another endpoint than a socket of the same file name in another folder', async () => {
+  it('a unix socket is another endpoint than a socket of the same file name in another folder', async () => {
     await using peer = await grpcPeer(pki.issueServer({ names: [dns('etcd.sock')] }))
     const paths = ['one', 'two'].map((name) => join(mkdtempSync(folder.file(name)), 'etcd.sock'))
     const [path = '', gone = ''] = paths

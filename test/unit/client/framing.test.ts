@@ -37,7 +37,7 @@ describe('gRPC messages in bytes', () => {
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(16 * 1024 * 1024)
   })
 
-  it('a message that arrives in records of TLS takes the memory of what has arrived, and is copied when it is complete', () => {
+  it('a message that arrives in records of TLS takes the memory of the bytes that have arrived, and is copied when it is complete', () => {
     const record = 16 * 1024
     const message = frameMessage(Buffer.alloc(100 * record, 7))
     const reader = new MessageReader(-1)

@@ -4,7 +4,7 @@ import { runSessions } from '../../fuzz/sessions.js'
 import { mintPki } from '../../support/etcd.js'
 import { scaled } from '../../support/long.js'
 
-it('survives sessions with a server that sends what etcd never sends', async () => {
+it('survives sessions with a server that sends frames and messages that etcd never sends', async () => {
   const runs = scaled({ short: 40, long: 10_000 })
   const result = await runSessions(mintPki(), 1, runs)
   expect(result).toEqual({ sessions: runs, failure: null })

@@ -32,7 +32,7 @@ describe('closing', () => {
         client.close()
       },
     ],
-  ])('by %s leaves no socket, timer or listener, and later calls are refused', async (_, close) => {
+  ])('closing by %s leaves no socket, timer or listener, and later calls are refused', async (_, close) => {
     await using peer = await grpcPeer(pki.server)
     const before = handles()
     const client = await connect([peer])
@@ -86,7 +86,7 @@ describe('closing', () => {
     await expect.poll(() => handles().length).toBeLessThanOrEqual(before.length)
   })
 
-  it('rejects watches that are pending, and those that are created afterwards, also in namespaces', async () => {
+  it('rejects watches that are pending, and watches that are created afterwards, also in namespaces', async () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error): void => void warnings.push(warning)
     process.on('warning', onWarning)

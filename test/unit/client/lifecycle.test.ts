@@ -177,7 +177,7 @@ it.each([
   ['TLSv1.3', true],
   ['TLSv1.3', false],
 ] as const)(
-  'in %s, a server that asks for a client certificate (%s) serves, and one that does not is warned of',
+  'a server of %s that asks for a client certificate (%s) serves, and the client warns of one that does not ask',
   async (version, asks) => {
     const tls = serverTls(pki.server, { requestCert: asks, rejectUnauthorized: asks, maxVersion: version })
     await using peer = await grpcPeer(tls)
@@ -320,7 +320,7 @@ describe.each(CALL_FORMS)('logging in with a password, $name', (form) => {
     vi.restoreAllMocks()
   })
 
-  it('leaves neither the password nor a token in what a client or its `tls` prints', async () => {
+  it('leaves neither the password nor a token in the printed form of a client or its `tls`', async () => {
     await using peer = await loginPeer(
       (stream) => {
         answerToken(stream, 'token-1')

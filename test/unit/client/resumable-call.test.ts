@@ -331,7 +331,7 @@ describe('a stream of watches that leaves its connection', () => {
     expect(seen.end).toBe('CANCELLED')
   })
 
-  it('ends both attempts if the next server sends what etcd never does', async () => {
+  it('ends both attempts if the next server sends a message that etcd never sends', async () => {
     const seen = await moving()
     attempts[1]?.send(Buffer.from('0b0c', 'hex'))
     await expect.poll(() => attempts.map(({ stream }) => stream.closed)).toEqual([true, true])

@@ -27,7 +27,7 @@ describe('a consumer of events', () => {
     return value?.type === 'source-failed' ? value.origin : 'done'
   }
 
-  it('delivers each event in order, those between two calls of next() as well, and then the end', async () => {
+  it('delivers each event in order, also the events between two calls of next(), and then the end', async () => {
     const events = hub.consume(numbered(0))
     emit(1)
     expect([await next(events), await next(events)]).toEqual(['0', '1'])

@@ -99,7 +99,7 @@ describe('a span of OpenTelemetry', () => {
 })
 
 describe('getPeer', () => {
-  it('is the endpoint of the last attempt', async () => {
+  it('getPeer returns the endpoint of the last attempt', async () => {
     const seen: number[] = []
     const start = (index: number): Promise<Peer> =>
       grpcPeer(pki.server, (stream) => {
@@ -116,7 +116,7 @@ describe('getPeer', () => {
     expect(reported).toEqual([seen[1] === 0 ? first.endpoint : second.endpoint])
   })
 
-  it('is the endpoint that carries a stream, also after the stream has ended', async () => {
+  it('getPeer returns the endpoint that carries a stream, also after the stream has ended', async () => {
     await using peer = await grpcPeer(pki.server, leaveOpen)
     const gone = await gonePeer()
     const { client } = await connect([peer, gone])
@@ -130,7 +130,7 @@ describe('getPeer', () => {
     expect(stream.getPeer()).toBe(peer.endpoint)
   })
 
-  it('is the target of the channel before an endpoint carries the call', async () => {
+  it('getPeer returns the target of the channel before an endpoint carries the call', async () => {
     await using peer = await grpcPeer(pki.server, leaveOpen)
     const gone = await gonePeer()
     const { client, reported } = await connect([peer, gone])

@@ -24,7 +24,7 @@ import {
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 
 describe('requests', () => {
-  it('a create keeps what the client does not know, and asks for fragments and progress responses', () => {
+  it('a create keeps the fields that the client does not know, and asks for fragments and progress responses', () => {
     const request = readWatchRequest(hex('0a160a02612f1202613018e80720012a0100300138074001'))
     expect(request).toEqual({
       kind: 'create',
@@ -63,7 +63,7 @@ describe('requests', () => {
 })
 
 describe('responses', () => {
-  it('a response holds a revision beyond what a number can hold', () => {
+  it('a response holds a revision that a number cannot hold', () => {
     const message = hex('0a2108b298eaf1948386fccd0110cdd2918bd2b881cf8e01188180808080808010200210031801')
     expect(readWatchResponse(message)).toMatchObject({
       revision: 9_007_199_254_740_993n,
@@ -211,7 +211,7 @@ describe('the wire format', () => {
     }).toThrow(MalformedMessage)
   })
 
-  it('passes a response on only if it has no other fields than those of its shape, for any changed bytes', () => {
+  it('passes a response on only if it has no other fields than its shape, for any changed bytes', () => {
     const kv = Buffer.concat([bytesField(1, Buffer.from('key')), int64Field(3, 300n), bytesField(5, Buffer.from('v'))])
     const event = bytesField(11, Buffer.concat([int64Field(1, 1n), bytesField(2, kv), bytesField(3, kv)]))
     const valid = Buffer.concat([bytesField(1, int64Field(3, 300n)), int64Field(2, 4n), event, event])

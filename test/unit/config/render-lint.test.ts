@@ -125,7 +125,7 @@ function inputsOf(config: MemberConfig, form: ConfigForm, version: EtcdVersion):
 const OPEN = [{ code: 'config/client-auth-off', reason: 'The configuration requests it.' }] as const
 
 describe('whatever is accepted has no error, and is read back as it was', () => {
-  it.each(CONFIG_FORMS)('as %s', async (form) => {
+  it.each(CONFIG_FORMS)('an accepted configuration has no error, and is read back as it was, as %s', async (form) => {
     await fc.assert(
       fc.asyncProperty(member, fc.constantFrom(...VERSIONS), async (config, version) => {
         let inputs: ConfigInput[] = []

@@ -32,13 +32,13 @@ describe('writeYaml', () => {
     )
   })
 
-  it('leaves out what is undefined, and writes bigints and dates', () => {
+  it('omits undefined values, and writes bigints and dates', () => {
     expect(writeYaml({ a: undefined, b: 2n ** 60n, c: new Date(0), d: { e: undefined } })).toBe(
       'b: 1152921504606846976\nc: "1970-01-01T00:00:00.000Z"\nd: {}\n',
     )
   })
 
-  it('is read back as it was, by YAML 1.1 and 1.2', () => {
+  it('YAML 1.1 and 1.2 read the text back as it was', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string({ unit: anyCharacter }), fc.jsonValue({ stringUnit: anyCharacter })),

@@ -9,7 +9,7 @@ import { thrown } from '../../support/refused.js'
 import { leafOf } from './rows.js'
 
 describe('a budget', () => {
-  it('is 100 signatures and 3,000 steps by default, each by itself', () => {
+  it('a budget is 100 signatures and 3,000 steps by default, each on its own', () => {
     expect(new Budget().limits).toEqual({ signatures: 100, steps: 3000 })
     expect(new Budget({ signatures: 3, steps: undefined }).limits).toEqual({ signatures: 3, steps: 3000 })
     expect(new Budget({ steps: 3 }).limits).toEqual({ signatures: 100, steps: 3 })
@@ -34,7 +34,7 @@ describe('a budget', () => {
     ['budget.steps', { steps: Infinity }],
     ['budget.steps', { steps: -1 }],
     ['budget.paths', { paths: 1 }],
-  ])('has no %s of %o', (option, options) => {
+  ])('a budget has no %s of %o', (option, options) => {
     expect(thrown(() => new Budget(options), 'ERR_OPTION_INVALID').details).toMatchObject({ option })
   })
 })
@@ -64,7 +64,7 @@ it.each<[what: string, key: PublicKeyInfo, cost: number, bytes?: number]>([
   ['Ed25519 over 64 KiB', info('Ed25519'), 2, 64 * 1024],
   ['Ed25519 over 256 KiB', info('Ed25519'), 5, 256 * 1024],
   ['RSA 8192 over 64 KiB', rsa(8192), 5, 64 * 1024],
-])('counts a signature of %s as so many', (_, key, cost, bytes = 1000) => {
+])('counts the operations of a signature of %s', (_, key, cost, bytes = 1000) => {
   expect(signatureCost(key, bytes)).toBe(cost)
 })
 
@@ -86,16 +86,20 @@ describe('a link', () => {
   const unknown = { innerSignature: sequence(oid('1.2.3.4')), outerSignature: sequence(oid('1.2.3.4')) }
 
   it.each<[what: string, found: ReturnType<typeof linkOf>, ...Parameters<typeof link>]>([
-    ['is signed by the issuer', 'signed', root],
-    ['is signed by another key', 'other-key', mintCa({ subject: 'Root' })],
-    ['cannot be verified with an unknown algorithm', 'unverifiable', root, unknown],
-    ['cannot be verified with a key that does not sign', 'unverifiable', mintCa({ subject: 'Root', key: 'ed448' })],
-    ['cannot be verified with a key that cannot be read', 'unverifiable', named(offCurve)],
+    ['a link is signed by the issuer', 'signed', root],
+    ['a link is signed by another key', 'other-key', mintCa({ subject: 'Root' })],
+    ['a link cannot be verified with an unknown algorithm', 'unverifiable', root, unknown],
+    [
+      'a link cannot be verified with a key that does not sign',
+      'unverifiable',
+      mintCa({ subject: 'Root', key: 'ed448' }),
+    ],
+    ['a link cannot be verified with a key that cannot be read', 'unverifiable', named(offCurve)],
     // A larger key would take as long as a hundred others.
-    ['is verified with RSA 8192', 'other-key', named(rsaKey(8192, 65537n))],
-    ['is not with RSA 8193', 'unverifiable', named(rsaKey(8193, 65537n))],
-    ['is verified with an exponent of 31 bits', 'other-key', named(rsaKey(2048, (1n << 31n) - 1n))],
-    ['is not with one of 32', 'unverifiable', named(rsaKey(2048, (1n << 31n) + 1n))],
+    ['a link is verified with RSA 8192', 'other-key', named(rsaKey(8192, 65537n))],
+    ['a link is not verified with RSA 8193', 'unverifiable', named(rsaKey(8193, 65537n))],
+    ['a link is verified with an exponent of 31 bits', 'other-key', named(rsaKey(2048, (1n << 31n) - 1n))],
+    ['a link is not verified with an exponent of 32 bits', 'unverifiable', named(rsaKey(2048, (1n << 31n) + 1n))],
     ['costs more if the certificate is long', null, root, { names: [dns('x'.repeat(64 * 1024))] }, 1],
     ['costs no more than that', 'signed', root, { names: [dns('x'.repeat(64 * 1024))] }, 2],
     ['costs more with a longer key', null, mintCa({ subject: 'Root', key: 'p384' }), {}, 3],

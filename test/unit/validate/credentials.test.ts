@@ -26,23 +26,37 @@ const report = (...args: Parameters<typeof credentials>): string[] =>
 
 describe('credentials', () => {
   it.each<[what: string, sent: Minted[], found: string[], anchors?: Minted[]]>([
-    ['are sent leaf first, each certificate followed by its issuer', [below, lower, upper], []],
+    ['credentials are sent leaf first, each certificate followed by its issuer', [below, lower, upper], []],
     [
-      'are sent in another order',
+      'credentials are sent in another order',
       [below, upper, lower],
       ['warning order-wrong@0 (CN=Lower)', 'warning order-wrong@2 (CN=Test Intermediate)'],
     ],
-    ['are sent with what no path needs', [leaf, intermediate, other], ['info certificate-unneeded@2 (unused)']],
-    ['are sent with the root', [leaf, intermediate, root], ['info certificate-unneeded@2 (root)']],
-    ['are sent with another root', [leaf, intermediate, other], ['info certificate-unneeded@2 (root)'], [root, other]],
-    ['need no root', [leaf], ['anchor-not-self-signed@1 (server, false, CN=Test Root, false)'], [intermediate]],
-    ['are sent with another trusted CA', [leaf, intermediate, issued], [], [root, issued]],
-    ['may be a leaf that is trusted', [own], [], [own]],
+    [
+      'credentials are sent with a certificate that no path needs',
+      [leaf, intermediate, other],
+      ['info certificate-unneeded@2 (unused)'],
+    ],
+    ['credentials are sent with the root', [leaf, intermediate, root], ['info certificate-unneeded@2 (root)']],
+    [
+      'credentials are sent with another root',
+      [leaf, intermediate, other],
+      ['info certificate-unneeded@2 (root)'],
+      [root, other],
+    ],
+    [
+      'credentials need no root',
+      [leaf],
+      ['anchor-not-self-signed@1 (server, false, CN=Test Root, false)'],
+      [intermediate],
+    ],
+    ['credentials are sent with another trusted CA', [leaf, intermediate, issued], [], [root, issued]],
+    ['credentials may be a leaf that is trusted', [own], [], [own]],
   ])('%s', (_, certificates, found, anchors) => {
     expect(report(certificates, anchors)).toEqual(found)
   })
 
-  it('hold the key of the leaf', async () => {
+  it('credentials hold the key of the leaf', async () => {
     const source = (key: string) => fromPem({ ca: root.pem, cert: chainPem(leaf, intermediate), key })
     const right = await inspectCredentials(source(leaf.keyPem), { usage: 'server', hosts: [HOST] })
     expect(right).toMatchObject({
@@ -58,7 +72,7 @@ describe('credentials', () => {
     expect(textsOf(findings, true)).toEqual(['key/mismatch@0 (Ed25519, ECDSA P-256)'])
   })
 
-  it('that cannot be read are reported', async () => {
+  it('credentials that cannot be read are reported', async () => {
     const source = fromFiles({ ca: '/no/such/ca.crt', cert: '/no/such/tls.crt', key: '/no/such/tls.key' })
     const { findings, ok } = await inspectCredentials(source, { usage: 'client' })
     expect([ok, findings.map(({ code }) => code)]).toEqual([false, Array(3).fill('file/missing')])
@@ -74,7 +88,7 @@ describe('credentials', () => {
   })
 
   it.each([undefined, null, '/etc/etcd', { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }])(
-    'are not taken from %j, which is no source, nor are they credentials',
+    'credentials are not taken from %j, which is not a source and not credentials',
     async (source) => {
       const refused = (option: string): object => ({ code: 'ERR_OPTION_INVALID', details: { option } })
       await expect(inspectCredentials(source as never, { usage: 'client' })).rejects.toMatchObject(refused('source'))
@@ -93,7 +107,7 @@ describe('credentials', () => {
     ['no CRLs', { crls: undefined }],
     ['a key of text', { key: 'pem' }],
     ['no key', { key: null }],
-  ])('do not hold %s', (_, parts) => {
+  ])('credentials do not hold %s', (_, parts) => {
     const broken = { ...credentials([leaf, intermediate]), ...parts } as Credentials
     expect(thrown(() => validateCredentials(broken, { usage: 'client' }), 'ERR_OPTION_INVALID').details).toMatchObject({
       option: 'credentials',
@@ -125,25 +139,57 @@ describe('a client of another CA than the one that verifies servers', () => {
   const NOT_GIVEN = 'info client-ca-not-given@'
 
   it.each<[what: string, found: string[], path: string, sent: Minted[], clientCa?: Minted[], usage?: Usage]>([
-    ['is validated by clientAnchors', [], 'L < Issuing CA < Client CA', [app(issuing), issuing], [clients]],
-    ['must not be of another CA then', ['issuer-not-found@1'], 'L < Issuing CA', [app(issuing), issuing], [servers]],
+    [
+      'a client certificate is validated by clientAnchors',
+      [],
+      'L < Issuing CA < Client CA',
+      [app(issuing), issuing],
+      [clients],
+    ],
+    [
+      'a client certificate must not be of another CA then',
+      ['issuer-not-found@1'],
+      'L < Issuing CA',
+      [app(issuing), issuing],
+      [servers],
+    ],
     ['needs its intermediates', ['issuer-not-found@0'], 'L', [app(issuing)], [clients]],
     ['needs one of clientAnchors', ['no-trust-anchors'], 'L', [app(clients)], []],
-    ['is left to the server without clientAnchors', [`${NOT_GIVEN}0`], 'L', [app(clients)]],
-    ['is left with its intermediate', [`${NOT_GIVEN}1`], 'L < Issuing CA', [app(issuing), issuing]],
-    ['is left with its root', [`${NOT_GIVEN}1`], 'L < Client CA', [app(clients), clients]],
-    ['is left if it is self-signed', [`${NOT_GIVEN}0`], 'L', [app()]],
-    ['is left if its CA has the name of the other', [`${NOT_GIVEN}0`], 'L', [app(mintCa({ subject: 'Server CA' }))]],
-    ['must not lead in a circle', ['issuer-not-found@2'], 'L < M < N', [app(M), byN, byM]],
-    ['must not be expired', ['validity/expired@0', `${NOT_GIVEN}0`], 'L', [app(clients, EXPIRED)]],
-    ['must be for clients', [`${MISSING}0`, `${NOT_GIVEN}0`], 'L', [app(clients, { usages: ['serverAuth'] })]],
-    ['must be of a CA for clients', [`${MISSING}1`, `${NOT_GIVEN}1`], 'L < For servers', [app(forServers), forServers]],
-    ['is not a server', ['issuer-not-found@0'], 'L', [leafOf(clients)], [clients], 'server'],
+    ['a client certificate is left to the server without clientAnchors', [`${NOT_GIVEN}0`], 'L', [app(clients)]],
+    [
+      'a client certificate is left with its intermediate',
+      [`${NOT_GIVEN}1`],
+      'L < Issuing CA',
+      [app(issuing), issuing],
+    ],
+    ['a client certificate is left with its root', [`${NOT_GIVEN}1`], 'L < Client CA', [app(clients), clients]],
+    ['a client certificate is left if it is self-signed', [`${NOT_GIVEN}0`], 'L', [app()]],
+    [
+      'a client certificate is left if its CA has the name of the other',
+      [`${NOT_GIVEN}0`],
+      'L',
+      [app(mintCa({ subject: 'Server CA' }))],
+    ],
+    ['a client certificate must not lead in a circle', ['issuer-not-found@2'], 'L < M < N', [app(M), byN, byM]],
+    ['a client certificate must not be expired', ['validity/expired@0', `${NOT_GIVEN}0`], 'L', [app(clients, EXPIRED)]],
+    [
+      'a client certificate must be for clients',
+      [`${MISSING}0`, `${NOT_GIVEN}0`],
+      'L',
+      [app(clients, { usages: ['serverAuth'] })],
+    ],
+    [
+      'a client certificate must be of a CA for clients',
+      [`${MISSING}1`, `${NOT_GIVEN}1`],
+      'L < For servers',
+      [app(forServers), forServers],
+    ],
+    ['a client certificate is not for a server', ['issuer-not-found@0'], 'L', [leafOf(clients)], [clients], 'server'],
   ])('%s', (_, found, path, ...args) => {
     expect(validate(...args)).toEqual([found, path])
   })
 
-  it('is reported with the CAs that were given', () => {
+  it('a client certificate is reported with the CAs that were given', () => {
     const of = (ca: Minted): string[] =>
       textsOf(validateCredentials(credentials([app(ca)], [servers]), { usage: 'client' }).findings, true)
     expect(of(clients)).toEqual([`${NOT_GIVEN}0 (CN=Client CA, [CN=Server CA], false)`])

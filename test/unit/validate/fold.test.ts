@@ -118,7 +118,7 @@ it.each(
   ).map(
     ([explains, cause, follows, what]) => [explains ? 'explains' : 'does not explain', what, cause, follows] as const,
   ),
-)('%s: %s', (explains, _, cause, follows) => {
+)('folds on one certificate: %s: %s', (explains, _, cause, follows) => {
   for (const findings of [
     [cause, follows],
     [follows, cause],
@@ -150,7 +150,7 @@ describe('folding', () => {
     expect(folded(...all)).toEqual(expected)
   })
 
-  it('puts no error under what is not one', () => {
+  it('puts no error under a warning or an info', () => {
     const [mild, error] = [{ ...of('validity/inverted', 0), severity: 'warning' } as Finding, of('validity/expired', 0)]
     expect(foldConsequences([mild, error])).toEqual([mild, error])
   })
@@ -160,7 +160,7 @@ describe('folding', () => {
     expect(foldConsequences(all)).toEqual(all)
   })
 
-  it('leaves out of the consequences what the caller ignores, and prints the others', () => {
+  it('omits ignored findings from the consequences, and prints the others', () => {
     const minted = given({ intermediate: EXPIRED })
     expect(reportOn(minted, { ignore: ['validity/outlives-issuer'] }).findings[0].consequences).toEqual([])
     const text = formatReport(reportOn(minted))

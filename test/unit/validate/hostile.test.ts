@@ -58,7 +58,7 @@ describe('input made to exhaust the validator', () => {
     },
   )
 
-  it('is bounded in the report as well: 5,000 names', () => {
+  it('input to exhaust the validator is bounded in the report as well: 5,000 names', () => {
     const names = Array.from({ length: 5000 }, (_, i) => dns(`host-${String(i)}.test`))
     const report = validateChain(inputOf(mintChain({ leaf: { names } })), { ...server, hosts: [HOST, '10.0.0.1'] })
     expect(textsOf(report.findings)).toEqual(['host-not-covered@0', 'host-not-covered@0'])
@@ -81,7 +81,7 @@ describe('a broken certificate', () => {
     fc.assert(property, { numRuns: scaled({ short: 83, long: 500 }) })
   })
 
-  it('is reported as a leaf, an intermediate and a CRL, whatever it is', () => {
+  it('a broken certificate is reported as a leaf, an intermediate and a CRL, whatever it is', () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
       fc.string().map((text) => Buffer.from(text)),
@@ -185,11 +185,11 @@ describe('what is printed', () => {
       }),
       { short: 100, long: 100 },
     ],
-  ])('is safe: %s', (_, property, runs) => {
+  ])('printed text is safe: %s', (_, property, runs) => {
     fc.assert(property, { numRuns: scaled(runs) })
   })
 
-  it('is not more than a screenful of one text', () => {
+  it('printed text is not more than a screenful of one string', () => {
     const long = 'x'.repeat(3900)
     const root = mintCa({ subject: long, key })
     const leaf = mintLeaf({ subject: long, issuer: root, names: [dns(long), uri(`a://${long}`)] })

@@ -143,12 +143,12 @@ describe('the limits', () => {
     ['200 certificates', { leaf: certificate, intermediates: times(198, certificate), trustAnchors: [certificate] }],
     ['200 certificates in a text', { trustAnchors: root.pem.repeat(200) }],
     ['100 CRLs', { crls: times(100, list) }],
-  ])('allow %s', (_, inputs) => {
+  ])('the limits allow %s', (_, inputs) => {
     expect(read(inputs)).toMatchObject({ isComplete: true, findings: [] })
     expect(origins(inputs)).toHaveLength('crls' in inputs ? 100 : 200)
   })
 
-  it('allow 1 MiB of certificates, and 20 faults of an option', () => {
+  it('the limits allow 1 MiB of certificates, and 20 faults of an option', () => {
     expect(textsOf(read({ leaf: root.der, trustAnchors: text(1) }).findings)).toEqual(['unexpected-content'])
     const faulty = read({ intermediates: times(20, SCRAP), trustAnchors: root.der })
     expect(faulty).toMatchObject({ isComplete: true, trustAnchors: [{}], findings: { length: 20 } })
@@ -174,7 +174,7 @@ describe('the limits', () => {
       { origin: 'option "intermediates"', unit: 'faults', limit: 20 },
       21,
     ],
-  ])('do not allow %s', (_, inputs, details, findings = 1) => {
+  ])('the limits do not allow %s', (_, inputs, details, findings = 1) => {
     const reading = read(inputs)
     expect(detailsOf(reading.findings, 'input/too-much')).toMatchObject([details])
     expect(reading.findings).toHaveLength(findings)

@@ -33,26 +33,29 @@ describe('a certificate that is not DER', () => {
     ['a date that does not exist', { notBefore: rawTime(TAG.utcTime, '250230000000Z') }, true],
     ['a date without seconds', { notBefore: rawTime(TAG.utcTime, '2501010000Z') }, false],
     ['an empty list of extensions', { rawExtensions: Buffer.from('a3023000', 'hex') }, false],
-  ])('is named as openssl names it, and written again if that helps: %s', (_, options, isReadByOpenssl) => {
-    const { der } = mintCa({ subject: CA, ...options })
-    const { findings } = validateChain({ leaf: chain.leaf.der, trustAnchors: der }, { usage: 'any' })
-    const found = findings.find(({ code }) => code === 'certificate/malformed')
-    expect(found?.details).toMatchObject({
-      subject: NAME,
-      serialNumber: expect.stringMatching(/^[0-9A-F]+$/) as string,
-    })
-    expect(found?.message).toContain(`The certificate "${NAME}" in trustAnchors is not valid DER: `)
-    const isRewritten = found?.remedy.includes('openssl x509') === true
-    if (!isReadByOpenssl) {
-      expect(isRewritten).toBe(false)
-      return
-    }
-    const trustAnchors = openssl(['x509', '-inform', 'der'], der)
-    const after = validateChain({ leaf: chain.leaf.der, trustAnchors }, { usage: 'any' }).findings
-    expect(isRewritten).toBe(after.every(({ code }) => code !== 'certificate/malformed'))
-    const printed = openssl(['x509', '-inform', 'der', '-noout', '-subject', '-nameopt', 'RFC2253'], der)
-    expect(printed.trim()).toBe(`subject=${NAME}`)
-  })
+  ])(
+    'a certificate that is not DER is named as openssl names it, and written again if that helps: %s',
+    (_, options, isReadByOpenssl) => {
+      const { der } = mintCa({ subject: CA, ...options })
+      const { findings } = validateChain({ leaf: chain.leaf.der, trustAnchors: der }, { usage: 'any' })
+      const found = findings.find(({ code }) => code === 'certificate/malformed')
+      expect(found?.details).toMatchObject({
+        subject: NAME,
+        serialNumber: expect.stringMatching(/^[0-9A-F]+$/) as string,
+      })
+      expect(found?.message).toContain(`The certificate "${NAME}" in trustAnchors is not valid DER: `)
+      const isRewritten = found?.remedy.includes('openssl x509') === true
+      if (!isReadByOpenssl) {
+        expect(isRewritten).toBe(false)
+        return
+      }
+      const trustAnchors = openssl(['x509', '-inform', 'der'], der)
+      const after = validateChain({ leaf: chain.leaf.der, trustAnchors }, { usage: 'any' }).findings
+      expect(isRewritten).toBe(after.every(({ code }) => code !== 'certificate/malformed'))
+      const printed = openssl(['x509', '-inform', 'der', '-noout', '-subject', '-nameopt', 'RFC2253'], der)
+      expect(printed.trim()).toBe(`subject=${NAME}`)
+    },
+  )
 
   it('explains the issuer or the anchor that is missing then, and none of another name', () => {
     const broken = mintChain({ intermediate: { tamper: withIndefiniteLength } })
@@ -69,7 +72,7 @@ describe('a certificate that is not DER', () => {
     expect(textsOf(report.findings)).toEqual(['certificate/malformed', 'issuer-not-found@0'])
   })
 
-  it('is not named by what is not a certificate, nor by anything outside of its bytes', () => {
+  it('a malformed certificate is not named by another file, nor by anything outside of its bytes', () => {
     for (const bytes of ['', '30', '3000', '3080', '30803080', '30840fffffff', '3005a003020102'])
       expect(lenientNames(Buffer.from(bytes, 'hex'))).toEqual({ subject: null, serialNumber: null })
     const { der } = mintCa({ subject: 'etcd-ca', tamperTbs: withIndefiniteLength })

@@ -56,11 +56,11 @@ describe('a constraint', () => {
       (each) => [each, 'is neither a mailbox nor a host'] as const,
     ),
     ...texts('uri', '10.0.0.1|::1|https://a|..a|').map((each) => [each, 'is not a host name'] as const),
-  ] as const)('$0.kind "$0.value" $1', (constraint, problem) => {
+  ] as const)('reports the problem of a constraint: $0.kind "$0.value" $1', (constraint, problem) => {
     expect(constraintProblem(constraint)).toBe(problem)
   })
 
-  it('is read by Go with empty values and underscores, and without malformed ones', () => {
+  it('a constraint is read by Go with empty values and underscores, and without malformed ones', () => {
     const ofMail = texts('email', '|et\\@cd@example.com')
     const read = [...texts('uri', '|a_b'), ...ofMail, ...texts('dns', '|a_b.svc|.svc'), other]
     expect(read.filter((each) => !isConstraintReadByGo(each))).toEqual([])

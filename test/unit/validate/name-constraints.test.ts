@@ -270,7 +270,7 @@ describe('the budget', () => {
     expect(textsOf(reportOn({ leaf, sent: [middle], trust: [root] }, hosts).findings)).toEqual(['limit-exceeded@1'])
   })
 
-  it('of findings is 21 names, whatever else was found', () => {
+  it('the budget of findings is 21 names, whatever else was found', () => {
     const many = Array.from({ length: 150 }, (_, i) => dns(`n${String(i)}.a.test`))
     const { findings } = reportOn(given({ root: constrain({ excluded: [a] }), leaf: { names: many } }), hosts)
     expect(textsOf(findings)).toEqual(Array<string>(21).fill('name-refused@0'))

@@ -28,7 +28,7 @@ const USAGES = ['client', 'peer', 'server', 'any'] as const satisfies Usage[]
 const BY_GO = { client: 'error', peer: 'error', server: 'warning', any: 'info' } as const
 const BY_OPENSSL = { client: 'warning', peer: 'warning', server: 'error', any: 'info' } as const
 
-it.each(REFUSED_BY_GO)('has the severity of a refusal by Go: $name', ({ code, index, ...how }) => {
+it.each(REFUSED_BY_GO)('a finding has the severity of a refusal by Go: $name', ({ code, index, ...how }) => {
   const minted = mintRefused(how)
   for (const usage of USAGES) {
     const { findings, ok } = reportOn(minted, { usage })
@@ -42,7 +42,7 @@ it.each(REFUSED_BY_GO)('has the severity of a refusal by Go: $name', ({ code, in
 describe.each(UNREADABLE_ANCHORS)('an unused trust anchor with %s', (_, trusted) => {
   const minted = mintRefused({ trusted })
 
-  it('is an error only if etcd reads it', () => {
+  it('an unused trust anchor is an error only if etcd reads it', () => {
     for (const usage of USAGES) {
       const found = reportOn(minted, { usage }).findings.filter(({ code }) => code === 'chain/unused-unread-by-go')
       const severity = usage === 'client' || usage === 'peer' ? 'error' : 'info'
@@ -50,7 +50,7 @@ describe.each(UNREADABLE_ANCHORS)('an unused trust anchor with %s', (_, trusted)
     }
   })
 
-  it('is not reported for the credentials of a client, whose CA file Node reads', async () => {
+  it('an unused trust anchor is not reported for the credentials of a client, whose CA file Node reads', async () => {
     const { leaf, sent, trust } = minted
     const pem = { ca: chainPem(...trust), cert: chainPem(leaf, ...sent), key: leaf.keyPem }
     const credentials = await fromPem(pem).load()
@@ -240,7 +240,7 @@ describe('the one path that OpenSSL builds', () => {
     }
   })
 
-  it('is the one that Node accepts or refuses', async () => {
+  it('the path of OpenSSL is the one that Node accepts or refuses', async () => {
     for (const [what, sent, trust, found] of OPENSSL_PATHS) {
       const node = await askNode({ usage: 'server', host: HOST, leaf, sent, trust, crls: [] })
       expect(node?.accepts, what).toBe(found === null)
@@ -257,7 +257,7 @@ describe('the one path that OpenSSL builds', () => {
     ['with a critical policy that is required', raw(EXTENSION.policyConstraints, '3003800100', true), true],
     ['with basicConstraints that cannot be read', raw(EXTENSION.basicConstraints, '0500', true), true],
     ['with an extended key usage that cannot be read', raw(EXTENSION.extendedKeyUsage, '0500'), true],
-    ['with policies that nobody reads', raw(EXTENSION.policyMappings, '0500'), true],
+    ['with unknown policies', raw(EXTENSION.policyMappings, '0500'), true],
     ['for proxies', raw(EXTENSION.proxyCertInfo, '300c300a06082b06010505071501'), true],
   ])('passes or not as in Node, if a twin of the intermediate is %s', async (_, options, accepted) => {
     const sent = [again(options), intermediate]
@@ -276,7 +276,7 @@ describe('the one path that OpenSSL builds', () => {
     expect(reportOn({ leaf, sent: [crossed], trust: [root, intermediate] }).findings).toEqual([])
   })
 
-  it('is followed within the budget, and is no pass if that is too small', () => {
+  it('the path of OpenSSL is followed within the budget, and is no pass if that is too small', () => {
     const minted = { leaf, sent: [forged, crossed, other, intermediate], trust: [root] }
     const passes = Array.from({ length: 30 }, (_, i) => reportOn(minted, { budget: { steps: i + 1 } }))
     expect(passes.filter(({ ok }) => ok)).toEqual([])

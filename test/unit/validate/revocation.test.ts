@@ -14,7 +14,7 @@ describe('CRLs', () => {
     }
   })
 
-  it('have a scenario for every code but the one that revocation-rules.test.ts checks', () => {
+  it('CRLs have a scenario for every code but the one that revocation-rules.test.ts checks', () => {
     const found = new Set(LIST_SCENARIOS.flatMap((scenario) => scenario.found.map((code) => code.replace(/@.*/, ''))))
     expect(Object.keys(revocation).filter((code) => !found.has(code))).toEqual(['revocation/openssl-picks-other-crl'])
   })

@@ -55,13 +55,13 @@ describe('a valid path', () => {
     ['behind one that breaks the constraints', [A({ ...NEWER, ...one, serial: 2 }), A({ ...OLDER, serial: 3 })], '3 1'],
     ['around an expired one', [expired, A({ serial: 3 })], '3 1', L, []],
     ['of a faulty leaf', [A({ serial: 2 })], '2 1', expiredLeaf, ['validity/expired@0']],
-  ])('is found %s', (_, sent, path, leaf, found = ['openssl-picks-other-path@0']) => {
+  ])('a valid path is found %s', (_, sent, path, leaf, found = ['openssl-picks-other-path@0']) => {
     const report = validate(sent, {}, leaf)
     expect(textsOf(report.findings)).toEqual(found)
     expect(serials(report)).toBe(path)
   })
 
-  it('is found past a root that it leads around, and through CAs that sign each other (CVE-2024-0567)', () => {
+  it('a valid path is found past a root that it leads around, and through CAs that sign each other (CVE-2024-0567)', () => {
     const [other, root, b, c] = ['Other', 'Root', 'B', 'C'].map((subject) => mintCa({ subject })) as [
       Minted,
       Minted,
@@ -81,7 +81,7 @@ describe('a valid path', () => {
     expect(validate([A(), unused], { usage: 'any' }, L, [R, mintCa({ subject: 'Unused', ...EXPIRED })]).ok).toBe(true)
   })
 
-  it('is reported with the places of its own certificates, wherever others had them', () => {
+  it('a valid path is reported with the places of its own certificates, wherever others had them', () => {
     const weak = mintCa({ subject: 'Weak', signature: 'ecdsa-sha1', notAfter: future(4000) })
     const B = mintCa({ subject: 'B', issuer: weak })
     const sent = [A({ ...NEWER, ...one, issuer: B }), B, A({ ...OLDER, issuer: weak })]
@@ -89,7 +89,7 @@ describe('a valid path', () => {
     expect(found).toEqual(['openssl-picks-other-path@0', 'warning algorithm-refused@2'])
   })
 
-  it('a path is explained if its errors are those of other programs, and another path is refused', () => {
+  it('a path is explained if its errors come from other programs, and another path is refused', () => {
     // Go accepts the trusted twin, whose list of purposes is empty, and counts the self-issued CA below the root.
     const low = mintCa({ subject: 'A', issuer: A() })
     const root = mintCa({
@@ -103,7 +103,7 @@ describe('a valid path', () => {
     expect(textsOf(report.findings)).toEqual(['extension-refused@2', 'info others-tried'])
   })
 
-  it('may be a leaf that is trusted itself', () => {
+  it('a valid path may be a leaf that is trusted itself', () => {
     const own = leafOf()
     expect(validate([], {}, own, [own])).toMatchObject({ path: [{}], findings: [] })
   })
@@ -111,10 +111,10 @@ describe('a valid path', () => {
 
 describe('of failing paths', () => {
   it.each<[what: string, first: Partial<MintCaOptions>, second: Partial<MintCaOptions>, found: string[]]>([
-    ['the one with fewer errors is reported', one, two, ['name-refused@0']],
-    ['one that reaches an anchor is reported', mute, { issuer: S }, ['key-usage-missing@1']],
+    ['the path with fewer errors is reported', one, two, ['name-refused@0']],
+    ['a path that reaches an anchor is reported', mute, { issuer: S }, ['key-usage-missing@1']],
     [
-      'it is reported although it has more errors and is shorter',
+      'a path that reaches an anchor is reported although it has more errors and is shorter',
       { ...EXPIRED, ...mute },
       { issuer: S },
       ['validity/expired@1 > outlives-issuer@0', 'key-usage-missing@1'],
@@ -145,7 +145,7 @@ describe('of failing paths', () => {
     }
   })
 
-  it('the first of those alike is reported', () => {
+  it('the first of similar paths is reported', () => {
     const B = mintCa({ subject: 'B', issuer: R })
     expect(serials(validate([A({ ...OLDER, ...one, serial: 3 }), A({ ...NEWER, ...one, serial: 2 })]))).toBe('2 1')
     expect(serials(validate([A({ ...OLDER, issuer: S, serial: 3 }), A({ ...NEWER, issuer: S, serial: 2 })]))).toBe('2')
@@ -174,7 +174,7 @@ describe('of failing paths', () => {
     expect(others(validate(deadEnds, { budget: { steps: 3 * (2 * 16 + 8 + 1) } }))).toEqual([2])
   })
 
-  it('a link that nobody can verify is followed, and one of another key is not', () => {
+  it('a link that cannot be verified is followed, and one of another key is not', () => {
     const ed448 = mintCa({ subject: 'A', key: 'ed448', issuer: R })
     const report = validate([ed448], {}, leafOf(ed448))
     expect(report.path).toHaveLength(3)
@@ -189,7 +189,7 @@ describe('the limits', () => {
   const long = [A({ issuer: B }), B, C]
 
   it.each([{ signatures: 1 }, { steps: 1 }, { steps: 3 }])(
-    'that end the search are reported without a certificate: %j',
+    'limits that end the search are reported without a certificate: %j',
     (budget) => {
       const { findings } = validate(long, { budget })
       expect(textsOf(findings)).toEqual(['limit-exceeded'])
@@ -202,12 +202,12 @@ describe('the limits', () => {
     },
   )
 
-  it('suffice exactly for a signature and a step of each link', () => {
+  it('the limits suffice exactly for a signature and a step of each link', () => {
     expect(validate(long, { budget: { signatures: 4, steps: 4 } }).findings).toEqual([])
     expect(textsOf(validate(long, { budget: { signatures: 3 } }).findings)).toEqual(['limit-exceeded'])
   })
 
-  it('of an explanation are 25 signatures next to those of the search', () => {
+  it('the limits of an explanation are 25 signatures in addition to the search', () => {
     const faulty = A({ ...EXPIRED, without: [EXTENSION.authorityKeyIdentifier] })
     const namesakes = (count: number): Minted[] =>
       Array.from({ length: count }, (_, i) =>
@@ -220,7 +220,7 @@ describe('the limits', () => {
     expect([errors(24), errors(25)]).toEqual([['validity/expired'], ['chain/limit-exceeded']])
   })
 
-  it('of length allow four self-issued certificates next to the intermediates', () => {
+  it('the limits of length allow four self-issued certificates next to the intermediates', () => {
     const passes = (count: number): boolean => {
       const cas = [R]
       for (let i = 0; i < count; i++) cas.unshift(mintCa({ subject: 'R', issuer: cas[0] }))

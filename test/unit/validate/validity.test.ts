@@ -34,13 +34,28 @@ const quiet = { expiryWarning: '0s', usage: 'any' } as const
 
 describe('a certificate', () => {
   it.each<[what: string, at: Date, found: string[], options?: Options]>([
-    ['is valid in its first second', BEGIN, []],
-    ['is not yet valid before', before(BEGIN, 1), ['not-yet-valid@0']],
-    ['is valid in its last second', after(END, SECOND - 1), [], { ignore: ['validity/expires-soon'] }],
-    ['has expired after', after(END, SECOND), ['validity/expired@0']],
-    ['is valid in the clock skew before its beginning', before(BEGIN, 5 * SECOND), [], { clockSkew: '5s' }],
-    ['is valid in the skew after its end', after(END, 5 * SECOND), ['warning expires-soon@0'], { clockSkew: '5s' }],
-    ['has expired for so long', after(END, 3 * DAY), ['validity/expired@0 (2029-01-31, 2029-02-03, 3 days)'], wide],
+    ['a certificate is valid in its first second', BEGIN, []],
+    ['a certificate is not yet valid before its first second', before(BEGIN, 1), ['not-yet-valid@0']],
+    ['a certificate is valid in its last second', after(END, SECOND - 1), [], { ignore: ['validity/expires-soon'] }],
+    ['a certificate has expired after its last second', after(END, SECOND), ['validity/expired@0']],
+    [
+      'a certificate is valid in the clock skew before its beginning',
+      before(BEGIN, 5 * SECOND),
+      [],
+      { clockSkew: '5s' },
+    ],
+    [
+      'a certificate is valid in the skew after its end',
+      after(END, 5 * SECOND),
+      ['warning expires-soon@0'],
+      { clockSkew: '5s' },
+    ],
+    [
+      'a certificate reports for how long it has expired',
+      after(END, 3 * DAY),
+      ['validity/expired@0 (2029-01-31, 2029-02-03, 3 days)'],
+      wide,
+    ],
     ['begins in so long', before(BEGIN, 3 * DAY), ['not-yet-valid@0 (2029-01-01, 2028-12-29, 3 days)'], wide],
     ['does not expire soon before its last third', before(END, 10 * DAY), [], usual],
     ['expires soon then', before(END, 10 * DAY - 1), ['warning expires-soon@0 (soon, 2029-01-31, 10 days)'], usual],
@@ -60,14 +75,17 @@ describe('a certificate', () => {
     ['server', 0, ['error']],
     ['server', 1, ['error']],
     ['any', 1, ['info']],
-  ] as const)('is refused for a %s %i ms after its last second began: %j', (usage, milliseconds, severities) => {
-    const at = after(END, milliseconds)
-    for (const options of [{ at }, { at: after(at, 5 * SECOND), clockSkew: '5s' }]) {
-      const { findings } = reportOn(chain, { usage, ...options })
-      const refused = findings.filter(({ details }) => 'kind' in details && details.kind === 'last second')
-      expect(refused.map(({ severity }) => severity)).toEqual(severities)
-    }
-  })
+  ] as const)(
+    'a certificate is refused for a %s %i ms after its last second began: %j',
+    (usage, milliseconds, severities) => {
+      const at = after(END, milliseconds)
+      for (const options of [{ at }, { at: after(at, 5 * SECOND), clockSkew: '5s' }]) {
+        const { findings } = reportOn(chain, { usage, ...options })
+        const refused = findings.filter(({ details }) => 'kind' in details && details.kind === 'last second')
+        expect(refused.map(({ severity }) => severity)).toEqual(severities)
+      }
+    },
+  )
 })
 
 const LONG = after(BEGIN, 825 * DAY)
@@ -126,7 +144,7 @@ describe('the clock', () => {
       .findings.map(({ code }) => code)
       .filter((code) => code !== 'validity/not-yet-valid')
 
-  it('is suspected if it is before the earliest certificate of all', () => {
+  it('the clock is suspected if it is before the earliest certificate of all', () => {
     const { findings } = reportOn(all, { at: before(BEGIN, 1) })
     expectFound(findings, [
       'not-yet-valid@0 > not-yet-valid@1 > not-yet-valid@2',
@@ -137,7 +155,7 @@ describe('the clock', () => {
     expect(early(before(BEGIN, 5 * SECOND + 1), '5s')).toEqual(['validity/clock-suspect'])
   })
 
-  it('is not suspected for a single certificate', () => {
+  it('the clock is not suspected for a single certificate', () => {
     const own = leafOf(undefined, { notBefore: BEGIN, notAfter: END })
     expectFound(reportOn({ leaf: own, trust: [own] }, { at: before(BEGIN, DAY) }).findings, ['not-yet-valid@0'])
   })

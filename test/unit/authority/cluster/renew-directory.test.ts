@@ -102,7 +102,7 @@ function replace(path: string, content: string): void {
 }
 
 describe('what is due', () => {
-  it('is nothing before two thirds, everything after, and nothing again at once', async () => {
+  it('no certificate is due before two thirds, every one after, and none again at once', async () => {
     const directory = await written()
     const before = readAll(directory)
     day = 59
@@ -162,7 +162,7 @@ describe('what is due', () => {
     expect(await count()).toBe(0)
   })
 
-  it('is each of a folder by itself, expired ones included', async () => {
+  it('each certificate of a folder is due on its own, expired ones included', async () => {
     const directory = await written()
     day = 50
     const { members } = await issueCluster(ca, { members: [MEMBERS[0]], validity: '90d' })
@@ -176,7 +176,7 @@ describe('what is due', () => {
     expect(faultsOf(`${directory}/members/a`)).toEqual([])
   })
 
-  it('is renewed by its own CA, with the intermediate', async () => {
+  it('each certificate is renewed by its own CA, with the intermediate', async () => {
     day = 0
     const client = await ca.createIntermediate({ name: 'between' })
     const directory = await written({ client, peer: peerCa })
@@ -191,7 +191,7 @@ describe('what is due', () => {
     expect(reasons(wrong.kept)['members/a/peer']).toBe('foreign-ca')
   })
 
-  it('keeps the keys if requested, and permissions except those of others for a key', async () => {
+  it('keeps the keys if requested, and permissions except the access of others to a key', async () => {
     const directory = await written()
     const path = `${directory}/members/a`
     const names = ['server.key', 'peer.key', 'peer.crt', 'server.crt']
@@ -252,7 +252,7 @@ describe('what cannot be renewed stays, is reported, and stops nothing', () => {
     expect(JSON.stringify(kept)).not.toContain('PRIVATE KEY-----')
   })
 
-  it('escapes what people read of folders with control characters in their names, and leaves the paths of files exact', async () => {
+  it('escapes the messages about folders with control characters in their names, and leaves the paths of files exact', async () => {
     const directory = await written(ca)
     const [read, linked] = ['members/a\u001b[31m', 'members/b\u202e'].map((name) => join(directory, name))
     renameSync(join(directory, 'members/a'), read ?? '')
@@ -268,7 +268,7 @@ describe('what cannot be renewed stays, is reported, and stops nothing', () => {
     expect(late.renewed.map(({ files }) => files.cert)).toContain(`${read ?? ''}/server.crt`)
   })
 
-  it('credentials of another CA, by name and by key', async () => {
+  it('credentials of another CA stay, by name and by key', async () => {
     const directory = await written(peerCa)
     day = 61
     const renewal = await renewed(ca, directory, ETCD)
@@ -331,7 +331,7 @@ describe('what cannot be renewed stays, is reported, and stops nothing', () => {
 describe('the layout kubeadm', () => {
   const NODE = ['etcd/server', 'etcd/peer', 'etcd/healthcheck-client', 'apiserver-etcd-client']
 
-  it('is renewed for one node and for several', async () => {
+  it('the layout kubeadm is renewed for one node and for several', async () => {
     const [one, several] = [await writtenNodes('node'), await writtenNodes('n1', 'n2')]
     day = 61
     expect(whats((await renewed(ca, one, KUBEADM)).renewed)).toEqual(NODE)
@@ -341,7 +341,7 @@ describe('the layout kubeadm', () => {
     expect(leftOvers(several)).toEqual([])
   })
 
-  it('is converted from plain files of kubeadm, with everything else unchanged', async () => {
+  it('the layout kubeadm is converted from plain files of kubeadm, with everything else unchanged', async () => {
     const directory = fresh()
     const at = (name: string): string => `${directory}/${name}`
     mkdirSync(at('etcd'), { recursive: true })
@@ -410,7 +410,7 @@ describe('interruptions', () => {
   const run = (fs: ReturnType<typeof faultyFileSystem>, directory: string) =>
     renewOn(ca, directory, ETCD, fs).catch((error: unknown) => error)
 
-  it('show matching pairs between any two calls, and a second run completes one that was killed at any step', async () => {
+  it('a reader sees matching pairs between any two calls, and a second run completes one that was killed at any step', async () => {
     const whole = await small()
     const counted = faultyFileSystem({
       before: () => {
@@ -479,7 +479,7 @@ describe('a wrong call', () => {
       (error: unknown) => (error as { details: { option?: string } }).details.option,
     )
 
-  it('is reported for a directory that does not exist, is a file, or has another layout', async () => {
+  it('reports a directory that does not exist, is a file, or has another layout', async () => {
     await expect(renewDirectory(ca, fresh(), ETCD)).rejects.toThrow('the directory does not exist')
     await expect(renewDirectory(ca, folder.file('a-file', ''), ETCD)).rejects.toThrow('it is not a directory')
     const directory = await writtenNodes('node')

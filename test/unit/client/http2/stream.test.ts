@@ -121,7 +121,7 @@ describe('a stream', () => {
     expect(seen.events).toEqual(['end', 'close 0'])
   })
 
-  it('may have been processed if the server refuses it after the head of an answer', async () => {
+  it('a stream may have been processed if the server refuses it after the head of an answer', async () => {
     const { peer, open } = connectFrames()
     const answered = open()
     const refused = open()
@@ -331,7 +331,7 @@ describe('a server that does not read', () => {
     expect(bodies.every(({ stream }) => stream.localEnded)).toBe(true)
   })
 
-  it('loses its connection at 16 MiB of requests, and those that wait count as unprocessed', async () => {
+  it('a server that does not read loses its connection at 16 MiB of requests, and waiting requests count as unprocessed', async () => {
     const { peer, session, closed } = connectFrames()
     await pinged(peer)
     peer.end.pause()
@@ -372,7 +372,7 @@ describe('a connection that ends', () => {
 })
 
 describe('frames that a server has reasons for', () => {
-  it('may give windows back every 4 KiB and ping for each frame of a large request', async () => {
+  it('a server may give windows back every 4 KiB and ping for each frame of a large request', async () => {
     const { peer, session, open } = connectFrames()
     await pinged(peer)
     const size = 12 * MIB
@@ -391,7 +391,7 @@ describe('frames that a server has reasons for', () => {
     expect(session.isOpen).toBe(true)
   })
 
-  it('may answer thousands of calls that were cancelled', async () => {
+  it('a server may answer thousands of calls that were cancelled', async () => {
     const { peer, session, open } = connectFrames()
     const count = 3000
     for (let i = 0; i < count; i += 1) open().stream.close(ErrorCode.CANCEL)

@@ -116,7 +116,7 @@ describe('a watch', () => {
     expect([large.errors.length, other.errors]).toEqual([1, []])
   })
 
-  it('is opened again with growing pauses if each stream fails after its first response', async () => {
+  it('a watch is opened again with growing pauses if each stream fails after its first response', async () => {
     await using one = await serve((send) => {
       send(MALFORMED)
     })

@@ -104,7 +104,7 @@ describe('a lease keeper', () => {
     expect(reported).toEqual(['renewed at 1900', `unanswered at ${String(1000 + DEADLINE)}`])
   })
 
-  it('takes a late answer over the first stream and drops what was sent before it, and not what was sent later', async () => {
+  it('takes a late answer over the first stream, drops the requests that were sent before it, and keeps later ones', async () => {
     const { streams, sentAt, reported } = startKeeper()
     await pass(2200)
     expect(streams).toHaveLength(3)

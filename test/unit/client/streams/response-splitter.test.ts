@@ -64,7 +64,7 @@ describe('a watch response above the limit', () => {
     expect(held).toBeLessThan(600_000)
   })
 
-  it('is refused at an event above the limit, with the events before it and the beginning of the response', () => {
+  it('a watch response is refused at an event above the limit, with the events before it and the beginning of the response', () => {
     const [before, after] = [
       watchResponse({ revision: 9, watchId: 7, events: [1, 2, 3] }),
       watchResponse({ revision: 9, watchId: 7, events: [4], size: 500 }),
@@ -88,11 +88,11 @@ describe('a watch response above the limit', () => {
     ],
     ['a field of an unknown wire type', Buffer.alloc(500, 0x0b), false],
     ['a tag without an end', Buffer.alloc(500, 0xff), false],
-  ])('is refused with %s', (_what, message, isTooLarge) => {
+  ])('a watch response above the limit is refused with %s', (_what, message, isTooLarge) => {
     expect(read(frameMessage(message), 400)).toMatchObject({ messages: [], error: { tooLarge: isTooLarge } })
   })
 
-  it('is passed on if it ends in the middle of a field, which its reader reports', () => {
+  it('a watch response is passed on if it ends in the middle of a field, which its reader reports', () => {
     const broken = Buffer.concat([
       watchResponse({ revision: 9, watchId: 7, events: [1, 2], size: 300 }),
       Buffer.from([0x5a, 99, 1]),

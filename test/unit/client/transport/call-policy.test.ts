@@ -105,9 +105,9 @@ describe('a failed attempt', () => {
       [false, true],
     ],
     ['was refused by the auth store', UNKNOWN, 'auth: user not found', 'answered', [false, false]],
-    ['met an error that nobody knows', UNKNOWN, 'disk I/O error', 'answered', [false, true]],
+    ['met an unknown error', UNKNOWN, 'disk I/O error', 'answered', [false, true]],
   ])(
-    'of a write that %s is repeated only if it was certainly not processed',
+    'an attempt of a write that %s is repeated only if it was certainly not processed',
     (_what, code, details, progress, expected) => {
       expect(repeated('write', code, details, progress)).toEqual(expected)
     },
@@ -129,10 +129,13 @@ describe('a failed attempt', () => {
       false,
     ],
     ['was never sent', UNAVAILABLE, 'No endpoint is ready', 'unsent', false],
-  ])('of a read that %s is repeated if another endpoint may answer', (_what, code, details, progress, expected) => {
-    expect(repeated('read', code, details, progress)).toEqual([expected, false])
-    expect(repeated('grant', code, details, progress)[0]).toBe(expected)
-  })
+  ])(
+    'an attempt of a read that %s is repeated if another endpoint may answer',
+    (_what, code, details, progress, expected) => {
+      expect(repeated('read', code, details, progress)).toEqual([expected, false])
+      expect(repeated('grant', code, details, progress)[0]).toBe(expected)
+    },
+  )
 })
 
 /** Every int64 field of a message, in order. */

@@ -106,7 +106,7 @@ describe('a connection that takes no more bytes and is lost', () => {
 })
 
 describe('writes at once', () => {
-  it('are each processed once by a server that ends 25 connections by GOAWAY after 20 calls each', async () => {
+  it('writes at once are each processed once by a server that ends 25 connections by GOAWAY after 20 calls each', async () => {
     const last = new WeakMap<Http2Session, number>()
     const counts = new WeakMap<Http2Session, number>()
     let processed = 0
@@ -128,7 +128,7 @@ describe('writes at once', () => {
     expect(peer.accepted).toBeGreaterThanOrEqual(25)
   })
 
-  it('are each processed once by a server that refuses all streams but ten, which it does not announce', async () => {
+  it('writes at once are each processed once by a server that refuses all streams but ten, which it does not announce', async () => {
     let [open, processed, refused] = [0, 0, 0]
     await using peer = await grpcPeer(pki.server, (stream) => {
       if (open >= 10) {
@@ -196,7 +196,7 @@ describe('StreamQueue', () => {
     priority,
   })
 
-  it('gives calls out by priority, then in their order, without those that were removed', () => {
+  it('returns calls by priority, then in their order, without the calls that were removed', () => {
     const queue = new StreamQueue<ReturnType<typeof call>>(Infinity)
     const [a, b, c] = [call('a'), call('b'), call('c')]
     for (const each of [a, b, c, call('repeated', PRIORITY.repeated), call('keep-alive', PRIORITY.keepAlive)])

@@ -171,7 +171,7 @@ describe.concurrent.each(CALL_FORMS)('with $name,', (form) => {
       ['a time-out of etcd', status(14, 'etcdserver: request timed out'), 'request timed out'],
       ['a stream that is reset', resetStream, 'RST_STREAM'],
       ['a status that gRPC does not have', garbageStatus('17'), 'which does not exist'],
-    ])('is sent once on %s', async (_what, script, message) => {
+    ])('a write is sent once on %s', async (_what, script, message) => {
       await using three = await cluster([script, script, script])
       const failed = three.client.put('a').value('b').exec()
       await expect(failed).rejects.toThrow(message)

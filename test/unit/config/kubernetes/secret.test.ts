@@ -17,7 +17,7 @@ function mount(data: Readonly<Record<string, string>>): string {
   return dirname(paths[0] ?? '')
 }
 
-it('is what fromKubernetesSecret reads', async () => {
+it('fromKubernetesSecret reads the manifest of a Secret', async () => {
   const root = mintCa({ subject: 'Root' })
   const intermediate = mintCa({ subject: 'Intermediate', issuer: root })
   const leaf = mintLeaf({ subject: 'app', usages: ['clientAuth'], issuer: intermediate })
@@ -30,7 +30,7 @@ it('is what fromKubernetesSecret reads', async () => {
   expect(read.key.matches(credentials.chain[0])).toBe(true)
 })
 
-it('openssl reads what its base64 holds', () => {
+it('openssl reads the contents of its base64', () => {
   const { data, type } = secretManifest(pki.client, { name: 'app' })
   expect(type).toBe('kubernetes.io/tls')
   const directory = mount(data)
@@ -54,7 +54,7 @@ describe('the key', () => {
     expect(JSON.stringify(manifest)).toContain(value)
   })
 
-  it('is not printed', () => {
+  it('the key is not printed', () => {
     const manifest = secretManifest(pki.client, { name: 'app' })
     const printed = inspect(manifest, { depth: null, showHidden: false })
     expect(printed).toContain("'tls.key'")
@@ -66,13 +66,13 @@ describe('the key', () => {
     ['in base64', Buffer.from(pem).toString('base64')],
     ['in base64 of more', Buffer.from(`a${pem}`).toString('base64')],
     ['in base64 of still more', Buffer.from(`ab${pem}`).toString('base64')],
-  ])('is refused in an annotation, %s', (_, note) => {
+  ])('the key is refused in an annotation, %s', (_, note) => {
     expect(() => secretManifest(pki.client, { name: 'app', annotations: { note } })).toThrow(
       expect.objectContaining({ code: 'ERR_OPTION_INVALID' }),
     )
   })
 
-  it('is refused where kubectl would write it', () => {
+  it('the key is refused if kubectl would write it', () => {
     const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': '{}' }
     expect(() => secretManifest(pki.client, { name: 'app', annotations })).toThrow('is written by kubectl')
   })

@@ -123,7 +123,7 @@ describe('a comment', () => {
     expect(found).toMatchObject({ severity: 'warning', details: { why }, place: { line: 1, column: 1 } })
   })
 
-  it('of one member does not suppress findings of another member', async () => {
+  it('a comment of one member does not suppress findings of another member', async () => {
     const member = (name: string, comment = ''): { yaml: string } => ({
       yaml: `${comment}${LAB.replace('lab', name).replaceAll('10.0.0.1', name === 'a' ? '10.0.0.1' : '10.0.0.2')}`,
     })
@@ -136,7 +136,7 @@ describe('a comment', () => {
   })
 })
 
-it('a formatted report lists what is suppressed, with its reason', async () => {
+it('a formatted report lists the suppressed findings, with their reasons', async () => {
   const report = await lint(LAB, { ignore: [{ code: CODE, reason: REASON }] })
   expect(formatReport(report, { width: 120 })).toContain(
     `Suppressed:\n  error ${CODE} at listen-client-urls (line 2:1): ${REASON}`,

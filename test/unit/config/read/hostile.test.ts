@@ -55,7 +55,7 @@ describe('what is bounded', () => {
     expect(await at(`ETCD_NAME='a' 'b\n'\nETCD_LISTEN_CLIENT_URLS="a\\"b"\n`)).toEqual(['a"b'])
   })
 
-  it('what variables grow into: the rest stays as it is written', async () => {
+  it('bounds the values that variables expand to: the rest stays as it is written', async () => {
     const unit = `[Service]\nEnvironment=A=${'x'.repeat(100_000)}\nExecStart=/usr/bin/etcd --name=\${A} --data-dir=\${A}\n`
     const { unchecked } = await lintOne({ unit }, { readFiles: false })
     expect(unchecked.map(({ place }) => place.option)).toEqual(['--data-dir'])

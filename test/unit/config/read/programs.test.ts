@@ -67,7 +67,7 @@ describe('what the reader of a form refuses or ignores', () => {
     ['a mapping in a list of Compose', { manifest: mapped }, 'value-type', /"ETCD_CLIENT_CERT_AUTH=true"/],
     ['a misspelt variable', { env: { ETCD_QOUTA_BACKEND_BYTES: '1' } }, 'option-ignored', /ETCD_QUOTA_BACKEND_BYTES/],
     ['a variable that a release does not have', { env: { ETCD_ENABLE_V2: 'true' } }, 'option-of-other-version', /is not a variable of etcd 3\.6\.4/, '3.6.4'],
-  ])('is found once: %s', async (_, config, code, text, version) => {
+  ])('a fault of a form is found once: %s', async (_, config, code, text, version) => {
     const { findings } = await lintOne(config, { readFiles: false, version })
     const found = findings.filter((each) => each.code === `config/${code}`)
     expect(found.map(({ message, remedy }) => `${message} ${remedy}`)).toEqual([expect.stringMatching(text)])
@@ -80,13 +80,13 @@ describe('a remedy', () => {
   const open =
     'ETCD_NAME=a\nETCD_INITIAL_ADVERTISE_PEER_URLS=https://10.0.0.1:2380\nETCD_LISTEN_PEER_URLS=https://10.0.0.1:2380\nETCD_INITIAL_CLUSTER="a=https://10.0.0.1:2380,b=https://10.0.0.2:2380\nETCD_PEER_CERT_FILE=/c\nETCD_PEER_KEY_FILE=/k\nETCD_PEER_TRUSTED_CA_FILE=/a\n'
   it.each<[what: string, config: ConfigInput, code: string, text: RegExp]>([
-    ['has the number itself', { yaml: 'election-timeout: "1500"\n' }, 'value-type', /"election-timeout: 1500"/],
+    ['a remedy has the number itself', { yaml: 'election-timeout: "1500"\n' }, 'value-type', /"election-timeout: 1500"/],
     ['names no quotes that are not there', { yaml: 'quota-backend-bytes: 16 * 1024\n' }, 'value-type', /plain number/],
     ['does not take a command of a shell apart', unit('--name=$(hostname -s) --data-dir=/d'), 'not-expanded', /"\$\(hostname -s\)"/],
     ['says that the file makes the flag without effect', { flags: ['etcd', '--config-file=/e.yml', '--client-crl-file=/c'] }, 'restriction-not-in-force', /--config-file makes etcd ignore all flags/],
-    ['is one for a quote that is open', unit(`--name='a \\\n  --data-dir=/d \\\n  ${http}`), 'line-broken', /Close it/],
-    ['is one for a quote that is open in a file of variables', { env: open }, 'line-broken', /Close it/],
-    ['is one for a space in a list', { flags: `etcd ${http.replace(' ', ', http://127.0.0.1:2378 ')}` }, 'argument-misplaced', /Write a comma/],
+    ['a remedy is one for a quote that is open', unit(`--name='a \\\n  --data-dir=/d \\\n  ${http}`), 'line-broken', /Close it/],
+    ['a remedy is one for a quote that is open in a file of variables', { env: open }, 'line-broken', /Close it/],
+    ['a remedy is one for a space in a list', { flags: `etcd ${http.replace(' ', ', http://127.0.0.1:2378 ')}` }, 'argument-misplaced', /Write a comma/],
   ])('%s', async (_, config, code, text) => {
     const { findings } = await lintOne(config, { readFiles: false })
     const errors = findings.filter(({ severity }) => severity === 'error')
@@ -129,7 +129,7 @@ describe('a template', () => {
     ['values alone', { env: 'ETCD_NAME={{ n }}\nETCD_LISTEN_CLIENT_URLS=http://10.0.0.1:2379\n' }],
     ['a variable of a shell', { manifest: `${SCRIPT}      exec etcd --listen-client-urls=http://10.0.0.1:2379 \\\n      \${FLAGS}\n` }],
     ['a comment', { env: '# {% x %}\nETCD_LISTEN_CLIENT_URLS=http://10.0.0.1:2379\n' }],
-  ])('is not %s, so the rest is checked', async (_, config) => {
+  ])('a template is not %s, so the rest is checked', async (_, config) => {
     const { findings } = await lintOne(config, { readFiles: false })
     expect(findings.map(({ code }) => code)).toContain('config/plaintext-url')
   }) // prettier-ignore
@@ -158,7 +158,7 @@ describe('several etcds in one text', () => {
     `  s${String(i)}: {image: etcd, command: "etcd ${flags(i, list)}"}\n`
   const compose = `services:\n${[1, 2, 3].map((i) => service(i)).join('')}`
 
-  it('are not one cluster with an etcd that lists nobody else and that nobody lists', async () => {
+  it('an etcd that lists no other member, and is in no list, is not part of the cluster', async () => {
     for (const list of ['', ' --initial-cluster=alone=http://127.0.0.1:2380']) {
       const alone = `  alone: {image: etcd, command: "etcd --name=alone --listen-client-urls=http://127.0.0.1:2379 --advertise-client-urls=http://127.0.0.1:2379${list}"}\n`
       const reports = await lintEtcdConfig({ manifest: compose + alone }, { readFiles: false })
@@ -172,7 +172,7 @@ describe('several etcds in one text', () => {
   })
 
   it.each(['"2389:2379"', '"127.0.0.1:2389:2379/tcp"', '{target: 2379, published: "2389"}'])(
-    'may advertise the port that Compose publishes as %s',
+    'an etcd may advertise the port that Compose publishes as %s',
     async (port) => {
       const codes = async (ports: string): Promise<string[]> => {
         const manifest = `services:\n  e: {image: etcd, ports: [${ports}], command: "etcd --listen-client-urls=https://0.0.0.0:2379 --advertise-client-urls=https://localhost:2389"}\n`
@@ -183,7 +183,7 @@ describe('several etcds in one text', () => {
     },
   )
 
-  it('get a report each, with what differs between the members of a cluster', async () => {
+  it('several etcds get a report each, with the differences between the members of a cluster', async () => {
     const short = cluster.replace(/,e3.*/, '')
     const odd = `services:\n${service(1)}${service(2)}${service(3, `${cluster},e4=${url(4, 2380)}`)}`
     const reports = await lintEtcdConfig({ manifest: odd }, { readFiles: false })
@@ -198,7 +198,7 @@ describe('several etcds in one text', () => {
     ).toEqual([])
   })
 
-  it('are read from the pods of a List, and named by pod and container', async () => {
+  it('several etcds are read from the pods of a List, and named by pod and container', async () => {
     const pod = (name: string, containers: string): string =>
       `{kind: Pod, metadata: {name: ${name}}, spec: {containers: [${containers}]}}`
     const list = `{kind: List, items: [${pod('a', '{name: x, command: [etcd, --name=e1]}')}, ${pod('b', '{name: x, command: [etcd, --name=e2]}, {name: y, command: [etcd, --name=e3]}')}]}`
@@ -255,12 +255,15 @@ describe('a variable within an argument of a unit', () => {
     expect(report.findings.map(({ code }) => code)).toEqual(['config/not-expanded'])
   })
 
-  it.each(['--data-dir=${IP}', '--data-dir=$$IP', '$IP', "--data-dir='${IP}'"])('is right as %s', async (argument) => {
-    const { findings } = await readMember(unit(argument))
-    expect(findings.map(({ code }) => code)).not.toContain('config/not-expanded')
-  })
+  it.each(['--data-dir=${IP}', '--data-dir=$$IP', '$IP', "--data-dir='${IP}'"])(
+    'a variable within an argument is right as %s',
+    async (argument) => {
+      const { findings } = await readMember(unit(argument))
+      expect(findings.map(({ code }) => code)).not.toContain('config/not-expanded')
+    },
+  )
 
-  it('is expanded by a shell', async () => {
+  it('a variable within an argument is expanded by a shell', async () => {
     const config = { unit: `[Service]\nEnvironment=IP=10.0.0.1\nExecStart=/bin/sh -c 'exec etcd --name=a-$IP'\n` }
     const { settings, findings } = await readMember(config)
     expect([settings.server('name').text, findings]).toEqual(['a-10.0.0.1', []])
@@ -268,7 +271,7 @@ describe('a variable within an argument of a unit', () => {
 })
 
 describe('quotes that are part of a value', () => {
-  it('are one finding for all, and the value is read as it is meant', async () => {
+  it('quotes that are part of a value are one finding for all, and the value is read as it is meant', async () => {
     const compose =
       'services: {etcd: {image: etcd, command: [\'--listen-client-urls="http://127.0.0.1:2379"\'], environment: [\'ETCD_ADVERTISE_CLIENT_URLS="http://127.0.0.1:2379"\']}}\n'
     const pod = "kind: Pod\nspec: {containers: [{image: etcd, args: ['--name=\\'e1\\'']}]}\n".replaceAll("\\'", "''")
@@ -283,7 +286,7 @@ describe('quotes that are part of a value', () => {
     expect(await namesOf({ manifest: pod })).toEqual(['e1'])
   })
 
-  it('are none where a shell or systemd takes them off', async () => {
+  it('quotes that a shell or systemd removes are not part of a value', async () => {
     const { findings } = await readMember(
       { unit: '[Service]\nExecStart=/usr/bin/etcd "--name=e1" --data-dir="/d"\n' },
       { readFiles: false, root: null },
