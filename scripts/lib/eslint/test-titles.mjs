@@ -20,24 +20,28 @@ const AUXILIARIES = new Set(
 /** Verbs of titles; a title with a verb that is not here adds it. */
 const VERBS =
   `abort accept acknowledge act add advertise agree allow alternate announce answer append apply arrange arrive ask attempt
-  authenticate await become begin belong bind block break bring build bundle call cancel carry cause change check choose
-  clean clear close collect combine come compare compile complain complete compress connect contain continue convert copy
-  correct cost count cover create cut decide decode decrypt default defer define delay delete deliver deny depend derive
-  describe detect dial differ discard distinguish drain draw drop elect enable encode encrypt end escape evict exceed
-  exclude exist exit expand expect expire explain export extend fail fetch fill find finish fit fix flush fold follow forbid
-  forget form format free generate get give go grant group grow hand handle hang happen hash heal heed help hide hold
-  identify ignore import include inform inherit install intercept interrupt invalidate issue join keep know lack lapse last
-  lead leak leave let lie limit link lint list live load lock log look lose make map mark match mean measure mention merge
-  migrate mix move name narrow need negotiate notice number object obtain occur offer omit open order overlap overwrite owe
-  own pad parse pass pause permit pick pin place point poll prefer prepare present preserve press prevent print probe
-  produce promise protect prove provide publish push put queue quote raise rank rate reach read rebuild receive recognize
-  recommend reconnect record recover redact refuse register reject release remain remove render renew reorder repeat replace
-  report represent request require reserve reset resign resolve restart restore restrict resume retry return reuse revoke
-  rewrite rotate round route run save say scale scan search see select send separate serve set share shorten show shrink
-  shut sign skip sleep sort span spare speak spell spend split stand start state stay step stick stop store strip submit
-  subtract succeed suffice sum summarize supply support suppress surround survive swap sweep switch take target tell test
-  throw time touch trace track translate treat trigger trim truncate trust try turn undo unpack unset unwrap update use
-  validate vary verify visit wait wake want warn watch widen win work wrap write yield`.split(/\s+/)
+  authenticate await become begin belong bind blame block break bring build bundle call cancel carry cause change check
+  choose cite clean clear close collect combine come compare compile complain complete compress connect contain continue
+  convert copy correct cost count cover create cut decide declare decode decrypt deduce default defer define delay delete
+  deliver demand deny depend derive describe detect dial differ disable discard discover dispose distinguish double drain
+  draw drop elapse elect emit enable encode encrypt end enforce ensure enter escape evict exceed exchange exclude execute
+  exist exit expand expect expire explain export extend fail fall favor fetch fill find finish fit fix flush fold follow
+  forbid forget form format free generate get give go grant group grow guard hand handle hang happen hash heal heed help
+  hide hold identify ignore import include indicate inform inherit insert install intercept interrupt invalidate invent
+  issue join keep know lack lapse last lead leak leave let lie limit link lint list live load lock log look lose lower
+  maintain make manage map mark match mean measure mention merge migrate mix modify move name narrow need negotiate notice
+  notify number obey object observe obtain occur offer omit open order outlive overflow overlap overwrite owe own pad parse
+  pass pause permit pick pin place point poll populate prefer prepare present preserve press prevent print probe produce
+  promise propagate protect prove provide publish push put queue quit quote raise rank rate reach read rebuild receive
+  recognize recommend reconnect record recover recreate redact refer reflect refuse register reject release reload remain
+  remove render renew reorder repeat replace replicate report represent request require reserve reset resign resolve respond
+  restart restore restrict resume retry return reuse revert revoke rewrite roll rotate round route run save say scale scan
+  seal search see seem select send separate serve set settle share shift shorten show shrink shut sign simulate skip sleep
+  sort span spare speak specify spell spend split spread stand start state stay step stick stop store strip submit subtract
+  succeed suffice sum summarize supply support suppress surround survive swap sweep switch sync take target tell test throw
+  time tolerate touch trace track transfer transform translate transmit treat trigger trim truncate trust try turn undo
+  unlock unpack unset unwrap update upgrade use validate vary verify violate visit wait wake want warn watch widen win work
+  wrap write yield`.split(/\s+/)
 const THIRD = new Set(VERBS.map(thirdPerson))
 const BASE = new Set(VERBS)
 /** Base forms that are more often a noun in a title. */

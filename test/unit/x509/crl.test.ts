@@ -80,7 +80,7 @@ describe('a CRL', () => {
     expect(numbers).toEqual(['18446744073709551615', '0x10000000000000000'])
   })
 
-  it('is of version 1 without a version and extensions', () => {
+  it('a CRL is of version 1 without a version and extensions', () => {
     const crl = read({ version: null, extensions: [], revoked: [{ serial: 7 }] })
     expect([crl.version, crl.number, crl.toJSON()['number']]).toEqual([1, null, null])
     expect(crl.entries.find(Buffer.from([7]))?.reason).toBeNull()
@@ -112,7 +112,7 @@ describe('a CRL', () => {
     })
   })
 
-  it('is signed by its CA and no other', () => {
+  it('a CRL is signed by its CA and no other', () => {
     const crl = read()
     const stranger = Certificate.parse(mintCa({ subject: 'Test CA' }).der)
     expect([signer, signer, stranger].map((each) => crl.isSignedBy(each))).toEqual([true, true, false])
@@ -133,11 +133,11 @@ describe('a CRL', () => {
     ['of two lists of extensions', () => withMore(context(0, sequence(encodeExtension(crlNumber(1))), integer(1)))],
     ['of one more field', () => withMore(integer(1))],
     ['of more than 64 MiB', () => Buffer.alloc(64 * 1024 * 1024 + 1)],
-  ])('is refused if it is %s', (_, make) => {
+  ])('a CRL is refused if it is %s', (_, make) => {
     expect(() => Crl.parse(make())).toThrow(DerError)
   })
 
-  it('is refused if it was cut, and is not signed, or refused, if a bit was changed', () => {
+  it('a CRL is refused if it was cut, and is not signed, or refused, if a bit was changed', () => {
     const der = mintList({ revoked: [{ serial: 5, reason: 1 }] })
     for (let length = 0; length < der.length; length++) {
       expect(() => Crl.parse(der.subarray(0, length))).toThrow(DerError)
