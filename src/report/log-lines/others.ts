@@ -1,0 +1,222 @@
+/** Lines of Python, gRPC core, and of programs that have words of their own around those of a TLS library. */
+import { DECIDE, type LineRow, UNTRUSTED_SERVER } from './line.js'
+
+/** Before the words of OpenSSL, which are in the same lines. */
+export const OTHER_LINES: readonly LineRow[] = [
+  {
+    id: 'nginx/client-sent-alert',
+    program: 'nginx',
+    pattern: 'SSL alert number \\d+\\) while SSL handshaking, client:',
+    direction: 'server-refused-by-client',
+    meaning:
+      'nginx wrote this as the server in front of etcd: the client that dialled nginx refuses nginx’s certificate.',
+    codes: [...UNTRUSTED_SERVER, 'san/host-not-covered', 'validity/expired'],
+    decide: DECIDE.verifyServer,
+    example:
+      'SSL_do_handshake() failed (SSL: error:0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48) while SSL handshaking, client: 10.0.0.7, server: 0.0.0.0:2379',
+  },
+  {
+    id: 'nginx/no-client-certificate',
+    program: 'nginx',
+    pattern:
+      'client SSL certificate verify error|client sent no required SSL certificate|No required SSL certificate was sent|The SSL certificate error',
+    direction: 'server-refuses-client',
+    meaning:
+      'nginx in front of etcd wrote or sent this: the client sent no certificate, or one that nginx does not accept.',
+    codes: [
+      'endpoint/not-etcd',
+      'handshake/client-certificate-missing',
+      'handshake/client-ca-unknown',
+      'validity/expired',
+    ],
+    decide: DECIDE.handshake,
+    example:
+      'client SSL certificate verify error: (20:unable to get local issuer certificate) while reading client request headers',
+  },
+  {
+    id: 'apisix/verify-failed',
+    program: 'APISIX',
+    pattern:
+      "request etcd endpoint '[^']*' error, certificate verify failed|lua ssl certificate verify error|certificate host mismatch",
+    direction: 'client-refuses-server',
+    meaning:
+      'APISIX verifies etcd with apisix.ssl.ssl_trusted_certificate (not with etcd.tls), and etcd’s certificate is not of a CA there or does not have the host. etcd.tls.sni sets the name.',
+    codes: [...UNTRUSTED_SERVER, 'san/host-not-covered', 'handshake/server-name'],
+    decide: DECIDE.verifyServer,
+    example: "request etcd endpoint 'https://etcd01.example.com:2379/version' error, certificate verify failed",
+    source: 'https://github.com/apache/apisix/issues/4333',
+  },
+  {
+    id: 'apisix/issuer',
+    program: 'APISIX',
+    pattern: 'unable to get local issuer certificate\\. Retrying',
+    direction: 'client-refuses-server',
+    meaning:
+      'APISIX verifies etcd with apisix.ssl.ssl_trusted_certificate, which does not have the CA of etcd’s certificate.',
+    codes: UNTRUSTED_SERVER,
+    decide: DECIDE.verifyServer,
+    example: 'https://172.19.125.95:2379: unable to get local issuer certificate. Retrying, context: ngx.timer',
+    source: 'https://github.com/apache/apisix/issues/4773',
+  },
+  {
+    id: 'apisix/handshake',
+    program: 'APISIX',
+    pattern:
+      'request_chunk\\(\\): .{1,200}: handshake failed|failed to (?:request|connect to) etcd|handshake failed\\. Retrying',
+    direction: 'unclear',
+    meaning:
+      'APISIX did not finish the handshake. The line before it (“SSL_do_handshake() failed”) has the alert; most often etcd got no client certificate.',
+    codes: [
+      'handshake/client-certificate-missing',
+      'handshake/client-certificate-refused',
+      'handshake/client-ca-unknown',
+      ...UNTRUSTED_SERVER,
+    ],
+    decide: DECIDE.etcdctl,
+    example: 'https://172.19.125.95:2379: handshake failed. Retrying, context: ngx.timer',
+    source: 'https://github.com/apache/apisix/issues/5650',
+  },
+  {
+    id: 'apisix/no-endpoint',
+    program: 'APISIX',
+    pattern: 'no healthy etcd endpoint available|has no healthy etcd endpoint',
+    direction: 'unclear',
+    meaning: 'APISIX has given up on all endpoints for a while. The first error before that has the reason.',
+    codes: [
+      'endpoint/unreachable',
+      'handshake/client-certificate-missing',
+      ...UNTRUSTED_SERVER,
+      'san/host-not-covered',
+    ],
+    decide: DECIDE.etcdctl,
+    example: '[lua] config_etcd.lua:563: no healthy etcd endpoint available, next retry after 32s, context: ngx.timer',
+    source: 'https://github.com/apache/apisix/issues/5448',
+  },
+  {
+    id: 'python/host',
+    program: 'Python',
+    pattern:
+      "(?:Hostname|IP address) mismatch, certificate is not valid for|hostname '[^']*' doesn't match|CertificateError: hostname|no appropriate (?:commonName|subjectAltName)",
+    direction: 'client-refuses-server',
+    meaning: 'The certificate does not have the host or address that was dialled.',
+    codes: ['san/host-not-covered', 'handshake/server-name'],
+    decide: DECIDE.showServer,
+    example:
+      "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: IP address mismatch, certificate is not valid for '10.0.0.5'. (_ssl.c:1006)",
+  },
+  {
+    id: 'grpc/host',
+    program: 'gRPC core',
+    pattern: 'Peer name \\S+ is not in peer certificate|Hostname Verification Check failed',
+    direction: 'client-refuses-server',
+    meaning:
+      'The certificate does not have the name that was dialled. The option grpc.ssl_target_name_override sets another name.',
+    codes: ['san/host-not-covered', 'handshake/server-name'],
+    decide: DECIDE.showServer,
+    example: 'Peer name 10.0.0.5 is not in peer certificate',
+    source: 'https://github.com/grpc/grpc/issues/6722',
+  },
+  {
+    id: 'grpc/files',
+    program: 'gRPC core',
+    pattern:
+      'Handshaker factory creation failed|Cannot load cert file|Invalid cert chain file|Could not load any root certificate|Failed to create secure subchannel|Could not get default pem root certs',
+    direction: 'no-refusal',
+    meaning:
+      'gRPC core does not read the CA, the certificate or the key (it expects the bytes of PEM, not a path): nothing was dialled.',
+    codes: ['input/unexpected-content', 'key/malformed', 'key/mismatch', 'chain/no-trust-anchors', 'file/missing'],
+    decide: 'head -1 {ca} {cert} {key}',
+    example: 'ssl_security_connector.cc:112] Handshaker factory creation failed with TSI_INVALID_ARGUMENT.',
+    source: 'https://github.com/gtamas/etcdmanager/issues/119',
+  },
+]
+
+/** After the words of OpenSSL: the outer error of a program, if the line has no other. */
+export const OUTER_LINES: readonly LineRow[] = [
+  {
+    id: 'grpc/no-connection',
+    program: 'gRPC core',
+    pattern:
+      'failed to connect to all addresses|[Hh]andshake failed with (?:fatal )?error|Connect Failed|StatusCode\\.UNAVAILABLE|SSL_ERROR_SSL',
+    direction: 'unclear',
+    meaning:
+      'gRPC core has no connection, and the line does not have the reason. GRPC_VERBOSITY=debug GRPC_TRACE=tsi shows it.',
+    codes: [
+      'endpoint/unreachable',
+      ...UNTRUSTED_SERVER,
+      'san/host-not-covered',
+      'handshake/client-certificate-missing',
+    ],
+    decide: DECIDE.verifyServer,
+    example: 'grpc._channel._InactiveRpcError: StatusCode.UNAVAILABLE "failed to connect to all addresses"',
+    source: 'https://github.com/kragniz/python-etcd3/issues/1876',
+  },
+  {
+    id: 'python/connection-failed',
+    program: 'Python',
+    pattern: 'ConnectionFailedError|EtcdConnectionFailed|ConnectionTimeoutError',
+    direction: 'unclear',
+    meaning: 'etcd3 or python-etcd has no connection, and the line does not have the reason.',
+    codes: [
+      'endpoint/unreachable',
+      ...UNTRUSTED_SERVER,
+      'san/host-not-covered',
+      'handshake/client-certificate-missing',
+    ],
+    decide: DECIDE.verifyServer,
+    example: 'etcd3.exceptions.ConnectionFailedError: etcd connection failed',
+    source: 'https://github.com/kragniz/python-etcd3/issues/1203',
+  },
+  {
+    id: 'python/disconnected',
+    program: 'Python',
+    pattern:
+      'RemoteDisconnected|Remote end closed connection without response|Connection aborted|Connection reset by peer',
+    direction: 'unclear',
+    meaning:
+      'The server closed the connection: plaintext to a TLS port, etcd is stopping, or its CRL lists the client.',
+    codes: [
+      'endpoint/wrong-protocol',
+      'endpoint/closed',
+      'handshake/closed-without-alert',
+      'revocation/revoked',
+      'usage/gateway-client-auth-missing',
+    ],
+    decide: DECIDE.handshake,
+    example:
+      "ProtocolError('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
+  },
+  {
+    id: 'python/refused',
+    program: 'Python',
+    pattern:
+      'NewConnectionError|ConnectTimeoutError|Connection refused|Name or service not known|No route to host|Failed to connect to \\S+ port|Could not resolve host|Connection timed out|Operation timed out|Failed to resolve',
+    direction: 'no-refusal',
+    meaning:
+      'There is no TCP connection: nothing listens there, the name is not in DNS, or packets are dropped. TLS is not involved yet.',
+    codes: ['endpoint/unreachable', 'config/advertise-unreachable'],
+    decide: DECIDE.names,
+    example: '[Errno 111] Connection refused',
+  },
+  {
+    id: 'patroni/machines',
+    program: 'Patroni',
+    pattern:
+      'Failed to get list of machines from|waiting on etcd|Machines cache is empty|Could not get the list of servers',
+    direction: 'unclear',
+    meaning:
+      'Patroni does not reach etcd. It dials the gateway (etcd3) or the v2 API (etcd) with the files of etcd3.cacert, etcd3.cert and etcd3.key.',
+    codes: [
+      'endpoint/unreachable',
+      ...UNTRUSTED_SERVER,
+      'handshake/client-certificate-missing',
+      'usage/gateway-client-auth-missing',
+      'file/unreadable',
+      'endpoint/wrong-protocol',
+    ],
+    decide: 'curl -sv --cacert {ca} --cert {cert} --key {key} https://{host}/version',
+    example:
+      "ERROR: Failed to get list of machines from https://10.0.0.1:2379/v3: PermissionError(13, 'Permission denied')",
+    source: 'https://github.com/patroni/patroni/issues/1009',
+  },
+]

@@ -1,0 +1,387 @@
+/**
+ * The lines of docs/log-lines.md, written by real programs. Each set-up is broken in one way, dialled by the programs that people use,
+ * and diagnosed by this client. The first known line of each program is of the intended row, and that row has the code of the finding.
+ */
+import { mkdirSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSecureClient } from '../../src/client/index.js'
+import { type Credentials, fromPem } from '../../src/credentials/index.js'
+import { isEtcdMtlsError } from '../../src/report/errors.js'
+import type { Finding, FindingCode } from '../../src/report/index.js'
+import { findLogLines } from '../../src/report/log-lines.js'
+import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { mintedCredentials, mintPki, pemsOf, type Pems } from '../support/etcd.js'
+import { type Dialled, linesOf, prepareJava, type WriterName, WRITERS, writeFiles } from '../support/line-writers.js'
+import { dns, ip, mintCa, mintCrl, type Minted, mintLeaf, type MintLeafOptions } from '../support/mint.js'
+import { temporaryFolder } from '../support/openssl.js'
+
+const pki = mintPki()
+const folder = temporaryFolder()
+const revoked = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: pki.root })
+const list = mintCrl({ issuer: pki.root, revoked: [{ serial: revoked.serial }] }).der
+const stranger = mintCa({ subject: 'Other root' })
+const namesake = mintCa({ subject: 'Test root' })
+const PAST = { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') }
+const FUTURE = { notBefore: new Date('2045-01-01'), notAfter: new Date('2046-01-01') }
+
+type EtcdName = 'tls13' | 'tls12' | 'allowedHostname' | 'plaintext'
+const etcds = new Map<EtcdName, TestEtcd>()
+
+beforeAll(async () => {
+  mkdirSync(folder.file('java'))
+  const start = async (name: EtcdName, options: Partial<Parameters<typeof startEtcd>[0]> = {}): Promise<void> => {
+    etcds.set(name, await startEtcd({ server: pki.server, via: 'binary', startTimeout: '100s', ...options }))
+  }
+  const files = { 'list.crl': list }
+  await Promise.all([
+    prepareJava(folder.file('java')),
+    start('tls13', { files, args: ({ directory }) => [`--client-crl-file=${directory}/list.crl`] }),
+    start('tls12', { args: ['--tls-max-version=TLS1.2'] }),
+    start('allowedHostname', { args: ['--client-cert-allowed-hostname=allowed.example', '--tls-max-version=TLS1.2'] }),
+    start('plaintext', {
+      args: ({ clientListenUrl }) => [`--listen-client-urls=${clientListenUrl.replace('https:', 'http:')}`],
+      readyLine: /serving client traffic insecurely/,
+    }),
+  ])
+}, 120_000)
+
+afterAll(async () => {
+  await Promise.all([...etcds.values()].map((etcd) => etcd.close()))
+})
+
+function running(name: EtcdName): TestEtcd {
+  const etcd = etcds.get(name)
+  if (etcd === undefined) throw new Error(`${name} does not run`)
+  return etcd
+}
+
+/** The row of the first known line of each program. Several rows if it depends on the moment which line comes first. */
+type Rows = Readonly<Partial<Record<WriterName, string | readonly string[]>>>
+
+interface SetUp {
+  readonly etcd?: EtcdName
+  /** What etcd presents. Default: a good certificate. */
+  readonly server?: Credentials
+  /** What the client presents, and its CA. Null: no certificate. */
+  readonly client?: Partial<Pems> | null
+  readonly host?: string
+  readonly scheme?: 'http'
+  /** What etcd's CRL file holds. */
+  readonly crl?: string
+  readonly rows: Rows
+  /** The rows of etcd's lines about all of these programs. */
+  readonly log: readonly string[]
+  /** A code of the diagnosis, if this client cannot be set up like the others. */
+  readonly finding?: FindingCode
+}
+
+const serverOf = (issuer: Minted, intermediates: readonly Minted[] = []): Credentials =>
+  mintedCredentials({
+    leaf: mintLeaf({ subject: 'etcd', names: [ip('127.0.0.1'), dns('localhost')], issuer }),
+    intermediates,
+    trust: [issuer],
+  })
+const server = (options: Partial<MintLeafOptions>): Credentials => pki.issueServer(options)
+const client = (options: Partial<MintLeafOptions>): Pems => pemsOf(pki.issueClient(options))
+const clientOf = (issuer: Minted): Partial<Pems> => {
+  const leaf = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer })
+  return { ...pemsOf(mintedCredentials({ leaf, trust: [issuer] })), ca: pki.root.pem }
+}
+
+/** etcd's log about the programs that refuse its certificate: Go, OpenSSL, Node, Java. */
+const REFUSED = ['etcd/client-sent-bad-certificate', 'etcd/client-sent-unreadable-alert', 'etcd/client-closed']
+const UNKNOWN = [...REFUSED, 'etcd/client-sent-certificate-unknown']
+/** Programs of OpenSSL, whose words are the same. */
+const openssl = (row: string, node = row.replace('openssl/', 'node/')): Rows => ({
+  openssl: row,
+  curl: row,
+  python: row,
+  node,
+})
+/** Each program about the same alert of a server. */
+const alert = (name: string): Rows => ({
+  ...openssl(`openssl/server-sent-${name}`, `openssl/server-sent-${name}`),
+  etcdctl: `go/server-sent-${name}`,
+  // Java writes on, and may lose the alert.
+  java: [`java/server-sent-${name}`, 'java/closed'],
+})
+const closed: Rows = {
+  etcdctl: ['go/preface-eof', 'go/connection-closed'],
+  curl: 'openssl/closed',
+  python: 'python/disconnected',
+  node: 'node/disconnected',
+  java: 'java/closed',
+}
+
+const SET_UPS: Readonly<Record<string, SetUp>> = {
+  'a server certificate of another CA': {
+    server: serverOf(stranger),
+    rows: {
+      ...openssl('openssl/issuer-not-local', 'node/first-certificate'),
+      etcdctl: 'go/unknown-authority',
+      java: 'java/path-building',
+    },
+    log: UNKNOWN,
+  },
+  'a server certificate of a CA with the same name and another key': {
+    server: serverOf(namesake),
+    rows: {
+      ...openssl('openssl/issuer-not-local', 'node/first-certificate'),
+      etcdctl: 'go/candidate-authority',
+      java: 'java/path-building',
+    },
+    log: UNKNOWN,
+  },
+  'a server that sends the root of another CA': {
+    server: serverOf(stranger, [stranger]),
+    rows: {
+      ...openssl('openssl/self-signed-in-chain'),
+      etcdctl: 'go/unknown-authority',
+      java: 'java/path-building',
+    },
+    log: UNKNOWN,
+  },
+  'a self-signed server certificate': {
+    server: mintedCredentials({
+      leaf: mintLeaf({ subject: 'etcd', names: [ip('127.0.0.1')] }),
+      trust: [pki.root],
+    }),
+    rows: { ...openssl('openssl/self-signed'), etcdctl: 'go/unknown-authority', java: 'java/path-building' },
+    log: UNKNOWN,
+  },
+  'an expired server certificate': {
+    server: server(PAST),
+    rows: { ...openssl('openssl/expired'), etcdctl: 'go/expired', java: 'java/path-validation' },
+    log: [...REFUSED, 'etcd/client-sent-certificate-expired'],
+  },
+  'a server certificate that is not valid yet': {
+    server: server(FUTURE),
+    rows: { ...openssl('openssl/not-yet-valid'), etcdctl: 'go/not-yet-valid', java: 'java/path-validation' },
+    log: REFUSED,
+  },
+  'a server certificate for another host': {
+    server: server({ names: [dns('etcd-0.etcd')] }),
+    host: 'localhost',
+    rows: {
+      ...openssl('openssl/host'),
+      python: 'python/host',
+      etcdctl: 'go/valid-for-others',
+      java: 'java/name',
+    },
+    log: UNKNOWN,
+  },
+  'a server certificate without IP addresses': {
+    server: server({ names: [dns('localhost')] }),
+    rows: {
+      ...openssl('openssl/address', 'node/host'),
+      python: 'python/host',
+      etcdctl: 'go/no-ip-sans',
+      java: 'java/name',
+    },
+    log: UNKNOWN,
+  },
+  'a server certificate whose name is only the common name': {
+    server: mintedCredentials({ leaf: mintLeaf({ subject: 'localhost', issuer: pki.root }), trust: [pki.root] }),
+    host: 'localhost',
+    // OpenSSL and Java accept it.
+    rows: { etcdctl: 'go/common-name-only' },
+    log: ['etcd/client-sent-bad-certificate'],
+  },
+  'a server certificate for clients only': {
+    server: server({ usages: ['clientAuth'] }),
+    rows: { ...openssl('openssl/purpose'), etcdctl: 'go/key-usage', java: 'java/usage' },
+    log: UNKNOWN,
+  },
+  'a server certificate that is signed with SHA-1': {
+    server: server({ signature: 'ecdsa-sha1' }),
+    // Java accepts it with a CA of its own.
+    rows: { ...openssl('openssl/digest', 'openssl/digest'), etcdctl: 'go/insecure-algorithm' },
+    log: REFUSED,
+  },
+  'a server whose key is of another certificate': {
+    server: mintedCredentials({
+      leaf: mintLeaf({ subject: 'etcd', names: [ip('127.0.0.1')], issuer: pki.root }),
+      key: mintLeaf({ subject: 'x' }),
+      trust: [pki.root],
+    }),
+    rows: alert('internal-error'),
+    log: ['etcd/own-certificate'],
+  },
+  'a client without a certificate': {
+    client: null,
+    rows: { ...openssl('openssl/server-sent-certificate-required', 'openssl/server-sent-certificate-required') },
+    log: ['etcd/no-client-certificate'],
+    finding: 'handshake/client-certificate-missing',
+  },
+  'a client without a certificate, in TLS 1.2': {
+    etcd: 'tls12',
+    client: null,
+    rows: alert('bad-certificate'),
+    log: ['etcd/no-client-certificate'],
+    finding: 'handshake/client-certificate-missing',
+  },
+  'a client certificate of another CA': {
+    etcd: 'tls12',
+    client: clientOf(stranger),
+    // Java does not send it, because etcd lists another CA.
+    rows: { ...alert('unknown-ca'), java: ['java/server-sent-bad-certificate', 'java/closed'] },
+    log: ['etcd/unknown-authority', 'etcd/no-client-certificate'],
+  },
+  'a client certificate of a CA with the same name and another key': {
+    etcd: 'tls12',
+    client: clientOf(namesake),
+    rows: alert('unknown-ca'),
+    log: ['etcd/candidate-authority'],
+  },
+  'an expired client certificate': {
+    etcd: 'tls12',
+    client: client(PAST),
+    rows: { ...alert('certificate-expired'), curl: 'openssl/curl-expired-alert' },
+    log: ['etcd/expired'],
+  },
+  'a client certificate that is not valid yet': {
+    etcd: 'tls12',
+    client: client(FUTURE),
+    rows: { ...alert('certificate-expired'), curl: 'openssl/curl-expired-alert' },
+    log: ['etcd/not-yet-valid'],
+  },
+  'a client certificate for servers only': {
+    etcd: 'tls12',
+    client: client({ usages: ['serverAuth'] }),
+    rows: alert('bad-certificate'),
+    log: ['etcd/key-usage'],
+  },
+  'a client certificate whose host name is not allowed': {
+    etcd: 'allowedHostname',
+    rows: alert('bad-certificate'),
+    log: ['etcd/name-not-allowed'],
+  },
+  'a revoked client certificate': {
+    client: pemsOf(mintedCredentials({ leaf: revoked, trust: [pki.root] })),
+    rows: closed,
+    log: ['etcd/revoked'],
+  },
+  'a CRL file that etcd cannot read': { crl: 'garbage', rows: closed, log: ['etcd/crl-unreadable'] },
+  'a client without TLS at the TLS port': {
+    scheme: 'http',
+    rows: {
+      etcdctl: ['go/connection-closed', 'go/preface-eof', 'go/deadline'],
+      curl: ['go/client-plaintext', 'openssl/closed'],
+    },
+    log: ['etcd/plaintext-client'],
+    finding: 'endpoint/wrong-protocol',
+  },
+  'an etcd without TLS': {
+    etcd: 'plaintext',
+    rows: {
+      ...openssl('openssl/wrong-version', 'openssl/wrong-version'),
+      etcdctl: 'go/server-plaintext',
+      java: 'java/not-tls',
+    },
+    log: [],
+  },
+}
+
+describe('real programs', () => {
+  it.each(Object.entries(SET_UPS))(
+    'write known lines about %s',
+    async (name, setUp) => {
+      const { etcd: etcdName = 'tls13', server: shown, client: own, host = '127.0.0.1', crl, scheme } = setUp
+      const etcd = running(etcdName)
+      if (shown !== undefined) await etcd.replaceServer(shown)
+      if (crl !== undefined) await etcd.writeFiles({ 'list.crl': crl })
+      try {
+        const before = etcd.logs().length
+        const pems = { ...pemsOf(pki.client), ...own }
+        const place = folder.file(name.replaceAll(/\W/g, '-'))
+        mkdirSync(place)
+        const files = writeFiles(place, pems)
+        const certificate = own === null ? { cert: null, key: null } : { cert: files.cert, key: files.key }
+        const dialled: Dialled = {
+          host,
+          port: etcd.port,
+          ca: files.ca,
+          ...certificate,
+          folder: folder.file('java'),
+          scheme,
+        }
+        const codes = await diagnose({
+          host,
+          etcd,
+          pems: own === null ? { ca: pems.ca, cert: '', key: '' } : pems,
+          setUp,
+        })
+        const writers = WRITERS.filter((writer) => setUp.rows[writer] !== undefined)
+        const written = await Promise.all(
+          writers.map(async (writer) => [writer, firstRow(await linesOf(writer, dialled))] as const),
+        )
+        for (const [writer, { id, line, causes }] of written) {
+          expect([setUp.rows[writer]].flat(), `${writer}: ${line}`).toContain(id)
+          expect(causes, `${writer}: ${line}`).toEqual(expect.arrayContaining([expect.toBeOneOf(codes)]))
+        }
+        const found = (): Found[] =>
+          etcd
+            .logs()
+            .slice(before)
+            .filter((line) => line.includes('rejected connection'))
+            .map((line) => firstRow([line]))
+        await expect
+          .poll(() => setUp.log.filter((id) => !found().some((each) => each.id === id)), { timeout: 10_000 })
+          .toEqual([])
+        for (const { id, line, causes } of found()) {
+          // This client refuses a certificate as Node does, and a client whose time is over closes its connection.
+          expect([...setUp.log, 'etcd/client-closed'], line).toContain(id)
+          if (setUp.log.includes(id)) expect(causes, line).toEqual(expect.arrayContaining([expect.toBeOneOf(codes)]))
+        }
+      } finally {
+        if (shown !== undefined) await etcd.replaceServer(pki.server)
+        if (crl !== undefined) await etcd.writeFiles({ 'list.crl': list })
+      }
+    },
+    60_000,
+  )
+})
+
+interface Found {
+  readonly id: string
+  readonly line: string
+  readonly causes: readonly FindingCode[]
+}
+
+/** The row of the first line that is known. */
+function firstRow(lines: readonly string[]): Found {
+  for (const line of lines) {
+    const row = findLogLines(line)[0]
+    if (row !== undefined) return { id: row.id, line, causes: row.codes }
+  }
+  return { id: 'none', line: lines.join('\n'), causes: [] }
+}
+
+/** The codes of the errors that this client reports. */
+async function diagnose({
+  host,
+  etcd,
+  pems,
+  setUp,
+}: {
+  host: string
+  etcd: TestEtcd
+  pems: Pems
+  setUp: SetUp
+}): Promise<FindingCode[]> {
+  if (setUp.finding !== undefined) return [setUp.finding]
+  try {
+    const endpoints = `https://${host}:${String(etcd.port)}`
+    await using connected = await createSecureClient({ endpoints, credentials: fromPem(pems), dialTimeout: '2s' })
+    throw new Error(`It connects: ${connected.tls.report.findings.map(({ code }) => code).join()}`)
+  } catch (error) {
+    if (!isEtcdMtlsError(error)) throw error
+    const findings: readonly Finding[] =
+      'report' in error.details
+        ? error.details.report.findings
+        : 'findings' in error.details
+          ? error.details.findings
+          : []
+    return findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)
+  }
+}
