@@ -3,18 +3,24 @@
  * and diagnosed by this client. The first known line of each program is of the intended row, and that row has the code of the finding.
  */
 import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSecureClient } from '../../src/client/index.js'
+import { createSecureClient, type SecureClientOptions } from '../../src/client/index.js'
 import { type Credentials, fromPem } from '../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../src/report/errors.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
-import { findLogLines } from '../../src/report/log-lines.js'
+import { findLogLines, logLines } from '../../src/report/log-lines.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { startChild } from '../support/child.js'
 import { mintedCredentials, mintPki, pemsOf, type Pems } from '../support/etcd.js'
 import { type Dialled, linesOf, prepareJava, type WriterName, WRITERS, writeFiles } from '../support/line-writers.js'
 import { dns, ip, mintCa, mintCrl, type Minted, mintLeaf, type MintLeafOptions } from '../support/mint.js'
+import { LOGGED_AS_LATER } from '../support/etcd-version.js'
 import { temporaryFolder } from '../support/openssl.js'
+import { gonePeer, silentPeer } from '../support/peers.js'
+import { heldPorts } from '../support/ports.js'
 
+const { freePort } = heldPorts()
 const pki = mintPki()
 const folder = temporaryFolder()
 const revoked = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: pki.root })
@@ -275,7 +281,8 @@ const SET_UPS: Readonly<Record<string, SetUp>> = {
     etcd: 'plaintext',
     rows: {
       ...openssl('openssl/wrong-version', 'openssl/wrong-version'),
-      etcdctl: 'go/server-plaintext',
+      // etcd reads the handshake as HTTP and closes the connection.
+      etcdctl: 'go/handshake-eof',
       java: 'java/not-tls',
     },
     log: [],
@@ -305,12 +312,11 @@ describe('real programs', () => {
           folder: folder.file('java'),
           scheme,
         }
-        const codes = await diagnose({
-          host,
-          etcd,
-          pems: own === null ? { ca: pems.ca, cert: '', key: '' } : pems,
-          setUp,
-        })
+        const endpoints = `https://${host}:${String(etcd.port)}`
+        const codes =
+          setUp.finding === undefined
+            ? await codesOf({ endpoints, credentials: fromPem(pems), dialTimeout: '2s' })
+            : [setUp.finding]
         const writers = WRITERS.filter((writer) => setUp.rows[writer] !== undefined)
         const written = await Promise.all(
           writers.map(async (writer) => [writer, firstRow(await linesOf(writer, dialled))] as const),
@@ -358,30 +364,227 @@ function firstRow(lines: readonly string[]): Found {
 }
 
 /** The codes of the errors that this client reports. */
-async function diagnose({
-  host,
-  etcd,
-  pems,
-  setUp,
-}: {
-  host: string
-  etcd: TestEtcd
-  pems: Pems
-  setUp: SetUp
-}): Promise<FindingCode[]> {
-  if (setUp.finding !== undefined) return [setUp.finding]
+async function codesOf(options: SecureClientOptions): Promise<FindingCode[]> {
   try {
-    const endpoints = `https://${host}:${String(etcd.port)}`
-    await using connected = await createSecureClient({ endpoints, credentials: fromPem(pems), dialTimeout: '2s' })
+    await using connected = await createSecureClient(options)
     throw new Error(`It connects: ${connected.tls.report.findings.map(({ code }) => code).join()}`)
   } catch (error) {
     if (!isEtcdMtlsError(error)) throw error
+    const { details } = error
     const findings: readonly Finding[] =
-      'report' in error.details
-        ? error.details.report.findings
-        : 'findings' in error.details
-          ? error.details.findings
-          : []
+      'report' in details ? details.report.findings : 'findings' in details ? details.findings : []
     return findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)
   }
+}
+
+/** What a program writes. */
+async function outputOf(command: readonly string[]): Promise<string[]> {
+  await using child = startChild(command)
+  await child.ended
+  return child.written.all.split('\n')
+}
+
+describe('real programs without a working etcd', () => {
+  const files = (): Pick<Dialled, 'ca' | 'cert' | 'key' | 'folder'> => {
+    const place = folder.file(crypto.randomUUID())
+    mkdirSync(place)
+    return { ...writeFiles(place, pemsOf(pki.client)), folder: folder.file('java') }
+  }
+
+  it('write known lines if nothing listens', async () => {
+    await using gone = await gonePeer()
+    const dialled = { host: '127.0.0.1', port: gone.port, ...files() }
+    const written = await Promise.all(
+      WRITERS.map(async (writer) => [writer, firstRow(await linesOf(writer, dialled)).id] as const),
+    )
+    expect(Object.fromEntries(written)).toEqual({
+      etcdctl: 'go/refused',
+      openssl: 'system/refused',
+      curl: 'system/refused',
+      node: 'node/refused',
+      python: 'system/refused',
+      java: 'system/refused',
+    })
+    expect(causesOf('go/refused')).toContain(await codeAt(gone.endpoint))
+  })
+
+  it('write known lines if the server says nothing', async () => {
+    await using silent = await silentPeer()
+    const { id, causes } = firstRow(await linesOf('etcdctl', { host: '127.0.0.1', port: silent.port, ...files() }))
+    expect(['go/deadline', 'go/handshake-timeout']).toContain(id)
+    expect(causes).toContain(await codeAt(silent.endpoint))
+  })
+
+  it('write known lines about files that they cannot use', async () => {
+    const { ca, cert, key } = files()
+    const etcdctl = async (...args: string[]): Promise<string> =>
+      firstRow(await outputOf(['etcdctl', `--endpoints=${running('tls13').endpoint}`, ...args, 'get', 'a'])).id
+    expect(await etcdctl(`--cacert=${ca}.none`, `--cert=${cert ?? ''}`, `--key=${key ?? ''}`)).toBe('go/file-missing')
+    const other = folder.file('other.key', mintLeaf({ subject: 'x' }).keyPem)
+    expect(await etcdctl(`--cacert=${ca}`, `--cert=${cert ?? ''}`, `--key=${other}`)).toBe('go/key-mismatch')
+    const der = folder.file('client.der', revoked.der)
+    expect(await etcdctl(`--cacert=${ca}`, `--cert=${der}`, `--key=${key ?? ''}`)).toBe('go/no-pem-data')
+    const proxy = ['etcd', 'grpc-proxy', 'start', `--endpoints=${running('tls13').endpoint}`, `--cacert=${ca}`]
+    const said = await outputOf([...proxy, `--cert=${cert ?? ''}`, `--key=${key ?? ''}`, '--listen-addr=127.0.0.1:0'])
+    expect(said.map((line) => firstRow([line]).id)).toContain('etcd/grpc-proxy-common-name')
+  })
+
+  it('write known lines about TLS parameters that do not fit', async () => {
+    const { ca, cert, key } = files()
+    const etcd = running('tls13')
+    const openssl = ['openssl', 's_client', '-connect', `127.0.0.1:${String(etcd.port)}`, '-CAfile', ca]
+    const own = ['-cert', cert ?? '', '-key', key ?? '']
+    const old = await outputOf([...openssl, ...own, '-tls1_1', '-cipher', 'DEFAULT@SECLEVEL=0'])
+    expect(firstRow(old)).toMatchObject({ id: 'openssl/server-sent-protocol-version' })
+    expect(firstRow([await etcd.waitForLog(/unsupported versions/)]).id).toBe('etcd/tls-versions')
+    const foo = await outputOf([...openssl, ...own, '-alpn', 'foo'])
+    expect(firstRow(foo)).toMatchObject({ id: 'openssl/server-sent-no-application-protocol' })
+    expect(firstRow([await etcd.waitForLog(/application protocols/)]).id).toBe('etcd/client-protocols')
+  })
+})
+
+describe('users', () => {
+  it('write known lines about a user that may not', async () => {
+    await using etcd = await startEtcd({ server: pki.server, via: 'binary' })
+    const etcdctl = async (as: Credentials, ...args: string[]): Promise<string> => {
+      const { stdout, stderr } = await etcd.etcdctl(args, as)
+      return firstRow(`${stderr}\n${stdout}`.split('\n')).id
+    }
+    const get = ['get', 'a', '--command-timeout=2s']
+    expect(await etcdctl(pki.client, ...get, '--user=root:secret')).toBe('etcd/login-not-enabled')
+    for (const args of ['user add root:secret', 'user grant-role root root', 'auth enable'])
+      await etcd.etcdctl(args.split(' '), pki.client)
+    expect(await etcdctl(pki.issueClient({ subject: 'nobody' }), ...get)).toBe('etcd/permission-denied')
+    expect(firstRow([await etcd.waitForLog(/permission check/)]).id).toBe('etcd/user-unknown')
+    expect(await etcdctl(pki.client, ...get, '--user=root:wrong')).toBe('etcd/login-failed')
+    // etcd does not see a user without --client-cert-auth.
+    await using open = await startEtcd({ server: pki.server, via: 'binary', clientCertAuth: false })
+    for (const args of ['user add root:secret', 'user grant-role root root', 'auth enable'])
+      await open.etcdctl(args.split(' '), pki.client)
+    const { stdout, stderr } = await open.etcdctl(get, pki.client)
+    expect(firstRow(`${stderr}\n${stdout}`.split('\n')).id).toBe('etcd/user-not-found')
+    expect(causesOf('etcd/user-unknown')).toContain('access/permission-denied')
+  }, 60_000)
+})
+
+describe('members', () => {
+  /** The rows of both logs of two members, of which the second one is broken. */
+  async function pair(
+    options: Partial<MintLeafOptions>,
+    token = 'a',
+  ): Promise<(ids: readonly string[][]) => Promise<void>> {
+    const ports = [await freePort(), await freePort(), await freePort(), await freePort()]
+    const url = (index: number): string => `https://127.0.0.1:${String(ports[index] ?? 0)}`
+    const names = ['one', 'two']
+    const place = folder.file(crypto.randomUUID())
+    mkdirSync(place)
+    const children = names.map((name, index) => {
+      const own = join(place, name)
+      mkdirSync(own)
+      const usual = { subject: name, issuer: pki.root, names: [ip('127.0.0.1')] }
+      const leaf = mintLeaf(index === 0 ? usual : { ...usual, ...options })
+      const { cert, key, ca } = writeFiles(own, { ca: pki.root.pem, cert: leaf.pem, key: leaf.keyPem })
+      return startChild(
+        [
+          ...['etcd', `--name=${name}`, `--data-dir=${join(own, 'data')}`],
+          ...[
+            `--listen-client-urls=http://127.0.0.1:${String(ports[index] ?? 0)}`,
+            `--advertise-client-urls=${url(index)}`,
+          ],
+          ...[`--listen-peer-urls=${url(index + 2)}`, `--initial-advertise-peer-urls=${url(index + 2)}`],
+          ...[`--initial-cluster=one=${url(2)},two=${url(3)}`, `--initial-cluster-token=${index === 0 ? 'a' : token}`],
+          ...[
+            `--peer-cert-file=${cert}`,
+            `--peer-key-file=${key}`,
+            `--peer-trusted-ca-file=${ca}`,
+            '--peer-client-cert-auth',
+          ],
+        ],
+        { env: { PATH: process.env['PATH'], ...LOGGED_AS_LATER } },
+      )
+    })
+    return async (ids) => {
+      const rowsIn = (text: string): Set<string> => new Set(text.split('\n').map((line) => firstRow([line]).id))
+      try {
+        await Promise.all(
+          children.map((child, index) =>
+            child.says((all) => [...(ids[index] ?? [])].every((id) => rowsIn(all).has(id))),
+          ),
+        )
+      } finally {
+        await Promise.all(children.map((child) => child.stop()))
+      }
+    }
+  }
+
+  it.each<[string, Partial<MintLeafOptions>, string, string[], string[], FindingCode]>([
+    [
+      'of another CA',
+      { issuer: stranger },
+      'a',
+      ['etcd/unknown-authority', 'etcd/peer-unknown-authority'],
+      ['etcd/client-sent-bad-certificate', 'etcd/peer-sent-certificate-alert', 'etcd/not-published'],
+      'config/member-not-trusted',
+    ],
+    [
+      'that has expired',
+      PAST,
+      'a',
+      ['etcd/expired', 'etcd/peer-expired'],
+      ['etcd/client-sent-bad-certificate', 'etcd/peer-sent-certificate-alert'],
+      'validity/expired',
+    ],
+    [
+      'for another address',
+      { names: [ip('10.9.9.9')] },
+      'a',
+      ['etcd/valid-for-others', 'etcd/peer-refuses-member'],
+      ['etcd/client-sent-bad-certificate', 'etcd/peer-eof'],
+      'san/host-not-covered',
+    ],
+    [
+      'for a name that is not in DNS',
+      { names: [dns('no-such-host.invalid')] },
+      'a',
+      ['etcd/peer-address'],
+      ['etcd/client-sent-bad-certificate'],
+      'config/peer-address-unprovable',
+    ],
+    [
+      'without clientAuth',
+      { usages: ['serverAuth'] },
+      'a',
+      ['etcd/key-usage'],
+      ['etcd/peer-sent-certificate-alert'],
+      'usage/extended-key-usage-missing',
+    ],
+    [
+      'of a cluster with another token',
+      {},
+      'b',
+      ['etcd/cluster-id-mismatch'],
+      ['etcd/cluster-id-mismatch'],
+      'config/members-differ',
+    ],
+  ])(
+    'write known lines about a member %s',
+    async (_, options, token, one, two, code) => {
+      const logged = await pair(options, token)
+      await logged([one, two])
+      expect(
+        [...one, ...two].filter((id) => id !== 'etcd/not-published').some((id) => causesOf(id).includes(code)),
+      ).toBe(true)
+    },
+    60_000,
+  )
+})
+
+function causesOf(id: string): readonly FindingCode[] {
+  return logLines.find((row) => row.id === id)?.codes ?? []
+}
+
+/** The first code of what this client reports about an endpoint. */
+async function codeAt(endpoints: string): Promise<FindingCode | undefined> {
+  const [code] = await codesOf({ endpoints, credentials: pki.client, dialTimeout: '1s' })
+  return code
 }

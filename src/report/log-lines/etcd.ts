@@ -195,13 +195,14 @@ export const ETCD_LINES: readonly LineRow[] = [
   {
     id: 'etcd/file-descriptors',
     program,
-    pattern: 'too many open files',
+    pattern: 'too many open files|file descriptor limit of etcd process is too low',
     direction: 'no-refusal',
     meaning:
       'The process that wrote the line has no file descriptor left: its limit is too low, or clients open connections again and again and do not close them.',
     codes: ['endpoint/silent', 'endpoint/closed', 'handshake/failed', 'endpoint/address-failed'],
     decide: 'ls /proc/$(pidof etcd)/fd | wc -l; grep "open files" /proc/$(pidof etcd)/limits',
     example: 'http: Accept error: accept tcp [::]:2379: accept4: too many open files; retrying in 1s',
+    source: 'Go net/http: Server.Serve; etcd server/embed: configureClientListeners',
   },
   {
     id: 'etcd/user-unknown',

@@ -13,11 +13,12 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
       'authentication handshake failed: (?:EOF|unexpected EOF|read tcp \\S+: read: connection reset by peer|write tcp \\S+: write: (?:broken pipe|connection reset by peer))',
     direction: 'unclear',
     meaning:
-      'The server closed the connection during the handshake without an alert. It is stopping, it is a TCP proxy without a backend, it does not use TLS, or its CRL lists the client.',
+      'The server closed the connection during the handshake without an alert. An etcd without TLS does so, a server that is stopping, and a TCP proxy without its backend.',
     codes: [
-      'endpoint/closed',
-      'handshake/closed-without-alert',
       'endpoint/wrong-protocol',
+      'endpoint/closed',
+      'config/plaintext-url',
+      'handshake/closed-without-alert',
       'revocation/revoked',
       'config/crl-unreadable',
     ],

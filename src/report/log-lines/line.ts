@@ -29,6 +29,7 @@ export const LINE_PROGRAMS = [
   'Patroni',
   'APISIX',
   'nginx',
+  'System',
 ] as const
 export type LineProgram = (typeof LINE_PROGRAMS)[number]
 

@@ -187,8 +187,8 @@ export const OUTER_LINES: readonly LineRow[] = [
       "ProtocolError('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
   },
   {
-    id: 'python/refused',
-    program: 'Python',
+    id: 'system/refused',
+    program: 'System',
     pattern:
       'NewConnectionError|ConnectTimeoutError|Connection refused|Name or service not known|No route to host|Failed to connect to \\S+ port|Could not resolve host|Connection timed out|Operation timed out|Failed to resolve',
     direction: 'no-refusal',
