@@ -1,6 +1,6 @@
 /**
  * `npm run build`: src to dist. Types are checked; JavaScript and declarations are bundled to a few files for each subpath; the JSON
- * Schema of reports and the list of findings are made from the catalogue.
+ * Schema of reports, the list of findings and the list of log lines are made from the tables of src/report.
  * Declarations keep their comments, for editors. dist is replaced only after everything has compiled.
  */
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { loadCatalogue } from './lib/catalogue.mjs'
 import { CompileError } from './lib/compile.mjs'
 import { bundleDeclarations } from './lib/declarations.mjs'
 import { renderFindingsJson } from './lib/findings-json.mjs'
+import { renderLogLinesJson } from './lib/log-lines.mjs'
 import { renderReportSchema } from './lib/report-schema.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -22,9 +23,10 @@ chmodSync(fresh, 0o755) // a temporary folder is for its maker alone, dist is no
 try {
   await bundleDeclarations(root, fresh)
   await bundle(root, fresh)
-  const { catalogue } = await loadCatalogue(root)
+  const { catalogue, logLines } = await loadCatalogue(root)
   writeFileSync(join(fresh, 'report.schema.json'), renderReportSchema(root, catalogue))
   writeFileSync(join(fresh, 'findings.json'), renderFindingsJson(root, catalogue))
+  writeFileSync(join(fresh, 'log-lines.json'), renderLogLinesJson(logLines))
   const dist = join(root, 'dist')
   rmSync(dist, { recursive: true, force: true })
   renameSync(fresh, dist)

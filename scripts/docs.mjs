@@ -1,30 +1,35 @@
 /**
- * `npm run docs`: writes docs/findings.md from the catalogue, and the API pages (TypeDoc) into .cache/docs. With --findings it writes
- * docs/findings.md only, which takes seconds. With --check nothing is written: docs/findings.md must be up to date, and TypeDoc must
- * report nothing.
+ * `npm run docs`: writes docs/findings.md and docs/log-lines.md from the tables of src/report, and the API pages (TypeDoc) into
+ * .cache/docs. With --findings it writes the two pages only, which takes seconds. With --check nothing is written: the pages must be up
+ * to date, and TypeDoc must report nothing.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadCatalogue } from './lib/catalogue.mjs'
 import { readExplanations, renderFindings } from './lib/findings-page.mjs'
+import { renderLogLines } from './lib/log-lines.mjs'
 import { run } from './lib/process.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const checkOnly = process.argv.includes('--check')
 const findingsOnly = process.argv.includes('--findings')
 
-const page = join(root, 'docs/findings.md')
-const { catalogue, refusalsOf } = await loadCatalogue(root)
-const findings = renderFindings(catalogue, refusalsOf, readExplanations(root))
-if (!checkOnly) {
-  writeFileSync(page, findings)
-  console.log('Wrote docs/findings.md')
-} else if (readIfThere(page) === findings) {
-  console.log('docs/findings.md is up to date')
-} else {
-  console.error('docs/findings.md does not show the catalogue as it is: run `npm run docs -- --findings`')
-  process.exitCode = 1
+const { catalogue, refusalsOf, logLines, linePrograms } = await loadCatalogue(root)
+const pages = {
+  'docs/findings.md': renderFindings(catalogue, refusalsOf, readExplanations(root)),
+  'docs/log-lines.md': renderLogLines(logLines, linePrograms),
+}
+for (const [page, text] of Object.entries(pages)) {
+  if (!checkOnly) {
+    writeFileSync(join(root, page), text)
+    console.log(`Wrote ${page}`)
+  } else if (readIfThere(join(root, page)) === text) {
+    console.log(`${page} is up to date`)
+  } else {
+    console.error(`${page} does not show the tables of src/report as they are: run \`npm run docs -- --findings\``)
+    process.exitCode = 1
+  }
 }
 
 if (!findingsOnly) {

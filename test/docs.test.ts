@@ -4,7 +4,10 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { ts } from '../scripts/lib/typescript.mjs'
 import { describe, expect, it } from 'vitest'
 import { readExplanations, renderFindings } from '../scripts/lib/findings-page.mjs'
+import { renderLogLines } from '../scripts/lib/log-lines.mjs'
 import { catalogue } from '../src/report/catalogue.js'
+import { LINE_PROGRAMS } from '../src/report/log-lines/line.js'
+import { logLines } from '../src/report/log-lines.js'
 import { refusalsOf } from '../src/report/row.js'
 import { Certificate, formatReport, validateCredentials } from '../src/validate/index.js'
 import { PrivateKey } from '../src/x509/keys/keys.js'
@@ -57,7 +60,7 @@ describe('words', () => {
     const prose = readText(file)
       .replaceAll(/^```.*?^```/gms, '')
       .replaceAll(/`[^`]*`|\]\([^)]*\)|<[^>]*>/g, '')
-    // Headings and the contents of docs/findings.md are codes.
+    // Headings and the contents of docs/findings.md and docs/log-lines.md are codes.
     expect(prose.split('\n').filter((line) => !/^(?:### |- \[)/.test(line) && DISLIKED.test(line))).toEqual([])
   })
 
@@ -118,6 +121,10 @@ it('docs/findings.md shows the catalogue as it is', () => {
     readText('docs/findings.md') === renderFindings(catalogue, refusalsOf, readExplanations(root)),
     'run `npm run docs -- --findings`',
   ).toBe(true)
+})
+
+it('docs/log-lines.md shows the table of log lines as it is', () => {
+  expect(readText('docs/log-lines.md') === renderLogLines(logLines, LINE_PROGRAMS), 'run `npm run docs`').toBe(true)
 })
 
 function readText(file: string): string {

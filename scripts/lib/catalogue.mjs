@@ -1,4 +1,4 @@
-/** The catalogue of findings as the sources have it now, whatever is in dist, and the function that lists a row's refusals. */
+/** The catalogue of findings and the lines of logs as the sources have them now, whatever is in dist, and what reads their rows. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -12,7 +12,9 @@ export async function loadCatalogue(root) {
     emitJavaScript(join(root, 'src'), 'report', scratch, options)
     const { catalogue } = await import(pathToFileURL(join(scratch, 'report/catalogue.js')).href)
     const { refusalsOf } = await import(pathToFileURL(join(scratch, 'report/row.js')).href)
-    return { catalogue, refusalsOf }
+    const { logLines } = await import(pathToFileURL(join(scratch, 'report/log-lines.js')).href)
+    const { LINE_PROGRAMS } = await import(pathToFileURL(join(scratch, 'report/log-lines/line.js')).href)
+    return { catalogue, refusalsOf, logLines, linePrograms: LINE_PROGRAMS }
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }

@@ -20,6 +20,10 @@ const PACKAGES = {
   nft: 'nftables',
   '/usr/lib/python3/dist-packages/hpack/hpack.py': 'python3-hpack',
   nghttpd: 'nghttp2-server',
+  curl: 'curl',
+  python3: 'python3',
+  java: 'default-jre-headless',
+  javac: 'default-jdk-headless',
 }
 
 /** Folders of programs that are not for everybody. */

@@ -30,7 +30,7 @@ const MOST_CHARACTERS = 8192
 /** The rows that match the first 8192 characters of a line, the most specific first. An empty list if the line is not known. */
 export function findLogLines(line: string): LogLine[] {
   const start = line.slice(0, MOST_CHARACTERS)
-  return logLines.filter((_, index) => expressions[index]?.test(start))
+  return compiled.filter(({ expression }) => expression.test(start)).map(({ row }) => row)
 }
 
-const expressions = logLines.map(({ pattern }) => new RegExp(pattern))
+const compiled = logLines.map((row) => ({ row, expression: new RegExp(row.pattern) }))

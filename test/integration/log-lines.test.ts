@@ -2,7 +2,7 @@
  * The lines of docs/log-lines.md, written by real programs. Each set-up is broken in one way, dialled by the programs that people use,
  * and diagnosed by this client. The first known line of each program is of the intended row, and that row has the code of the finding.
  */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureClientOptions } from '../../src/client/index.js'
@@ -14,6 +14,7 @@ import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { startChild } from '../support/child.js'
 import { mintedCredentials, mintPki, pemsOf, type Pems } from '../support/etcd.js'
 import { type Dialled, linesOf, prepareJava, type WriterName, WRITERS, writeFiles } from '../support/line-writers.js'
+import { drawn } from '../support/long.js'
 import { dns, ip, mintCa, mintCrl, type Minted, mintLeaf, type MintLeafOptions } from '../support/mint.js'
 import { LOGGED_AS_LATER } from '../support/etcd-version.js'
 import { temporaryFolder } from '../support/openssl.js'
@@ -290,7 +291,7 @@ const SET_UPS: Readonly<Record<string, SetUp>> = {
 }
 
 describe('real programs', () => {
-  it.each(Object.entries(SET_UPS))(
+  it.each(drawn(Object.entries(SET_UPS), 10))(
     'write known lines about %s',
     async (name, setUp) => {
       const { etcd: etcdName = 'tls13', server: shown, client: own, host = '127.0.0.1', crl, scheme } = setUp
@@ -517,7 +518,7 @@ describe('members', () => {
     }
   }
 
-  it.each<[string, Partial<MintLeafOptions>, string, string[], string[], FindingCode]>([
+  const PAIRS: readonly [string, Partial<MintLeafOptions>, string, string[], string[], FindingCode][] = [
     [
       'of another CA',
       { issuer: stranger },
@@ -566,7 +567,9 @@ describe('members', () => {
       ['etcd/cluster-id-mismatch'],
       'config/members-differ',
     ],
-  ])(
+  ]
+
+  it.each(drawn(PAIRS, 3))(
     'write known lines about a member %s',
     async (_, options, token, one, two, code) => {
       const logged = await pair(options, token)
@@ -576,6 +579,31 @@ describe('members', () => {
       ).toBe(true)
     },
     60_000,
+  )
+})
+
+describe('the commands that decide', () => {
+  const commands = [...new Set(logLines.map(({ decide }) => decide))]
+
+  it.each(commands.filter((command) => /^(?:openssl|etcdctl|curl|head|ls|ss|namei|getent) /.test(command)))(
+    '%s runs',
+    async (command) => {
+      const place = folder.file(crypto.randomUUID())
+      mkdirSync(place)
+      const { ca, cert, key } = writeFiles(place, pemsOf(pki.client))
+      const crl = join(place, 'list.crl')
+      writeFileSync(crl, list)
+      const file = command.includes('crl') ? crl : ca
+      const host = `127.0.0.1:${String(running('tls12').port)}`
+      const filled = { host, name: '127.0.0.1', ca, cert, key, file }
+      const script = command.replaceAll(/\{(\w+)\}/g, (_, name: keyof typeof filled) => filled[name])
+      const said = (await outputOf(['sh', '-c', script])).join('\n')
+      expect(said).not.toBe('')
+      expect(said).not.toMatch(
+        /unknown (?:flag|option|command)|Unknown option|^[Uu]sage:|not found|syntax error|is unknown/m,
+      )
+    },
+    30_000,
   )
 })
 

@@ -43,7 +43,7 @@ export const ETCD_LINES: readonly LineRow[] = [
     id: 'etcd/tls-versions',
     program,
     pattern:
-      'tls: client offered only unsupported versions|tls: client offered an unsupported, maximum protocol version',
+      'tls: client offered only unsupported versions|tls: client offered an unsupported, maximum protocol version|tls: unsupported SSLv2 handshake received',
     direction: 'server-refuses-client',
     meaning: 'The client supports no version of TLS that etcd allows.',
     codes: ['handshake/no-common-parameters', 'config/tls-versions-disjoint'],

@@ -47,7 +47,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
     id: 'go/preface-not-http2',
     program,
     pattern:
-      'error reading server preface: http2: frame too large|http2: failed reading the frame payload|malformed HTTP response "|missing selected ALPN property|frame header looked like an HTTP/1.1 header',
+      'error reading server preface: http2: frame too large|http2: failed reading the frame payload|malformed HTTP response [\\\\]*"|missing selected ALPN property|frame header looked like an HTTP/1.1 header',
     direction: 'no-refusal',
     meaning:
       'The other side does not use what the client expects: plaintext to a TLS port, or a port without HTTP/2, such as a peer or metrics port or a proxy.',
@@ -118,7 +118,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
   {
     id: 'go/refused',
     program,
-    pattern: 'connect: connection refused',
+    pattern: '(?:connect|getsockopt): connection refused',
     direction: 'no-refusal',
     meaning: 'Nothing listens on that address and port: etcd does not run, has stopped, or listens on another address.',
     codes: ['endpoint/unreachable', 'config/advertise-unreachable'],
@@ -153,7 +153,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
     id: 'go/no-pem-data',
     program,
     pattern:
-      'tls: failed to find any PEM data|tls: failed to find PEM block|tls: failed to find "CERTIFICATE" PEM block|could not parse certificate|invalid PEM data|asn1: structure error',
+      'tls: failed to find any PEM data|tls: failed to find PEM block|tls: failed to find "CERTIFICATE" PEM block|could not parse certificate|unable to load specified CA cert|invalid PEM data|asn1: structure error',
     direction: 'no-refusal',
     meaning:
       'A file of the process that wrote the line is not the PEM that the option expects: it is empty, DER, indented, or the other one of certificate and key.',
@@ -230,6 +230,18 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
     example: 'tls: server selected unsupported protocol version 301',
   },
   {
+    id: 'go/url',
+    program,
+    pattern:
+      'no Host in request URL|unsupported protocol scheme|first path segment in URL cannot contain colon|missing port in address|too many colons in address',
+    direction: 'no-refusal',
+    meaning:
+      'The URL of an endpoint is not valid: it needs a scheme, a host and a port, and brackets around an IPv6 address.',
+    codes: ['config/url-invalid', 'endpoint/unreachable'],
+    decide: DECIDE.members,
+    example: 'Get http:https//etcd-0:2379/version: http: no Host in request URL',
+  },
+  {
     id: 'go/proxy-status',
     program,
     pattern: 'unexpected HTTP status code received from server: 50[234]|Received HTTP status code 50[234]',
@@ -254,7 +266,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
     id: 'kube/check-etcd',
     program: 'kube-apiserver',
     pattern:
-      '\\[-\\]etcd(?:-readiness)? failed|Unable to create storage backend|error execution phase check-etcd|etcd cluster is not healthy|failed to check the health of member|failed to dial endpoint \\S+ with maintenance client|failed to create (?:etcd )?client',
+      '\\[-\\]etcd(?:-readiness)? failed|Unable to create storage backend|error execution phase check-etcd|etcd cluster is not healthy|failed to check the health of member|failed to dial endpoint \\S+ with maintenance client|failed to create (?:etcd )?client\\b(?! transport)',
     direction: 'unclear',
     meaning:
       'kube-apiserver or kubeadm does not reach etcd. The files are those of --etcd-cafile, --etcd-certfile and --etcd-keyfile, and etcd’s log has the reason.',
@@ -274,7 +286,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
     id: 'go/deadline',
     program,
     pattern:
-      'context deadline exceeded|DeadlineExceeded|grpc: timed out when dialing|exceeded header timeout|etcd cluster is unavailable or misconfigured|All the given peers are not reachable',
+      'context deadline exceeded|operation was canceled|DeadlineExceeded|grpc: timed out when dialing|exceeded header timeout|etcd cluster is unavailable or misconfigured|All the given peers are not reachable',
     direction: 'unclear',
     meaning:
       'The call did not end in time. The client repeats a connection that fails until then, so the reason is in another line, in its debug output or in etcd’s log.',

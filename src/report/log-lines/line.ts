@@ -91,7 +91,7 @@ export function notInServerLog(words: string): string {
 
 /** A line of etcd's log about a handshake. */
 export function serverExample(error: string): string {
-  return `{"level":"warn","msg":"rejected connection on client endpoint","remote-addr":"10.0.0.7:43146","server-name":"","error":${JSON.stringify(error)}}`
+  return `{"msg":"rejected connection on client endpoint","remote-addr":"10.0.0.7:43146","error":${JSON.stringify(error)}}`
 }
 
 /** A line of a gRPC client in Go. */

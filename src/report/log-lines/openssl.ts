@@ -115,7 +115,7 @@ const VERIFICATIONS: readonly Verification[] = [
   ],
   [
     'host',
-    "[Hh]ostname mismatch|no alternative certificate subject name matches target|certificate subject name .{1,80} does not match target|does not match certificate's altnames",
+    "[Hh]ostname mismatch|no alternative certificate subject name matches target|certificate subject name '[^']*' does not match target|does not match certificate's altnames",
     'ERR_TLS_CERT_ALTNAME_INVALID',
     ['san/host-not-covered', 'handshake/server-name'],
     'The certificate does not have the host name that was dialled.',
@@ -361,7 +361,7 @@ const OTHER_LINES: readonly LineRow[] = [
     id: 'openssl/no-pem',
     program: 'OpenSSL',
     pattern:
-      'no start line|NO_START_LINE|PEM lib|PEM_LIB|bad base64 decode|error setting certificate (?:verify locations|file)|Could not load any root certificate|could not load PEM client certificate|client certificate not found|Could not (?:read|open|find) (?:any )?(?:certificate|client certificate|private key)|pem routines',
+      'no start line|NO_START_LINE|PEM lib|PEM_LIB|bad base64 decode|error setting certificate (?:verify locations|file)|Could not load any root certificate|could not load PEM client certificate|client certificate not found|[Ee]rror opening [Cc]ertificate|[Ee]rror opening [Pp]rivate [Kk]ey|Could not (?:read|open|find) (?:any )?(?:certificate|client certificate|private key)|pem routines',
     direction: 'no-refusal',
     meaning: 'A file of the client is missing or is not the PEM that the option expects.',
     codes: [

@@ -61,8 +61,7 @@ export const OTHER_LINES: readonly LineRow[] = [
   {
     id: 'apisix/handshake',
     program: 'APISIX',
-    pattern:
-      'request_chunk\\(\\): .{1,200}: handshake failed|failed to (?:request|connect to) etcd|handshake failed\\. Retrying',
+    pattern: 'failed to (?:request|connect to) etcd|handshake failed\\. Retrying',
     direction: 'unclear',
     meaning:
       'APISIX did not finish the handshake. The line before it (“SSL_do_handshake() failed”) has the alert; most often etcd got no client certificate.',

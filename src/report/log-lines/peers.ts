@@ -4,10 +4,10 @@ import { DECIDE, type LineRow } from './line.js'
 const program = 'etcd' as const
 /** What a member writes about a connection that it dialled to another one. */
 const PEER =
-  '(?:prober detected unhealthy status|health check for peer|failed to dial \\w+ on stream|failed to reach the peer ?URL|failed to get version|cannot get the version of member|[(]prober ")'
+  '(?:prober detected unhealthy status|health check for peer|failed to dial \\w+ on stream|failed to reach the peer ?URL|failed to get version|cannot get the version of member|\\(prober ")'
 const peer = (words: string): string => `^(?=.*${PEER}).*${words}`
 const prober = (error: string): string =>
-  `{"level":"warn","msg":"prober detected unhealthy status","round-tripper-name":"ROUND_TRIPPER_SNAPSHOT","remote-peer-id":"b71f75320dc06a6c","rtt":"0s","error":${JSON.stringify(error)}}`
+  `{"msg":"prober detected unhealthy status","remote-peer-id":"b71f75320dc06a6c","error":${JSON.stringify(error)}}`
 
 /** Before the words of Go: these say more. */
 export const PEER_LINES: readonly LineRow[] = [
@@ -97,7 +97,7 @@ export const PEER_LINES: readonly LineRow[] = [
     pattern: peer('(?:EOF|connection reset by peer)'),
     direction: 'unclear',
     meaning:
-      'The other member closed the connection without a reason: it is stopping, its CRL lists this member, or it cannot prove this member’s address. Its own log has the reason.',
+      'The other member closed the connection without a reason: it is stopping, its CRL lists this member, or this member’s certificate does not have the address that it dials from. Its own log has the reason.',
     codes: [
       'config/peer-address-unprovable',
       'config/member-revoked',
@@ -179,7 +179,7 @@ export const PEER_LINES: readonly LineRow[] = [
     id: 'etcd/no-leader',
     program,
     pattern:
-      'etcdserver: no leader|etcdserver: request timed out|has no leader|lost leader [0-9a-f]+ at term|serving /health false; no leader',
+      'etcdserver: no leader|etcdserver: request timed out|has no leader|lost leader [0-9a-f]+ at term|serving /health false; no leader|waiting for read index response|waiting for ReadIndex response took too long',
     direction: 'no-refusal',
     meaning: 'The member has no leader: too few members run, or they refuse each other.',
     codes: ['endpoint/no-leader', 'config/member-not-trusted', 'validity/expired', 'endpoint/unavailable'],

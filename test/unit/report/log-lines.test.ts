@@ -1,8 +1,11 @@
 /** The lines of other programs as data: complete, exact and safe. The integration test makes real programs write them. */
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, it } from 'vitest'
 import { catalogue } from '../../../src/report/catalogue.js'
+import { LINE_PROGRAMS } from '../../../src/report/log-lines/line.js'
 import { findLogLines, logLines } from '../../../src/report/log-lines.js'
 import { refusalsOf } from '../../../src/report/row.js'
+import { OwnTime } from '../../support/own-time.js'
 
 const first = (line: string): string | undefined => findLogLines(line)[0]?.id
 
@@ -32,4 +35,93 @@ describe('the table of log lines', () => {
     })
     expect(missed).toEqual([])
   })
+
+  it('has the fields that its schema requires, with unique ids and codes of the catalogue', () => {
+    const text = { type: 'string', minLength: 1 }
+    const validate = new Ajv2020({ allErrors: true }).compile({
+      type: 'array',
+      uniqueItems: true,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['id', 'program', 'versions', 'pattern', 'direction', 'meaning', 'codes', 'decide', 'example'],
+        properties: {
+          id: { type: 'string', pattern: '^[a-z]+/[a-z0-9-]+$' },
+          program: { enum: LINE_PROGRAMS },
+          versions: text,
+          pattern: text,
+          direction: {
+            enum: [
+              ...[
+                'server-refuses-client',
+                'server-refused-by-client',
+                'client-refuses-server',
+                'client-refused-by-server',
+              ],
+              ...['no-refusal', 'unclear'],
+            ],
+          },
+          meaning: { type: 'string', pattern: '^[A-Z“].*[.]$' },
+          codes: { type: 'array', minItems: 1, uniqueItems: true, items: { enum: Object.keys(catalogue) } },
+          decide: text,
+          example: { type: 'string', minLength: 1, pattern: '^[^\\n]*$' },
+          source: text,
+        },
+      },
+    })
+    expect(validate(JSON.parse(JSON.stringify(logLines))), JSON.stringify(validate.errors)).toBe(true)
+    expect(new Set(logLines.map(({ id }) => id)).size).toBe(logLines.length)
+  })
+
+  it('has a placeholder in a command only if the page explains it', () => {
+    const names = logLines.flatMap(({ decide }) => decide.match(/\{\w+\}/g) ?? [])
+    expect(new Set(names)).toEqual(new Set(['{host}', '{name}', '{ca}', '{cert}', '{key}', '{file}']))
+  })
+})
+
+describe('findLogLines', () => {
+  const line = (error: string): string => `{"msg":"rejected connection on client endpoint","error":"${error}"}`
+
+  it.each([
+    [
+      'client-refuses-server',
+      'transport: authentication handshake failed: x509: certificate signed by unknown authority',
+    ],
+    ['server-refuses-client', line('tls: failed to verify certificate: x509: certificate signed by unknown authority')],
+    ['server-refused-by-client', line('remote error: tls: bad certificate')],
+    ['client-refused-by-server', 'transport: authentication handshake failed: remote error: tls: bad certificate'],
+    ['server-refused-by-client', 'http: TLS handshake error from 10.0.0.7:1: remote error: tls: bad certificate'],
+    [
+      'server-refused-by-client',
+      'etcd: rejected connection from "10.0.0.7:1" (error "remote error: tls: bad certificate", ServerName "")',
+    ],
+  ])('reports %s for the words in their context', (direction, text) => {
+    expect(findLogLines(text).map((row) => row.direction)).toEqual(findLogLines(text).map(() => direction))
+    expect(findLogLines(text)).not.toEqual([])
+  })
+
+  it.each([
+    '',
+    '{"level":"info","msg":"serving client traffic securely","address":"127.0.0.1:2379"}',
+    '{"level":"info","msg":"established TCP streaming connection with remote peer"}',
+    '{"level":"warn","msg":"apply request took too long","took":"1.2s"}',
+    'I1206 10:06:43 controller.go:1] certificate rotation detected, shutting down client connections',
+    'the certificate of the server was renewed',
+    'GET /version HTTP/1.1 200',
+  ])('matches nothing in %j', (text) => {
+    expect(findLogLines(text)).toEqual([])
+  })
+
+  it.each(logLines.map(({ id, example }) => [id, example] as const))(
+    'takes linear time for repeated parts of %s',
+    (_, example) => {
+      const words = example.replace(/.$/, '')
+      const hostile = words.repeat(Math.ceil(200_000 / words.length))
+      const clock = new OwnTime()
+      findLogLines(hostile)
+      findLogLines(`${'rejected connection'.repeat(20_000)}${words}`)
+      expect(clock.elapsed).toBeLessThan(500)
+      clock[Symbol.dispose]()
+    },
+  )
 })
