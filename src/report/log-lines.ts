@@ -6,7 +6,7 @@ import { GO_REFUSALS, GO_UNREADABLE } from './log-lines/go.js'
 import { JAVA_RUST_LINES } from './log-lines/java-rust.js'
 import { lineOf, type LogLine } from './log-lines/line.js'
 import { NODE_OWN_LINES, OPENSSL_LINES } from './log-lines/openssl.js'
-import { OTHER_LINES, OUTER_LINES } from './log-lines/others.js'
+import { LAST_LINES, OTHER_LINES, OUTER_LINES } from './log-lines/others.js'
 import { PEER_LINES } from './log-lines/peers.js'
 
 /** In the order of matching: a row before another one says more about a line that both match. */
@@ -22,6 +22,7 @@ export const logLines: readonly LogLine[] = [
   ...NODE_OWN_LINES,
   ...OUTER_LINES,
   ...GO_CLIENT_LINES,
+  ...LAST_LINES,
 ].map(lineOf)
 
 /** More characters of a line than its words need; a line can be of any length, as with a stack trace. */
@@ -30,7 +31,10 @@ const MOST_CHARACTERS = 8192
 /** The rows that match the first 8192 characters of a line, the most specific first. An empty list if the line is not known. */
 export function findLogLines(line: string): LogLine[] {
   const start = line.slice(0, MOST_CHARACTERS)
-  return compiled.filter(({ expression }) => expression.test(start)).map(({ row }) => row)
+  const found = compiled.filter(({ expression }) => expression.test(start)).map(({ row }) => row)
+  const withReason = found.filter(({ id }) => !withoutReason.has(id))
+  return withReason.length === 0 ? found : withReason
 }
 
+const withoutReason = new Set(LAST_LINES.map(({ id }) => id))
 const compiled = logLines.map((row) => ({ row, expression: new RegExp(row.pattern) }))

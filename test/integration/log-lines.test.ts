@@ -120,6 +120,8 @@ const closed: Rows = {
   java: 'java/closed',
 }
 
+const PLAINTEXT = ['openssl/wrong-version', 'openssl/closed']
+
 const SET_UPS: Readonly<Record<string, SetUp>> = {
   'a server certificate of another CA': {
     server: serverOf(stranger),
@@ -261,7 +263,7 @@ const SET_UPS: Readonly<Record<string, SetUp>> = {
   'a client certificate whose host name is not allowed': {
     etcd: 'allowedHostname',
     rows: alert('bad-certificate'),
-    log: ['etcd/name-not-allowed'],
+    log: ['etcd/name-not-allowed', 'etcd/client-sent-bad-certificate'],
   },
   'a revoked client certificate': {
     client: pemsOf(mintedCredentials({ leaf: revoked, trust: [pki.root] })),
@@ -280,11 +282,14 @@ const SET_UPS: Readonly<Record<string, SetUp>> = {
   },
   'an etcd without TLS': {
     etcd: 'plaintext',
+    // etcd reads the handshake as HTTP: it answers so, or closes the connection.
     rows: {
-      ...openssl('openssl/wrong-version', 'openssl/wrong-version'),
-      // etcd reads the handshake as HTTP and closes the connection.
-      etcdctl: 'go/handshake-eof',
-      java: 'java/not-tls',
+      openssl: PLAINTEXT,
+      curl: PLAINTEXT,
+      python: PLAINTEXT,
+      node: [...PLAINTEXT, 'node/disconnected', 'node/reset'],
+      etcdctl: ['go/handshake-eof', 'go/server-plaintext'],
+      java: ['java/not-tls', 'java/closed'],
     },
     log: [],
   },

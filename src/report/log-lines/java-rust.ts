@@ -203,7 +203,7 @@ const JAVA: readonly LineRow[] = [
     id: 'java/no-reason',
     program: 'Java',
     pattern:
-      'General (?:OpenSslEngine|OpenSsl|SSLEngine) problem|UNAVAILABLE: io exception|UNAVAILABLE: Network closed for unknown reason|DEADLINE_EXCEEDED: |EtcdException',
+      'General (?:OpenSslEngine|OpenSsl|SSLEngine) problem|StatusRuntimeException: (?:UNAVAILABLE|UNKNOWN|INTERNAL)|UNAVAILABLE: io exception|Channel Pipeline: \\[SslHandler|SSLHandshakeException|javax\\.net\\.ssl\\.SSLException|DEADLINE_EXCEEDED: |EtcdException',
     direction: 'unclear',
     meaning:
       'This is the outer exception. The last “Caused by”, or the log with -Djavax.net.debug=ssl:handshake, has the reason.',

@@ -115,7 +115,7 @@ const VERIFICATIONS: readonly Verification[] = [
   ],
   [
     'host',
-    "[Hh]ostname mismatch|no alternative certificate subject name matches target|certificate subject name '[^']*' does not match target|does not match certificate's altnames",
+    "[Hh]ostname mismatch|no alternative certificate subject name matches target|does not match target host|does not match certificate's altnames",
     'ERR_TLS_CERT_ALTNAME_INVALID',
     ['san/host-not-covered', 'handshake/server-name'],
     'The certificate does not have the host name that was dialled.',

@@ -37,7 +37,7 @@ export const OTHER_LINES: readonly LineRow[] = [
     id: 'apisix/verify-failed',
     program: 'APISIX',
     pattern:
-      "request etcd endpoint '[^']*' error, certificate verify failed|lua ssl certificate verify error|certificate host mismatch",
+      "[Rr]equest etcd endpoint '[^']*' error, certificate verify failed|lua ssl certificate verify error|certificate host mismatch",
     direction: 'client-refuses-server',
     meaning:
       'APISIX verifies etcd with apisix.ssl.ssl_trusted_certificate (not with etcd.tls), and etcd’s certificate is not of a CA there or does not have the host. etcd.tls.sni sets the name.',
@@ -78,7 +78,7 @@ export const OTHER_LINES: readonly LineRow[] = [
   {
     id: 'apisix/no-endpoint',
     program: 'APISIX',
-    pattern: 'no healthy etcd endpoint available|has no healthy etcd endpoint',
+    pattern: 'no healthy etcd endpoint available|has no healthy etcd endpoint|all etcd nodes are unavailable',
     direction: 'unclear',
     meaning: 'APISIX has given up on all endpoints for a while. The first error before that has the reason.',
     codes: [
@@ -136,7 +136,7 @@ export const OUTER_LINES: readonly LineRow[] = [
     id: 'grpc/no-connection',
     program: 'gRPC core',
     pattern:
-      'failed to connect to all addresses|[Hh]andshake failed with (?:fatal )?error|Connect Failed|StatusCode\\.UNAVAILABLE|SSL_ERROR_SSL',
+      'failed to connect to all addresses|[Hh]andshake failed with (?:fatal )?error|Connect Failed|StatusCode\\.UNAVAILABLE|SSL_ERROR_SSL|ssl_info_callback: error',
     direction: 'unclear',
     meaning:
       'gRPC core has no connection, and the line does not have the reason. GRPC_VERBOSITY=debug GRPC_TRACE=tsi shows it.',
@@ -201,7 +201,7 @@ export const OUTER_LINES: readonly LineRow[] = [
     id: 'patroni/machines',
     program: 'Patroni',
     pattern:
-      'Failed to get list of machines from|waiting on etcd|Machines cache is empty|Could not get the list of servers',
+      'Failed to get list of machines from|waiting on etcd|etcd response did not contain a cluster ID|Machines cache is empty|Could not get the list of servers',
     direction: 'unclear',
     meaning:
       'Patroni does not reach etcd. It dials the gateway (etcd3) or the v2 API (etcd) with the files of etcd3.cacert, etcd3.cert and etcd3.key.',
@@ -217,5 +217,76 @@ export const OUTER_LINES: readonly LineRow[] = [
     example:
       "ERROR: Failed to get list of machines from https://10.0.0.1:2379/v3: PermissionError(13, 'Permission denied')",
     source: 'https://github.com/patroni/patroni/issues/1009',
+  },
+]
+
+const NO_REASON = 'The words of the reason are cut off or new.'
+
+/** After all others: who wrote the line is known, and nothing else. */
+export const LAST_LINES: readonly LineRow[] = [
+  {
+    id: 'etcd/rejected',
+    program: 'etcd',
+    pattern: 'rejected connection|TLS handshake error from',
+    direction: 'unclear',
+    meaning: `The server wrote this about a client at remote-addr. ${NO_REASON}`,
+    codes: [
+      'handshake/client-certificate-missing',
+      'handshake/client-ca-unknown',
+      'validity/expired',
+      ...UNTRUSTED_SERVER,
+      'san/host-not-covered',
+    ],
+    decide: 'journalctl -u etcd --no-pager --output=cat | grep "rejected connection" | tail -1',
+    example: '{"msg":"rejected connection","remote-addr":"192.168>',
+  },
+  {
+    id: 'etcd/peer-unhealthy',
+    program: 'etcd',
+    pattern: 'prober detected unhealthy status|health check for peer',
+    direction: 'unclear',
+    meaning: `A member wrote this about another one that it dialled. ${NO_REASON}`,
+    codes: [
+      'endpoint/unreachable',
+      'validity/expired',
+      'config/member-not-trusted',
+      'san/host-not-covered',
+      'config/members-differ',
+    ],
+    decide: 'journalctl -u etcd --no-pager --output=cat | grep "prober detected" | tail -1',
+    example:
+      '{"msg":"prober detected unhealthy status","round-tripper-name":"ROUND_TRIPPER_SNAPSHOT","remote-peer-id":"b71f7',
+  },
+  {
+    id: 'go/connection-error',
+    program: 'Go',
+    pattern: 'connection error: desc = |createTransport failed to connect|code = Unavailable desc',
+    direction: 'unclear',
+    meaning: `A client wrote this. ${NO_REASON}`,
+    codes: [
+      'endpoint/unreachable',
+      ...UNTRUSTED_SERVER,
+      'san/host-not-covered',
+      'handshake/client-certificate-missing',
+      'validity/expired',
+    ],
+    decide: DECIDE.debug,
+    example: 'W1117 14:44:07.933170 grpc: addrConn.createTransport failed to connect to {https://192.168.7.175:2379 0>',
+  },
+  {
+    id: 'openssl/error',
+    program: 'OpenSSL',
+    pattern: 'SSL routines|SSLError|OPENSSL_internal',
+    direction: 'unclear',
+    meaning: `A program with OpenSSL or BoringSSL wrote this. ${NO_REASON}`,
+    codes: [
+      ...UNTRUSTED_SERVER,
+      'san/host-not-covered',
+      'handshake/client-certificate-missing',
+      'handshake/client-certificate-refused',
+      'endpoint/wrong-protocol',
+    ],
+    decide: DECIDE.verifyServer,
+    example: 'error:14094410:SSL routines',
   },
 ]
