@@ -11,7 +11,7 @@ import { complaintsIn } from './support/type-check.js'
 /** The limits of the package, unpacked. */
 const MOST_FILES = 80
 /** Both implementations of HTTP/2 are in it for one release. findings.json has about 90 kB, log-lines.json 180 kB. */
-const MOST_BYTES = 1_950_000
+const MOST_BYTES = 1_975_000
 
 /** The most that an uncaught error may write. */
 const MOST_ERROR_BYTES = 2048

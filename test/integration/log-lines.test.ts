@@ -603,7 +603,7 @@ describe('the commands that decide', () => {
       const filled = { host, name: '127.0.0.1', ca, cert, key, file }
       const script = command.replaceAll(/\{(\w+)\}/g, (_, name: keyof typeof filled) => filled[name])
       const said = (await outputOf(['sh', '-c', script])).join('\n')
-      expect(said).not.toBe('')
+      if (!script.endsWith('alarm list')) expect(said).not.toBe('')
       expect(said).not.toMatch(
         /unknown (?:flag|option|command)|Unknown option|^[Uu]sage:|not found|syntax error|is unknown/m,
       )

@@ -279,6 +279,17 @@ export const ETCD_LINES: readonly LineRow[] = [
     example: 'etcdserver: rpc not supported for learner',
   },
   {
+    id: 'etcd/alarm',
+    program,
+    pattern: 'etcdserver: mvcc: database space exceeded|etcdserver: corrupt cluster|alarm:(?:NOSPACE|CORRUPT)',
+    direction: 'no-refusal',
+    meaning:
+      'TLS has succeeded. The cluster has an alarm and refuses writes: its quota is used up (NOSPACE), or members have different data (CORRUPT).',
+    codes: ['endpoint/alarm'],
+    decide: 'etcdctl --endpoints=https://{host} --cacert={ca} --cert={cert} --key={key} alarm list',
+    example: 'rpc error: code = ResourceExhausted desc = etcdserver: mvcc: database space exceeded',
+  },
+  {
     id: 'etcd/grpc-proxy-common-name',
     program,
     pattern: 'cert has non empty Common Name',

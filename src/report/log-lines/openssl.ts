@@ -21,9 +21,9 @@ const PURPOSE = [
 const MISSING_CRL = [
   'revocation/no-crl',
   'revocation/crl-scope',
+  'revocation/crl-unsupported',
   'revocation/crl-signer-differs',
   'revocation/crl-extension-refused',
-  'revocation/crl-delta',
 ] as const
 const BAD_SIGNATURE = ['chain/issuer-key-differs', 'signature/invalid', 'chain/openssl-picks-other-path'] as const
 const CRL_SIGNATURE = [
