@@ -78,6 +78,8 @@ interface SetUp {
   readonly rows: Rows
   /** The rows of etcd's lines about all of these programs. */
   readonly log: readonly string[]
+  /** Rows of lines that etcd does not write each time. */
+  readonly mayLog?: readonly string[]
   /** A code of the diagnosis, if this client cannot be set up like the others. */
   readonly finding?: FindingCode
 }
@@ -263,7 +265,9 @@ const SET_UPS: Readonly<Record<string, SetUp>> = {
   'a client certificate whose host name is not allowed': {
     etcd: 'allowedHostname',
     rows: alert('bad-certificate'),
-    log: ['etcd/name-not-allowed', 'etcd/client-sent-bad-certificate'],
+    log: ['etcd/name-not-allowed'],
+    // Seen in some runs; which of the programs sends the alert was not found.
+    mayLog: ['etcd/client-sent-bad-certificate'],
   },
   'a revoked client certificate': {
     client: pemsOf(mintedCredentials({ leaf: revoked, trust: [pki.root] })),
@@ -342,7 +346,7 @@ describe('real programs', () => {
           .toEqual([])
         for (const { id, line, causes } of found()) {
           // This client refuses a certificate as Node does, and a client whose time is over closes its connection.
-          expect([...setUp.log, 'etcd/client-closed'], line).toContain(id)
+          expect([...setUp.log, ...(setUp.mayLog ?? []), 'etcd/client-closed'], line).toContain(id)
           if (setUp.log.includes(id)) expect(causes, line).toEqual(expect.arrayContaining([expect.toBeOneOf(codes)]))
         }
       } finally {
