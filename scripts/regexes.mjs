@@ -1,7 +1,6 @@
 /**
  * `npm run check -- regexes`: checks every regular expression of src with recheck, and the patterns of `etcd-mtls/log-lines.json`.
- * Fails for one whose time can grow faster than
- * its input, and for one that recheck cannot analyse. What a regular expression cannot do in linear time, a scanner does.
+ * Fails for one whose time can grow faster than its input, and for one that recheck cannot analyse. What a regular expression cannot do in linear time, a scanner does.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
