@@ -11,7 +11,7 @@ const first = (line: string): string | undefined => findLogLines(line)[0]?.id
 
 describe('the table of log lines', () => {
   it.each(logLines.map((row) => [row.id, row] as const))(
-    'has an example for %s that this row matches first',
+    'the table has an example for %s that this row matches first',
     (id, { example }) => {
       expect(first(example)).toBe(id)
     },
@@ -36,7 +36,7 @@ describe('the table of log lines', () => {
     expect(missed).toEqual([])
   })
 
-  it('has the fields that its schema requires, with unique ids and codes of the catalogue', () => {
+  it('the table has the fields that its schema requires, with unique ids and codes of the catalogue', () => {
     const text = { type: 'string', minLength: 1 }
     const validate = new Ajv2020({ allErrors: true }).compile({
       type: 'array',
@@ -73,7 +73,7 @@ describe('the table of log lines', () => {
     expect(new Set(logLines.map(({ id }) => id)).size).toBe(logLines.length)
   })
 
-  it('has a placeholder in a command only if the page explains it', () => {
+  it('the table has a placeholder in a command only if the page explains it', () => {
     const names = logLines.flatMap(({ decide }) => decide.match(/\{\w+\}/g) ?? [])
     expect(new Set(names)).toEqual(new Set(['{host}', '{name}', '{ca}', '{cert}', '{key}', '{file}']))
   })
