@@ -127,7 +127,9 @@ describe('waitFor', () => {
     await using _silent = await silentPeer(port)
     const { details, message } = await refused(client, 'ERR_UNREACHABLE')
     expect(message).toMatch(/^etcd was not ready within 1 s: /)
-    expect(errorCodes(details.report.findings)).toEqual(['endpoint/silent', 'endpoint/unreachable'])
+    const [found] = details.report.findings
+    expect(found.code).toBe('endpoint/no-leader')
+    expect(found.consequences.map(({ code }) => code)).toEqual(['endpoint/silent', 'endpoint/unreachable'])
   })
 
   it('rejects with the reason of the signal as soon as it aborts', async () => {

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startChild } from './child.js'
-import { isLong } from './long.js'
 
 /** What a program dials, and the files that it is given. */
 export interface Dialled {
@@ -21,10 +20,8 @@ export interface Dialled {
   readonly folder: string
 }
 
-const ALL_WRITERS = ['etcdctl', 'openssl', 'curl', 'node', 'python', 'java'] as const
-export type WriterName = (typeof ALL_WRITERS)[number]
-/** The long form of the tests alone has a client in Java, whose compiler takes as long to install as everything else together. */
-export const WRITERS: readonly WriterName[] = ALL_WRITERS.filter((writer) => isLong || writer !== 'java')
+export const WRITERS = ['etcdctl', 'openssl', 'curl', 'node', 'python', 'java'] as const
+export type WriterName = (typeof WRITERS)[number]
 
 /** What each program writes before it gives up, in milliseconds. */
 const PATIENCE = 20_000
@@ -34,7 +31,6 @@ const JAVA = fileURLToPath(new URL('java/TlsProbe.java', import.meta.url))
 
 /** Compiles the client in Java into the folder in which it is run. */
 export async function prepareJava(folder: string): Promise<void> {
-  if (!isLong) return
   const { written, ended } = startChild(['javac', '-d', folder, JAVA])
   const { code } = await ended
   if (code !== 0) throw new Error(`javac: ${written.all}`)

@@ -243,8 +243,10 @@ it('lists every fault, with the certificate and its place', () => {
     'validity/expired@1',
     'key-usage-missing@1',
   ])
-  const { serialNumber, fingerprint256, subject } = Certificate.parse(minted.sent[0]?.der ?? Buffer.of())
+  const { serialNumber, fingerprint256, notBefore, notAfter, subject } = Certificate.parse(
+    minted.sent[0]?.der ?? Buffer.of(),
+  )
   const place = { role: 'intermediate', index: 1, origin: 'intermediates', serialNumber, fingerprint256 }
-  expect(report.findings[3]?.certificate).toEqual({ ...place, subject: subject.toString() })
+  expect(report.findings[3]?.certificate).toEqual({ ...place, notBefore, notAfter, subject: subject.toString() })
   expect(report.path?.map(({ role }) => role)).toEqual(['leaf', 'intermediate', 'anchor'])
 })

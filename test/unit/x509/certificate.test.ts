@@ -74,7 +74,8 @@ describe('a certificate', () => {
     expect(String(parse(certificateOf({ subject: encodeName('') })))).toBe('(no subject) (serial 80, certificate)')
     const dates = { notBefore: begin, notAfter: end }
     expect(certificate.toJSON()).toEqual({ ...named, ...dates, issuer: 'CN=Issuer', origin: 'tls.crt' })
-    expect(certificateRef(certificate, 'anchor', 3)).toEqual({ ...named, role: 'anchor', index: 3, origin: 'tls.crt' })
+    const place = { role: 'anchor', index: 3, origin: 'tls.crt' }
+    expect(certificateRef(certificate, 'anchor', 3)).toEqual({ ...named, ...dates, ...place })
     const lines = (length: number): string =>
       pemBlock('X', Buffer.alloc(length)).replaceAll(/.+/g, (line) => String(line.length))
     expect([lines(48), lines(49)]).toEqual(['17\n64\n15\n', '17\n64\n4\n15\n'])
