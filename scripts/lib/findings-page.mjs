@@ -59,7 +59,7 @@ This page explains every finding that a report can contain. Search it for a code
 are stable. The \`message\` and the \`remedy\` of a finding are in the report, and may change in any release.
 
 - **error**: a real etcd or a real Node client refuses it, or it is a security hole. The report is not \`ok\`.
-- **warning**: it works today and will fail later.
+- **warning**: it works for most uses today, and fails later or for some peers.
 - **info**: useful to know.
 
 "Refused as" lists the messages of other programs for the same fault. Go's are in etcd's log (field \`error\`) and in etcdctl's

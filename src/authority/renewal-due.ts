@@ -26,7 +26,7 @@ export function renewalDue(
   credentials: { readonly chain: readonly [Certificate, ...Certificate[]] },
   options: { at?: Date | undefined; fraction?: number | undefined } = {},
 ): {
-  /** Whether `at` is past. */
+  /** Whether renewal is due at the time of the check. */
   due: boolean
   /** When renewal is due. */
   at: Date

@@ -22,7 +22,7 @@ import {
   type TlsEvent,
   type TlsSession,
 } from './tls-session.js'
-import { reportNow, type ValidatedCredentials } from './validated-credentials.js'
+import { revalidate, type ValidatedCredentials } from './validated-credentials.js'
 
 export class Session implements TlsSession {
   readonly #pool: EndpointPool
@@ -54,7 +54,7 @@ export class Session implements TlsSession {
   }
 
   get report(): TlsSession['report'] {
-    const { checkedAt, path, findings } = reportNow(this.pool.validated)
+    const { checkedAt, path, findings } = revalidate(this.pool.validated)
     const all = [...findings, ...this.#notes, ...this.#loginFindings]
     return { ...makeReport({ checkedAt, path, findings: all }), path }
   }

@@ -200,7 +200,7 @@ export interface TlsSession {
 export const CLIENT = Symbol.for('etcd-mtls.client')
 
 /** The value of {@link CLIENT}, so that other modules do not import etcd3. */
-export interface ClientParts {
+export interface ClientInternals {
   /** Aborts when the client is closed. */
   readonly closing: AbortSignal
   /** For all listeners of `closing` and of callers' signals. */

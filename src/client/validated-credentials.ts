@@ -19,7 +19,7 @@ interface TlsContext {
 
 export interface ValidatedCredentials extends TlsContext {
   readonly credentials: Credentials
-  /** The result when they were validated, with warnings at most. {@link reportNow} validates again. */
+  /** The result when they were validated, with warnings at most. {@link revalidate} validates again. */
   readonly report: PassedReport
   readonly tls: ResolvedTls
 }
@@ -72,7 +72,7 @@ export async function succeed(
   return validated
 }
 
-export function reportNow({
+export function revalidate({
   credentials,
   report: { path },
 }: ValidatedCredentials): Report & { path: PassedReport['path'] } {

@@ -1,4 +1,4 @@
-/** Reads what a configuration sets, without judging it. */
+/** Reads what a configuration sets, without checking it. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { resolve } from 'node:path'
 import { readMaterialFile } from '../credentials/load-inputs.js'

@@ -1,5 +1,5 @@
 /** Observing an election: its current leader, then each later one. */
-import type { ClientParts } from '../client/tls-session.js'
+import type { ClientInternals } from '../client/tls-session.js'
 import { type Change, type ContenderKey, pauseBefore, type Store, withRetries } from './store.js'
 
 /** Who leads. */
@@ -14,7 +14,7 @@ export async function* observeLeaders(
   store: Store,
   prefix: string,
   signal: AbortSignal | null,
-  { closing, onAbort }: Pick<ClientParts, 'closing' | 'onAbort'>,
+  { closing, onAbort }: Pick<ClientInternals, 'closing' | 'onAbort'>,
 ): AsyncGenerator<Leader, undefined> {
   const over = new AbortController()
   const end = (): void => {

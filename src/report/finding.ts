@@ -4,7 +4,7 @@
  * run time each room loads only the rows that it reports.
  */
 import type { CatalogueDetails } from './catalogue.js'
-import { briefDeep, printable, printableDeep, printableDetails } from './printable.js'
+import { shortenDeep, printable, printableDeep, printableDetails } from './printable.js'
 import {
   type CatalogueRow,
   type CertificateRef,
@@ -170,9 +170,9 @@ export function reworded(finding: Finding, rows: Rows, wording: Wording): Findin
 
 function messageAndRemedy(row: CatalogueRow, details: object, ref: CertificateRef | null, wording: Wording): Texts {
   const { text } = rowFor(row, details)
-  const [message] = text(briefDeep(details, MAX_TEXT), describeCertificate(briefDeep(ref, MAX_TEXT)), wording)
+  const [message] = text(shortenDeep(details, MAX_TEXT), describeCertificate(shortenDeep(ref, MAX_TEXT)), wording)
   // A remedy has a higher limit, because a command that is cut does something else.
-  const [, remedy] = text(briefDeep(details, MAX_TEXT_OF_REMEDY), '', wording)
+  const [, remedy] = text(shortenDeep(details, MAX_TEXT_OF_REMEDY), '', wording)
   return { message: shortened(printable(message)), remedy: withFullStop(printable(remedy)) }
 }
 

@@ -78,7 +78,7 @@ export function printableDeep<T>(value: T): T {
 }
 
 /** The same for a message: strings are cut to `maxText` characters. `listed` shortens the lists. */
-export function briefDeep<T>(value: T, maxText: number): T {
+export function shortenDeep<T>(value: T, maxText: number): T {
   const brief = (text: string): string => printable(text.length > maxText ? `${text.slice(0, maxText)}…` : text)
   return walk(value, brief, (list) => list) as T
 }

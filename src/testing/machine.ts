@@ -52,7 +52,7 @@ export function identityFiles(side: string, { chain, key }: Credentials): EtcdFi
   return { [`${side}.crt`]: pemOf(chain), [`${side}.key`]: key.exportPem() }
 }
 
-export function materialFiles(side: string, credentials: Credentials, trusted: readonly Certificate[]): EtcdFiles {
+export function identityAndCaFiles(side: string, credentials: Credentials, trusted: readonly Certificate[]): EtcdFiles {
   return { ...identityFiles(side, credentials), [`${side}-ca.crt`]: pemOf(trusted) }
 }
 

@@ -4,7 +4,7 @@ import { isEtcdMtlsError } from '../report/errors.js'
 import { optionInvalid } from '../report/option-error.js'
 import { binaryHost } from './binary.js'
 import { containerHost } from './container.js'
-import { etcdFlags, type Machine, materialFiles, type Ports } from './machine.js'
+import { etcdFlags, type Machine, identityAndCaFiles, type Ports } from './machine.js'
 import {
   checkClusterOptions,
   checkEtcdOptions,
@@ -153,8 +153,8 @@ function hasLostPort(error: unknown): boolean {
 
 function filesOf({ clientCa, files }: Plan, { server, peer }: Member): Record<string, string | Uint8Array> {
   return {
-    ...materialFiles('server', server, clientCa ?? server.trustAnchors),
-    ...(peer === null ? {} : materialFiles('peer', peer, peer.trustAnchors)),
+    ...identityAndCaFiles('server', server, clientCa ?? server.trustAnchors),
+    ...(peer === null ? {} : identityAndCaFiles('peer', peer, peer.trustAnchors)),
     ...files,
   }
 }

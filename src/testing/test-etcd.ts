@@ -5,7 +5,7 @@ import { asError, EtcdMtlsError } from '../report/errors.js'
 import { parseDuration } from '../report/duration.js'
 import { valueInvalid } from '../report/option-error.js'
 import { checkFiles } from './options.js'
-import { type EtcdFiles, identityFiles, materialFiles, type ExecResult, type Machine } from './machine.js'
+import { type EtcdFiles, identityFiles, identityAndCaFiles, type ExecResult, type Machine } from './machine.js'
 import { notStarted } from './log-buffer.js'
 
 interface TestEtcdParts {
@@ -50,7 +50,7 @@ export class TestEtcd implements AsyncDisposable {
    * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` with its last log lines
    */
   async start(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
-    this.#refuseClosed()
+    this.#assertOpen()
     const { flags, readyLine, startTimeout } = this.#parts
     this.#machine.logs.clear()
     options.signal?.throwIfAborted()
@@ -69,19 +69,19 @@ export class TestEtcd implements AsyncDisposable {
 
   /** Stops etcd. {@link start} uses the same data, files and port. */
   async stop(): Promise<void> {
-    this.#refuseClosed()
+    this.#assertOpen()
     await this.#machine.stop()
   }
 
   /** Freezes etcd: its port accepts connections, and etcd does not answer. */
   async pause(): Promise<void> {
-    this.#refuseClosed()
+    this.#assertOpen()
     await this.#machine.pause()
   }
 
   /** Continues a frozen etcd. */
   async resume(): Promise<void> {
-    this.#refuseClosed()
+    this.#assertOpen()
     await this.#machine.resume()
   }
 
@@ -107,7 +107,7 @@ export class TestEtcd implements AsyncDisposable {
 
   /** Writes files to {@link EtcdPlace.directory}, by plain names. */
   async writeFiles(files: EtcdFiles): Promise<void> {
-    this.#refuseClosed()
+    this.#assertOpen()
     checkFiles(files)
     await this.#machine.writeFiles(files)
   }
@@ -127,7 +127,7 @@ export class TestEtcd implements AsyncDisposable {
     const given: unknown = args
     if (!Array.isArray(given)) throw valueInvalid('args', given, 'a list of arguments')
     const side = `etcdctl-${crypto.randomUUID()}`
-    await this.writeFiles(materialFiles(side, as, as.trustAnchors))
+    await this.writeFiles(identityAndCaFiles(side, as, as.trustAnchors))
     const { directory, localUrl } = this.#machine.place
     const file = `${directory}/${side}`
     const tls = [`--cacert=${file}-ca.crt`, `--cert=${file}.crt`, `--key=${file}.key`]
@@ -164,7 +164,7 @@ export class TestEtcd implements AsyncDisposable {
     }
   }
 
-  #refuseClosed(): void {
+  #assertOpen(): void {
     if (this.#closed) throw new EtcdMtlsError('ERR_CLOSED', `The etcd "${this.name}" is closed`, { what: 'etcd' })
   }
 }

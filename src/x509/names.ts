@@ -151,12 +151,12 @@ export function dnsNameCovers(pattern: string, host: string): boolean {
     host.endsWith(base) &&
     !host.slice(0, -base.length).includes('.') &&
     host.length > base.length &&
-    wildcardIsUsable(name)
+    isUsableWildcard(name)
   )
 }
 
 /** Whether Node accepts the wildcard: it must have two labels after the asterisk. */
-export function wildcardIsUsable(name: string): boolean {
+export function isUsableWildcard(name: string): boolean {
   return name.split('.').length > 2 && isDnsPattern(name)
 }
 

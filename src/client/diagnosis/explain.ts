@@ -9,7 +9,7 @@ import { finding } from '../finding.js'
 import type { DialFailure } from '../transport/address-attempt.js'
 import { type Answer, answerFinding, HEALTH_CHECK_METHOD } from '../transport/health-check.js'
 import type { ServerValidation } from '../transport/tls-socket.js'
-import { reportNow, type ValidatedCredentials } from '../validated-credentials.js'
+import { revalidate, type ValidatedCredentials } from '../validated-credentials.js'
 
 /** Two clocks, read at the same time, in milliseconds since 1970. */
 export interface ClockReading {
@@ -235,7 +235,7 @@ function withOwnFindings(refusal: Finding, { endpoint, validated }: FailedAttemp
   const isUnexplained =
     refusal.code === 'endpoint/not-etcd' ||
     (refusal.code === 'handshake/client-certificate-refused' && ![44, 45].includes(refusal.details.alert))
-  const own = reportNow(validated).findings.map((each) => {
+  const own = revalidate(validated).findings.map((each) => {
     if (each.code !== 'chain/client-ca-not-given' || !isUnexplained) return each
     const { issuer } = each.details
     const chain = chainRefs(validated.credentials.chain)

@@ -19,7 +19,7 @@ import type { Etcd3Options } from './options.js'
 import { markCall } from '../retryable.js'
 import { LeaseKeeper } from '../streams/lease-keeper.js'
 import { AbortFanOut, holdingProcess } from '../timing.js'
-import { CLIENT, type ClientParts, type TlsSession } from '../tls-session.js'
+import { CLIENT, type ClientInternals, type TlsSession } from '../tls-session.js'
 import type { ExplainedCall } from '../transport/channel.js'
 import type { Session } from '../session.js'
 import { makeCallsDirect } from './direct-calls.js'
@@ -52,7 +52,7 @@ const LEASE_RETRY = 100
 export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   readonly tls: TlsSession
   /** @internal Also for `instanceof`. */
-  readonly [CLIENT]: ClientParts
+  readonly [CLIENT]: ClientInternals
   readonly #session: Session
   readonly #closing: AbortController
   readonly #owner: StreamOwner

@@ -36,11 +36,11 @@ export interface StreamResumer {
    * The stream should leave its attempt, which still works, for another one. Calls `done` when it can. Absent if the
    * attempts can be replaced at once.
    */
-  handOver?(next: StreamAttempt, done: () => void): void
+  migrateTo?(next: StreamAttempt, done: () => void): void
   /** The stream has left its attempt, or the attempt has ended: the next one is the only one. */
-  finishHandOver?(): void
+  finishMigration?(): void
   /** The next attempt has ended, and the stream stays on its own. */
-  abandonHandOver?(): void
+  cancelMigration?(): void
   /** Called every 20 s. */
   refresh?(): void
   /** The stream has ended: no timer may be left. */
@@ -57,8 +57,8 @@ const MAX_FAILURES = 5
 const PAUSES = { first: 75, longest: 1500 }
 /** Most consecutive attempts whose token is refused. */
 const MAX_REFUSALS = 3
-/** Milliseconds that a hand-over may take: less than the drain limit of a connection. */
-const HAND_OVER_LIMIT = 5000
+/** Milliseconds that a migration may take: less than the drain limit of a connection. */
+const MIGRATION_LIMIT = 5000
 /** Milliseconds between two refreshes. The shortest useful `--auto-compaction-retention` of etcd is a minute. */
 const REFRESH = 20_000
 /** Most messages that are delivered in one turn of the event loop: about half a millisecond of work. */
@@ -73,8 +73,8 @@ export class ResumableCall extends CallBase implements Call {
   #next: CallAttempt | null = null
   /** Whether the next attempt should be left as well. */
   #nextMigrates = false
-  #handOverTimer: NodeJS.Timeout | undefined
-  #failedHandOvers = 0
+  #migrationTimer: NodeJS.Timeout | undefined
+  #failedMigrations = 0
   /** Of the attempt that ended last. */
   #carriedBy: string | null = null
   /** Endpoints that the next attempt uses only if no other one is ready. */
@@ -235,7 +235,7 @@ export class ResumableCall extends CallBase implements Call {
     // Deferred, because the resumer is processing a message.
     process.nextTick(() => {
       if (old === this.#next) this.#onNextEnded(old)
-      else if (old === this.#attempt && this.#next !== null) this.#finishHandOver()
+      else if (old === this.#attempt && this.#next !== null) this.#finishMigration()
       else if (old === this.#attempt) this.#replaceAttempt(old)
     })
     return true
@@ -248,27 +248,27 @@ export class ResumableCall extends CallBase implements Call {
     if (this.#halfClosed || resumer === null || this.#status !== null || this.#canceled) return
     if (attempt === this.#next) this.#nextMigrates = true
     if (attempt !== this.#attempt || this.#next !== null) return
-    if (resumer.handOver === undefined) {
+    if (resumer.migrateTo === undefined) {
       this.#replaceAttempt(attempt)
       return
     }
-    clearTimeout(this.#handOverTimer)
+    clearTimeout(this.#migrationTimer)
     const next = this.#makeAttempt()
     this.#next = next
     this.#nextMigrates = false
-    this.#handOverTimer = setTimeout(this.#finishHandOver, HAND_OVER_LIMIT).unref()
-    resumer.handOver(next, this.#finishHandOver)
+    this.#migrationTimer = setTimeout(this.#finishMigration, MIGRATION_LIMIT).unref()
+    resumer.migrateTo(next, this.#finishMigration)
     this.#start(next)
   }
 
-  readonly #finishHandOver = (): void => {
+  readonly #finishMigration = (): void => {
     const [old, next] = [this.#attempt, this.#next]
     if (next === null) return
-    clearTimeout(this.#handOverTimer)
+    clearTimeout(this.#migrationTimer)
     this.#attempt = next
     this.#next = null
-    this.#failedHandOvers = 0
-    this.#resumer?.finishHandOver?.()
+    this.#failedMigrations = 0
+    this.#resumer?.finishMigration?.()
     old?.leave()
     // In a later turn, because the resumer is processing a message.
     if (this.#nextMigrates)
@@ -278,16 +278,16 @@ export class ResumableCall extends CallBase implements Call {
   }
 
   #onNextEnded(next: CallAttempt): void {
-    clearTimeout(this.#handOverTimer)
+    clearTimeout(this.#migrationTimer)
     if (next.call.refusedHead !== null) this.#skipRefused(next)
     this.#next = null
-    this.#resumer?.abandonHandOver?.()
+    this.#resumer?.cancelMigration?.()
     next.leave()
-    this.#failedHandOvers += 1
+    this.#failedMigrations += 1
     // The stream stays until its connection is closed.
-    if (this.#failedHandOvers > MAX_FAILURES) return
+    if (this.#failedMigrations > MAX_FAILURES) return
     const attempt = this.#attempt
-    this.#handOverTimer = setTimeout(() => {
+    this.#migrationTimer = setTimeout(() => {
       if (attempt !== null) this.#migrate(attempt)
     }, this.#backoff.failed()).unref()
   }
@@ -313,7 +313,7 @@ export class ResumableCall extends CallBase implements Call {
     const broke = endedWithoutAnswer || (outcome.code === status.UNAVAILABLE && carriedBy !== null)
     const mayRepeat = broke || this.#skipRefused(attempt)
     if (mayRepeat && this.#next !== null && !this.#canceled) {
-      this.#finishHandOver()
+      this.#finishMigration()
       return
     }
     if (!mayRepeat || this.#consecutiveFailures >= MAX_FAILURES || this.#canceled || this.#resumer === null) {
@@ -343,7 +343,7 @@ export class ResumableCall extends CallBase implements Call {
     clearInterval(this.#refreshTimer)
     this.#resumer?.stop?.()
     clearTimeout(this.#pauseTimer)
-    clearTimeout(this.#handOverTimer)
+    clearTimeout(this.#migrationTimer)
     this.#next?.leave()
     this.#next = null
     this.#scheduleDelivery()

@@ -13,7 +13,7 @@ import { int64At, MalformedMessage } from '../transport/protobuf.js'
 import type { ResumableStream, StreamResumer } from './resumable-call.js'
 import type { StreamAttempt } from './stream-attempt.js'
 import { type CreatedWatch, type Watch, WatchAttempt } from './watch-attempt.js'
-import { HandOver } from './watch-hand-over.js'
+import { WatchMigration } from './watch-migration.js'
 import {
   areWatched,
   type CreateRequest,
@@ -48,7 +48,7 @@ export class WatchResumer implements StreamResumer {
   #current: WatchAttempt | null = null
   /** The attempt to which the watches move; null: they stay. */
   #next: WatchAttempt | null = null
-  #handOver: HandOver | null = null
+  #migration: WatchMigration | null = null
   /** Whether the current attempt has created watches again and their positions are old. */
   #isBehind = false
 
@@ -93,8 +93,8 @@ export class WatchResumer implements StreamResumer {
     if (response.fault !== null) this.#endInvalid(attempt, created.watch, response.fault)
     else if (response.canceled) this.#onCanceled(attempt, created, response)
     else this.#onEvents(attempt, created, response)
-    // Without a watch, etcd answers no progress request that would end the hand-over.
-    if (this.#current?.size === 0) this.#handOver?.update()
+    // Without a watch, etcd answers no progress request that would end the migration.
+    if (this.#current?.size === 0) this.#migration?.update()
   }
 
   begin(stream: StreamAttempt): void {
@@ -105,16 +105,16 @@ export class WatchResumer implements StreamResumer {
     for (const watch of this.#watches.values()) this.#current.create(watch)
   }
 
-  handOver(stream: StreamAttempt, done: () => void): void {
+  migrateTo(stream: StreamAttempt, done: () => void): void {
     const old = this.#current
     if (old === null) return
     const next = this.#makeAttempt(stream)
     this.#next = next
-    this.#handOver = new HandOver({ old, next, watches: this.#watches, done })
-    this.#handOver.start()
+    this.#migration = new WatchMigration({ old, next, watches: this.#watches, done })
+    this.#migration.start()
   }
 
-  finishHandOver(): void {
+  finishMigration(): void {
     const next = this.#next
     if (next === null) return
     this.stop()
@@ -130,12 +130,12 @@ export class WatchResumer implements StreamResumer {
     }
   }
 
-  abandonHandOver(): void {
+  cancelMigration(): void {
     const [current, next] = [this.#current, this.#next]
     if (current === null || next === null) return
     next.stop()
-    this.#handOver?.stop()
-    this.#handOver = null
+    this.#migration?.stop()
+    this.#migration = null
     this.#next = null
     const { pending } = current
     // Those that the caller has created meanwhile.
@@ -150,8 +150,8 @@ export class WatchResumer implements StreamResumer {
 
   stop(): void {
     for (const attempt of this.#attempts) attempt.stop()
-    this.#handOver?.stop()
-    this.#handOver = null
+    this.#migration?.stop()
+    this.#migration = null
   }
 
   undeliverable(head: Buffer, stream: StreamAttempt): void {
@@ -184,7 +184,7 @@ export class WatchResumer implements StreamResumer {
     const attempt: WatchAttempt = new WatchAttempt(stream, {
       limit: this.#stream.receiveLimit,
       freshId: () => this.#freshId(),
-      onNoProgress: () => this.#handOver?.progressed(attempt, null),
+      onNoProgress: () => this.#migration?.progressed(attempt, null),
     })
     return attempt
   }
@@ -278,7 +278,7 @@ export class WatchResumer implements StreamResumer {
     }
     attempt.createNext()
     if (attempt.hasPending) return
-    this.#handOver?.update()
+    this.#migration?.update()
     if (!this.#isBehind || attempt !== this.#current) return
     // At once, because this attempt may be as short as the last one.
     this.#isBehind = false
@@ -312,7 +312,7 @@ export class WatchResumer implements StreamResumer {
       created.isSynced = true
       this.#advance(attempt, created, revision)
     }
-    this.#handOver?.progressed(attempt, revision)
+    this.#migration?.progressed(attempt, revision)
   }
 
   #onCanceled(attempt: WatchAttempt, created: CreatedWatch, { compactRevision, cancelReason }: WatchResponse): void {
@@ -323,7 +323,7 @@ export class WatchResumer implements StreamResumer {
     attempt.remove(created)
     let reason = cancelReason
     if (compactRevision !== 0n && !watch.canceling) {
-      const isElsewhere = attempt === this.#next ? this.#handOver?.createAgain(watch) : this.#isOnNext(watch)
+      const isElsewhere = attempt === this.#next ? this.#migration?.createAgain(watch) : this.#isOnNext(watch)
       if (isElsewhere === true) return
       const cause = compactedError(watch, compactRevision)
       reason = cancelReason === '' ? cause.message : `${cancelReason}. ${cause.message}`

@@ -133,7 +133,7 @@ function tlsOptions(block: 'client' | 'peer'): EtcdOptionRow[] {
     tls('allowedCn', 'names', 'allowed-cn', NAME_LISTS_SINCE, block === 'peer' ? 'peer-cert-allowed-cn' : null),
     tls('allowedHostname', 'names', 'allowed-hostname', NAME_LISTS_SINCE, `${block}-cert-allowed-hostname`),
     ...(block === 'client'
-      ? // Not written: for clients, the key affects only https metrics URLs.
+      ? // The renderer does not write it: for clients, the key affects only https metrics URLs.
         [tls(null, 'boolean', skip, { ...off, yamlSince: SINCE_36 }, null)]
       : [
           tls('skipClientSanVerification', 'boolean', skip, { ...off, since: SINCE_36 }),

@@ -2,7 +2,7 @@
 import type { FindingCode } from '../finding.js'
 
 /**
- * Who wrote the line, and which side refused the other. The server is the side that was dialled: etcd, or the peer port of a
+ * Which side wrote the line, and which side refused the other. The server is the side that was dialled: etcd, or the peer port of a
  * member. The client is the side that dialled: a client, etcd's own gateway, or another member.
  */
 export type LineDirection =
@@ -43,7 +43,7 @@ export interface LogLine {
   /** The source of a regular expression without flags. It takes linear time and matches within one line. */
   readonly pattern: string
   readonly direction: LineDirection
-  /** Who wrote the line, who refused the other side, and what that means. */
+  /** Which program wrote the line, which side refused the other, and what that means. */
   readonly meaning: string
   /** Codes of findings: the possible causes, the likeliest first. */
   readonly codes: readonly FindingCode[]

@@ -4,7 +4,7 @@ import { bytesEqual } from '../../x509/der.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import type { GeneralName } from '../../x509/general-name.js'
 import { isIpv4Mapped, parseIp } from '../../x509/ip.js'
-import { coveringNameFinder, type Host, isDnsPattern, readHost, wildcardIsUsable } from '../../x509/names.js'
+import { coveringNameFinder, type Host, isDnsPattern, readHost, isUsableWildcard } from '../../x509/names.js'
 import type { FindingCollector, PathCertificate } from '../context.js'
 
 /** Names whose form is checked. */
@@ -72,7 +72,7 @@ function nearestDnsName(
   const isWildcardAbove = (name: string): boolean => name.startsWith('*.') && host.endsWith(name.slice(1).toLowerCase())
   const wildcard = names.find(({ kind, value }) => kind === 'dns' && isWildcardAbove(value))?.value
   if (wildcard !== undefined)
-    return { reason: wildcardIsUsable(wildcard) ? 'wildcard-too-shallow' : 'wildcard-not-usable', nearest: wildcard }
+    return { reason: isUsableWildcard(wildcard) ? 'wildcard-too-shallow' : 'wildcard-not-usable', nearest: wildcard }
   // The name that shares the most leading labels, at least one.
   const wanted = host.split('.')
   let best: NearMiss | null = null
@@ -108,7 +108,7 @@ function checkSubjectAltName(place: PathCertificate, findings: FindingCollector)
   }
   const counts = new Map<string | null, number>()
   for (const { kind, value } of subjectAltNames.slice(0, MAX_LINTED)) {
-    const isWildcard = kind === 'dns' && wildcardIsUsable(value) && value.startsWith('*.')
+    const isWildcard = kind === 'dns' && isUsableWildcard(value) && value.startsWith('*.')
     const reason = kind === 'dns' && !isWildcard ? whyUnusable(value) : null
     if (reason === null && !isWildcard) continue
     const count = (counts.get(reason) ?? 0) + 1

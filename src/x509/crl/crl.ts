@@ -125,7 +125,8 @@ export class Crl {
 
   /**
    * Critical extensions that are not processed, and those that must not be critical: the CRL number and the authority key
-   * identifier (RFC 5280 sections 5.2.3 and 4.2.1.1). Go refuses a CRL with them.
+   * identifier (RFC 5280 sections 5.2.3 and 4.2.1.1). Go refuses only a critical authority key identifier (crypto/x509 parser.go,
+   * parseAuthorityKeyIdentifier).
    */
   get blockingExtensions(): string[] {
     const { all } = this.#parts.extensions

@@ -25,7 +25,7 @@ const FORMS: Readonly<Record<Form, { readonly kind: string | null; readonly text
 /** The own form of a key type. */
 const FORM_OF: Readonly<Partial<Record<string, Form>>> = { ec: 'sec1', rsa: 'pkcs1' }
 
-/** Most values that a key keeps for its users. */
+/** Maximum number of results that a key caches for its users. */
 const MAX_DERIVED = 4
 
 /** The result of a function for its arguments. */

@@ -148,7 +148,7 @@ class Bench implements ResumableStream {
     else if (verb === 'move') this.#move()
     else if (verb === 'finish') this.#finish()
     else if (verb === 'abandon') {
-      this.resumer.abandonHandOver()
+      this.resumer.cancelMigration()
       this.#next = null
     } else if (verb === 'refresh') this.resumer.refresh()
     else if (verb === 'stop') this.resumer.stop()
@@ -165,7 +165,7 @@ class Bench implements ResumableStream {
   #move(): void {
     const next = new BenchAttempt(this, '>>')
     this.#next = next
-    this.resumer.handOver(next, () => {
+    this.resumer.migrateTo(next, () => {
       this.write('> done')
       this.#finish()
     })
@@ -176,7 +176,7 @@ class Bench implements ResumableStream {
     this.#attempt = this.#next
     this.#next = null
     this.#attempt.sign = '>'
-    this.resumer.finishHandOver()
+    this.resumer.finishMigration()
   }
 
   #answer(attempt: BenchAttempt | null, revision: number, watchId: number, [what = '', ...words]: string[]): void {

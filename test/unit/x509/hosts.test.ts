@@ -10,7 +10,7 @@ import {
   findCoveringName,
   isDnsPattern,
   readHost,
-  wildcardIsUsable,
+  isUsableWildcard,
   type Host,
 } from '../../../src/x509/names.js'
 import { scaled } from '../../support/long.js'
@@ -178,5 +178,5 @@ it('a certificate’s DNS name has labels that are not empty, and a wildcard onl
   expect(good.filter((name) => !isDnsPattern(name))).toEqual([])
   expect(bad.filter((name) => isDnsPattern(name))).toEqual([])
   // Node requires two labels next to the asterisk.
-  expect(['*.a.b', '*.a', '*.a..b'].map(wildcardIsUsable)).toEqual([true, false, false])
+  expect(['*.a.b', '*.a', '*.a..b'].map(isUsableWildcard)).toEqual([true, false, false])
 })

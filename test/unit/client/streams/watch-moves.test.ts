@@ -153,7 +153,7 @@ class Run implements ResumableStream {
   #move(): void {
     if (this.#next !== null) return
     this.#next = this.#attempt()
-    this.#resumer.handOver(this.#next, () => {
+    this.#resumer.migrateTo(this.#next, () => {
       this.moved += 1
       this.#finish()
     })
@@ -164,7 +164,7 @@ class Run implements ResumableStream {
     this.#current.server.close()
     this.#current = this.#next
     this.#next = null
-    this.#resumer.finishHandOver()
+    this.#resumer.finishMigration()
   }
 
   #fault(): void {
@@ -176,7 +176,7 @@ class Run implements ResumableStream {
     else {
       this.#next.server.close()
       this.#next = null
-      this.#resumer.abandonHandOver()
+      this.#resumer.cancelMigration()
     }
   }
 

@@ -10,7 +10,7 @@ const PREPARATION = 300
 /** How often a watch is created again that a compaction has ended on the new attempt. */
 const MAX_COMPACTIONS = 3
 
-interface HandOverParts {
+interface MigrationParts {
   readonly old: WatchAttempt
   readonly next: WatchAttempt
   /** All watches of the stream, by their ids. */
@@ -19,13 +19,13 @@ interface HandOverParts {
   readonly done: () => void
 }
 
-export class HandOver {
-  readonly #parts: HandOverParts
+export class WatchMigration {
+  readonly #parts: MigrationParts
   #begun = false
   #timer: NodeJS.Timeout | undefined
   readonly #compactions = new Map<Watch, number>()
 
-  constructor(parts: HandOverParts) {
+  constructor(parts: MigrationParts) {
     this.#parts = parts
     parts.old.mayRepeat = true
     parts.next.mayRepeat = true
