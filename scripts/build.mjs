@@ -23,9 +23,9 @@ chmodSync(fresh, 0o755) // a temporary folder is for its maker alone, dist is no
 try {
   await bundleDeclarations(root, fresh)
   await bundle(root, fresh)
-  const { catalogue, logLines } = await loadCatalogue(root)
+  const { catalogue, findingUrl, logLines } = await loadCatalogue(root)
   writeFileSync(join(fresh, 'report.schema.json'), renderReportSchema(root, catalogue))
-  writeFileSync(join(fresh, 'findings.json'), renderFindingsJson(root, catalogue))
+  writeFileSync(join(fresh, 'findings.json'), renderFindingsJson(root, catalogue, findingUrl))
   writeFileSync(join(fresh, 'log-lines.json'), renderLogLinesJson(logLines))
   const dist = join(root, 'dist')
   rmSync(dist, { recursive: true, force: true })

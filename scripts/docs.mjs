@@ -15,10 +15,10 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const checkOnly = process.argv.includes('--check')
 const findingsOnly = process.argv.includes('--findings')
 
-const { catalogue, refusalsOf, logLines, linePrograms } = await loadCatalogue(root)
+const { catalogue, refusalsOf, anchorOf, logLines, linePrograms } = await loadCatalogue(root)
 const pages = {
-  'docs/findings.md': renderFindings(catalogue, refusalsOf, readExplanations(root)),
-  'docs/log-lines.md': renderLogLines(logLines, linePrograms),
+  'docs/findings.md': renderFindings(catalogue, { refusalsOf, anchorOf }, readExplanations(root)),
+  'docs/log-lines.md': renderLogLines(logLines, linePrograms, anchorOf),
 }
 for (const [page, text] of Object.entries(pages)) {
   if (!checkOnly) {

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { readExplanations, renderFindings } from '../scripts/lib/findings-page.mjs'
 import { renderLogLines } from '../scripts/lib/log-lines.mjs'
 import { catalogue } from '../src/report/catalogue.js'
+import { anchorOf, findingUrl } from '../src/report/links.js'
 import { LINE_PROGRAMS } from '../src/report/log-lines/line.js'
 import { logLines } from '../src/report/log-lines.js'
 import { refusalsOf } from '../src/report/row.js'
@@ -118,13 +119,26 @@ function notJavaScript(blocks: readonly { place: string; code: string }[]): stri
 it('docs/findings.md shows the catalogue as it is', () => {
   // Compared as a whole: the difference of two long pages would say less than the command that fixes it.
   expect(
-    readText('docs/findings.md') === renderFindings(catalogue, refusalsOf, readExplanations(root)),
+    readText('docs/findings.md') === renderFindings(catalogue, { refusalsOf, anchorOf }, readExplanations(root)),
     'run `npm run docs -- --findings`',
   ).toBe(true)
 })
 
 it('docs/log-lines.md shows the table of log lines as it is', () => {
-  expect(readText('docs/log-lines.md') === renderLogLines(logLines, LINE_PROGRAMS), 'run `npm run docs`').toBe(true)
+  expect(
+    readText('docs/log-lines.md') === renderLogLines(logLines, LINE_PROGRAMS, anchorOf),
+    'run `npm run docs`',
+  ).toBe(true)
+})
+
+it('The link of each finding leads to an anchor of a page in the repository that package.json names', () => {
+  const { repository } = JSON.parse(readText('package.json')) as { repository: { url: string } }
+  const [repositoryUrl = ''] = /https:.*(?=\.git$)/.exec(repository.url) ?? []
+  const found = Object.keys(catalogue).map((code) => {
+    const [page = '', anchor = ''] = findingUrl(code).split('#')
+    return [page.replace(`${repositoryUrl}/blob/main/`, ''), pages.get('docs/findings.md')?.anchors.has(anchor)]
+  })
+  expect([...new Set(found.map(String))]).toEqual(['docs/findings.md,true'])
 })
 
 function readText(file: string): string {

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { catalogue } from '../src/report/catalogue.js'
+import { findingUrl } from '../src/report/links.js'
 import { drawn } from './support/long.js'
 import { createProject, type Project } from './support/packed.js'
 import { complaintsIn } from './support/type-check.js'
@@ -52,14 +53,20 @@ it('The declarations leave out what is marked as internal, and the types that on
 })
 
 describe('findings.json', () => {
-  it('findings.json has each code with its severities, a title and an explanation, and the numbers of the CIS benchmark', async () => {
+  it('findings.json has each code with its severities, a title, an explanation and a link, and the numbers of the CIS benchmark', async () => {
     const text = `import findings from 'etcd-mtls/findings.json' with { type: 'json' }
       console.log(JSON.stringify(findings))`
     const { stdout } = await project.run(process.execPath, [project.write('findings.mjs', text)])
-    const all = JSON.parse(stdout) as { code: string; severities: string[]; title: string; cis?: string[] }[]
+    const all = JSON.parse(stdout) as {
+      code: string
+      severities: string[]
+      title: string
+      url: string
+      cis?: string[]
+    }[]
     expect(all.map(({ code }) => code)).toEqual(Object.keys(catalogue).sort())
-    for (const { code, severities, title } of all)
-      expect([code, severities.length > 0, title !== '']).toEqual([code, true, true])
+    for (const { code, severities, title, url } of all)
+      expect([code, severities.length > 0, title !== '', url]).toEqual([code, true, true, findingUrl(code)])
     const numbers = all.flatMap(({ cis = [] }) => cis)
     expect([...new Set(numbers)].sort()).toEqual(['1.1.21', '2.1', '2.2', '2.3', '2.4', '2.5', '2.6'])
   })

@@ -12,9 +12,10 @@ export async function loadCatalogue(root) {
     emitJavaScript(join(root, 'src'), 'report', scratch, options)
     const { catalogue } = await import(pathToFileURL(join(scratch, 'report/catalogue.js')).href)
     const { refusalsOf } = await import(pathToFileURL(join(scratch, 'report/row.js')).href)
+    const { anchorOf, findingUrl } = await import(pathToFileURL(join(scratch, 'report/links.js')).href)
     const { logLines } = await import(pathToFileURL(join(scratch, 'report/log-lines.js')).href)
     const { LINE_PROGRAMS } = await import(pathToFileURL(join(scratch, 'report/log-lines/line.js')).href)
-    return { catalogue, refusalsOf, logLines, linePrograms: LINE_PROGRAMS }
+    return { catalogue, refusalsOf, anchorOf, findingUrl, logLines, linePrograms: LINE_PROGRAMS }
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }

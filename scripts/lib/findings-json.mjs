@@ -5,9 +5,10 @@ import { severitiesOf } from './severities.mjs'
 /**
  * @param {string} root
  * @param {Readonly<Record<string, object>>} catalogue
+ * @param {(code: string) => string} findingUrl
  * @returns {string} an array with an object for each code
  */
-export function renderFindingsJson(root, catalogue) {
+export function renderFindingsJson(root, catalogue, findingUrl) {
   const explanations = readExplanations(root)
   const all = Object.keys(catalogue)
     .sort()
@@ -16,7 +17,8 @@ export function renderFindingsJson(root, catalogue) {
       const [title] = meaning.split(/(?<=[.:!?])\s/, 1)
       const [, numbers = ''] = /CIS Kubernetes Benchmark ([\d., ]*\d)/.exec(source) ?? []
       const cis = numbers === '' ? {} : { cis: numbers.split(', ') }
-      return { code, severities: severitiesOf(catalogue[code]), title, explanation: meaning, source, ...cis }
+      const severities = severitiesOf(catalogue[code])
+      return { code, severities, title, explanation: meaning, source, url: findingUrl(code), ...cis }
     })
   return `${JSON.stringify(all)}\n`
 }

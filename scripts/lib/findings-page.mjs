@@ -3,11 +3,6 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { severityText } from './severities.mjs'
 
-/** The anchor of a code in docs/findings.md: `san/host-not-covered` stands at `#san-host-not-covered`. */
-export function anchorOf(/** @type {string} */ code) {
-  return code.replace('/', '-')
-}
-
 /**
  * What src/report/catalogue says about each code in Markdown: a heading `## code`, the explanation, and last a line `Source: …`.
  *
@@ -31,11 +26,11 @@ export function readExplanations(root) {
 
 /**
  * @param {Readonly<Record<string, object>>} catalogue
- * @param {(row: any) => readonly { by: string, words: string }[]} refusalsOf
+ * @param {{ refusalsOf: (row: any) => readonly { by: string, words: string }[], anchorOf: (code: string) => string }} functions of src/report
  * @param {ReadonlyMap<string, { meaning: string, source: string }>} explanations
  * @returns {string}
  */
-export function renderFindings(catalogue, refusalsOf, explanations) {
+export function renderFindings(catalogue, { refusalsOf, anchorOf }, explanations) {
   const codes = Object.keys(catalogue).sort()
   const areas = groupByArea(codes)
   const contents = [...areas].map(
@@ -45,7 +40,9 @@ export function renderFindings(catalogue, refusalsOf, explanations) {
   const sections = [...areas].map(([area, members]) =>
     [
       `## ${area}`,
-      ...members.map((code) => entry(code, catalogue[code], refusalsOf(catalogue[code]), explanations.get(code))),
+      ...members.map((code) =>
+        entry({ code, anchor: anchorOf(code) }, catalogue[code], refusalsOf(catalogue[code]), explanations.get(code)),
+      ),
     ].join('\n\n'),
   )
   return `${[INTRODUCTION, contents.join('\n'), ...sections].join('\n\n')}\n`
@@ -66,11 +63,11 @@ are stable. The \`message\` and the \`remedy\` of a finding are in the report, a
 warnings. Node's are the \`code\` of the error, or its message if the code is UNSPECIFIED. OpenSSL's are the output of its tools.
 \`…\` stands for text that varies.`
 
-function entry(code, rows, refusals, explanation) {
+function entry({ code, anchor }, rows, refusals, explanation) {
   if (explanation === undefined)
     throw new Error(`${code} has no explanation: add a section "## ${code}" to a Markdown file in src/report/catalogue`)
   const { meaning, source } = explanation
-  const lines = [`<a id="${anchorOf(code)}"></a>`, `### ${code}`, `${severityText(rows)}: ${prose(meaning)}`]
+  const lines = [`<a id="${anchor}"></a>`, `### ${code}`, `${severityText(rows)}: ${prose(meaning)}`]
   // Several kinds of a code can have the same words.
   const words = [...new Set(refusals.map(refusal))]
   if (words.length > 0) lines.push(`Refused as:\n\n${words.join('\n')}`)

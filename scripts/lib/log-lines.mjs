@@ -1,5 +1,4 @@
 /** Lines of other programs as data, `etcd-mtls/log-lines.json`, and as the page docs/log-lines.md. */
-import { anchorOf } from './findings-page.mjs'
 
 /** @returns {string} an array with an object for each kind of line */
 export function renderLogLinesJson(/** @type {readonly object[]} */ logLines) {
@@ -9,13 +8,14 @@ export function renderLogLinesJson(/** @type {readonly object[]} */ logLines) {
 /**
  * @param {readonly import('../../src/report/log-lines/line.js').LogLine[]} logLines
  * @param {readonly string[]} programs in the order of the page
+ * @param {(id: string) => string} anchorOf
  * @returns {string}
  */
-export function renderLogLines(logLines, programs) {
+export function renderLogLines(logLines, programs, anchorOf) {
   const groups = programs.map((program) => [program, logLines.filter((row) => row.program === program)])
   const contents = groups.map(([program]) => `- [${program}](#${slugOf(program)}): ${ABOUT[program]}`)
-  const sections = groups.flatMap(([program, rows]) => [`## ${program}`, ...rows.map(entry)])
-  return `${[INTRODUCTION, contents.join('\n'), AFTER, ...sections].join('\n\n')}\n`
+  const sections = groups.flatMap(([program, rows]) => [`## ${program}`, ...rows.map((row) => entry(row, anchorOf))])
+  return `${[introduction(anchorOf), contents.join('\n'), AFTER, ...sections].join('\n\n')}\n`
 }
 
 /** The lines that are posted most. */
@@ -35,7 +35,7 @@ const COMMON = [
   ['PKIX path building failed', 'java/path-building'],
 ]
 
-const INTRODUCTION = `# Lines of logs
+const introduction = (anchorOf) => `# Lines of logs
 
 <!-- Generated from src/report/log-lines.ts by \`npm run docs\`: edit there. -->
 
@@ -74,7 +74,7 @@ const ABOUT = {
   System: 'Messages of the operating system, which any program can pass on.',
 }
 
-function entry({ id, versions, meaning, codes, decide, example, source }) {
+function entry({ id, versions, meaning, codes, decide, example, source }, anchorOf) {
   const rows = [
     `<a id="${anchorOf(id)}"></a>`,
     `### ${id}`,

@@ -76,6 +76,7 @@ const finding = (() => {
     details: { type: 'object' },
     message: { type: 'string' },
     remedy: { type: 'string' },
+    url: { type: 'string', format: 'uri' },
     certificate: { oneOf: [{ $ref: '#/$defs/certificate' }, { type: 'null' }] },
     refusals: list({ $ref: '#/$defs/refusal' }),
     consequences: list({ $ref: '#/$defs/finding' }),

@@ -4,6 +4,7 @@
  * run time each room loads only the rows that it reports.
  */
 import type { CatalogueDetails } from './catalogue.js'
+import { findingUrl } from './links.js'
 import { shortenDeep, printable, printableDeep, printableDetails } from './printable.js'
 import {
   type CatalogueRow,
@@ -32,6 +33,8 @@ interface FindingOf<C extends FindingCode> {
   message: string
   /** What to do. It may change in any release. */
   remedy: string
+  /** The page that explains the code. */
+  url: string
   /** The certificate the finding is about; null if it is about something else (a file, an endpoint). */
   certificate: CertificateRef | null
   details: FindingDetails[C]
@@ -150,6 +153,7 @@ export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & Fi
       code,
       severity: severityFor(row, details),
       ...messageAndRemedy(row, details, ref, CALLER),
+      url: findingUrl(code),
       certificate: ref,
       details: printableDetails(details),
       refusals: refusalsOf(row, details),

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { renderFindingsJson } from '../../scripts/lib/findings-json.mjs'
 import { renderLogLinesJson } from '../../scripts/lib/log-lines.mjs'
 import { catalogue } from '../../src/report/catalogue.js'
+import { findingUrl } from '../../src/report/links.js'
 import { logLines } from '../../src/report/log-lines.js'
 import { compileDeclarations, compileSources, root } from './compiled.js'
 import { reportSchemaText } from './report-schema.js'
@@ -40,7 +41,7 @@ export async function createProject(): Promise<Project> {
   cpSync((await compileSources()).path('.'), join(home, 'dist'), { recursive: true })
   cpSync(await compileDeclarations(), join(home, 'dist'), { recursive: true })
   writeFileSync(join(home, 'dist', 'report.schema.json'), reportSchemaText)
-  writeFileSync(join(home, 'dist', 'findings.json'), renderFindingsJson(root, catalogue))
+  writeFileSync(join(home, 'dist', 'findings.json'), renderFindingsJson(root, catalogue, findingUrl))
   writeFileSync(join(home, 'dist', 'log-lines.json'), renderLogLinesJson(logLines))
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
