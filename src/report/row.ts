@@ -28,6 +28,11 @@ export interface CertificateRef {
   origin: string
 }
 
+/** Whether it is a certificate that a server presented: its origin is the endpoint. */
+export function isOfServer({ origin }: CertificateRef): boolean {
+  return /^(?:https|unixs):\/\//.test(origin)
+}
+
 /** A place in a configuration of etcd. */
 export interface FindingPlace {
   /**

@@ -86,7 +86,6 @@ const misfortunes: readonly (readonly [string, (work: Load) => Promise<void>])[]
         state: 'failed',
         findings: [
           { code: 'san/host-not-covered', certificate: { role: 'leaf', origin: follower.endpoint } },
-          { code: 'handshake/server-certificate-refused' },
           { code: 'handshake/server-name' },
         ],
       })

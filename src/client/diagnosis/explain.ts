@@ -63,8 +63,7 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
 function explainCause(attempt: FailedAttempt): Finding[] {
   const { validated, failure, diagnosis } = attempt
   // Our rules refused the server: later evidence is a consequence.
-  if (failure.validation?.report.ok === false)
-    return refusedServer(attempt, failure.validation, 'by the rules of this client')
+  if (failure.validation?.report.ok === false) return failure.validation.report.findings
   if (failure.alert !== null) {
     const clocks = compareClocks(diagnosis.clock, (time) => !areValid(validated.credentials.chain, time))
     // Only OpenSSL sends alert 42 for a certificate that is not yet valid. With other servers, equal clocks explain
@@ -279,9 +278,9 @@ export function refusalIn(findings: readonly Finding[]): 'certain' | 'possible' 
   return refusals.some(({ code }) => !AMBIGUOUS.has(code)) ? 'certain' : 'possible'
 }
 
+/** Node refused the chain. Only if our validation does not find the cause, the finding is about the refusal itself. */
 function refusedServer({ endpoint }: FailedAttempt, { chain, report }: ServerValidation, reason: string): Finding[] {
-  // An unreadable chain already has this finding.
-  if (report.findings.some(({ code }) => code === 'handshake/server-certificate-refused')) return report.findings
+  if (!report.ok) return report.findings
   const refs = chainRefs(chain)
   const details = { endpoint: endpoint.url, reason, chain: refs }
   return [...report.findings, finding('handshake/server-certificate-refused', details, refs[0] ?? null)]

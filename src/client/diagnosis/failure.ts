@@ -2,6 +2,7 @@
 import { EtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { type FailedReport, summarize } from '../../report/report.js'
+import { isOfServer } from '../../report/row.js'
 import { failedReport, finding } from '../finding.js'
 import { methodOf } from '../transport/call-policy.js'
 import type { EndedCall } from '../transport/call.js'
@@ -129,10 +130,18 @@ function isWithoutAnswer({ code, details }: Finding): boolean {
   )
 }
 
+/** Whether it is an error about the chain that a server presented, or about a CA that verifies servers. */
+function isServerFault({ code, severity, certificate }: Finding): boolean {
+  if (code === 'handshake/server-certificate-refused') return true
+  return severity === 'error' && certificate !== null && (certificate.role === 'anchor' || isOfServer(certificate))
+}
+
 /** Whether a note about the environment may explain one of the findings. */
 export function mayExplain({ code, details }: Finding, findings: readonly Finding[]): boolean {
   if (code !== 'environment/ignored') return false
   if (details.kind === 'proxy') return findings.some(isWithoutAnswer)
-  const isServerRefused = findings.some((each) => each.code === 'handshake/server-certificate-refused')
-  return isServerRefused && (details.kind !== 'extra-cas' || findings.some((each) => each.code.startsWith('chain/')))
+  return (
+    findings.some(isServerFault) &&
+    (details.kind !== 'extra-cas' || findings.some((each) => each.code.startsWith('chain/')))
+  )
 }

@@ -119,7 +119,7 @@ export interface Failed {
 export const handshake = {
   'handshake/server-certificate-refused': error((d: { endpoint: string; reason: string; chain: CertificateRef[] }) => [
     `The certificate that ${d.endpoint} presented is refused (${d.reason}).`,
-    `Fix the server’s certificate or the trusted CAs, as the other findings describe. "openssl s_client -showcerts ${connectArguments(d.endpoint)} </dev/null" shows what the server sends.`,
+    `Reissue the server’s certificate. "openssl s_client -showcerts ${connectArguments(d.endpoint)} </dev/null" shows what the server sends.`,
   ]),
   'handshake/client-ca-unknown': error((d: ClientCaUnknown, who) => [
     d.alert === null

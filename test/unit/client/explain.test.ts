@@ -1,6 +1,7 @@
 /** From evidence to findings: what no small peer can bring about is made up here; the rest is next to docs/why-tls-fails.md. */
 import { describe, expect, it } from 'vitest'
 import { explainFailure, hasAnswered, EMPTY_DIAGNOSIS } from '../../../src/client/diagnosis/explain.js'
+import { environmentFindings, mayExplain } from '../../../src/client/diagnosis/failure.js'
 import { createSecureClient, type SecureClientOptions } from '../../../src/client/index.js'
 import { parseEndpoints } from '../../../src/client/endpoints.js'
 import { resolveOptions } from '../../../src/client/options.js'
@@ -8,6 +9,8 @@ import type { DialFailure } from '../../../src/client/transport/address-attempt.
 import { validateServer } from '../../../src/client/transport/tls-socket.js'
 import { prepare } from '../../../src/client/validated-credentials.js'
 import type { Finding, FindingCode } from '../../../src/report/index.js'
+import { certificateRef } from '../../../src/x509/certificate.js'
+import { finding } from '../../support/finding.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { dns, ip, mintCa, mintLeaf } from '../../support/mint.js'
 import { alertingPeer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
@@ -163,12 +166,12 @@ const foreign = mintPki('Other root').server
 it.each<[string, () => Promise<Peer>, FindingCode, number]>([
   ['the alert 45', () => alertingPeer(45), 'handshake/client-certificate-refused', 1],
   ['the alert 48', () => alertingPeer(48), 'handshake/client-ca-unknown', 2],
-  ['another CA', () => goodPeer({ ca: [pki.root.pem] }, foreign), 'handshake/server-certificate-refused', 2],
+  ['another CA', () => goodPeer({ ca: [pki.root.pem] }, foreign), 'chain/issuer-not-found', 2],
   ['another name', () => goodPeer({}, pki.issueServer({ names: [ip('10.0.0.1')] })), 'san/host-not-covered', 1],
 ])('explains %s over as few connections as possible', async (_what, start, code, connections) => {
   await using peer = await start()
   const { details } = await refused(connect(peer, { dialTimeout: '1s' }), 'ERR_HANDSHAKE_FAILED')
-  expect(JSON.stringify(findingOf(details.report.findings, code).details)).toMatch(/"127\.0\.0\.1"|https:/)
+  expect(JSON.stringify(findingOf(details.report.findings, code))).toMatch(/"127\.0\.0\.1"|https:/)
   expect(peer.accepted).toBe(connections)
 })
 
@@ -199,4 +202,19 @@ it('dials nothing with a certificate that our own validation refuses', async () 
   const { details } = await refused(connect(peer, { credentials }), 'ERR_VALIDATION_FAILED')
   expect(errorCodes(details.report.findings)).toEqual(['validity/expired'])
   expect(peer.accepted).toBe(0)
+})
+
+it('says that a variable is ignored next to a fault of the server’s certificate, and not next to one of the client’s', () => {
+  const [note] = environmentFindings({ NODE_TLS_REJECT_UNAUTHORIZED: '0' })
+  const isShown = (origin: string): boolean => {
+    const [leaf] = pki.client.chain
+    const details = { notAfter: new Date(), at: new Date(), ago: '1 day' }
+    const expired = finding('validity/expired', details, { ...certificateRef(leaf, 'leaf', 0), origin })
+    return note !== undefined && mayExplain(note, [expired])
+  }
+  expect([isShown('https://etcd-0:2379'), isShown('unixs:///run/etcd.sock'), isShown('client.crt')]).toEqual([
+    true,
+    true,
+    false,
+  ])
 })
