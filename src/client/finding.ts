@@ -6,12 +6,8 @@ import { handshake } from '../report/catalogue/handshake.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { type FailedReport, makeReport } from '../report/report.js'
 
-export const finding = findingMaker({
-  ...access,
-  ...client,
-  ...endpoint,
-  ...handshake,
-})
+/** A certificate that no endpoint presented is the client’s. */
+export const finding = findingMaker({ ...access, ...client, ...endpoint, ...handshake }, { side: 'client' })
 
 /** The report of a failure. At least one of the findings must be an error. */
 export function failedReport(findings: readonly Finding[], path: FailedReport['path'] = null): FailedReport {

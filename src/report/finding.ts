@@ -10,6 +10,7 @@ import {
   type CatalogueRow,
   type CertificateRef,
   type FindingPlace,
+  isOfServer,
   type Refusal,
   refusalsOf,
   rowFor,
@@ -138,21 +139,27 @@ export type FindingMaker<K extends FindingCode> = <C extends K>(
   code: C,
   details: FindingDetails[C],
   certificate?: CertificateRef | null,
+  wording?: Partial<Wording>,
 ) => Finding<C>
 
 /**
  * Returns the function that makes the findings of a room, from the rows that the room reports. It escapes every string
  * that may hold foreign bytes (a subject, the contents of a file, a message of a server), so that no printer has to. Only
  * paths in the details are exact.
+ *
+ * @param usual The wording of all findings of the room, if a call passes none.
  */
-export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & FindingCode> {
-  return (code, details, certificate = null) => {
+export function findingMaker<R extends Rows>(
+  rows: R,
+  usual: Partial<Wording> = {},
+): FindingMaker<keyof R & FindingCode> {
+  return (code, details, certificate = null, wording = usual) => {
     const row = rows[code] as unknown as CatalogueRow
     const ref = certificate === null ? null : printableDeep(certificate)
     return {
       code,
       severity: severityFor(row, details),
-      ...messageAndRemedy(row, details, ref, CALLER),
+      ...messageAndRemedy(row, details, ref, { ...CALLER, ...wording }),
       url: findingUrl(code),
       certificate: ref,
       details: printableDetails(details),
@@ -174,9 +181,11 @@ export function reworded(finding: Finding, rows: Rows, wording: Wording): Findin
 
 function messageAndRemedy(row: CatalogueRow, details: object, ref: CertificateRef | null, wording: Wording): Texts {
   const { text } = rowFor(row, details)
-  const [message] = text(shortenDeep(details, MAX_TEXT), describeCertificate(shortenDeep(ref, MAX_TEXT)), wording)
+  const { start, inside } = describeCertificate(shortenDeep(ref, MAX_TEXT), wording.side)
+  const context = { ...wording, inside, isConnected: ref !== null && isOfServer(ref) }
+  const [message] = text(shortenDeep(details, MAX_TEXT), start, context)
   // A remedy has a higher limit, because a command that is cut does something else.
-  const [, remedy] = text(shortenDeep(details, MAX_TEXT_OF_REMEDY), '', wording)
+  const [, remedy] = text(shortenDeep(details, MAX_TEXT_OF_REMEDY), '', context)
   return { message: shortened(printable(message)), remedy: withFullStop(printable(remedy)) }
 }
 
@@ -200,8 +209,22 @@ function withFullStop(text: string): string {
   return text.slice(0, end)
 }
 
-function describeCertificate(ref: CertificateRef | null): string {
-  if (ref === null) return 'The certificate'
-  const kind = { leaf: 'certificate', intermediate: 'intermediate certificate', anchor: 'CA certificate' }[ref.role]
-  return `The ${kind} "${ref.subject === '' ? `serial ${ref.serialNumber}` : ref.subject}"`
+interface CertificateText {
+  /** At the start of a sentence. */
+  readonly start: string
+  readonly inside: string
+}
+
+/** The role of a certificate in messages. */
+const KINDS = { leaf: 'certificate', intermediate: 'intermediate certificate', anchor: 'CA certificate' } as const
+
+/** Names a certificate by its owner, its role, its subject, and the endpoint or the file. */
+function describeCertificate(ref: CertificateRef | null, side: Wording['side']): CertificateText {
+  if (ref === null) return { start: 'The certificate', inside: 'the certificate' }
+  const { role, subject, serialNumber, origin } = ref
+  const certificate = `${KINDS[role]} "${subject === '' ? `serial ${serialNumber}` : subject}"`
+  if (isOfServer(ref)) return { start: `${origin}: its ${certificate}`, inside: `the ${certificate} of ${origin}` }
+  const owner = side === undefined || role === 'anchor' ? '' : side === 'peer' ? 'member’s ' : `${side}’s `
+  const text = `he ${owner}${certificate}${origin === '' ? '' : ` from ${origin}`}`
+  return { start: `T${text}`, inside: `t${text}` }
 }

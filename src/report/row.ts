@@ -70,15 +70,30 @@ export interface Refusals<D> extends Readonly<Partial<Record<Refusal['by'], stri
 
 export type MessageAndRemedy = readonly [message: string, remedy: string]
 
-/** How messages name files: by the options of this package, or by those of etcd. */
+/** Whose certificate it is, and how messages name files: by the options of this package, or by those of etcd. */
 export interface Wording {
   readonly isEtcd: boolean
   /** `"cert"`, or etcd’s own option. */
   readonly name: (role: 'ca' | 'cert' | 'key') => string
+  /** Who presents the certificate; undefined if that is not known. */
+  readonly side?: 'client' | 'server' | 'peer' | undefined
+  /** The origins of the CAs that the certificate was checked against. */
+  readonly trustedFrom?: readonly string[] | undefined
 }
 
-/** `who` names the certificate, as `The certificate "CN=etcd-0"`. */
-type Text<D> = (details: D, who: string, wording: Wording) => MessageAndRemedy
+/** A {@link Wording}, and the certificate. */
+export interface TextContext extends Wording {
+  /** The certificate inside a sentence, as `the certificate "CN=etcd-0" of https://etcd-0:2379`. */
+  readonly inside: string
+  /** Whether a server presented the certificate to this client. */
+  readonly isConnected: boolean
+}
+
+/**
+ * `who` names the certificate at the start of a sentence, as `The client’s certificate "CN=app" from client.crt`, or
+ * `https://etcd-0:2379: its certificate "CN=etcd-0"`.
+ */
+type Text<D> = (details: D, who: string, context: TextContext) => MessageAndRemedy
 
 type SeverityOf<D> = Severity | ((details: D) => Severity)
 type OtherSeverity<D> = readonly [severity: Severity, when: (details: D) => boolean]

@@ -21,8 +21,3 @@ export function listed(
 export function quoted(values: readonly string[], none = 'none'): string {
   return listed(values, none, 'and', (value) => `"${value}"`)
 }
-
-/** `the certificate "x"`, inside a sentence. */
-export function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1)
-}

@@ -137,8 +137,15 @@ export type FindingDraft = {
   }
 }[ChainCode]
 
-export function findingOf({ code, details, place }: FindingDraft): Finding {
-  return finding(code, details as never, place === null ? null : refOf(place))
+export function findingOf(
+  { code, details, place }: FindingDraft,
+  { usage, anchors }: Pick<Rules, 'usage' | 'anchors'>,
+): Finding {
+  const wording = {
+    side: usage === 'any' ? undefined : usage,
+    trustedFrom: [...new Set(anchors.map(({ origin }) => origin))],
+  }
+  return finding(code, details as never, place === null ? null : refOf(place), wording)
 }
 
 /** Whether it is no CA only because its extensions are not read, which another finding reports: programs that read them see one. */
@@ -177,7 +184,7 @@ export class FindingCollector {
   }
 
   toFindings(): Finding[] {
-    return this.drafts.map(findingOf)
+    return this.drafts.map((each) => findingOf(each, this.rules))
   }
 
   get errors(): FindingDraft[] {

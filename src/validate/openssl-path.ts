@@ -187,7 +187,9 @@ class OpensslCheck {
     const findings = new FindingCollector(this.#findings.rules)
     checkAboveLeaf(placesOf({ certificates, anchored: true }), this.#input.issuers, findings)
     const refused = findings.errors.find(isRefusedByOpenssl)
-    return refused === undefined ? null : findingOf(refused).message.replace(/\.$/, '')
+    // The sentence around it names the owner of the certificates.
+    const { anchors } = findings.rules
+    return refused === undefined ? null : findingOf(refused, { usage: 'any', anchors }).message.replace(/\.$/, '')
   }
 
   /** How many certificates at its start are the same as in the valid path. */

@@ -315,7 +315,8 @@ export function rewordForEtcd(given: Finding, read: ReadMember): Finding {
   const option = place?.option ?? '--cert-file'
   const prefix = /peer/i.test(option) ? 'peer-' : ''
   const name = (role: string): string => spelledLike(option, `${prefix}${FLAGS[role] ?? ''}`)
-  const forEtcd = reworded(given, LINT_ROWS, { isEtcd: true, name })
+  const side = prefix !== '' ? 'peer' : /client.?cert/i.test(option) ? 'client' : 'server'
+  const forEtcd = reworded(given, LINT_ROWS, { isEtcd: true, name, side, trustedFrom: [name('ca')] })
   const isInside = read.context.mounts !== null
   const outside = code === 'file/missing' && isInside ? read.hostPath(details.file) : null
   return outside === null

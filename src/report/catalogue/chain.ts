@@ -7,6 +7,7 @@ import {
   severityIfOnlyOpensslRefuses,
   severityInTrustAnchors,
   row,
+  type TextContext,
   type UsageDetails,
   warning,
 } from '../row.js'
@@ -39,8 +40,21 @@ export interface ClientCaDetails {
   sameName: boolean
 }
 
-function trustedCas(anchors: readonly string[]): string {
-  return `The trusted CAs are ${quoted(anchors)}.`
+/** What the file of the CAs holds, at the end of a sentence, as `and your CA file ca.crt holds only "CN=other"`. */
+function trustedCas(anchors: readonly string[], { trustedFrom = [], isConnected }: TextContext): string {
+  const owner = isConnected ? 'your' : 'the'
+  const place = trustedFrom.length === 0 ? `${owner} CA file` : listed(trustedFrom.map((each) => caFile(each, owner)))
+  return `${place} ${trustedFrom.length > 1 ? 'hold' : 'holds'} only ${quoted(anchors, 'other certificates')}`
+}
+
+/** A file is named as one; an option or a variable says itself what it is. */
+function caFile(origin: string, owner: string): string {
+  return /^[^\s"]*[./]/.test(origin) ? `${owner} CA file ${origin}` : origin
+}
+
+/** The file that the chain is sent from. */
+function chainFile({ side }: TextContext): string {
+  return side === undefined ? 'the certificate file' : `the ${side === 'peer' ? 'member' : side}’s certificate file`
 }
 
 /** `byNode`: whether OpenSSL, and so Node, cannot read it either. */
@@ -61,16 +75,16 @@ export interface OpensslPicksOtherPath extends OpensslDetails {
 
 export const chain = {
   'chain/issuer-not-found': {
-    'not given': error((d: { issuer: string; anchors: string[]; intermediates: string[] }, who) => [
-      `${who} was issued by "${d.issuer}", and no certificate with that subject was given. ${trustedCas(d.anchors)}`,
-      `If "${d.issuer}" is an intermediate, append its certificate to the leaf's file. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
+    'not given': error((d: { issuer: string; anchors: string[]; intermediates: string[] }, who, context) => [
+      `${who} was issued by "${d.issuer}", and ${trustedCas(d.anchors, context)}.`,
+      `If "${d.issuer}" is an intermediate, append its certificate to ${chainFile(context)}. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
     ]).refusedAs({
       ...BY_GO,
       Node: [LEAF_UNVERIFIED, NOT_LOCALLY, 'UNABLE_TO_GET_ISSUER_CERT'],
       OpenSSL: NO_LOCAL_ISSUER,
     }),
-    circle: error((d: { issuer: string; anchors: string[] }, who) => [
-      `${who} was issued by "${d.issuer}", which is below it in the same chain, and no CA of the chain is trusted. ${trustedCas(d.anchors)}`,
+    circle: error((d: { issuer: string; anchors: string[] }, who, context) => [
+      `${who} was issued by "${d.issuer}", which is below it in the same chain, and ${trustedCas(d.anchors, context)}.`,
       'Put the root certificate of these CAs into the CA file, or send the intermediate that leads to a trusted CA.',
     ]).refusedAs({ ...BY_GO, OpenSSL: NO_LOCAL_ISSUER }),
   },
@@ -85,12 +99,12 @@ export const chain = {
     OpenSSL: [NO_LOCAL_ISSUER, 'certificate signature failure'],
   }),
   'chain/root-not-trusted': {
-    leaf: error((d: { anchors: string[] }, who) => [
-      `${who} is self-signed and not trusted. ${trustedCas(d.anchors)}`,
+    leaf: error((d: { anchors: string[] }, who, context) => [
+      `${who} is self-signed, and ${trustedCas(d.anchors, context)}.`,
       'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
     ]).refusedAs({ ...BY_GO, Node: 'DEPTH_ZERO_SELF_SIGNED_CERT', OpenSSL: 'self-signed certificate' }),
-    root: error((d: { anchors: string[] }, who) => [
-      `${who} is the root of the chain and is not trusted. ${trustedCas(d.anchors)}`,
+    root: error((d: { anchors: string[] }, who, context) => [
+      `${who} is the root of the chain, and ${trustedCas(d.anchors, context)}.`,
       'If this is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.',
     ]).refusedAs({
       ...BY_GO,
@@ -111,12 +125,12 @@ export const chain = {
       `The search for a valid path stopped at its limit of ${String(d.signatures)} signature checks and ${String(d.steps)} steps.`,
       `Pass only the certificates of one chain: the leaf, its intermediates, and the CAs to trust.${isEtcd ? '' : ' If you need all of them, raise the option budget.signatures or budget.steps.'}`,
     ]),
-    extensions: error((d: { bytes: number; limit: number; largest: number }, who) => [
-      `The extensions of all certificates have ${String(d.bytes)} bytes, more than ${String(d.limit)}; ${who} has the most, ${String(d.largest)}.`,
+    extensions: error((d: { bytes: number; limit: number; largest: number }, _who, { inside }) => [
+      `The extensions of all certificates have ${String(d.bytes)} bytes, more than ${String(d.limit)}; ${inside} has the most, ${String(d.largest)}.`,
       'Pass only the certificates of one chain: the leaf, its intermediates, and the CAs to trust. If you need them all, reissue the largest with fewer names.',
     ]),
-    'comparisons of names': error((d: { limit: number }, who) => [
-      `The names below ${who} and its name constraints would need more work than the limit of ${String(d.limit)}, which all certificates and paths share.`,
+    'comparisons of names': error((d: { limit: number }, _who, { inside }) => [
+      `The names below ${inside} and its name constraints would need more work than the limit of ${String(d.limit)}, which all certificates and paths share.`,
       'Reissue the certificates of the path with fewer names or constraints.',
     ]),
     intermediates: error((d: { allowed: number; found: number }, _who, { isEtcd }) => [

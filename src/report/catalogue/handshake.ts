@@ -1,6 +1,6 @@
 /** Findings about TLS handshakes: alerts, closed connections, and missing certificate requests. */
 import { type CertificateRef, error, info, warning } from '../row.js'
-import { listed, lowerFirst, quoted } from '../words.js'
+import { listed, quoted } from '../words.js'
 
 /** An alert of the server about the client certificate. */
 export interface AlertDetails {
@@ -194,10 +194,12 @@ export const handshake = {
     `${d.endpoint} did not request a client certificate. ${d.server === null ? 'Either a proxy terminates TLS in front of etcd, or etcd accepts every client' : `The proxy "${d.server}" terminates TLS in front of etcd`}. The certificate there is "${d.subject}" of "${d.issuer}".`,
     `${d.server === null ? 'If that is the certificate of a proxy, let' : 'Let'} the proxy forward TCP connections, or verify client certificates itself.${d.server === null ? ' If it is etcd’s, start etcd with --client-cert-auth and --trusted-ca-file, and without --auto-tls.' : ''}`,
   ]),
-  'handshake/closed-without-alert': error((d: { endpoint: string; protocol: string; chain: CertificateRef[] }, who) => [
-    `${d.endpoint} closed the connection right after the ${d.protocol} handshake, without an alert. etcd does so if ${lowerFirst(who)} is revoked. It does so for every client if its CRL file is missing or broken. A proxy does so if it does not reach etcd.`,
-    `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd’s --client-crl-file. If it lists the serial number${d.chain[0] === undefined ? '' : ` ${d.chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. If a proxy is there, check that it reaches etcd. Otherwise this is not a client port.`,
-  ]).refusedAs({
+  'handshake/closed-without-alert': error(
+    (d: { endpoint: string; protocol: string; chain: CertificateRef[] }, _who, { inside }) => [
+      `${d.endpoint} closed the connection right after the ${d.protocol} handshake, without an alert. etcd does so if ${inside} is revoked. It does so for every client if its CRL file is missing or broken. A proxy does so if it does not reach etcd.`,
+      `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd’s --client-crl-file. If it lists the serial number${d.chain[0] === undefined ? '' : ` ${d.chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. If a proxy is there, check that it reaches etcd. Otherwise this is not a client port.`,
+    ],
+  ).refusedAs({
     etcd: ['transport: certificate serial … revoked', 'tls: "…" does not match any of DNSNames […] (…)'],
     Go: 'x509: certificate is valid for …, not …',
   }),

@@ -9,7 +9,7 @@ import {
   type UsageDetails,
   warning,
 } from '../row.js'
-import { listed, lowerFirst, quoted } from '../words.js'
+import { listed, quoted } from '../words.js'
 
 /** OpenSSL and Node report an unusable CRL as missing: they select a CRL before they verify it. */
 const NOT_FOUND = { OpenSSL: 'unable to get certificate CRL', Node: 'UNABLE_TO_GET_CRL' }
@@ -79,8 +79,8 @@ export const revocation = {
       { OpenSSL: 'different CRL scope', when: ({ restriction }) => restriction === 'certificates' },
       { ...NOT_FOUND, when: ({ readByEtcd }) => !readByEtcd },
     ]),
-  'revocation/crl-scope': error((d: { lists: { origin: string; point: string }[] }, who) => [
-    `No CRL covers ${lowerFirst(who)}: ${listed(d.lists.map(({ origin, point }) => `${origin} covers only certificates that name the distribution point ${point}`))}.`,
+  'revocation/crl-scope': error((d: { lists: { origin: string; point: string }[] }, _who, { inside }) => [
+    `No CRL covers ${inside}: ${listed(d.lists.map(({ origin, point }) => `${origin} covers only certificates that name the distribution point ${point}`))}.`,
     'Pass the CRL of its distribution point, or a CRL without a distribution point.',
   ]).refusedAs({ OpenSSL: 'different CRL scope', Node: 'UNABLE_TO_GET_CRL' }),
   'revocation/no-crl': warning((d: NoCrl, who) => [
@@ -92,8 +92,8 @@ export const revocation = {
     .refusedAs(NOT_FOUND),
   'revocation/openssl-picks-other-crl': row(
     severityIfOnlyOpensslRefuses,
-    (d: CrlDetails & { reason: string } & OpensslDetails, who) => [
-      `For ${lowerFirst(who)}, OpenSSL, and so Node, chooses the CRL ${d.origin} and refuses it: ${d.reason}.`,
+    (d: CrlDetails & { reason: string } & OpensslDetails, _who, { inside }) => [
+      `For ${inside}, OpenSSL, and so Node, chooses the CRL ${d.origin} and refuses it: ${d.reason}.`,
       'Pass one current, full CRL for each CA key, each with "authorityKeyIdentifier = keyid:always".',
     ],
   ).refusedAs([
@@ -126,10 +126,12 @@ export const revocation = {
       'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
     ]).refusedAs({ etcd: 'x509: unsupported crl version' }),
   },
-  'revocation/serial-listed': warning((d: { serialNumber: string; lists: { origin: string; why: string }[] }, who) => [
-    `etcd would refuse ${lowerFirst(who)} for its serial number ${d.serialNumber}, which is in ${listed(d.lists.map(({ origin, why }) => `${origin} (${why})`))}.`,
-    'Do not give etcd that CRL as --client-crl-file, or reissue the certificate with another serial number.',
-  ]).refusedAs({ etcd: 'transport: certificate serial … revoked' }),
+  'revocation/serial-listed': warning(
+    (d: { serialNumber: string; lists: { origin: string; why: string }[] }, _who, { inside }) => [
+      `etcd would refuse ${inside} for its serial number ${d.serialNumber}, which is in ${listed(d.lists.map(({ origin, why }) => `${origin} (${why})`))}.`,
+      'Do not give etcd that CRL as --client-crl-file, or reissue the certificate with another serial number.',
+    ],
+  ).refusedAs({ etcd: 'transport: certificate serial … revoked' }),
   'revocation/crl-malformed': error((d: CrlDetails & { reason: string }) => [
     `${d.origin} does not hold a valid CRL: ${d.reason}.`,
     'Create the CRL again ("openssl ca -gencrl -out crl.pem"), or remove it.',
@@ -151,8 +153,8 @@ export const revocation = {
         ? 'Have the CRL signed with the key that signed the certificates: after a CA was renewed with a new key, each key needs its own CRL.'
         : 'Fetch the CRL from the CA again.',
     ]).refusedAs([{ OpenSSL: 'CRL signature failure', Node: 'CRL_SIGNATURE_FAILURE' }, NOT_FOUND]),
-    'key identifier': error((d: CrlDetails & { reason: string }, who) => [
-      `The authority key identifier of the CRL ${d.origin} names ${d.reason} than ${lowerFirst(who)}.`,
+    'key identifier': error((d: CrlDetails & { reason: string }, _who, { inside }) => [
+      `The authority key identifier of the CRL ${d.origin} names ${d.reason} than ${inside}.`,
       'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and create the CRL again.',
     ]).refusedAs(NOT_FOUND),
   },

@@ -7,7 +7,7 @@ const RENEW = 'Renew it now, or automate the renewal (see renewDirectory and fro
 
 export const validity = {
   'validity/expired': error((d: { notAfter: Date; at: Date; ago: string }, who) => [
-    `${who} expired on ${d.notAfter.toISOString()}, ${d.ago} ago.`,
+    `${who} expired ${d.ago} ago, on ${d.notAfter.toISOString()}.`,
     'Renew it. If it should still be valid, check the clock of this machine ("date -u").',
   ]).refusedAs({
     Go: [

@@ -106,7 +106,7 @@ describe('a command that only shows something', () => {
     file('client.crt', usual)
   })
 
-  it('shows the certificate that the server presents', async () => {
+  it('shows the certificate that the server presents', () => {
     const { endpoint } = shared.etcd
     const found = finding('handshake/server-certificate-refused', { endpoint, reason: 'UNSPECIFIED', chain: [] })
     expect(run(commandsOf(found)[0] ?? '').said).toContain('CN=etcd')

@@ -31,6 +31,43 @@ describe('finding', () => {
     expect(words).toContainEqual({ by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
   })
 
+  it.each([
+    ['The client’s certificate "CN=etcd-0.etcd.svc" from client.crt', { origin: 'client.crt' }, 'client'],
+    ['The member’s certificate "CN=etcd-0.etcd.svc" from server.crt', {}, 'peer'],
+    ['The certificate "CN=etcd-0.etcd.svc" from server.crt', {}, undefined],
+    ['The server’s certificate "serial 0A1B2C3D" from server.crt', { subject: '' }, 'server'],
+    ['The CA certificate "CN=etcd-0.etcd.svc" from ca.crt', { role: 'anchor', origin: 'ca.crt' }, 'server'],
+    ['https://etcd-2:2379: its certificate "CN=etcd-0.etcd.svc"', { origin: 'https://etcd-2:2379' }, 'client'],
+    [
+      'unixs:///run/etcd.sock: its intermediate certificate "CN=etcd-0.etcd.svc"',
+      { role: 'intermediate', origin: 'unixs:///run/etcd.sock' },
+      'server',
+    ],
+  ] as const)('names the owner, the role and the place of a certificate: %s', (start, parts, side) => {
+    const made = finding('usage/netscape-type-unsuited', {}, ref(parts), { side })
+    expect(made.message).toBe(`${start} has a Netscape certificate type (nsCertType) without "server".`)
+  })
+
+  it('names the endpoint of a server’s certificate inside a sentence', () => {
+    const details = { kind: 'comparisons of names', limit: 1 } as const
+    const { message } = finding('chain/limit-exceeded', details, ref({ origin: 'https://etcd-2:2379' }))
+    expect(message).toMatch(/^The names below the certificate "CN=etcd-0.etcd.svc" of https:\/\/etcd-2:2379 and its/)
+  })
+
+  it.each([
+    ['https://etcd-2:2379', ['pki/ca.crt'], 'your CA file pki/ca.crt holds only "CN=kubernetes"'],
+    ['server.crt', ['/etc/ca.crt (from ETCD_CA)'], 'the CA file /etc/ca.crt (from ETCD_CA) holds only'],
+    ['server.crt', ['option "ca"'], 'and option "ca" holds only "CN=kubernetes"'],
+    ['server.crt', ['trustAnchors[0]', 'b.crt'], 'and trustAnchors[0] and the CA file b.crt hold only "CN=kubernetes"'],
+    ['server.crt', undefined, 'and the CA file holds only "CN=kubernetes"'],
+  ])('names the place of the CAs next to a certificate from %s', (origin, trustedFrom, expected) => {
+    const details = { kind: 'not given', issuer: 'CN=etcd-ca', anchors: ['CN=kubernetes'], intermediates: [] } as const
+    const given = { ...details, anchors: [...details.anchors], intermediates: [] }
+    const made = finding('chain/issuer-not-found', given, ref({ origin }), { side: 'server', trustedFrom })
+    expect(made.message).toContain(expected)
+    expect(made.remedy).toContain('append its certificate to the server’s certificate file')
+  })
+
   it('escapes everything that came from outside: message, remedy, details and certificate', () => {
     const place = { file: 'a\u001b]0;x\u0007', variable: 'X\u202e' }
     const made = finding('file/missing', place, ref({ subject: 'CN=a\nb', origin: '\u202e' }))

@@ -165,7 +165,7 @@ describe('folding', () => {
     expect(reportOn(minted, { ignore: ['validity/outlives-issuer'] }).findings[0].consequences).toEqual([])
     const text = formatReport(reportOn(minted))
     expect(text).toMatch(
-      /^error: validity\/expired\n(?:  .*\n)*  Leads to: validity\/outlives-issuer, The certificate/m,
+      /^error: validity\/expired\n(?:  .*\n)*  Leads to: validity\/outlives-issuer, The server’s certificate/m,
     )
     expect(text).toMatch(/^Failed.*: 1 error$/m)
   })

@@ -135,6 +135,17 @@ describe('a fault is one finding, with its place', () => {
     if (option !== undefined) expect(found[0]?.place).toMatchObject({ option, line: 1 })
   })
 
+  it.each([
+    [pair('old'), 'validity/expired', /^The server’s certificate "CN=.+" from \S+old.crt .*expired/],
+    [
+      pair('stranger', 'peer-'),
+      'chain/issuer-not-found',
+      /^The member’s certificate "CN=.+" from \S+stranger.crt .*, and --peer-trusted-ca-file holds only "CN=/,
+    ],
+  ] as const)('says whose certificate it is, and where it and the CAs are: %s', async (changes, code, expected) => {
+    expect(findingOf(await findings(changes), code).message).toMatch(expected)
+  })
+
   it('in a file has the line of the option, also in the report', async () => {
     const options = memberOptions(pair('elsewhere'))
     const name = (option: string): string => pki.path(options.get(option) ?? '')
