@@ -187,11 +187,7 @@ const BY_ROW = {
     {
       breaks: 'a report that a program has read from JSON is not escaped',
       changes: [
-        [
-          'src/report/format.ts',
-          '...wrapText(printable(each.message), indented)',
-          '...wrapText(each.message, indented)',
-        ],
+        ['src/report/print-report.ts', 'const message = printable(each.message)', 'const message = each.message'],
       ],
       tests: [
         ['test/unit/report/format.test.ts', 'prints no control character that a certificate or a caller brought along'],

@@ -62,6 +62,12 @@ function report(properties) {
     complete: { type: 'boolean' },
     unchecked: list({ $ref: '#/$defs/unchecked' }),
     suppressed: list({ $ref: '#/$defs/suppressed' }),
+    // The reports of a client have it.
+    endpoints: {
+      type: 'object',
+      properties: { total: { type: 'number' }, failed: { type: 'number' } },
+      required: ['total', 'failed'],
+    },
   }
   return { type: 'object', properties: { ...all, ...optional }, required: Object.keys(all) }
 }

@@ -102,10 +102,9 @@ function readMaterial(options: LoadAuthorityOptions): Material {
   const all = [...own.findings, ...findings, ...above.findings]
   const [worst, ...others] = worstFirst(all)
   if (worst?.severity === 'error' || first === undefined || (keyInput !== null && key === null)) {
-    const message = `The authority cannot be read: ${summarize(all)}`
-    if (worst === undefined) throw new TypeError(message)
+    if (worst === undefined) throw new TypeError('An authority was refused without a finding')
     const details = { origin: 'authority', findings: [worst, ...others] as [Finding, ...Finding[]] }
-    throw new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', message, details)
+    throw new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', summarize(all), details)
   }
   return { certificate: first, above: [...rest, ...above.certificates], key }
 }

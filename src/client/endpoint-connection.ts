@@ -4,7 +4,7 @@
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { FailedAddress } from '../report/catalogue/endpoint.js'
-import type { Finding } from '../report/finding.js'
+import type { CertificateRef, Finding } from '../report/finding.js'
 import type { Host } from '../x509/names.js'
 import { type ClockReading, explainFailure, isVerificationError, refusalIn } from './diagnosis/explain.js'
 import { LastDiagnosis } from './diagnosis/probe.js'
@@ -54,6 +54,8 @@ export class EndpointConnection {
   readonly endpoint: Endpoint
   /** The last known cluster of the member; null if none was reported. */
   clusterId: string | null = null
+  /** The path of the server’s certificate that the last attempt refused; null if it refused none. */
+  refusedPath: CertificateRef[] | null = null
   readonly #owner: EndpointOwner
   /** The name that the server's certificate must cover. */
   readonly #name: Host
@@ -368,6 +370,7 @@ export class EndpointConnection {
     const diagnosis = await this.#diagnoses.of({ ...attempt, timeout, signal }, () => this.#owner.readClock())
     const found = explainFailure({ ...attempt, diagnosis, timeout: dialTimeout })
     const { report } = diagnosis.validation ?? {}
+    this.refusedPath = (failure.validation?.report ?? report)?.path ?? null
     return {
       findings: [...found, ...this.#otherAddresses(null, failure.failedAddresses)],
       anchor:
@@ -397,6 +400,7 @@ export class EndpointConnection {
   #up(dialled: Dialled): void {
     this.#dialled = dialled
     this.#isOfOtherCluster = false
+    this.refusedPath = null
     this.#refusals = 0
     this.#diagnoses.forget()
     const notAsked = dialled.certificateSent === false ? [notAskedFinding(this.endpoint.url, dialled)] : []

@@ -10,6 +10,7 @@ import { explainAccess } from './diagnosis/access.js'
 import type { ClockReading } from './diagnosis/explain.js'
 import {
   connectionError,
+  countFailed,
   loginFailed,
   quorumError,
   notEtcdError,
@@ -238,7 +239,8 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   notReadyError(): EtcdMtlsError | null {
     if (this.#ready.length > 0)
       return this.#ready.every((each) => each.isLeaderless) ? quorumError(this.#endpoints) : null
-    const report = makeReport({ checkedAt: new Date(), path: null, findings: this.findings })
+    const endpoints = countFailed(this.#endpoints)
+    const report = makeReport({ checkedAt: new Date(), path: null, findings: this.findings, endpoints })
     return report.ok ? null : connectionError(report)
   }
 

@@ -10,8 +10,12 @@ import { type FailedReport, makeReport } from '../report/report.js'
 export const finding = findingMaker({ ...access, ...client, ...endpoint, ...handshake }, { side: 'client' })
 
 /** The report of a failure. At least one of the findings must be an error. */
-export function failedReport(findings: readonly Finding[], path: FailedReport['path'] = null): FailedReport {
-  const report = makeReport({ checkedAt: new Date(), path, findings })
+export function failedReport(
+  findings: readonly Finding[],
+  path: FailedReport['path'] = null,
+  endpoints?: FailedReport['endpoints'],
+): FailedReport {
+  const report = makeReport({ checkedAt: new Date(), path, findings, endpoints })
   if (report.ok) throw new Error('A failure without an error among its findings')
   return report
 }

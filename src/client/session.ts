@@ -1,9 +1,9 @@
 /** Implements `client.tls` over the pool of endpoints. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { asError, type EtcdMtlsError } from '../report/errors.js'
-import type { Finding } from '../report/finding.js'
+import type { CertificateRef, Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
-import { environmentFindings, mayExplain, quorumFinding } from './diagnosis/failure.js'
+import { countFailed, environmentFindings, mayExplain, quorumFinding } from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
@@ -156,8 +156,8 @@ export class Session implements TlsSession {
   /** As {@link preflight}; `timeout` is in milliseconds. */
   preflight(timeout: number): Promise<void> {
     return preflight(this.pool, timeout, (found) => {
-      const { path, findings } = this.#report(found)
-      return failedReport(findings, path)
+      const { path, findings, endpoints } = this.#report(found)
+      return failedReport(findings, path, endpoints)
     })
   }
 
@@ -208,10 +208,10 @@ export class Session implements TlsSession {
     if (isRefused || this.#isClosed()) {
       await Promise.all(added.map((each) => each.end()))
       this.#assertOpen()
-      return this.#report(findings)
+      return this.#report(findings, endpoints)
     }
     this.pool.replace(endpoints)
-    return this.#report(findings)
+    return this.#report(findings, endpoints)
   }
 
   #isClosed(): boolean {
@@ -229,11 +229,22 @@ export class Session implements TlsSession {
     return outcome
   }
 
-  #report(findings: readonly Finding[]): Report {
+  #report(findings: readonly Finding[], endpoints: readonly EndpointConnection[] = this.pool.endpoints): Report {
     const notes = this.#notes.filter((each) => mayExplain(each, findings))
-    const { path } = this.pool.validated.report
-    return makeReport({ checkedAt: new Date(), path, findings: [...findings, ...notes] })
+    const own = this.pool.validated.report.path
+    const path = pathAtFault(
+      [own, ...endpoints.flatMap(({ refusedPath }) => (refusedPath === null ? [] : [refusedPath]))],
+      findings,
+    )
+    const all = [...findings, ...notes]
+    return makeReport({ checkedAt: new Date(), path: path ?? own, findings: all, endpoints: countFailed(endpoints) })
   }
+}
+
+/** The path that has the certificate of the first error. */
+function pathAtFault(paths: readonly CertificateRef[][], findings: readonly Finding[]): CertificateRef[] | undefined {
+  const certificate = findings.find(({ severity }) => severity === 'error')?.certificate
+  return paths.find((path) => path.some(({ fingerprint256 }) => fingerprint256 === certificate?.fingerprint256))
 }
 
 function leadership(endpoints: readonly EndpointConnection[]): Finding[] {

@@ -106,7 +106,7 @@ export function withSingleAnchor(validated: ValidatedCredentials, fingerprint256
 
 function validate(credentials: Credentials): PassedReport {
   const report = validateCredentials(credentials, { usage: 'client' })
-  if (!report.ok) throw validationFailed(`The credentials from ${credentials.origin} are refused`, report)
+  if (!report.ok) throw validationFailed(report)
   return report
 }
 
@@ -124,7 +124,7 @@ function withContext(
     const { origin } = credentials
     const details = { origin, errorCode: codeOf(error) ?? 'unknown', detail: asError(error).message }
     const findings = [finding('handshake/context-refused', details), ...report.findings]
-    throw validationFailed(`The credentials from ${origin} are refused`, failedReport(findings, report.path))
+    throw validationFailed(failedReport(findings, report.path))
   }
 }
 

@@ -87,8 +87,7 @@ export function credentialsUnreadable(
 ): EtcdMtlsError<'ERR_CREDENTIALS_UNREADABLE'> {
   const [first, ...rest] = worstFirst(findings)
   if (first === undefined) throw new TypeError('Credentials were refused without a finding')
-  const message = `The credentials from ${origin} cannot be read: ${summarize(findings)}`
-  return new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', message, { origin, findings: [first, ...rest] })
+  return new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', summarize([first]), { origin, findings: [first, ...rest] })
 }
 
 /** Waits for the work or the abort of the signal. The abort does not stop the work. */

@@ -2,6 +2,7 @@
 import { inspect, type InspectOptions, types } from 'node:util'
 import type { FailedReport, Finding } from './finding.js'
 import { exactPath, printable, printableDeep } from './printable.js'
+import { type AnyReport, DEFAULT_WIDTH, printReports } from './print-report.js'
 
 /** A wrong call: an option that is missing, unknown or out of range. */
 export interface OptionInvalidDetails {
@@ -172,14 +173,31 @@ export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
     return { name, message, code, details }
   }
 
-  /** Printed by `console.log`. Reports are abbreviated, because the message lists their findings. */
+  /** Printed by `console.error`: the report in place of the message, the stack, and the cause. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
-    const { code, details, cause } = this
-    const printed = printableDeep(details)
-    const fields = cause === undefined ? { code, details: printed } : { code, details: printed, cause }
+    const { name, code, details, cause, stack = String(this) } = this
+    const report = reportIn(details)
     const depth = Math.min(options.depth ?? Infinity, PRINTED_DEPTH)
-    return `${this.stack ?? String(this)} ${inspect(fields, { ...options, depth })}`
+    const own = report === null ? { code, details: printableDeep(details) } : {}
+    const fields = cause === undefined ? own : { ...own, cause }
+    const rest = Object.keys(fields).length === 0 ? '' : ` ${inspect(fields, { ...options, depth })}`
+    if (report === null) return `${stack}${rest}`
+    const text = printReports([report], { color: options.colors === true, width: DEFAULT_WIDTH, oneLine: false })
+    return `${name} [${code}]: ${text}\n${framesOf(stack)}${rest}`
   }
+}
+
+/** The report in the details of an error, or one of its findings; null if there is none. */
+export function reportIn(details: object): AnyReport | null {
+  if ('report' in details) return details.report as FailedReport
+  const findings = 'findings' in details ? (details.findings as Finding[]) : []
+  return findings.length === 0 ? null : { ok: false, findings }
+}
+
+/** The lines of a stack without the message. */
+function framesOf(stack: string): string {
+  const at = stack.search(/^ {4}at /m)
+  return at === -1 ? '' : stack.slice(at)
 }
 
 /**

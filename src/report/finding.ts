@@ -69,6 +69,8 @@ export interface PassedReport {
   /** The path from the leaf to its trust anchor. */
   path: CertificateRef[]
   findings: Finding[]
+  /** How many endpoints a client asked, and how many of them failed. Only in the reports of a client. */
+  endpoints?: { total: number; failed: number }
 }
 
 /** A report with at least one error. The worst finding is first. */
@@ -79,6 +81,8 @@ export interface FailedReport {
   /** The best path, or null if none could be built. */
   path: CertificateRef[] | null
   findings: [Finding, ...Finding[]]
+  /** How many endpoints a client asked, and how many of them failed. Only in the reports of a client. */
+  endpoints?: { total: number; failed: number }
 }
 
 /** The result of a check: all findings, not only the first. */

@@ -9,6 +9,7 @@ export interface ReportParts {
   checkedAt: Date
   path: CertificateRef[] | null
   findings: readonly Finding[]
+  endpoints?: Report['endpoints'] | undefined
   /** Codes of warnings and infos to omit. Errors are never omitted. */
   ignore?: readonly FindingCode[] | undefined
 }
@@ -18,10 +19,10 @@ export function makeReport(parts: ReportParts): Report {
   const ignored = new Set(parts.ignore)
   const findings = worstFirst(withoutIgnored(parts.findings, ignored))
   const [first, ...rest] = findings
-  if (first?.severity === 'error') {
-    return { ok: false, checkedAt: parts.checkedAt, path: parts.path, findings: [first, ...rest] }
-  }
-  return { ok: true, checkedAt: parts.checkedAt, path: parts.path ?? [], findings }
+  const { checkedAt, path, endpoints } = parts
+  const more = endpoints === undefined ? {} : { endpoints }
+  if (first?.severity === 'error') return { ok: false, checkedAt, path, findings: [first, ...rest], ...more }
+  return { ok: true, checkedAt, path: path ?? [], findings, ...more }
 }
 
 function withoutIgnored(findings: readonly Finding[], ignored: ReadonlySet<FindingCode>): Finding[] {
@@ -46,18 +47,28 @@ function withoutIgnored(findings: readonly Finding[], ignored: ReadonlySet<Findi
  */
 export function assertValid(report: Report): asserts report is PassedReport {
   checkReturned('report', report, 'findings', 'a report, such as validateCredentials returns')
-  if (!report.ok) throw validationFailed('The credentials are refused', report)
+  if (!report.ok) throw validationFailed(report)
 }
 
-/** The error for a failed report. Its message lists every error finding, so that one log line explains the failure. */
-export function validationFailed(what: string, report: FailedReport): EtcdMtlsError<'ERR_VALIDATION_FAILED'> {
-  return new EtcdMtlsError('ERR_VALIDATION_FAILED', `${what}: ${summarize(report.findings)}`, { report })
+/** The error for a failed report. */
+export function validationFailed(report: FailedReport): EtcdMtlsError<'ERR_VALIDATION_FAILED'> {
+  return new EtcdMtlsError('ERR_VALIDATION_FAILED', summarize(report.findings), { report })
 }
 
-/** Code, message and remedy of every error finding, in one string. */
-export function summarize(findings: readonly Finding[]): string {
-  return findings
-    .filter((each) => each.severity === 'error')
-    .map((each) => `[${each.code}] ${each.message} ${each.remedy}`)
-    .join(' ')
+/** Longest message of an error that has a report: it is one line of a log. */
+const MAX_SUMMARY = 200
+
+/** Code, endpoint and message of the first error, in one line; empty if there is none. */
+export function summarize(findings: readonly Finding[], before = ''): string {
+  const first = findings.find(({ severity }) => severity === 'error')
+  if (first === undefined) return ''
+  const { code, message, details } = first
+  const text = cut(`${before}[${code}] ${message}`)
+  const endpoint = 'endpoint' in details ? details.endpoint : null
+  const isNamed = endpoint === null || text.includes(endpoint)
+  return isNamed ? text : cut(`${before}[${code}] ${endpoint}: ${message}`)
+}
+
+function cut(text: string): string {
+  return text.length > MAX_SUMMARY ? `${text.slice(0, MAX_SUMMARY - 1)}…` : text
 }

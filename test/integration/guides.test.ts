@@ -100,7 +100,7 @@ it('the steps of getting-started run as written and again, but for the ports, wi
     "import { lintEtcdConfig } from 'etcd-mtls'; console.log((await lintEtcdConfig({ file: 'etcd.yaml' }))[0].ok)"
   const blocksLeft = { connect: connect.replace('2379', port), inspect, lint }
   const { stdout, stderr } = await runTwice('started', blocksLeft)
-  expect(stdout).toMatch(/^(?:up\nPassed as of[^]*?\ntrue\n){2}$/)
+  expect(stdout).toMatch(/^(?:up\nPassed: [^]*?\ntrue\n){2}$/)
   expect(stderr).toBe('')
 })
 

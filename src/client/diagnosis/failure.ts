@@ -13,15 +13,13 @@ import { hasAnswered } from './explain.js'
 
 /** The error for endpoints that could not be verified: one answered and refused, or none answered. */
 export function connectionError(report: FailedReport): EtcdMtlsError {
-  const summary = summarize(report.findings)
-  return hasAnswered(report.findings)
-    ? new EtcdMtlsError('ERR_HANDSHAKE_FAILED', `No secure connection: ${summary}`, { report })
-    : new EtcdMtlsError('ERR_UNREACHABLE', `No endpoint answered: ${summary}`, { report })
+  const code = hasAnswered(report.findings) ? 'ERR_HANDSHAKE_FAILED' : 'ERR_UNREACHABLE'
+  return new EtcdMtlsError(code, summarize(report.findings), { report })
 }
 
 /** The error for a client that was not ready within the option `waitFor`, in milliseconds. */
 export function waitExpired(report: FailedReport, waitFor: number): EtcdMtlsError {
-  const message = `etcd was not ready within ${String(waitFor / 1000)} s: ${summarize(report.findings)}`
+  const message = summarize(report.findings, `etcd was not ready within ${String(waitFor / 1000)} s: `)
   return new EtcdMtlsError('ERR_UNREACHABLE', message, { report })
 }
 
@@ -30,6 +28,11 @@ interface KnownEndpoint {
   readonly endpoint: { readonly url: string }
   readonly connection: unknown
   readonly findings: readonly Finding[]
+}
+
+export function countFailed(endpoints: readonly KnownEndpoint[]): NonNullable<FailedReport['endpoints']> {
+  const failed = endpoints.filter((each) => each.findings.some(({ severity }) => severity === 'error'))
+  return { total: endpoints.length, failed: failed.length }
 }
 
 /** The finding for a cluster in which no connected member has a leader, with the state of each endpoint. */

@@ -31,7 +31,7 @@ const REASONS: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) =>
   'no-such-name': ({ found }) => `its names are ${listed(found)}`,
   'no-names-at-all': () => 'it has no subject alternative names',
   'only-in-common-name': ({ host, found }) =>
-    `"${host}" is only in the common name, which clients ignore (RFC 6125)${found.length === 0 ? '' : `; its names are ${listed(found)}`}`,
+    `"${host}" is only in the common name, which clients ignore${found.length === 0 ? '' : `; its names are ${listed(found)}`}`,
   'ip-written-as-dns': ({ host, kind }) =>
     kind === 'ip'
       ? `it has ${host} as a DNS name, and an IP address must be an IP name`

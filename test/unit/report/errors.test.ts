@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { EtcdMtlsError, isError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { FailedReport } from '../../../src/report/index.js'
 import { checkOptions, optionInvalid } from '../../../src/report/option-error.js'
+import { sample } from './sample.js'
 import { thrown } from '../../support/refused.js'
 
 describe('EtcdMtlsError', () => {
@@ -21,11 +22,21 @@ describe('EtcdMtlsError', () => {
     expect(inspect(error)).toMatch(/^EtcdMtlsError: The client is closed\n[^]*code: 'ERR_CLOSED'/)
   })
 
-  it('prints the outline of its report, and its cause', () => {
-    const findings = Array.from({ length: 50 }, () => ({ code: 'endpoint/unreachable', details: { endpoint: 'e' } }))
-    const report = { ok: false, checkedAt: new Date(0), path: null, findings } as unknown as FailedReport
-    const text = inspect(new EtcdMtlsError('ERR_UNREACHABLE', 'No endpoint answered', { report }), { depth: null })
-    expect(text).toContain('findings: [Array]')
+  it('prints its report, then the stack and the cause', () => {
+    const found = sample({ message: 'It does not answer.', remedy: 'Start it.' })
+    const report: FailedReport = { ok: false, checkedAt: new Date(0), path: null, findings: [found] }
+    const failed = new EtcdMtlsError('ERR_UNREACHABLE', 'The first finding', { report }, { cause })
+    const start = 'EtcdMtlsError [ERR_UNREACHABLE]: It does not answer.\nFix: Start it.\n'
+    const text = inspect(failed, { depth: null })
+    expect(text.startsWith(start)).toBe(true)
+    expect(text).toMatch(
+      /\n\nFailed: 1 error, as of 1970-01-01 00:00:00 UTC\n {4}at [^]*\{\n {2}cause: Error: underneath\n/,
+    )
+    expect(inspect({ failed })).toContain('failed: EtcdMtlsError [ERR_UNREACHABLE]: It does not answer.\n')
+    expect(inspect(failed, { colors: true })).toContain('\u001b[1;31mIt does not answer.')
+    expect(inspect(failed, { customInspect: false })).not.toContain('Fix: ')
+    failed.stack = 'a stack without frames'
+    expect(inspect(failed).startsWith(start)).toBe(true)
     expect(inspect(error)).toContain('cause: Error: underneath')
     expect(inspect(error, { customInspect: false })).not.toContain('details')
   })

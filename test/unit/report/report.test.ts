@@ -52,20 +52,25 @@ describe('assertValid', () => {
     assertValid(makeReport({ checkedAt, path: [], findings: [warning] }))
   })
 
-  it('throws the report, and lists every error with its remedy in one message', () => {
+  it('throws the report, with the first error as the message', () => {
     const findings = [warning, error, sample({ message: 'E2.', remedy: 'Mend E2.' })]
     const report = makeReport({ checkedAt, path: null, findings })
     const { message, details } = thrown(() => {
       assertValid(report)
     }, 'ERR_VALIDATION_FAILED')
     expect(details).toEqual({ report })
-    expect(message).toBe('The credentials are refused: [file/missing] E. Mend E. [file/missing] E2. Mend E2.')
+    expect(message).toBe('[file/missing] E.')
   })
 })
 
-it('the error for a failed report names the credentials that were refused', () => {
+it('the message of an error is the first error finding, in at most 200 characters with its endpoint', () => {
   const report = makeReport({ checkedAt, path: null, findings: [error] }) as FailedReport
-  const { message } = validationFailed('The new credentials are refused', report)
-  expect(message).toBe('The new credentials are refused: [file/missing] E. Mend E.')
+  expect(validationFailed(report).message).toBe('[file/missing] E.')
+  const endpoint = 'https://etcd-2:2379'
+  const long = finding('handshake/failed', { endpoint, alert: null, errorCode: 'X', detail: 'x'.repeat(999) })
+  const texts = [long, { ...long, message: `${'x'.repeat(250)} ${endpoint}` }].map((each) => summarize([each]))
+  for (const text of texts) expect([text.length, text.includes(endpoint)]).toEqual([200, true])
+  expect(texts[1]).toMatch(/^\[handshake\/failed\] https:\/\/etcd-2:2379: x+…$/)
+  expect(summarize([error], 'etcd was not ready within 5 s: ')).toBe('etcd was not ready within 5 s: [file/missing] E.')
   expect(summarize([warning, info])).toBe('')
 })

@@ -1,7 +1,7 @@
 /** Lines of a report (format.ts); format.test.ts has whole reports. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { wrapText } from '../../../src/report/format.js'
+import { wrapText } from '../../../src/report/print-report.js'
 
 it.each<[what: string, text: string, width: number, lines: string[], first?: string, rest?: string]>([
   ['fills lines up to the width', 'aa bb cc dd', 5, ['aa bb', 'cc dd']],
