@@ -11,11 +11,14 @@ import { complaintsIn } from './support/type-check.js'
 
 /** The limits of the package, unpacked. */
 const MOST_FILES = 80
-/** Both implementations of HTTP/2 are in it for one release. findings.json has about 90 kB, log-lines.json 180 kB. */
-const MOST_BYTES = 1_975_000
+/**
+ * Both implementations of HTTP/2 are in it for one release. findings.json has about 110 kB, a link for each code included,
+ * and log-lines.json 180 kB.
+ */
+const MOST_BYTES = 2_010_000
 
 /** The most that an uncaught error may write. */
-const MOST_ERROR_BYTES = 2048
+const MOST_ERROR_BYTES = 1536
 
 let project: Project
 beforeAll(async () => {
@@ -84,7 +87,7 @@ describe('log-lines.json', () => {
 })
 
 describe('an uncaught error', () => {
-  it('Node prints an uncaught error in at most 2 kB, its line of source code included', async () => {
+  it('Node prints an uncaught error in at most 1.5 kB, its line of source code included', async () => {
     const file = project.write(
       'unreachable.mjs',
       `import { createAuthority, createSecureClient } from 'etcd-mtls'

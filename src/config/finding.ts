@@ -10,6 +10,7 @@ import type { ConfigPlace } from '../report/catalogue/place.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import { type Finding, type FindingDetails, findingMaker, type FindingPlace } from '../report/finding.js'
 import { printable, printableDeep } from '../report/printable.js'
+import { shortMessage } from '../report/report.js'
 import { showExpressions } from './hidden.js'
 
 export const rows = {
@@ -75,18 +76,13 @@ function locationText(place: FindingPlace | undefined): string {
   return `${[file ?? 'line', line, column].filter((each) => each !== null).join(':')}: `
 }
 
-/** Findings that the message quotes; the rest are only counted. */
-const MAX_QUOTED = 3
-
 /** @param what Begins a sentence, for example `The configuration of the member "etcd-0"`. */
 export function configInvalid(
   what: string,
   findings: readonly Finding[],
   done: 'written' | 'read' = 'written',
 ): EtcdMtlsError<'ERR_CONFIG_INVALID'> {
-  const shown = findings.slice(0, MAX_QUOTED).map(({ message, place }) => `${locationText(place)}${message}`)
-  const more =
-    findings.length > MAX_QUOTED ? [`(${String(findings.length - MAX_QUOTED)} more in details.findings.)`] : []
-  const reason = printable(`${what} cannot be ${done}: ${[...shown, ...more].join(' ')}`)
-  return new EtcdMtlsError('ERR_CONFIG_INVALID', reason, { reason, findings: [...findings] })
+  const [first] = findings
+  const reason = printable(`${what} cannot be ${done}: ${locationText(first?.place)}${first?.message ?? ''}`)
+  return new EtcdMtlsError('ERR_CONFIG_INVALID', shortMessage(reason), { reason, findings: [...findings] })
 }

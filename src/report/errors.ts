@@ -2,7 +2,7 @@
 import { inspect, type InspectOptions, types } from 'node:util'
 import type { FailedReport, Finding } from './finding.js'
 import { exactPath, printable, printableDeep } from './printable.js'
-import { type AnyReport, DEFAULT_WIDTH, printReports } from './print-report.js'
+import { type AnyReport, DEFAULT_WIDTH, type PrintOptions, printReports } from './print-report.js'
 
 /** A wrong call: an option that is missing, unknown or out of range. */
 export interface OptionInvalidDetails {
@@ -176,19 +176,25 @@ export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
   /** Printed by `console.error`: the report in place of the message, the stack, and the cause. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     const { name, code, details, cause, stack = String(this) } = this
-    const report = reportIn(details)
+    const text = textOf(this, { color: options.colors === true, width: DEFAULT_WIDTH, oneLine: false })
     const depth = Math.min(options.depth ?? Infinity, PRINTED_DEPTH)
-    const own = report === null ? { code, details: printableDeep(details) } : {}
+    const own = text === null ? { code, details: printableDeep(details) } : {}
     const fields = cause === undefined ? own : { ...own, cause }
     const rest = Object.keys(fields).length === 0 ? '' : ` ${inspect(fields, { ...options, depth })}`
-    if (report === null) return `${stack}${rest}`
-    const text = printReports([report], { color: options.colors === true, width: DEFAULT_WIDTH, oneLine: false })
-    return `${name} [${code}]: ${text}\n${framesOf(stack)}${rest}`
+    return text === null ? `${stack}${rest}` : `${name} [${code}]: ${text}\n${framesOf(stack)}${rest}`
   }
 }
 
-/** The report in the details of an error, or one of its findings; null if there is none. */
-export function reportIn(details: object): AnyReport | null {
+/** The report or the findings of an error as text; null if it has none. */
+export function textOf({ message, details }: EtcdMtlsError, options: PrintOptions): string | null {
+  const report = reportIn(details)
+  if (report === null) return null
+  const text = printReports([report], options)
+  // The reason names what the findings do not: the member or the certificate.
+  return 'reason' in details ? [printable(message), text].join(options.oneLine ? ' | ' : '\n\n') : text
+}
+
+function reportIn(details: object): AnyReport | null {
   if ('report' in details) return details.report as FailedReport
   const findings = 'findings' in details ? (details.findings as Finding[]) : []
   return findings.length === 0 ? null : { ok: false, findings }

@@ -1,8 +1,8 @@
 /** The options of the text of a report. */
-import { type AnyEtcdMtlsError, isError, isEtcdMtlsError, reportIn } from './errors.js'
+import { type AnyEtcdMtlsError, isError, isEtcdMtlsError, textOf } from './errors.js'
 import { checkOptions, checkReturned, optionInvalid, valueInvalid } from './option-error.js'
 import { printable } from './printable.js'
-import { type AnyReport, DEFAULT_WIDTH, printReports } from './print-report.js'
+import { type AnyReport, DEFAULT_WIDTH, type PrintOptions, printReports } from './print-report.js'
 
 /** How {@link formatReport} prints. */
 export interface FormatOptions {
@@ -60,10 +60,9 @@ export function formatReport(report: AnyReport | readonly AnyReport[] | Error, o
   return printReports(reports as readonly AnyReport[], print)
 }
 
-function printError(error: Error, print: Parameters<typeof printReports>[1]): string {
+function printError(error: Error, print: PrintOptions): string {
   const own = ownError(error)
-  const report = own === null ? null : reportIn(own.details)
-  return report === null ? printable((own ?? error).message) : printReports([report], print)
+  return (own === null ? null : textOf(own, print)) ?? printable((own ?? error).message)
 }
 
 /** The error of this package: the error itself, or one of its causes. */

@@ -177,32 +177,35 @@ function remedyOf([first, ...others]: Group): string {
 }
 
 /**
- * The messages of a group, its remedy, and then what is for look-up: the code, the certificates, and the messages of other
- * programs. `isBrief` omits the certificates and the messages.
+ * The first message of a group, the remedy, the other messages, and then what is for look-up: the code, the certificates,
+ * and the messages of other programs. `isBrief` omits the last two.
  */
 function findingBlock(group: Group, printer: Printer, isBrief: boolean): string[] {
   const { width, paint } = printer
-  const [{ code, severity }] = group
-  const label = severity === 'error' ? '' : `${severity}: `
-  const messages = group.flatMap((each) => {
-    const lines = wrapText(`${label}${locatedMessage(each)}`, { width, first: '', rest: '' })
-    if (severity === 'error') return lines.map((line) => paint('error', line))
-    const [first = '', ...rest] = lines
-    return [`${paint(severity, label.trimEnd())}${first.slice(label.length - 1)}`, ...rest]
-  })
-  const [fix = '', ...restOfFix] = wrapText(printable(remedyOf(group)), { width, first: 'Fix: ', rest: '     ' })
+  const [each, ...others] = group
+  const { code, severity } = each
   const listed = { width, first: '  ', rest: '    ' }
-  const certificates = isBrief ? [] : shortened(group.flatMap((each) => certificateText(each, printer)))
+  const certificates = isBrief ? [] : shortened(group.flatMap((one) => certificateText(one, printer)))
   const about = [`${severity} ${printable(code)}`, ...certificates].join('; ')
+  const [fix = '', ...restOfFix] = wrapText(printable(remedyOf(group)), { width, first: 'Fix: ', rest: '     ' })
+  const also = [...others.map((one) => `Also: ${locatedMessage(one)}`), ...group.flatMap(relatedFindings)]
+  const forLookUp = [...wrapText(about, listed), ...(isBrief ? [] : refusalLine(group, printer))]
   return [
-    ...messages,
+    ...messageLines(each, printer),
     `${paint('strong', 'Fix:')}${fix.slice('Fix:'.length)}`,
     ...restOfFix,
-    ...group.flatMap(relatedFindings).flatMap((text) => wrapText(text, listed)),
-    ...[...wrapText(about, listed), ...(isBrief ? [] : refusalLine(group, printer))].map((line) =>
-      paint('faint', line),
-    ),
+    ...also.flatMap((text) => wrapText(text, listed)),
+    ...forLookUp.map((line) => paint('faint', line)),
   ]
+}
+
+/** The message, after the severity if it is not an error. */
+function messageLines(each: Finding, { width, paint }: Printer): string[] {
+  const { severity } = each
+  const wrap = { width, first: '', rest: '' }
+  if (severity === 'error') return wrapText(locatedMessage(each), wrap).map((line) => paint('error', line))
+  const [first = '', ...rest] = wrapText(`${severity}: ${locatedMessage(each)}`, wrap)
+  return [first.replace(`${severity}:`, (label) => paint(severity, label)), ...rest]
 }
 
 /** The message after the place in a configuration, as compilers print it. */

@@ -63,12 +63,13 @@ export function summarize(findings: readonly Finding[], before = ''): string {
   const first = findings.find(({ severity }) => severity === 'error')
   if (first === undefined) return ''
   const { code, message, details } = first
-  const text = cut(`${before}[${code}] ${message}`)
+  const text = shortMessage(`${before}[${code}] ${message}`)
   const endpoint = 'endpoint' in details ? details.endpoint : null
   const isNamed = endpoint === null || text.includes(endpoint)
-  return isNamed ? text : cut(`${before}[${code}] ${endpoint}: ${message}`)
+  return isNamed ? text : shortMessage(`${before}[${code}] ${endpoint}: ${message}`)
 }
 
-function cut(text: string): string {
+/** Cuts a message with findings to one line of a log. */
+export function shortMessage(text: string): string {
   return text.length > MAX_SUMMARY ? `${text.slice(0, MAX_SUMMARY - 1)}…` : text
 }

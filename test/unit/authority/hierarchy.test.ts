@@ -208,7 +208,7 @@ describe('permittedNames', () => {
     const error = await refused(authority.issue(request), 'ERR_ISSUE_REFUSED')
     expect(error.details.findings.map((each) => each.code)).toContain(code)
     expect(error.message).toContain(`[${code}]`)
-    expect(error.message).toContain('"CN=CA"')
+    expect(error.details.reason).toContain('"CN=CA"')
   })
 
   it('writes a critical extension that excludes all other names of those kinds', async () => {

@@ -2,13 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { explainFailure, hasAnswered, EMPTY_DIAGNOSIS } from '../../../src/client/diagnosis/explain.js'
 import { environmentFindings, mayExplain } from '../../../src/client/diagnosis/failure.js'
-import { createSecureClient, type SecureClientOptions } from '../../../src/client/index.js'
+import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
 import { parseEndpoints } from '../../../src/client/endpoints.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import type { DialFailure } from '../../../src/client/transport/address-attempt.js'
 import { validateServer } from '../../../src/client/transport/tls-socket.js'
 import { prepare } from '../../../src/client/validated-credentials.js'
-import type { Finding, FindingCode } from '../../../src/report/index.js'
+import { type Finding, type FindingCode, formatReport } from '../../../src/report/index.js'
 import { certificateRef } from '../../../src/x509/certificate.js'
 import { finding } from '../../support/finding.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
@@ -217,4 +217,38 @@ it('says that a variable is ignored next to a fault of the server’s certificat
     true,
     false,
   ])
+})
+
+describe('the report of refused endpoints', () => {
+  it('has the path of the server’s certificate at fault, and the number of endpoints that failed', async () => {
+    await using good = await goodPeer()
+    await using other = await goodPeer({}, pki.issueServer({ names: [ip('10.0.0.1')] }))
+    const options = { endpoints: [good.endpoint, other.endpoint], preflight: 'all' } as const
+    const { details, message } = await refused(connect(good, options), 'ERR_HANDSHAKE_FAILED')
+    expect(details.report.endpoints).toEqual({ total: 2, failed: 1 })
+    expect(details.report.path?.map(({ role, origin }) => [role, origin === other.endpoint])).toEqual([
+      ['leaf', true],
+      ['anchor', false],
+    ])
+    expect(formatReport(details.report)).toContain(`(leaf, from ${other.endpoint}): 1 error`)
+    expect(message).toMatch(/^\[san\/host-not-covered\] https:\/\/[^ ]+: its certificate "CN=etcd" does not cover/)
+  })
+
+  it('has the path of the client’s certificate if no server is at fault, and prints it if it is refused', async () => {
+    await using peer = await alertingPeer(45)
+    const refusal = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
+    expect(refusal.details.report.path).toMatchObject([{ role: 'leaf', subject: 'CN=root' }, { role: 'anchor' }])
+    expect(formatReport(refusal)).toContain('CN=root (leaf, ')
+    const nobody = { endpoints: 'https://127.0.0.1:1' }
+    const unreachable = await refused(connect(peer, nobody), 'ERR_UNREACHABLE')
+    expect(unreachable.details.report.path).not.toBeNull()
+    expect(formatReport(unreachable)).not.toContain('Path')
+  })
+
+  it('forgets the path of a refused certificate when the endpoint is connected', async () => {
+    await using peer = await goodPeer()
+    await using client = (await connect(peer)) as SecureEtcd3
+    const report = await client.tls.probe()
+    expect([report.endpoints, report.path?.[0]?.subject]).toEqual([{ total: 1, failed: 0 }, 'CN=root'])
+  })
 })

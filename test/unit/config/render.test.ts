@@ -170,7 +170,7 @@ describe('a member that would be open, or would not start', () => {
     })
   })
 
-  it('is refused with all findings, the first three of them in the message', () => {
+  it('is refused with all findings, the first of them in the message', () => {
     const changes = { name: 'a', client: { listenUrls: ['x', 'y'], keyFile: '' }, tlsMinVersion: 'TLS1.3' } as const
     const call = (): string => renderEtcdConfig(memberConfig(changes), 'yaml')
     const { message, details } = thrown(call, 'ERR_CONFIG_INVALID')
@@ -178,9 +178,8 @@ describe('a member that would be open, or would not start', () => {
       ['option-not-in-version', 'value-invalid', 'url-invalid', 'url-invalid', 'member-not-listed'],
     ) // prettier-ignore
     expect(message).toMatch(
-      /^The configuration of the member "a" cannot be written: --tls-min-version .* --listen-client-urls has "x": it/,
+      /^The configuration of the member "a" cannot be written: --tls-min-version [^.]*3\.5[^.]*\.$/,
     )
-    expect(message).toMatch(/\(2 more in details\.findings\.\)$/)
     expect(message).toBe(details.reason)
   })
 })

@@ -142,7 +142,7 @@ Path, from the trust anchor down:
     const text = print([{ ...hostNotCovered, refusals }, other])
     expect(text.match(/Seen as/g)).toHaveLength(1)
     expect(text.match(/serial 0A1B2C3D/g)).toHaveLength(1)
-    expect(text).toContain('\nIt does not cover etcd-1 either.\nFix: Issue it again')
+    expect(text).toContain('not as a DNS name.\n  Also: It does not cover etcd-1 either.\n  error ')
     expect(text.match(/Fix: /g)).toHaveLength(1)
     const warning = { ...serverAuthOnly, refusals: [{ by: 'etcd', words: '503' }] as const }
     expect(print([hostNotCovered, warning], [leaf])).not.toContain('503')
@@ -250,9 +250,10 @@ Path, from the trust anchor down:
       return formatReport({ ok: false, findings, endpoints: { total: 3, failed: 2 } })
     }
     const code = '  error endpoint/not-processed\n\nFailed: 2 errors'
-    const messages = `2 of 3 endpoints failed.\n${one} is silent.\n${two} is silent.\n`
-    expect(text((url) => `Start ${url}.`)).toBe(`${messages}Fix: Start the endpoint.\n${code}`)
-    expect(text((url) => `Run "curl ${url}".`)).toBe(`${messages}Fix: Run "curl ${one}".\n${code}`)
+    const first = `2 of 3 endpoints failed.\n${one} is silent.\n`
+    const also = `\n  Also: ${two} is silent.\n${code}`
+    expect(text((url) => `Start ${url}.`)).toBe(`${first}Fix: Start the endpoint.${also}`)
+    expect(text((url) => `Run "curl ${url}".`)).toBe(`${first}Fix: Run "curl ${one}".${also}`)
     const single = formatReport({ ok: false, findings: [silent(one, 'Start it.')], endpoints: { total: 1, failed: 1 } })
     expect(single).toMatch(/^https:\/\/etcd-1:2379 is silent\.\nFix: Start it\.\n/)
   })
@@ -286,6 +287,16 @@ Path, from the trust anchor down:
       const details = { origin: 'a', findings: [hostNotCovered] as [Finding] }
       const error = new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', 'm', details)
       expect(formatReport(error)).toBe(formatReport({ ok: false, findings: [hostNotCovered] }))
+    })
+
+    it('prints the reason of an error before its findings, which do not name the member or the certificate', () => {
+      const details = { reason: 'The member "etcd-0" cannot be written', findings: [hostNotCovered] }
+      const error = new EtcdMtlsError('ERR_CONFIG_INVALID', details.reason, details)
+      const text = formatReport({ ok: false, findings: [hostNotCovered] })
+      expect(formatReport(error)).toBe(`${details.reason}\n\n${text}`)
+      expect(formatReport(error, { oneLine: true })).toMatch(
+        /^The member "etcd-0" cannot be written \| Failed: 1 error/,
+      )
     })
 
     it.each([
