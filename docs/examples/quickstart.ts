@@ -69,7 +69,7 @@ try {
   throw new Error(`${refused.constructor.name} must not connect`)
 } catch (error) {
   if (!isEtcdMtlsError(error, 'ERR_HANDSHAKE_FAILED')) throw error
-  console.log(formatReport(error.details.report, { width, color }))
+  console.log(formatReport(error, { width, color }))
 }
 
 step('Done: removing etcd')

@@ -93,7 +93,7 @@ it.each(drawn([container, alone], 1))(
     const ended = await quickstart(place.env)
     expect(ended.out).toContain(place.first)
     expect(ended.out).toContain('watch  greeting = hello over mTLS')
-    expect(ended.out).toContain('error: san/host-not-covered')
+    expect(ended.out).toContain('error san/host-not-covered')
     expect(ended.out).toContain('warning: usage/gateway-client-auth-missing')
     expect(ended.out).not.toMatch(/PRIVATE KEY|Warning:/)
     expect(ended.code).toBe(0)
