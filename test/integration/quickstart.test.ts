@@ -94,7 +94,7 @@ it.each(drawn([container, alone], 1))(
     expect(ended.out).toContain(place.first)
     expect(ended.out).toContain('watch  greeting = hello over mTLS')
     expect(ended.out).toContain('error san/host-not-covered')
-    expect(ended.out).toContain('warning: usage/gateway-client-auth-missing')
+    expect(ended.out).toContain('warning usage/gateway-client-auth-missing')
     expect(ended.out).not.toMatch(/PRIVATE KEY|Warning:/)
     expect(ended.code).toBe(0)
     await leavesNothing(ended)
