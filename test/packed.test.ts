@@ -48,7 +48,7 @@ describe('the packed files', () => {
   })
 })
 
-it('The declarations leave out what is marked as internal, and the types that only those parts need', () => {
+it('The declarations do not have internal parts, or types that only internal parts need', () => {
   const paths = project.files.flatMap(({ path }) => (path.endsWith('.d.ts') ? [path] : []))
   const declarations = paths.map((path) => readFileSync(join(project.folder, 'node_modules/etcd-mtls', path), 'utf8'))
   expect(declarations.length).toBeGreaterThan(8)

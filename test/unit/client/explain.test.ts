@@ -220,7 +220,7 @@ it('says that a variable is ignored next to a fault of the server’s certificat
 })
 
 describe('the report of refused endpoints', () => {
-  it('has the path of the server’s certificate at fault, and the number of endpoints that failed', async () => {
+  it('A report has the path of the server’s certificate at fault, and the number of endpoints that failed', async () => {
     await using good = await goodPeer()
     await using other = await goodPeer({}, pki.issueServer({ names: [ip('10.0.0.1')] }))
     const options = { endpoints: [good.endpoint, other.endpoint], preflight: 'all' } as const
@@ -234,7 +234,7 @@ describe('the report of refused endpoints', () => {
     expect(message).toMatch(/^\[san\/host-not-covered\] https:\/\/[^ ]+: its certificate "CN=etcd" does not cover/)
   })
 
-  it('has the path of the client’s certificate if no server is at fault, and prints it if it is refused', async () => {
+  it('A report has the path of the client’s certificate if no server is at fault, and prints it if it is refused', async () => {
     await using peer = await alertingPeer(45)
     const refusal = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
     expect(refusal.details.report.path).toMatchObject([{ role: 'leaf', subject: 'CN=root' }, { role: 'anchor' }])
@@ -245,7 +245,7 @@ describe('the report of refused endpoints', () => {
     expect(formatReport(unreachable)).not.toContain('Path')
   })
 
-  it('forgets the path of a refused certificate when the endpoint is connected', async () => {
+  it('A report of a connected endpoint has the path of the client’s certificate, and no endpoint that failed', async () => {
     await using peer = await goodPeer()
     await using client = (await connect(peer)) as SecureEtcd3
     const report = await client.tls.probe()

@@ -227,7 +227,7 @@ Path, from the trust anchor down:
     expect(print([sample({ message, certificate: leaf })])).toContain('\n  error file/missing; serial 0A1B2C3D\n')
   })
 
-  it('prints as many messages of other programs as fit in one line, those of Node first', () => {
+  it('prints as many messages of other programs as fit in one line, and Node’s messages first', () => {
     const refusals = [
       { by: 'OpenSSL', words: 'certificate has expired' },
       { by: 'Go', words: 'x'.repeat(80) },
@@ -337,7 +337,7 @@ Path, from the trust anchor down:
       [{ isTTY: false }, { FORCE_COLOR: '' }, true],
       [{ isTTY: true }, { FORCE_COLOR: '0' }, false],
       [{ isTTY: false }, { FORCE_COLOR: '1', NO_COLOR: '1' }, true],
-    ])('colours for the stream %o with %o: %s', (stream, environment, isColoured) => {
+    ])('chooses the colours for the stream %o with %o: %s', (stream, environment, isColoured) => {
       for (const name of ['NO_COLOR', 'FORCE_COLOR', 'TERM']) Reflect.deleteProperty(process.env, name)
       Object.assign(process.env, environment)
       const text = print([hostNotCovered], null, { color: 'auto', stream })
