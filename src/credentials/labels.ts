@@ -62,8 +62,14 @@ export function kindOfLabel(label: string): BlockKind {
   return label.endsWith('PRIVATE KEY') ? 'foreign-key' : 'other'
 }
 
-export function holdsOfLabel(label: string): Holds {
-  return HOLDS[kindOfLabel(label)]
+export function holdsOf({ label, bytes }: { readonly label: string; readonly bytes: Buffer }): Holds {
+  const kind = kindOfLabel(label)
+  return kind === 'openssh' && !isConvertible(bytes) ? 'SSH-only private key' : HOLDS[kind]
+}
+
+/** Whether ssh-keygen writes the key as PKCS#8. The name of its kind is in the public half, which comes first (PROTOCOL.key). */
+function isConvertible(bytes: Buffer): boolean {
+  return /ssh-rsa|ecdsa-sha2-/.test(bytes.toString('latin1', 0, 200))
 }
 
 /** The labels, quoted and without duplicates, for a message. */

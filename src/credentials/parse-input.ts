@@ -11,7 +11,7 @@ import { lenientNames } from '../x509/lenient-names.js'
 import { MAX_PEM_BYTES, type PemBlock, type PemProblem, scanPem } from '../x509/pem/pem.js'
 import { damageFinding, layoutFindings } from '../x509/pem/pem-findings.js'
 import { finding } from './finding.js'
-import { type BlockKind, holdsOfLabel, kindOfLabel, labelsOf } from './labels.js'
+import { type BlockKind, holdsOf, kindOfLabel, labelsOf } from './labels.js'
 import { recognize } from './recognize.js'
 
 /** The mode of a file, and the one that it needs if it holds a key. */
@@ -87,7 +87,7 @@ export function openInput(input: Input): OpenedInput {
 /** The finding for an input without the expected block. It names the first block. */
 function missingBlockFinding({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Finding {
   const [first] = blocks
-  const holds = first === undefined ? 'other blocks' : holdsOfLabel(first.label)
+  const holds = first === undefined ? 'other blocks' : holdsOf(first)
   const content = { wanted: role, holds, form: 'PEM', line: first?.line ?? null, labels: labelsOf(blocks) } as const
   return finding('input/unexpected-content', { ...place, ...content })
 }

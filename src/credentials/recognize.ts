@@ -16,7 +16,7 @@ class Bytes {
   #der: DerKind | null | undefined
   #text: string | undefined
   #scan: PemScan | undefined
-  #base64: Bytes | undefined
+  #inner: { readonly content: Bytes; readonly layers: 1 | 2 } | undefined
 
   constructor(bytes: Buffer, scanned: () => PemScan) {
     this.bytes = bytes
@@ -45,13 +45,25 @@ class Bytes {
     return this.scan.problems.find((each) => each.kind === 'one-line')?.line ?? null
   }
 
-  /** The contents of base64 without boundaries; empty if it is not base64. */
+  /** The contents of base64 without boundaries, or of base64 in base64; empty if it is not base64. */
+  get inner(): { readonly content: Bytes; readonly layers: 1 | 2 } {
+    this.#inner ??= this.#readInner()
+    return this.#inner
+  }
+
   get base64(): Bytes {
-    this.#base64 ??= new Bytes(
-      Buffer.from(/[^A-Za-z0-9+/=\s]/.test(this.text) ? '' : this.text, 'base64'),
-      this.#scanned,
-    )
-    return this.#base64
+    return this.inner.content
+  }
+
+  #readInner(): { readonly content: Bytes; readonly layers: 1 | 2 } {
+    const once = this.decoded()
+    const twice = once.bytes.length > 0 && once.der === null ? once.decoded() : null
+    return twice !== null && twice.bytes.length > 0 ? { content: twice, layers: 2 } : { content: once, layers: 1 }
+  }
+
+  /** The content of one layer of base64. */
+  decoded(): Bytes {
+    return new Bytes(Buffer.from(/[^A-Za-z0-9+/=\s]/.test(this.text) ? '' : this.text, 'base64'), this.#scanned)
   }
 }
 
@@ -63,6 +75,9 @@ interface Kind {
 }
 
 const isJson = ({ head }: Bytes): boolean => head.startsWith('{') || head.startsWith('[')
+/** The kind of the Kubernetes object in YAML or JSON. */
+const objectKind = ({ text }: Bytes): string | undefined =>
+  /^kind: *["']?(\w+)["']?[ \t\r]*$/m.exec(text)?.[1] ?? /"kind": ?"(\w+)"/.exec(text)?.[1]
 
 /** The first row that applies decides. */
 export const KINDS: readonly Kind[] = [
@@ -75,8 +90,18 @@ export const KINDS: readonly Kind[] = [
   { holds: 'nothing', is: ({ text }) => text.trim() === '' },
   // Other contents of a file with PEM blocks are text outside the blocks.
   { holds: null, is: ({ scan }) => scan.blocks.length > 0 },
+  { holds: 'Git LFS pointer', is: ({ head }) => head.startsWith('version https://git-lfs.github.com/spec/') },
+  { holds: 'ansible-vault file', is: ({ head }) => head.startsWith('$ANSIBLE_VAULT;') },
+  { holds: 'SOPS file', is: ({ text }) => text.includes('ENC[AES256_GCM,') },
+  { holds: 'PKCS#11 URI', is: ({ head }) => isPkcs11Uri(head) },
+  // "<no value>" is what Go writes for a value that is missing.
+  { holds: 'template', is: ({ text }) => /\{\{(?!\s*\})|<no value>|^\s*\$(?:\w+|\{\w+\})\s*$/.test(text) },
+  { holds: 'kubeconfig', is: (content) => objectKind(content) === 'Config' },
+  { holds: 'Secret manifest in JSON', is: (content) => isJson(content) && objectKind(content) === 'Secret' },
+  { holds: 'Secret manifest', is: (content) => objectKind(content) === 'Secret' },
+  { holds: 'Vault output', is: (content) => isJson(content) && content.text.includes('"issuing_ca"') },
   // `cfssl genkey`, `gencert` and `selfsign` print an object with these members.
-  { holds: 'cfssl output', is: (content) => isJson(content) && /"(?:cert|csr|key)": ?"-----BEGIN /.test(content.text) },
+  { holds: 'cfssl output', is: ({ head }) => /^\{\s*"(?:cert|csr|key)": ?"-----BEGIN /.test(head) },
   { holds: 'JSON', is: isJson },
   {
     holds: 'SSH public key',
@@ -101,7 +126,8 @@ export function recognize(bytes: Buffer, scan: () => PemScan): Content {
   const content = new Bytes(bytes, scan)
   const { holds = null, form = null } = KINDS.find(({ is }) => is(content)) ?? {}
   if (holds === null) return { scan: content.scan }
-  return { holds, form, line: holds === 'lost line breaks' ? content.oneLine : null }
+  const isTwice = form === 'base64' && content.inner.layers === 2
+  return { holds, form: isTwice ? 'double base64' : form, line: holds === 'lost line breaks' ? content.oneLine : null }
 }
 
 /** Recognizes a byte order mark, or letters with a zero byte next to each. */
@@ -137,4 +163,8 @@ function looksLikeFileName(text: string): boolean {
 export function isContentNotName(value: string): boolean {
   if (value.length > 1024 || value.trim().includes('\n') || value.includes('-----')) return true
   return value.length >= 64 && !value.startsWith('/') && !/[^A-Za-z0-9+/=]/.test(value)
+}
+
+function isPkcs11Uri(text: string): boolean {
+  return text.startsWith('pkcs11:')
 }

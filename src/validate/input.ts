@@ -1,5 +1,5 @@
 /** Reads certificates and CRLs from PEM text, DER bytes, or parsed objects. */
-import { holdsOfLabel, labelsOf } from '../credentials/labels.js'
+import { holdsOf, labelsOf } from '../credentials/labels.js'
 import { recognize } from '../credentials/recognize.js'
 import { valueInvalid } from '../report/option-error.js'
 import type { UnexpectedContent } from '../report/catalogue/input.js'
@@ -203,7 +203,7 @@ class InputReader<T> {
     }
     const [first] = blocks
     if (own.length === 0 && first !== undefined) {
-      const content = { holds: holdsOfLabel(first.label), form: 'PEM', line: first.line } as const
+      const content = { holds: holdsOf(first), form: 'PEM', line: first.line } as const
       this.#unexpected(option, content, labelsOf(blocks))
     }
     for (const each of layoutFindings(layout, placeOf(option), form)) {

@@ -1,7 +1,8 @@
 /** Findings about whole inputs: unexpected content, or too much of it. */
 import { error, type Wording } from '../row.js'
 import { listed } from '../words.js'
-import { byteCount, inShell, type MaterialRole, type Place, originText, acceptedContent } from './place.js'
+import { convert, decodeBase64, filter, privately } from './conversion.js'
+import { byteCount, shellArgument, type MaterialRole, type Place, originText, acceptedContent } from './place.js'
 
 /** The content that an input requires: the role in credentials, or for the validator a certificate or CRL in any form. */
 export type Wanted = MaterialRole | 'certificate' | 'CRL'
@@ -12,7 +13,7 @@ export interface UnexpectedContent extends Place {
   wanted: Wanted
   holds: Holds
   /** The encoding; null if there is only one. */
-  form: 'PEM' | 'DER' | 'base64' | null
+  form: 'PEM' | 'DER' | 'base64' | 'double base64' | null
   /** The line of the PEM block; null if absent. */
   line: number | null
   /** The labels of the PEM blocks. */
@@ -33,7 +34,7 @@ export const input = {
   'input/unexpected-content': error((d: UnexpectedContent, _who, wording) => {
     const where = d.line === null ? '' : ` on line ${String(d.line)}`
     const blocks = d.labels.length === 0 ? '' : ` (${listed(d.labels)})`
-    const how = d.form === 'DER' ? ' in DER' : d.form === 'base64' ? ' in base64 without BEGIN and END lines' : ''
+    const how = d.form === null ? '' : FORMS[d.form]
     return [
       `${originText(d)} holds ${CONTENTS[d.holds][0]}${how}${blocks}${where}, not ${acceptedContent(d.wanted)}.`,
       remedyFor(d, wording),
@@ -51,6 +52,13 @@ export const input = {
   ]),
 }
 
+const FORMS: Readonly<Record<NonNullable<UnexpectedContent['form']>, string>> = {
+  PEM: '',
+  DER: ' in DER',
+  base64: ' in base64 without BEGIN and END lines',
+  'double base64': ' that was encoded in base64 twice',
+}
+
 function quantity(count: number, unit: TooMuch['unit']): string {
   return unit === 'bytes' ? byteCount(count) : `${count.toLocaleString('en-US')} ${unit}`
 }
@@ -65,13 +73,6 @@ const CONVERSIONS: Readonly<Partial<Record<Holds, { readonly inputs: readonly Wa
     'certificate request': { inputs: ['request'], command: 'req' },
   }
 
-const PKCS12_ARGUMENTS: Readonly<Partial<Record<Wanted, string>>> = {
-  ca: '-cacerts -nokeys -out ca.pem',
-  cert: '-clcerts -nokeys -out cert.pem',
-  key: '-nocerts -noenc -out key.pem',
-  request: '-nocerts -noenc -out key.pem" and make a request for it: "openssl req -new -key key.pem -subj /CN=NAME',
-}
-
 /** An explanation of the accepted content. */
 const EXPLANATIONS: Readonly<Partial<Record<Wanted, string>>> = {
   key: ': a block "PRIVATE KEY", "EC PRIVATE KEY" or "RSA PRIVATE KEY"',
@@ -80,35 +81,129 @@ const EXPLANATIONS: Readonly<Partial<Record<Wanted, string>>> = {
 }
 
 function remedyFor(d: UnexpectedContent, { name }: Wording): string {
-  const { holds, form, wanted: role } = d
-  const file = inShell(d)
-  const conversion = CONVERSIONS[holds]
-  if (form === 'base64' && holds === 'PEM') return `Decode it: "base64 -d ${file} > new.pem".`
-  if (conversion?.inputs.includes(role) === true && (form === 'DER' || form === 'base64')) {
-    const command = `openssl ${conversion.command} -inform der`
-    return `Convert it: "${form === 'DER' ? `${command} -in ${file}` : `base64 -d ${file} | ${command}`} -out new.pem".`
-  }
+  const { holds, wanted: role } = d
   const pass = `Pass ${acceptedContent(role)}${EXPLANATIONS[role] ?? ''}.`
+  const details = { ...d, role, pass, isText: d.file === null, name, layers: layersOf(d) }
+  const conversion = CONVERSIONS[holds]
+  if (conversion?.inputs.includes(role) === true && d.form !== 'PEM') return fromDer(details, conversion.command)
   const [, remedy] = CONTENTS[holds]
-  return remedy?.({ file, role, pass, isText: d.file === null, name }) ?? pass
+  return remedy?.(details) ?? pass
 }
 
-interface RemedyDetails extends Pick<Wording, 'name'> {
-  /** As an argument of a shell command. */
-  readonly file: string
+/** How often the content is encoded in base64. */
+function layersOf({ form }: UnexpectedContent): number {
+  return form === 'base64' ? 1 : form === 'double base64' ? 2 : 0
+}
+
+interface RemedyDetails extends Pick<Wording, 'name'>, UnexpectedContent {
   readonly role: Wanted
   /** The default remedy. */
   readonly pass: string
   /** Whether a string was passed, not a file. */
   readonly isText: boolean
+  readonly layers: number
+}
+
+/** A command of {@link convert} whose output is as secret as the input: only a key is. */
+function guarded({ role }: RemedyDetails, command: (input: string, output: string) => string) {
+  return (input: string, output: string): string =>
+    role === 'key' ? privately(command(input, output)) : command(input, output)
+}
+
+function fromDer(d: RemedyDetails, command: string): string {
+  const program = `openssl ${command} -inform der`
+  const from = (input: string): string =>
+    d.layers === 0 ? `${program} -in ${input}` : `${decodeBase64(input, d.layers)} | ${program}`
+  return convert(
+    d,
+    '.pem',
+    guarded(d, (input, output) => `${from(input)} -out ${output}`),
+  )
+}
+
+/** One file holds all three: the role is a part of the name of each output. */
+function extract(d: RemedyDetails, command: (input: string, output: string) => string): string {
+  return convert(d, `.${d.role}.pem`, guarded(d, command))
+}
+
+/** `-nokeys` alone keeps the intermediates of the certificate. */
+const PKCS12_ARGUMENTS: Readonly<Partial<Record<Wanted, string>>> = {
+  ca: '-cacerts -nokeys',
+  cert: '-nokeys',
+  key: '-nocerts -nodes',
+  certificate: '-nokeys',
+}
+
+const pkcs12Remedy =
+  (legacy: string) =>
+  (d: RemedyDetails): string => {
+    const parts = PKCS12_ARGUMENTS[d.role]
+    if (parts === undefined) return d.pass
+    return extract(d, (input, output) => {
+      const store = d.layers === 0 ? input : `${output}.p12`
+      const decode = d.layers === 0 ? '' : `${decodeBase64(input, d.layers)} > ${store} && `
+      const command = `${decode}openssl pkcs12${legacy} -in ${store} ${parts} -out ${output}`
+      // The decoded store holds the key.
+      return d.layers > 0 && d.role !== 'key' ? privately(command) : command
+    })
+  }
+
+function pkcs7Remedy(d: RemedyDetails): string {
+  const isCms = d.labels.includes('"CMS"')
+  return extract(d, (input, output) => {
+    const write = `openssl pkcs7 -print_certs -out ${output}`
+    if (d.layers > 0) return `${decodeBase64(input, d.layers)} | ${write} -inform der`
+    return isCms
+      ? `sed 's/ CMS-/ PKCS7-/' ${input} | ${write}`
+      : `${write}${d.form === 'DER' ? ' -inform der' : ''} -in ${input}`
+  })
+}
+
+/** ca_chain is absent if the issuing CA is the root. */
+const VAULT_FIELDS: Readonly<Partial<Record<Wanted, string>>> = {
+  ca: '.ca_chain // [.issuing_ca] | .[]',
+  cert: '.certificate, (.ca_chain // [])[]',
+  key: '.private_key',
+  certificate: '.certificate',
+}
+
+const SECRET_KEYS: Readonly<Partial<Record<Wanted, string>>> = {
+  ca: 'ca.crt',
+  cert: 'tls.crt',
+  key: 'tls.key',
+  certificate: 'tls.crt',
+}
+
+const secretRemedy =
+  (read: (key: string, input: string) => string) =>
+  (d: RemedyDetails): string => {
+    const key = SECRET_KEYS[d.role]
+    if (key === undefined) return d.pass
+    const remedy = extract(d, (input, output) => `${read(key, input)} | base64 -d > ${output}`)
+    return `${remedy} If the key of the Secret is not ${key}, replace it in the command.`
+  }
+
+/** The files in which kubeadm keeps what an etcd client needs. */
+const KUBEADM_FILES: Readonly<Partial<Record<Wanted, string>>> = {
+  ca: 'etcd/ca.crt',
+  cert: 'apiserver-etcd-client.crt',
+  key: 'apiserver-etcd-client.key',
 }
 
 const privateKeyRemedy = ({ role, pass, name }: RemedyDetails): string =>
   `${pass} ${role === 'certificate' || role === 'CRL' ? 'The private key is not needed here' : `Pass the private key as ${name('key')}`}.`
 const utf16Remedy =
   (encoding: string) =>
-  ({ file }: RemedyDetails): string =>
-    `Convert it: "iconv -f ${encoding} -t UTF-8 ${file} > new.pem".`
+  (d: RemedyDetails): string =>
+    convert(
+      d,
+      '.pem',
+      guarded(d, (input, output) => `iconv -f ${encoding} -t UTF-8 ${input} > ${output}`),
+    )
+const decrypted =
+  (program: string) =>
+  (d: RemedyDetails): string =>
+    convert(d, '.pem', (input, output) => privately(`${program} ${input} > ${output}`))
 
 /** The name of a content in a message, and its remedy if it differs from the default. */
 type Content = readonly [what: string, remedy?: (details: RemedyDetails) => string]
@@ -122,15 +217,21 @@ const CONTENTS = contents({
   certificate: ['a certificate'],
   'certificate under an old label': [
     'a certificate under an old label',
-    ({ file }) => `Convert it to a plain certificate: "openssl x509 -in ${file} -out new.pem".`,
+    (d) =>
+      convert(
+        d,
+        '.pem',
+        // Reads every certificate of the file, whatever its label; "openssl x509" reads only the first.
+        (input, output) => `openssl crl2pkcs7 -nocrl -certfile ${input} | openssl pkcs7 -print_certs -out ${output}`,
+      ),
   ],
   CRL: ['a CRL', ({ role, pass }) => `${pass} Pass the CRL as "${role === 'certificate' ? 'crls' : 'crl'}".`],
   'certificate request': [
     'a certificate request',
-    ({ role, file, pass }) =>
-      role === 'cert' || role === 'certificate'
-        ? `Have the CA sign it ("openssl x509 -req -in ${file} -CA ca.crt -CAkey ca.key -copy_extensions copy -out tls.crt"), and pass the certificate that it returns.`
-        : pass,
+    (d) =>
+      d.role === 'cert' || d.role === 'certificate'
+        ? `Have the CA sign it. ${convert(d, '.crt', (input, output) => `openssl x509 -req -in ${input} -CA ca.crt -CAkey ca.key -copy_extensions copy -out ${output}`, ' with the files of the CA')}`
+        : d.pass,
   ],
   'private key': ['a private key', privateKeyRemedy],
   'encrypted private key': ['an encrypted private key', privateKeyRemedy],
@@ -141,49 +242,114 @@ const CONTENTS = contents({
         ? 'Pass the file that the private key was written to when it was generated.'
         : `${pass} A public key has no name.`,
   ],
-  'PKCS#12 key store': [
-    'a PKCS#12 key store (.p12, .pfx)',
-    ({ file, role }) =>
-      `Extract the PEM: "openssl pkcs12 -in ${file} ${PKCS12_ARGUMENTS[role] ?? '-nokeys -out certificates.pem'}".`,
-  ],
-  'PKCS#7 bundle': [
-    'a PKCS#7 bundle (.p7b)',
-    ({ file }) =>
-      `Extract the certificates: "openssl pkcs7 -print_certs -in ${file} -out certificates.pem" (with "-inform der" if it is binary).`,
-  ],
+  'PKCS#12 key store': ['a PKCS#12 key store (.p12, .pfx)', pkcs12Remedy('')],
+  'old PKCS#12 key store': ['a PKCS#12 key store (.p12, .pfx) in an old encryption', pkcs12Remedy(' -legacy')],
+  'PKCS#7 bundle': ['a PKCS#7 bundle (.p7b)', pkcs7Remedy],
   'SSH private key': [
     'a private key in SSH format',
-    ({ file }) =>
-      `Pass the key of the certificate. If it is this one, convert a copy: "ssh-keygen -p -m PKCS8 -f ${file}".`,
+    (d) =>
+      convert(
+        d,
+        '.pem',
+        // ssh-keygen converts in place.
+        (input, output) => privately(`cp ${input} ${output} && ssh-keygen -q -p -N '' -m PKCS8 -f ${output}`),
+      ),
+  ],
+  'SSH-only private key': [
+    'a private key in SSH format, of a kind that is not converted (Ed25519, or one of a security key)',
+    ({ file }) => {
+      const output = `${file ?? 'FILE'}.pem`
+      const command = `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ${shellArgument(output)}`
+      return `No command converts it. Run "${privately(command)}" to create the new key ${output}, and have a certificate issued for it.`
+    },
   ],
   'SSH public key': ['a public key in SSH format', ({ pass }) => `${pass} TLS does not use public keys of SSH.`],
   'OpenPGP block': [
     'an OpenPGP block',
-    ({ pass, file }) => `${pass} If the block is an encrypted or signed file, run "gpg --decrypt ${file}".`,
+    (d) => `${d.pass} It may be an encrypted or signed file. ${decrypted('gpg --decrypt')(d)}`,
   ],
   'UTF-16 text': ['text in UTF-16', utf16Remedy('UTF-16')],
   'UTF-16LE text': ['text in UTF-16', utf16Remedy('UTF-16LE')],
   'UTF-16BE text': ['text in UTF-16', utf16Remedy('UTF-16BE')],
+  'Git LFS pointer': [
+    'a pointer of Git LFS, which stands for the file itself',
+    ({ isText, file }) =>
+      `Run "git lfs pull" in the repository that it comes from (in GitHub Actions: "lfs: true" for actions/checkout), and copy ${isText ? 'the file' : (file ?? '')} from there again.`,
+  ],
+  'SOPS file': ['a file that SOPS encrypted', decrypted('sops --decrypt')],
+  'ansible-vault file': ['a file that ansible-vault encrypted', decrypted('ansible-vault view')],
+  template: [
+    'a template whose values were not filled in',
+    ({ role }) =>
+      `Pass the file that the program of the template writes (Helm, vault-agent, consul-template, envsubst), after it has written ${acceptedContent(role)}.`,
+  ],
+  kubeconfig: [
+    'a kubeconfig',
+    ({ role, pass }) => {
+      const file = KUBEADM_FILES[role]
+      const kubeadm = file === undefined ? '' : `: with kubeadm, /etc/kubernetes/pki/${file} of a control-plane node`
+      return `${pass.slice(0, -1)}${kubeadm}. The credentials in a kubeconfig are for the API server, and etcd has another CA.`
+    },
+  ],
+  'Secret manifest': [
+    'the manifest of a Kubernetes Secret',
+    secretRemedy(
+      (key, input) => `sed -n 's/^ *${key.replace('.', '[.]')}: *//p' ${input} | tr -d '[:space:]\\042\\047'`,
+    ),
+  ],
+  'Secret manifest in JSON': [
+    'the manifest of a Kubernetes Secret',
+    secretRemedy((key, input) => `jq -r --arg key ${key} '.data[$key]' ${input}`),
+  ],
+  'Vault output': [
+    'JSON, as Vault prints it',
+    (d) => {
+      const fields = VAULT_FIELDS[d.role]
+      return fields === undefined
+        ? d.pass
+        : extract(d, (input, output) => `jq -r '(.data // .) | ${fields}' ${input} > ${output}`)
+    },
+  ],
   'cfssl output': [
     'JSON, as cfssl prints it',
-    ({ file, role }) =>
-      `Split it: "cfssljson -f ${file} -bare name" writes ${role === 'request' ? 'name.csr' : 'name.pem'} and name-key.pem.`,
+    (d) =>
+      convert(
+        d,
+        d.role === 'key' ? '-key.pem' : d.role === 'request' ? '.csr' : '.pem',
+        // It appends the ends of the names itself.
+        (input) => privately(`cfssljson -f ${input} -bare ${input}`),
+      ),
   ],
   JSON: [
     'JSON',
-    ({ file, role }) => `Extract the PEM text ("jq -r .FIELD ${file}"), and pass ${acceptedContent(role)}.`,
+    (d) =>
+      convert(
+        d,
+        `.${d.role}.pem`,
+        guarded(d, (input, output) => `jq -r .FIELD ${input} > ${output}`),
+        ` with the path of the field that holds ${acceptedContent(d.role)}`,
+      ),
   ],
-  PEM: ['PEM'],
+  PEM: [
+    'PEM',
+    (d) =>
+      convert(
+        d,
+        '.pem',
+        guarded(d, (input, output) => `${decodeBase64(input, d.layers)} > ${output}`),
+      ),
+  ],
   'escaped line breaks': [
     'PEM text with "\\n" in place of line breaks',
-    ({ isText, file }) =>
-      isText
-        ? `Replace them before the call: text.replaceAll('\\\\n', '\\n').`
-        : `Replace them: "sed -i 's/\\\\n/\\n/g' ${file}".`,
+    (d) =>
+      d.isText
+        ? `Replace them before the call: text.replaceAll(/\\\\r|["']/g, '').replaceAll('\\\\n', '\\n').`
+        : filter(d, UNESCAPE),
   ],
   'lost line breaks': [
     'PEM text without line breaks',
-    () => 'Write it again with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.',
+    (d) =>
+      `${d.isText ? '' : `${filter(d, BREAK_LINES)} `}Write it with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.`,
   ],
   'file name': [
     'the name of a file',
@@ -192,6 +358,11 @@ const CONTENTS = contents({
         ? 'Read the file and pass its contents, or use fromFiles, which accepts file names.'
         : 'Pass the file that is named in it.',
   ],
+  'PKCS#11 URI': [
+    'a PKCS#11 URI',
+    () =>
+      'Issue a separate key for this client, and pass the path of its file: TLS in Node and etcd uses only keys that it can read. Of an authority, the key can stay in the token (option "signer").',
+  ],
   'contents of a file': ['the contents of a file', () => 'Pass the path of a file, or pass the text to fromPem.'],
   nothing: ['nothing but white space'],
   'other DER': ['other data'],
@@ -199,3 +370,8 @@ const CONTENTS = contents({
   'other text': ['text without a "-----BEGIN …-----" line'],
   'other binary data': ['other binary data'],
 })
+
+/** An uninitialized variable of awk (z) is the empty string. The octal numbers are quotation marks. */
+const UNESCAPE = "awk '{ sub(/^[^-]*/, z); gsub(/\\\\r|[\\042\\047]/, z); gsub(/\\\\n/, ORS) } 1'"
+const BREAK_LINES =
+  "awk -v m='&' '{ gsub(/-----(BEGIN|END) [A-Z0-9 ]*-----/, ORS m ORS) } 1' | awk '!/-----/ { gsub(/ /, z) } NF' | fold -w 64"

@@ -1,6 +1,7 @@
 /** Findings about credentials as a whole: missing parts, unneeded PEM blocks, and private keys. */
 import { error, info, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
+import { convert, filtered, privately } from './conversion.js'
 import { file } from './file.js'
 import { input } from './input.js'
 import { pem } from './pem.js'
@@ -71,7 +72,7 @@ export const material = {
   ]).or('error', ({ isOwn }) => isOwn),
   'credentials/leaf-not-first': error((d: Place & { position: number; line: number }, who) => [
     `${who} belongs to the private key, but is certificate ${String(d.position)} in ${d.origin} (line ${String(d.line)}). It must be the first.`,
-    'Write the certificate first, then the CA that issued it, and so on: "cat tls.crt intermediate.crt > chain.crt".',
+    `The certificate must be first, then the CA that issued it, and so on. ${convert(d, '.pem', leafFirst(d.line))}`,
   ]),
   'credentials/duplicate-certificate': info((d: Place & { line: number }, who) => [
     `${who} occurs in ${d.origin} again on line ${String(d.line)}; it is used once.`,
@@ -80,7 +81,7 @@ export const material = {
   'key/passphrase-refused': {
     missing: error((d: Place & { encryption: string }) => [
       `${originText(d)} holds an encrypted private key (${d.encryption}) and no passphrase was given.`,
-      `Set the option "passphrase", or decrypt the key: "openssl pkey -in ${inShell(d)} -out new.key" (etcd and etcdctl read no encrypted keys).`,
+      `Set the option "passphrase", or decrypt the key (etcd and etcdctl read no encrypted keys). ${convert(d, '.pem', (input, output) => privately(`openssl pkey -in ${input} -out ${output}`))}`,
     ]),
     wrong: error((d: Place & { encryption: string; passphrase: 'empty' | 'ends with a line break' | 'given' }) => [
       `${originText(d)} holds an encrypted private key (${d.encryption}) that the passphrase does not decrypt${d.passphrase === 'given' ? '' : `; the passphrase ${d.passphrase === 'empty' ? 'is empty' : d.passphrase}`}.`,
@@ -90,21 +91,21 @@ export const material = {
     ]),
     unneeded: warning((d: Place) => [
       `${originText(d)} holds a private key that is not encrypted, though a passphrase was given.`,
-      `Encrypt the key ("openssl pkcs8 -topk8 -v2 aes256 -in ${inShell(d)} -out new.key"), or omit the passphrase.`,
+      `Omit the passphrase, or encrypt the key. ${encrypt(d)}`,
     ]),
   },
   'key/encryption-refused': {
     unsupported: error((d: Place & { encryption: string }) => [
       `${originText(d)} holds a private key encrypted with ${d.encryption}, which Node does not decrypt.`,
-      `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -provider legacy -provider default -in ${inShell(d)} -out new.key".`,
+      encrypt(d, ' -provider legacy -provider default'),
     ]),
     'too costly': error((d: Place & { encryption: string; excess: string }) => [
       `${originText(d)} holds a private key encrypted with ${d.encryption}, which requires ${d.excess}.`,
-      `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -iter 600000 -in ${inShell(d)} -out new.key".`,
+      encrypt(d),
     ]),
     weak: warning((d: Place & { encryption: string }) => [
       `${originText(d)} holds a private key in an old, weak encryption (${d.encryption}).`,
-      `Encrypt it again: "openssl pkcs8 -topk8 -v2 aes256 -in ${inShell(d)} -out new.key".`,
+      encrypt(d),
     ]),
   },
   'key/malformed': {
@@ -117,4 +118,16 @@ export const material = {
       `Restore the key from a backup or generate a new one. "openssl pkey -check -noout -in ${inShell(d)}" must accept it.`,
     ]),
   },
+}
+
+/** Puts one block of a file before all others. A block ends in its END line. */
+function leafFirst(line: number): (input: string, output: string) => string {
+  const block = `${String(line)},/-----END /`
+  return (input, output) => `${filtered(`sed -n '${block}p'`)(input, output)} && sed '${block}d' ${input} >> ${output}`
+}
+
+/** Encrypts a key again, as {@link convert}. */
+function encrypt(d: Place, providers = ''): string {
+  const command = `openssl pkcs8 -topk8 -v2 aes256 -iter 600000${providers}`
+  return convert(d, '.pem', (input, output) => privately(`${command} -in ${input} -out ${output}`))
 }

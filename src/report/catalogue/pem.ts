@@ -1,6 +1,7 @@
 /** Findings about PEM: damaged blocks, and layouts that some programs do not read. */
 import { error, warning } from '../row.js'
-import { inShell, type Place, originText } from './place.js'
+import { filter } from './conversion.js'
+import { type Place, originText } from './place.js'
 
 export type PemDamage =
   | 'no END line'
@@ -36,7 +37,7 @@ export const pem = {
   'pem/damaged': error((d: DamagedBlock) => [
     `${originText(d)} has a damaged PEM block${d.label === null || d.label === '' ? '' : ` "${d.label}"`}: ${d.damage}${d.endLabel === null ? '' : ` ("${d.endLabel}")`}, on line ${String(d.line)}.`,
     d.damage === 'a boundary that shares its line'
-      ? `Put each BEGIN and END on a separate line. After "cat a.pem b.pem" without a line break between the files, run "sed -i 's/----------BEGIN/-----\\n-----BEGIN/' ${inShell(d)}".`
+      ? `Put each BEGIN and END on a separate line: usually a line break is missing between two blocks. ${filter(d, SPLIT)}`
       : d.damage === 'a malformed boundary'
         ? 'Write it with five plain dashes on each side and capital letters, as "-----BEGIN CERTIFICATE-----".'
         : d.damage === 'a block inside another' || d.damage === 'no BEGIN line'
@@ -51,7 +52,7 @@ export const pem = {
         : `${originText(d)} has a layout that OpenSSL and Node do not read: ${LAYOUT_FAULTS[d.layout]} (line ${String(d.line)}).`,
     isReadByAll(d.layout)
       ? 'No action is needed, unless the text is a damaged block.'
-      : `Convert it: "${CONVERSION_COMMANDS[d.layout](inShell(d))}".`,
+      : filter(d, LAYOUT_FILTERS[d.layout]),
   ]).or('info', ({ layout }) => isReadByAll(layout)),
 }
 
@@ -68,10 +69,14 @@ const LAYOUT_FAULTS: Record<Exclude<Layout, Harmless | 'byte order mark'>, strin
   'CR line ends': 'its lines end with a carriage return alone',
 }
 
-export const CONVERSION_COMMANDS: Record<Exclude<Layout, Harmless>, (file: string) => string> = {
-  'byte order mark': (file) => `sed -i '1s/^\\xEF\\xBB\\xBF//' ${file}`,
-  indented: (file) => `sed -i 's/^[[:blank:]]*//' ${file}`,
-  'blank line inside': (file) => `sed -i '/^[[:blank:]]*$/d' ${file}`,
-  'header lines': (file) => `sed -i '/^[^-:]*:/d; /^[[:blank:]]*$/d' ${file}`,
-  'CR line ends': (file) => `tr '\\r' '\\n' < ${file} > new.pem`,
+/** Programs that read a file with such a layout and write it as every reader accepts it. */
+export const LAYOUT_FILTERS: Readonly<Record<Exclude<Layout, Harmless>, string>> = {
+  'byte order mark': 'tail -c +4',
+  indented: "sed 's/^[[:blank:]]*//'",
+  'blank line inside': "sed '/^[[:blank:]]*$/d'",
+  'header lines': "sed '/^[^-:]*:/d; /^[[:blank:]]*$/d'",
+  'CR line ends': "tr '\\r' '\\n'",
 }
+
+/** Inserts the line break between an END and the BEGIN that follows it. */
+const SPLIT = "awk -v r='-----\\n-----BEGIN' '{ gsub(/----------BEGIN/, r) } 1'"

@@ -12,6 +12,7 @@ export const DER_KINDS = [
   'encrypted private key',
   'public key',
   'PKCS#12 key store',
+  'old PKCS#12 key store',
   'PKCS#7 bundle',
 ] as const
 export type DerKind = (typeof DER_KINDS)[number]
@@ -19,6 +20,9 @@ export type DerKind = (typeof DER_KINDS)[number]
 // Contents of the OBJECT IDENTIFIERs 1.2.840.113549.1.7.1 and .2 (RFC 5652), hexadecimal.
 const DATA = '2A864886F70D010701'
 const SIGNED_DATA = '2A864886F70D010702'
+
+/** RC4 and RC2 of PKCS#12 (RFC 7292 appendix C), which OpenSSL 3 decrypts only with its legacy provider. */
+const OLD_ENCRYPTIONS = [1, 2, 5, 6].map((scheme) => Buffer.from([...Buffer.from('2A864886F70D010C01', 'hex'), scheme]))
 
 /** The kind of the structure; null if it is not recognized. */
 export function derKind(bytes: Uint8Array): DerKind | null {
@@ -40,7 +44,10 @@ function kindByVersion(bytes: Uint8Array, version: BerElement, second: BerElemen
   const isOid = second.tag === Tag.sequence && inner?.tag === Tag.oid
   if (bytes[version.contentStart] === 3) {
     const type = isOid ? contentOf(bytes, inner) : null
-    return type === DATA || type === SIGNED_DATA ? 'PKCS#12 key store' : null
+    if (type !== DATA && type !== SIGNED_DATA) return null
+    return OLD_ENCRYPTIONS.some((oid) => Buffer.from(bytes).includes(oid))
+      ? 'old PKCS#12 key store'
+      : 'PKCS#12 key store'
   }
   // PKCS#8 continues with an algorithm, SEC1 with an OCTET STRING, PKCS#1 with the modulus.
   return isOid || second.tag === Tag.octetString || second.tag === Tag.integer ? 'private key' : null

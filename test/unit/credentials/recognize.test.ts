@@ -17,6 +17,10 @@ const DER: readonly (readonly [holds: string, der: Buffer])[] = [
   ['encrypted private key', key.export(encrypted)],
   ['public key', createPublicKey(key).export({ type: 'spki', format: 'der' })],
   ['PKCS#12 key store', sequence(integer(3), sequence(oid('1.2.840.113549.1.7.1')))],
+  [
+    'old PKCS#12 key store',
+    sequence(integer(3), sequence(oid('1.2.840.113549.1.7.1')), oid('1.2.840.113549.1.12.1.6')),
+  ],
   ['PKCS#7 bundle', sequence(oid('1.2.840.113549.1.7.2'), tlv(0xa0, sequence()))],
 ]
 
@@ -29,6 +33,15 @@ const ROWS: readonly (readonly [holds: string | null, form: string | null, conte
   ['other DER', 'DER', ca.der.toString('utf8')],
   ['nothing', null, '\ufeff \n'],
   [null, null, `{}\n${ca.pem}`],
+  ['Git LFS pointer', null, 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1188\n'],
+  ['ansible-vault file', null, '$ANSIBLE_VAULT;1.1;AES256\n6162\n'],
+  ['SOPS file', null, 'data: ENC[AES256_GCM,data:Ag==,iv:x,tag:y,type:str]\nsops: {}\n'],
+  ['PKCS#11 URI', null, 'pkcs11:token=etcd;object=client'],
+  ['template', null, '{{ with secret "pki/issue/etcd" }}{{ .Data.certificate }}{{ end }}'],
+  ['kubeconfig', null, 'apiVersion: v1\nclusters: []\nkind: Config\n'],
+  ['Secret manifest in JSON', null, JSON.stringify({ apiVersion: 'v1', kind: 'Secret', data: {} })],
+  ['Secret manifest', null, 'apiVersion: v1\nkind: "Secret"\ndata: {}\n'],
+  ['Vault output', null, JSON.stringify({ data: { issuing_ca: ca.pem } })],
   ['cfssl output', null, JSON.stringify({ cert: ca.pem })],
   ['JSON', null, '["x"]'],
   ['SSH public key', null, 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 alice@host\n'],

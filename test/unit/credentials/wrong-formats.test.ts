@@ -6,7 +6,7 @@ import type { PemDamage } from '../../../src/report/catalogue/pem.js'
 import type { Finding } from '../../../src/report/finding.js'
 import { drawn } from '../../support/long.js'
 import { pem } from '../../support/mint.js'
-import { openssl, runTool, temporaryFolder } from '../../support/openssl.js'
+import { openssl, temporaryFolder } from '../../support/openssl.js'
 import { findingsOf, good, leaf, pemSource, root, sourceOfFiles } from './fixture.js'
 
 /** Everything that a file or an option can hold that is no PEM, or no PEM any more; each as CA, certificate and key. */
@@ -14,13 +14,15 @@ import { findingsOf, good, leaf, pemSource, root, sourceOfFiles } from './fixtur
 const folder = temporaryFolder()
 
 const utf16 = (text: string, mark = '\ufeff'): Buffer => Buffer.from(`${mark}${text}`, 'utf16le')
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+const LFS_POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1188\n'
 const escaped = (text: string): string => text.replaceAll('\n', '\\n')
 
 const armour = (checksum: string): string =>
   `-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ0RkXRYJKwYBBAHaRw8BAQdA\n${checksum}-----END PGP PUBLIC KEY BLOCK-----\n`
 
 const sshPublicKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Kk2T3cZ0n1lW4b2l3rY0sQ5m7u8h9d6f1g2e3c4b5 alice@host\n'
-const sshPrivateKey = pem('OPENSSH PRIVATE KEY', Buffer.concat([Buffer.from('openssh-key-v1\0'), Buffer.alloc(100)]))
+const sshPrivateKey = (kind: string): string => pem('OPENSSH PRIVATE KEY', Buffer.from(`openssh-key-v1\0${kind}`))
 
 function keyStore(): Buffer {
   const cert = folder.file('p12.crt', leaf.pem)
@@ -53,16 +55,32 @@ const rows: Row[] = [
   ['prose', 'other text', () => 'to be done\n', /^Pass the/],
   ['binary data', 'other binary data', () => Buffer.from('7f454c46000102', 'hex'), /^Pass the/],
   ['JSON of cfssl', 'cfssl output', (text) => JSON.stringify({ cert: text, key: text }), /cfssljson -f/],
+  ['JSON of Vault', 'Vault output', (text) => JSON.stringify({ data: { issuing_ca: text } }), /jq -r '\(\.data/],
   ['other JSON', 'JSON', (text) => `\n${JSON.stringify([{ data: text }], null, 2)}`, /jq/],
   ['an OpenSSH public key', 'SSH public key', () => sshPublicKey, /TLS does not use/],
-  ['an OpenSSH private key', 'SSH private key', () => sshPrivateKey, /ssh-keygen -p -m PKCS8 -f/],
+  ['an RSA key of OpenSSH', 'SSH private key', () => sshPrivateKey('ssh-rsa'), /ssh-keygen -q -p -N '' -m PKCS8 -f/],
+  ['an Ed25519 key of OpenSSH', 'SSH-only private key', () => sshPrivateKey('ssh-ed25519'), /openssl genpkey/],
+  ['base64 of base64', 'PEM', (text) => base64(base64(text)), /base64 -d \| base64 -d/],
+  ['a pointer of Git LFS', 'Git LFS pointer', () => LFS_POINTER, /git lfs pull/],
+  [
+    'YAML of SOPS',
+    'SOPS file',
+    () => 'data: ENC[AES256_GCM,data:Ag==,iv:x,tag:y,type:str]\nsops: {}\n',
+    /sops --decrypt/,
+  ],
+  ['a file of ansible-vault', 'ansible-vault file', () => '$ANSIBLE_VAULT;1.1;AES256\n6162\n', /ansible-vault view/],
+  ['a template of Helm', 'template', () => '{{ .Values.etcd.tls | b64dec }}\n', /Helm, vault-agent/],
+  ['a template that Go did not fill in', 'template', () => '<no value>\n', /Helm, vault-agent/],
+  ['a variable that nothing replaced', 'template', () => '${ETCD_PEM}\n', /envsubst/],
+  ['a kubeconfig', 'kubeconfig', () => 'apiVersion: v1\nkind: Config\nclusters: []\n', /\/etc\/kubernetes\/pki\//],
+  ['a PKCS#11 URI', 'PKCS#11 URI', () => 'pkcs11:token=etcd;object=client\n', /a separate key/],
   ['OpenPGP armour', 'OpenPGP block', () => armour('=abcd\n'), /gpg --decrypt/],
   ['OpenPGP armour without a checksum', 'OpenPGP block', () => armour(''), /gpg --decrypt/],
-  ['base64 of PEM', 'PEM', (text) => Buffer.from(text).toString('base64'), /base64 -d \S+ > new/],
-  ['base64 of DER', null, (_, der) => der.toString('base64'), /base64 -d \S+ \| openssl/],
+  ['base64 of PEM', 'PEM', (text) => Buffer.from(text).toString('base64'), /base64 -d > \S+/],
+  ['base64 of DER', null, (_, der) => der.toString('base64'), /base64 -d \| openssl/],
   ['the inner lines', null, (text) => text.replaceAll(/^-.*\n/gm, ''), /\| openssl \w+ -inform/],
-  ['escaped line breaks', 'escaped line breaks', escaped, /Replace them/],
-  ['escaped line breaks in quotes', 'escaped line breaks', (text) => `"${escaped(text)}"\n`, /Replace them/],
+  ['escaped line breaks', 'escaped line breaks', escaped, /Replace them|awk/],
+  ['escaped line breaks in quotes', 'escaped line breaks', (text) => `"${escaped(text)}"\n`, /Replace them|awk/],
   ['spaces for line breaks', 'lost line breaks', (text) => text.replaceAll('\n', ' '), /quote the variable/],
   ['nothing for line breaks', 'lost line breaks', (text) => text.replaceAll('\n', ''), /quote the variable/],
   ['the path of a file', 'file name', () => '/etc/etcd/pki/tls', /fromFiles|Pass the file/],
@@ -116,47 +134,5 @@ describe('limits', () => {
   it('a text has a limit of blocks', async () => {
     const [found] = await findingsOf(pemSource({ ...good, ca: root.pem.repeat(4097) }))
     expect(found).toMatchObject({ code: 'input/too-much', details: { unit: 'blocks', limit: 2000 } })
-  })
-})
-
-describe('commands in remedies', () => {
-  it('name the file in quotes where a shell would take the name apart', async () => {
-    const source = sourceOfFiles(
-      { file: (name, content) => folder.file(`it's ${name}`, content) },
-      { ...good, ca: root.der },
-    )
-    const [found] = await findingsOf(source)
-    expect(found?.remedy).toContain(`-in '${folder.file("it'\\''s ca.crt")}' -out`)
-  })
-
-  it.each<[string, () => string | Uint8Array, (file: string) => string]>([
-    ['DER', () => root.der, (file) => openssl(['x509', '-inform', 'der', '-in', file])],
-    ['UTF-16', () => utf16(root.pem), (file) => runTool('iconv', ['-f', 'UTF-16', '-t', 'UTF-8', file])],
-    [
-      'CR line ends',
-      () => root.pem.replaceAll('\n', '\r'),
-      (file) => runTool('sh', ['-c', `tr '\\r' '\\n' < ${file}`]),
-    ],
-    ['base64', () => Buffer.from(root.pem).toString('base64'), (file) => runTool('base64', ['-d', file])],
-    ['indentation', () => root.pem.replaceAll(/^/gm, '  '), (file) => runTool('sed', ['s/^[[:blank:]]*//', file])],
-    [
-      'headers',
-      () => root.pem.replace('\n', '\nA: 1\n\n'),
-      (file) => runTool('sed', ['/^[^-:]*:/d; /^[[:blank:]]*$/d', file]),
-    ],
-    ['escapes', () => escaped(root.pem), (file) => runTool('sed', ['s/\\\\n/\\n/g', file])],
-    ['a mark', () => `\ufeff${root.pem}`, (file) => runTool('sed', ['1s/^\\xEF\\xBB\\xBF//', file])],
-    [
-      'joined files',
-      () => root.pem.trimEnd() + root.pem.trimEnd(),
-      (file) => runTool('sed', ['s/----------BEGIN/-----\\n-----BEGIN/', file]),
-    ],
-  ])('the command of a remedy fixes the file: %s', async (_, content, mend) => {
-    const file = folder.file('broken.pem', content())
-    const [found] = await findingsOf(sourceOfFiles(folder, { ...good, ca: content() }))
-    expect(found?.code).toMatch(/^(?:pem|input)\//)
-    expect(
-      (await findingsOf(pemSource({ ...good, ca: mend(file) }))).filter(({ severity }) => severity !== 'info'),
-    ).toEqual([])
   })
 })

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { Certificate } from '../../../src/validate/index.js'
 import { readMaterial, type InputValues, type MaterialReading } from '../../../src/validate/input.js'
-import { holdsOfLabel } from '../../../src/credentials/labels.js'
+import { holdsOf } from '../../../src/credentials/labels.js'
 import { Crl } from '../../../src/x509/crl/crl.js'
 import { detailsOf } from '../../support/minted-chain.js'
 import { chainPem, mintCa, mintCrl, newKey, pem } from '../../support/mint.js'
@@ -132,7 +132,7 @@ it.each([
   ['PGP MESSAGE', 'OpenPGP block'],
   ['EC PARAMETERS', 'other blocks'],
 ])('calls a block %s %s', (label, what) => {
-  expect(holdsOfLabel(label)).toBe(what)
+  expect(holdsOf({ label, bytes: Buffer.from('ssh-rsa') })).toBe(what)
 })
 
 describe('the limits', () => {

@@ -1,7 +1,8 @@
 /** Findings about the files that a configuration of etcd names. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { type Layout, CONVERSION_COMMANDS } from '../pem.js'
+import { filtered } from '../conversion.js'
+import { type Layout, LAYOUT_FILTERS } from '../pem.js'
 import { day, verb } from './place.js'
 import { type ConfigPlace, shellArgument } from '../place.js'
 
@@ -15,7 +16,8 @@ const CRL_FLAWS: Readonly<
     has: 'is PEM',
     wants: 'DER',
     words: 'x509: malformed crl',
-    remedy: ({ path }) => `Convert it: "openssl crl -in ${shellArgument(path)} -outform DER -out crl.der".`,
+    remedy: ({ path }) =>
+      `Convert it: "openssl crl -in ${shellArgument(path)} -outform DER -out ${shellArgument(`${path}.der`)}", and name ${path}.der.`,
   },
   'version 1': {
     has: 'is a CRL of version 1',
@@ -66,7 +68,7 @@ export type CrlUnreadable = NamedPath & { reason: string }
 export const configFiles = {
   'config/pem-unreadable': error((d: PemWithoutBlocks & { layout: HidingLayout }) => [
     `${d.option} names ${d.path}, in which ${HIDING_LAYOUTS[d.layout]}, so etcd does not see the ${d.of}.`,
-    `Convert it: "${CONVERSION_COMMANDS[d.layout](shellArgument(d.path))}".`,
+    `Convert it: "${filtered(LAYOUT_FILTERS[d.layout])(shellArgument(d.path), shellArgument(`${d.path}.pem`))}", and name ${d.path}.pem.`,
   ]).refusedAs(
     Object.entries(NOT_FOUND_BY_GO).map(([which, words]) => ({ Go: words, when: ({ of }) => of === which })),
   ),
