@@ -1,12 +1,16 @@
-import { realpath } from 'node:fs/promises'
+import { readdir, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { SecretKeys } from '../report/catalogue/file.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
+import type { Finding } from '../report/finding.js'
 import { isError } from '../report/errors.js'
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { Inputs } from './assemble.js'
 import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
+import { finding } from './finding.js'
 import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
+import type { Input } from './parse-input.js'
 import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from './load-inputs.js'
 
 /** Options of {@link fromKubernetesSecret}. */
@@ -112,7 +116,7 @@ async function readFiles(
       passphrase,
     )
     const isAbsent = names.isClientCaOptional && read.clientCa?.findings.some(({ code }) => code === 'file/missing')
-    const inputs = isAbsent === true ? { ...read, clientCa: null } : read
+    const inputs = await withKeys(isAbsent === true ? { ...read, clientCa: null } : read, generation)
     const { ca, clientCa, cert, key, crl } = inputs
     const isComplete = [ca, clientCa, cert, key, crl].every((each) => each?.bytes !== null)
     if (isComplete || attempt === MAX_ATTEMPTS || (await generationOf(mount.path)) === generation) return inputs
@@ -129,4 +133,40 @@ async function generationOf(mount: string): Promise<string> {
     if (isError(error) && 'code' in error) return mount
     throw error
   }
+}
+
+/** Adds the keys of the Secret to findings about files that are missing or empty. */
+async function withKeys(inputs: Inputs, generation: string): Promise<Inputs> {
+  const keys = await keysIn(generation)
+  if (keys === null) return inputs
+  const explained = (input: Input, role: SecretKeys['role']): Input => ({
+    ...input,
+    findings: input.findings.map((each) => explain(each, { role, keys })),
+  })
+  const { ca, clientCa = null, cert, key, crl } = inputs
+  return {
+    ...inputs,
+    ca: explained(ca, 'ca'),
+    clientCa: clientCa && explained(clientCa, 'clientCa'),
+    cert: explained(cert, 'cert'),
+    key: explained(key, 'key'),
+    crl: crl && explained(crl, 'crl'),
+  }
+}
+
+/** The names of the files, without those of the kubelet, which start with two dots; null if there is no such directory. */
+async function keysIn(directory: string): Promise<string[] | null> {
+  try {
+    const names = await readdir(directory)
+    return names.filter((each) => !each.startsWith('..')).toSorted()
+  } catch (error) {
+    if (isError(error) && 'code' in error) return null
+    throw error
+  }
+}
+
+function explain(found: Finding, secret: SecretKeys): Finding {
+  if (found.code === 'file/missing' && found.details.target === undefined)
+    return finding('file/missing', { ...found.details, secret })
+  return found.code === 'file/empty' ? finding('file/empty', { ...found.details, secret }) : found
 }

@@ -1,6 +1,6 @@
 /** Makes inputs from strings and files, and checks the options that name them. */
 import type { Stats } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
+import { type FileHandle, readlink } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type HostPath, useHostFile } from '../files/in-root.js'
@@ -12,7 +12,7 @@ import { checkPassphrase } from '../x509/keys/keys.js'
 import type { Inputs } from './assemble.js'
 import { finding } from './finding.js'
 import { type Exposure, type Input, sizeLimit } from './parse-input.js'
-import { isContentNotName } from './recognize.js'
+import { isContentNotName, isPkcs11Uri } from './recognize.js'
 
 export interface NamedFile extends FileName {
   readonly role: MaterialRole
@@ -61,7 +61,8 @@ export async function fileInput(named: NamedFile): Promise<Input> {
   if (isContentNotName(file)) {
     const place = { origin: namedBy, file: null }
     // The value is not shown: it may be a private key.
-    const content = { holds: 'contents of a file', form: null, line: null } as const
+    const holds = isPkcs11Uri(file) ? 'PKCS#11 URI' : 'contents of a file'
+    const content = { holds, form: null, line: null } as const
     return unreadableInput(
       role,
       place,
@@ -135,11 +136,29 @@ interface FileName {
 export async function readMaterialFile(path: HostPath, name: FileName, limit: number): Promise<FileContent | Finding> {
   try {
     // Checked before opening, because opening a device has effects, and after, because the file may have been replaced.
-    return await useHostFile(path, async ({ stats, open }) => {
+    return await useHostFile(path, async ({ stats, open, names }) => {
+      if (stats.isDirectory()) {
+        const isEmpty = (await names()).length === 0
+        return finding('file/not-regular', { ...name, kind: 'directory', isEmpty })
+      }
       return unsupportedFile(stats, name, limit) ?? (await readOpened(await open(), name, limit))
     })
   } catch (error) {
-    return fileError(error, name)
+    const found = fileError(error, name)
+    if (found.code !== 'file/missing') return found
+    const target = await linkTarget(path)
+    return target === null ? found : finding('file/missing', { ...name, target })
+  }
+}
+
+/** Where a link leads; null if the path is not a link. Links below the root of another machine are not read. */
+async function linkTarget(path: HostPath): Promise<string | null> {
+  if (typeof path !== 'string') return null
+  try {
+    return await readlink(path)
+  } catch (error) {
+    if (isError(error) && 'code' in error) return null
+    throw error
   }
 }
 
@@ -180,8 +199,12 @@ function exposureOf({ mode, uid, gid }: Stats): Exposure | null {
 /** The finding for a file of a wrong kind or size; null if it can be read. */
 function unsupportedFile(stats: Stats, name: FileName, limit: number): Finding | null {
   if (stats.isFile()) return stats.size > limit ? finding('file/too-large', { ...name, size: stats.size, limit }) : null
-  const other = stats.isFIFO() ? 'FIFO' : stats.isSocket() ? 'socket' : 'device'
-  return finding('file/not-regular', { ...name, kind: stats.isDirectory() ? 'directory' : other })
+  // The file was replaced after it was found.
+  if (stats.isDirectory()) return finding('file/not-regular', { ...name, kind: 'directory', isEmpty: false })
+  return finding('file/not-regular', {
+    ...name,
+    kind: stats.isFIFO() ? 'FIFO' : stats.isSocket() ? 'socket' : 'device',
+  })
 }
 
 /** The finding for an error of the file system. Errors without a code are thrown. */
@@ -191,6 +214,6 @@ function fileError(error: unknown, name: FileName): Finding {
   if (reason === 'ENOENT' || reason === 'ENOTDIR') return finding('file/missing', { ...name })
   if (reason === 'EACCES' || reason === 'EPERM')
     return finding('file/unreadable', { ...name, kind: 'permission denied', reason })
-  if (reason === 'EISDIR') return finding('file/not-regular', { ...name, kind: 'directory' })
+  if (reason === 'EISDIR') return finding('file/not-regular', { ...name, kind: 'directory', isEmpty: false })
   return finding('file/unreadable', { ...name, kind: 'failed', reason })
 }

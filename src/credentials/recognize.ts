@@ -157,14 +157,15 @@ function looksLikeFileName(text: string): boolean {
 }
 
 /**
- * Whether a value that should be a file name is the contents of a file. Such a value must not be shown: it may be a private
- * key.
+ * Whether a value that should be a file name is the contents of a file, or a PKCS#11 URI. Such a value must not be shown: it may be a
+ * private key or contain a PIN.
  */
 export function isContentNotName(value: string): boolean {
-  if (value.length > 1024 || value.trim().includes('\n') || value.includes('-----')) return true
+  if (isPkcs11Uri(value) || value.length > 1024 || value.trim().includes('\n') || value.includes('-----')) return true
   return value.length >= 64 && !value.startsWith('/') && !/[^A-Za-z0-9+/=]/.test(value)
 }
 
-function isPkcs11Uri(text: string): boolean {
-  return text.startsWith('pkcs11:')
+/** RFC 7512. It may contain a PIN. */
+export function isPkcs11Uri(text: string): boolean {
+  return /^pkcs11:/i.test(text)
 }
