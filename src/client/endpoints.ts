@@ -132,13 +132,29 @@ function parseSocket(text: string): Endpoint {
   return { url: `unixs://${socketPath}`, authority: host.value, ...parts }
 }
 
+const SEPARATOR_NAMES: Readonly<Record<string, string>> = {
+  ';': 'semicolons',
+  '\n': 'line breaks',
+  '\r': 'line breaks',
+}
+
 function parseEndpoint(text: string): Endpoint {
-  if (/^unixs:\/\//i.test(text)) return parseSocket(text)
+  const isSocket = /^unixs:\/\//i.test(text)
+  // A path of a unix socket may have such characters.
+  const [separator] = (isSocket ? /[\s;](?=unixs:\/\/)/i : /[\s;]/).exec(text) ?? []
+  if (separator !== undefined)
+    throw refuse(text, `must be separated by commas, not by ${SEPARATOR_NAMES[separator] ?? 'spaces'}`)
+  if (isSocket) return parseSocket(text)
   const { written, port } = splitAuthority(text, authorityOf(text))
   const reading = readHost(written)
   if ('refused' in reading) throw refuse(text, `must have a usable host; the host ${reading.refused}`)
   const { host } = reading
   if (isPattern(host)) throw refuse(text, 'must name one host, not a pattern')
+  if (isUnspecified(host))
+    throw refuse(
+      text,
+      `must name one address: ${host.value} stands for all addresses of a machine, in --listen-client-urls`,
+    )
   if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535)
     throw refuse(text, 'must have a port from 1 to 65535')
   const authority = `${bracketed(host)}:${String(Number(port))}`
@@ -182,6 +198,11 @@ function splitAuthority(text: string, authority: string): { written: string; por
 
 function isPattern(host: Host): boolean {
   return host.kind === 'uri' || host.value.startsWith('*')
+}
+
+/** RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2: never the address of a server. */
+function isUnspecified({ kind, value }: Host): boolean {
+  return kind === 'ip' && (value === '0.0.0.0' || value === '::')
 }
 
 function bracketed({ kind, value }: Host): string {

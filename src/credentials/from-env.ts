@@ -31,6 +31,14 @@ export interface FromEnvOptions {
 const VARIABLES = { ca: 'CACERT', cert: 'CERT', key: 'KEY' } as const
 type Role = keyof typeof VARIABLES
 
+/** Names of etcdctl v2 (etcdctl/ctlv2/ctlv2.go), and of etcd itself, that are taken for those of etcdctl. */
+const OTHER_VARIABLES: Readonly<Record<Role, { readonly etcdctl: string; readonly etcd: string }>> = {
+  ca: { etcdctl: 'CA_FILE', etcd: 'ETCD_TRUSTED_CA_FILE' },
+  cert: { etcdctl: 'CERT_FILE', etcd: 'ETCD_CERT_FILE' },
+  key: { etcdctl: 'KEY_FILE', etcd: 'ETCD_KEY_FILE' },
+}
+const OTHER_ENDPOINTS = ['PEERS', 'PEER', 'ENDPOINT']
+
 /** A source that also has the endpoints and other settings of the client. */
 export interface EnvironmentSource extends WatchableSource {
   clientDefaults(): ClientDefaults
@@ -68,7 +76,7 @@ export function fromEnv(
   const crl = options.crl === undefined ? null : fileOfOption('crl', options.crl)
   const timing = readWatchOptions(options.watch)
   const names = Object.values(VARIABLES).map((name) => `${prefix}${name}`)
-  const variable = (role: Role): NamedFile | Input => fileOfVariable(env, `${prefix}${VARIABLES[role]}`, role)
+  const variable = (role: Role): NamedFile | Input => fileOfVariable(env, prefix, role)
   const gather = (): Promise<Inputs> =>
     readInputs({ ca: variable('ca'), clientCa, cert: variable('cert'), key: variable('key'), crl }, passphrase)
   const paths = (): string[] => {
@@ -80,12 +88,19 @@ export function fromEnv(
   return Object.assign(new FileSource(origin, { gather, paths, timing }), { clientDefaults: () => defaults })
 }
 
-function fileOfVariable(env: Environment, variable: string, role: Role): NamedFile | Input {
+function fileOfVariable(env: Environment, prefix: string, role: Role): NamedFile | Input {
+  const variable = `${prefix}${VARIABLES[role]}`
   const file = env[variable]
   const namedBy = `environment variable ${variable}`
   if (file !== undefined && file !== '') return { role, file, variable, namedBy }
-  const missing = finding('credentials/variable-missing', { variable, role, empty: file === '' })
+  const { etcdctl, etcd } = OTHER_VARIABLES[role]
+  const instead = firstSet(env, [`${prefix}${etcdctl}`, etcd])
+  const missing = finding('credentials/variable-missing', { variable, role, empty: file === '', instead })
   return unreadableInput(role, { origin: namedBy, file: null }, missing)
+}
+
+function firstSet(env: Environment, names: readonly string[]): string | null {
+  return names.find((name) => (env[name] ?? '') !== '') ?? null
 }
 
 /** 24 days: the longest delay of a Node timer is 2^31 - 1 milliseconds. */
@@ -130,7 +145,14 @@ class EnvironmentDefaults implements ClientDefaults {
   get endpoints(): ClientDefaults['endpoints'] {
     const srv = this.#read('DISCOVERY_SRV')
     if (srv !== undefined) return { srv, name: this.#read('DISCOVERY_SRV_NAME') }
-    return this.#read('ENDPOINTS')
+    const given = this.#read('ENDPOINTS')
+    const names = OTHER_ENDPOINTS.map((name) => `${this.#prefix}${name}`)
+    const other = given === undefined ? firstSet(this.#env, names) : null
+    if (other !== null) {
+      const reason = `is missing: ${other} is set, which is not a variable of etcdctl with the v3 API. Rename it`
+      throw optionInvalid(`${this.#prefix}ENDPOINTS`, reason)
+    }
+    return given
       ?.split(',')
       .map((each) => each.trim())
       .map((each) => (each === '' || each.includes('://') ? each : `https://${each}`))

@@ -356,10 +356,15 @@ function connectReason({ endpoint, host, address, stage, errorCode, timeout }: C
   if (stage === 'lookup')
     return errorCode === null
       ? `The resolver gave no address for ${host} of ${endpoint} within ${seconds(timeout)}.`
-      : `The host name ${host} of ${endpoint} cannot be resolved (${errorCode}).`
+      : errorCode === RESOLVER_FAILED
+        ? `The resolver could not look up the host name ${host} of ${endpoint}: no name server gave an answer (${errorCode}).`
+        : errorCode === NO_SUCH_NAME
+          ? `The host name ${host} of ${endpoint} does not exist (${errorCode}).`
+          : `The host name ${host} of ${endpoint} cannot be resolved (${errorCode}).`
+  if (errorCode === NO_SOCKET) return `The unix socket ${address ?? host} of ${endpoint} does not exist (${errorCode}).`
   const target = withAddress(endpoint, address)
   if (errorCode === null) return `No TCP connection to ${target} was established within ${seconds(timeout)}.`
-  return REFUSED.includes(errorCode)
+  return errorCode === REFUSED
     ? `The TCP connection to ${target} was refused: nothing listens there.`
     : `No TCP connection to ${target} could be made (${errorCode}${CONNECT_FAULTS[errorCode] ?? ''}).`
 }
@@ -370,18 +375,26 @@ function connectRemedy({ endpoint, host, stage, errorCode }: ConnectDetails): st
   if (stage === 'lookup')
     return errorCode === null
       ? `Check that the name servers of this machine can be reached: "getent hosts ${host}" must answer at once. Or raise dialTimeout.`
-      : `Check the spelling and the resolver: "getent hosts ${host}" must print an address on this machine.`
+      : errorCode === RESOLVER_FAILED
+        ? `Check the name servers in /etc/resolv.conf and the way to them (in Kubernetes: CoreDNS and the network policies for port 53). "getent hosts ${host}" must print an address. In Docker, also check that a container on the same network has this name.`
+        : `Check the spelling, and the domain if the name is short: "getent hosts ${host}" must print an address on this machine.`
+  if (errorCode === NO_SOCKET)
+    return `Check the path, and that etcd runs with ${endpoint} in its --listen-client-urls. In a container, mount the directory of the socket. Two slashes after "unixs:" and a name without a slash are a path from the working directory.`
   if (errorCode === null)
     return `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`
-  if (REFUSED.includes(errorCode))
+  if (errorCode === REFUSED)
     return `Check that etcd runs and that its --listen-client-urls cover ${endpoint}. If so, check that no firewall rejects the connection.`
   return CONNECT_FAULTS[errorCode] === FORBIDDEN
     ? `Allow the connection to ${endpoint} in the firewall or the sandbox of this machine; for a unix socket, check who may write to it.`
     : `Check the address of ${endpoint}, the route to it, and the firewalls.`
 }
 
-/** Nothing listens at the port, or the unix socket does not exist. */
-const REFUSED = ['ECONNREFUSED', 'ENOENT']
+const REFUSED = 'ECONNREFUSED'
+/** Of connect(2) for a unix socket. */
+const NO_SOCKET = 'ENOENT'
+/** Of getaddrinfo(3): a server answered that the name does not exist, or none gave an answer. */
+const NO_SUCH_NAME = 'ENOTFOUND'
+const RESOLVER_FAILED = 'EAI_AGAIN'
 
 const FORBIDDEN = ', this machine forbids it'
 

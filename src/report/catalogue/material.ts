@@ -14,6 +14,14 @@ export interface Block extends Place {
   isKey: boolean
 }
 
+export interface VariableMissing {
+  variable: string
+  role: MaterialRole
+  empty: boolean
+  /** A variable of etcdctl v2 or of etcd itself for the same file, which is set; null if there is none. */
+  instead: string | null
+}
+
 export type Several = Place & { lines: number[] }
 
 export const material = {
@@ -50,9 +58,11 @@ export const material = {
         : 'No action is needed. Send only the request next time.',
     ]).or('warning', ({ isKey }) => isKey),
   },
-  'credentials/variable-missing': error((d: { variable: string; role: MaterialRole; empty: boolean }) => [
-    `The environment variable ${d.variable} is ${d.empty ? 'empty' : 'not set'}.`,
-    `Set ${d.variable} to the path of a file that holds ${acceptedContent(d.role)}.`,
+  'credentials/variable-missing': error((d: VariableMissing) => [
+    `The environment variable ${d.variable} is ${d.empty ? 'empty' : 'not set'}${d.instead === null ? '' : `, but ${d.instead} is${d.empty ? ' set' : ''}`}.`,
+    d.instead === null || d.instead.startsWith('ETCD_')
+      ? `Set ${d.variable} to the path of a file that holds ${acceptedContent(d.role)}.${d.instead === null ? '' : ` ${d.instead} is a variable of the server.`}`
+      : `Rename ${d.instead} to ${d.variable}: etcdctl has other names since its v3 API.`,
   ]),
   'credentials/swapped': error((d: { cert: Place; other: Place; role: 'key' | 'ca' }, _who, { name }) => [
     d.role === 'key'

@@ -104,6 +104,17 @@ describe('endpoints that are refused, by name and with the reason', () => {
     ['no host', 'https://:2379', /usable host/],
     ['what looks like an address and is none', 'https://10.0.0.300:2379', /usable host/],
     ['a wildcard', 'https://*.etcd:2379', /one host/],
+    ['a list with spaces', 'https://a:2379 https://b:2379', /must be separated by commas, not by spaces/],
+    ['a list with line breaks', 'https://a:2379\nhttps://b:2379\n', /must be separated by commas, not by line breaks/],
+    ['a list with semicolons', 'a:2379;b:2379', /must be separated by commas, not by semicolons/],
+    ['a list in an entry of an array', ['https://a', 'https://b; https://c'], /not by semicolons/],
+    [
+      'the address for all of IPv4',
+      'https://0.0.0.0:2379',
+      /0\.0\.0\.0 stands for all addresses.*--listen-client-urls/,
+    ],
+    ['the address for all of IPv6', 'https://[::]:2379', /:: stands for all addresses/],
+    ['the address for all of IPv6 in a long form', 'https://[0:0::0]', /:: stands for all addresses/],
   ])('refuses %s with the reason', (_what, input, reason) => {
     expect(refusal(input)).toMatch(reason)
   })

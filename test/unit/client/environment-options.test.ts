@@ -56,6 +56,17 @@ it.each<[Variables, object]>([
   expect(resolve(variables)).toMatchObject(expected)
 })
 
+it.each(['PEERS', 'PEER', 'ENDPOINT'])(
+  'names ETCDCTL_ENDPOINTS if only ETCDCTL_%s is set, as for etcdctl v2',
+  (name) => {
+    const { message } = thrown(() => resolve({ [name]: 'https://etcd-0:2379' }), 'ERR_OPTION_INVALID')
+    expect(message).toBe(
+      `Option "ETCDCTL_ENDPOINTS" is missing: ETCDCTL_${name} is set, which is not a variable of etcdctl with the v3 API. Rename it`,
+    )
+    expect(resolve({ [name]: 'https://etcd-0:2379', ENDPOINTS: 'etcd-1' })).toMatchObject(urls('etcd-1'))
+  },
+)
+
 it('the prefix of the variables can be another one', () => {
   const credentials = fromEnv({ APP_ENDPOINTS: 'etcd-0' }, { prefix: 'APP_' })
   expect(resolveOptions({ credentials })).toMatchObject(urls('etcd-0'))

@@ -19,8 +19,11 @@ import { errorCodes, findingOf, refused } from '../../support/refused.js'
 const pki = mintPki()
 
 /** The findings that the evidence gives, at an endpoint. */
-function explain(evidence: Partial<DialFailure>, { host = 'etcd.example', credentials = pki.client } = {}): Finding[] {
-  const [endpoint] = parseEndpoints(`https://${host}:2379`)
+function explain(
+  evidence: Partial<DialFailure>,
+  { host = 'etcd.example', socket = '', credentials = pki.client } = {},
+): Finding[] {
+  const [endpoint] = parseEndpoints(socket || `https://${host}:2379`)
   const { tls } = resolveOptions({ endpoints: endpoint.url, credentials })
   const nothing = { target: null, failedAddresses: [], error: null, alert: null, timedOut: false, protocol: null }
   const silence = { alpn: null, validation: null, certificateSent: null, answer: null, answered: false }
@@ -33,6 +36,31 @@ function explain(evidence: Partial<DialFailure>, { host = 'etcd.example', creden
 function fault(code: string): Error {
   return Object.assign(new Error(code), { code })
 }
+
+describe('a name or a socket that is not there', () => {
+  it('names the resolver for EAI_AGAIN, and the name for ENOTFOUND', () => {
+    const [resolver] = explain({ stage: 'lookup', error: fault('EAI_AGAIN') })
+    expect(resolver?.message).toBe(
+      'The resolver could not look up the host name etcd.example of https://etcd.example:2379: no name server gave an answer (EAI_AGAIN).',
+    )
+    expect(resolver?.remedy).toMatch(/^Check the name servers in \/etc\/resolv\.conf/)
+    const [name] = explain({ stage: 'lookup', error: fault('ENOTFOUND') })
+    expect(name?.message).toBe('The host name etcd.example of https://etcd.example:2379 does not exist (ENOTFOUND).')
+    expect(name?.remedy).toMatch(/^Check the spelling/)
+  })
+
+  it('names the path of a unix socket that does not exist, or on which nothing listens', () => {
+    const at = (code: string): Finding | undefined => {
+      const target = { address: '/run/etcd.sock', options: { path: '/run/etcd.sock' } }
+      return explain({ error: fault(code), target }, { socket: 'unixs:///run/etcd.sock' })[0]
+    }
+    expect(at('ENOENT')?.message).toBe(
+      'The unix socket /run/etcd.sock of unixs:///run/etcd.sock does not exist (ENOENT).',
+    )
+    expect(at('ENOENT')?.remedy).toMatch(/--listen-client-urls.*mount/)
+    expect(at('ECONNREFUSED')?.message).toContain('nothing listens there')
+  })
+})
 
 const SETTINGS = { stage: 'settings', protocol: 'TLSv1.3' } as const
 

@@ -180,12 +180,28 @@ describe('fromEnv', () => {
   it('names every variable that is not set or empty', async () => {
     const found = await findingsOf(fromEnv({ APP_CERT: '', APP_KEY: folder.file('absent') }, { prefix: 'APP_' }))
     expect(found.map(({ code, details }) => ({ code, ...details }))).toEqual([
-      { code: 'credentials/variable-missing', variable: 'APP_CACERT', role: 'ca', empty: false },
-      { code: 'credentials/variable-missing', variable: 'APP_CERT', role: 'cert', empty: true },
+      { code: 'credentials/variable-missing', variable: 'APP_CACERT', role: 'ca', empty: false, instead: null },
+      { code: 'credentials/variable-missing', variable: 'APP_CERT', role: 'cert', empty: true, instead: null },
       { code: 'file/missing', file: folder.file('absent'), variable: 'APP_KEY' },
     ])
     expect(found[0]?.message).toContain('APP_CACERT')
     expect(found[2]?.message).toContain(`${folder.file('absent')} (from APP_KEY)`)
+  })
+
+  it('names the variable of etcdctl v2, or of etcd itself, that is set instead', async () => {
+    const env = {
+      ETCDCTL_CA_FILE: 'ca.crt',
+      ETCDCTL_CERT_FILE: 'tls.crt',
+      ETCDCTL_KEY_FILE: 'tls.key',
+      ETCD_KEY_FILE: 'x',
+    }
+    const found = await findingsOf(fromEnv(env))
+    const instead = ['ETCDCTL_CA_FILE', 'ETCDCTL_CERT_FILE', 'ETCDCTL_KEY_FILE']
+    expect(found.map(({ details }) => 'instead' in details && details.instead)).toEqual(instead)
+    expect(found[0]?.message).toBe('The environment variable ETCDCTL_CACERT is not set, but ETCDCTL_CA_FILE is.')
+    expect(found[0]?.remedy).toBe('Rename ETCDCTL_CA_FILE to ETCDCTL_CACERT: etcdctl has other names since its v3 API.')
+    const [ofEtcd] = await findingsOf(fromEnv({ ETCD_TRUSTED_CA_FILE: 'ca.crt' }))
+    expect(ofEtcd?.remedy).toMatch(/^Set ETCDCTL_CACERT to the path.*ETCD_TRUSTED_CA_FILE is a variable of the server/)
   })
 
   it('names the variable beside the file whose contents are wrong', async () => {
