@@ -30,7 +30,7 @@ export interface Peer extends AsyncDisposable {
   cut(): void
 }
 
-async function listen(server: Server | Http2SecureServer, listenOn = 0, host = '127.0.0.1'): Promise<Peer> {
+export async function listen(server: Server | Http2SecureServer, listenOn = 0, host = '127.0.0.1'): Promise<Peer> {
   const sockets = new Set<Socket>()
   const errors: string[] = []
   let accepted = 0

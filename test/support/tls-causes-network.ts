@@ -225,7 +225,7 @@ export const NETWORK_CAUSES: CauseGroup = {
       'a server of another kind (SSH)',
       PROTOCOL,
       peer(() => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n'))),
-      { details: { expected: 'TLS', spoken: null } },
+      { details: { expected: 'TLS', spoken: 'SSH' } },
     ),
     unreachable(
       'connections are accepted and closed, as by a TCP proxy without its etcd',

@@ -7,6 +7,7 @@ import type { Host } from '../../x509/names.js'
 import type { Endpoint } from '../endpoints.js'
 import { finding } from '../finding.js'
 import type { DialFailure } from '../transport/address-attempt.js'
+import type { PlaintextAnswer } from './plaintext.js'
 import { type Answer, answerFinding, HEALTH_CHECK_METHOD } from '../transport/health-check.js'
 import type { ServerValidation } from '../transport/tls-socket.js'
 import { revalidate, type ValidatedCredentials } from '../validated-credentials.js'
@@ -23,12 +24,10 @@ export interface ClockReading {
 export interface Diagnosis {
   /** Our validation of the chain that OpenSSL refused. */
   validation: ServerValidation | null
-  /** The protocol in which the endpoint answered a plaintext request. */
-  plaintext: 'http/1.1' | 'h2c' | null
+  /** What the endpoint answered in plaintext. */
+  plaintext: PlaintextAnswer | null
   /** The status line with which a server that closes HTTP/2 connections answered over HTTP/1.1; null if it did not. */
   http1: string | null
-  /** The first bytes that came back in plaintext, in hexadecimal. */
-  firstBytes: string
   /** The names of the CAs whose certificates the server accepts; null if it did not send them. */
   authorities: readonly DistinguishedName[] | null
   /** The server's clock, if a certificate is expired or not yet valid; null if it was not read. */
@@ -39,7 +38,6 @@ export const EMPTY_DIAGNOSIS: Diagnosis = {
   validation: null,
   plaintext: null,
   http1: null,
-  firstBytes: '',
   authorities: null,
   clock: null,
 }
@@ -181,6 +179,8 @@ function notHttp2({ endpoint, failure }: FailedAttempt, detail: string, alert: n
     expected: 'HTTP/2',
     spoken: failure.protocol ?? 'TLS',
     detail,
+    server: null,
+    location: null,
     alert,
   } as const
   return finding('endpoint/wrong-protocol', details)
@@ -338,13 +338,14 @@ const NOT_TLS: ReadonlySet<string> = new Set([
 
 function explainHandshake(attempt: FailedAttempt): Finding[] {
   const { failure, diagnosis } = attempt
-  const { plaintext, firstBytes, validation, clock } = diagnosis
+  const { plaintext, validation, clock } = diagnosis
   const endpoint = attempt.endpoint.url
   const errorCode = errorCodeOf(failure.error)
   if (plaintext !== null || NOT_TLS.has(errorCode)) {
-    const spoken = plaintext === null ? null : `plaintext ${plaintext === 'h2c' ? 'HTTP/2' : 'HTTP/1.1'}`
-    const detail = firstBytes === '' ? errorCode : `${errorCode}; it sent ${firstBytes}`
-    return [finding('endpoint/wrong-protocol', { endpoint, expected: 'TLS', spoken, detail, alert: null })]
+    const { spoken = null, sent = '', server = null, location = null } = plaintext ?? {}
+    const detail = `${errorCode}${sent === '' ? '' : `; it sent ${sent}`}${server === null ? '' : `, server "${server}"`}`
+    const details = { endpoint, expected: 'TLS', spoken, detail, server, location, alert: null } as const
+    return [finding('endpoint/wrong-protocol', details)]
   }
   if (isVerificationError(failure.error)) {
     const { chain, report } = validation ?? NO_VALIDATION

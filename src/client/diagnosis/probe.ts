@@ -25,6 +25,7 @@ import {
   EMPTY_DIAGNOSIS,
   isClosedAfterHandshake,
 } from './explain.js'
+import { type PlaintextAnswer, POSTGRES_SSL_REQUEST, PREFACE, readAnswer, readPostgresAnswer } from './plaintext.js'
 
 interface DiagnosisRequest {
   endpoint: Endpoint
@@ -70,11 +71,20 @@ export class LastDiagnosis {
   }
 }
 
-/** Opens a second connection if it can show more. Never rejects; unknown values keep their defaults. */
+/** Opens other connections if they can show more. Never rejects; unknown values keep their defaults. */
 async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
+  const end = performance.now() + request.timeout
+  for (const probe of probesFor(request.failure)) {
+    const found = await runProbe(probe, { ...request, timeout: end - performance.now() })
+    if (Object.values(found).some((each) => each !== null)) return { ...EMPTY_DIAGNOSIS, ...found }
+  }
+  return EMPTY_DIAGNOSIS
+}
+
+/** What a probe finds on one connection. */
+async function runProbe(probe: Probe, request: DiagnosisRequest): Promise<Partial<Diagnosis>> {
   const { failure, timeout, signal } = request
-  const probe = probeFor(failure)
-  if (probe === null || failure.target === null || timeout <= 0 || signal.aborted) return EMPTY_DIAGNOSIS
+  if (failure.target === null || timeout <= 0 || signal.aborted) return {}
   const raw = connectTcp(failure.target.options).unref()
   return new Promise((resolve) => {
     const found: Partial<Diagnosis> = {}
@@ -82,7 +92,7 @@ async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
     const done = (): void => {
       clearTimeout(timer)
       signal.removeEventListener('abort', done)
-      resolve({ ...EMPTY_DIAGNOSIS, ...found })
+      resolve(found)
       upper?.destroy()
       raw.destroy()
     }
@@ -104,12 +114,15 @@ async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
 /** Writes its results to `found` and calls `done`. @returns The stream to destroy at the end. */
 type Probe = (request: DiagnosisRequest, raw: Socket, found: Partial<Diagnosis>, done: () => void) => Duplex
 
-function probeFor(failure: DialFailure): Probe | null {
-  if (failure.validation?.report.ok === false) return null
-  if (failure.alert !== null) return failure.alert === UNKNOWN_CA ? readAuthorities : null
-  if (isVerificationError(failure.error)) return captureChain
-  if (isClosedAfterHandshake(failure)) return probeHttp1
-  return looksLikePlaintext(failure) ? probePlaintext : null
+/** The probes in turn, until one of them finds something. */
+function probesFor(failure: DialFailure): Probe[] {
+  if (failure.validation?.report.ok === false) return []
+  if (failure.alert !== null) return failure.alert === UNKNOWN_CA ? [readAuthorities] : []
+  if (isVerificationError(failure.error)) return [captureChain]
+  if (isClosedAfterHandshake(failure)) return [probeHttp1]
+  if (!looksLikePlaintext(failure)) return []
+  const probes = [probePlaintext(PREFACE, readAnswer)]
+  return failure.answered ? probes : [...probes, probePlaintext(POSTGRES_SSL_REQUEST, readPostgresAnswer)]
 }
 
 /**
@@ -165,24 +178,16 @@ const readAuthorities: Probe = ({ name, validated }, raw, found, done) => {
   return socket.once('close', () => wire.destroy())
 }
 
-/** HTTP/2's client preface (RFC 9113 section 3.4) with an empty SETTINGS frame: HTTP/1.1 servers answer it, too. */
-const PREFACE = Buffer.concat([
-  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
-  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
-])
-const SETTINGS_FRAME = 4
-const TLS_ALERT = 0x15
-
-const probePlaintext: Probe = (_request, raw, found, done) => {
-  raw.write(PREFACE)
-  return raw.once('data', (answer: Buffer) => {
-    // A TLS server answers with an alert, or not at all.
-    if (answer.toString('latin1', 0, 5) === 'HTTP/') found.plaintext = 'http/1.1'
-    else if (answer.length >= 9 && answer[3] === SETTINGS_FRAME) found.plaintext = 'h2c'
-    else if (answer[0] !== TLS_ALERT) found.firstBytes = answer.toString('hex', 0, 16)
-    done()
-  })
-}
+/** Sends a first message in plaintext, and reads the answer. */
+const probePlaintext =
+  (message: Buffer, read: (bytes: Buffer) => PlaintextAnswer | null): Probe =>
+  (_request, raw, found, done) => {
+    raw.write(message)
+    return raw.once('data', (bytes: Buffer) => {
+      found.plaintext = read(bytes)
+      done()
+    })
+  }
 
 /**
  * Checks whether a server that closes HTTP/2 connections answers over HTTP/1.1, as etcd's peer port does: then it

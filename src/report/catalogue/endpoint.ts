@@ -155,10 +155,13 @@ export interface WrongProtocol {
   endpoint: string
   /** The protocol that the client requires. */
   expected: 'TLS' | 'HTTP/2'
-  /** The protocol of the server: plaintext HTTP, or a TLS version without HTTP/2; null if it is not known. */
+  /** The protocol of the server: plaintext HTTP, `SSH` and others, or a TLS version without HTTP/2; null if it is not known. */
   spoken: string | null
-  /** The error or the answer. */
+  /** The error, and the first line that the server sent, or bytes in hexadecimal. */
   detail: string
+  /** The header `server`, and the target of a redirect, of an answer in plaintext HTTP/1.1; null if absent. */
+  server: string | null
+  location: string | null
   /** 120 if the server refused the protocol h2 in the handshake; else null. */
   alert: number | null
 }
@@ -242,9 +245,7 @@ export const endpoint = {
       : `${d.endpoint} speaks ${d.spoken}, but not ${d.expected} (${d.detail}).`,
     d.expected === 'HTTP/2'
       ? `Use a URL of etcd’s --listen-client-urls; ${d.endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1.`
-      : d.spoken === null
-        ? `Check the port: ${d.endpoint} belongs to a service of another kind.`
-        : 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.',
+      : notTlsRemedy(d),
   ]).refusedAs({ Node: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', when: ({ alert }) => alert !== null }),
   'endpoint/not-etcd': error((d: NotEtcd) => [
     `${d.endpoint} ${answered(d)}: ${notEtcdReason(d)}.`,
@@ -344,6 +345,20 @@ function noLeaderRemedy({ endpoint, members, starting }: NoLeader): string {
 /** What the log of an etcd that has not found a leader shows. */
 const READ_LOG =
   'In its log, "rejected connection on peer endpoint" means that members refuse each other’s certificates: check those of --peer-cert-file, first the dates ("openssl x509 -noout -dates -in FILE"). "prober detected unhealthy status" names a peer port that cannot be reached.'
+
+const FORWARD_PROXY = /squid|tinyproxy|privoxy/i
+
+function notTlsRemedy({ endpoint, spoken, server, location }: WrongProtocol): string {
+  if (location !== null)
+    return `Open ${location} on this machine: it may be the login page of the network (a captive portal). Otherwise use a URL of etcd’s --listen-client-urls instead of ${endpoint}.`
+  if (server !== null && FORWARD_PROXY.test(server))
+    return `Use the URLs of the members themselves instead of ${endpoint}: "${server}" is a forward proxy, which this client does not use.`
+  if (server !== null)
+    return `If "${server}" is a proxy in front of etcd, let it forward TCP connections, or serve TLS with HTTP/2 and verify client certificates. Otherwise use a URL of etcd’s --listen-client-urls instead of ${endpoint}.`
+  return spoken?.startsWith('plaintext') === true
+    ? 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.'
+    : `Check the host and the port of ${endpoint}, which ${spoken === null ? 'belong to a service of another kind' : `belong to ${spoken}`}: etcd serves clients at port 2379 by default.`
+}
 
 function otherMembers(members: readonly { endpoint: string; role: string }[]): string {
   const rest = members.filter(({ role }) => role !== 'leader').map(({ endpoint, role }) => `${endpoint} is a ${role}`)
