@@ -1,5 +1,6 @@
 /** Derives findings from the evidence of a failed attempt. Pure functions: all evidence is passed as data. */
 import { codeOf } from '../../report/errors.js'
+import type { DefaultCertificate } from '../../report/catalogue/endpoint.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { type Certificate, certificateRef } from '../../x509/certificate.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
@@ -54,8 +55,26 @@ interface FailedAttempt {
 
 /** Returns all findings, the actionable cause first. */
 export function explainFailure(attempt: FailedAttempt): Finding[] {
-  const found = explainCause(attempt)
+  const unrouted = defaultCertificate(attempt)
+  const found = unrouted === null ? explainCause(attempt) : [unrouted]
   return [...found, ...serverNameHint(attempt, found)]
+}
+
+/** Common names of the certificates that ingress controllers create for names without a route, by product. */
+const DEFAULT_CERTIFICATES: Readonly<Record<string, DefaultCertificate['product']>> = {
+  'Kubernetes Ingress Controller Fake Certificate': 'ingress-nginx',
+  'TRAEFIK DEFAULT CERT': 'Traefik',
+}
+
+/** The finding for a refused server certificate that says that no route matches; null for any other. */
+function defaultCertificate({ endpoint, name, failure, diagnosis }: FailedAttempt): Finding | null {
+  const validation = failure.validation ?? diagnosis.validation
+  const [leaf] = validation?.chain ?? []
+  const product = DEFAULT_CERTIFICATES[leaf?.subject.commonName ?? '']
+  if (leaf === undefined || product === undefined || validation?.report.ok !== false) return null
+  const sent = name.kind === 'dns' ? name.value : null
+  const details = { endpoint: endpoint.url, product, subject: String(leaf.subject), name: sent }
+  return finding('endpoint/default-certificate', details, certificateRef(leaf, 'leaf', 0))
 }
 
 function explainCause(attempt: FailedAttempt): Finding[] {

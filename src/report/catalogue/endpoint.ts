@@ -166,6 +166,14 @@ export interface WrongProtocol {
   alert: number | null
 }
 
+export interface DefaultCertificate {
+  endpoint: string
+  product: 'ingress-nginx' | 'Traefik'
+  subject: string
+  /** The server name that was sent; null if none was, because the endpoint is an IP address. */
+  name: string | null
+}
+
 /** `location`: the target of a redirect, which etcd never sends; null if absent. */
 export type NotEtcd = AnswerDetails & { location: string | null }
 
@@ -247,6 +255,10 @@ export const endpoint = {
       ? `Use a URL of etcd’s --listen-client-urls; ${d.endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1.`
       : notTlsRemedy(d),
   ]).refusedAs({ Node: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', when: ({ alert }) => alert !== null }),
+  'endpoint/default-certificate': error((d: DefaultCertificate) => [
+    `${d.endpoint} presents the default certificate of ${d.product} ("${d.subject}"): no route there ${d.name === null ? 'matches, because no server name was sent to an IP address' : `matches the name ${d.name}`}.`,
+    `${ROUTES[d.product]} Set serverName to the name of that route${d.name === null ? '' : `, if it is not ${d.name}`}. Or connect to the Service of etcd itself.`,
+  ]),
   'endpoint/not-etcd': error((d: NotEtcd) => [
     `${d.endpoint} ${answered(d)}: ${notEtcdReason(d)}.`,
     isRefusal(d) ? refusalRemedy(d) : notEtcdRemedy(d),
@@ -345,6 +357,13 @@ function noLeaderRemedy({ endpoint, members, starting }: NoLeader): string {
 /** What the log of an etcd that has not found a leader shows. */
 const READ_LOG =
   'In its log, "rejected connection on peer endpoint" means that members refuse each other’s certificates: check those of --peer-cert-file, first the dates ("openssl x509 -noout -dates -in FILE"). "prober detected unhealthy status" names a peer port that cannot be reached.'
+
+/** How the controllers forward TLS to etcd as it is. */
+const ROUTES: Readonly<Record<DefaultCertificate['product'], string>> = {
+  'ingress-nginx':
+    'Add an Ingress for the name with the annotation nginx.ingress.kubernetes.io/ssl-passthrough: "true", and start the controller with --enable-ssl-passthrough.',
+  Traefik: 'Add an IngressRouteTCP for the name (match: HostSNI(`NAME`)) with "tls.passthrough: true".',
+}
 
 const FORWARD_PROXY = /squid|tinyproxy|privoxy/i
 

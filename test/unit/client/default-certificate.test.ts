@@ -1,0 +1,39 @@
+/** Ingress controllers that have no route for the name present a certificate of their own (stand-ins for ingress-nginx and Traefik). */
+import { expect, it } from 'vitest'
+import { connector } from '../../support/connector.js'
+import { mintedCredentials, mintPki } from '../../support/etcd.js'
+import { dns, mintLeaf } from '../../support/mint.js'
+import { grpcPeer, serverTls } from '../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
+
+const pki = mintPki()
+const connect = connector({ credentials: pki.client })
+
+it.each([
+  ['Kubernetes Ingress Controller Fake Certificate', 'ingress-nginx', /ssl-passthrough/],
+  ['TRAEFIK DEFAULT CERT', 'Traefik', /IngressRouteTCP.*HostSNI/],
+])(
+  'explains the certificate "%s" by a route that is missing, and not by its chain',
+  async (subject, product, remedy) => {
+    const leaf = mintLeaf({ subject, names: [dns('ingress.local')] })
+    const tls = serverTls(mintedCredentials({ leaf, trust: [leaf] }), { rejectUnauthorized: false })
+    await using peer = await grpcPeer(tls)
+    const { findings } = (await refused(connect([peer]), 'ERR_HANDSHAKE_FAILED')).details.report
+    expect(errorCodes(findings)).toEqual(['endpoint/default-certificate'])
+    const found = findingOf(findings, 'endpoint/default-certificate')
+    expect(found.message).toContain(`the default certificate of ${product} ("CN=${subject}")`)
+    expect(found.message).toContain('no route there')
+    expect(found.remedy).toMatch(remedy)
+    expect(found.certificate).toMatchObject({ subject: `CN=${subject}` })
+    await using named = await grpcPeer(tls)
+    const other = await refused(connect([named], { serverName: 'etcd.example' }), 'ERR_HANDSHAKE_FAILED')
+    expect(other.details.report.findings[0]?.message).toContain('no route there matches the name etcd.example')
+  },
+)
+
+it('does not explain a certificate that the client accepts by its subject', async () => {
+  const leaf = mintLeaf({ issuer: pki.root, subject: 'TRAEFIK DEFAULT CERT', names: [dns('localhost')] })
+  await using peer = await grpcPeer(mintedCredentials({ leaf, trust: [pki.root] }))
+  await using client = await connect([peer], { serverName: 'localhost' })
+  expect(client.tls.endpoints[0]?.findings.map(({ code }) => code)).not.toContain('endpoint/default-certificate')
+})
