@@ -7,7 +7,7 @@ import { Resolver } from 'node:dns/promises'
 import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { connectionError } from './diagnosis/failure.js'
-import { type Endpoint, MAX_FOUND, parseEndpoints } from './endpoints.js'
+import { advertisedEndpoint, type Endpoint, MAX_FOUND, parseEndpoints } from './endpoints.js'
 import { failedReport, finding } from './finding.js'
 import type { ResolvedOptions } from './options.js'
 import { abortable } from './timing.js'
@@ -108,9 +108,22 @@ function hostPort({ name, port }: SrvRecord): string {
   return `${name}:${String(port)}`
 }
 
+interface ListedMember {
+  readonly name: string
+  readonly ID: string
+  readonly clientURLs: readonly string[]
+  readonly isLearner: boolean
+}
+
 /** The TLS client URLs of the voting members, at most {@link MAX_FOUND}. */
-export function endpointsOf(members: readonly { clientURLs: readonly string[]; isLearner: boolean }[]): Endpoint[] {
-  const voting = members.filter(({ isLearner }) => !isLearner)
-  const urls = voting.flatMap(({ clientURLs }) => clientURLs).filter((each) => /^(?:https|unixs):/i.test(each))
-  return urls.length === 0 ? [] : parseEndpoints(urls.slice(0, MAX_FOUND))
+export function endpointsOf(members: readonly ListedMember[]): Endpoint[] {
+  const byUrl = new Map<string, Endpoint>()
+  for (const { name, ID, clientURLs, isLearner } of members) {
+    for (const url of isLearner ? [] : clientURLs.filter((each) => /^(?:https|unixs):/i.test(each))) {
+      if (byUrl.size >= MAX_FOUND) break
+      const endpoint = advertisedEndpoint(url, name === '' ? ID : name)
+      if (!byUrl.has(endpoint.url)) byUrl.set(endpoint.url, endpoint)
+    }
+  }
+  return [...byUrl.values()]
 }

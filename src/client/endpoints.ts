@@ -17,6 +17,8 @@ export interface Endpoint {
   readonly address: string
   readonly port: number
   readonly socketPath: string | null
+  /** The name of the member, or its ID, in whose entry of the member list this was found; null for another origin. */
+  readonly advertisedBy: string | null
 }
 
 /** IANA service `etcd-client`. */
@@ -80,6 +82,13 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
     if (given.length > 1 && text === '')
       throw optionInvalid('endpoints', 'must not have an empty entry: remove the extra comma')
     const endpoint = { ...parseEndpoint(text), serverName }
+    const { host } = endpoint
+    if (isUnspecified(host)) {
+      throw refuse(
+        text,
+        `must name one address: ${host.value} stands for all addresses of a machine, in --listen-client-urls`,
+      )
+    }
     const known = byUrl.get(endpoint.url)
     if (known === undefined) byUrl.set(endpoint.url, endpoint)
     else if (known.serverName?.value !== serverName?.value)
@@ -88,6 +97,11 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
   const [first, ...rest] = byUrl.values()
   if (first === undefined) throw optionInvalid('endpoints', AT_LEAST_ONE)
   return [first, ...rest]
+}
+
+/** The endpoint that a member advertises: also an address that no client can use, so that its failure names the member. */
+export function advertisedEndpoint(url: string, advertisedBy: string): Endpoint {
+  return { ...parseEndpoint(url), advertisedBy }
 }
 
 /** The HTTP/2 authority of calls: the server name if it differs from the host, as in Go's gRPC. Proxies route by it. */
@@ -128,7 +142,7 @@ function parseSocket(text: string): Endpoint {
     throw refuse(text, 'must end in a name that a certificate can carry, because that name is verified')
   }
   const { host } = reading
-  const parts = { host, serverName: null, address: host.value, port: 0, socketPath }
+  const parts = { host, serverName: null, address: host.value, port: 0, socketPath, advertisedBy: null }
   return { url: `unixs://${socketPath}`, authority: host.value, ...parts }
 }
 
@@ -150,11 +164,6 @@ function parseEndpoint(text: string): Endpoint {
   if ('refused' in reading) throw refuse(text, `must have a usable host; the host ${reading.refused}`)
   const { host } = reading
   if (isPattern(host)) throw refuse(text, 'must name one host, not a pattern')
-  if (isUnspecified(host))
-    throw refuse(
-      text,
-      `must name one address: ${host.value} stands for all addresses of a machine, in --listen-client-urls`,
-    )
   if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535)
     throw refuse(text, 'must have a port from 1 to 65535')
   const authority = `${bracketed(host)}:${String(Number(port))}`
@@ -167,6 +176,7 @@ function parseEndpoint(text: string): Endpoint {
     address,
     port: Number(port),
     socketPath: null,
+    advertisedBy: null,
   }
 }
 
@@ -201,7 +211,7 @@ function isPattern(host: Host): boolean {
 }
 
 /** RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2: never the address of a server. */
-function isUnspecified({ kind, value }: Host): boolean {
+export function isUnspecified({ kind, value }: Host): boolean {
   return kind === 'ip' && (value === '0.0.0.0' || value === '::')
 }
 

@@ -5,7 +5,7 @@ import type { CertificateRef, Finding } from '../../report/finding.js'
 import { type Certificate, certificateRef } from '../../x509/certificate.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import type { Host } from '../../x509/names.js'
-import type { Endpoint } from '../endpoints.js'
+import { type Endpoint, isUnspecified } from '../endpoints.js'
 import { finding } from '../finding.js'
 import type { DialFailure } from '../transport/address-attempt.js'
 import type { PlaintextAnswer } from './plaintext.js'
@@ -55,9 +55,21 @@ interface FailedAttempt {
 
 /** Returns all findings, the actionable cause first. */
 export function explainFailure(attempt: FailedAttempt): Finding[] {
+  const advertised = advertisedAddress(attempt)
+  // Such an address is the cause of every failure.
+  if (advertised?.severity === 'error') return [advertised]
   const unrouted = defaultCertificate(attempt)
   const found = unrouted === null ? explainCause(attempt) : [unrouted]
-  return [...found, ...serverNameHint(attempt, found)]
+  return [...found, ...serverNameHint(attempt, found), ...(advertised === null ? [] : [advertised])]
+}
+
+/** The finding for an endpoint of the member list: which member advertises it. */
+function advertisedAddress({ endpoint }: FailedAttempt): Finding | null {
+  const { url, host, advertisedBy: member } = endpoint
+  if (member === null) return null
+  const isLocal = host.value === 'localhost' || host.value === '::1' || host.value.startsWith('127.')
+  const leadsTo = isUnspecified(host) ? 'all addresses' : isLocal ? 'this machine' : 'elsewhere'
+  return finding('discovery/advertised', { endpoint: url, member, leadsTo })
 }
 
 /** Common names of the certificates that ingress controllers create for names without a route, by product. */
@@ -267,6 +279,7 @@ function withOwnFindings(refusal: Finding, { endpoint, validated }: FailedAttemp
 
 /** Codes of failures without an answer from etcd. The answer of a proxy without a back end does not count as one. */
 const NO_ANSWER: ReadonlySet<string> = new Set([
+  'discovery/advertised',
   'discovery/no-records',
   'endpoint/unreachable',
   'endpoint/silent',

@@ -21,7 +21,25 @@ export interface NoRecords extends SrvQuery {
 /** `targets`: as `host:port`. The reason `insecure`: they are endpoints without TLS. */
 export type RecordIgnored = SrvQuery & { targets: string[]; reason: 'insecure' | 'invalid' | 'too-many' }
 
+export interface Advertised {
+  endpoint: string
+  /** The name of the member, or its ID. */
+  member: string
+  /** `all addresses`: an address for listening only, such as 0.0.0.0. `this machine`: a loopback address. */
+  leadsTo: 'all addresses' | 'this machine' | 'elsewhere'
+}
+
+const LEADS_TO: Readonly<Record<Advertised['leadsTo'], string>> = {
+  'all addresses': ', which stands for all addresses of a machine and is not the address of a server',
+  'this machine': ', which leads to this machine itself',
+  elsewhere: '; this client found it in the member list of the cluster',
+}
+
 export const client = {
+  'discovery/advertised': info((d: Advertised) => [
+    `The member "${d.member}" advertises ${d.endpoint}${LEADS_TO[d.leadsTo]}.`,
+    `Set --advertise-client-urls of "${d.member}" to an address that its clients can reach, and restart it. Or omit refreshEndpoints, so that the client keeps the endpoints that it was given.`,
+  ]).or('error', ({ leadsTo }) => leadsTo === 'all addresses'),
   'discovery/no-records': error((d: NoRecords) => [
     d.errorCode === 'TIMEOUT'
       ? `The SRV record ${d.record} was not found within ${String(d.timeout / 1000)} s: no name server answered.`

@@ -2,14 +2,14 @@
 import { describe, expect, it, vi } from 'vitest'
 import { createSecureClient } from '../../../src/client/create-secure-client.js'
 import { endpointsOf, locate } from '../../../src/client/discovery.js'
-import { readEndpoints } from '../../../src/client/endpoints.js'
+import { parseEndpoints, readEndpoints } from '../../../src/client/endpoints.js'
 import type { SecureClientOptions, SecureEtcd3, TlsEvent } from '../../../src/client/index.js'
 import { connector } from '../../support/connector.js'
 import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
 import { OwnTime } from '../../support/own-time.js'
-import { emptyAnswer, gonePeer, grpcPeer, type Peer, silentPeer } from '../../support/peers.js'
+import { answerWith, emptyAnswer, gonePeer, grpcPeer, type Peer, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { recordingPeer } from '../../support/recording-peer.js'
 
@@ -181,6 +181,15 @@ function urlsOf({ tls }: SecureEtcd3): string[] {
   return tls.endpoints.map(({ endpoint }) => endpoint)
 }
 
+/** A MemberListResponse (etcd's rpc.proto) with one member in a message of gRPC. */
+function memberList(name: string, urls: readonly string[]): Buffer {
+  const field = (number: number, content: Buffer): Buffer =>
+    Buffer.concat([Buffer.from([(number << 3) | 2, content.length]), content])
+  const member = Buffer.concat([field(2, Buffer.from(name)), ...urls.map((url) => field(4, Buffer.from(url)))])
+  const message = field(2, member)
+  return Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message])
+}
+
 /** The failed look-ups from now on. */
 function failuresOf({ tls }: SecureEtcd3): TlsEvent[] {
   const failures: TlsEvent[] = []
@@ -228,14 +237,50 @@ describe('refreshEndpoints', () => {
 
   it('uses only voting members with TLS', () => {
     const members = [
-      { clientURLs: ['https://a:2379', 'http://a:2378'], isLearner: false },
-      { clientURLs: ['https://b:2379'], isLearner: true },
-      { clientURLs: [], isLearner: false },
+      { name: 'a', ID: '1', clientURLs: ['https://a:2379', 'http://a:2378'], isLearner: false },
+      { name: 'b', ID: '2', clientURLs: ['https://b:2379'], isLearner: true },
+      { name: '', ID: '3', clientURLs: [], isLearner: false },
     ]
     expect(endpointsOf(members).map(({ url }) => url)).toEqual(['https://a:2379'])
     expect(endpointsOf([])).toEqual([])
     const many = Array.from({ length: 1000 }, (_, index) => `https://a:${String(index + 1)}`)
-    expect(endpointsOf([{ clientURLs: many, isLearner: false }])).toHaveLength(100)
+    expect(endpointsOf([{ name: 'a', ID: '1', clientURLs: many, isLearner: false }])).toHaveLength(100)
+  })
+
+  it('keeps which member advertises an address, also one that no client can use', () => {
+    const members = [
+      {
+        name: 'etcd-0',
+        ID: '8e9e05c52164694d',
+        clientURLs: ['https://0.0.0.0:2379', 'https://[::]:2379'],
+        isLearner: false,
+      },
+      { name: '', ID: '91bc3c398fb3c146', clientURLs: ['https://etcd-1:2379'], isLearner: false },
+    ]
+    expect(endpointsOf(members)).toMatchObject([
+      { url: 'https://0.0.0.0:2379', advertisedBy: 'etcd-0' },
+      { url: 'https://[::]:2379', advertisedBy: 'etcd-0' },
+      { url: 'https://etcd-1:2379', advertisedBy: '91bc3c398fb3c146' },
+    ])
+    expect(parseEndpoints('https://etcd-1:2379')).toMatchObject([{ advertisedBy: null }])
+  })
+
+  it('reports which member advertises an endpoint that cannot be reached', async () => {
+    const gone = await gonePeer()
+    const urls = [gone.endpoint]
+    await using one = await grpcPeer(pki.server, (stream, headers) => {
+      if (headers[':path'] === '/etcdserverpb.Cluster/MemberList') answerWith(stream, memberList('etcd-7', urls))
+      else emptyAnswer(stream)
+    })
+    urls.push(one.endpoint)
+    await using client = await connect([one], { refreshEndpoints: '1s', dialTimeout: '2s' })
+    const found = (): unknown => client.tls.endpoints.find(({ endpoint }) => endpoint === gone.endpoint)?.findings
+    await expect
+      .poll(found, { timeout: 20_000 })
+      .toMatchObject([
+        { code: 'endpoint/unreachable' },
+        { code: 'discovery/advertised', severity: 'info', details: { member: 'etcd-7' } },
+      ])
   })
 })
 

@@ -2,10 +2,12 @@
 import { describe, expect, it } from 'vitest'
 import { explainFailure, hasAnswered, EMPTY_DIAGNOSIS } from '../../../src/client/diagnosis/explain.js'
 import { environmentFindings, mayExplain } from '../../../src/client/diagnosis/failure.js'
+import { endpointsOf } from '../../../src/client/discovery.js'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
-import { parseEndpoints } from '../../../src/client/endpoints.js'
+import { type Endpoint, parseEndpoints } from '../../../src/client/endpoints.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import type { DialFailure } from '../../../src/client/transport/address-attempt.js'
+import type { Credentials } from '../../../src/credentials/index.js'
 import { validateServer } from '../../../src/client/transport/tls-socket.js'
 import { prepare } from '../../../src/client/validated-credentials.js'
 import { type Finding, type FindingCode, formatReport } from '../../../src/report/index.js'
@@ -21,10 +23,16 @@ const pki = mintPki()
 /** The findings that the evidence gives, at an endpoint. */
 function explain(
   evidence: Partial<DialFailure>,
-  { host = 'etcd.example', socket = '', credentials = pki.client } = {},
+  {
+    host = 'etcd.example',
+    socket = '',
+    credentials = pki.client,
+    endpoint: given,
+  }: { host?: string; socket?: string; credentials?: Credentials; endpoint?: Endpoint | undefined } = {},
 ): Finding[] {
-  const [endpoint] = parseEndpoints(socket || `https://${host}:2379`)
-  const { tls } = resolveOptions({ endpoints: endpoint.url, credentials })
+  const [parsed] = parseEndpoints(socket || `https://${host}:2379`)
+  const endpoint = given ?? parsed
+  const { tls } = resolveOptions({ endpoints: parsed.url, credentials })
   const nothing = { target: null, failedAddresses: [], error: null, alert: null, timedOut: false, protocol: null }
   const silence = { alpn: null, validation: null, certificateSent: null, answer: null, answered: false }
   const failure: DialFailure = { stage: 'connect', ...nothing, ...silence, ...evidence }
@@ -60,6 +68,22 @@ describe('a name or a socket that is not there', () => {
     expect(at('ENOENT')?.remedy).toMatch(/--listen-client-urls.*mount/)
     expect(at('ECONNREFUSED')?.message).toContain('nothing listens there')
   })
+})
+
+it('explains an address that a member advertises and no client can use by the member alone', () => {
+  const url = 'https://0.0.0.0:2379'
+  const [endpoint] = endpointsOf([{ name: 'etcd-0', ID: '1', clientURLs: [url], isLearner: false }])
+  const found = explain({ error: fault('ECONNREFUSED') }, { endpoint })
+  expect(found).toMatchObject([{ code: 'discovery/advertised', severity: 'error', details: { member: 'etcd-0' } }])
+  expect(found[0]?.message).toContain(
+    'The member "etcd-0" advertises https://0.0.0.0:2379, which stands for all addresses of a machine',
+  )
+  expect(found[0]?.remedy).toMatch(/^Set --advertise-client-urls of "etcd-0"/)
+  expect(hasAnswered(found)).toBe(false)
+  const [local] = endpointsOf([{ name: 'etcd-0', ID: '1', clientURLs: ['https://127.0.0.1:2379'], isLearner: false }])
+  const [, hint] = explain({ error: fault('ECONNREFUSED') }, { endpoint: local })
+  expect(hint).toMatchObject({ code: 'discovery/advertised', severity: 'info' })
+  expect(hint?.message).toContain('leads to this machine')
 })
 
 const SETTINGS = { stage: 'settings', protocol: 'TLSv1.3' } as const
