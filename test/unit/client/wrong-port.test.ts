@@ -62,7 +62,7 @@ it.each(['N', 'S'])(
 const http = (...lines: string[]): Promise<Peer> => answeringPeer(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`))
 
 describe('a plaintext HTTP/1.1 server', () => {
-  it('is named as a forward proxy if it is squid', async () => {
+  it('reports squid as a forward proxy', async () => {
     const { message, remedy, details } = await wrongProtocol(
       await http('HTTP/1.1 400 Bad Request', 'Server: squid/5.7', 'X-Squid-Error: ERR_INVALID_REQ 0'),
     )
@@ -71,7 +71,7 @@ describe('a plaintext HTTP/1.1 server', () => {
     expect(remedy).toMatch(/^Use the URLs of the members themselves.*forward proxy/)
   })
 
-  it('is named as a captive portal if it redirects', async () => {
+  it('reports a redirect as a captive portal', async () => {
     const { remedy, details } = await wrongProtocol(
       await http('HTTP/1.1 302 Found', 'location:  http://login.example/?to=etcd '),
     )
@@ -79,7 +79,7 @@ describe('a plaintext HTTP/1.1 server', () => {
     expect(remedy).toMatch(/^Open http:\/\/login\.example\/\?to=etcd.*captive portal/)
   })
 
-  it('is not taken for etcd if it names itself', async () => {
+  it('reports a web server by its name, and not as an etcd without TLS', async () => {
     const { remedy } = await wrongProtocol(await http('HTTP/1.1 400 Bad Request', 'Server: nginx/1.22.1'))
     expect(remedy).toMatch(/^If "nginx\/1\.22\.1" is a proxy in front of etcd/)
     const { remedy: other } = await wrongProtocol(await http('HTTP/1.1 400 Bad Request'))

@@ -162,7 +162,7 @@ describe('DER and containers', () => {
     ['a PKCS#12 key store of an old program', () => store('-legacy')],
     ['a PKCS#12 key store in base64', () => lines(base64(store()))],
     ['a PKCS#12 key store in double base64', () => base64(base64(store('-legacy')))],
-  ])('extracts CA, certificate and key from %s by the commands of the remedies', async (_, content) => {
+  ])('writes CA, certificate and key of %s as PEM by the commands of the remedies', async (_, content) => {
     await repaired(written(one(content()), 'store.p12'), `${PASSPHRASE}\n`)
   })
 
@@ -185,7 +185,7 @@ describe('DER and containers', () => {
     ['a PKCS#7 bundle in PEM as CMS', (pem) => String(bundle('PEM', pem)).replaceAll('PKCS7', 'CMS')],
     ['a PKCS#7 bundle in DER', (pem) => bundle('DER', pem)],
     ['a PKCS#7 bundle in base64', (pem) => lines(base64(bundle('DER', pem)))],
-  ])('extracts the certificates from %s by the command of the remedy', async (_, make) => {
+  ])('writes the certificates of %s as PEM by the command of the remedy', async (_, make) => {
     await repaired(written({ ca: make(root.pem), cert: make(chain) }))
   })
 
@@ -271,11 +271,11 @@ describe('files of other programs', () => {
   it.each<[string, string]>([
     ['vault write -format=json', JSON.stringify({ request_id: 'x', data: vault }, null, 2)],
     ['the members of data alone', JSON.stringify(vault)],
-  ])('extracts CA, certificate and key from the JSON of Vault: %s', async (_, text) => {
+  ])('writes CA, certificate and key of the JSON of Vault as PEM: %s', async (_, text) => {
     await repaired(written(one(text), 'vault.json'))
   })
 
-  it('extracts certificate and key from the JSON of cfssl', async () => {
+  it('writes certificate and key of the JSON of cfssl as PEM', async () => {
     const text = JSON.stringify({ cert: chain, key: leaf.keyPem, csr: '' })
     await repaired(written({ cert: text, key: text }, 'cfssl.json'))
     await repaired(written({ ca: JSON.stringify({ cert: root.pem, key: root.keyPem, csr: '' }) }, 'ca.json'))
@@ -291,7 +291,7 @@ describe('files of other programs', () => {
     ['YAML', yaml()],
     ['YAML with quotation marks', yaml('"')],
     ['JSON', JSON.stringify(secret, null, 2)],
-  ])('extracts CA, certificate and key from the manifest of a Secret in %s', async (_, text) => {
+  ])('writes CA, certificate and key of the manifest of a Secret in %s as PEM', async (_, text) => {
     await repaired(written(one(text), 'secret'))
   })
 })
