@@ -14,7 +14,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import { HEALTH_CHECK_AGENT, STATUS_PATH } from '../../src/client/transport/health-check.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import { pemsOf } from './etcd.js'
+import { mintedCredentials, pemsOf } from './etcd.js'
+import { dns, mintLeaf } from './mint.js'
 
 export interface Peer extends AsyncDisposable {
   readonly port: number
@@ -30,7 +31,7 @@ export interface Peer extends AsyncDisposable {
   cut(): void
 }
 
-export async function listen(server: Server | Http2SecureServer, listenOn = 0, host = '127.0.0.1'): Promise<Peer> {
+async function listen(server: Server | Http2SecureServer, listenOn = 0, host = '127.0.0.1'): Promise<Peer> {
   const sockets = new Set<Socket>()
   const errors: string[] = []
   let accepted = 0
@@ -92,6 +93,24 @@ export function answeringPeer(bytes?: Uint8Array): Promise<Peer> {
       })
     }),
   )
+}
+
+/** Like PostgreSQL: closes each connection without an answer that does not begin with its own request for TLS (SSLRequest). */
+export function postgresPeer(answer: 'N' | 'S'): Promise<Peer> {
+  return listen(
+    createServer((socket) => {
+      socket.once('data', (bytes) => {
+        if (bytes.equals(Buffer.from([0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]))) socket.end(answer)
+        else socket.end()
+      })
+    }),
+  )
+}
+
+/** An ingress controller without a route for the name: it presents the certificate that it created itself. */
+export function defaultCertificatePeer(subject: string): Promise<Peer> {
+  const leaf = mintLeaf({ subject, names: [dns('ingress.local')] })
+  return grpcPeer(serverTls(mintedCredentials({ leaf, trust: [leaf] }), { rejectUnauthorized: false }))
 }
 
 /** Answers the ClientHello with a fatal TLS alert (RFC 8446 section 6). */

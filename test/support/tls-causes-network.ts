@@ -12,6 +12,7 @@ import {
   gonePeer,
   grpcPeer,
   plaintextHttp1Peer,
+  postgresPeer,
   refuseCall,
   serverTls,
   silentPeer,
@@ -226,6 +227,32 @@ export const NETWORK_CAUSES: CauseGroup = {
       PROTOCOL,
       peer(() => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n'))),
       { details: { expected: 'TLS', spoken: 'SSH' } },
+    ),
+    refused(
+      'a server of another kind (Redis)',
+      PROTOCOL,
+      peer(() =>
+        answeringPeer(Buffer.from("-ERR unknown command 'PRI', with args beginning with: '*' 'HTTP/2.0'\r\n")),
+      ),
+      { details: { expected: 'TLS', spoken: 'Redis' } },
+    ),
+    refused(
+      'a server of another kind (PostgreSQL)',
+      PROTOCOL,
+      peer(() => postgresPeer('N')),
+      { details: { expected: 'TLS', spoken: 'PostgreSQL' } },
+    ),
+    refused(
+      'a forward proxy (squid)',
+      PROTOCOL,
+      peer(() => answeringPeer(Buffer.from('HTTP/1.1 400 Bad Request\r\nServer: squid/5.7\r\n\r\n'))),
+      { details: { spoken: 'plaintext HTTP/1.1', server: 'squid/5.7' } },
+    ),
+    refused(
+      'a captive portal, which redirects to its login page',
+      PROTOCOL,
+      peer(() => answeringPeer(Buffer.from('HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\n\r\n'))),
+      { details: { spoken: 'plaintext HTTP/1.1', location: 'http://login.example/' } },
     ),
     unreachable(
       'connections are accepted and closed, as by a TCP proxy without its etcd',

@@ -3,7 +3,7 @@ import type { SecureClientOptions } from '../../src/client/index.js'
 import { mintedCredentials } from './etcd.js'
 import { startLearner } from './learner.js'
 import { mintCa, type Minted, mintLeaf } from './mint.js'
-import { type CallHandler, grpcPeer, refuseCall } from './peers.js'
+import { type CallHandler, defaultCertificatePeer, grpcPeer, refuseCall } from './peers.js'
 import type { ProxyName } from './proxies.js'
 import {
   type CauseGroup,
@@ -70,6 +70,17 @@ export const PROXY_CAUSES: CauseGroup = {
       details: { handshake: null },
       hints: ['handshake/server-name'],
     }),
+    ...[
+      ['ingress-nginx', 'Kubernetes Ingress Controller Fake Certificate'],
+      ['Traefik', 'TRAEFIK DEFAULT CERT'],
+    ].map(([product = '', subject = '']) =>
+      refused(
+        `${product} (a stand-in) has no route for the name, and presents its default certificate`,
+        ['endpoint/default-certificate'],
+        peer(() => defaultCertificatePeer(subject)),
+        { certificate: `server leaf CN=${subject}`, details: { product } },
+      ),
+    ),
     connects(
       'haproxy routes by server name, and serverName is set',
       [],

@@ -34,7 +34,7 @@ function omitExtension({ extension }: { extension: string }): string {
 }
 
 const NEW_KEY =
-  'Generate a new key ("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.key") and issue a certificate for it.'
+  'Generate a new key ("(umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.key)") and issue a certificate for it.'
 
 export const certificate = {
   'certificate/malformed': error(
@@ -43,7 +43,7 @@ export const certificate = {
       `Copy the file again as a whole. If it is complete, ${
         // openssl encodes the outer element again and copies the signed part, so it cannot fix faults in that part.
         d.reason.startsWith('the certificate is followed') || (d.offset === 0 && /^an indef|longer/.test(d.reason))
-          ? 'write it again as DER: "openssl x509 -in FILE -out new.pem".'
+          ? 'write it again as DER: "openssl x509 -in FILE -out FILE.pem".'
           : 'reissue the certificate: "openssl asn1parse -in FILE" shows how far it can be read.'
       }`,
     ],

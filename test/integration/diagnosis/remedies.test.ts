@@ -49,7 +49,7 @@ function run(
 
 /** The commands of a remedy, in their order. */
 function commandsOf({ remedy }: Finding): string[] {
-  return [...remedy.matchAll(/"((?:etcdctl|openssl|base64|iconv|chmod|curl|getent) [^"]+)"/g)].map(
+  return [...remedy.matchAll(/"((?:etcdctl|openssl|tr|iconv|chmod|curl|getent|\(umask) [^"]+)"/g)].map(
     ([, command = '']) => command,
   )
 }
@@ -74,11 +74,11 @@ describe('a file is repaired by the command of the remedy', () => {
   const request = mintCsr({ subject: 'root' })
 
   it.each<[string, 'cert' | 'key', Uint8Array, string]>([
-    ['a certificate in DER', 'cert', der(cert), 'new.pem'],
-    ['a key in DER', 'key', der(key), 'new.pem'],
-    ['a certificate in base64', 'cert', Buffer.from(Buffer.from(cert).toString('base64')), 'new.pem'],
-    ['a certificate in UTF-16', 'cert', Buffer.from(`\ufeff${cert}`, 'utf16le'), 'new.pem'],
-    ['a request for a certificate', 'cert', Buffer.from(request.pem), 'tls.crt'],
+    ['a certificate in DER', 'cert', der(cert), 'broken.cert.pem'],
+    ['a key in DER', 'key', der(key), 'broken.key.pem'],
+    ['a certificate in base64', 'cert', Buffer.from(Buffer.from(cert).toString('base64')), 'broken.cert.pem'],
+    ['a certificate in UTF-16', 'cert', Buffer.from(`\ufeff${cert}`, 'utf16le'), 'broken.cert.pem'],
+    ['a request for a certificate', 'cert', Buffer.from(request.pem), 'broken.cert.crt'],
   ])('the command of the remedy fixes %s', async (_what, role, content, repaired) => {
     const own = request.pem === content.toString() ? request.key.export({ type: 'pkcs8', format: 'pem' }) : key
     const files = {

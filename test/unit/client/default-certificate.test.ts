@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { connector } from '../../support/connector.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { dns, mintLeaf } from '../../support/mint.js'
-import { grpcPeer, serverTls } from '../../support/peers.js'
+import { defaultCertificatePeer, grpcPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
 const pki = mintPki()
@@ -15,9 +15,7 @@ it.each([
 ])(
   'explains the certificate "%s" by a route that is missing, and not by its chain',
   async (subject, product, remedy) => {
-    const leaf = mintLeaf({ subject, names: [dns('ingress.local')] })
-    const tls = serverTls(mintedCredentials({ leaf, trust: [leaf] }), { rejectUnauthorized: false })
-    await using peer = await grpcPeer(tls)
+    await using peer = await defaultCertificatePeer(subject)
     const { findings } = (await refused(connect([peer]), 'ERR_HANDSHAKE_FAILED')).details.report
     expect(errorCodes(findings)).toEqual(['endpoint/default-certificate'])
     const found = findingOf(findings, 'endpoint/default-certificate')
@@ -25,7 +23,7 @@ it.each([
     expect(found.message).toContain('no route there')
     expect(found.remedy).toMatch(remedy)
     expect(found.certificate).toMatchObject({ subject: `CN=${subject}` })
-    await using named = await grpcPeer(tls)
+    await using named = await defaultCertificatePeer(subject)
     const other = await refused(connect([named], { serverName: 'etcd.example' }), 'ERR_HANDSHAKE_FAILED')
     expect(other.details.report.findings[0].message).toContain('no route there matches the name etcd.example')
   },

@@ -1,10 +1,9 @@
 /** Servers without TLS at the port: reported by the protocol that they speak and by their own words. */
-import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { Finding } from '../../../src/client/index.js'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
-import { answeringPeer, listen, type Peer } from '../../support/peers.js'
+import { answeringPeer, type Peer, postgresPeer } from '../../support/peers.js'
 import { findingOf, refused } from '../../support/refused.js'
 
 const pki = mintPki()
@@ -38,22 +37,10 @@ it('shows the words of a server that it does not know, and other bytes in hexade
   expect(bytes.message).toContain('it sent 00ff00ff')
 })
 
-/** PostgreSQL closes the connection without an answer unless it gets a message of its own (protocol-message-formats, SSLRequest). */
-function postgres(answer: string): Promise<Peer> {
-  return listen(
-    createServer((socket) => {
-      socket.once('data', (bytes) => {
-        if (bytes.equals(Buffer.from([0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]))) socket.end(answer)
-        else socket.end()
-      })
-    }),
-  )
-}
-
-it.each(['N', 'S'])(
+it.each(['N', 'S'] as const)(
   'names PostgreSQL, which answers its own request for TLS with %s and closes every other one',
   async (answer) => {
-    const { details, message } = await wrongProtocol(await postgres(answer))
+    const { details, message } = await wrongProtocol(await postgresPeer(answer))
     expect(details).toMatchObject({ spoken: 'PostgreSQL' })
     expect(message).not.toContain('it sent')
   },

@@ -1,7 +1,7 @@
 /** Findings about the files that a configuration of etcd names. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { filtered } from '../conversion.js'
+import { filtered, privately } from '../conversion.js'
 import { type Layout, LAYOUT_FILTERS } from '../pem.js'
 import { day, verb } from './place.js'
 import { type ConfigPlace, shellArgument } from '../place.js'
@@ -114,7 +114,7 @@ export const configFiles = {
   },
   'config/key-not-readable': error((d: NamedPath) => [
     `${d.option} names ${d.path}, which is encrypted.`,
-    `Decrypt it: "openssl pkey -in ${shellArgument(d.path)} -out new.key", and make new.key readable only for the user of etcd.`,
+    `Decrypt it: "${privately(`openssl pkey -in ${shellArgument(d.path)} -out ${shellArgument(`${d.path}.pem`)}`)}", name ${d.path}.pem, and let only the user of etcd read it.`,
   ]).refusedAs({ Go: 'tls: failed to parse private key' }),
   'config/peer-address-unprovable': warning((d: ConfigPlace & { names: string[]; addresses: string[] }) => [
     `${d.option} names a certificate with ${listed(d.names)}. None of these names covers the address of this member (${listed(d.addresses)}).`,
