@@ -1,7 +1,7 @@
 /** Findings about whole inputs: unexpected content, or too much of it. */
 import { error, type Wording } from '../row.js'
 import { listed } from '../words.js'
-import { convert, decodeBase64, filter, privately } from './conversion.js'
+import { convert, decodeBase64, privately } from './conversion.js'
 import { byteCount, shellArgument, type MaterialRole, type Place, originText, acceptedContent } from './place.js'
 
 /** The content that an input requires: the role in credentials, or for the validator a certificate or CRL in any form. */
@@ -149,6 +149,7 @@ const pkcs12Remedy =
   }
 
 function pkcs7Remedy(d: RemedyDetails): string {
+  if (d.role === 'key') return `${d.pass} A PKCS#7 bundle has no private key.`
   const isCms = d.labels.includes('"CMS"')
   return extract(d, (input, output) => {
     const write = `openssl pkcs7 -print_certs -out ${output}`
@@ -248,16 +249,19 @@ const CONTENTS = contents({
   'SSH private key': [
     'a private key in SSH format',
     (d) =>
-      convert(
-        d,
-        '.pem',
-        // ssh-keygen converts in place.
-        (input, output) => privately(`cp ${input} ${output} && ssh-keygen -q -p -N '' -m PKCS8 -f ${output}`),
-      ),
+      d.role === 'key'
+        ? convert(
+            d,
+            '.pem',
+            // ssh-keygen converts in place.
+            (input, output) => privately(`cp ${input} ${output} && ssh-keygen -q -p -N '' -m PKCS8 -f ${output}`),
+          )
+        : d.pass,
   ],
   'SSH-only private key': [
     'a private key in SSH format, of a kind that is not converted (Ed25519, or one of a security key)',
-    ({ file }) => {
+    ({ file, role, pass }) => {
+      if (role !== 'key') return pass
       const output = `${file ?? 'FILE'}.pem`
       const command = `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ${shellArgument(output)}`
       return `No command converts it. Run "${privately(command)}" to create the new key ${output}, and have a certificate issued for it.`
@@ -285,10 +289,10 @@ const CONTENTS = contents({
   ],
   kubeconfig: [
     'a kubeconfig',
-    ({ role, pass }) => {
+    ({ role }) => {
       const file = KUBEADM_FILES[role]
       const kubeadm = file === undefined ? '' : `: with kubeadm, /etc/kubernetes/pki/${file} of a control-plane node`
-      return `${pass.slice(0, -1)}${kubeadm}. The credentials in a kubeconfig are for the API server, and etcd has another CA.`
+      return `Pass ${acceptedContent(role)}${kubeadm}. The credentials in a kubeconfig are for the API server, and etcd has another CA.`
     },
   ],
   'Secret manifest': [
@@ -344,12 +348,12 @@ const CONTENTS = contents({
     (d) =>
       d.isText
         ? `Replace them before the call: text.replaceAll(/\\\\r|["']/g, '').replaceAll('\\\\n', '\\n').`
-        : filter(d, UNESCAPE),
+        : convert(d, '.pem', guarded(d, UNESCAPE)),
   ],
   'lost line breaks': [
     'PEM text without line breaks',
     (d) =>
-      `${d.isText ? '' : `${filter(d, BREAK_LINES)} `}Write it with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.`,
+      `${d.isText ? '' : `${convert(d, '.pem', guarded(d, BREAK_LINES))} `}Write it with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.`,
   ],
   'file name': [
     'the name of a file',
@@ -361,7 +365,7 @@ const CONTENTS = contents({
   'PKCS#11 URI': [
     'a PKCS#11 URI',
     () =>
-      'Issue a separate key for this client, and pass the path of its file: TLS in Node and etcd uses only keys that it can read. Of an authority, the key can stay in the token (option "signer").',
+      'Issue a separate key for this client, and pass the path of its file: TLS in Node and etcd uses only keys that it can read. The key of an authority can stay in the token (option "signer").',
   ],
   'contents of a file': ['the contents of a file', () => 'Pass the path of a file, or pass the text to fromPem.'],
   nothing: ['nothing but white space'],
@@ -372,6 +376,7 @@ const CONTENTS = contents({
 })
 
 /** An uninitialized variable of awk (z) is the empty string. The octal numbers are quotation marks. */
-const UNESCAPE = "awk '{ sub(/^[^-]*/, z); gsub(/\\\\r|[\\042\\047]/, z); gsub(/\\\\n/, ORS) } 1'"
-const BREAK_LINES =
-  "awk -v m='&' '{ gsub(/-----(BEGIN|END) [A-Z0-9 ]*-----/, ORS m ORS) } 1' | awk '!/-----/ { gsub(/ /, z) } NF' | fold -w 64"
+const UNESCAPE = (input: string, output: string): string =>
+  `awk '{ sub(/^[^-]*/, z); gsub(/\\\\r|[\\042\\047]/, z); gsub(/\\\\n/, ORS) } 1' ${input} > ${output}`
+const BREAK_LINES = (input: string, output: string): string =>
+  `awk -v m='&' '{ gsub(/-----(BEGIN|END) [A-Z0-9 ]*-----/, ORS m ORS) } 1' ${input} | awk '!/-----/ { gsub(/ /, z) } NF' | fold -w 64 > ${output}`

@@ -58,8 +58,18 @@ const rows: Row[] = [
   ['JSON of Vault', 'Vault output', (text) => JSON.stringify({ data: { issuing_ca: text } }), /jq -r '\(\.data/],
   ['other JSON', 'JSON', (text) => `\n${JSON.stringify([{ data: text }], null, 2)}`, /jq/],
   ['an OpenSSH public key', 'SSH public key', () => sshPublicKey, /TLS does not use/],
-  ['an RSA key of OpenSSH', 'SSH private key', () => sshPrivateKey('ssh-rsa'), /ssh-keygen -q -p -N '' -m PKCS8 -f/],
-  ['an Ed25519 key of OpenSSH', 'SSH-only private key', () => sshPrivateKey('ssh-ed25519'), /openssl genpkey/],
+  [
+    'an RSA key of OpenSSH',
+    'SSH private key',
+    () => sshPrivateKey('ssh-rsa'),
+    /ssh-keygen -q -p -N '' -m PKCS8 -f|^Pass the c|^Pass the CA/,
+  ],
+  [
+    'an Ed25519 key of OpenSSH',
+    'SSH-only private key',
+    () => sshPrivateKey('ssh-ed25519'),
+    /openssl genpkey|^Pass the c|^Pass the CA/,
+  ],
   ['base64 of base64', 'PEM', (text) => base64(base64(text)), /base64 -d \| base64 -d/],
   ['a pointer of Git LFS', 'Git LFS pointer', () => LFS_POINTER, /git lfs pull/],
   [
