@@ -188,10 +188,11 @@ function findingBlock(group: Group, printer: Printer, isBrief: boolean): string[
   const certificates = isBrief ? [] : shortened(group.flatMap((one) => certificateText(one, printer)))
   const about = [`${severity} ${printable(code)}`, ...certificates].join('; ')
   const [fix = '', ...restOfFix] = wrapText(printable(remedyOf(group)), { width, first: 'Fix: ', rest: '     ' })
-  const also = [...others.map((one) => `Also: ${locatedMessage(one)}`), ...group.flatMap(relatedFindings)]
+  const { head, rest } = splitMessage(each, width)
+  const also = [...rest, ...others.map((one) => `Also: ${locatedMessage(one)}`), ...group.flatMap(relatedFindings)]
   const forLookUp = [...wrapText(about, listed), ...(isBrief ? [] : refusalLine(group, printer))]
   return [
-    ...messageLines(each, printer),
+    ...headLines(head, printer, severity),
     `${paint('strong', 'Fix:')}${fix.slice('Fix:'.length)}`,
     ...restOfFix,
     ...also.flatMap((text) => wrapText(text, listed)),
@@ -199,12 +200,21 @@ function findingBlock(group: Group, printer: Printer, isBrief: boolean): string[
   ]
 }
 
-/** The message, after the severity if it is not an error. */
-function messageLines(each: Finding, { width, paint }: Printer): string[] {
-  const { severity } = each
-  const wrap = { width, first: '', rest: '' }
-  if (severity === 'error') return wrapText(locatedMessage(each), wrap).map((line) => paint('error', line))
-  const [first = '', ...rest] = wrapText(`${severity}: ${locatedMessage(each)}`, wrap)
+/** Most lines before the remedy, which a reader looks for in the first three. */
+const MOST_BEFORE_FIX = 2
+
+/** A message of several sentences that is long is printed in two parts, with the remedy between them. */
+function splitMessage(each: Finding, width: number): { head: string; rest: string[] } {
+  const label = each.severity === 'error' ? '' : `${each.severity}: `
+  const text = `${label}${locatedMessage(each)}`
+  const [, head, rest] = /^(.+?[^.][.]) ((?:\P{Ll}|etcd ).*)$/u.exec(text) ?? []
+  const isShort = wrapText(text, { width, first: '', rest: '' }).length <= MOST_BEFORE_FIX
+  return isShort || head === undefined || rest === undefined ? { head: text, rest: [] } : { head, rest: [rest] }
+}
+
+function headLines(head: string, { width, paint }: Printer, severity: Severity): string[] {
+  const [first = '', ...rest] = wrapText(head, { width, first: '', rest: '' })
+  if (severity === 'error') return [first, ...rest].map((line) => paint('error', line))
   return [first.replace(`${severity}:`, (label) => paint(severity, label)), ...rest]
 }
 

@@ -90,7 +90,7 @@ export const chain = {
   },
   'chain/issuer-key-differs': error(
     (d: { issuer: string; found: string[]; wantedKeyIdentifier: string | null }, who) => [
-      `${who} was not signed by the key of the CA "${d.issuer}" that was given (its certificate has ${listed(d.found.slice(0, 1))}${d.found.length > 1 ? ` and ${String(d.found.length - 1)} more` : ''}).`,
+      `${who} was not signed by the CA "${d.issuer}" that was given: that one has the same name and another key. Its certificate has ${listed(d.found.slice(0, 1))}${d.found.length > 1 ? `, and ${String(d.found.length - 1)} more were given` : ''}.`,
       `The CA was probably created again under its old name. Pass the CA certificate that issued this one${d.wantedKeyIdentifier === null || d.wantedKeyIdentifier === '' ? '' : ` (its subject key identifier is ${d.wantedKeyIdentifier})`}, or reissue the certificate.`,
     ],
   ).refusedAs({

@@ -46,8 +46,8 @@ export interface FailedAddress {
 function answered({ method, httpStatus, contentType, server, title, grpcStatus, detail }: AnswerDetails): string {
   const by = server === null ? '' : `, server "${server}"`
   return grpcStatus !== null
-    ? `answered the call ${method} with gRPC status ${String(grpcStatus)} (${detail === '' ? 'no text' : `"${detail}"`}${by})`
-    : `answered the call ${method} with HTTP status ${String(httpStatus)} and without gRPC (${contentType ?? 'no content type'}${by}${title === null ? '' : `, page title "${title}"`})`
+    ? `answered ${method} with gRPC status ${String(grpcStatus)} (${detail === '' ? 'no text' : `"${detail}"`}${by})`
+    : `answered ${method} with HTTP status ${String(httpStatus)} without gRPC (${contentType ?? 'no content type'}${by}${title === null ? '' : `, page title "${title}"`})`
 }
 
 /** The endpoint, and in parentheses the address that its name was resolved to. */

@@ -124,7 +124,7 @@ export const handshake = {
   'handshake/client-ca-unknown': error((d: ClientCaUnknown, who) => [
     d.alert === null
       ? `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`
-      : `${who} is refused by ${d.endpoint}: it does not trust its issuer "${d.issuer}" (alert ${String(d.alert)}, unknown CA). ${acceptedCas(d.accepts, d.listed)}`,
+      : `${who} is refused by ${d.endpoint}: it does not trust its issuer "${d.issuer}" (alert ${String(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`,
     d.alert === null
       ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${d.issuer}" to that file and restart etcd.`
       : d.notSent

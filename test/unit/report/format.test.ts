@@ -222,6 +222,21 @@ Path, from the trust anchor down:
     expect(print([ofServer, sample({ certificate: anchor })], [leaf, anchor])).toContain('Path, from')
   })
 
+  it('prints the remedy after the first sentence of a long message, in the first three lines, and then the rest', () => {
+    const [one, two] = [
+      'It closed the connection after the handshake.',
+      'etcd does so if it is revoked. 2 more causes.',
+    ]
+    const long = `${one} ${two} ${'Another cause is here. '.repeat(5).trim()}`
+    const lines = print([sample({ message: long, remedy: 'Read the log.' })]).split('\n')
+    expect(lines.slice(0, 3)).toEqual([one, 'Fix: Read the log.', expect.stringContaining(`  ${two} Another cause`)])
+    const short = print([sample({ message: `${one} ${two}`, remedy: 'Read.' })])
+    expect(short.indexOf('causes.')).toBeLessThan(short.indexOf('Fix: '))
+    const single = `It closed ${'the connection '.repeat(20)}to etcd.`
+    expect(print([sample({ message: single, remedy: 'Read.' })])).toMatch(/to etcd\.\nFix: Read\./)
+    expect(print([sample({ severity: 'warning', message: long })])).toContain(`\nwarning: ${one}\nFix: `)
+  })
+
   it('prints the serial number of a certificate that the message names', () => {
     const message = 'The certificate "CN=etcd-0.etcd.svc" from server.crt has expired.'
     expect(print([sample({ message, certificate: leaf })])).toContain('\n  error file/missing; serial 0A1B2C3D\n')
