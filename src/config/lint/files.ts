@@ -241,7 +241,7 @@ class FilesReader {
     // The manifest may contain the file, for example in a Secret.
     const given = path === null ? this.#read.givenText(text) : null
     if (path === null && given === null) {
-      const message = `${place.option} names ${text}, which is in the container and was not read. Lint it there, or put its Secret or ConfigMap into the same text.`
+      const message = `${place.option} names ${text}, which is in the container or the root directory of the service and was not read. Lint it there, or put its Secret or ConfigMap into the same text.`
       this.unchecked.push(uncheckedOf('file-absent', place, message, 'all'))
       return null
     }

@@ -80,7 +80,7 @@ function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdC
   const exported = new Map<string, Token>()
   const found: EtcdCommand[] = []
   let hasOthers = false
-  for (const { tokens: command, isFed } of simpleCommands(tokens)) {
+  for (const { tokens: command, before, after } of simpleCommands(tokens)) {
     const started = commandsOfOne(command, context)
     found.push(...started.map((each) => ({ ...each, variables: [...exported.values(), ...each.variables] })))
     if (started.length > 0) {
@@ -92,8 +92,10 @@ function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdC
     const isExport = program.text === 'export'
     const assigned = isExport ? rest : command
     const areAssignments = assigned.every(({ text }) => (isExport ? EXPORT : ASSIGNMENT).test(text))
+    // Whether it runs depends on the command before it, or it runs in a shell of its own.
+    const isUncertain = before.endsWith('|') || /^(?:&|\|&?)$/.test(after)
     // What only takes the output of etcd, such as `tee`, changes nothing; a shell may start another etcd.
-    hasOthers ||= !areAssignments && !(isFed && OUTPUTS.test(program.text))
+    hasOthers ||= areAssignments ? isUncertain : !(before === '|' && OUTPUTS.test(program.text))
     for (const token of isExport || areAssignments ? assigned : []) {
       const [, name, isSet] = /^([A-Za-z_]\w*)(=|$)/.exec(token.text) ?? []
       if (name === undefined) continue
@@ -111,30 +113,48 @@ const ASSIGNMENT = /^[A-Za-z_]\w*=(?![^]*(?:\$\(|`))/
 /** The name of a variable may come from another one, as in `export "ETCD_$NAME"`. */
 const EXPORT = new RegExp(`${ASSIGNMENT.source}|^[A-Za-z_]\\w*$`)
 
-/** The simple commands, and whether a pipe feeds each. */
-export function simpleCommands(tokens: readonly Token[]): { tokens: Token[]; isFed: boolean }[] {
-  const commands: { tokens: Token[]; isFed: boolean }[] = [{ tokens: [], isFed: false }]
-  for (const [i, token] of tokens.entries()) {
+interface SimpleCommand {
+  readonly tokens: Token[]
+  /** The operators around it, such as `||`; empty for a line break and at the ends. */
+  readonly before: string
+  after: string
+}
+
+export function simpleCommands(tokens: readonly Token[]): SimpleCommand[] {
+  const commands: SimpleCommand[] = []
+  let operator = ''
+  let isOpen = false
+  for (const token of tokens) {
+    const last = commands.at(-1)
     if (token.isEnd) {
-      const isPipe = token.text === '|' && tokens[i + 1]?.text !== '|' && tokens[i - 1]?.text !== '|'
-      commands.push({ tokens: [], isFed: isPipe })
-    } else commands.at(-1)?.tokens.push(token)
+      operator += token.text.trim()
+      if (last !== undefined) last.after = operator
+    } else if (isOpen) last?.tokens.push(token)
+    else {
+      commands.push({ tokens: [token], before: operator, after: '' })
+      operator = ''
+    }
+    isOpen = !token.isEnd
   }
-  return commands.filter((each) => each.tokens.length > 0)
+  return commands
 }
 
 /** Words before a program: variables for it, programs that start another one, and words of a shell. */
 const PREFIXES =
-  /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time|gosu|su-exec|tini|dumb-init)|then|else|do|[!({]|[^\s()-][^\s()]*\))$/s
+  /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|ionice|chrt|taskset|numactl|stdbuf|setpriv|chroot|timeout|command|setsid|time|gosu|su-exec|tini|dumb-init|catatonit)|then|else|do|[!({]|[^\s()-][^\s()]*\))$/s
 /** A whole command in one argument, in the place of the program. */
 const WHOLE_COMMAND = /^(?:\S*\/)?(?:exec\s+)?(?:etcd\s+-|(?:ba|da|a)?sh\s+-)/
+/** The next argument is the name of a user. */
+const FOR_USER = /(?:^|\/)(?:gosu|su-exec)$/
 const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
+/** A binary with its version. */
+const ETCD_RELEASE = /(?:^|\/)etcd-v?\d[\w.-]*$/
 const OUTPUTS = /(?:^|\/)(?:tee|cat|logger|grep|sed|awk|jq|cronolog|rotatelogs|systemd-cat|multilog|svlogd|ts)$/
 const CHANGES_VARIABLES = /(?:^|\/)(?:sudo|doas|env|su|runuser)$/
 const SHELL = /(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/
 
 function commandsOfOne(command: readonly Token[], context: CommandContext): EtcdCommand[] {
-  const start = command.findIndex(({ text }) => !PREFIXES.test(text))
+  const start = command.findIndex(({ text }, i) => !PREFIXES.test(text) && !FOR_USER.test(command[i - 1]?.text ?? ''))
   const [before, own] = [command.slice(0, Math.max(0, start)), command.slice(start)]
   const [program, ...args] = own
   if (start === -1 || program === undefined) return []
@@ -157,7 +177,7 @@ function programsIn(
   const { isInShell } = context
   // After `sudo`, a leading flag is one of `sudo`, not of etcd.
   if (text.startsWith('-') && !isStarted) return isInShell ? [] : [{ ...NO_ARGUMENTS, args: [program, ...args] }]
-  if (ETCD.test(text)) return [{ ...NO_ARGUMENTS, args }]
+  if (ETCD.test(text) || ETCD_RELEASE.test(text)) return [{ ...NO_ARGUMENTS, args }]
   // No program has such a name, so the quotes around the command are a mistake.
   if (!isInShell && WHOLE_COMMAND.test(text))
     return withFaults(commandsInScript(program, text, args, context), { kind: 'one argument', offset })
@@ -165,7 +185,7 @@ function programsIn(
   const at = !isInShell && SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
   const script = at === -1 ? undefined : args[at + 1]
   if (script !== undefined) return commandsInShell(script, args.slice(at + 2), { ...context, isInShell: true })
-  const start = isStarted ? etcdIndex([program, ...args]) : -1
+  const start = isStarted || SHELL.test(text) ? etcdIndex([program, ...args]) : -1
   if (start === -1) return []
   const before = [program, ...args].slice(0, start)
   // A variable before etcd may set others, as in `env $VARS etcd`.

@@ -1,8 +1,9 @@
 /** Starts of etcd by a container: its image, its command and its variables, of a pod or of a Compose file. */
-import { rowOfFlag, rowOfVariable } from '../tables/options.js'
+import { rowOfVariable } from '../tables/options.js'
 import { parseVersion } from '../tables/version.js'
 import { type EtcdCommand, etcdCommands, NO_ARGUMENTS, readStart } from './command.js'
 import type { Variable } from './env.js'
+import { areOfMember, isAddress } from './flags.js'
 import { noEtcd, type Reading, type RuntimeContext } from './read-option.js'
 import type { Token } from './tokenizer.js'
 import type { Syntax } from './unknown.js'
@@ -33,7 +34,7 @@ export function commandsIn(
   if (isImage && /^\$|^[\ue000-\uf8ff]/.test(first.text)) return [{ ...NO_ARGUMENTS, args: tokens }]
   const hasProgram = !first.text.startsWith('-')
   // Arguments without a program go to the program of the image.
-  if (!hasProgram && !isImage && !areEtcdFlags(tokens) && !areOfEtcd(variables)) return []
+  if (!hasProgram && !isImage && !areOfMember(tokens) && !areOfEtcd(variables)) return []
   // Official images have no entrypoint, so a command needs a program (Dockerfile v3.4.0 to v3.7.1).
   const isMissing = !hasProgram && OFFICIAL_IMAGE.test(image) && !/:v?2\./.test(image)
   const missing = isMissing ? [{ kind: 'no program' as const, offset: first.offset }] : []
@@ -43,15 +44,6 @@ export function commandsIn(
 /** Whether a variable is for URLs or members. Other programs may use variables such as ETCD_CERT_FILE. */
 export function areOfEtcd(variables: readonly Variable[]): boolean {
   return variables.some(({ name }) => isAddress(rowOfVariable(name)?.kind))
-}
-
-/** Whether flags without a program are those of etcd. */
-function areEtcdFlags(tokens: readonly Token[]): boolean {
-  return tokens.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
-}
-
-function isAddress(kind: string | undefined): boolean {
-  return kind === 'urls' || kind === 'cluster'
 }
 
 interface Container {

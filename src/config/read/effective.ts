@@ -79,7 +79,7 @@ async function readConfigOf(
       : mounted === null && !readFiles
         ? 'readFiles is false'
         : mounted === null && host === null
-          ? 'it is inside the container'
+          ? 'it is inside the container or the root directory of the service'
           : null
   const reading = new Reading(given)
   const leave = (reason: string): Reading => {

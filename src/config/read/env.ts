@@ -39,6 +39,7 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
   const placeOf = placesIn(source)
   const found = new Map<string, Variable>()
   const variables: Variable[] = []
+  let strayAt: number | null = null
   for (let at = 0; at < text.length;) {
     at += match(/[ \t\r\n]*/y, text, at)?.[0].length ?? 0
     const nameAt = at
@@ -46,11 +47,13 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
     at += head.length
     if (hasTemplate(left))
       into.leaveTemplate(placeOf(nameAt, 'The line'), 'A template fills in the name of a variable.')
+    else if (equals !== '=' && left !== '') strayAt ??= nameAt
     if (equals !== '=') continue
     const { value, end, openQuoteAt, beforeComment } = valueAt(text, at)
     at = end
     // systemd refuses names with a dash. Accept them to report the mistake.
     const [, exported = '', name] = /^(export[ \t]+)?([A-Za-z_][\w-]*)[ \t]*$/.exec(left.slice(0, MAX_NAME)) ?? []
+    if (name === undefined && !hasTemplate(left)) strayAt ??= nameAt
     if (name === undefined) continue
     const place = placeOf(nameAt + exported.length, name)
     const [isOption, isExported] = [rowOfVariable(name) !== undefined, exported !== '']
@@ -72,6 +75,10 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
     const variable = { name, value: own, place, isExported, syntax: SYNTAX_OF[reader] }
     found.set(name, variable)
     variables.push(variable)
+  }
+  if (strayAt !== null) {
+    const message = 'The line is not an assignment, and was not read. If the text is a script, lint the command in it.'
+    into.leave('script', placeOf(strayAt, 'The line'), message)
   }
   return variables
 }

@@ -189,9 +189,19 @@ function rowOf(flag: string): EtcdOptionRow | PassthroughRow | undefined {
   return rowOfFlag(flag) ?? passthroughOfFlag(flag)
 }
 
+/** Whether flags without a program are those of a member: one is for URLs or members. */
+export function areOfMember(tokens: readonly Token[]): boolean {
+  return tokens.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
+}
+
+export function isAddress(kind: string | undefined): boolean {
+  return kind === 'urls' || kind === 'cluster'
+}
+
 export function flagWithin(text: string): string | null {
-  const [, dashes = '', name = ''] = /\s(--?)([a-z][a-z0-9-]*)(?:[=\s]|$)/.exec(text) ?? []
-  return rowOf(name) === undefined ? null : dashes + name
+  const flags = Array.from(text.matchAll(/\s(--?)([a-z][a-z0-9-]*)(?=[=\s]|$)/g))
+  const [, dashes = '', name = ''] = flags.find(([, , each = '']) => rowOf(each) !== undefined) ?? []
+  return name === '' ? null : dashes + name
 }
 
 function isKnownFlag({ text }: Token): boolean {

@@ -5,10 +5,12 @@ import { hostFolder } from '../../files/in-root.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { withoutPlace } from '../finding.js'
+import { rowOfVariable } from '../tables/options.js'
 import { etcdCommands, readStart } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { readDropIns } from './drop-ins.js'
 import { type ReadMember, resolveEffective } from './effective.js'
+import { flagWithin } from './flags.js'
 import { fileVariables, readVariables, reportNotExpanded, type Variable } from './env.js'
 import { isManifest, readManifest } from './manifest.js'
 import { noEtcd, Reading, unreadable } from './read-option.js'
@@ -269,6 +271,11 @@ function readEnvText(source: ConfigText, into: Reading): void {
   const isProcess = source.text.includes('\0')
   const variables = isProcess ? processVariables(source) : fileVariables(source, into, 'systemd')
   if (!isProcess) reportNotExpanded(variables, into)
+  // Only the program that reads the file passes them on.
+  for (const { name, value, place } of isProcess ? [] : variables) {
+    if (rowOfVariable(name) === undefined && flagWithin(` ${value}`) !== null)
+      into.leave('flag-list', place, `${name} has flags of etcd, which were not read. Lint the command that uses them.`)
+  }
   readVariables(variables, into)
 }
 
@@ -322,7 +329,7 @@ function formOf(text: string): Form {
   if (/^\w+=[^\0]*\0/.test(start)) return 'env'
   // /proc/PID/cmdline. NUL in a text with several lines is a mistake.
   if (/^[^\n\0]+\0/.test(start)) return 'command'
-  if (/^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start)) return 'command'
+  if (/^\s*(?:#!|(?:\S*\/)?etcd(?:\s|$)|--?[a-z])/.test(start)) return 'command'
   const form = yamlFormOf(text)
   // A unit begins with a section, after comments and statements of a template; those within YAML do not begin the text.
   const [, first = ''] = /^[^\S\n]*([^\s#;{].*)/m.exec(text) ?? []
@@ -331,7 +338,10 @@ function formOf(text: string): Form {
   if (/^[ \t]+\[(?:Unit|Service)\]/m.test(text) && /^(?:variant|systemd|storage|units|write_files)[ \t]*:/m.test(text))
     return 'cloud-config'
   const isYaml = /^["']?[\w.-]+["']?[ \t]*:(?:\s|$)/m.test(text)
-  return !isYaml && /^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text) ? 'env' : form
+  if (isYaml) return form
+  // A script without its first line.
+  if (/^[ \t]*(?:exec[ \t]+)?(?:\S*\/)?etcd(?:[ \t]|$)/m.test(text)) return 'command'
+  return /^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text) ? 'env' : form
 }
 
 function yamlFormOf(text: string): Form {

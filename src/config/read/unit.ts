@@ -10,6 +10,7 @@ import {
   valuesOf,
 } from './command.js'
 import { fileVariables, namedVariables, reportNotExpanded, type Variable } from './env.js'
+import { areOfMember } from './flags.js'
 import { NO_CONTEXT, noEtcd, Reading } from './read-option.js'
 import { type ConfigText, placesIn, type PlaceOf, type ReadNamedFile } from './text.js'
 import {
@@ -43,7 +44,13 @@ export async function readUnit(
   if (again !== undefined && !isOneshot)
     shared.report('config/unit-invalid', { ...again.place(again.start, 'ExecStart'), kind: 'two starts' })
   const variables = await variablesOf(unit, readNamed, shared)
-  const started = startsOf(unit, boundedValues(new Map([...Object.entries(given), ...valuesOf(variables)])))
+  const values = boundedValues(new Map([...Object.entries(given), ...valuesOf(variables)]))
+  for (const key of OTHER_STARTS) {
+    const other = startsOf(unit, key, values).find(({ command }) => areOfMember(command.args))?.directive
+    const message = `${key}= starts etcd too, which was not read. Lint its command on its own.`
+    if (other !== undefined) shared.leave('script', other.place(other.start, key), message)
+  }
+  const started = startsOf(unit, 'ExecStart', values)
   const commands = started.filter(({ directive }) => isOneshot || directive === started[0]?.directive)
   if (commands.length === 0)
     return [shared.markIncomplete(noEtcd(sources[0]?.file ?? null, 'no ExecStart= in it runs etcd'))]
@@ -54,10 +61,20 @@ export async function readUnit(
       reportNotExpanded(variables, reading)
     }
     readStart(command, variables, { text: source.text, option: 'ExecStart', place, syntax: 'systemd' }, reading)
-    reading.context = { ...NO_CONTEXT, directory: unit.last('WorkingDirectory') ?? '/' }
+    const hasOwnFiles = OWN_FILES.some((key) => unit.last(key) !== null)
+    const directory = unit.last('WorkingDirectory') ?? '/'
+    reading.context = { ...NO_CONTEXT, directory, mounts: hasOwnFiles ? [] : null }
     return reading
   })
 }
+
+/** Directives whose commands may start an etcd next to that of ExecStart=. */
+const OTHER_STARTS = ['ExecStartPre', 'ExecStartPost', 'ExecReload'] as const
+/** Directives after which etcd does not see the files of this machine (systemd.exec(5)). */
+const OWN_FILES = [
+  ...(['RootDirectory', 'RootImage', 'BindPaths', 'BindReadOnlyPaths'] as const),
+  ...(['MountImages', 'ExtensionImages', 'ExtensionDirectories', 'TemporaryFileSystem'] as const),
+]
 
 /** One `Key=value`, with the offsets of its value in its text. */
 interface Directive {
@@ -206,8 +223,8 @@ function expandPercents(text: string): string {
   return text.replaceAll('%%', '%')
 }
 
-function startsOf(unit: Unit, values: Values): { command: EtcdCommand; directive: Directive }[] {
-  return unit.inForce('ExecStart').flatMap((directive) => {
+function startsOf(unit: Unit, key: string, values: Values): { command: EtcdCommand; directive: Directive }[] {
+  return unit.inForce(key).flatMap((directive) => {
     const { source, start, end, brokenAt } = directive
     const { tokens, faults } = splitText(source.text, 'systemd', start, end)
     const expanded = simpleCommands(tokens).flatMap((each) => [

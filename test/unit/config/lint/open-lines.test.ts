@@ -5,8 +5,10 @@ import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { scaled, seed } from '../../../support/long.js'
 import { memberFlags } from '../../../support/member-flags.js'
+import { temporaryFolder } from '../../../support/openssl.js'
 import { type OpenMember, openScript, openYaml, yamlOf } from '../../../support/open-lines.js'
 
+const folder = temporaryFolder()
 const PORTS = { client: 2379, peer: 2380, third: 2382 }
 const FLAGS = memberFlags()
 const LINE = FLAGS.join(' ')
@@ -46,6 +48,8 @@ const UNITS: readonly string[] = [
   `PassEnvironment=${NAME}\n`,
   `{% if x %}\nEnvironment=${SET}\n{% endif %}\n`,
   `{{ name }}=${SET}\n`,
+  `ExecStartPre=/bin/sh -c 'etcd ${FLAG} &'\n`,
+  `ExecStartPost=/bin/sh -c 'etcd ${FLAG} &'\n`,
 ]
 const UNIT_ARGS: readonly (readonly [arg: string, more?: string])[] = [
   [FLAG],
@@ -168,6 +172,41 @@ it('A line that opens a port of a script is an error, or the report is not compl
   })
   await fc.assert(property, PROPERTY)
 })
+
+/** How a shell of a unit starts another etcd (measured with a shell). */
+it.each([
+  `/bin/sh -c 'etcd ${LINE} & exec etcd ${FLAG}'`,
+  `/bin/sh -c 'etcd ${LINE} || exec etcd ${FLAG}'`,
+  `/bin/sh -c 'if [ -e a ]; then exec etcd ${LINE}; else exec etcd ${FLAG}; fi'`,
+  `/bin/bash -o pipefail -c 'etcd ${LINE} & exec etcd ${FLAG}'`,
+  `/usr/bin/etcd-v3.5.16 ${FLAG}`,
+])(
+  'An etcd that opens a port and that a unit starts by %s is an error, or the report is not complete',
+  async (start) => {
+    expect(await isQuiet({ unit: `[Service]\nExecStart=${start}\n` })).toBe(false)
+  },
+)
+
+/** Texts of files that start etcd with the flag, and that are not units, manifests or YAML. */
+const SCRIPTS: readonly string[] = [
+  ...[
+    ...['#!/bin/sh\n', '#!/bin/ash\n', '#!/usr/bin/zsh\n', '#!/usr/bin/env -S bash -eu\n', '#!/bin/busybox sh\n'],
+    ...['#!/command/with-contenv sh\n', '#!/usr/bin/execlineb -P\n', '\n#!/bin/sh\n', '', '# start etcd\n'],
+  ].flatMap((head) => [
+    `${head}ETCD_NAME=e1\nexec etcd ${LINE} ${FLAG}\n`,
+    `${head}ETCD_NAME=e1\nmkdir -p /data\n/usr/bin/etcd ${LINE} ${FLAG} &\n`,
+  ]),
+  `#!/sbin/openrc-run\nETCD_NAME=e1\ncommand=/usr/bin/etcd\ncommand_args="${FLAG}"\n`,
+  `ETCD_NAME=e1\nset -- ${FLAG}\n. /usr/lib/start-etcd\n`,
+  ...['DAEMON_ARGS', 'ETCD_OPTS', 'ETCD_EXTRA_ARGS'].map((name) => `ETCD_NAME=e1\n${name}="--x=y ${FLAG}"\n`),
+]
+
+it.each(SCRIPTS)(
+  'A file of a script that opens a port is an error, or the report is not complete: %j',
+  async (text) => {
+    expect(await isQuiet({ file: folder.file('start', text) })).toBe(false)
+  },
+)
 
 it('A line that opens a port of a unit is an error, or the report is not complete', async () => {
   expect(await isQuiet({ unit: unit('') })).toBe(true)

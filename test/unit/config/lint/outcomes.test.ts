@@ -39,6 +39,10 @@ const VARIABLES = Object.fromEntries(
   }),
 )
 
+const ENV = Object.entries(VARIABLES)
+  .map(([name, value]) => `${name}=${value}\n`)
+  .join('')
+
 /** A line for each of more numbers than the unknown names that are compared with options. */
 function many(line: (i: string) => string): string {
   return Array.from({ length: 102 }, (_, i) => line(String(i))).join('')
@@ -152,6 +156,17 @@ const KINDS: readonly (readonly [
   ['script', { flags: `export ETCD_MAX_WALS=5; sudo etcd ${LINE}` }, { option: 'etcd' }, 'all'],
   ['script', { flags: `etcd ${LINE} & echo x | sh` }, { option: 'etcd' }, 'all'],
   ['script', { flags: `X=$(etcd ${OPEN} &); etcd ${LINE}` }, { option: 'etcd' }, 'all'],
+  ['script', { flags: `export A=b || export ETCD_MAX_WALS=5\nexec etcd ${LINE}` }, { option: 'etcd' }, 'all'],
+  ['script', { flags: `export ETCD_MAX_WALS=5 &\nexec etcd ${LINE}` }, { option: 'etcd' }, 'all'],
+  ['script', { flags: `export ETCD_MAX_WALS=5 | export A=b\nexec etcd ${LINE}` }, { option: 'etcd' }, 'all'],
+  ['script', { env: `${ENV}start etcd\n` }, { option: 'The line' }, 'all'],
+  [
+    'script',
+    { unit: `[Service]\nExecStart=/usr/bin/etcd ${LINE}\nExecStartPost=/bin/sh -c 'etcd ${OPEN} &'\n` },
+    { option: 'ExecStartPost', line: 3 },
+    'all',
+  ],
+  ['flag-list', { env: `${ENV}DAEMON_ARGS="--max-wals=5"\n` }, { option: 'DAEMON_ARGS' }, 'all'],
   ['script', { flags: `#!/bin/sh\nexport "ETCD_$NAME=x"\nexec etcd ${LINE}\n` }, { option: 'etcd' }, 'all'],
   [
     'document',
@@ -409,6 +424,22 @@ describe('a unit', () => {
       ['e1', true],
       ['e2', false],
     ])
+  })
+
+  it('A unit with a root directory of its own does not give etcd the files of the machine', async () => {
+    const { root } = machine({ 'etc/etcd.yml': GOOD_YAML })
+    const kindsOf = async (line: string): Promise<UncheckedKind[]> => {
+      const unit = `[Service]\n${line}ExecStart=/usr/bin/etcd --config-file=/etc/etcd.yml\n`
+      return (await lintOne({ unit }, { root })).unchecked.map(({ kind }) => kind)
+    }
+    expect(await kindsOf('')).toEqual([])
+    for (const line of [
+      'RootDirectory=/srv',
+      'RootImage=/a.raw',
+      'BindPaths=/a:/etc',
+      'BindReadOnlyPaths=/a:/etc/etcd.yml',
+    ])
+      expect(await kindsOf(`${line}\n`)).toEqual(['file-absent'])
   })
 
   it('A unit unsets variables', async () => {
