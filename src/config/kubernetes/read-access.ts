@@ -8,7 +8,7 @@ import type { Finding } from '../../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { configInvalid, finding, withoutPlace } from '../finding.js'
 import { isManifest, podsOf } from '../read/manifest.js'
-import { mountsOf, withObjects } from '../read/mounts.js'
+import { mountsOf, objectsIn, withMaps } from '../read/mounts.js'
 import { onHost } from '../read/effective.js'
 import type { Mount } from '../read/read-option.js'
 import { type ConfigText, onDisk, type PlaceOf, placesIn, readConfigFile, refuseText } from '../read/text.js'
@@ -225,13 +225,15 @@ function readCommandLine(source: ConfigText, isList: boolean): Command {
 
 async function inManifest(source: ConfigText): Promise<Command> {
   const yaml = await readWhole(source, APISERVER)
-  for (const { spec } of yaml.documents.flatMap((document) => podsOf(document))) {
+  const objects = yaml.documents.flatMap(objectsIn)
+  const kubeOf = withMaps(yaml, objects)
+  for (const { spec, namespace } of objects.flatMap(podsOf)) {
     for (const container of itemsAt(spec, 'containers')) {
       const given = ['command', 'args'].flatMap((key) => scalarsOf(at(container, key)))
       const words = given.map(({ text, offset }) => tokenAt(text, offset))
       const isImage = /(?:^|\/)kube-apiserver(?:-[a-z0-9]+)?(?:[:@]|$)/.test(textAt(container, 'image') ?? '')
       const tokens = afterProgram(words) ?? (isImage ? words : null)
-      if (tokens !== null) return { tokens, mounts: mountsOf(container, spec, withObjects(yaml)), place: yaml.place }
+      if (tokens !== null) return { tokens, mounts: mountsOf(container, spec, kubeOf(namespace)), place: yaml.place }
     }
   }
   throw notFound(APISERVER, source.file, 'no container of it does')

@@ -15,6 +15,8 @@ export interface EtcdCommand {
   readonly isShell?: true
   /** The offset of a script that has more than this command. */
   readonly script?: number
+  /** Whether the entrypoint of an image starts etcd, and may set options. */
+  readonly isByImage?: boolean
 }
 
 export const NO_ARGUMENTS: EtcdCommand = { args: [], variables: [], faults: [] }
@@ -67,12 +69,14 @@ export function reportFaults(
  * here-documents, containers and shells in a shell are not followed.
  */
 export function etcdCommands(tokens: readonly Token[], values: Values = new Map()): EtcdCommand[] {
-  return commandsAmong(tokens, { values, isInShell: false })
+  return commandsAmong(tokens, { values, isInShell: false, mayBeFlags: true })
 }
 
 interface CommandContext {
   readonly values: Values
   readonly isInShell: boolean
+  /** Whether flags without a program are those of etcd: only at the start of a command line. */
+  readonly mayBeFlags: boolean
 }
 
 function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdCommand[] {
@@ -81,7 +85,8 @@ function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdC
   const found: EtcdCommand[] = []
   let hasOthers = false
   for (const { tokens: command, before, after } of simpleCommands(tokens)) {
-    const started = commandsOfOne(command, context)
+    const mayBeFlags = context.mayBeFlags && command[0] === tokens[0]
+    const started = commandsOfOne(command, { ...context, mayBeFlags })
     found.push(...started.map((each) => ({ ...each, variables: [...exported.values(), ...each.variables] })))
     if (started.length > 0) {
       // These may not pass the variables on.
@@ -176,7 +181,8 @@ function programsIn(
   const { text, offset } = program
   const { isInShell } = context
   // After `sudo`, a leading flag is one of `sudo`, not of etcd.
-  if (text.startsWith('-') && !isStarted) return isInShell ? [] : [{ ...NO_ARGUMENTS, args: [program, ...args] }]
+  if (text.startsWith('-') && !isStarted)
+    return context.mayBeFlags ? [{ ...NO_ARGUMENTS, args: [program, ...args] }] : []
   if (ETCD.test(text) || ETCD_RELEASE.test(text)) return [{ ...NO_ARGUMENTS, args }]
   // No program has such a name, so the quotes around the command are a mistake.
   if (!isInShell && WHOLE_COMMAND.test(text))
@@ -184,7 +190,8 @@ function programsIn(
   // `-c`, `-ec` or `-lc`, followed by the script.
   const at = !isInShell && SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
   const script = at === -1 ? undefined : args[at + 1]
-  if (script !== undefined) return commandsInShell(script, args.slice(at + 2), { ...context, isInShell: true })
+  if (script !== undefined)
+    return commandsInShell(script, args.slice(at + 2), { ...context, isInShell: true, mayBeFlags: false })
   const start = isStarted || SHELL.test(text) ? etcdIndex([program, ...args]) : -1
   if (start === -1) return []
   const before = [program, ...args].slice(0, start)

@@ -1,7 +1,7 @@
 /** Reads the etcd services of a Compose file (compose-spec, 05-services.md). */
 import { dirname, posix, resolve } from 'node:path'
-import { NO_ARGUMENTS, reportFaults, valuesOf } from './command.js'
-import { areOfEtcd, commandsIn, isEtcdImage, readContainer, withoutEtcd } from './container.js'
+import { reportFaults, valuesOf } from './command.js'
+import { commandsIn, hooksIn, readContainer, withoutEtcd } from './container.js'
 import { fileVariables, namedVariables, type Variable } from './env.js'
 import { longestFirst, type Mount, Reading } from './read-option.js'
 import type { ConfigText, ReadNamedFile } from './text.js'
@@ -15,13 +15,14 @@ import {
   reportType,
   scalarsOf,
   textAt,
+  type YamlEntry,
   type YamlReading,
   type YamlValue,
 } from './yaml.js'
 import { type GivenValues, resolveText, type Syntax } from './unknown.js'
 
 export function isCompose(text: string): boolean {
-  return /^services[ \t]*:/m.test(text)
+  return /^(["']?)services\1[ \t]*:/m.test(text) || /^\s*\{(?![{%#])[^]*\bservices["']?\s*:/.test(text)
 }
 
 /**
@@ -34,16 +35,16 @@ export async function readCompose(
   given: GivenValues,
   envFile: ConfigText | null,
 ): Promise<Reading[]> {
-  const yaml = await readYaml(source, 'first', 'own first')
-  const [root = null] = yaml.documents
+  const yaml = await readYaml(source, 'all', 'own first')
   const shared = new Reading({ ...variablesOf(envFile), ...given })
   shared.add(...yaml.findings)
-  leaveElsewhere(at(root, 'include'), yaml, shared)
+  for (const each of yaml.documents) leaveElsewhere(at(each, 'include'), yaml, shared)
+  leaveMerged(yaml, shared)
   const compose = { yaml, file: source.file, readNamed }
   const readings: Reading[] = []
-  for (const { key, value, offset } of entriesOf(at(root, 'services'))) {
-    for (const reading of await readService(value, compose, shared))
-      readings.push(reading.named(key, yaml.place(offset, 'services')))
+  for (const service of yaml.documents.flatMap((each) => entriesOf(at(each, 'services')))) {
+    for (const reading of await readService(service, compose, shared))
+      readings.push(reading.named(service.key, yaml.place(service.offset, 'services')))
   }
   const looked = 'none of its services does, and a Compose file is read by its services'
   return readings.length > 0 ? readings : withoutEtcd(shared, source.file, looked)
@@ -51,6 +52,18 @@ export async function readCompose(
 
 function variablesOf(envFile: ConfigText | null): GivenValues {
   return envFile === null ? {} : Object.fromEntries(valuesOf(fileVariables(envFile, new Reading({}), 'Compose')))
+}
+
+/** Says that Compose merges several documents, and removes what is tagged. */
+function leaveMerged({ documents, text, place }: YamlReading, into: Reading): void {
+  const second = documents.slice(1).find((each) => each !== null)
+  const tagAt = text.search(/(?<=[\s:,[{-])!(?:reset|override)\b/)
+  const offset = second?.offset ?? (tagAt === -1 ? undefined : tagAt)
+  if (offset === undefined) return
+  const message =
+    'Compose merges this with what is before, and each part was read alone. Lint the output of `docker compose config`.'
+  into.leave('document', place(offset, 'services'), message)
+  into.isComplete = false
 }
 
 interface ComposeFile {
@@ -67,7 +80,7 @@ function leaveElsewhere(value: YamlValue | null, yaml: YamlReading, into: Readin
 }
 
 async function readService(
-  service: YamlValue,
+  { key: name, value: service }: YamlEntry,
   { yaml, file, readNamed }: ComposeFile,
   ofFile: Reading,
 ): Promise<Reading[]> {
@@ -75,13 +88,18 @@ async function readService(
   leaveElsewhere(at(service, 'extends'), yaml, shared)
   const own = environmentOf(service, yaml, shared)
   const split = ['entrypoint', 'command'].map((key) => tokensOf(at(service, key)))
-  const isByVariables = !isEtcdImage(textAt(service, 'image') ?? '') && areOfEtcd(own)
-  const started = commandsIn(
-    service,
-    split.flatMap(({ tokens }) => tokens),
-    own,
+  const isElsewhere = at(service, 'extends') !== null && at(service, 'image') === null
+  const started = commandsIn({
+    container: service,
+    name: isElsewhere ? null : name,
+    tokens: split.flatMap(({ tokens }) => tokens),
+    hasEntrypoint: (split[0]?.tokens.length ?? 0) > 0,
+    variables: own,
+  })
+  const hooks = ['post_start', 'pre_stop'].flatMap((key) =>
+    itemsAt(service, key).flatMap((hook) => hooksIn(tokensOf(at(hook, 'command')).tokens)),
   )
-  const commands = started.length === 0 && isByVariables ? [NO_ARGUMENTS] : started
+  const commands = [...started, ...hooks]
   if (commands.length === 0) return []
   const files = listed(at(service, 'env_file')).flatMap((item) => {
     const path = textAt(item) ?? textAt(item, 'path')
@@ -167,7 +185,7 @@ function literalDollars(text: string): string {
   return text.replaceAll('$$', LITERAL_DOLLAR)
 }
 
-/** Compose splits a string as a shell does. */
+/** Compose splits a string as a shell does, also at line breaks (compose-go, shellwords). */
 function tokensOf(value: YamlValue | null): Split {
   if (value?.kind !== 'scalar' || value.type === 'null') {
     const items = itemsAt(value).flatMap(scalarsOf)
@@ -176,7 +194,8 @@ function tokensOf(value: YamlValue | null): Split {
   const { tokens, faults } = splitText(literalDollars(value.text), 'shell')
   const { offset } = value
   return {
-    tokens: tokens.map((token) => ({ ...token, offset })),
+    // A line break separates arguments, not commands.
+    tokens: tokens.flatMap((token) => (token.isEnd && token.text === '\n' ? [] : [{ ...token, offset }])),
     faults: faults.map((fault) => ({ ...fault, offset })),
   }
 }

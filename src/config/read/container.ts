@@ -12,38 +12,57 @@ import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 /** Images of the etcd project and of Kubernetes, which contain only the programs. Others may start etcd by a script. */
 const OFFICIAL_IMAGE =
   /^(?:quay\.io\/coreos|gcr\.io\/etcd-development|k8s\.gcr\.io|registry\.k8s\.io)\/etcd(?:-amd64|-arm64)?(?:[:@]|$)/
-/** The last part of an image's name, with tag and digest. Neither contains a slash. */
-const ETCD_IMAGE = /(?:^|\/)etcd(?:-amd64|-arm64)?(?:[:@][^/]*)?$/
+/** The name of an image ends with "etcd", then a tag and a digest, which contain no slash. */
+const ETCD_IMAGE = /(?:^|[/-])etcd(?:-amd64|-arm64)?(?:[:@][^/]*)?$/
+/** The name of an image has the word "etcd", as that of an image with a start script of its own. */
+const NAMES_ETCD = /(?:^|[/_-])etcd(?:[_-][\w.-]*)?(?:[:@][^/]*)?$/
+/** The name of a container or of a service. */
+const ETCD_NAME = /^etcd[-_]?\d*$/
 const RELEASE = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d{1,4}\.\d{1,4})(?![^-.@])[^/]*$/
+/** Images whose entrypoint adds options to a command that starts etcd. */
+const OWN_ENTRYPOINT = /(?:^|\/)bitnami\w*\/|(?:^|[/-])(?:patroni|spilo)/
+/** Programs that start nothing, as in a container that copies files out of an image of etcd. */
+const TOOLS = /(?:^|\/)(?:etcdctl|etcdutl|cp|chown|chmod|mkdir|rm|sleep|tail|true)$/
 
-export function isEtcdImage(image: string): boolean {
-  return ETCD_IMAGE.test(image)
+interface ContainerStart {
+  readonly container: YamlValue
+  /** The name of the container or of the service; null if its image is elsewhere, and may be any. */
+  readonly name: string | null
+  readonly tokens: readonly Token[]
+  /** Whether the tokens replace the entrypoint of the image. */
+  readonly hasEntrypoint: boolean
+  readonly variables: readonly Variable[]
 }
 
-/** The commands of a container that start etcd; none, if neither the command nor the image does. */
-export function commandsIn(
-  container: YamlValue,
-  tokens: readonly Token[],
-  variables: readonly Variable[],
-): EtcdCommand[] {
+/** The commands of a container that start etcd, or that may start it by a script or an entrypoint that is not read. */
+export function commandsIn({ container, name, tokens, hasEntrypoint, variables }: ContainerStart): EtcdCommand[] {
   const image = textAt(container, 'image') ?? ''
-  const isImage = isEtcdImage(image)
+  const isImage = ETCD_IMAGE.test(image)
+  const isConfigured = variables.some((each) => isAddress(rowOfVariable(each.name)?.kind))
+  const isOfOwnScript = NAMES_ETCD.test(image) && variables.some((each) => rowOfVariable(each.name) !== undefined)
+  const isKnown = isImage || isConfigured
+  const isOfEtcd = isKnown || isOfOwnScript || name === null || ETCD_NAME.test(name)
   const [first] = tokens
-  if (first === undefined) return isImage ? [NO_ARGUMENTS] : []
+  const isByImage = !OFFICIAL_IMAGE.test(image)
+  if (first === undefined) return isOfEtcd ? [{ ...NO_ARGUMENTS, isByImage }] : []
   // A variable or a template in the place of the command.
   if (isImage && /^\$|^[\ue000-\uf8ff]/.test(first.text)) return [{ ...NO_ARGUMENTS, args: tokens }]
-  const hasProgram = !first.text.startsWith('-')
-  // Arguments without a program go to the program of the image.
-  if (!hasProgram && !isImage && !areOfMember(tokens) && !areOfEtcd(variables)) return []
-  // Official images have no entrypoint, so a command needs a program (Dockerfile v3.4.0 to v3.7.1).
-  const isMissing = !hasProgram && OFFICIAL_IMAGE.test(image) && !/:v?2\./.test(image)
-  const missing = isMissing ? [{ kind: 'no program' as const, offset: first.offset }] : []
-  return etcdCommands(tokens).map((each) => ({ ...each, faults: [...missing, ...each.faults] }))
+  if (first.text.startsWith('-')) {
+    // Arguments without a program go to the program of the image. Official images have no entrypoint (Dockerfile v3.4.0 to v3.7.1).
+    if (!isKnown && !areOfMember(tokens)) return isOfEtcd ? [{ ...NO_ARGUMENTS, isByImage }] : []
+    const isMissing = !isByImage && !/:v?2\./.test(image)
+    const faults = isMissing ? [{ kind: 'no program' as const, offset: first.offset }] : []
+    return etcdCommands(tokens).map((each) => ({ ...each, faults: [...faults, ...each.faults], isByImage }))
+  }
+  const found = etcdCommands(tokens)
+  const isAdded = !hasEntrypoint && OWN_ENTRYPOINT.test(image)
+  if (found.length > 0) return found.map((each) => ({ ...each, isByImage: isAdded }))
+  return isOfEtcd && !TOOLS.test(first.text) ? [{ ...NO_ARGUMENTS, script: first.offset }] : []
 }
 
-/** Whether a variable is for URLs or members. Other programs may use variables such as ETCD_CERT_FILE. */
-export function areOfEtcd(variables: readonly Variable[]): boolean {
-  return variables.some(({ name }) => isAddress(rowOfVariable(name)?.kind))
+/** A command of a hook that starts a member. */
+export function hooksIn(tokens: readonly Token[]): EtcdCommand[] {
+  return etcdCommands(tokens).filter(({ args }) => args.length > 0)
 }
 
 interface Container {
@@ -61,10 +80,13 @@ export function readContainer(
 ): void {
   const [image, written] = [textAt(value, 'image') ?? '', at(value, 'image')]
   const place = yaml.place((written ?? value).offset, 'image')
-  if (command === NO_ARGUMENTS && !OFFICIAL_IMAGE.test(image)) {
-    const message = `The entrypoint of ${image} may set options. Lint the arguments of the process, /proc/PID/cmdline.`
+  if (command.isByImage === true) {
+    const of = image === '' ? 'the image' : image
+    const message = `The entrypoint of ${of} may set options. Lint the arguments of the process, /proc/PID/cmdline.`
     into.leave('image', place, message)
   }
+  // A script that was not read sets options elsewhere.
+  if (command.script !== undefined && command.args.length === 0) into.isComplete = false
   readStart(command, variables, { ...yaml, option: 'command', syntax }, into)
   const [, release] = RELEASE.exec(image) ?? []
   const version = release === undefined ? null : parseVersion(release)

@@ -13,7 +13,7 @@ import { type ReadMember, resolveEffective } from './effective.js'
 import { flagWithin } from './flags.js'
 import { fileVariables, readVariables, reportNotExpanded, type Variable } from './env.js'
 import { isManifest, readManifest } from './manifest.js'
-import { noEtcd, Reading, unreadable } from './read-option.js'
+import { MAX_FINDINGS, noEtcd, Reading, unreadable } from './read-option.js'
 import {
   type ConfigText,
   decodeText,
@@ -79,10 +79,23 @@ export async function readMembers(
   const all = await readInput(input, call)
   const etcds = all.filter(({ isOtherProgram }) => !isOtherProgram)
   const members: ReadMember[] = []
-  for (const each of limited(etcds.length > 0 ? etcds : all)) members.push(await resolveEffective(each, file, call))
+  for (const each of limited(withoutUnread(etcds.length > 0 ? etcds : all)))
+    members.push(await resolveEffective(each, file, call))
   const [first, ...others] = members
   if (first === undefined) throw new Error('Unreachable: what cannot be read is a reading, too')
   return [first, ...others]
+}
+
+/** Next to other etcds, one of which nothing was read is only said not to be checked. */
+function withoutUnread(etcds: readonly Reading[]): readonly Reading[] {
+  const read = etcds.filter(({ isUnread }) => !isUnread)
+  if (read.length === 0) return etcds
+  const left = etcds.filter(({ isUnread }) => isUnread).flatMap(({ unchecked }) => unchecked)
+  for (const { unchecked } of read.slice(0, MAX_MEMBERS)) {
+    const known = new Set(unchecked)
+    unchecked.push(...left.slice(0, MAX_FINDINGS).filter((each) => !known.has(each)))
+  }
+  return read
 }
 
 function limited(readings: readonly Reading[]): readonly Reading[] {

@@ -1,89 +1,86 @@
 /** Reads the pods that run etcd: static pods, and the templates of workloads. */
 import { rowOfVariable } from '../tables/options.js'
-import { boundedValues, type EtcdCommand, NO_ARGUMENTS, substitute, type Values, valuesOf } from './command.js'
-import { areOfEtcd, commandsIn, isEtcdImage, readContainer, withoutEtcd } from './container.js'
+import { boundedValues, type EtcdCommand, substitute, type Values, valuesOf } from './command.js'
+import { commandsIn, hooksIn, readContainer, withoutEtcd } from './container.js'
 import type { Variable } from './env.js'
-import { type KubeYaml, mountsOf, withObjects } from './mounts.js'
+import { type KubeYaml, mountsOf, namespaceOf, objectsIn, withMaps } from './mounts.js'
 import { type KubeletProbe, Reading } from './read-option.js'
 import type { ConfigText } from './text.js'
 import { hasTemplate } from './template.js'
-import { tokenAt } from './tokenizer.js'
+import { type Token, tokenAt } from './tokenizer.js'
 import type { GivenValues } from './unknown.js'
 import { at, entriesOf, itemsAt, readYaml, reportType, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
 export function isManifest(text: string): boolean {
-  return /^(?:kind|"kind"|apiVersion)\s*:/m.test(text) || /^\s*\{[\s\S]*"(?:kind|apiVersion)"\s*:/.test(text)
+  return /^(?:kind|"kind"|apiVersion)\s*:/m.test(text) || /^\s*\{(?![{%#])[^]*\b(?:kind|apiVersion)["']?\s*:/.test(text)
 }
 
 export async function readManifest(source: ConfigText, given: GivenValues): Promise<Reading[]> {
-  const yaml = withObjects(await readYaml(source, 'all'))
-  const pods = yaml.documents.flatMap((document) => podsOf(document))
+  const yaml = await readYaml(source, 'all')
+  const objects = yaml.documents.flatMap(objectsIn)
+  const kubeOf = withMaps(yaml, objects)
+  const pods = objects.flatMap(podsOf)
   const shared = new Reading(given)
   shared.add(...yaml.findings)
-  for (const document of yaml.documents) leaveUnknownKind(document, yaml, shared)
-  const readings = pods.flatMap(({ spec, name }) => {
-    const found = etcdsOf(spec, yaml, given)
+  for (const object of objects) leaveOtherContainers(object, yaml, shared)
+  const readings = pods.flatMap(({ spec, name, namespace }) => {
+    const kube = kubeOf(namespace)
+    const found = etcdsOf(spec, kube, given)
     return found.map(({ container, command }) => {
       const label = found.length === 1 ? name : `${name}/${textAt(container.value, 'name') ?? ''}`
       const place = yaml.place(container.value.offset, 'containers')
-      return readEtcd(container, command, spec, yaml, given).take(shared).named(label, place)
+      return readEtcd(container, command, spec, kube, given).take(shared).named(label, place)
     })
   })
   const looked = pods.length === 0 ? 'there is no pod in it' : 'no container of its pods runs etcd'
   return readings.length > 0 ? readings : withoutEtcd(shared, source.file, looked)
 }
 
-/** Says that a document that may start a program is of no kind that is read. */
-function leaveUnknownKind(document: YamlValue | null, yaml: YamlReading, into: Reading): void {
-  const kind = textAt(document, 'kind') ?? 'no kind'
+/** Says that an object may start a program elsewhere than in a pod that is read. */
+function leaveOtherContainers(object: YamlValue, yaml: YamlReading, into: Reading): void {
+  const kind = textAt(object, 'kind') ?? 'no kind'
   // A schema names the keys of containers, and has none.
-  if (document === null || kind === 'CustomResourceDefinition') return
-  if (podsOf(document).length > 0 || !hasContainers(document)) return
-  const message = `This document (${kind}) has containers or a command, and is of no kind that is read. Pass its pod.`
-  into.leave('document', yaml.place(document.offset, 'kind'), message)
+  if (kind === 'CustomResourceDefinition') return
+  const read = podsOf(object).map(({ spec }) => spec)
+  if (!hasContainers(object, read)) return
+  const message = `This document (${kind}) has containers or a command that were not read. Pass the pod that runs etcd.`
+  into.leave('document', yaml.place((at(object, 'kind') ?? object).offset, 'kind'), message)
+  into.isComplete = false
 }
 
-/** Whether a document of an unknown kind may start a program. */
-function hasContainers(value: YamlValue, depth = 0): boolean {
-  if (depth > 8) return false
-  const inner =
-    value.kind === 'map' ? value.entries.map((entry) => entry.value) : value.kind === 'list' ? value.items : []
-  const isStart = entriesOf(value).some(({ key }) => ['containers', 'container', 'command', 'args'].includes(key))
-  return isStart || inner.some((each) => hasContainers(each, depth + 1))
+/** @param read The values that are read. */
+function hasContainers(value: YamlValue, read: readonly YamlValue[]): boolean {
+  if (value.kind === 'scalar' || read.includes(value)) return false
+  if (value.kind === 'list') return value.items.some((each) => hasContainers(each, read))
+  return value.entries.some(
+    (entry) => ['containers', 'container', 'command', 'args'].includes(entry.key) || hasContainers(entry.value, read),
+  )
 }
 
 const CONTAINERS = ['containers', 'initContainers', 'ephemeralContainers'] as const
 
-/** If no container has a command of etcd, one may have its own start script, which configures etcd by variables. */
 function etcdsOf(
   spec: YamlValue,
   yaml: KubeYaml,
   given: GivenValues,
 ): { container: Container; command: EtcdCommand }[] {
-  const containers = CONTAINERS.flatMap((kind) =>
-    itemsAt(spec, kind).map((value) => containerOf(value, spec, yaml, given)),
-  )
-  const found = containers.flatMap((container) =>
-    commandsOfContainer(container).map((command) => ({ container, command })),
-  )
-  const others = containers.filter((container) => !found.some((each) => each.container === container))
-  const scripts = others.filter((container) => isByVariables(container, found.length === 0))
-  return [...found, ...scripts.map((container) => ({ container, command: NO_ARGUMENTS }))]
+  return CONTAINERS.flatMap((kind) => itemsAt(spec, kind))
+    .map((value) => containerOf(value, spec, yaml, given))
+    .flatMap((container) => commandsOfContainer(container).map((command) => ({ container, command })))
 }
 
 interface Pod {
   readonly spec: YamlValue
   readonly name: string
+  readonly namespace: string
 }
 
-/** The pods of a document: its own, that of its template, or those of a CronJob and of the items of a List. */
-export function podsOf(document: YamlValue | null, depth = 0): Pod[] {
-  if (document === null || depth > 2) return []
-  if (textAt(document, 'kind') === 'List') return itemsAt(document, 'items').flatMap((item) => podsOf(item, depth + 1))
-  const outer = at(document, 'spec')
+/** The pod of an object: its own, that of its template, or that of a CronJob. */
+export function podsOf(object: YamlValue): Pod[] {
+  const outer = at(object, 'spec')
   const spec = at(outer, 'template', 'spec') ?? at(outer, 'jobTemplate', 'spec', 'template', 'spec') ?? outer
-  if (outer === null || spec === null || at(spec, 'containers') === null) return []
-  return [{ spec, name: textAt(document, 'metadata', 'name') ?? '' }]
+  if (spec === null || at(spec, 'containers') === null) return []
+  return [{ spec, name: textAt(object, 'metadata', 'name') ?? '', namespace: namespaceOf(object) }]
 }
 
 /** An argument, or the value of a variable. `option` is the name of the flag or the variable. */
@@ -148,22 +145,16 @@ function templatesIn(container: YamlValue, spec: YamlValue): YamlValue[] {
   return [...ofEnv, ...[...others, ...ofPod].map(({ value }) => value)]
 }
 
-/** @param isOnly Whether no other container starts etcd. Then any variable of etcd counts in an image of etcd. */
-function isByVariables({ value, variables }: Container, isOnly: boolean): boolean {
-  const isImage = isOnly && isEtcdImage(textAt(value, 'image') ?? '')
-  return areOfEtcd(variables) || (isImage && variables.some(({ name }) => rowOfVariable(name) !== undefined))
-}
-
 function commandsOfContainer({ value, args, variables }: Container): EtcdCommand[] {
   const values = boundedValues(valuesOf(variables))
-  const commandsOf = (strings: readonly ContainerString[]): EtcdCommand[] => {
-    const tokens = strings.map(({ item, text }) => tokenAt(expanded(text, values), item.offset))
-    return commandsIn(value, tokens, variables)
-  }
+  const tokensOf = (strings: readonly ContainerString[]): Token[] =>
+    strings.map(({ item, text }) => tokenAt(expanded(text, values), item.offset))
   const hooks = ['postStart', 'preStop'].flatMap((hook) =>
-    commandsOf(itemsAt(value, 'lifecycle', hook, 'exec', 'command').flatMap(argumentOf)),
+    hooksIn(tokensOf(itemsAt(value, 'lifecycle', hook, 'exec', 'command').flatMap(argumentOf))),
   )
-  return [...commandsOf(args), ...hooks.filter((command) => command.args.length > 0)]
+  const name = textAt(value, 'name') ?? ''
+  const hasEntrypoint = itemsAt(value, 'command').length > 0
+  return [...commandsIn({ container: value, name, tokens: tokensOf(args), hasEntrypoint, variables }), ...hooks]
 }
 
 function readEtcd(

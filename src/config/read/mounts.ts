@@ -11,7 +11,7 @@ interface Entry {
 }
 
 export interface KubeYaml extends YamlReading {
-  /** The entries of each ConfigMap and Secret, by its kind and name: `ConfigMap etcd`. */
+  /** The entries of each ConfigMap and Secret of one namespace, by its kind and name: `ConfigMap etcd`. */
   readonly objects: ReadonlyMap<string, ReadonlyMap<string, Entry>>
 }
 
@@ -21,25 +21,35 @@ const FIELDS: ReadonlyMap<string, readonly (readonly [field: string, isBase64: b
   ['Secret', [['data', true], ['stringData', false]]],
 ]) // prettier-ignore
 
-/** Collects the ConfigMaps and Secrets of a text, also from a List. */
-export function withObjects(yaml: YamlReading): KubeYaml {
-  const objects = new Map<string, ReadonlyMap<string, Entry>>()
-  const documents = yaml.documents.flatMap((document): readonly (YamlValue | null)[] =>
-    textAt(document, 'kind') === 'List' ? itemsAt(document, 'items') : [document],
-  )
-  for (const document of documents) {
-    const [kind = '', name] = [textAt(document, 'kind'), textAt(document, 'metadata', 'name')]
+/** The objects of a document: itself, or the items of a List, of which one may be a List. */
+export function objectsIn(document: YamlValue | null): YamlValue[] {
+  if (document === null) return []
+  const isList = /List$/.test(textAt(document, 'kind') ?? '') && at(document, 'items') !== null
+  return isList ? itemsAt(document, 'items').flatMap(objectsIn) : [document]
+}
+
+export function namespaceOf(object: YamlValue): string {
+  return textAt(object, 'metadata', 'namespace') ?? 'default'
+}
+
+/** Collects the ConfigMaps and Secrets of a text, for the pods of each namespace. */
+export function withMaps(yaml: YamlReading, all: readonly YamlValue[]): (namespace: string) => KubeYaml {
+  const objects = new Map<string, Map<string, ReadonlyMap<string, Entry>>>()
+  for (const object of all) {
+    const [kind = '', name] = [textAt(object, 'kind'), textAt(object, 'metadata', 'name')]
     const fields = FIELDS.get(kind)
     const entries = (fields ?? []).flatMap(([field, isBase64]) =>
-      entriesOf(at(document, field)).flatMap(({ key, value }) => {
+      entriesOf(at(object, field)).flatMap(({ key, value }) => {
         if (value.kind !== 'scalar') return []
         const text = isBase64 ? Buffer.from(value.text, 'base64').toString() : value.text
         return [[key, { text, offset: value.offset }] as const]
       }),
     )
-    if (name !== undefined && fields !== undefined) objects.set(`${kind} ${name}`, new Map(entries))
+    if (name === undefined || fields === undefined) continue
+    const own = objects.get(namespaceOf(object)) ?? new Map<string, ReadonlyMap<string, Entry>>()
+    objects.set(namespaceOf(object), own.set(`${kind} ${name}`, new Map(entries)))
   }
-  return { ...yaml, objects }
+  return (namespace) => ({ ...yaml, objects: objects.get(namespace) ?? new Map() })
 }
 
 const SOURCES = [

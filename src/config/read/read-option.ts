@@ -188,7 +188,16 @@ export class Reading {
 
   /** Whether nothing is set here, and nothing may be set elsewhere. */
   get isEmpty(): boolean {
-    return this.isComplete && [this.options, this.others, this.findings].every(({ length }) => length === 0)
+    return this.isComplete && this.#hasNothing
+  }
+
+  /** Whether it may be an etcd, of which nothing was read. */
+  get isUnread(): boolean {
+    return !this.isComplete && this.#hasNothing
+  }
+
+  get #hasNothing(): boolean {
+    return [this.options, this.others, this.findings].every(({ length }) => length === 0)
   }
 
   isFull(...codes: Finding['code'][]): boolean {

@@ -2,6 +2,8 @@
 import { expect, it } from 'vitest'
 import type { ConfigInput } from '../../../../src/config/index.js'
 import { lintOne } from '../../../support/lint-one.js'
+import { memberFlags } from '../../../support/member-flags.js'
+import { temporaryFolder } from '../../../support/openssl.js'
 import type { EtcdVersion } from '../../../../src/config/tables/version.js'
 import type { Report } from '../../../../src/report/report.js'
 import {
@@ -25,6 +27,8 @@ import {
   TALOS,
   VCLUSTER,
 } from '../../../support/others-configs-projects.js'
+
+const folder = temporaryFolder()
 
 function linesOf(report: Report): string[] {
   return report.findings.filter(({ severity }) => severity !== 'info').map(({ code, message }) => `${code} ${message}`)
@@ -89,6 +93,41 @@ it.each<[string, ConfigInput, readonly EtcdVersion[]]>([
   expect(linesOf(await lintOne(config, { readFiles: false }))).toEqual([])
   for (const version of versions)
     expect(linesOf(await lintOne(config, { readFiles: false, version })), version).toEqual([])
+})
+
+const MEMBER = memberFlags()
+const SERVICE = { etcd: { image: 'quay.io/coreos/etcd', command: ['etcd', ...MEMBER] } }
+const SPEC = { containers: [{ name: 'etcd', image: 'quay.io/coreos/etcd', command: ['etcd', ...MEMBER] }] }
+const copying = { name: 'copy', image: 'quay.io/coreos/etcd', command: ['cp', '/usr/local/bin/etcdctl', '/x'] }
+
+it.each<[string, string]>([
+  ['Compose in JSON', JSON.stringify({ services: SERVICE })],
+  ['Compose with quoted keys', `"services": ${JSON.stringify(SERVICE)}\n`],
+  [
+    'a command of Compose with one word on each line',
+    `services:\n  etcd:\n    image: quay.io/coreos/etcd\n    command: |\n${['etcd', ...MEMBER].map((each) => `      ${each.replace(/=(?!true$)/, '\n      ')}\n`).join('')}`,
+  ],
+  ['a pod in flow style', `{apiVersion: v1, kind: Pod, spec: ${JSON.stringify(SPEC)}}\n`],
+  [
+    'a pod that copies a program out of the image',
+    JSON.stringify({ kind: 'Pod', spec: { ...SPEC, initContainers: [copying] } }),
+  ],
+  ['a unit with a scheduler', `[Service]\nExecStart=/usr/bin/ionice -c2 -n0 /usr/bin/etcd ${MEMBER.join(' ')}\n`],
+  ['a unit with another user', `[Service]\nExecStart=/usr/bin/gosu etcd etcd ${MEMBER.join(' ')}\n`],
+])('%s is right and complete, as a text and as a file', async (_, text) => {
+  const form = text.startsWith('[') ? 'unit' : 'manifest'
+  for (const config of [{ [form]: text }, { file: folder.file('good', text) }])
+    expect(await lintOne(config, { readFiles: false })).toMatchObject({ ok: true, complete: true, findings: [] })
+})
+
+it('A pod of which only variables are read, because its image has a script, is not complete', async () => {
+  const env = [{ name: 'ETCD_INITIAL_CLUSTER_TOKEN', value: 't' }]
+  const manifest = JSON.stringify({
+    kind: 'Pod',
+    spec: { containers: [{ name: 'a', image: 'corp/etcd-cluster:1', env }] },
+  })
+  const { ok, unchecked } = await lintOne({ manifest }, { readFiles: false })
+  expect([ok, unchecked.map(({ kind }) => kind)]).toEqual([true, ['image']])
 })
 
 /** As an old guide has it, for etcd 2: of the options for CAs there is nothing left. */

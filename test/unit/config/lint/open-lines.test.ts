@@ -90,6 +90,27 @@ const open = { command: ['etcd', ...FLAGS, FLAG] }
 const map = { kind: 'ConfigMap', metadata: { name: 'm' }, data: { [NAME]: THIRD, url: THIRD } }
 const from = { name: NAME, valueFrom: { configMapKeyRef: { name: 'm', key: 'url' } } }
 
+const OFFICIAL = 'quay.io/coreos/etcd:v3.5.16'
+/** A pod with variables of a ConfigMap; the last one of the given namespaces does not open a port. */
+function spaces(namespace: string, ofMaps: readonly string[]): string {
+  const metadata = (name: string, of: string): object => (of === '' ? { name } : { name, namespace: of })
+  const spec = { containers: [container({ envFrom: [{ configMapRef: { name: 'm' } }] })] }
+  const maps = ofMaps.map((of, i) => ({
+    kind: 'ConfigMap',
+    metadata: metadata('m', of),
+    data: i === 0 ? map.data : {},
+  }))
+  return [{ kind: 'Pod', metadata: metadata('a', namespace), spec }, ...maps]
+    .map((each) => JSON.stringify(each))
+    .join('\n---\n')
+}
+/** A good pod, and one that is open in as many Lists. */
+function lists(depth: number): ConfigInput {
+  const other = { kind: 'Pod', spec: { containers: [container(open)] } }
+  const nested = Array.from({ length: depth }).reduce<object>((inner) => ({ kind: 'List', items: [inner] }), other)
+  return pod({}, nested)
+}
+
 const CONTAINERS: readonly (readonly [where: string, config: ConfigInput])[] = [
   ['args', pod({ args: [FLAG] })],
   ['an argument of its own', pod({ args: ['--listen-client-http-urls', THIRD] })],
@@ -152,6 +173,79 @@ const CONTAINERS: readonly (readonly [where: string, config: ConfigInput])[] = [
   ['a file of variables', compose({ env_file: ['none.env'] })],
   ['another service', compose({ extends: 'other' })],
   ['another file', { manifest: `include: [a.yaml]\n${compose({}).manifest ?? ''}` }],
+  [
+    'a document of Compose',
+    {
+      manifest: `${compose({}).manifest ?? ''}---\nservices: ${JSON.stringify({ b: { image: OFFICIAL, ...open } })}\n`,
+    },
+  ],
+  ['a hook of Compose', compose({ post_start: [{ command: open.command }] })],
+  ['what Compose removes', { manifest: (compose({}).manifest ?? '').replace('"command":', '"command": !reset ') }],
+  ['a script of a service', compose({}, { other: { image: OFFICIAL, command: 'sh /start.sh' } })],
+  ['an entrypoint of a service', compose({}, { other: { image: OFFICIAL, entrypoint: '/start.sh' } })],
+  ['a service with the name of etcd', compose({}, { etcd2: { build: './etcd' } })],
+  ['a service that is elsewhere', compose({}, { b: { extends: { file: 'b.yml', service: 'b' } } })],
+  ['the entrypoint of bitnami’s image', compose({ image: 'bitnami/etcd:3.5', command: `etcd ${LINE}` })],
+  ['the entrypoint of an image with flags', compose({ image: 'corp/kv:1', command: LINE })],
+  ['args of bitnami’s image', pod({ image: 'bitnami/etcd:3.5', command: undefined, args: ['etcd', ...FLAGS] })],
+  ['args of another image', pod({ image: 'corp/kv:1', command: undefined, args: FLAGS })],
+  [
+    'an image with variables',
+    manifest({ containers: [container({}), { image: 'corp/etcd-run:1', env: [{ name: 'ETCD_NAME', value: 'b' }] }] }),
+  ],
+  ...[['/start.sh'], ['/bin/sh', '/start.sh'], ['sh', '-c', '/start.sh'], ['python', '-c', 'run("etcd")']].map(
+    (command): [string, ConfigInput] => [
+      `a script of a container, ${command.join(' ')}`,
+      manifest({ containers: [container({}), { name: 'b', image: OFFICIAL, command }] }),
+    ],
+  ),
+  [
+    'a program that starts etcd',
+    manifest({ containers: [container({}), { name: 'b', command: ['catatonit', '--', ...open.command] }] }),
+  ],
+  [
+    'a binary with its version',
+    manifest({ containers: [container({}), { name: 'b', command: ['/etcd-v3.5.16', FLAG] }] }),
+  ],
+  ['envFrom of the namespace', { manifest: spaces('prod', ['prod', 'dev']) }],
+  ['envFrom of another namespace', { manifest: spaces('prod', ['dev']) }],
+  ['envFrom of no namespace', { manifest: spaces('prod', ['']) }],
+  ['a List', lists(1)],
+  ['a List in Lists', lists(6)],
+  [
+    'a List with another kind',
+    {
+      manifest: JSON.stringify({
+        kind: 'List',
+        items: [
+          JSON.parse(pod({}).manifest ?? ''),
+          { kind: 'PodTemplate', template: { spec: { containers: [container(open)] } } },
+        ],
+      }),
+    },
+  ],
+  [
+    'another template of one object',
+    {
+      manifest: JSON.stringify({
+        kind: 'X',
+        spec: {
+          template: { spec: { containers: [container({})] } },
+          canary: { spec: { containers: [container(open)] } },
+        },
+      }),
+    },
+  ],
+  [
+    'containers below many levels',
+    pod(
+      {},
+      {
+        kind: 'X',
+        spec: Array.from({ length: 20 }).reduce<object>((inner) => ({ a: inner }), { containers: [container(open)] }),
+      },
+    ),
+  ],
   ['a merged mapping', { manifest: (compose({}).manifest ?? '').replace('{"etcd":{', '{"etcd":{<<: *open, ') }],
 ]
 
@@ -227,6 +321,8 @@ it.each(CONTAINERS)('A line that opens a port in %s is an error, or the report i
   expect(await isQuiet(pod({}))).toBe(true)
   expect(await isQuiet(compose({}))).toBe(true)
   expect(await isQuiet(config)).toBe(false)
+  // A file is read as the same text is.
+  expect(await isQuiet({ file: folder.file('containers.yml', config.manifest ?? '') })).toBe(false)
 })
 
 it('A line that opens a port of a file of variables is an error, or the report is not complete', async () => {
