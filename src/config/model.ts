@@ -84,11 +84,7 @@ export interface MemberConfig {
   initialClusterState?: 'new' | 'existing' | undefined
   /** Distinguishes clusters. @default etcd's own, etcd-cluster */
   initialClusterToken?: string | undefined
-  /**
-   * Further URLs for `/metrics` and `/health`. `http://` is allowed here; everyone can then read them.
-   *
-   * @default none
-   */
+  /** Further URLs for `/metrics` and `/health`. `http://` is allowed only on a loopback address. @default none */
   metricsUrls?: readonly string[] | undefined
   /** The oldest version of TLS that etcd accepts. @default etcd's own, TLS1.2 */
   tlsMinVersion?: EtcdTlsVersion | undefined

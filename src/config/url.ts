@@ -19,6 +19,8 @@ export interface EtcdUrl {
   readonly isUnspecified: boolean
   /** Whether the host or the port has a reference to what is not known. */
   readonly isPartial: boolean
+  /** If the host has such a reference, another text stands for it. */
+  readonly isHostKnown: boolean
 }
 
 /**
@@ -31,6 +33,9 @@ const MAX_PORT = 65_535
 /** A host name has at most 253 characters; scheme and port need few more. */
 const MAX_URL = 300
 
+/** What Go refuses in a host (net/url, shouldEscape; an escape sequence is only for bytes above ASCII, and for "%25"). */
+const REFUSED = /[\0- \x7f{}|\\^`]|%(?!25|[89a-f][\da-f])/i
+
 const SEPARATED = /[;|\s](?:[\w.-]{1,64}=)?(?:https?|unixs?):\/\//i
 
 /** Reads one URL as etcd does. */
@@ -40,7 +45,15 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
   if (scheme === undefined) return { refused: 'has no scheme, such as "https://"' }
   const name = scheme.toLowerCase()
   if (name === 'unix' || name === 'unixs') {
-    const socket = { host: rest, isIp: false, port: '', isLocal: true, isUnspecified: false, isPartial: false }
+    const socket = {
+      host: rest,
+      isIp: false,
+      port: '',
+      isLocal: true,
+      isUnspecified: false,
+      isPartial: false,
+      isHostKnown: true,
+    }
     return { url: { text, isTls: name === 'unixs', ...socket }, unsupported: 'is a unix socket' }
   }
   if (name !== 'http' && name !== 'https') return { refused: `has the scheme "${scheme}", and must have http or https` }
@@ -56,10 +69,13 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
     return { refused: 'must have an address to listen on or "localhost", not a host name' }
   }
   if (host === '') return { refused: 'has no host' }
+  const [refused] = bracketed === undefined ? (REFUSED.exec(host) ?? []) : []
+  if (refused !== undefined) return { refused: `has the character "${refused}" in its host` }
+  if (host.includes('$')) return { refused: 'has "$" in its host, where etcd expands nothing' }
   const isLocal = bytes === null ? /^localhost\.?$/i.test(host) : isLoopback(bytes)
   const isUnspecified = bytes?.every((byte) => byte === 0) === true
   const read = { text, isTls: name === 'https', host, isIp: bytes !== null, port, isLocal, isUnspecified }
-  const url = { ...read, isPartial: false }
+  const url = { ...read, isPartial: false, isHostKnown: true }
   return {
     url,
     unsupported: unsupportedReason(url, use, { scheme, authority, path, isBracketed: bracketed !== undefined }),
@@ -98,8 +114,9 @@ export function readPartialUrl(text: string, references: readonly string[], use:
   const knownPort = port.includes(MARK) || (port === '' && isWhole && host.includes(MARK)) ? `:${UNKNOWN.port}` : port
   const reading = readUrl(`${scheme}${known}${knownPort}${path.includes(MARK) ? '' : path}`, use)
   if ('refused' in reading) return reading
-  const isLocal = !host.includes(MARK) && reading.url.isLocal
-  return { unsupported: null, url: { ...reading.url, text, isLocal, isPartial: true } }
+  const isHostKnown = !host.includes(MARK)
+  const isLocal = isHostKnown && reading.url.isLocal
+  return { unsupported: null, url: { ...reading.url, text, isLocal, isPartial: true, isHostKnown } }
 }
 
 /** As {@link readUrl}, but also refuses URLs that this package does not support, such as those with a user name. */

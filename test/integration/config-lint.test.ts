@@ -107,6 +107,10 @@ const REFUSED: Rows<readonly [changes: string, words: string, ...more: string[]]
     ['initial-cluster=a=https://127.0.0.1:{peer},a=https://127.0.0.1:{peer}', 'to match --initial-cluster='],
   ],
   'config/url-invalid': [
+    ...['${IP}', 'a|b', 'a b', '%20'].map(
+      (host) => [`advertise-client-urls=https://${host}:2379`, 'in host name'] as const,
+    ),
+    ['initial-cluster=a=https://${IP}:{peer}', 'invalid character "{" in host name'],
     ['initial-cluster=a=https://127.0.0.1:{peer}b=https://127.0.0.2:2380', FORM],
     ['listen-client-urls=https://localhost.example:{client}', 'expected IP in URL for binding'],
     ['listen-client-urls=https://127.0.0.1', FORM],
@@ -243,6 +247,11 @@ describe('etcd refuses', () => {
     'config/yaml-malformed': [
       [{ top: 'max-wals: 5\n\tcors: x\n' }, 'error converting YAML to JSON'],
       [{ end: 'cors: *none\n' }, 'unknown anchor'],
+      [{ end: ': b\n' }, 'did not find expected key'],
+      [{ end: '~: b\n' }, 'unsupported map key of type'],
+      [{ end: '? [a]\n: b\n' }, 'invalid map key'],
+      [{ client: '  client-cert-auth: !!null true\n' }, 'cannot decode !!bool `true` as a !!null'],
+      [{ end: 'max-wals: !!int true\n' }, 'cannot decode !!bool `true` as a !!int'],
       [{ top: '%YAML 1.2\n---\n' }, 'found incompatible YAML document'],
     ],
     'config/too-large': [[{ end: `cors:\n  - &l0 [a, a]\n${laughs}` }, 'excessive aliasing']],
@@ -295,6 +304,7 @@ describe('etcd serves, and', () => {
     ['config/option-ignored', { end: 'hartbeat-interval: 1\n' }],
     ['config/restriction-not-in-force', { client: '  crl-file: /none\n' }],
     ['config/yaml-malformed', { end: '---\nname: 5\n' }],
+    ['config/yaml-malformed', { end: '...\nname: 5\n' }],
     ['config/option-repeated', { top: 'name: 5x\n' }],
   ]
   it.each(drawn(ignoring, 3))('ignores, without a word: %s %#', async (code, parts) => {

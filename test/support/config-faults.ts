@@ -59,7 +59,7 @@ export const FAULTS: readonly (readonly [fault: string, changes: string, cis?: s
   ['error url-repeated', 'initial-cluster=e1=https://10.0.0.1:2380,e2=https://10.0.0.1:2380'],
   ['error url-invalid', `${CLIENT}https://10.0.0.1:2379,https://e1.example.com:2379`],
   ['error url-invalid', 'initial-cluster=e1=https://10.0.0.1:2380,e2=https://10.0.0.2:2380e3=https://10.0.0.3:2380'],
-  ['warning metrics-plaintext', 'listen-metrics-urls=http://0.0.0.0:2381'],
+  ['error metrics-plaintext', 'listen-metrics-urls=http://0.0.0.0:2381'],
   ['error member-not-listed', 'name=e3'],
   ['error cluster-urls-differ', 'initial-advertise-peer-urls=https://10.0.0.9:2380'],
   ['error cluster-urls-differ', 'initial-cluster=e1=https://e1.example.com:2381'],

@@ -220,7 +220,7 @@ class FilesReader {
     const hasIp = names.some(({ kind }) => kind === 'ip')
     // Etcd resolves DNS names without a wildcard, so the address is not known here. An IP address may be the right one.
     if (dns.length === 0 || hasIp || dns.some((name) => !name.startsWith('*'))) return
-    const addresses = side.advertise.map(({ host }) => host)
+    const addresses = side.advertise.map(({ host, text, isHostKnown }) => (isHostKnown ? host : text))
     this.#add([finding('config/peer-address-unprovable', { ...side.get('certFile').place, names: dns, addresses })])
   }
 
@@ -372,8 +372,10 @@ function topOf(chain: readonly Certificate[]): Certificate {
 }
 
 function hostsOf(side: LintSide, more: readonly string[]): string[] {
-  const advertised = side.advertise.flatMap(({ host, port, isTls, isUnspecified, setting }) =>
-    port === '' || !isTls || isUnspecified || !setting.isSet || 'refused' in readHost(host) ? [] : [host],
+  const advertised = side.advertise.flatMap(({ host, port, isTls, isUnspecified, isHostKnown, setting }) =>
+    port === '' || !isTls || isUnspecified || !isHostKnown || !setting.isSet || 'refused' in readHost(host)
+      ? []
+      : [host],
   )
   return [...new Set([...advertised, ...(side.block === 'client' ? more : [])])]
 }

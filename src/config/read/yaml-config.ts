@@ -101,14 +101,17 @@ export async function readYamlConfig(
   const yaml = await readYaml(source, 'first')
   const [document] = yaml.documents
   const isEmpty = document === null || (document !== undefined && isNull(document))
-  const several = yaml.findings.find(
-    ({ code, details }) => code === 'config/yaml-malformed' && details.kind === 'several documents',
-  )
-  if (isEmpty && several !== undefined) {
+  const [second] = yaml.ignored
+  if (isEmpty && second !== undefined) {
     into.markIncomplete(noEtcd(source.file, 'its first document is empty, and etcd reads no other'))
     return 0
   }
   into.add(...yaml.findings)
+  if (second !== undefined) {
+    const keys = yaml.ignored.flatMap(({ value }) => entriesOf(value).map(({ key }) => folded(key)))
+    const details = { count: yaml.ignored.length + 1, ignored: keys.filter(isTopKey) }
+    into.report('config/yaml-malformed', { ...yaml.place(second.offset, '---'), kind: 'several documents', ...details })
+  }
   const directiveAt = source.text.search(/^%YAML[ \t]+(?!1\.1\b)/m)
   if (directiveAt !== -1) {
     const reason = 'The line names another version of YAML than 1.1, which etcd requires.'

@@ -31,6 +31,8 @@ export interface YamlEntry {
 
 export interface YamlReading {
   readonly documents: readonly (YamlValue | null)[]
+  /** The documents after the first one, if only that is read. */
+  readonly ignored: readonly { readonly offset: number; readonly value: YamlValue | null }[]
   readonly findings: readonly Finding[]
   readonly text: string
   readonly place: PlaceOf
@@ -102,35 +104,43 @@ export async function readYaml(
   const text = isObject ? source.text : source.text.replace(OTHER_BREAKS, '\n')
   const place = placesIn({ ...source, text })
   const documents: (YamlValue | null)[] = []
+  const ignored: YamlReading['ignored'][number][] = []
   const findings: Finding[] = []
   const count = countIndicators(text)
   const limit = Math.max(6000, 1000 + Math.floor(text.length / 12))
-  const read = (make: () => YamlValue | null): void => {
+  const read = (make: () => YamlValue | null): YamlValue | null | Refused => {
     try {
-      documents.push(make())
+      return make()
     } catch (error) {
-      if (!(error instanceof Refused)) throw error
-      const at = error.offset === null ? withoutPlace('YAML', source.file) : place(error.offset, 'YAML')
-      findings.push(
-        typeof error.why === 'string'
-          ? finding('config/too-large', { ...at, kind: error.why, count, limit })
-          : finding('config/yaml-malformed', { ...at, kind: 'syntax', reason: error.why[0], fix: error.why[1] }),
-      )
+      if (error instanceof Refused) return error
+      throw error
     }
+  }
+  const add = (result: YamlValue | null | Refused): void => {
+    if (!(result instanceof Refused)) {
+      documents.push(result)
+      return
+    }
+    const { offset, why } = result
+    const at = offset === null ? withoutPlace('YAML', source.file) : place(offset, 'YAML')
+    findings.push(
+      typeof why === 'string'
+        ? finding('config/too-large', { ...at, kind: why, count, limit })
+        : finding('config/yaml-malformed', { ...at, kind: 'syntax', reason: why[0], fix: why[1] }),
+    )
   }
   const refused = refuseControls(source)
   if (refused !== null) findings.push(refused)
-  else if (isObject) read(() => readJson(text))
+  else if (isObject) add(read(() => readJson(text)))
   else {
     const all = await parse(text, count > limit, merge)
-    const [, second] = all
-    if (which === 'first' && second !== undefined) {
-      const at = place(second.offset, '---')
-      findings.push(finding('config/yaml-malformed', { ...at, kind: 'several documents', count: all.length }))
+    for (const [i, { offset, make }] of all.entries()) {
+      const result = read(make)
+      if (which === 'all' || i === 0) add(result)
+      else ignored.push({ offset, value: result instanceof Refused ? null : result })
     }
-    for (const { make } of which === 'first' ? all.slice(0, 1) : all) read(make)
   }
-  return { documents, findings, text, place }
+  return { documents, ignored, findings, text, place }
 }
 
 interface ParsedDocument {
@@ -239,6 +249,18 @@ function readJson(text: string): YamlValue {
 }
 
 const TAGS = 'tag:yaml.org,2002:'
+/** The types of tagged scalars, for which go-yaml accepts no other text. */
+const TYPES: Readonly<Record<string, YamlScalar['type']>> = {
+  [`${TAGS}bool`]: 'boolean',
+  [`${TAGS}int`]: 'number',
+  [`${TAGS}float`]: 'number',
+  [`${TAGS}null`]: 'null',
+}
+
+function isMistagged(tag: string | null, type: YamlScalar['type']): boolean {
+  const wanted = tag === null ? undefined : TYPES[tag]
+  return wanted !== undefined && wanted !== type
+}
 
 /** Converts nodes to values, and expands aliases. */
 class NodeConverter {
@@ -268,11 +290,13 @@ class NodeConverter {
       return { kind: 'list', items: node.items.map((item) => this.convert(item as Yaml.Node, depth + 1)), offset }
     const written = this.#yaml.isScalar(node) && typeof node.value === 'string' ? node.value : ''
     const tag = 'tag' in node && typeof node.tag === 'string' ? node.tag : null
+    const type = typeOf(written)
+    if (isMistagged(tag, type)) throw new Refused(MISTAGGED, offset)
     const text = tag === `${TAGS}binary` ? Buffer.from(written, 'base64').toString() : written
     // Values with a custom tag, or with quotes, are strings.
     const isPlain = this.#yaml.isScalar(node) && node.type === 'PLAIN'
-    const isTyped = tag === null ? isPlain : /^tag:yaml\.org,2002:(?:bool|int|float|null)$/.test(tag)
-    return { kind: 'scalar', text, type: isTyped ? typeOf(text) : 'text', offset }
+    const isTyped = tag === null ? isPlain : TYPES[tag] !== undefined
+    return { kind: 'scalar', text, type: isTyped ? type : 'text', offset }
   }
 
   #entries(items: readonly { key: unknown; value: unknown }[], depth: number): YamlEntry[] {
@@ -280,7 +304,8 @@ class NodeConverter {
     for (const { key, value } of items) {
       const name = this.convert(key as Yaml.Node, depth + 1)
       const { offset } = name
-      const text = name.kind === 'scalar' ? name.text : ''
+      if (name.kind !== 'scalar' || (name.type === 'null' && value !== null)) throw new Refused(NO_KEY, offset)
+      const { text } = name
       const empty: YamlValue = { kind: 'scalar', text: '', type: 'null', offset }
       const opened = value === null ? empty : this.convert(value as Yaml.Node, depth + 1)
       if (!this.#isMerge(key)) all.push({ entry: { key: text, value: opened, offset }, isMerged: false })
@@ -325,6 +350,7 @@ const COMMENT = 'Add a space before "#": YAML reads `value#comment` as one value
 const LINE = 'Fix that line, or the line before it.'
 const NO_SPACE: YamlFault = ['A space is missing after the colon.', 'Add a space after the colon.']
 const UNKNOWN_ANCHOR: YamlFault = ['An alias names an anchor that does not exist.', ANCHOR]
+const MISTAGGED: YamlFault = ['A value is not of the type that its tag names.', 'Remove the tag, or fix the value.']
 const NO_KEY: YamlFault = ['The line has no key with a colon.', 'Write "key: value", or remove the line.']
 const NO_VALUE = 'Put the value into quotes, or indent its lines.'
 

@@ -144,7 +144,8 @@ describe('a member that would be open, or would not start', () => {
     [{ cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'AES'] }, ['config/cipher-suites-unfit --cipher-suites']],
     [{ cipherSuites: [] }, ['config/value-invalid --cipher-suites']],
     [{ client: { httpUrls: [] } }, ['config/value-invalid --listen-client-http-urls']],
-    [{ metricsUrls: ['http://0.0.0.0:2379'] }, ['config/url-repeated --listen-metrics-urls']],
+    [{ metricsUrls: ['http://10.0.0.1:2381'] }, ['config/metrics-plaintext --listen-metrics-urls']],
+    [{ metricsUrls: ['http://127.0.0.1:2379'] }, ['config/url-repeated --listen-metrics-urls']],
     [{ extra: { 'heartbeat-interval': 300 } }, ['config/election-too-short --heartbeat-interval']],
   ])('is refused: %j', (changes, expected) => {
     expect(findings(memberConfig(changes), 'flags', '3.6')).toEqual(expected)

@@ -179,6 +179,7 @@ export const configOption = {
       'URL scheme must be http, https, unix, or unixs: …',
       'URL address does not have the form "host:port": …',
       'expected IP in URL for binding (…)',
+      'invalid character "…" in host name',
     ],
   }),
   'config/cipher-suites-unfit': {

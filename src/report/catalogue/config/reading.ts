@@ -72,10 +72,11 @@ export const configReading = {
     ]).refusedAs({
       etcd: 'error converting YAML to JSON: yaml: …',
     }),
-    'several documents': warning((d: ConfigPlace & { count: number }) => [
-      `${d.option} begins another document of ${String(d.count)}. Etcd reads only the first one.`,
-      'Remove the line "---", so that everything is in one document.',
-    ]),
+    // `ignored`: options of etcd in the other documents.
+    'several documents': warning((d: ConfigPlace & { count: number; ignored: string[] }) => [
+      `${d.option} begins another document of ${String(d.count)}. Etcd reads only the first one${d.ignored.length === 0 ? '' : `, and ignores ${listed(d.ignored)}`}.`,
+      'Remove the line "---" or "...", so that everything is in one document.',
+    ]).or('error', ({ ignored }) => ignored.length > 0),
   },
   'config/nothing-set': warning((d: { file: string | null }) => [
     `${configurationText(d.file)} sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.`,

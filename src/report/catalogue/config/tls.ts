@@ -77,9 +77,9 @@ export const configTls = {
     `${d.option} is not used: this side listens only on ${listed(d.urls)}.`,
     `Use https in the listen and advertise URLs, or remove ${d.option}.`,
   ]).refusedAs({ etcd: 'scheme is http or unix while key and cert files are present; ignoring key and cert files' }),
-  'config/metrics-plaintext': warning((d: ConfigPlace & { url: string }) => [
-    `${d.option} has ${d.url}, which other machines can read without TLS.`,
-    'Listen on 127.0.0.1, use https, or protect the port by a NetworkPolicy or a firewall.',
+  'config/metrics-plaintext': error((d: ConfigPlace & { url: string }) => [
+    `${d.option} has ${d.url}, which other machines can read without TLS and without a certificate.`,
+    'Listen on 127.0.0.1, or use https.',
   ]),
   'config/metrics-address-check': info((d: ConfigPlace & { url: string }) => [
     `${d.option} has ${d.url}, where the certificate of a client must name its address.`,
@@ -87,7 +87,7 @@ export const configTls = {
   ]),
   'config/probe-unanswered': error((d: ConfigPlace & { url: string }) => [
     `${d.option} cannot succeed: etcd requires a client certificate at ${d.url}, and the kubelet has none.`,
-    `Set --listen-metrics-urls to http://127.0.0.1:2381 in a pod with hostNetwork, otherwise to http://0.0.0.0:2381, and probe that port with the scheme HTTP.`,
+    'In a pod with hostNetwork, set --listen-metrics-urls to http://127.0.0.1:2381, and probe that port with the scheme HTTP. Otherwise probe with "exec" and etcdctl.',
   ]),
   'config/url-repeated': {
     port: error((d: UrlRepeated) => [

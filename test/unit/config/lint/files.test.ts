@@ -184,6 +184,12 @@ it('hosts next to those that are advertised must be covered', async () => {
   expect(await codes('', { hosts: ['10.0.0.2'] })).toEqual(['san/host-not-covered'])
 })
 
+it('A host that is not known is not compared with the certificate', async () => {
+  for (const host of ['$IP', '${HOST_IP}', '{{ip}}', 'm1.{{domain}}', '$(cmd)'])
+    expect(await codes(`advertise-client-urls=https://${host}:2379`)).toEqual([])
+  expect(await codes('advertise-client-urls=https://10.0.0.9:2379')).toContain('san/host-not-covered')
+})
+
 describe('expired CAs of clients', () => {
   it.each([
     ['trusted-ca-file=ended.crt', 'error', {}],
