@@ -6,7 +6,7 @@ import { openInput, readCertificates, readCrls } from '../credentials/parse-inpu
 import { type HostPath, useHostFile } from '../files/in-root.js'
 import { systemCode } from '../files/write-failed.js'
 import type { Finding, FindingPlace, Unchecked } from '../report/finding.js'
-import { checkOptions, textInvalid, valueInvalid } from '../report/option-error.js'
+import { checkOptions, isPlainObject, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
 import { LintMember, type LintSide } from './lint/member.js'
@@ -88,8 +88,7 @@ export function resolveReading({ variables = {}, root }: ReadConfigOptions): {
 } {
   if (root !== undefined && (typeof root !== 'string' || root === ''))
     throw textInvalid('root', root, 'the path of a directory')
-  const isRecord = typeof variables === 'object' && (variables as unknown) !== null && !Array.isArray(variables)
-  if (!isRecord || !Object.values(variables).every((each) => typeof each === 'string'))
+  if (!isPlainObject(variables) || !Object.values(variables).every((each) => typeof each === 'string'))
     throw valueInvalid('variables', variables, 'an object of strings, by the names of variables')
   return { root: root === undefined ? null : resolve(root), given: { ...variables } }
 }

@@ -54,6 +54,11 @@ function shown(value: unknown): string {
   return value.length === 0 ? 'an empty array' : 'an array'
 }
 
+/** Whether a value is an object whose own properties are its contents: no array, no Map and no URL. */
+export function isPlainObject(value: unknown): value is object {
+  return Object.prototype.toString.call(value) === '[object Object]'
+}
+
 /** Most option names in an error about a missing object. */
 const MOST_NAMED = 10
 
@@ -73,7 +78,7 @@ export function optionIn(holder: string, key: string): string {
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function checkOptions(holder: string, options: unknown, known: readonly string[]): void {
-  if (options === null || typeof options !== 'object' || Array.isArray(options))
+  if (!isPlainObject(options))
     throw valueInvalid(
       holder,
       options,

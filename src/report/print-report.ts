@@ -53,7 +53,15 @@ interface Printer {
 
 /** Several reports follow each other, each under the name of its member. There is no newline at the end. */
 export function printReports(reports: readonly AnyReport[], options: PrintOptions): string {
-  return reports.map((each) => printOne(each, options, reports.length > 1)).join(options.oneLine ? ' | ' : '\n\n')
+  return reports
+    .toSorted((a, b) => rankOf(a) - rankOf(b))
+    .map((each) => printOne(each, options, reports.length > 1))
+    .join(options.oneLine ? ' | ' : '\n\n')
+}
+
+/** Errors first, then what was not checked. */
+function rankOf({ ok, complete = true }: AnyReport): number {
+  return !ok ? 0 : complete ? 2 : 1
 }
 
 /**

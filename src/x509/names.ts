@@ -186,5 +186,6 @@ export function classifyHosts(hosts: readonly string[]): Host[] {
   if (!Array.isArray(hosts) || hosts.length > MAX_HOSTS) {
     throw valueInvalid('hosts', hosts, `an array of at most ${String(MAX_HOSTS)} hosts`)
   }
-  return hosts.map((host, i) => classifyHost(host, `hosts[${String(i)}]`))
+  // Unlike `map`, it does not skip the holes of an array.
+  return Array.from(hosts, (host: string, i) => classifyHost(host, `hosts[${String(i)}]`))
 }

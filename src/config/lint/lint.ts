@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { Finding, FindingCode, SuppressedFinding, SuppressedUnchecked, Unchecked } from '../../report/finding.js'
 import { foldConsequences } from '../../report/consequences.js'
 import { checkOptions, valueInvalid } from '../../report/option-error.js'
-import { printable } from '../../report/printable.js'
+import { printableDeep } from '../../report/printable.js'
 import { makeReport, type Report } from '../../report/report.js'
 import { resolveContext } from '../../validate/context.js'
 import { classifyHosts } from '../../x509/names.js'
@@ -159,7 +159,7 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
 function labelOf({ member, read }: LintedMember): string | null {
   const name = member.server('name')
   const label = name.isSet && !name.isUnresolved ? name.text : read.label
-  return label === null ? null : printable(label)
+  return label === null ? null : printableDeep(label)
 }
 
 /** Whether a member starts a cluster of its own: its list names only itself, and no other list names it. */

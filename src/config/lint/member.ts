@@ -106,6 +106,17 @@ export class LintSide {
   }
 }
 
+function listedIn(setting: Setting): LintMember['listed'] {
+  if (!setting.isSet) return []
+  const references = setting.option?.unknown.filter((each) => each.includes('=')) ?? []
+  return limitedEntries(setting).flatMap((entry) => {
+    const at = entry.indexOf('=')
+    return at === -1 || references.some((each) => entry.includes(each))
+      ? []
+      : [{ name: entry.slice(0, at), url: entry.slice(at + 1).trim() }]
+  })
+}
+
 interface UsedOption {
   readonly text: string
   readonly form: ConfigForm
@@ -128,6 +139,8 @@ export class LintMember {
   readonly sides: readonly LintSide[]
   /** Whether it will be rendered. Then the options must be safe and valid in all releases of the version. */
   readonly isWritten: boolean
+  /** The entries of the initial cluster, in their order, as far as they are known; none if it is not set. */
+  readonly listed: readonly { readonly name: string; readonly url: string }[]
   readonly #isFile: boolean
 
   /**
@@ -149,24 +162,12 @@ export class LintMember {
     this.client = new LintSide('client', this, plaintext?.client === true)
     this.peer = new LintSide('peer', this, plaintext?.peer === true)
     this.sides = [this.client, this.peer]
+    this.listed = listedIn(this.server('initialCluster'))
     this.#isFile = [...settings.all(), ...others].some(({ form }) => form === 'yaml')
   }
 
   server(field: ServerField): Setting {
     return this.settings.server(field)
-  }
-
-  /** The entries of the initial cluster, in their order, as far as they are known; none if it is not set. */
-  get listed(): { name: string; url: string }[] {
-    const setting = this.server('initialCluster')
-    if (!setting.isSet) return []
-    const references = setting.option?.unknown.filter((each) => each.includes('=')) ?? []
-    return limitedEntries(setting).flatMap((entry) => {
-      const at = entry.indexOf('=')
-      return at === -1 || references.some((each) => entry.includes(each))
-        ? []
-        : [{ name: entry.slice(0, at), url: entry.slice(at + 1).trim() }]
-    })
   }
 
   get isGatewayOn(): boolean {

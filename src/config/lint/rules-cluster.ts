@@ -163,8 +163,9 @@ export const clusterRules = [
   complete('config/member-not-listed', (members) => {
     const misses = pairsOf(members).flatMap(([by, other]): MissingEntry[] => {
       const list = by.member.server('initialCluster')
-      if (!list.isSet || list.isUnresolved || other.member.server('name').isUnresolved) return []
-      return by.member.listed.some(({ name }) => name === nameOf(other)) ? [] : [{ other, by }]
+      const { text, isUnresolved } = other.member.server('name')
+      if (!list.isSet || list.isUnresolved || isUnresolved) return []
+      return by.member.listed.some(({ name }) => name === text) ? [] : [{ other, by }]
     })
     const lackedBy = new Map(groupBy(misses, ({ other }) => other))
     const isLater = (one: ClusterMember, than: ClusterMember): boolean => {

@@ -43,7 +43,8 @@ const HIDDEN: Readonly<Record<EtcdOptionRow['kind'], readonly FindingCode[] | 'a
 
 /** The options whose values have references to what is not known, or whose defaults were taken. */
 export function uncheckedValues({ settings, others }: LintMember): Unchecked[] {
-  return [...settings.all(), ...others].flatMap((option) => {
+  const last = new Map(others.map((each) => [each.name, each]))
+  return [...settings.all(), ...last.values()].flatMap((option) => {
     const references = [...option.unknown, ...option.assumed]
     if (references.length === 0) return []
     const kind: UncheckedKind = references.every((each) => /^\{[{%]/.test(each)) ? 'template' : 'variable'

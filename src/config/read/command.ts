@@ -106,13 +106,18 @@ function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdC
       if (name === undefined) continue
       const known = isSet === '' ? (own.get(name) ?? { ...token, text: `${name}=\${${name}}` }) : token
       own.set(name, known)
-      if (isExport || exported.has(name)) exported.set(name, known)
+      if (!isExport && !exported.has(name)) continue
+      // The rest is not read, as that of a script.
+      if (exported.size < MAX_EXPORTS || exported.has(name)) exported.set(name, known)
+      else hasOthers = true
     }
   }
   const [first] = tokens
   return hasOthers && first !== undefined ? found.map((each) => ({ ...each, script: first.offset })) : found
 }
 
+/** Limits the variables of a script, which each etcd in it has. */
+const MAX_EXPORTS = 200
 /** An assignment whose value runs no command. */
 const ASSIGNMENT = /^[A-Za-z_]\w*=(?![^]*(?:\$\(|`))/
 /** The name of a variable may come from another one, as in `export "ETCD_$NAME"`. */
@@ -149,8 +154,8 @@ const PREFIXES =
   /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|ionice|chrt|taskset|numactl|stdbuf|setpriv|chroot|timeout|command|setsid|time|gosu|su-exec|tini|dumb-init|catatonit)|then|else|do|[!({]|[^\s()-][^\s()]*\))$/s
 /** A whole command in one argument, in the place of the program. */
 const WHOLE_COMMAND = /^(?:\S*\/)?(?:exec\s+)?(?:etcd\s+-|(?:ba|da|a)?sh\s+-)/
-/** The next argument is the name of a user. */
-const FOR_USER = /(?:^|\/)(?:gosu|su-exec)$/
+/** The next argument is the name of a user, or a folder. */
+const FOR_USER = /(?:^|\/)(?:gosu|su-exec|chroot)$/
 const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
 /** A binary with its version. */
 const ETCD_RELEASE = /(?:^|\/)etcd-v?\d[\w.-]*$/
@@ -224,13 +229,16 @@ function commandsInScript(
   return withFaults(commandsAmong([...tokens.map(placed), ...more], context), ...faults.map(placed))
 }
 
-/** The index of etcd after a program that starts it, whose own options precede. */
+/** The index of etcd after a program that starts it, whose own options, numbers and variables precede; -1 if there is none. */
 function etcdIndex(tokens: readonly Token[]): number {
-  // After an option it is the name of a user or a group.
-  return tokens.findIndex(({ text }, i) => {
+  for (const [i, { text }] of tokens.entries()) {
     const [before = '', next = '-'] = [tokens[i - 1]?.text, tokens[i + 1]?.text]
-    return ETCD.test(text) && /^[-$]/.test(next) && !/^(?:-[A-Za-z]|--user|--group)$/.test(before)
-  })
+    // After an option it is the name of a user or a group.
+    if (ETCD.test(text) && /^[-$]/.test(next) && !/^(?:-[A-Za-z]|--user|--group)$/.test(before)) return i
+    const isOption = /^[-+$`\d]|=/.test(text) || before.startsWith('-') || FOR_USER.test(before)
+    if (!isOption && !PREFIXES.test(text) && !SHELL.test(text)) return -1
+  }
+  return -1
 }
 
 /** `NAME=value` before a program. */

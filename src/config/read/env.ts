@@ -8,7 +8,7 @@ import {
   rowOfVariable,
   variableOf,
 } from '../tables/options.js'
-import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
+import { isProtection, knownNames, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
 import type { Reading } from './read-option.js'
 import { type ConfigText, placesIn, MAX_NAMED_FILES, type ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, match, plainDollars } from './tokenizer.js'
@@ -179,8 +179,8 @@ const PASSTHROUGH_BY_VARIABLE: ReadonlyMap<string, PassthroughRow> = new Map(
   passthroughOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
 )
 /** Short names are omitted: they may resemble a variable of another program. */
-const LONG_NAMES: readonly string[] = [...PASSTHROUGH_BY_VARIABLE.keys()].filter(({ length }) => length > 16)
-const NAMES: readonly string[] = etcdOptions.flatMap(({ flag }) => (flag === null ? [] : [variableOf(flag.name)]))
+const LONG_NAMES = knownNames([...PASSTHROUGH_BY_VARIABLE.keys()].filter(({ length }) => length > 16))
+const NAMES = knownNames(etcdOptions.flatMap(({ flag }) => (flag === null ? [] : [variableOf(flag.name)])))
 
 export function readVariables(variables: readonly Variable[], into: Reading): void {
   let unknown = 0

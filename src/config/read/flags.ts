@@ -11,7 +11,7 @@ import {
   rowOfFlag,
 } from '../tables/options.js'
 import { showExpressions } from '../hidden.js'
-import { meantByValue, meantByWords, nearest } from './meaning.js'
+import { knownNames, meantByValue, meantByWords, nearest } from './meaning.js'
 import { type Reading, textOption } from './read-option.js'
 import type { PlaceOf } from './text.js'
 import { plainDollars, splitTokens, type Token } from './tokenizer.js'
@@ -21,7 +21,7 @@ import { type ResolvedText, resolveText, type Syntax } from './unknown.js'
 const MAX_ARGUMENTS = 10_000
 /** Subcommands of etcd, which have their own flags (server/etcdmain/main.go). */
 const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
-const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS]
+const FLAGS = knownNames([...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS])
 
 /** @param syntax The program that fills in parts of the arguments. */
 export function readFlags(tokens: readonly Token[], place: PlaceOf, syntax: Syntax, into: Reading): void {
@@ -70,11 +70,12 @@ class FlagsReader {
       if (token === undefined) break
       const text = token.text.replace(/^[\u2013\u2014](?=[a-z])/, '--')
       const [, written, given] = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(text) ?? []
-      const name = written === undefined ? undefined : this.#resolve(written, token).text
+      const resolved = written === undefined ? undefined : this.#resolve(written, token)
+      const name = resolved?.text
       const next = this.#tokens[i + 1]
       if (text !== token.text) this.#leftOver(token, null)
       if (name === undefined) this.#other(token, next, before)
-      before = name === undefined ? null : this.#flag(name, given, token, next)
+      before = resolved === undefined ? null : this.#flag(resolved, given, token, next)
       if (before?.takesNext === true) i++
     }
   }
@@ -132,7 +133,12 @@ class FlagsReader {
     this.#misplaced(token, before?.flag ?? 'etcd', { kind: 'left over', argument: token.text, after })
   }
 
-  #flag(written: string, given: string | undefined, token: Token, next: Token | undefined): PreviousFlag {
+  #flag(
+    { text: written, unknown }: ResolvedText,
+    given: string | undefined,
+    token: Token,
+    next: Token | undefined,
+  ): PreviousFlag {
     // `--cert-file /x` as one argument.
     const [, first = '', joined] = given === undefined ? (/^(\S+)\s+(\S[\s\S]*)$/.exec(written) ?? []) : []
     const isJoined = joined !== undefined && rowOf(first) !== undefined
@@ -140,10 +146,9 @@ class FlagsReader {
     const flag = `--${name}`
     const place = this.#place(token.offset, flag)
     const own = rowOf(name)
-    const isOpen = resolveText(name, this.#syntax, {}).unknown.length > 0
     // Etcd prints its flags, and exits.
     const isHelp = name === 'help' || name === 'h'
-    const row = own ?? (isOpen || isHelp ? undefined : this.#meant(name, given ?? next?.text ?? '', place))
+    const row = own ?? (unknown.length > 0 || isHelp ? undefined : this.#meant(name, given ?? next?.text ?? '', place))
     if (isJoined) {
       this.#misplaced(token, flag, { kind: 'joined', value: joined })
       return { flag, row, expectsValue: false, takesNext: false }

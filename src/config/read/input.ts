@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hostFolder } from '../../files/in-root.js'
 import type { Finding } from '../../report/finding.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { checkOptions, isPlainObject, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { withoutPlace } from '../finding.js'
 import { rowOfVariable } from '../tables/options.js'
 import { etcdCommands, readStart } from './command.js'
@@ -111,13 +111,15 @@ function limited(readings: readonly Reading[]): readonly Reading[] {
 
 const isText = (value: unknown): boolean => typeof value === 'string'
 const isTextOrBytes = (value: unknown): boolean => isText(value) || value instanceof Uint8Array
-const areTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText)
+// `every` alone skips the holes of an array.
+const areTexts = (value: unknown): value is string[] => Array.isArray(value) && [...(value as unknown[])].every(isText)
 const isRecord = (value: unknown): boolean =>
-  value === Object(value) &&
-  !Array.isArray(value) &&
-  areTexts(Object.values(value as object).filter((each) => each !== undefined))
-const isPath = (value: unknown): boolean =>
-  value instanceof URL ? value.protocol === 'file:' : isText(value) && value !== ''
+  isPlainObject(value) && Object.values(value).every((each) => each === undefined || isText(each))
+const isPath = (value: unknown): boolean => {
+  if (!(value instanceof URL)) return isText(value) && value !== ''
+  // Also refuses a URL with a host, and one with an escaped slash.
+  return value.protocol === 'file:' && value.host === '' && !/%2f/i.test(value.pathname)
+}
 
 const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) => boolean, accepted: string]>> = {
   file: [isPath, 'a path, or a URL of a file'],
@@ -147,10 +149,8 @@ function pathOf(file: string | URL): string {
   return file instanceof URL ? fileURLToPath(file) : file
 }
 
-async function readInput(
-  { file, yaml, args, flags, env, unit, manifest }: ConfigInput,
-  call: Call,
-): Promise<Reading[]> {
+async function readInput(input: ConfigInput, call: Call): Promise<Reading[]> {
+  const { file, yaml, args, flags, env, unit, manifest } = input
   if (file !== undefined) {
     const path = pathOf(file)
     return readText(await readConfigFile(pathOfCaller(path, call.root), path), formOf, call, path)
@@ -159,12 +159,12 @@ async function readInput(
   if (manifest !== undefined) return readText(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'), call)
   if (unit !== undefined) return readUnits([unit].flat(), call)
   const list = args ?? (Array.isArray(flags) ? (flags as readonly string[]) : undefined)
-  if (list !== undefined) return withVariables(readList(list, call), env, call)
+  if (list !== undefined) return withVariables(readList(list, call), input, call)
   if (flags !== undefined)
-    return withVariables(await readText(flags as string | Uint8Array, () => 'command', call), env, call)
+    return withVariables(await readText(flags as string | Uint8Array, () => 'command', call), input, call)
   return typeof env === 'string'
     ? readText(env, () => 'env', call)
-    : withVariables([new Reading(call.given)], env, call)
+    : withVariables([new Reading(call.given)], input, call)
 }
 
 type Form = 'command' | 'unit' | 'manifest' | 'Compose' | 'env' | 'yaml' | 'cloud-config'
@@ -264,13 +264,18 @@ async function readUnits(texts: readonly string[], call: Call): Promise<Reading[
 }
 
 /** Adds variables to each reading. */
-function withVariables(readings: Reading[], env: ConfigInput['env'], call: Call): Reading[] {
+function withVariables(readings: Reading[], { env, flags, args }: ConfigInput, call: Call): Reading[] {
   const opened = typeof env === 'string' ? openText(env, call) : null
   const variables = opened instanceof Reading ? opened : new Reading(call.given)
   if (opened === null) readVariables(variablesOf(env, call), variables)
   else if (!(opened instanceof Reading))
     readEnvText(opened.text.includes('\0') ? opened : withoutTemplates(opened, variables), variables)
-  return withShared(readings, variables)
+  const found = withShared(readings, variables)
+  // A command, even if it is only `etcd`, starts it.
+  const hasCommand = String(flags ?? args ?? '').trim() !== ''
+  for (const each of found)
+    if (!hasCommand && each.isEmpty) each.markIncomplete(noEtcd(call.label, 'it sets no option of etcd'))
+  return found
 }
 
 function variablesOf(env: ConfigInput['env'], { label }: Call): Variable[] {

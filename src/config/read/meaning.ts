@@ -81,13 +81,25 @@ export function usedInstead(row: EtcdOptionRow | undefined): { readonly uses?: s
   return row?.kind === 'urls' && row.default !== null ? { uses: row.default } : {}
 }
 
+/** A name for {@link nearest}, and what it compares. */
+export interface KnownName {
+  readonly each: string
+  readonly folded: string
+}
+
+export function knownNames(names: Iterable<string>): readonly KnownName[] {
+  return Array.from(names, (each) => ({ each, folded: fold(each) }))
+}
+
+function fold(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-')
+}
+
 /** Null if no name is similar. At most three letters may differ, fewer in short names. */
-export function nearest(name: string, known: Iterable<string>): string | null {
-  const fold = (each: string): string => each.toLowerCase().replaceAll('_', '-')
+export function nearest(name: string, names: readonly KnownName[]): string | null {
+  if (name.length > MAX_NAME) return null
   const wanted = fold(name)
-  if (wanted.length > MAX_NAME) return null
   const limit = Math.min(3, Math.floor(wanted.length / 4)) + 1
-  const names = Array.from(known, (each) => ({ each, folded: fold(each) }))
   const near = names
     .filter(({ folded }) => Math.abs(folded.length - wanted.length) < limit)
     .map(({ each, folded }) => ({ each, distance: editDistance(wanted, folded) }))

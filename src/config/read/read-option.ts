@@ -8,7 +8,7 @@ import type {
   Unchecked,
   UncheckedKind,
 } from '../../report/finding.js'
-import { printable } from '../../report/printable.js'
+import { printable, printableDeep } from '../../report/printable.js'
 import { finding } from '../finding.js'
 import { optionKinds } from '../tables/kinds.js'
 import {
@@ -239,8 +239,16 @@ export function uncheckedOf(
   codes: Unchecked['codes'],
 ): Unchecked {
   const end = endColumn === undefined ? {} : { endColumn }
-  const place = { option: option === null ? null : printable(option), file, line, column, ...end }
-  return { place, kind, message: printable(message), codes }
+  const place = { option: option === null ? null : printableDeep(option), file, line, column, ...end }
+  return { place, kind, message: brief(printable(message)), codes }
+}
+
+/** Longest message. It begins with what was not read, and ends with the remedy. */
+const MAX_MESSAGE = 600
+
+function brief(text: string): string {
+  const half = MAX_MESSAGE / 2
+  return text.length > MAX_MESSAGE ? `${text.slice(0, half)}…${text.slice(-half)}` : text
 }
 
 export function unreadable(...findings: readonly Finding[]): Reading {
@@ -296,6 +304,12 @@ export interface Setting {
   isUnresolvedEntry(text: string): boolean
 }
 
+const ROWS = new Map<string, EtcdOptionRow[]>()
+for (const row of etcdOptions) {
+  const key = `${row.block} ${String(row.field)}`
+  ROWS.set(key, [...(ROWS.get(key) ?? []), row])
+}
+
 export class Settings {
   readonly #byRow: ReadonlyMap<EtcdOptionRow, ReadOption>
   readonly #file: string | null
@@ -329,7 +343,7 @@ export class Settings {
   }
 
   #setting(block: EtcdOptionRow['block'], field: EtcdOptionRow['field']): Setting {
-    const rows = etcdOptions.filter((row) => row.block === block && row.field === field)
+    const rows = ROWS.get(`${block} ${String(field)}`) ?? []
     const row = rows.find((each) => this.#byRow.has(each)) ?? rows[0]
     if (row === undefined) throw new Error('Unreachable: the table has a row for each field')
     const option = this.#byRow.get(row) ?? null

@@ -23,7 +23,7 @@ export function withoutTemplates(source: ConfigText, into: Reading): ConfigText 
   // An expression of several lines, or of very many characters, stays.
   const [first = hidden.search(/\{[{%]/)] = statements
   if (first !== -1) into.leaveTemplate(placesIn(source)(first, 'The line'), 'The text is a template.')
-  return { ...source, text: hidden }
+  return { ...source, text: hidden, ...(statements.length === 0 ? {} : { hasStatements: true as const }) }
 }
 
 /** Whether a line is a statement, or an expression for any number of lines; or one that `envsubst` replaces. */

@@ -18,6 +18,8 @@ export interface ConfigText {
   readonly text: string
   readonly file: string | null
   readonly origin?: Origin
+  /** Whether lines that were statements of a template are blank. */
+  readonly hasStatements?: true
 }
 
 interface Origin {

@@ -30,7 +30,25 @@ export function plainDollars(text: string): string {
 
 /** A quote that is not closed ends at `end`. */
 export function splitText(text: string, style: TokenStyle, start = 0, end = text.length): Split {
-  return new Splitter(text, style, end).split(start)
+  return new Splitter(style === 'shell' ? withoutHereDocuments(text) : text, style, end).split(start)
+}
+
+/** Blanks here-documents, whose lines are no commands of the script. */
+function withoutHereDocuments(text: string): string {
+  if (!text.includes('<<')) return text
+  const lines = text.split('\n')
+  const lastLine = new Map(lines.map((line, i) => [line.trim(), i]))
+  let end: string | null = null
+  const blanked = lines.map((line, i) => {
+    if (end === null) {
+      const [, word = ''] = /^[^#]*(?<!<)<<-?[ \t]*["'\\]?(\w+)\b(?!>)/.exec(line) ?? []
+      end = (lastLine.get(word) ?? 0) > i ? word : null
+      return line
+    }
+    if (line.trim() === end) end = null
+    return ' '.repeat(line.length)
+  })
+  return blanked.join('\n')
 }
 
 export function splitTokens(text: string, style: TokenStyle, start = 0, end = text.length): readonly Token[] {

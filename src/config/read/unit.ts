@@ -132,7 +132,8 @@ function directivesOf(given: ConfigText, into: Reading): Directive[] {
     if (key !== undefined && section === 'Service') {
       const more = key.startsWith('ExecStart') ? flagLinesEnd(text, end) : end
       const hasSpace = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
-      const brokenAt = more > end && !hasSpace ? end : null
+      // A statement of a template may be in the place of the backslash.
+      const brokenAt = more > end && !hasSpace && source.hasStatements !== true ? end : null
       found.push({ key, value: text.slice(start, more), source, place, start, end: more, brokenAt })
     }
     at = end + 1

@@ -19,7 +19,7 @@ const PATTERNS: Readonly<Record<Syntax, RegExp | null>> = {
   none: null,
   template: new RegExp(TEMPLATE, 'g'),
   shell: new RegExp(
-    `${TEMPLATE}|${BRACES}|${NAME}|\\$[@*#?!$\\d]|\\$\\([^)]{0,500}\\)|\`[^\`]{0,500}\`|\\$[({]|\``,
+    `${TEMPLATE}|${BRACES}|${NAME}|\\$[@*#?!$\\d]|\\$\\((?:[^()]|\\([^()]{0,200}\\)){0,500}\\)|\`[^\`]{0,500}\`|\\$[({]|\``,
     'g',
   ),
   // `$NAME` only as a whole argument (systemd.service(5), "Command lines").
@@ -80,7 +80,8 @@ function shown(text: string): string {
 
 /** The name of a reference, and its default; null if it has none. */
 function partsOf(reference: string): { name: string; value: string | null } {
-  const [, name, value = null] = /^\$\{(\w+)(?::?[-=]([\s\S]*))?\}$/.exec(reference) ?? []
+  // `${NAME:?text}` has a text for an error, not a default.
+  const [, name, value = null] = /^\$\{(\w+)(?::?(?:[-=]([\s\S]*)|\?[\s\S]*))?\}$/.exec(reference) ?? []
   if (name !== undefined) return { name, value }
   if (reference.startsWith('{{')) return { name: reference.slice(2, -2).replace(/^-|-$/g, '').trim(), value: null }
   if (reference.startsWith('$(')) return { name: reference.slice(2, -1), value: null }

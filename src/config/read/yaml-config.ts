@@ -12,7 +12,7 @@ import {
   rowOfFlag,
   rowOfPath,
 } from '../tables/options.js'
-import { isProtection, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
+import { isProtection, knownNames, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
 import { NO_REFERENCES, noEtcd, Reading, textOption } from './read-option.js'
 import type { ConfigText } from './text.js'
 import {
@@ -41,7 +41,8 @@ const TLS_BLOCKS: ReadonlySet<string> = new Set(
   etcdOptions.flatMap((row) => (row.block !== 'server' && row.yaml?.name.length === 2 ? [row.yaml.name[0] ?? ''] : [])),
 )
 const TOP_KEYS = etcdOptions.flatMap(({ yaml }) => (yaml?.name.length === 1 ? yaml.name : []))
-const FLAGS = etcdOptions.flatMap(({ flag }) => flag?.name ?? [])
+const NAMES_AT_TOP = knownNames([...TLS_BLOCKS, ...TOP_KEYS, ...KNOWN_KEYS])
+const FLAGS = knownNames(etcdOptions.flatMap(({ flag }) => flag?.name ?? []))
 /** Go fields without a tag, which encoding/json accepts by their Go names. */
 const UNTAGGED: ReadonlyMap<string, 'client' | 'peer'> = new Map([
   ['clienttlsinfo', 'client'],
@@ -366,7 +367,7 @@ function meantAtTop(key: string): Meant | null {
   const [, side = null] = /^(client|peer)(?:[-_](?:transport|security|tls|ssl))*$/i.exec(key) ?? []
   const block = [...TLS_BLOCKS].find((each) => side !== null && each.startsWith(`${side}-`))
   if (block !== undefined) return { path: [block] }
-  const near = nearest(key, [...TLS_BLOCKS, ...TOP_KEYS, ...KNOWN_KEYS])
+  const near = nearest(key, NAMES_AT_TOP)
   if (near !== null) return { row: rowOfPath([near]), path: [near] }
   return { row: rowOfFlag(nearest(key, FLAGS) ?? '') }
 }
@@ -384,7 +385,7 @@ function meantInBlock(key: string, block: string, value: string): Meant | null {
   const bare = folded.replace(/^peer-(?:cert-)?(?=allowed)|^peer-|^client-cert-(?=allowed)/, '')
   const names = rows.flatMap((row) => row.yaml?.name[1] ?? [])
   const byWords = names.includes(bare) ? null : meantByWords(key, side)
-  const row = byWords?.yaml ? byWords : rowOfPath([block, nearest(bare, names) ?? ''])
+  const row = byWords?.yaml ? byWords : rowOfPath([block, nearest(bare, knownNames(names)) ?? ''])
   return row === undefined ? null : { row: meantByValue(row, bare, isTrue(value) ? 'true' : value, side) }
 }
 

@@ -6,7 +6,7 @@ import { LintMember } from '../lint/member.js'
 import { apply, groupBy } from '../lint/rule.js'
 import { memberRules } from '../lint/rules-options.js'
 import type { ExtraValue, MemberConfig, TlsSide } from '../model.js'
-import { nearest } from '../read/meaning.js'
+import { knownNames, nearest } from '../read/meaning.js'
 import { NO_CONTEXT, NO_REFERENCES, type PassthroughOption, type ReadOption, Settings } from '../read/read-option.js'
 import { normalize, optionKinds, type OptionValue, valueText } from '../tables/kinds.js'
 import {
@@ -286,7 +286,7 @@ function unknownName(name: string, isBootstrap: boolean): Finding {
   if (!isBootstrap && typed === undefined) {
     const flags = [...etcdOptions, ...passthroughOptions.filter(({ kind }) => kind !== 'nothing')]
     const known = flags.flatMap(({ flag }) => flag?.name ?? [])
-    const near = nearest(name.replace(/^--?|^ETCD_/, ''), known)
+    const near = nearest(name.replace(/^--?|^ETCD_/, ''), knownNames(known))
     return finding('config/option-unknown', { ...withoutPlace(name), kind: 'extra', nearest: near })
   }
   const block = typed === undefined || typed.block === 'server' ? '' : `${typed.block}.`

@@ -111,6 +111,24 @@ it.each<[string, (value: never) => unknown]>([
   }
 })
 
+it.each<[option: string, call: () => unknown]>([
+  ['config.args', () => lintOne({ args: Object.assign([], { 1: '--name=a' }) })],
+  ['config.flags', () => lintOne({ flags: Object.assign([], { 1: '--name=a' }) })],
+  ['config.unit', () => lintOne({ unit: Object.assign([], { 1: '[Service]' }) })],
+  ['config.env', () => lintOne({ env: new Map([['ETCD_NAME', 'a']]) as never })],
+  ['config.env', () => lintOne({ env: new URL('http://a') as never })],
+  ['config.file', () => lintOne({ file: new URL('file://host/x') })],
+  ['config.file', () => lintOne({ file: new URL('file:///a%2fb') })],
+  ['config', () => lintOne(new Map() as never)],
+  ['options', () => lintOne({ flags: [] }, new Map() as never)],
+  ['options', () => lintOne({ flags: [] }, new URL('http://a') as never)],
+  ['variables', () => lintOne({ flags: [] }, { variables: new Map() as never })],
+  ['hosts[0]', () => lintOne({ flags: [] }, { hosts: Object.assign([], { 1: 'a' }) })],
+])('A Map, a URL and an array with holes are not accepted as the option %s', async (option, call) => {
+  const { details } = await refused(Promise.resolve().then(call), 'ERR_OPTION_INVALID')
+  expect(details.option).toBe(option)
+})
+
 it('the path that a caller makes of a file, and a URL of another scheme, are named', async () => {
   const plan = { members: { a: addresses }, filePath: () => 5 as unknown as string }
   const call = Promise.resolve().then(() => renderCluster(files, plan, 'yaml'))

@@ -180,6 +180,7 @@ export const configOption = {
       'URL address does not have the form "host:port": …',
       'expected IP in URL for binding (…)',
       'invalid character "…" in host name',
+      'invalid URL escape "…"',
     ],
   }),
   'config/cipher-suites-unfit': {

@@ -70,7 +70,7 @@ export const configReading = {
       `${d.option} is not valid YAML: ${d.reason}`,
       d.fix,
     ]).refusedAs({
-      etcd: 'error converting YAML to JSON: yaml: …',
+      etcd: 'error converting YAML to JSON: …',
     }),
     // `ignored`: options of etcd in the other documents.
     'several documents': warning((d: ConfigPlace & { count: number; ignored: string[] }) => [

@@ -106,6 +106,20 @@ const KINDS: readonly (readonly [
   ],
   ['template', pod({ command: ['etcd', ...GOOD], env: '{{ .Values.env }}' }), {}, 'all'],
   [
+    'variable',
+    compose({ command: ['etcd', ...flagsWith('name', '${NODE:?a text}')] }),
+    { option: '--name' },
+    'some',
+    { NODE: 'e1' },
+  ],
+  [
+    'variable',
+    compose({ command: ['etcd', ...flagsWith('name', '${NODE?}')] }),
+    { option: '--name' },
+    'some',
+    { NODE: 'e1' },
+  ],
+  [
     'flag-list',
     { flags: `etcd ${LINE} $OPTS` },
     { option: 'etcd' },
@@ -233,6 +247,14 @@ describe('a configuration of which something was not checked', () => {
       expect(report.findings.map(({ code }) => code)).toContain('config/plaintext-url')
       expect(report.complete).toBe(true)
     }
+  })
+
+  it('Of several reports, those with errors come first, then those that are not complete', async () => {
+    const reports = await Promise.all(
+      ['', '$OPTS', OPEN].map((more) => lintOne({ flags: `etcd ${LINE} ${more}` }, NO_FILES)),
+    )
+    const results = formatReport(reports).match(/(?<=e1: )(?:Failed|Not completely checked|Passed)/g)
+    expect(results).toEqual(['Failed', 'Not completely checked', 'Passed'])
   })
 
   it('A report begins with its errors, and ends with what was not checked', async () => {

@@ -21,6 +21,10 @@ describe('a command', () => {
     ['catatonit -- etcd --name a', { '--name': 'a' }],
     ['taskset -c 0,1 chrt -f 50 etcd --name a', { '--name': 'a' }],
     ['/opt/etcd-v3.5.16/etcd-v3.5.16 --name a', { '--name': 'a' }],
+    ['sudo -E -u etcd env A=b etcd --name a', { '--name': 'a' }],
+    ['chroot /srv etcd --name a', { '--name': 'a' }],
+    ['cat <<EOF | tee unit\n  --name=b\nexec etcd --name=b\nEOF\netcd --name a', { '--name': 'a' }],
+    ['etcd --name a <<-\'E\'\n --name b\n\tE\n', { '--name': 'a' }],
     ['etcd --name a > >(tee log) | logger', { '--name': 'a' }],
     ['etcd --name <name> --data-dir b', { '--name': '<name>', '--data-dir': 'b' }],
     ['export ETCD_NAME=a\nDIR=b\nexport DIR\netcd --data-dir b', { ETCD_NAME: 'a', '--data-dir': 'b' }],
@@ -93,6 +97,9 @@ describe('a command', () => {
 
 const member = (config: ConfigInput): Promise<ReadMember> => readMember(config, { readFiles: true, root: null })
 it.each([
+  'sudo systemctl enable --now etcd',
+  'sudo chown etcd -R /var/lib/etcd',
+  'sudo docker run --name etcd -d IMAGE',
   'docker exec member etcdctl get a',
   'docker run --rm busybox sleep 1',
   'docker run -v /a:/b',

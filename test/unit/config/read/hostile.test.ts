@@ -23,6 +23,8 @@ describe('in bounded work', () => {
       const { user, system } = process.cpuUsage(before)
       expect(user + system).toBeLessThan(MOST_WORK)
       expect(report.findings.length).toBeLessThan(3000)
+      expect(report.unchecked.length).toBeLessThan(3000)
+      for (const { message } of [...report.findings, ...report.unchecked]) expect(message.length).toBeLessThan(1000)
     }
   })
 })

@@ -123,7 +123,8 @@ describe('what is none of etcd’s configurations', () => {
     [{ yaml: 'on: push\njobs: {}\n' }, 'config/no-etcd The configuration does not start etcd: none of its keys is one of a member: on, jobs.'],
     [{ yaml: '---\n---\nname: a\n' }, 'config/no-etcd The configuration does not start etcd: its first document is empty, and etcd reads no other.'],
     [{ flags: 'etcd' }, NOTHING],
-    [{ env: {} }, NOTHING],
+    [{ args: ['etcd'] }, NOTHING],
+    ...[{ env: {} }, { args: [] }, { flags: [] }, { flags: '' }, { args: [], env: {} }].map((config): [ConfigInput, string] => [config, 'config/no-etcd The configuration does not start etcd: it sets no option of etcd.']),
   ])('%j', async (config, said) => {
     const { findings } = await readBack(config)
     expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([said])

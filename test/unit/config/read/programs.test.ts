@@ -101,6 +101,7 @@ describe('a template', () => {
   const SCRIPT = 'kind: Pod\nspec:\n  containers:\n  - command:\n    - sh\n    - -c\n    - |\n'
   it.each<[what: string, config: ConfigInput, line: number, kind: UncheckedKind]>([
     ['a unit of Jinja', { unit: `[Service]\nExecStart={{ bin }}/etcd ${flags}\n` }, 2, 'template'],
+    ['a unit whose backslash is in a statement', { unit: '[Service]\nExecStart=/usr/bin/etcd \\\n{%- for a in b %}\n  --{{ a }}="{{ b[a] }}" {% if not loop.last %}\\{% endif %}\n{%- endfor %}\n' }, 3, 'template'],
     ['a pod of Go', { manifest: 'kind: Pod\nmetadata:\n{{- if .X }}\n  name: a\n{{- end }}\nspec: {containers: [{command: [etcd, --name=a]}]}\n' }, 3, 'template'],
     ['a Compose file', { manifest: 'services:\n  etcd:\n    image: etcd\n    environment:\n      {{ variables }}\n' }, 5, 'template'],
     ['lines of OpenShift', { manifest: 'kind: Pod\nspec:\n  containers:\n  - command: [etcd]\n    env:\n${VARIABLES}\n' }, 6, 'template'],
