@@ -114,6 +114,35 @@ export const FORMS: readonly Form[] = [
   open('Compose with variables', (options) =>
     compose({ command: ['etcd'], environment: variablesOf(options, '${X}') }),
   ),
+  open('Compose with a text for an error', (options) =>
+    compose({ command: ['etcd', ...flagsOf(options, '${X:?text}')] }),
+  ),
+  open('Compose with a text instead', (options) => compose({ command: ['etcd', ...flagsOf(options, '${X:+x}')] })),
+  open('Compose with a shell', (options) =>
+    compose({ command: ['sh', '-c', `exec etcd ${flagsOf(options, '$${X}').join(' ')}`] }),
+  ),
+  open('Compose in JSON', (options) => ({
+    manifest: JSON.stringify({
+      services: { etcd: { image: 'quay.io/coreos/etcd', command: ['etcd', ...flagsOf(options, '$X')] } },
+    }),
+  })),
+  open('unit with a shell', (options) => ({
+    unit: `[Service]\nExecStart=/bin/sh -c 'exec etcd ${flagsOf(options, '$${X}').join(' ')}'\n`,
+  })),
+  open('unit of another user', (options) => ({
+    unit: `[Service]\nExecStart=/usr/bin/gosu etcd etcd ${flagsOf(options, '%H').join(' ')}\n`,
+  })),
+  open('unit of Jinja', (options) => ({ unit: unit('', flagsOf(options, '{{ x }}')) })),
+  open('pod with a Secret', (options) =>
+    pod({
+      command: ['etcd', ...flagsOf(options, '$(X)')],
+      env: [{ name: 'X', valueFrom: { secretKeyRef: { name: 'a', key: 'b' } } }],
+    }),
+  ),
+  open('pod of a List', (options) => {
+    const { manifest = '' } = pod({ command: ['etcd', ...flagsOf(options, '{{ x }}')] })
+    return { manifest: `apiVersion: v1\nkind: List\nitems:\n- ${manifest.trim().replaceAll('\n', '\n  ')}\n` }
+  }),
   open('Jinja in a file', (options) => ({ yaml: yamlOf(options, '{{ x }}') })),
   open('Jinja in flags', (options) => ({ flags: `etcd ${flagsOf(options, '{{ x.y | default("z") }}').join(' ')}` })),
   open('Jinja in variables', (options) => ({ env: variablesOf(options, '{{ x }}').join('\n') })),

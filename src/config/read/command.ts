@@ -2,7 +2,7 @@
 import { readVariables, type Variable } from './env.js'
 import { readFlags } from './flags.js'
 import type { Reading } from './read-option.js'
-import type { PlaceOf } from './text.js'
+import { MAX_MEMBERS, type PlaceOf } from './text.js'
 import { LITERAL_DOLLAR, plainDollars, splitText, type SyntaxFault, type Token } from './tokenizer.js'
 import type { Syntax } from './unknown.js'
 
@@ -85,6 +85,8 @@ function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdC
   const found: EtcdCommand[] = []
   let hasOthers = false
   for (const { tokens: command, before, after } of simpleCommands(tokens)) {
+    // The caller reports that more of them were not read.
+    if (found.length > MAX_MEMBERS) break
     const mayBeFlags = context.mayBeFlags && command[0] === tokens[0]
     const started = commandsOfOne(command, { ...context, mayBeFlags })
     found.push(...started.map((each) => ({ ...each, variables: [...exported.values(), ...each.variables] })))
@@ -117,7 +119,7 @@ function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdC
 }
 
 /** Limits the variables of a script, which each etcd in it has. */
-const MAX_EXPORTS = 200
+const MAX_EXPORTS = 100
 /** An assignment whose value runs no command. */
 const ASSIGNMENT = /^[A-Za-z_]\w*=(?![^]*(?:\$\(|`))/
 /** The name of a variable may come from another one, as in `export "ETCD_$NAME"`. */
@@ -161,7 +163,7 @@ const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
 const ETCD_RELEASE = /(?:^|\/)etcd-v?\d[\w.-]*$/
 const OUTPUTS = /(?:^|\/)(?:tee|cat|logger|grep|sed|awk|jq|cronolog|rotatelogs|systemd-cat|multilog|svlogd|ts)$/
 const CHANGES_VARIABLES = /(?:^|\/)(?:sudo|doas|env|su|runuser)$/
-const SHELL = /(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/
+export const SHELL = /(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/
 
 function commandsOfOne(command: readonly Token[], context: CommandContext): EtcdCommand[] {
   const start = command.findIndex(({ text }, i) => !PREFIXES.test(text) && !FOR_USER.test(command[i - 1]?.text ?? ''))

@@ -1,7 +1,7 @@
 /** Starts of etcd by a container: its image, its command and its variables, of a pod or of a Compose file. */
 import { rowOfVariable } from '../tables/options.js'
 import { parseVersion } from '../tables/version.js'
-import { type EtcdCommand, etcdCommands, NO_ARGUMENTS, readStart } from './command.js'
+import { type EtcdCommand, etcdCommands, NO_ARGUMENTS, readStart, SHELL } from './command.js'
 import type { Variable } from './env.js'
 import { areOfMember, isAddress } from './flags.js'
 import { noEtcd, type Reading, type RuntimeContext } from './read-option.js'
@@ -21,7 +21,7 @@ const ETCD_NAME = /^etcd[-_]?\d*$/
 const RELEASE = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d{1,4}\.\d{1,4})(?![^-.@])[^/]*$/
 /** Images whose entrypoint adds options to a command that starts etcd. */
 const OWN_ENTRYPOINT = /(?:^|\/)bitnami\w*\/|(?:^|[/-])(?:patroni|spilo)/
-/** Programs that start nothing, as in a container that copies files out of an image of etcd. */
+/** Programs that start nothing, as in a container that copies files out of an image of etcd; and a shell alone. */
 const TOOLS = /(?:^|\/)(?:etcdctl|etcdutl|cp|chown|chmod|mkdir|rm|sleep|tail|true)$/
 
 interface ContainerStart {
@@ -57,7 +57,8 @@ export function commandsIn({ container, name, tokens, hasEntrypoint, variables }
   const found = etcdCommands(tokens)
   const isAdded = !hasEntrypoint && OWN_ENTRYPOINT.test(image)
   if (found.length > 0) return found.map((each) => ({ ...each, isByImage: isAdded }))
-  return isOfEtcd && !TOOLS.test(first.text) ? [{ ...NO_ARGUMENTS, script: first.offset }] : []
+  const isTool = TOOLS.test(first.text) || (tokens.length === 1 && SHELL.test(first.text))
+  return isOfEtcd && !isTool ? [{ ...NO_ARGUMENTS, script: first.offset }] : []
 }
 
 /** A command of a hook that starts a member. */

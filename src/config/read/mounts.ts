@@ -24,7 +24,7 @@ const FIELDS: ReadonlyMap<string, readonly (readonly [field: string, isBase64: b
 /** The objects of a document: itself, or the items of a List, of which one may be a List. */
 export function objectsIn(document: YamlValue | null): YamlValue[] {
   if (document === null) return []
-  const isList = /List$/.test(textAt(document, 'kind') ?? '') && at(document, 'items') !== null
+  const isList = textAt(document, 'kind')?.endsWith('List') === true && at(document, 'items') !== null
   return isList ? itemsAt(document, 'items').flatMap(objectsIn) : [document]
 }
 

@@ -6,8 +6,10 @@ import { FAULTS, CLIENT } from '../../../support/config-faults.js'
 import { type Form, FORMS, FORMS_WITH_DEFAULT, REFERENCE, writable } from '../../../support/config-forms.js'
 import { lintOne } from '../../../support/lint-one.js'
 import { drawn, scaled, seed } from '../../../support/long.js'
+import { temporaryFolder } from '../../../support/openssl.js'
 import { memberOptions, NO_TLS } from '../../../support/member-flags.js'
 
+const folder = temporaryFolder()
 const TWO = 'initial-cluster=e1=https://10.0.0.1:2380,e2=https://10.0.0.2:2380'
 
 type Options = [flag: string, value: string][]
@@ -104,6 +106,23 @@ describe('a part of a value', () => {
       if (isDefault) expect(report.complete).toBe(false)
     })
     await fc.assert(property, { numRuns: scaled({ short: 100, long: 20_000 }), seed })
+  })
+
+  it('A configuration in a file gives the result that its text gives', async () => {
+    const property = fc.asyncProperty(anyCaseOf(faults), async ({ options, form }) => {
+      const config = form.write(writable(form, options), '')
+      const text = [config.flags, config.unit, config.manifest, config.env, config.yaml].find(
+        (each) => typeof each === 'string',
+      )
+      fc.pre(text !== undefined)
+      const reports = [
+        await lintOne(config, { readFiles: false }),
+        await lintOne({ file: folder.file('config', text) }, { readFiles: false }),
+      ]
+      const [ofText, ofFile] = reports.map(({ findings, complete }) => [complete, findings.map(({ code }) => code)])
+      expect(ofFile).toEqual(ofText)
+    })
+    await fc.assert(property, { numRuns: scaled({ short: 60, long: 5000 }), seed })
   })
 
   it('A part of a value in a variable never makes a right configuration wrong', async () => {
