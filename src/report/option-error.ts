@@ -56,7 +56,7 @@ function shown(value: unknown): string {
 
 /** Whether a value is an object whose own properties are its contents: no array, no Map and no URL. */
 export function isPlainObject(value: unknown): value is object {
-  return Object.prototype.toString.call(value) === '[object Object]'
+  return /^\[object (?:Object|Module)\]$/.test(Object.prototype.toString.call(value))
 }
 
 /** Most option names in an error about a missing object. */

@@ -1,11 +1,11 @@
 /** Starts of etcd by a container: its image, its command and its variables, of a pod or of a Compose file. */
 import { rowOfVariable } from '../tables/options.js'
 import { parseVersion } from '../tables/version.js'
-import { type EtcdCommand, etcdCommands, NO_ARGUMENTS, readStart, SHELL } from './command.js'
+import { type EtcdCommand, etcdCommands, NO_ARGUMENTS, readStart, SHELL, simpleCommands } from './command.js'
 import type { Variable } from './env.js'
 import { areOfMember, isAddress } from './flags.js'
 import { noEtcd, type Reading, type RuntimeContext } from './read-option.js'
-import type { Token } from './tokenizer.js'
+import { splitTokens, type Token } from './tokenizer.js'
 import type { Syntax } from './unknown.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
@@ -21,8 +21,9 @@ const ETCD_NAME = /^etcd[-_]?\d*$/
 const RELEASE = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d{1,4}\.\d{1,4})(?![^-.@])[^/]*$/
 /** Images whose entrypoint adds options to a command that starts etcd. */
 const OWN_ENTRYPOINT = /(?:^|\/)bitnami\w*\/|(?:^|[/-])(?:patroni|spilo)/
-/** Programs that start nothing, as in a container that copies files out of an image of etcd; and a shell alone. */
-const TOOLS = /(?:^|\/)(?:etcdctl|etcdutl|cp|chown|chmod|mkdir|rm|sleep|tail|true)$/
+/** Programs that start nothing, as in a container that copies files out of an image of etcd, or saves a snapshot. */
+const TOOLS =
+  /(?:^|\/)(?:etcdctl|etcdutl|cat|chmod|chown|cp|date|echo|exit|ls|mkdir|mv|rm|set|sleep|tail|trap|true|wait)$/
 
 interface ContainerStart {
   readonly container: YamlValue
@@ -57,8 +58,16 @@ export function commandsIn({ container, name, tokens, hasEntrypoint, variables }
   const found = etcdCommands(tokens)
   const isAdded = !hasEntrypoint && OWN_ENTRYPOINT.test(image)
   if (found.length > 0) return found.map((each) => ({ ...each, isByImage: isAdded }))
-  const isTool = TOOLS.test(first.text) || (tokens.length === 1 && SHELL.test(first.text))
-  return isOfEtcd && !isTool ? [{ ...NO_ARGUMENTS, script: first.offset }] : []
+  return isOfEtcd && !areTools(tokens) ? [{ ...NO_ARGUMENTS, script: first.offset }] : []
+}
+
+/** Whether a command, or each one of its script, is a tool; also a shell alone. */
+function areTools(tokens: readonly Token[]): boolean {
+  const isShell = SHELL.test(tokens[0]?.text ?? '')
+  if (isShell && tokens.length === 1) return true
+  const script = isShell && /^-[a-z]*c$/.test(tokens[1]?.text ?? '') ? tokens[2] : undefined
+  const commands = simpleCommands(script === undefined ? tokens : splitTokens(script.text, 'shell'))
+  return commands.every((each) => TOOLS.test(each.tokens.find(({ text }) => !/^[A-Za-z_]\w*=/.test(text))?.text ?? ''))
 }
 
 /** A command of a hook that starts a member. */

@@ -304,11 +304,10 @@ export interface Setting {
   isUnresolvedEntry(text: string): boolean
 }
 
-const ROWS = new Map<string, EtcdOptionRow[]>()
-for (const row of etcdOptions) {
-  const key = `${row.block} ${String(row.field)}`
-  ROWS.set(key, [...(ROWS.get(key) ?? []), row])
-}
+const keyOf = ({ block, field }: Pick<EtcdOptionRow, 'block' | 'field'>): string => `${block} ${String(field)}`
+const ROWS: ReadonlyMap<string, readonly EtcdOptionRow[]> = new Map(
+  etcdOptions.map((row) => [keyOf(row), etcdOptions.filter((each) => keyOf(each) === keyOf(row))]),
+)
 
 export class Settings {
   readonly #byRow: ReadonlyMap<EtcdOptionRow, ReadOption>
@@ -343,7 +342,7 @@ export class Settings {
   }
 
   #setting(block: EtcdOptionRow['block'], field: EtcdOptionRow['field']): Setting {
-    const rows = ROWS.get(`${block} ${String(field)}`) ?? []
+    const rows = ROWS.get(keyOf({ block, field })) ?? []
     const row = rows.find((each) => this.#byRow.has(each)) ?? rows[0]
     if (row === undefined) throw new Error('Unreachable: the table has a row for each field')
     const option = this.#byRow.get(row) ?? null

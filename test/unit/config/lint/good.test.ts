@@ -98,7 +98,11 @@ it.each<[string, ConfigInput, readonly EtcdVersion[]]>([
 const MEMBER = memberFlags()
 const SERVICE = { etcd: { image: 'quay.io/coreos/etcd', command: ['etcd', ...MEMBER] } }
 const SPEC = { containers: [{ name: 'etcd', image: 'quay.io/coreos/etcd', command: ['etcd', ...MEMBER] }] }
-const copying = { name: 'copy', image: 'quay.io/coreos/etcd', command: ['cp', '/usr/local/bin/etcdctl', '/x'] }
+const copying = [
+  ['cp', '/usr/local/bin/etcdctl', '/x'],
+  ['sh', '-c', 'set -e; ETCDCTL_API=3 etcdctl snapshot save "/b/$(date +%F)" && sleep 1'],
+  ['/bin/sh'],
+].map((command, i) => ({ name: `copy-${String(i)}`, image: 'quay.io/coreos/etcd', command }))
 
 it.each<[string, string]>([
   ['Compose in JSON', JSON.stringify({ services: SERVICE })],
@@ -110,7 +114,7 @@ it.each<[string, string]>([
   ['a pod in flow style', `{apiVersion: v1, kind: Pod, spec: ${JSON.stringify(SPEC)}}\n`],
   [
     'a pod that copies a program out of the image',
-    JSON.stringify({ kind: 'Pod', spec: { ...SPEC, initContainers: [copying] } }),
+    JSON.stringify({ kind: 'Pod', spec: { ...SPEC, initContainers: copying } }),
   ],
   ['a unit with a scheduler', `[Service]\nExecStart=/usr/bin/ionice -c2 -n0 /usr/bin/etcd ${MEMBER.join(' ')}\n`],
   ['a unit with another user', `[Service]\nExecStart=/usr/bin/gosu etcd etcd ${MEMBER.join(' ')}\n`],

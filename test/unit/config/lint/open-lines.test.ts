@@ -193,12 +193,17 @@ const CONTAINERS: readonly (readonly [where: string, config: ConfigInput])[] = [
     'an image with variables',
     manifest({ containers: [container({}), { image: 'corp/etcd-run:1', env: [{ name: 'ETCD_NAME', value: 'b' }] }] }),
   ],
-  ...[['/start.sh'], ['/bin/sh', '/start.sh'], ['sh', '-c', '/start.sh'], ['python', '-c', 'run("etcd")']].map(
-    (command): [string, ConfigInput] => [
-      `a script of a container, ${command.join(' ')}`,
-      manifest({ containers: [container({}), { name: 'b', image: OFFICIAL, command }] }),
-    ],
-  ),
+  ...[
+    ['/start.sh'],
+    ['/bin/sh', '/start.sh'],
+    ['sh', '-c', 'echo a; /start.sh'],
+    ['sh', '-c', 'etcdctl get a && /start.sh'],
+    ['sh', '-c', '/start.sh'],
+    ['python', '-c', 'run("etcd")'],
+  ].map((command): [string, ConfigInput] => [
+    `a script of a container, ${command.join(' ')}`,
+    manifest({ containers: [container({}), { name: 'b', image: OFFICIAL, command }] }),
+  ]),
   [
     'a program that starts etcd',
     manifest({ containers: [container({}), { name: 'b', command: ['catatonit', '--', ...open.command] }] }),
