@@ -53,7 +53,9 @@ function hasContainers(value: YamlValue, read: readonly YamlValue[]): boolean {
   if (value.kind === 'scalar' || read.includes(value)) return false
   if (value.kind === 'list') return value.items.some((each) => hasContainers(each, read))
   return value.entries.some(
-    (entry) => ['containers', 'container', 'command', 'args'].includes(entry.key) || hasContainers(entry.value, read),
+    (entry) =>
+      ['containers', 'container', 'command', 'args', 'extraArgs'].includes(entry.key) ||
+      hasContainers(entry.value, read),
   )
 }
 
