@@ -12,10 +12,10 @@ import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 /** Images of the etcd project and of Kubernetes, which contain only the programs. Others may start etcd by a script. */
 const OFFICIAL_IMAGE =
   /^(?:quay\.io\/coreos|gcr\.io\/etcd-development|k8s\.gcr\.io|registry\.k8s\.io)\/etcd(?:-amd64|-arm64)?(?:[:@]|$)/
-/** The name of an image ends with "etcd", then a tag and a digest, which contain no slash. */
-const ETCD_IMAGE = /(?:^|[/-])etcd(?:-amd64|-arm64)?(?:[:@][^/]*)?$/
-/** The name of an image has the word "etcd", as that of an image with a start script of its own. */
-const NAMES_ETCD = /(?:^|[/_-])etcd(?:[_-][\w.-]*)?(?:[:@][^/]*)?$/
+/** The name of an image that contains etcd. */
+const ETCD_IMAGE = /(?:^|-)etcd(?:-amd64|-arm64)?$/
+/** The name of an image that may start etcd by a script of its own. */
+const NAMES_ETCD = /(?:^|[_-])etcd(?:[_-]|$)/
 /** The name of a container or of a service. */
 const ETCD_NAME = /^etcd[-_]?\d*$/
 const RELEASE = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d{1,4}\.\d{1,4})(?![^-.@])[^/]*$/
@@ -38,9 +38,11 @@ interface ContainerStart {
 /** The commands of a container that start etcd, or that may start it by a script or an entrypoint that is not read. */
 export function commandsIn({ container, name, tokens, hasEntrypoint, variables }: ContainerStart): EtcdCommand[] {
   const image = textAt(container, 'image') ?? ''
-  const isImage = ETCD_IMAGE.test(image)
+  // Neither the tag nor the digest contains a slash.
+  const [imageName = ''] = image.split('/').at(-1)?.split(/[:@]/, 1) ?? []
+  const isImage = ETCD_IMAGE.test(imageName)
   const isConfigured = variables.some((each) => isAddress(rowOfVariable(each.name)?.kind))
-  const isOfOwnScript = NAMES_ETCD.test(image) && variables.some((each) => rowOfVariable(each.name) !== undefined)
+  const isOfOwnScript = NAMES_ETCD.test(imageName) && variables.some((each) => rowOfVariable(each.name) !== undefined)
   const isKnown = isImage || isConfigured
   const isOfEtcd = isKnown || isOfOwnScript || name === null || ETCD_NAME.test(name)
   const [first] = tokens

@@ -350,7 +350,7 @@ function formOf(text: string): Form {
   if (/^\s*(?:#!|(?:\S*\/)?etcd(?:\s|$)|--?[a-z])/.test(start)) return 'command'
   const form = yamlFormOf(text)
   // A unit begins with a section, after comments and statements of a template; those within YAML do not begin the text.
-  const [, first = ''] = /^[^\S\n]*([^\s#;{].*)/m.exec(text) ?? []
+  const [, first = ''] = /^[ \t]*([^\s#;{].*)/m.exec(text) ?? []
   if (/^\[\w+\]/.test(first)) return 'unit'
   if (form !== 'yaml') return form
   if (/^[ \t]+\[(?:Unit|Service)\]/m.test(text) && /^(?:variant|systemd|storage|units|write_files)[ \t]*:/m.test(text))

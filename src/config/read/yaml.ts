@@ -366,8 +366,8 @@ const FAULTS: readonly (readonly [error: RegExp, ...YamlFault])[] = [
   [/^MISSING_CHAR.*Comments/, 'A comment begins directly after a value.', COMMENT],
   [/^MISSING_CHAR.*space after/, ...NO_SPACE],
   [/^MISSING_CHAR.*between/, 'A comma between two entries in brackets, or a closing bracket, is missing.', 'Add it.'],
-  [/^M(?:ULTILINE_IMPL|ISSING_CHAR.*map v).*\n\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/, ...NO_SPACE],
-  [/^M(?:ULTILINE_IMPL|ISSING_CHAR.*map v).*\n(?!.*: )/, ...NO_KEY],
+  [/^M(?:ULTILINE_IMPL|ISSING_CHAR.{0,100}map v).*\n\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/, ...NO_SPACE],
+  [/^M(?:ULTILINE_IMPL|ISSING_CHAR.{0,100}map v).*\n(?!.*: )/, ...NO_KEY],
   [/^M(?:ULTILINE_IMPL|ISSING_CHAR.*map v)/, 'A value of several lines is where a key must be.', NO_VALUE],
   [/^/, 'The text cannot be parsed from here on.', LINE],
 ]
