@@ -366,9 +366,16 @@ const FAULTS: readonly (readonly [error: RegExp, ...YamlFault])[] = [
   [/^MISSING_CHAR.*Comments/, 'A comment begins directly after a value.', COMMENT],
   [/^MISSING_CHAR.*space after/, ...NO_SPACE],
   [/^MISSING_CHAR.*between/, 'A comma between two entries in brackets, or a closing bracket, is missing.', 'Add it.'],
-  [/^M(?:ULTILINE_IMPL|ISSING_CHAR.{0,100}map v).*\n\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/, ...NO_SPACE],
-  [/^M(?:ULTILINE_IMPL|ISSING_CHAR.{0,100}map v).*\n(?!.*: )/, ...NO_KEY],
-  [/^M(?:ULTILINE_IMPL|ISSING_CHAR.*map v)/, 'A value of several lines is where a key must be.', NO_VALUE],
+  [
+    /^M(?:ULTILINE_IMPL|ISSING_CHAR Implicit map keys need to be followed by map v).*\n\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/,
+    ...NO_SPACE,
+  ],
+  [/^M(?:ULTILINE_IMPL|ISSING_CHAR Implicit map keys need to be followed by map v).*\n(?!.*: )/, ...NO_KEY],
+  [
+    /^M(?:ULTILINE_IMPL|ISSING_CHAR Implicit map keys need to be followed by map v)/,
+    'A value of several lines is where a key must be.',
+    NO_VALUE,
+  ],
   [/^/, 'The text cannot be parsed from here on.', LINE],
 ]
 /** Only the beginning of a longer line is searched. */
