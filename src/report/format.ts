@@ -36,8 +36,8 @@ type OutputStream = NonNullable<FormatOptions['stream']>
 /**
  * Returns a report, or the report of an error, as text: every error with its remedy, the path of the certificate at fault
  * as a tree, every warning and info, what was not checked, and the result with the date. A report without an error starts
- * with the result. Several reports follow each other, those with
- * errors first, each under the name of its member. There is no newline at the end.
+ * with the result. Several reports follow each other, those with errors first, each under the name of its member. There is
+ * no newline at the end.
  *
  * An error without a report is its message, and an error of etcd3 has the report in its `cause`.
  *
