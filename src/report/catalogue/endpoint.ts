@@ -100,7 +100,7 @@ const NGINX_REMEDIES = [
 function notEtcdReason(d: NotEtcd): string {
   const { server, contentType, httpStatus, location } = d
   if (location !== null) return `it redirects to ${location}, which etcd never does`
-  if (!isRefusal(d)) return 'that is not how etcd’s client port answers'
+  if (!isRefusal(d)) return 'it does not answer as etcd’s client port does'
   if (httpStatus === CONTENT_TOO_LARGE) return 'the request is longer than the proxy in front of etcd accepts'
   if (server !== null) return `"${server}" refuses the client, not etcd`
   return contentType?.startsWith('application/json') === true
@@ -260,7 +260,7 @@ export const endpoint = {
     `${ROUTES[d.product]} Set serverName to the name of that route${d.name === null ? '' : `, if it is not ${d.name}`}. Or connect to the Service of etcd itself.`,
   ]),
   'endpoint/not-etcd': error((d: NotEtcd) => [
-    `${d.endpoint} ${answered(d)}: ${notEtcdReason(d)}.`,
+    `${d.endpoint}: ${notEtcdReason(d)}. It ${answered(d)}.`,
     isRefusal(d) ? refusalRemedy(d) : notEtcdRemedy(d),
   ]).refusedAs([
     { Node: 'UNIMPLEMENTED: Received HTTP status code 404' },
@@ -270,7 +270,7 @@ export const endpoint = {
   'endpoint/unavailable': error((d: Unavailable) => [
     d.learner
       ? `The member at ${d.endpoint} is a learner, which serves no calls.`
-      : `${d.endpoint} ${answered(d)}: ${CANNOT_SERVE[d.httpStatus] ?? 'it has no backend that can serve'}.`,
+      : `${d.endpoint}: ${CANNOT_SERVE[d.httpStatus] ?? 'it has no backend that can serve'}. It ${answered(d)}.`,
     d.learner
       ? 'Use the URLs of voting members. Or promote it once it has caught up: "etcdctl member list" against a voting member shows its ID, and "etcdctl member promote ID" makes it vote.'
       : d.httpStatus === 200

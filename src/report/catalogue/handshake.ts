@@ -121,10 +121,10 @@ export const handshake = {
     `The certificate that ${d.endpoint} presented is refused (${d.reason}).`,
     `Reissue the server’s certificate. "openssl s_client -showcerts ${connectArguments(d.endpoint)} </dev/null" shows what the server sends.`,
   ]),
-  'handshake/client-ca-unknown': error((d: ClientCaUnknown, who) => [
+  'handshake/client-ca-unknown': error((d: ClientCaUnknown, who, { inside }) => [
     d.alert === null
       ? `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`
-      : `${who} is refused by ${d.endpoint}: it does not trust its issuer "${d.issuer}" (alert ${String(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`,
+      : `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (alert ${String(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`,
     d.alert === null
       ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${d.issuer}" to that file and restart etcd.`
       : d.notSent
