@@ -7,7 +7,7 @@ import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, summarize } from '../report/report.js'
 import { explainAccess } from './diagnosis/access.js'
-import type { ClockReading } from './diagnosis/explain.js'
+import type { ClockReading } from './diagnosis/evidence.js'
 import {
   connectionError,
   countFailed,

@@ -251,3 +251,9 @@ export function asError(thrown: unknown): Error {
 export function codeOf(error: unknown): string | null {
   return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : null
 }
+
+/** The code of an error, or its message if Node has no code for it: OpenSSL's reason is only in the message then. */
+export function reasonOf(error: Error): string {
+  const code = codeOf(error)
+  return code === null || code === 'UNSPECIFIED' ? error.message.trim() : code
+}

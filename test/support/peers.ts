@@ -118,6 +118,30 @@ export function alertingPeer(alert: number): Promise<Peer> {
   return answeringPeer(Buffer.from([0x15, 3, 3, 0, 2, 2, alert]))
 }
 
+/** A TLS 1.2 server that answers the flight of the client, with its certificate, with a fatal alert; null: it closes. */
+export async function refusingPeer(server: TlsOptions | Credentials, alert: number | null): Promise<Peer> {
+  const tls = 'chain' in server ? serverTls(server) : server
+  const behind = await tlsPeer({ ...tls, maxVersion: 'TLSv1.2' })
+  const peer = await listen(
+    createServer((client) => {
+      const upstream = connect(behind.port, '127.0.0.1')
+      client.on('error', () => undefined).on('close', () => upstream.destroy())
+      upstream.on('error', () => undefined).on('data', (bytes) => client.write(bytes))
+      client.once('data', (hello) => {
+        upstream.write(hello)
+        client.once('data', () => client.end(alert === null ? '' : Buffer.from([0x15, 3, 3, 0, 2, 2, alert])))
+      })
+    }),
+  )
+  const close = peer[Symbol.asyncDispose]
+  return Object.defineProperty(peer, Symbol.asyncDispose, {
+    value: async () => {
+      await close()
+      await behind[Symbol.asyncDispose]()
+    },
+  })
+}
+
 /** An HTTP/1.1 server without TLS. */
 export function plaintextHttp1Peer(): Promise<Peer> {
   return listen(

@@ -30,6 +30,14 @@ function stranger(subject: string, to?: SetUpName): SetUp {
   }, to)
 }
 
+/** Of a CA that neither etcd nor the client has. */
+function unknownTo(name: SetUpName): SetUp {
+  return shown(
+    ({ root }) => mintedCredentials({ leaf: clientLeaf(mintCa({ subject: 'Other root' })), trust: [root] }),
+    name,
+  )
+}
+
 /** Under an intermediate that is sent along. */
 function under(options: Partial<Parameters<typeof mintCa>[0]>): SetUp {
   return shown(({ root }) => {
@@ -71,7 +79,7 @@ const UNKNOWN = ['handshake/client-ca-unknown'] as const
 /** What an old Go sends for any certificate. */
 const OLD_GO = { codesOfOldGo: ['handshake/client-certificate-refused'] } as const
 const OLD_GO_AFTER = { codesOfOldGo: ['handshake/client-ca-unknown', 'handshake/client-certificate-refused'] } as const
-/** A connection in TLS 1.2 shows what etcd accepts, whatever version the first one had. */
+/** A second connection shows what etcd accepts. */
 const UNLISTED = { alert: 48, issuer: 'CN=Other root', accepts: ['CN=Test root'], listed: false }
 
 export const CLIENT_CAUSES: CauseGroup = {
@@ -80,11 +88,17 @@ export const CLIENT_CAUSES: CauseGroup = {
   causes: [
     oursRefused('of another CA', UNKNOWN, stranger('Other root'), { ...OLD_GO, details: UNLISTED }),
     oursRefused('of another CA, in TLS 1.2', UNKNOWN, stranger('Other root', 'tls12'), { details: UNLISTED }),
+    oursRefused('of another CA, in TLS 1.3, which encrypts the list of CAs', UNKNOWN, stranger('Other root', 'tls13'), {
+      details: UNLISTED,
+    }),
+    oursRefused('of another CA, in TLS 1.2, and this client does not have that CA', UNKNOWN, unknownTo('tls12'), {
+      details: UNLISTED,
+    }),
     oursRefused(
-      'issued by another CA; etcd allows only TLS 1.3, so it sends no list of CAs',
+      'of another CA, and etcd has --client-cert-auth without --trusted-ca-file',
       UNKNOWN,
-      stranger('Other root', 'tls13'),
-      { details: { ...UNLISTED, accepts: null, listed: null } },
+      etcd('systemCas'),
+      { details: { alert: 48, accepts: [], listed: false } },
     ),
     oursRefused('of a CA with the same name and another key', UNKNOWN, stranger('Test root'), {
       ...OLD_GO,

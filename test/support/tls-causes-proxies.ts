@@ -60,6 +60,7 @@ export const PROXY_CAUSES: CauseGroup = {
       'haproxy verifies client certificates by another CA',
       ['handshake/client-ca-unknown'],
       through('haproxyVerify'),
+      { details: { alert: 48, issuer: 'CN=Test root', accepts: ['CN=Other CA'] } },
     ),
     oursRefused(
       'haproxy verifies client certificates and forwards TCP, and its etcd is down',
@@ -92,9 +93,12 @@ export const PROXY_CAUSES: CauseGroup = {
       through('nginxOpen'),
       { details: { identity: 'hidden', user: null } },
     ),
-    refused('nginx verifies client certificates by another CA (400)', NOT_ETCD, through('nginxVerify'), {
-      details: { httpStatus: 400, title: '400 The SSL certificate error' },
-    }),
+    oursRefused(
+      'nginx verifies client certificates by another CA (400)',
+      ['handshake/client-ca-unknown'],
+      through('nginxVerify'),
+      { details: { alert: null, issuer: 'CN=Test root', accepts: ['CN=Other CA'], listed: false } },
+    ),
     unreachable('nginx, and its etcd is down (502)', UNAVAILABLE, through('nginxDead'), {
       details: { httpStatus: 502 },
     }),

@@ -39,6 +39,8 @@ const SETUPS = {
   /** It trusts the CA of the clients by a certificate that has expired; the key is the same. */
   expiredCa: {},
   open: { clientCertAuth: false },
+  /** It trusts the CAs of its system for clients. */
+  systemCas: { args: ['--trusted-ca-file='] },
   plaintext: {
     args: ({ clientListenUrl }) => [`--listen-client-urls=${clientListenUrl.replace('https:', 'http:')}`],
     readyLine: /serving client traffic insecurely/,

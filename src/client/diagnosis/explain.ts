@@ -1,57 +1,23 @@
 /** Derives findings from the evidence of a failed attempt. Pure functions: all evidence is passed as data. */
-import { codeOf } from '../../report/errors.js'
 import type { DefaultCertificate } from '../../report/catalogue/endpoint.js'
-import type { CertificateRef, Finding } from '../../report/finding.js'
+import type { Finding } from '../../report/finding.js'
 import { type Certificate, certificateRef } from '../../x509/certificate.js'
-import type { DistinguishedName } from '../../x509/distinguished-name.js'
-import type { Host } from '../../x509/names.js'
 import { type Endpoint, isUnspecified } from '../endpoints.js'
 import { finding } from '../finding.js'
-import type { DialFailure } from '../transport/address-attempt.js'
-import type { PlaintextAnswer } from './plaintext.js'
 import { type Answer, answerFinding, HEALTH_CHECK_METHOD } from '../transport/health-check.js'
 import type { ServerValidation } from '../transport/tls-socket.js'
-import { revalidate, type ValidatedCredentials } from '../validated-credentials.js'
-
-/** Two clocks, read at the same time, in milliseconds since 1970. */
-export interface ClockReading {
-  /** The endpoint of the clock `peer`. */
-  readonly endpoint: string
-  readonly peer: number
-  readonly own: number
-}
-
-/** The results of a second connection to the endpoint. */
-export interface Diagnosis {
-  /** Our validation of the chain that OpenSSL refused. */
-  validation: ServerValidation | null
-  /** What the endpoint answered in plaintext. */
-  plaintext: PlaintextAnswer | null
-  /** The status line with which a server that closes HTTP/2 connections answered over HTTP/1.1; null if it did not. */
-  http1: string | null
-  /** The names of the CAs whose certificates the server accepts; null if it did not send them. */
-  authorities: readonly DistinguishedName[] | null
-  /** The server's clock, if a certificate is expired or not yet valid; null if it was not read. */
-  clock: ClockReading | null
-}
-
-export const EMPTY_DIAGNOSIS: Diagnosis = {
-  validation: null,
-  plaintext: null,
-  http1: null,
-  authorities: null,
-  clock: null,
-}
-
-interface FailedAttempt {
-  endpoint: Endpoint
-  name: Host
-  validated: ValidatedCredentials
-  failure: DialFailure
-  diagnosis: Diagnosis
-  /** The time that the attempt had, in milliseconds. */
-  timeout: number
-}
+import { caUnknown, closedWithoutAlert, isUnlisted, validityOf, withOwnFindings } from './client-certificate.js'
+import {
+  areValid,
+  chainRefs,
+  type ClockReading,
+  errorCodeOf,
+  type FailedAttempt,
+  isConnectionEnd,
+  isVerificationError,
+  MAY_CONCERN_CA,
+  NOT_TLS,
+} from './evidence.js'
 
 /** Returns all findings, the actionable cause first. */
 export function explainFailure(attempt: FailedAttempt): Finding[] {
@@ -158,7 +124,7 @@ const NONE_RECEIVED: ReadonlySet<number> = new Set([116, 42, 40])
  * Explains a TLS alert by its number (RFC 8446 section 6.2), because the message of OpenSSL changes between versions.
  */
 function explainAlert(alert: number, attempt: FailedAttempt): Finding {
-  const { validated, failure, diagnosis } = attempt
+  const { validated, failure } = attempt
   const { url } = attempt.endpoint
   const { chain, key } = validated.credentials
   const leaf = certificateRef(chain[0], 'leaf', 0)
@@ -166,6 +132,8 @@ function explainAlert(alert: number, attempt: FailedAttempt): Finding {
   if (NONE_RECEIVED.has(alert) && failure.certificateSent === false) {
     return finding('handshake/client-certificate-missing', { ...details, keyAlgorithm: key.algorithm }, leaf)
   }
+  // The list of CAs is evidence, whatever reason the alert gives.
+  if (MAY_CONCERN_CA.has(alert) && isUnlisted(attempt)) return caUnknown(attempt, alert)
   switch (alert) {
     case 42: // bad_certificate
     case 43: // unsupported_certificate
@@ -181,7 +149,7 @@ function explainAlert(alert: number, attempt: FailedAttempt): Finding {
       return finding('handshake/client-certificate-refused', { ...details, ...more }, leaf)
     }
     case 48: // unknown_ca
-      return finding('handshake/client-ca-unknown', { ...details, alert, ...issuerOf(validated, diagnosis) }, leaf)
+      return caUnknown(attempt, alert)
     case 116: // certificate_required
       return finding('handshake/client-certificate-missing', { ...details, keyAlgorithm: null }, leaf)
     case 40: // handshake_failure
@@ -215,66 +183,6 @@ function notHttp2({ endpoint, failure }: FailedAttempt, detail: string, alert: n
     alert,
   } as const
   return finding('endpoint/wrong-protocol', details)
-}
-
-/** The issuer of our certificate, and the CAs that the server accepts. */
-function issuerOf(
-  { credentials }: ValidatedCredentials,
-  { authorities }: Diagnosis,
-): { issuer: string; accepts: string[] | null; listed: boolean | null; notSent: boolean } {
-  const { chain, trustAnchors, clientAnchors = [] } = credentials
-  // The last certificate that the leaf's signatures lead to. The rest of the chain signed none of them.
-  let [last] = chain
-  for (const each of chain.slice(1)) if (each.subject.equals(last.issuer) && last.isSignedBy(each)) last = each
-  return {
-    issuer: String(last.issuer),
-    accepts: authorities?.map(String) ?? null,
-    // A listed CA with this name has a different key.
-    listed: authorities?.some((each) => each.equals(last.issuer) || each.equals(last.subject)) ?? null,
-    notSent: [...trustAnchors, ...clientAnchors].some((each) => !each.isSelfIssued && each.subject.equals(last.issuer)),
-  }
-}
-
-/**
- * The nearest start or end of a validity, which the server's clock is most likely beyond, and the state by this
- * machine's clock.
- */
-function validityOf(chain: readonly Certificate[]) {
-  const now = Date.now()
-  const edges = chain.flatMap(({ notBefore, notAfter }) => [
-    { edge: 'not-before' as const, date: notBefore, distance: Math.abs(now - notBefore.getTime()) },
-    { edge: 'not-after' as const, date: notAfter, distance: Math.abs(now - notAfter.getTime()) },
-  ])
-  const nearest = edges.reduce((best, each) => (each.distance < best.distance ? each : best))
-  // The second of notAfter belongs to the validity.
-  const second = Math.floor(now / 1000) * 1000
-  const isExpired = chain.some(({ notAfter }) => second > notAfter.getTime())
-  const here = isExpired ? 'expired' : areValid(chain, second) ? 'valid' : 'not-yet-valid'
-  return { ...nearest, here } as const
-}
-
-function areValid(certificates: readonly Certificate[], time: number): boolean {
-  return certificates.every(({ notBefore, notAfter }) => notBefore.getTime() <= time && time <= notAfter.getTime())
-}
-
-/**
- * Adds the current findings about our certificates to a refusal. An error among them, such as an expiry, is its cause.
- * A warning, or a CA that only the server can check, may be.
- */
-function withOwnFindings(refusal: Finding, { endpoint, validated }: FailedAttempt): Finding[] {
-  const isUnexplained =
-    refusal.code === 'endpoint/not-etcd' ||
-    (refusal.code === 'handshake/client-certificate-refused' && ![44, 45].includes(refusal.details.alert))
-  const own = revalidate(validated).findings.map((each) => {
-    if (each.code !== 'chain/client-ca-not-given' || !isUnexplained) return each
-    const { issuer } = each.details
-    const chain = chainRefs(validated.credentials.chain)
-    const unknown = { alert: null, accepts: null, listed: null, notSent: false }
-    const details = { endpoint: endpoint.url, chain, issuer, ...unknown }
-    return finding('handshake/client-ca-unknown', details, each.certificate)
-  })
-  const isError = ({ severity }: Finding): boolean => severity === 'error'
-  return [...own.filter(isError), refusal, ...own.filter((each) => !isError(each))]
 }
 
 /** Codes of failures without an answer from etcd. The answer of a proxy without a back end does not count as one. */
@@ -358,16 +266,6 @@ function closed({ endpoint, failure }: FailedAttempt, isVerified = false): Findi
   return finding('endpoint/closed', details, leaf === undefined ? null : certificateRef(leaf, 'leaf', 0))
 }
 
-/** OpenSSL errors for an answer that is not a TLS record. */
-const NOT_TLS: ReadonlySet<string> = new Set([
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
-  'ERR_SSL_RECORD_TOO_SMALL',
-  'ERR_SSL_UNEXPECTED_MESSAGE',
-  'ERR_SSL_UNKNOWN_PROTOCOL',
-  'ERR_SSL_HTTP_REQUEST',
-])
-
 function explainHandshake(attempt: FailedAttempt): Finding[] {
   const { failure, diagnosis } = attempt
   const { plaintext, validation, clock } = diagnosis
@@ -449,6 +347,7 @@ function explainHealthCheck(attempt: FailedAttempt): Finding[] {
     const found = answerFinding(endpoint.url, HEALTH_CHECK_METHOD, answer)
     // The status by which nginx refuses a client certificate.
     if (answer.httpStatus !== 400 || certificateSent !== true) return [found]
+    if (isUnlisted(attempt)) return withOwnFindings(caUnknown(attempt, null), attempt)
     // A server with a wrong clock may consider our certificate expired or not yet valid.
     const clocks = compareClocks(clockOf(endpoint, answer), (time) => !areValid(validated.credentials.chain, time))
     return [...withOwnFindings(found, attempt), ...clocks.filter(isClockDifference)]
@@ -460,40 +359,4 @@ function explainHealthCheck(attempt: FailedAttempt): Finding[] {
 
 function clockOf({ url }: Endpoint, { date }: Answer): ClockReading | null {
   return date === null ? null : { endpoint: url, peer: date, own: Date.now() }
-}
-
-function closedWithoutAlert(attempt: FailedAttempt): Finding[] {
-  const { endpoint, failure, validated } = attempt
-  const chain = chainRefs(validated.credentials.chain)
-  const details = { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLSv1.2', chain }
-  return withOwnFindings(finding('handshake/closed-without-alert', details, chain[0] ?? null), attempt)
-}
-
-function chainRefs(chain: readonly Certificate[]): CertificateRef[] {
-  return chain.map((each, index) => certificateRef(each, index === 0 ? 'leaf' : 'intermediate', index))
-}
-
-/** The error's code; `closed` if there was no error at all. */
-function errorCodeOf(error: Error | null): string {
-  return error === null ? 'closed' : (codeOf(error) ?? 'unknown')
-}
-
-/** Whether the connection ended without a TLS or HTTP/2 error. */
-function isConnectionEnd(error: Error | null): boolean {
-  return error === null || ['ECONNRESET', 'EPIPE', 'ECONNABORTED'].includes(errorCodeOf(error))
-}
-
-/** Whether Node refused the server's chain. Its codes are OpenSSL's X509_V_ERR names, unlike `ERR_…` and `ECONNRESET`. */
-export function isVerificationError(error: Error | null): boolean {
-  return /^(?:UNSPECIFIED|(?!ERR_|EAI_)[A-Z]+_[A-Z_]+)$/.test(codeOf(error) ?? '')
-}
-
-/** Whether the endpoint closed the connection after the handshake, although it had negotiated HTTP/2. */
-export function isClosedAfterHandshake(failure: DialFailure): boolean {
-  return failure.stage === 'settings' && failure.alpn === 'h2' && !failure.timedOut && isConnectionEnd(failure.error)
-}
-
-/** Whether to probe in plaintext: the endpoint did not answer with TLS. */
-export function looksLikePlaintext(failure: DialFailure): boolean {
-  return failure.stage === 'handshake' && (NOT_TLS.has(errorCodeOf(failure.error)) || isConnectionEnd(failure.error))
 }

@@ -4,11 +4,11 @@
  * server or one whose chain has only date errors.
  */
 import { connect as connectTcp, type Socket } from 'node:net'
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { codeOf } from '../../report/errors.js'
 import type { Host } from '../../x509/names.js'
-import { flightReader } from '../../x509/tls-flight.js'
+import { FlightReader } from '../../x509/tls-flight.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
 import type { Http2Implementation } from '../http2/implementations.js'
 import { openSession } from '../http2/open-session.js'
@@ -19,12 +19,14 @@ import type { ValidatedCredentials } from '../validated-credentials.js'
 import {
   type ClockReading,
   type Diagnosis,
-  hasOnlyDateErrors,
-  isVerificationError,
-  looksLikePlaintext,
   EMPTY_DIAGNOSIS,
   isClosedAfterHandshake,
-} from './explain.js'
+  isVerificationError,
+  looksLikePlaintext,
+  mayConcernCertificate,
+} from './evidence.js'
+import { hasOnlyDateErrors } from './explain.js'
+import { observeTarget, shareSecret, tapped } from './observe-server.js'
 import { type PlaintextAnswer, POSTGRES_SSL_REQUEST, PREFACE, readAnswer, readPostgresAnswer } from './plaintext.js'
 
 interface DiagnosisRequest {
@@ -58,8 +60,8 @@ export class LastDiagnosis {
    */
   async of(request: DiagnosisRequest, readClock: () => Promise<ClockReading | null>): Promise<Diagnosis> {
     const { failure, validated } = request
-    const { stage, alert, timedOut, error } = failure
-    const key = [stage, alert, timedOut, error?.name, codeOf(error)].join()
+    const { stage, alert, timedOut, error, certificateSent, answer } = failure
+    const key = [stage, alert, timedOut, error?.name, codeOf(error), certificateSent, answer?.httpStatus].join()
     if (key === this.#last?.key && validated === this.#last.validated) return this.#last.diagnosis
     const found = await diagnose(request)
     const isOutOfValidity = OUT_OF_VALIDITY.has(alert)
@@ -73,8 +75,13 @@ export class LastDiagnosis {
 
 /** Opens other connections if they can show more. Never rejects; unknown values keep their defaults. */
 async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
-  const end = performance.now() + request.timeout
-  for (const probe of probesFor(request.failure)) {
+  const { failure, name, timeout, signal } = request
+  if (mayConcernCertificate(failure) && failure.target !== null && timeout > 0) {
+    const { acceptedAuthorities } = await observeTarget(failure.target, { name, timeout, signal })
+    return { ...EMPTY_DIAGNOSIS, authorities: acceptedAuthorities }
+  }
+  const end = performance.now() + timeout
+  for (const probe of probesFor(failure)) {
     const found = await runProbe(probe, { ...request, timeout: end - performance.now() })
     if (Object.values(found).some((each) => each !== null)) return { ...EMPTY_DIAGNOSIS, ...found }
   }
@@ -117,7 +124,7 @@ type Probe = (request: DiagnosisRequest, raw: Socket, found: Partial<Diagnosis>,
 /** The probes in turn, until one of them finds something. */
 function probesFor(failure: DialFailure): Probe[] {
   if (failure.validation?.report.ok === false) return []
-  if (failure.alert !== null) return failure.alert === UNKNOWN_CA ? [readAuthorities] : []
+  if (failure.alert !== null) return []
   if (isVerificationError(failure.error)) return [captureChain]
   if (isClosedAfterHandshake(failure)) return [probeHttp1]
   if (!looksLikePlaintext(failure)) return []
@@ -147,37 +154,6 @@ const captureChain: Probe = (request, raw, found, done) => {
   return socket
 }
 
-const UNKNOWN_CA = 48
-/** Most names of CAs that are kept. */
-const MAX_NAMES = 50
-
-/**
- * Reads the names of the CAs that the server accepts from the wire, because Node does not expose them. Only TLS 1.2
- * sends the CertificateRequest unencrypted (RFC 5246 section 7.4.4). The handshake sends no client certificate and ends
- * when the names have arrived.
- */
-const readAuthorities: Probe = ({ name, validated }, raw, found, done) => {
-  const read = flightReader()
-  const wire = new Duplex({
-    read: () => undefined,
-    write: (chunk: Uint8Array, _encoding, written) => {
-      raw.write(chunk, written)
-    },
-  })
-  raw.on('data', (bytes: Buffer) => {
-    const flight = read(bytes)
-    if (flight === undefined) {
-      wire.push(bytes)
-      return
-    }
-    found.authorities = flight?.authorities?.slice(0, MAX_NAMES) ?? null
-    done()
-  })
-  const ca = validated.credentials.trustAnchors.map((each) => each.toPem())
-  const socket = openTls({ raw: wire, name }, { ca, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })
-  return socket.once('close', () => wire.destroy())
-}
-
 /** Sends a first message in plaintext, and reads the answer. */
 const probePlaintext =
   (message: Buffer, read: (bytes: Buffer) => PlaintextAnswer | null): Probe =>
@@ -194,12 +170,17 @@ const probePlaintext =
  * accepted our certificate. A server that refuses the certificate closes this connection as well.
  */
 const probeHttp1: Probe = ({ endpoint, name, validated, timeout }, raw, found, done) => {
-  const verified = { raw, name, validated, endpoint: endpoint.url }
-  const socket = openVerifiedTls(verified, { ALPNProtocols: ['http/1.1'] }, () => undefined)
+  const reader = new FlightReader()
+  const verified = { raw: tapped(raw, reader), name, validated, endpoint: endpoint.url }
+  // Without ALPN, because a server without HTTP/1.1 would refuse that name before it sends its list of CAs.
+  const socket = openVerifiedTls(verified, { ALPNProtocols: [] }, () => undefined)
+  shareSecret(socket, reader)
   return socket.once('secureConnect', () => {
+    found.authorities = reader.authorities
     void requestVersionOverHttp1(socket, authorityFor(endpoint, name), timeout).then((answer) => {
       const [status = ''] = answer?.slice(0, 100).split('\r\n') ?? []
-      if (status.startsWith('HTTP/1.')) found.http1 = status
+      // etcd's client port answers 400 without ALPN.
+      if (/^HTTP\/1\.\d (?!400)/.test(status)) found.http1 = status
       done()
     })
   })

@@ -86,6 +86,8 @@ export function alertNumber(error: Error | null): number | null {
 // HTTP/2 requests take 300 to 330 bytes and the authority. With it, one request takes at least 270 bytes, the authority
 // and the chain.
 const MAX_FLIGHT_WITHOUT_CERTIFICATE = 250
+// The same in TLS 1.2 before the requests: a refused certificate takes at least 190 bytes and the chain.
+const MAX_END_WITHOUT_CERTIFICATE = 100
 
 /** Milliseconds to wait for the status of a member. etcd answers it and the health check at once. */
 const STATUS_WAIT = 1000
@@ -278,6 +280,8 @@ export class AddressAttempt {
     if (this.#helloSize === 0 || flight === 0) return null
     const { chain } = this.#request.validated.credentials
     const chainSize = chain.reduce((sum, each) => sum + each.raw.length, 0)
-    return flight >= chainSize + MAX_FLIGHT_WITHOUT_CERTIFICATE + this.#host.length
+    return this.#evidence.stage === 'handshake'
+      ? flight >= chainSize + MAX_END_WITHOUT_CERTIFICATE
+      : flight >= chainSize + MAX_FLIGHT_WITHOUT_CERTIFICATE + this.#host.length
   }
 }

@@ -12,14 +12,14 @@ export interface AlertDetails {
 }
 
 const DAY = 86_400_000
-/** RFC 8446 section 6.2: certificate_revoked, certificate_expired, internal_error, certificate_required. */
+/** RFC 8446 section 6.2: certificate_revoked, certificate_expired, internal_error, certificate_required, unknown_ca. */
 const REVOKED = 44
 const EXPIRED = 45
 const INTERNAL_ERROR = 80
 const REQUIRED = 116
+const UNKNOWN_CA = 48
 const ETCD_LOG = 'etcd’s log says which, in the line "rejected connection on client endpoint" (field "error")'
 
-const isAlert = ({ alert }: { alert: number | null }): boolean => alert !== null
 const isBad = ({ alert }: AlertDetails): boolean => alert !== REVOKED && alert !== EXPIRED
 const isExpired = ({ alert }: AlertDetails): boolean => alert === EXPIRED
 const isInternal = ({ alert }: { alert: number | null }): boolean => alert === INTERNAL_ERROR
@@ -29,13 +29,13 @@ const isNotVersion = ({ versions }: { versions: object | null }): boolean => ver
 
 export interface ClientCaUnknown {
   endpoint: string
-  /** 48, unknown_ca; null if the server sent another alert for a certificate that does not lead to a CA in `ca`. */
-  alert: 48 | null
+  /** The alert of the server, such as 48, unknown_ca; null if the CA is only the most likely cause, or if the server sent none. */
+  alert: number | null
   /** The certificates that the client presented, the leaf first. */
   chain: CertificateRef[]
   /** The issuer of the last of them. */
   issuer: string
-  /** The CAs that the server listed in its certificate request; null if it sent no list (TLS 1.3 only). */
+  /** The CAs that the server listed in its certificate request, at most 50; null if the list could not be read. */
   accepts: string[] | null
   /** Whether the list has the name of the issuer; null if there is no list. */
   listed: boolean | null
@@ -122,10 +122,12 @@ export const handshake = {
     `Reissue the server’s certificate. "openssl s_client -showcerts ${connectArguments(d.endpoint)} </dev/null" shows what the server sends.`,
   ]),
   'handshake/client-ca-unknown': error((d: ClientCaUnknown, who, { inside }) => [
-    d.alert === null
-      ? `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`
-      : `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (alert ${String(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`,
-    d.alert === null
+    d.alert === UNKNOWN_CA
+      ? `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (alert ${String(d.alert)}, unknown CA). ${acceptedCas(d.accepts, d.listed)}`
+      : d.accepts !== null
+        ? `${d.endpoint} refuses ${inside}${d.alert === null ? '' : ` (alert ${String(d.alert)})`}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d.accepts, d.listed)}`
+        : `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`,
+    d.alert !== UNKNOWN_CA && d.accepts === null
       ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${d.issuer}" to that file and restart etcd.`
       : d.notSent
         ? `Append the certificate of the intermediate "${d.issuer}" to the certificate file. It is only in the CA file, which is not sent to the server.`
@@ -136,7 +138,7 @@ export const handshake = {
     Go: 'remote error: tls: unknown certificate authority',
     Node: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
     OpenSSL: 'tlsv1 alert unknown ca',
-    when: isAlert,
+    when: ({ alert }) => alert === UNKNOWN_CA,
   }),
   'handshake/clock-compared': info((d: ClockCompared) => [
     d.differs
@@ -275,8 +277,9 @@ function expiryRemedy({ edge, date, distance, here }: NonNullable<ClientCertific
 }
 
 function acceptedCas(accepts: string[] | null, listed: boolean | null): string {
-  if (accepts === null) return 'The server did not send the list of CAs it accepts.'
-  if (accepts.length === 0) return 'It accepts no CA: its --trusted-ca-file may have no certificate.'
+  if (accepts === null) return 'The list of CAs that the server accepts could not be read.'
+  if (accepts.length === 0)
+    return 'It named no CA: etcd’s --trusted-ca-file has no certificate, or is not set, and etcd trusts the CAs of its system.'
   const names = `It accepts certificates of ${quoted(accepts)}`
   return listed === true
     ? `${names}: that CA has another key, or has expired.`

@@ -1,6 +1,7 @@
 /** From evidence to findings: what no small peer can bring about is made up here; the rest is next to docs/why-tls-fails.md. */
 import { describe, expect, it } from 'vitest'
-import { explainFailure, hasAnswered, EMPTY_DIAGNOSIS } from '../../../src/client/diagnosis/explain.js'
+import { EMPTY_DIAGNOSIS } from '../../../src/client/diagnosis/evidence.js'
+import { explainFailure, hasAnswered } from '../../../src/client/diagnosis/explain.js'
 import { environmentFindings, mayExplain } from '../../../src/client/diagnosis/failure.js'
 import { endpointsOf } from '../../../src/client/discovery.js'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
@@ -15,7 +16,7 @@ import { certificateRef } from '../../../src/x509/certificate.js'
 import { finding } from '../../support/finding.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { dns, ip, mintCa, mintLeaf } from '../../support/mint.js'
-import { alertingPeer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
+import { alertingPeer, grpcPeer, type Peer, refusingPeer, serverTls, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
 const pki = mintPki()
@@ -217,7 +218,7 @@ const foreign = mintPki('Other root').server
 /** How many connections the client makes until it knows why: one more if the first did not show it. */
 it.each<[string, () => Promise<Peer>, FindingCode, number]>([
   ['the alert 45', () => alertingPeer(45), 'handshake/client-certificate-refused', 1],
-  ['the alert 48', () => alertingPeer(48), 'handshake/client-ca-unknown', 2],
+  ['the alert 48', () => refusingPeer(pki.server, 48), 'handshake/client-ca-unknown', 2],
   ['another CA', () => goodPeer({ ca: [pki.root.pem] }, foreign), 'chain/issuer-not-found', 2],
   ['another name', () => goodPeer({}, pki.issueServer({ names: [ip('10.0.0.1')] })), 'san/host-not-covered', 1],
 ])('explains %s over as few connections as possible', async (_what, start, code, connections) => {

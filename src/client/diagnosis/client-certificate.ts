@@ -1,0 +1,94 @@
+/** Explains why a server refused our certificate, from the evidence and from our own findings about it. */
+import type { Finding } from '../../report/finding.js'
+import type { Certificate } from '../../x509/certificate.js'
+import type { DistinguishedName } from '../../x509/distinguished-name.js'
+import { finding } from '../finding.js'
+import { revalidate, type ValidatedCredentials } from '../validated-credentials.js'
+import { areValid, chainRefs, type Diagnosis, type FailedAttempt } from './evidence.js'
+
+/** Most names of CAs that a finding lists. */
+const MAX_CAS = 50
+
+/** The issuer of our certificate, and the CAs that the server accepts. */
+function issuerOf(
+  { credentials }: ValidatedCredentials,
+  { authorities }: Diagnosis,
+): { issuer: string; accepts: string[] | null; listed: boolean | null; notSent: boolean } {
+  const { chain, trustAnchors, clientAnchors = [] } = credentials
+  // The certificates that the leaf's signatures lead to. The rest of the chain signed none of them.
+  let [last] = chain
+  const linked = [last]
+  for (const each of chain.slice(1)) {
+    if (!each.subject.equals(last.issuer) || !last.isSignedBy(each)) continue
+    last = each
+    linked.push(each)
+  }
+  const isNamed = (name: DistinguishedName): boolean =>
+    linked.some(({ issuer, subject }) => name.equals(issuer) || name.equals(subject))
+  return {
+    issuer: String(last.issuer),
+    accepts: authorities?.slice(0, MAX_CAS).map(String) ?? null,
+    // A listed CA with this name may have a different key.
+    listed: authorities?.some(isNamed) ?? null,
+    notSent: [...trustAnchors, ...clientAnchors].some((each) => !each.isSelfIssued && each.subject.equals(last.issuer)),
+  }
+}
+
+/** Whether the server has sent the list of CAs that it accepts, and it has no CA of our certificate. */
+export function isUnlisted({ validated, diagnosis }: FailedAttempt): boolean {
+  const { accepts, listed } = issuerOf(validated, diagnosis)
+  return listed === false && accepts !== null && accepts.length > 0
+}
+
+export function caUnknown({ endpoint, validated, diagnosis }: FailedAttempt, alert: number | null): Finding {
+  const chain = chainRefs(validated.credentials.chain)
+  const details = { endpoint: endpoint.url, alert, chain, ...issuerOf(validated, diagnosis) }
+  return finding('handshake/client-ca-unknown', details, chain[0] ?? null)
+}
+
+/**
+ * The nearest start or end of a validity, which the server's clock is most likely beyond, and the state by this
+ * machine's clock.
+ */
+export function validityOf(chain: readonly Certificate[]) {
+  const now = Date.now()
+  const edges = chain.flatMap(({ notBefore, notAfter }) => [
+    { edge: 'not-before' as const, date: notBefore, distance: Math.abs(now - notBefore.getTime()) },
+    { edge: 'not-after' as const, date: notAfter, distance: Math.abs(now - notAfter.getTime()) },
+  ])
+  const nearest = edges.reduce((best, each) => (each.distance < best.distance ? each : best))
+  // The second of notAfter belongs to the validity.
+  const second = Math.floor(now / 1000) * 1000
+  const isExpired = chain.some(({ notAfter }) => second > notAfter.getTime())
+  const here = isExpired ? 'expired' : areValid(chain, second) ? 'valid' : 'not-yet-valid'
+  return { ...nearest, here } as const
+}
+
+/**
+ * Adds the current findings about our certificates to a refusal. An error among them, such as an expiry, is its cause.
+ * A warning, or a CA that only the server can check, may be.
+ */
+export function withOwnFindings(refusal: Finding, { endpoint, validated, diagnosis }: FailedAttempt): Finding[] {
+  const isUnexplained =
+    issuerOf(validated, diagnosis).listed !== true &&
+    (refusal.code === 'endpoint/not-etcd' ||
+      (refusal.code === 'handshake/client-certificate-refused' && ![44, 45].includes(refusal.details.alert)))
+  const own = revalidate(validated).findings.map((each) => {
+    if (each.code !== 'chain/client-ca-not-given' || !isUnexplained) return each
+    const { issuer } = each.details
+    const chain = chainRefs(validated.credentials.chain)
+    const unknown = { alert: null, accepts: null, listed: null, notSent: false }
+    const details = { endpoint: endpoint.url, chain, issuer, ...unknown }
+    return finding('handshake/client-ca-unknown', details, each.certificate)
+  })
+  const isError = ({ severity }: Finding): boolean => severity === 'error'
+  return [...own.filter(isError), refusal, ...own.filter((each) => !isError(each))]
+}
+
+export function closedWithoutAlert(attempt: FailedAttempt): Finding[] {
+  if (isUnlisted(attempt)) return withOwnFindings(caUnknown(attempt, null), attempt)
+  const { endpoint, failure, validated } = attempt
+  const chain = chainRefs(validated.credentials.chain)
+  const details = { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLSv1.2', chain }
+  return withOwnFindings(finding('handshake/closed-without-alert', details, chain[0] ?? null), attempt)
+}

@@ -1,0 +1,79 @@
+/** What one handshake without a certificate shows of a real etcd, at its client port and its peer port, and of nginx in front of it. */
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { observeServer, type ServerObservation } from '../../../src/client/diagnosis/observe-server.js'
+import { type EtcdOptions, startEtcd, type TestEtcd } from '../../../src/testing/index.js'
+import { Certificate } from '../../../src/x509/certificate.js'
+import { mintPki } from '../../support/etcd.js'
+import { noCertificateAlert } from '../../support/etcd-version.js'
+import { startNginx } from '../../support/proxies.js'
+
+const pki = mintPki()
+const clients = mintPki('Client root')
+const clientCa = [Certificate.parse(clients.root.der, 'client CA')]
+/** Where the client port moves to, when the published port is to be another one. */
+const ELSEWHERE = '--listen-client-urls=https://127.0.0.1:0'
+
+const SETUPS = {
+  tls12: { clientCa, args: ['--tls-max-version=TLS1.2'] },
+  tls13: { clientCa, args: ['--tls-min-version=TLS1.3'] },
+  /** It trusts the CAs of its system. */
+  anyCa: { args: ['--trusted-ca-file='] },
+  open: { clientCertAuth: false },
+  /** Its file of CAs is set, and --client-cert-auth is not. */
+  caOnly: { clientCa, args: ['--client-cert-auth=false'] },
+  peer: {
+    args: ({ clientListenUrl, directory }) => [
+      ELSEWHERE,
+      `--listen-peer-urls=${clientListenUrl}`,
+      '--initial-advertise-peer-urls=https://127.0.0.1:2379',
+      '--initial-cluster=etcd=https://127.0.0.1:2379',
+      `--peer-cert-file=${directory}/server.crt`,
+      `--peer-key-file=${directory}/server.key`,
+      `--peer-trusted-ca-file=${directory}/server-ca.crt`,
+      '--peer-client-cert-auth=true',
+    ],
+  },
+} satisfies Readonly<Record<string, Partial<EtcdOptions>>>
+type SetUp = keyof typeof SETUPS
+
+const etcds = new Map<SetUp, TestEtcd>()
+const NAMES = Object.keys(SETUPS) as SetUp[]
+
+beforeAll(async () => {
+  await Promise.all(
+    NAMES.map(async (name) => {
+      etcds.set(name, await startEtcd({ server: pki.server, via: 'binary', startTimeout: '100s', ...SETUPS[name] }))
+    }),
+  )
+})
+afterAll(() => Promise.all([...etcds.values()].map((each) => each.close())))
+
+function brief({ chain, acceptedAuthorities, ...rest }: ServerObservation): unknown {
+  const names = chain.map((der) => Certificate.parse(der).subject.commonName)
+  return { ...rest, chain: names, acceptedAuthorities: acceptedAuthorities?.map(String) ?? null }
+}
+
+function endpointOf(name: SetUp): string {
+  return etcds.get(name)?.endpoint ?? ''
+}
+
+it.each<[SetUp, ServerObservation['protocol'], ServerObservation['clientCertificate'], string[] | null]>([
+  ['tls12', 'TLSv1.2', 'required', ['CN=Client root']],
+  ['tls13', 'TLSv1.3', 'required', ['CN=Client root']],
+  ['anyCa', 'TLSv1.3', 'required', []],
+  ['caOnly', 'TLSv1.3', 'required', ['CN=Client root']],
+  ['open', 'TLSv1.3', 'not-requested', null],
+  ['peer', 'TLSv1.3', 'required', ['CN=Test root']],
+])('observes the etcd "%s", twice in the same way', async (name, protocol, clientCertificate, acceptedAuthorities) => {
+  const version = protocol ?? 'TLSv1.3'
+  const alert = expect.objectContaining({ kind: 'alert', alert: noCertificateAlert(version) }) as unknown
+  const refusal = clientCertificate === 'required' ? alert : null
+  const expected = { protocol, chain: ['etcd'], clientCertificate, acceptedAuthorities, refusal }
+  for (let i = 0; i < 2; i += 1) expect(brief(await observeServer(endpointOf(name)))).toEqual(expected)
+})
+
+it('observes that nginx finishes the handshake without a certificate, and refuses the request later', async () => {
+  await using nginx = await startNginx(etcds.get('open')?.port ?? 0, pki)
+  const expected = { clientCertificate: 'requested', acceptedAuthorities: ['CN=Test root'], refusal: null }
+  for (let i = 0; i < 2; i += 1) expect(brief(await observeServer(nginx.endpoints.nginx))).toMatchObject(expected)
+})
