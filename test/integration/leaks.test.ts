@@ -10,7 +10,7 @@ import { type Compiled, compileSources, root } from '../support/compiled.js'
 import { dns, email, ip, ipBytes, type MintLeafOptions, rawName, uri } from '../support/mint.js'
 import { temporaryFolder } from '../support/openssl.js'
 import {
-  alertingPeer,
+  refusingPeer,
   gonePeer,
   grpcPeer,
   type Peer,
@@ -167,7 +167,7 @@ describe('sockets, handles, timers, listeners and heap do not grow', () => {
   })
 
   it('nothing grows with clients that fail: by a port without a listener, an alert, their own rules, a peer without TLS, or a signal', async () => {
-    await using alerting = await alertingPeer(48)
+    await using alerting = await refusingPeer(pki.server, 48)
     await using plaintext = await plaintextHttp1Peer()
     await using wrong = await grpcPeer(pki.issueServer({ names: [dns('etcd.example')] }))
     await using silent = await silentPeer()

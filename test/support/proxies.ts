@@ -25,6 +25,8 @@ interface Parties {
 interface ProxyParts extends Parties {
   /** A CA in PEM that issued nobody's certificate. */
   readonly otherCa: string
+  /** In PEM. */
+  readonly crl: string
   /** Ports on this machine. */
   readonly etcd: number
   /** An etcd with users and roles. */
@@ -82,6 +84,7 @@ const HAPROXY = {
   haproxyTlsDead: ({ dead }) => ({ to: dead, tls: '' }),
   haproxyHttpDead: ({ dead }) => ({ to: dead, tls: '', mode: 'http' }),
   haproxyVerify: ({ dead }) => ({ to: dead, tls: 'verify required ca-file other-ca.crt' }),
+  haproxyCrl: ({ dead }) => ({ to: dead, tls: 'verify required ca-file ca.crt crl-file list.crl' }),
   haproxyVerifyDead: ({ dead }) => ({ to: dead, tls: 'verify required ca-file ca.crt' }),
   haproxySni: ({ etcd }) => ({
     to: etcd,
@@ -117,6 +120,7 @@ export function startProxies(parts: ProxyParts): Promise<Proxies<ProxyName>> {
     write('server.pem', pemsOf(parts.server).cert + pemsOf(parts.server).key)
     write('client.pem', pemsOf(parts.client).cert + pemsOf(parts.client).key)
     write('other-ca.crt', parts.otherCa)
+    write('list.crl', parts.crl)
     const behind = { ...parts, dead }
     const servers = NGINX_NAMES.map((name) => nginxServer(ports[name], NGINX[name](behind)))
     const nameless = `server { listen ${here(ports.nginxNoName)} ssl default_server; http2 on; ssl_reject_handshake on; }`

@@ -26,7 +26,6 @@ import {
   connects,
   etcd,
   type Outcome,
-  oursRefused,
   peer,
   refused,
   rowsOf,
@@ -113,11 +112,11 @@ export const PARAMETER_CAUSES: CauseGroup = {
     refused('etcd’s --cipher-suites do not fit its own certificate', PARAMETERS, etcd('rsaSuites'), {
       details: { versions: null },
     }),
-    oursRefused(
-      'the server’s clock is wrong, so it refuses a valid client certificate as expired (alert 45)',
-      ['handshake/client-certificate-refused'],
+    refused(
+      'a server answers the first message of the handshake with an alert about a certificate (alert 45)',
+      ['handshake/failed'],
       peer(() => alertingPeer(45)),
-      { details: { alert: 45, validity: { edge: 'not-before' } } },
+      { details: { alert: 45, certificateSent: null } },
     ),
     connects(
       'etcd’s key and certificate do not match for a moment, as in a renewal (alert 80)',
@@ -137,12 +136,6 @@ export const PARAMETER_CAUSES: CauseGroup = {
         }
         return { endpoint: good.endpoint, credentials: pki.client, end }
       },
-    ),
-    oursRefused(
-      'the server refuses the client’s certificate as revoked (alert 44)',
-      ['handshake/client-certificate-refused'],
-      peer(() => alertingPeer(44)),
-      { details: { alert: 44 } },
     ),
     refused(
       'a TLS proxy has no certificate for the name (alert 112)',

@@ -63,6 +63,12 @@ export const PROXY_CAUSES: CauseGroup = {
       { details: { alert: 48, issuer: 'CN=Test root', accepts: ['CN=Other CA'] } },
     ),
     oursRefused(
+      'haproxy’s crl-file lists the client’s certificate (alert 44)',
+      ['handshake/client-certificate-refused'],
+      ({ proxies, revoked }) => ({ endpoint: proxies.endpoints.haproxyCrl, credentials: revoked }),
+      { details: { alert: 44 } },
+    ),
+    oursRefused(
       'haproxy verifies client certificates and forwards TCP, and its etcd is down',
       ['handshake/closed-without-alert'],
       through('haproxyVerifyDead'),

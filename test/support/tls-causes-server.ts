@@ -1,6 +1,7 @@
 /** Causes on the server's side: the certificate that etcd shows. Each row replaces it, and restores the good one. */
 import type { Credentials } from '../../src/credentials/index.js'
 import { mintedCredentials, type MintedPki } from './etcd.js'
+import { startFullEtcd } from './full-etcd.js'
 import { dns, extendedKeyUsage, ip, mintCa, type Minted, mintLeaf, type MintLeafOptions } from './mint.js'
 import { type CauseGroup, connects, refused, rowsOf, type SetUp, type Situation } from './tls-cause.js'
 import { FUTURE, PAST } from './tls-causes-client.js'
@@ -170,6 +171,16 @@ export const SERVER_CAUSES: CauseGroup = {
         return { endpoint: good.endpoint, credentials: pki.client, ...SHORT, end }
       },
       { details: { alert: 80 } },
+    ),
+    refused(
+      'etcd has no file descriptor left, so it cannot read its file (EMFILE)',
+      ['handshake/failed'],
+      async (_stage, pki) => {
+        const { etcd, fill, close } = await startFullEtcd(pki)
+        fill()
+        return { endpoint: etcd.endpoint, credentials: pki.client, ...SHORT, end: close }
+      },
+      { details: { alert: 80, certificateSent: null } },
     ),
     refused('its key is Ed448, which Go does not support', ['handshake/failed'], server({ key: 'ed448' }, SHORT), {
       details: { alert: 80 },

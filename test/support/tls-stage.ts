@@ -111,7 +111,8 @@ async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omi
     return it
   }
   const revoked = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: pki.root })
-  const crl = mintCrl({ issuer: pki.root, revoked: [{ serial: revoked.serial }] }).der
+  const list = mintCrl({ issuer: pki.root, revoked: [{ serial: revoked.serial }] })
+  const crl = list.der
   const clientCa = mintCa({ subject: 'Client CA' })
   const validity = { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') }
   const expired = mintCa({ subject: 'Test root', key: pki.root.key, ...validity })
@@ -148,7 +149,7 @@ async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omi
   const client = pki.issueClient({ subject: 'proxy' })
   const otherCa = mintCa({ subject: 'Other CA' }).pem
   const ports = { etcd: running.good.port, rbac: running.rbac.port }
-  const proxies = keep(await startProxies({ server: pki.server, client, otherCa, ...ports }))
+  const proxies = keep(await startProxies({ server: pki.server, client, otherCa, crl: list.pem, ...ports }))
   const [leaderless, far, startModule] = await Promise.all(others)
   const ofRevoked = mintedCredentials({ leaf: revoked, trust: [pki.root] })
   return { etcds: running, revoked: ofRevoked, crl, clientCa, leaderless, proxies, far, startModule }

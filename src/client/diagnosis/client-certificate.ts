@@ -1,10 +1,59 @@
 /** Explains why a server refused our certificate, from the evidence and from our own findings about it. */
 import type { Finding } from '../../report/finding.js'
-import type { Certificate } from '../../x509/certificate.js'
+import { type Certificate, certificateRef } from '../../x509/certificate.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import { finding } from '../finding.js'
 import { revalidate, type ValidatedCredentials } from '../validated-credentials.js'
-import { areValid, chainRefs, type Diagnosis, type FailedAttempt } from './evidence.js'
+import {
+  areValid,
+  chainRefs,
+  type Diagnosis,
+  type FailedAttempt,
+  isBeforeCertificate,
+  MAX_NAMES,
+  MAY_CONCERN_CA,
+} from './evidence.js'
+
+/**
+ * Alerts that Go, and so etcd, sends if it received no client certificate: in TLS 1.3; in TLS 1.2 up to Go 1.24; in TLS
+ * 1.2 since Go 1.25.
+ */
+const NONE_RECEIVED: ReadonlySet<number> = new Set([116, 42, 40])
+
+/** Explains an alert about our certificate; null if the alert is about something else, as it is before the certificate was sent. */
+export function explainCertificateAlert(alert: number, attempt: FailedAttempt): Finding | null {
+  const { validated, failure } = attempt
+  if (isBeforeCertificate(failure)) return null
+  const { chain, key } = validated.credentials
+  const leaf = certificateRef(chain[0], 'leaf', 0)
+  const details = { endpoint: attempt.endpoint.url, alert, chain: chainRefs(chain) }
+  if (NONE_RECEIVED.has(alert) && failure.certificateSent === false) {
+    return finding('handshake/client-certificate-missing', { ...details, keyAlgorithm: key.algorithm }, leaf)
+  }
+  // The list of CAs is evidence, whatever reason the alert gives.
+  if (MAY_CONCERN_CA.has(alert) && isUnlisted(attempt)) return caUnknown(attempt, alert)
+  switch (alert) {
+    case 42: // bad_certificate
+    case 43: // unsupported_certificate
+    case 44: // certificate_revoked
+    case 45: // certificate_expired
+    case 46: {
+      // certificate_unknown
+      const begin = new Date(Math.max(...chain.map(({ notBefore }) => notBefore.getTime())))
+      const { subject, subjectAltNames } = chain[0]
+      const names = subjectAltNames.slice(0, MAX_NAMES).map(({ value }) => value)
+      const validity = alert === 45 ? validityOf(chain) : null
+      const more = { begin, age: Date.now() - begin.getTime(), commonName: subject.commonName, names, validity }
+      return finding('handshake/client-certificate-refused', { ...details, ...more }, leaf)
+    }
+    case 48: // unknown_ca
+      return caUnknown(attempt, alert)
+    case 116: // certificate_required
+      return finding('handshake/client-certificate-missing', { ...details, keyAlgorithm: null }, leaf)
+    default:
+      return null
+  }
+}
 
 /** Most names of CAs that a finding lists. */
 const MAX_CAS = 50
@@ -50,7 +99,7 @@ export function caUnknown({ endpoint, validated, diagnosis }: FailedAttempt, ale
  * The nearest start or end of a validity, which the server's clock is most likely beyond, and the state by this
  * machine's clock.
  */
-export function validityOf(chain: readonly Certificate[]) {
+function validityOf(chain: readonly Certificate[]) {
   const now = Date.now()
   const edges = chain.flatMap(({ notBefore, notAfter }) => [
     { edge: 'not-before' as const, date: notBefore, distance: Math.abs(now - notBefore.getTime()) },

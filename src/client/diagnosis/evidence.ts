@@ -80,6 +80,14 @@ export const NOT_TLS: ReadonlySet<string> = new Set([
   'ERR_SSL_HTTP_REQUEST',
 ])
 
+/** Most names of a certificate that a finding shows. */
+export const MAX_NAMES = 20
+
+/** Whether the server ended the handshake before the client sent more than its first message. */
+export function isBeforeCertificate({ stage, certificateSent }: DialFailure): boolean {
+  return stage === 'handshake' && certificateSent === null
+}
+
 /** Alerts about the client certificate whose cause may be its CA: they report no other cause, as 44 (revoked) and 45 (expired) do. */
 export const MAY_CONCERN_CA: ReadonlySet<number | null> = new Set([40, 41, 42, 43, 46, 48, 49])
 

@@ -6,7 +6,13 @@ import { type Endpoint, isUnspecified } from '../endpoints.js'
 import { finding } from '../finding.js'
 import { type Answer, answerFinding, HEALTH_CHECK_METHOD } from '../transport/health-check.js'
 import type { ServerValidation } from '../transport/tls-socket.js'
-import { caUnknown, closedWithoutAlert, isUnlisted, validityOf, withOwnFindings } from './client-certificate.js'
+import {
+  caUnknown,
+  closedWithoutAlert,
+  explainCertificateAlert,
+  isUnlisted,
+  withOwnFindings,
+} from './client-certificate.js'
 import {
   areValid,
   chainRefs,
@@ -15,7 +21,7 @@ import {
   type FailedAttempt,
   isConnectionEnd,
   isVerificationError,
-  MAY_CONCERN_CA,
+  MAX_NAMES,
   NOT_TLS,
 } from './evidence.js'
 
@@ -80,8 +86,6 @@ function explainCause(attempt: FailedAttempt): Finding[] {
   }
 }
 
-/** Most names of a certificate that a finding shows. */
-const MAX_NAMES = 20
 /** A name that can be set as the server name, or a pattern of such names. */
 const HOST_NAME = /^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/
 
@@ -114,57 +118,20 @@ function serverName({ endpoint, name }: FailedAttempt, alert: number | null, cov
   return finding('handshake/server-name', details)
 }
 
-/**
- * Alerts that Go, and so etcd, sends if it received no client certificate: in TLS 1.3; in TLS 1.2 up to Go 1.24; in TLS
- * 1.2 since Go 1.25.
- */
-const NONE_RECEIVED: ReadonlySet<number> = new Set([116, 42, 40])
-
-/**
- * Explains a TLS alert by its number (RFC 8446 section 6.2), because the message of OpenSSL changes between versions.
- */
+/** Explains a TLS alert by its number (RFC 8446 section 6.2), because the message of OpenSSL changes between versions. */
 function explainAlert(alert: number, attempt: FailedAttempt): Finding {
-  const { validated, failure } = attempt
   const { url } = attempt.endpoint
-  const { chain, key } = validated.credentials
-  const leaf = certificateRef(chain[0], 'leaf', 0)
-  const details = { endpoint: url, alert, chain: chainRefs(chain) }
-  if (NONE_RECEIVED.has(alert) && failure.certificateSent === false) {
-    return finding('handshake/client-certificate-missing', { ...details, keyAlgorithm: key.algorithm }, leaf)
-  }
-  // The list of CAs is evidence, whatever reason the alert gives.
-  if (MAY_CONCERN_CA.has(alert) && isUnlisted(attempt)) return caUnknown(attempt, alert)
-  switch (alert) {
-    case 42: // bad_certificate
-    case 43: // unsupported_certificate
-    case 44: // certificate_revoked
-    case 45: // certificate_expired
-    case 46: {
-      // certificate_unknown
-      const begin = new Date(Math.max(...chain.map(({ notBefore }) => notBefore.getTime())))
-      const { subject, subjectAltNames } = chain[0]
-      const names = subjectAltNames.slice(0, MAX_NAMES).map(({ value }) => value)
-      const validity = alert === 45 ? validityOf(chain) : null
-      const more = { begin, age: Date.now() - begin.getTime(), commonName: subject.commonName, names, validity }
-      return finding('handshake/client-certificate-refused', { ...details, ...more }, leaf)
-    }
-    case 48: // unknown_ca
-      return caUnknown(attempt, alert)
-    case 116: // certificate_required
-      return finding('handshake/client-certificate-missing', { ...details, keyAlgorithm: null }, leaf)
-    case 40: // handshake_failure
-    case 47: // illegal_parameter
-    case 71: // insufficient_security
-      return finding('handshake/no-common-parameters', { endpoint: url, alert, versions: null })
-    case 70: // protocol_version
-      return versionFinding(attempt, alert)
-    case 112: // unrecognized_name
-      return serverName(attempt, alert, [])
-    case 120: // no_application_protocol
-      return notHttp2(attempt, 'it refuses the protocol h2, alert 120', alert)
-    default:
-      return finding('handshake/failed', { endpoint: url, alert, errorCode: errorCodeOf(failure.error), detail: '' })
-  }
+  const { certificateSent, error } = attempt.failure
+  const aboutCertificate = explainCertificateAlert(alert, attempt)
+  if (aboutCertificate !== null) return aboutCertificate
+  if (alert === 70) return versionFinding(attempt, alert) // protocol_version
+  if (alert === 112) return serverName(attempt, alert, []) // unrecognized_name
+  if (alert === 120) return notHttp2(attempt, 'it refuses the protocol h2, alert 120', alert) // no_application_protocol
+  // handshake_failure and insufficient_security. Once our certificate was sent, the parameters were agreed.
+  if (alert === 71 || (alert === 40 && certificateSent !== true))
+    return finding('handshake/no-common-parameters', { endpoint: url, alert, versions: null })
+  const details = { endpoint: url, alert, certificateSent, errorCode: errorCodeOf(error), detail: '' }
+  return finding('handshake/failed', details)
 }
 
 function versionFinding({ endpoint, validated: { tls } }: FailedAttempt, alert: number | null): Finding {
@@ -293,7 +260,8 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
   if (isConnectionEnd(failure.error))
     return failure.certificateSent === true ? closedWithoutAlert(attempt) : [closed(attempt)]
   const detail = failure.error?.message.trim() ?? ''
-  return [finding('handshake/failed', { endpoint, alert: null, errorCode, detail })]
+  const { certificateSent } = failure
+  return [finding('handshake/failed', { endpoint, alert: null, certificateSent, errorCode, detail })]
 }
 
 const NO_VALIDATION: ServerValidation = {

@@ -20,6 +20,7 @@ import {
   type ClockReading,
   type Diagnosis,
   EMPTY_DIAGNOSIS,
+  isBeforeCertificate,
   isClosedAfterHandshake,
   isVerificationError,
   looksLikePlaintext,
@@ -64,7 +65,7 @@ export class LastDiagnosis {
     const key = [stage, alert, timedOut, error?.name, codeOf(error), certificateSent, answer?.httpStatus].join()
     if (key === this.#last?.key && validated === this.#last.validated) return this.#last.diagnosis
     const found = await diagnose(request)
-    const isOutOfValidity = OUT_OF_VALIDITY.has(alert)
+    const isOutOfValidity = OUT_OF_VALIDITY.has(alert) && !isBeforeCertificate(failure)
     const clock = isOutOfValidity ? await readClock() : found.clock
     const diagnosis = { ...found, clock }
     // Without a clock, the next failure is diagnosed again: another endpoint may be connected by then.

@@ -1,6 +1,7 @@
 /** Findings about TLS handshakes: alerts, closed connections, and missing certificate requests. */
 import { type CertificateRef, error, info, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
+import { describeAlert, INTERNAL_ERROR, nameAlert } from './alerts.js'
 
 /** An alert of the server about the client certificate. */
 export interface AlertDetails {
@@ -12,10 +13,9 @@ export interface AlertDetails {
 }
 
 const DAY = 86_400_000
-/** RFC 8446 section 6.2: certificate_revoked, certificate_expired, internal_error, certificate_required, unknown_ca. */
+/** RFC 8446 section 6.2: certificate_revoked, certificate_expired, certificate_required, unknown_ca. */
 const REVOKED = 44
 const EXPIRED = 45
-const INTERNAL_ERROR = 80
 const REQUIRED = 116
 const UNKNOWN_CA = 48
 const ETCD_LOG = 'etcd’s log says which, in the line "rejected connection on client endpoint" (field "error")'
@@ -112,6 +112,8 @@ export interface Failed {
   endpoint: string
   /** The alert of the server; null if the handshake failed in the client. */
   alert: number | null
+  /** Whether the client had sent its certificate; null if the handshake ended before it could be sent. */
+  certificateSent: boolean | null
   errorCode: string
   detail: string
 }
@@ -123,9 +125,9 @@ export const handshake = {
   ]),
   'handshake/client-ca-unknown': error((d: ClientCaUnknown, who, { inside }) => [
     d.alert === UNKNOWN_CA
-      ? `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (alert ${String(d.alert)}, unknown CA). ${acceptedCas(d.accepts, d.listed)}`
+      ? `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (${nameAlert(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`
       : d.accepts !== null
-        ? `${d.endpoint} refuses ${inside}${d.alert === null ? '' : ` (alert ${String(d.alert)})`}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d.accepts, d.listed)}`
+        ? `${d.endpoint} refuses ${inside}${d.alert === null ? '' : ` (${nameAlert(d.alert)})`}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d.accepts, d.listed)}`
         : `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`,
     d.alert !== UNKNOWN_CA && d.accepts === null
       ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${d.issuer}" to that file and restart etcd.`
@@ -151,15 +153,15 @@ export const handshake = {
   'handshake/server-name': error((d: ServerName) => [
     d.alert !== null
       ? d.sent
-        ? `The server at ${d.endpoint} has no certificate for the name ${d.name} (alert ${String(d.alert)}).`
-        : `The server at ${d.endpoint} refuses a connection without a server name, and none was sent, because ${d.name} is an IP address (alert ${String(d.alert)}).`
+        ? `The server at ${d.endpoint} has no certificate for the name ${d.name} (${nameAlert(d.alert)}).`
+        : `The server at ${d.endpoint} refuses a connection without a server name, and none was sent, because ${d.name} is an IP address (${nameAlert(d.alert)}).`
       : `${d.sent ? `The server name "${d.name}" was sent to ${d.endpoint}` : `No server name was sent to ${d.endpoint}, because it is an IP address`}${d.covered.length === 0 ? '' : `; the certificate there covers ${listed(d.covered)}`}.`,
     d.alert !== null
       ? 'Set serverName to a name that the router or proxy in front of etcd serves, or connect to etcd directly.'
       : `If a router that selects by server name, a tunnel or a port-forward is there, set serverName to the name of the etcd behind it${exampleName(d.covered)}.`,
   ]).or('info', ({ alert }) => alert === null),
   'handshake/client-certificate-refused': error((d: ClientCertificateRefused, who) => [
-    `${who} is refused by ${d.endpoint}${d.alert === REVOKED ? ' as revoked' : d.validity !== null ? ' as expired or not yet valid' : ''} (alert ${String(d.alert)}).`,
+    `${who} is refused by ${d.endpoint}${d.alert === REVOKED ? ' as revoked' : d.validity !== null ? ' as expired or not yet valid' : ''} (${nameAlert(d.alert)}).`,
     refusedRemedy(d),
   ]).refusedAs([
     {
@@ -178,8 +180,8 @@ export const handshake = {
   ]),
   'handshake/client-certificate-missing': error((d: ClientCertificateMissing, who) => [
     d.keyAlgorithm === null
-      ? `${d.endpoint} requires a client certificate and got none (alert ${String(d.alert)}).`
-      : `${who} was not sent to ${d.endpoint}, because the server does not accept signatures of its key (${d.keyAlgorithm}). The server then refused the connection, because it got no certificate.`,
+      ? `${d.endpoint} requires a client certificate and got none (${nameAlert(d.alert)}).`
+      : `${who} was not sent to ${d.endpoint}, because the server does not accept signatures of its key (${d.keyAlgorithm}). The server then refused the connection, because it got no certificate (${nameAlert(d.alert)}).`,
     d.keyAlgorithm === null
       ? 'Connect with credentials that hold a client certificate issued by a CA in etcd’s --trusted-ca-file.'
       : 'Issue the client certificate for an ECDSA P-256, RSA or Ed25519 key.',
@@ -207,7 +209,7 @@ export const handshake = {
   }),
   'handshake/no-common-parameters': error((d: NoCommonParameters) => [
     d.versions === null
-      ? `${d.endpoint} found no cipher suite or signature algorithm in common with this client${d.alert === null ? '' : ` (alert ${String(d.alert)})`}.`
+      ? `${d.endpoint} found no cipher suite or signature algorithm in common with this client${d.alert === null ? '' : ` (${nameAlert(d.alert)})`}.`
       : `${d.endpoint} does not support the TLS versions that the client offers (${d.versions.min === d.versions.max ? d.versions.min : `${d.versions.min} to ${d.versions.max}`}).`,
     d.versions === null
       ? 'Compare tls.ciphers with etcd’s --cipher-suites; an ECDSA certificate of the server needs an ECDHE_ECDSA suite, an RSA one an RSA suite.'
@@ -224,22 +226,19 @@ export const handshake = {
       when: isNotVersion,
     },
   ]),
-  'handshake/failed': error((d: Failed) => [
+  'handshake/failed': error((d: Failed) =>
     d.alert === null
-      ? `The TLS handshake with ${d.endpoint} failed here (${d.errorCode}): ${d.detail}.`
-      : d.alert === INTERNAL_ERROR
-        ? `${d.endpoint} could not present its certificate (alert ${String(d.alert)}, internal error).`
-        : `${d.endpoint} ended the handshake with TLS alert ${String(d.alert)}.`,
-    d.alert === null
-      ? `"openssl s_client ${connectArguments(d.endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`
-      : d.alert === INTERNAL_ERROR
-        ? 'Check on the server that --cert-file and --key-file exist, belong together ("openssl x509 -noout -pubkey" and "openssl pkey -pubout" print the same), and that the key is not encrypted.'
-        : `Look at the server’s log for the cause; RFC 8446 section 6.2 defines alert ${String(d.alert)}.`,
-  ]).refusedAs({
+      ? [
+          `The TLS handshake with ${d.endpoint} failed here (${d.errorCode}): ${d.detail}.`,
+          `"openssl s_client ${connectArguments(d.endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`,
+        ]
+      : describeAlert(d.endpoint, d.alert, d.certificateSent === null),
+  ).refusedAs({
     Go: [
       'tls: private key does not match public key',
       'tls: failed to find any PEM data in certificate input',
       'tls: failed to parse private key',
+      'open …: too many open files',
     ],
     Node: 'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR',
     OpenSSL: 'tlsv1 alert internal error',

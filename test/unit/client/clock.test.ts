@@ -6,7 +6,7 @@ import type { Credentials } from '../../../src/credentials/index.js'
 import { connector } from '../../support/connector.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { ip, mintCa, mintLeaf } from '../../support/mint.js'
-import { alertingPeer, emptyAnswer, grpcPeer, type Peer, serverTls, tlsPeer } from '../../support/peers.js'
+import { refusingPeer, emptyAnswer, grpcPeer, type Peer, serverTls, tlsPeer } from '../../support/peers.js'
 import { findingOf, refused } from '../../support/refused.js'
 
 const HOUR = 3_600_000
@@ -124,7 +124,7 @@ describe('a client certificate that the server considers expired (alert 45)', ()
     const code = 'handshake/clock-compared'
     const good = await etcdAt(offset)
     await using etcd = good.peer
-    await using refusing = await alertingPeer(45)
+    await using refusing = await refusingPeer(issueServer(), 45)
     await using connected = await connect([refusing, etcd])
     const findings = (): readonly Finding[] => connected.tls.endpoints[0]?.findings ?? []
     await expect.poll(() => codes(findings())).toContain(code)

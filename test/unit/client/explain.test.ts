@@ -140,9 +140,9 @@ describe('evidence and its finding', () => {
   })
 
   it.each<[number, FindingCode]>([
-    [40, 'handshake/no-common-parameters'],
     ...([42, 43, 44, 45, 46] as const).map((alert) => [alert, 'handshake/client-certificate-refused'] as const),
-    [47, 'handshake/no-common-parameters'],
+    [40, 'handshake/failed'],
+    [47, 'handshake/failed'],
     [48, 'handshake/client-ca-unknown'],
     [50, 'handshake/failed'],
     [70, 'handshake/no-common-parameters'],
@@ -151,8 +151,63 @@ describe('evidence and its finding', () => {
     [112, 'handshake/server-name'],
     [116, 'handshake/client-certificate-missing'],
     [120, 'endpoint/wrong-protocol'],
-  ] as [number, FindingCode][])('alert %d is %s', (alert, code) => {
-    expect(explain({ stage: 'handshake', alert })).toMatchObject([{ code, severity: 'error', details: { alert } }])
+  ] as [number, FindingCode][])('explains alert %d after our certificate by %s', (alert, code) => {
+    const found = explain({ stage: 'handshake', alert, certificateSent: true })
+    expect(found).toMatchObject([{ code, severity: 'error', details: { alert } }])
+  })
+
+  it.each([42, 43, 44, 45, 46, 48, 116])('knows that alert %d before our certificate is not about it', (alert) => {
+    const [found, ...more] = explain({ stage: 'handshake', alert, certificateSent: null })
+    expect(found).toMatchObject({
+      code: 'handshake/failed',
+      certificate: null,
+      details: { alert, certificateSent: null },
+    })
+    expect(found?.message).toContain('had not sent its certificate yet')
+    expect(more).toEqual([])
+  })
+
+  it.each([
+    [40, 'handshake/no-common-parameters'],
+    [70, 'handshake/no-common-parameters'],
+    [71, 'handshake/no-common-parameters'],
+    [80, 'handshake/failed'],
+    [112, 'handshake/server-name'],
+    [120, 'endpoint/wrong-protocol'],
+  ])('explains alert %d before our certificate by %s', (alert, code) => {
+    expect(explain({ stage: 'handshake', alert, certificateSent: null })).toMatchObject([{ code, details: { alert } }])
+  })
+
+  const ALERTS = {
+    ...{ 0: 'close_notify', 10: 'unexpected_message', 20: 'bad_record_mac', 21: 'decryption_failed' },
+    ...{ 22: 'record_overflow', 30: 'decompression_failure', 40: 'handshake_failure', 41: 'no_certificate' },
+    ...{ 42: 'bad_certificate', 43: 'unsupported_certificate', 44: 'certificate_revoked' },
+    ...{ 45: 'certificate_expired', 46: 'certificate_unknown', 47: 'illegal_parameter', 48: 'unknown_ca' },
+    ...{ 49: 'access_denied', 50: 'decode_error', 51: 'decrypt_error', 60: 'export_restriction' },
+    ...{ 70: 'protocol_version', 71: 'insufficient_security', 80: 'internal_error', 86: 'inappropriate_fallback' },
+    ...{ 90: 'user_canceled', 100: 'no_renegotiation', 109: 'missing_extension', 110: 'unsupported_extension' },
+    ...{ 111: 'certificate_unobtainable', 112: 'unrecognized_name', 113: 'bad_certificate_status_response' },
+    ...{ 114: 'bad_certificate_hash_value', 115: 'unknown_psk_identity', 116: 'certificate_required' },
+    ...{ 120: 'no_application_protocol', 121: 'ech_required' },
+  }
+  it.each(Object.entries(ALERTS))('names alert %s, %s, with a remedy that is more than its RFC', (alert, name) => {
+    for (const certificateSent of [true, false, null]) {
+      const [found] = explain({ stage: 'handshake', alert: Number(alert), certificateSent })
+      expect(`${found?.message ?? ''} ${found?.code ?? ''}`).toMatch(
+        new RegExp(`${name}|wrong-protocol|no-common-parameters`),
+      )
+      expect(found?.remedy).toMatch(/^\S.{40,}\.$/)
+      expect(found?.remedy).not.toContain('RFC')
+    }
+  })
+
+  it('reports an alert that no RFC defines by its number', () => {
+    expect(explain({ stage: 'handshake', alert: 99, certificateSent: true })[0]?.message).toContain('TLS alert 99')
+  })
+
+  it('names both reasons for which etcd sends alert 80', () => {
+    const [found] = explain({ stage: 'handshake', alert: 80 })
+    expect(found?.remedy).toMatch(/--cert-file and --key-file.*too many open files/)
   })
 
   it.each([116, 42, 40])('explains alert %i by a missing certificate if OpenSSL did not send ours', (alert) => {
@@ -197,7 +252,7 @@ describe('evidence and its finding', () => {
   it('names a slow clock as a possible cause if OpenSSL refuses a new certificate', () => {
     const remedyOf = (hours: number) => {
       const credentials = pki.issueClient({ notBefore: new Date(Date.now() - hours * 3_600_000) })
-      return explain({ stage: 'handshake', alert: 42 }, { credentials })[0]?.remedy
+      return explain({ stage: 'handshake', alert: 42, certificateSent: true }, { credentials })[0]?.remedy
     }
     expect(remedyOf(1)).toMatch(/a clock that is slow by/)
     expect(remedyOf(48)).not.toMatch(/clock/)
@@ -217,7 +272,8 @@ const foreign = mintPki('Other root').server
 
 /** How many connections the client makes until it knows why: one more if the first did not show it. */
 it.each<[string, () => Promise<Peer>, FindingCode, number]>([
-  ['the alert 45', () => alertingPeer(45), 'handshake/client-certificate-refused', 1],
+  ['the alert 45', () => refusingPeer(pki.server, 45), 'handshake/client-certificate-refused', 1],
+  ['the alert 45 before our certificate', () => alertingPeer(45), 'handshake/failed', 1],
   ['the alert 48', () => refusingPeer(pki.server, 48), 'handshake/client-ca-unknown', 2],
   ['another CA', () => goodPeer({ ca: [pki.root.pem] }, foreign), 'chain/issuer-not-found', 2],
   ['another name', () => goodPeer({}, pki.issueServer({ names: [ip('10.0.0.1')] })), 'san/host-not-covered', 1],

@@ -9,7 +9,7 @@ import {
 import { validFrom } from '../../../src/client/validated-credentials.js'
 import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
 import { mintPki } from '../../support/etcd.js'
-import { alertingPeer, proxyTo, refuseCall } from '../../support/peers.js'
+import { refusingPeer, proxyTo, refuseCall } from '../../support/peers.js'
 import { errorCodes, findingOf } from '../../support/refused.js'
 import { type RecordingPeer, recordingPeer } from '../../support/recording-peer.js'
 
@@ -252,7 +252,7 @@ describe('a certificate that expires while the client runs', () => {
 
   it('reports an expired certificate as the cause of the refusal, and no clock', async () => {
     await using etcd = await recordingPeer(pki.server)
-    await using refusing = await alertingPeer(45)
+    await using refusing = await refusingPeer(pki.server, 45)
     let port = etcd.port
     await using proxy = await proxyTo(() => port)
     await using client = await connect(proxy, pki.issueClient(soon))

@@ -16,7 +16,7 @@ import { validateChain } from '../../../src/validate/index.js'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { dns, EXTENSION, ip, mintCa, type Minted, mintLeaf } from '../../support/mint.js'
-import { alertingPeer, grpcPeer, type Peer, proxyTo, refuseCall, serverTls } from '../../support/peers.js'
+import { grpcPeer, type Peer, proxyTo, refuseCall, refusingPeer, serverTls } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { askNode } from '../../support/oracle-node.js'
 
@@ -49,7 +49,7 @@ describe('two CAs', () => {
   })
 
   it('names an intermediate that only the CA file contains', async () => {
-    await using server = await alertingPeer(48)
+    await using server = await refusingPeer(servers.server, 48)
     const intermediate = mintCa({ subject: 'Intermediate', issuer: servers.root })
     const leaf = mintLeaf({ subject: 'app', usages: ['clientAuth'], issuer: intermediate })
     const credentials = mintedCredentials({ leaf, trust: [intermediate, servers.root] })
@@ -62,8 +62,8 @@ describe('two CAs', () => {
     )
   })
 
-  it('reports an unknown CA as the probable cause of alert 42', async () => {
-    await using server = await alertingPeer(42)
+  it('reports an unknown CA as the probable cause of alert 42 if the server names no CA', async () => {
+    await using server = await refusingPeer(serverTls(servers.server, { ca: [] }), 42)
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const connecting = createSecureClient({ endpoints: server.endpoint, credentials: clientOf(clientCa) })
       const { report } = (await refused(connecting, 'ERR_HANDSHAKE_FAILED')).details

@@ -1,0 +1,35 @@
+/** An etcd that has one file descriptor left: it accepts a connection and cannot open its certificate for it. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import type { MintedPki } from './etcd.js'
+
+export async function startFullEtcd(pki: MintedPki): Promise<{ etcd: TestEtcd; fill(): void; close(): Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'full-etcd-'))
+  const [binary, pidFile] = [join(folder, 'etcd'), join(folder, 'pid')]
+  writeFileSync(binary, `#!/bin/sh\n[ "$1" = --version ] || echo $$ > '${pidFile}'\nexec etcd "$@"\n`, { mode: 0o755 })
+  const remove = (): void => {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    const etcd = await startEtcd({ server: pki.server, via: 'binary', binary })
+    const pid = readFileSync(pidFile, 'utf8').trim()
+    const fill = (): void => {
+      const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
+      // A new descriptor has the lowest free number, which must be below the limit: one of them is left.
+      let [limit, free] = [0, 0]
+      for (; free < 2; limit += 1) if (!used.has(limit)) free += 1
+      execFileSync('prlimit', [`--pid=${pid}`, `--nofile=${String(limit - 1)}:`], { stdio: 'pipe' })
+    }
+    const close = async (): Promise<void> => {
+      await etcd.close()
+      remove()
+    }
+    return { etcd, fill, close }
+  } catch (error) {
+    remove()
+    throw error
+  }
+}
