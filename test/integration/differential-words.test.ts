@@ -29,7 +29,9 @@ import {
   TAG,
 } from '../support/mint.js'
 import { ALERTS_SAY_WHY, GO_MINOR, INSTALLED, IS_3_4 } from '../support/etcd-version.js'
+import { startFullEtcd } from '../support/full-etcd.js'
 import { temporaryFolder } from '../support/openssl.js'
+import { serverTls, tlsPeer } from '../support/peers.js'
 import { heldPorts } from '../support/ports.js'
 import { CLAIMS, claimText, isOfHandshake, isOfOtherOpenssl, isSaid } from '../support/refusal-words.js'
 import { askEtcd, type Shown } from '../support/oracle-etcd.js'
@@ -204,6 +206,16 @@ describe('etcd refuses whoever comes', () => {
     await etcd.writeFiles({ 'server.crt': pem, 'server.key': keyPem })
   })
 
+  it('etcd refuses every client while it has no file descriptor left', async () => {
+    const { etcd: full, fill, close } = await startFullEtcd(credentialsOf(server()))
+    try {
+      fill()
+      await refused(['handshake/failed'], good, { on: full })
+    } finally {
+      await close()
+    }
+  })
+
   it('etcd refuses a client whose host name is not allowed', async () => {
     const args = ['--client-cert-allowed-hostname=alice.etcd']
     await using choosy = await startEtcd({ server: credentialsOf(server()), via: 'binary', args })
@@ -228,6 +240,20 @@ it('the gateway cannot reach an etcd whose certificate is for servers alone', as
   // Of the texts that race for the answer, the log has each in its time.
   const words = IS_3_4 ? 'x509: certificate specifies an incompatible key usage' : GATEWAY_WORDS
   hear(['usage/gateway-client-auth-missing'], 'etcd', await alone.waitForLog(new RegExp(words)))
+})
+
+it('a Node whose OpenSSL has a higher security level refuses servers and CAs with RSA keys of 2048 bits', async () => {
+  for (const [ca, leaf] of [
+    [root, server({ key: 'rsa-2048' })],
+    ...[mintCa({ subject: 'Weak CA', key: newKey('rsa-2048') })].map(
+      (weak) => [weak, server({ issuer: weak })] as const,
+    ),
+  ] as const) {
+    await using peer = await tlsPeer(serverTls(credentialsOf(leaf), { requestCert: false }))
+    const socket = connect({ port: peer.port, host: '127.0.0.1', ca: ca.pem, ciphers: 'DEFAULT:@SECLEVEL=3' })
+    const [error] = (await once(socket, 'error')) as [Error]
+    hear(['handshake/server-certificate-refused'], 'Node', wordsOf(error))
+  }
 })
 
 describe('what is refused before anybody is dialled', () => {

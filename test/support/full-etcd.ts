@@ -4,9 +4,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
-import type { MintedPki } from './etcd.js'
+import type { Credentials } from '../../src/credentials/index.js'
 
-export async function startFullEtcd(pki: MintedPki): Promise<{ etcd: TestEtcd; fill(): void; close(): Promise<void> }> {
+interface FullEtcd {
+  readonly etcd: TestEtcd
+  /** Leaves it one descriptor. */
+  readonly fill: () => void
+  readonly close: () => Promise<void>
+}
+
+export async function startFullEtcd(server: Credentials): Promise<FullEtcd> {
   const folder = mkdtempSync(join(tmpdir(), 'full-etcd-'))
   const [binary, pidFile] = [join(folder, 'etcd'), join(folder, 'pid')]
   writeFileSync(binary, `#!/bin/sh\n[ "$1" = --version ] || echo $$ > '${pidFile}'\nexec etcd "$@"\n`, { mode: 0o755 })
@@ -14,7 +21,7 @@ export async function startFullEtcd(pki: MintedPki): Promise<{ etcd: TestEtcd; f
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    const etcd = await startEtcd({ server: pki.server, via: 'binary', binary })
+    const etcd = await startEtcd({ server, via: 'binary', binary })
     const pid = readFileSync(pidFile, 'utf8').trim()
     const fill = (): void => {
       const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))

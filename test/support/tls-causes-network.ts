@@ -2,9 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Credentials } from '../../src/credentials/index.js'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { blackHole } from './black-hole.js'
 import { dnsServer } from './dns-server.js'
-import { pemsOf } from './etcd.js'
+import { mintedCredentials, pemsOf } from './etcd.js'
+import { ip, mintCa, mintLeaf } from './mint.js'
+import { newKey } from './mint-keys.js'
 import {
   alertingPeer,
   answeringPeer,
@@ -84,6 +89,37 @@ function inProcess(
     process.stdout.write(JSON.stringify(said))`
   const elsewhere = async () => JSON.parse(await startModule(code, command).ended) as Outcome
   return { endpoint, credentials, plain: 'none', elsewhere }
+}
+
+/** The section of openssl.cnf that Node reads, with the security level of a strict crypto policy. */
+const STRICT = `nodejs_conf = node
+[node]
+ssl_conf = ssl
+[ssl]
+system_default = tls
+[tls]
+CipherString = DEFAULT:@SECLEVEL=3
+`
+
+/** A server whose key, or whose CA's, is below the security level of the client's OpenSSL. */
+function strictly(isCa: boolean): SetUp {
+  return async (stage, pki) => {
+    const { good } = stage.etcds
+    const ca = isCa ? mintCa({ subject: 'Weak CA', key: newKey('rsa-2048') }) : pki.root
+    const names = [ip('127.0.0.1')]
+    const leaf = mintLeaf({ subject: 'etcd', names, issuer: ca, key: isCa ? 'p256' : 'rsa-2048' })
+    const server = mintedCredentials({ leaf, trust: [ca] })
+    await good.replaceServer(server)
+    const folder = mkdtempSync(join(tmpdir(), 'policy-'))
+    writeFileSync(join(folder, 'openssl.cnf'), STRICT)
+    const credentials = { ...pki.client, trustAnchors: server.trustAnchors }
+    const policy = `NODE_OPTIONS=--openssl-config=${join(folder, 'openssl.cnf')}`
+    const end = async (): Promise<void> => {
+      rmSync(folder, { recursive: true })
+      await good.replaceServer(pki.server)
+    }
+    return { ...inProcess(stage, credentials, ['env', policy]), end }
+  }
 }
 
 const ignore: CallHandler = (stream) => stream.resume()
@@ -350,6 +386,19 @@ export const MACHINE_CAUSES: CauseGroup = {
         return inProcess(stage, credentials, ['faketime', '--exclude-monotonic', '-f', '+60d'])
       },
       { hints: ['handshake/clock-compared'] },
+    ),
+    ...(
+      [
+        ['the server’s', 'EE certificate key too weak'],
+        ['its CA’s', 'CA certificate key too weak'],
+      ] as const
+    ).map(([whose, reason]) =>
+      rowsOf('ERR_HANDSHAKE_FAILED', 'server leaf CN=etcd')(
+        `the OpenSSL policy of this machine (SECLEVEL=3) refuses ${whose} RSA key of 2048 bits`,
+        ['handshake/server-certificate-refused'],
+        strictly(whose === 'its CA’s'),
+        { details: { reason } },
+      ),
     ),
     unreachable(
       'the process has no file descriptor left (EMFILE)',

@@ -176,7 +176,7 @@ export const SERVER_CAUSES: CauseGroup = {
       'etcd has no file descriptor left, so it cannot read its file (EMFILE)',
       ['handshake/failed'],
       async (_stage, pki) => {
-        const { etcd, fill, close } = await startFullEtcd(pki)
+        const { etcd, fill, close } = await startFullEtcd(pki.server)
         fill()
         return { endpoint: etcd.endpoint, credentials: pki.client, ...SHORT, end: close }
       },

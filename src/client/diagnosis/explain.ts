@@ -1,5 +1,6 @@
 /** Derives findings from the evidence of a failed attempt. Pure functions: all evidence is passed as data. */
 import type { DefaultCertificate } from '../../report/catalogue/endpoint.js'
+import { reasonOf } from '../../report/errors.js'
 import type { Finding } from '../../report/finding.js'
 import { type Certificate, certificateRef } from '../../x509/certificate.js'
 import { type Endpoint, isUnspecified } from '../endpoints.js'
@@ -251,7 +252,7 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
       report.findings.some(({ certificate }) => certificate?.fingerprint256 === fingerprint256)
     const all = [...chain, ...attempt.validated.credentials.trustAnchors.filter(isRefused)]
     return [
-      ...refusedServer(attempt, { chain, report }, errorCode),
+      ...refusedServer(attempt, { chain, report }, failure.error === null ? errorCode : reasonOf(failure.error)),
       ...compareClocks(clock, (time) => areValid(all, time)),
     ]
   }

@@ -1,7 +1,7 @@
 /** Dials an endpoint: races its addresses as in RFC 8305, and repeats while etcd's certificate and key do not match. */
 import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import { backoffPause } from '../../report/duration.js'
-import { asError, codeOf } from '../../report/errors.js'
+import { asError, reasonOf } from '../../report/errors.js'
 import type { Finding } from '../../report/finding.js'
 import { certificateRef } from '../../x509/certificate.js'
 import { finding } from '../finding.js'
@@ -157,7 +157,7 @@ function describe({ target, alert, timedOut, error, validation }: DialFailure): 
   if (alert !== null) return { address, reason: `alert ${String(alert)}` }
   if (validation?.report.ok === false) return { address, reason: 'certificate refused' }
   if (timedOut) return { address, reason: 'timeout' }
-  return { address, reason: codeOf(error) ?? error?.message ?? 'closed' }
+  return { address, reason: error === null ? 'closed' : reasonOf(error) }
 }
 
 /**

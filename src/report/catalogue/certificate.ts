@@ -229,7 +229,7 @@ export const certificate = {
       .or('warning', ({ trusted }) => trusted)
       .refusedAs({
         Go: 'x509: cannot verify signature: insecure algorithm …',
-        Node: ['ERR_SSL_CA_MD_TOO_WEAK', 'UNSPECIFIED'],
+        Node: ['ERR_SSL_CA_MD_TOO_WEAK', 'CA signature digest algorithm too weak'],
         OpenSSL: 'CA signature digest algorithm too weak',
         when: ({ trusted }) => !trusted,
       }),

@@ -121,8 +121,13 @@ export interface Failed {
 export const handshake = {
   'handshake/server-certificate-refused': error((d: { endpoint: string; reason: string; chain: CertificateRef[] }) => [
     `The certificate that ${d.endpoint} presented is refused (${d.reason}).`,
-    `Reissue the server’s certificate. "openssl s_client -showcerts ${connectArguments(d.endpoint)} </dev/null" shows what the server sends.`,
-  ]),
+    WEAK.test(d.reason)
+      ? `${strengthen(d.reason)} ${POLICY}`
+      : `Reissue the server’s certificate. "openssl s_client -showcerts ${connectArguments(d.endpoint)} </dev/null" shows what the server sends.`,
+  ]).refusedAs({
+    Node: ['EE certificate key too weak', 'CA certificate key too weak'],
+    when: ({ reason }) => WEAK.test(reason),
+  }),
   'handshake/client-ca-unknown': error((d: ClientCaUnknown, who, { inside }) => [
     d.alert === UNKNOWN_CA
       ? `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (${nameAlert(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`
@@ -246,8 +251,22 @@ export const handshake = {
   }),
   'handshake/context-refused': error((d: { origin: string; errorCode: string; detail: string }) => [
     `OpenSSL does not accept the credentials from ${d.origin} (${d.errorCode}): ${d.detail}.`,
-    'Issue the certificate for an ECDSA P-256, RSA or Ed25519 key, signed with SHA-256 or better.',
+    /_TOO_(?:SMALL|WEAK)$/.test(d.errorCode)
+      ? `Issue the certificate for an ECDSA P-256 key, signed with SHA-256 or better. ${POLICY}`
+      : 'Issue the certificate for an ECDSA P-256, RSA or Ed25519 key, signed with SHA-256 or better.',
   ]).refusedAs({ Node: ['ERR_SSL_CA_MD_TOO_WEAK', 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'] }),
+}
+
+/** Messages of OpenSSL (crypto/x509/x509_txt.c) for certificates below its security level. */
+const WEAK = /^(?:EE|CA) .*too weak/
+const POLICY =
+  'The OpenSSL of this Node has a security level (@SECLEVEL in the openssl.cnf that it loads; on RHEL, "update-crypto-policies --show") that requires stronger ones: level 3 requires RSA of 3072 bits.'
+
+function strengthen(reason: string): string {
+  if (reason.includes('digest')) return 'Reissue the certificate, signed with SHA-256 or better.'
+  return reason.startsWith('EE')
+    ? 'Reissue the server’s certificate with an ECDSA P-256 key.'
+    : 'Issue the certificates from a CA with an ECDSA P-256 key, and trust that CA.'
 }
 
 function exampleName(covered: string[]): string {

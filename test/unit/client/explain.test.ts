@@ -210,6 +210,17 @@ describe('evidence and its finding', () => {
     expect(found?.remedy).toMatch(/--cert-file and --key-file.*too many open files/)
   })
 
+  it.each(['EE certificate key too weak', 'CA certificate key too weak', 'CA signature digest algorithm too weak'])(
+    'reports the words of OpenSSL for which Node has no code: %s',
+    (words) => {
+      const error = Object.assign(new Error(words), { code: 'UNSPECIFIED' })
+      const [found] = explain({ stage: 'handshake', error })
+      expect(found).toMatchObject({ code: 'handshake/server-certificate-refused', details: { reason: words } })
+      expect(found?.message).toContain(words)
+      expect(found?.remedy).toMatch(/^(?:Reissue|Issue) the.*@SECLEVEL/)
+    },
+  )
+
   it.each([116, 42, 40])('explains alert %i by a missing certificate if OpenSSL did not send ours', (alert) => {
     const isMissing = (certificateSent: boolean | null): boolean => {
       const [found] = explain({ stage: 'handshake', alert, certificateSent })
