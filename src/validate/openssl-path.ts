@@ -92,7 +92,7 @@ class OpensslCheck {
     const anchor = this.#path.at(-1)
     // A server or another member may trust only the root, and needs the intermediate.
     if (this.#findings.rules.usage !== 'server' && anchor?.certificate.isSelfIssued === false)
-      this.#reportAnchor(anchor)
+      this.#checkIntermediateAnchor(anchor)
     const { built, refusal } = this.#hasNoChoice() ? NOTHING_BUILT : this.#tryPath()
     // An incomplete search must never pass.
     if (budget.isExhausted || index.isCutShort)
@@ -100,6 +100,42 @@ class OpensslCheck {
     if (built !== null && refusal !== null) this.#report(built, refusal)
     const isAccepted = built !== null && refusal === null
     checkCrls(isAccepted ? placesOf({ certificates: built.certificates, anchored: true }) : this.#path, this.#findings)
+  }
+
+  /** Follows the issuers of a trusted intermediate up to the root: those that are not sent, and the first that is not trusted. */
+  #checkIntermediateAnchor(anchor: PathCertificate): void {
+    const { intermediates, budget } = this.#input
+    const above: PathCertificate[] = [anchor]
+    let areTrusted = true
+    for (let top = anchor; !top.certificate.isSelfIssued;) {
+      const issuer = this.#issuerOf(top.certificate, above)
+      if (budget.isExhausted) return
+      if (areTrusted && issuer?.isAnchor !== true) this.#reportAnchor(top)
+      if (issuer === undefined) break
+      areTrusted &&= issuer.isAnchor
+      top = { certificate: issuer.certificate, role: 'anchor', index: top.index + 1 }
+      above.push(top)
+    }
+    const sent = [...this.#path.slice(0, 1).map(({ certificate }) => certificate), ...intermediates]
+    const missing = above.slice(0, -1).filter(({ certificate }) => !sent.some((each) => each.equals(certificate)))
+    const [lowest] = missing
+    if (lowest === undefined) return
+    const subjects = missing.map(({ certificate }) => certificate.subject.toString())
+    const root = above.at(-1)?.certificate.subject.toString() ?? ''
+    const { usage } = this.#findings.rules
+    this.#findings.add(lowest, 'chain/intermediate-not-sent', { usage, missing: subjects, root })
+  }
+
+  /** A trusted issuer, otherwise a sent one. */
+  #issuerOf(child: Certificate, seen: readonly PathCertificate[]): Candidate | undefined {
+    const { index, budget } = this.#input
+    const signed = index
+      .candidatesInOrder(child)
+      .filter(
+        ({ certificate }) =>
+          !seen.some((each) => each.certificate.equals(certificate)) && linkOf(child, certificate, budget) === 'signed',
+      )
+    return signed.find(({ isAnchor }) => isAnchor) ?? signed[0]
   }
 
   /** OpenSSL may read a malformed extension, or skip its certificate: it must accept what it builds in both cases. */
@@ -229,8 +265,9 @@ class OpensslCheck {
 
   #reportAnchor(place: PathCertificate): void {
     const { issuer, isSelfIssued: selfIssued } = place.certificate
-    const { usage, isConnected: connected } = this.#findings.rules
-    const details = { usage, connected, issuer: issuer.toString(), selfIssued }
+    const { usage, isConnected: connected, anchors } = this.#findings.rules
+    const sameName = !selfIssued && anchors.some(({ subject }) => subject.equals(issuer))
+    const details = { usage, connected, issuer: issuer.toString(), selfIssued, sameName }
     this.#findings.add(place, 'chain/anchor-not-self-signed', details)
   }
 

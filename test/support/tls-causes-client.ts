@@ -106,7 +106,7 @@ export const CLIENT_CAUSES: CauseGroup = {
     }),
     connects(
       'its intermediate is only in the CA file: OpenSSL sends it, etcdctl would fail',
-      ['chain/anchor-not-self-signed'],
+      ['chain/intermediate-not-sent'],
       shown(({ root }) => {
         const intermediate = mintCa({ subject: 'Intermediate', issuer: root })
         return mintedCredentials({ leaf: clientLeaf(intermediate), trust: [intermediate, root] })

@@ -347,7 +347,9 @@ function validate(
   // `unreadableAnchors` reports unreadable CAs. Go accepts an intermediate as an anchor (x509 Verify).
   return unfoldRepeats(findings).filter(
     ({ code, details }) =>
-      code !== 'chain/anchor-not-self-signed' && !(code === 'chain/unused-unread-by-go' && details.kind === 'trusted'),
+      code !== 'chain/anchor-not-self-signed' &&
+      code !== 'chain/intermediate-not-sent' &&
+      !(code === 'chain/unused-unread-by-go' && details.kind === 'trusted'),
   )
 }
 

@@ -64,6 +64,25 @@ function isServerOfNode({ usage, byNode }: UnusedUnreadByGo): boolean {
   return usage === 'server' && byNode
 }
 
+export interface AnchorNotSelfSigned extends OpensslDetails {
+  issuer: string
+  selfIssued: boolean
+  /** Whether a trusted CA has the name of the issuer, and did not sign the certificate. */
+  sameName: boolean
+}
+
+export interface NotSent extends UsageDetails {
+  /** The intermediates that are not sent, the lowest first. */
+  missing: string[]
+  /** The topmost trusted CA above them. */
+  root: string
+}
+
+/** This client sends them all the same, and other peers may have the same CA file. */
+function severityOfNotSent({ usage }: NotSent): 'info' | 'warning' {
+  return usage === 'any' ? 'info' : 'warning'
+}
+
 export interface OpensslPicksOtherPath extends OpensslDetails {
   issuer: string
   picked: string | null
@@ -167,20 +186,21 @@ export const chain = {
       'Remove the root from the certificate file.',
     ]),
   },
-  'chain/anchor-not-self-signed': row(
-    severityIfOnlyOpensslRefuses,
-    (d: { issuer: string; selfIssued: boolean } & OpensslDetails, who) => [
-      d.selfIssued
-        ? `${who} is trusted, but OpenSSL, and so Node, does not treat it as self-signed and searches for another issuer.`
-        : `${who} is trusted although it is not self-signed, and no certificate of its issuer "${d.issuer}" is trusted.`,
-      d.selfIssued
-        ? 'Renew the CA: let it sign its own certificate, with "authorityKeyIdentifier = keyid" or without that extension.'
-        : `Put the certificate of "${d.issuer}" into the CA file too, up to the root; or set the option allowPartialTrustChain in other Node clients.`,
-    ],
-  ).refusedAs({
+  'chain/anchor-not-self-signed': row(severityIfOnlyOpensslRefuses, (d: AnchorNotSelfSigned, who) => [
+    d.selfIssued
+      ? `${who} is trusted, but OpenSSL, and so Node, does not treat it as self-signed and searches for another issuer.`
+      : `${who} is trusted although it is not self-signed, and ${d.sameName ? `the trusted CA with the name of its issuer "${d.issuer}" did not sign it` : `no certificate of its issuer "${d.issuer}" is trusted`}.`,
+    d.selfIssued
+      ? 'Renew the CA: let it sign its own certificate, with "authorityKeyIdentifier = keyid" or without that extension.'
+      : `Put the certificate of "${d.issuer}"${d.sameName ? ' that signed it' : ''} into the CA file too, up to the root; or set the option allowPartialTrustChain in other Node clients.`,
+  ]).refusedAs({
     Node: ['UNABLE_TO_GET_ISSUER_CERT', NOT_LOCALLY],
     OpenSSL: ['unable to get issuer certificate', NO_LOCAL_ISSUER],
   }),
+  'chain/intermediate-not-sent': row(severityOfNotSent, (d: NotSent, who) => [
+    `${who} is only in the CA file, so it is not sent with the certificate. A server that trusts only ${quoted([d.root])} cannot verify the certificate without it.`,
+    `Append the certificate${d.missing.length === 1 ? '' : 's'} of ${quoted(d.missing)} to the certificate file, after the leaf.`,
+  ]),
   'chain/openssl-picks-other-path': row(severityIfOnlyOpensslRefuses, (d: OpensslPicksOtherPath, who) => [
     d.picked === null
       ? `A valid path exists, but OpenSSL, and so Node, does not find it: ${d.reason}.`

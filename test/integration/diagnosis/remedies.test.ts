@@ -1,12 +1,13 @@
 /** The commands in remedies, run as they are printed: what they show is there, and what they change makes the client connect. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { fromFiles } from '../../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { Finding } from '../../../src/report/index.js'
 import { startEtcd } from '../../../src/testing/index.js'
+import { inspectCredentials } from '../../../src/validate/index.js'
 import { mintedCredentials, pemsOf, writePems } from '../../support/etcd.js'
 import { finding } from '../../support/finding.js'
 import { startLearner } from '../../support/learner.js'
@@ -176,4 +177,23 @@ it.each<[string, string, (client: SecureEtcd3) => Promise<unknown>]>([
   for (const command of changes)
     expect(run(command, shared.etcd, { ROLE: `role-of-${user}` })).toMatchObject({ ok: true })
   await call(client)
+})
+
+it('etcd accepts a client after the intermediate that is only in its CA file is appended to its certificate file', async () => {
+  const intermediate = mintCa({ subject: 'Intermediate', issuer: pki.root })
+  const leaf = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: intermediate })
+  const files = {
+    ca: file('both-cas.crt', intermediate.pem + pki.root.pem),
+    cert: file('leaf.crt', leaf.pem),
+    key: file('leaf.key', leaf.keyPem),
+  }
+  chmodSync(files.key, 0o600)
+  const [found] = (await inspectCredentials(fromFiles(files), { usage: 'client' })).findings
+  expect(found).toMatchObject({ code: 'chain/intermediate-not-sent', details: { missing: ['CN=Intermediate'] } })
+  const get = `etcdctl --cacert ca.crt --cert leaf.crt --key leaf.key --command-timeout=2s get a`
+  const separate = `env -u ETCDCTL_CACERT -u ETCDCTL_CERT -u ETCDCTL_KEY ${get}`
+  expect(run(separate).ok).toBe(false)
+  file('leaf.crt', leaf.pem + intermediate.pem)
+  expect(run(separate).ok).toBe(true)
+  expect((await inspectCredentials(fromFiles(files), { usage: 'client' })).findings).toEqual([])
 })

@@ -1,11 +1,20 @@
 /** What credentials say beyond a chain (validate.ts): the key, the order, and the CA of clients. */
 import { describe, expect, it } from 'vitest'
 import { type Credentials, fromFiles, fromPem } from '../../../src/credentials/index.js'
+import type { Finding } from '../../../src/report/index.js'
 import { Certificate, inspectCredentials, validateCredentials, type Usage } from '../../../src/validate/index.js'
 import { PrivateKey } from '../../../src/x509/keys/keys.js'
 import { mintedCredentials } from '../../support/etcd.js'
 import { HOST } from '../../support/minted-chain.js'
-import { chainPem, extendedKeyUsage, mintCa, newKey, type Minted, type MintLeafOptions } from '../../support/mint.js'
+import {
+  chainPem,
+  extendedKeyUsage,
+  mintCa,
+  mintLeaf,
+  newKey,
+  type Minted,
+  type MintLeafOptions,
+} from '../../support/mint.js'
 import { thrown } from '../../support/refused.js'
 import { EXPIRED, given, leafOf, textsOf } from './rows.js'
 
@@ -47,7 +56,7 @@ describe('credentials', () => {
     [
       'credentials need no root',
       [leaf],
-      ['anchor-not-self-signed@1 (server, false, CN=Test Root, false)'],
+      ['anchor-not-self-signed@1 (server, false, CN=Test Root, false, false)'],
       [intermediate],
     ],
     ['credentials are sent with another trusted CA', [leaf, intermediate, issued], [], [root, issued]],
@@ -194,5 +203,73 @@ describe('a client of another CA than the one that verifies servers', () => {
       textsOf(validateCredentials(credentials([app(ca)], [servers]), { usage: 'client' }).findings, true)
     expect(of(clients)).toEqual([`${NOT_GIVEN}0 (CN=Client CA, [CN=Server CA], false)`])
     expect(of(mintCa({ subject: 'Server CA' }))).toEqual([`${NOT_GIVEN}0 (CN=Server CA, [CN=Server CA], true)`])
+  })
+})
+
+describe('an intermediate in the CA file', () => {
+  const root = mintCa({ subject: 'Root' })
+  const upper = mintCa({ subject: 'Upper', issuer: root })
+  const lower = mintCa({ subject: 'Lower', issuer: upper })
+  const leaf = mintLeaf({ subject: 'app', usages: ['clientAuth'], issuer: lower })
+  const NOT_SENT = 'chain/intermediate-not-sent'
+  const NO_ROOT = 'chain/anchor-not-self-signed'
+
+  function reported(sent: Minted[], trust: Minted[], usage: 'client' | 'any' = 'client'): Finding[] {
+    const { findings } = validateCredentials(mintedCredentials({ leaf, intermediates: sent, trust }), { usage })
+    return findings.filter(({ code }) => code === NOT_SENT || code === NO_ROOT)
+  }
+
+  it.each<[string, Minted[], Minted[], object[]]>([
+    [
+      'all are in the CA file',
+      [],
+      [lower, upper, root],
+      [{ code: NOT_SENT, details: { missing: ['CN=Lower', 'CN=Upper'] } }],
+    ],
+    ['one is sent', [lower], [lower, upper, root], [{ code: NOT_SENT, details: { missing: ['CN=Upper'] } }]],
+    [
+      'the lower one is not sent',
+      [upper],
+      [lower, root],
+      [
+        { code: NO_ROOT, details: { issuer: 'CN=Upper' } },
+        { code: NOT_SENT, details: { missing: ['CN=Lower'] } },
+      ],
+    ],
+    ['all are sent', [lower, upper], [lower, upper, root], []],
+    [
+      'all are sent, and the root is not trusted',
+      [lower, upper],
+      [lower],
+      [{ code: NO_ROOT, details: { sameName: false } }],
+    ],
+    ['the root is not trusted', [], [lower], [{ code: NO_ROOT, details: { issuer: 'CN=Upper' } }]],
+    [
+      'the root is missing, and the lower one is not sent',
+      [],
+      [lower, upper],
+      [
+        { code: NO_ROOT, certificate: { subject: 'CN=Upper' }, details: { issuer: 'CN=Root' } },
+        { code: NOT_SENT, details: { missing: ['CN=Lower'], root: 'CN=Upper' } },
+      ],
+    ],
+    [
+      'the trusted CA of the issuer’s name has another key',
+      [],
+      [lower, mintCa({ subject: 'Upper', issuer: root }), root],
+      [{ code: NO_ROOT, details: { issuer: 'CN=Upper', sameName: true } }],
+    ],
+  ])('is reported as it is if %s', (_what, sent, trust, expected) => {
+    expect(reported(sent, trust)).toMatchObject(expected)
+  })
+
+  it('is reported with the file that lacks it, and never as an issuer that is not trusted', () => {
+    const [found] = reported([], [lower, upper, root])
+    expect(found).toMatchObject({ severity: 'warning', certificate: { subject: 'CN=Lower' } })
+    expect(found?.message).toContain('is only in the CA file, so it is not sent')
+    expect(found?.remedy).toBe(
+      'Append the certificates of "CN=Lower" and "CN=Upper" to the certificate file, after the leaf.',
+    )
+    expect(reported([], [lower, upper, root], 'any')).toMatchObject([{ code: NOT_SENT, severity: 'info' }])
   })
 })

@@ -229,7 +229,7 @@ const ofRoot = (extension: Extension, more: Ca = {}): Parts => ({
 const otherKey = authorityKeyIdentifier(Buffer.from('0a0b', 'hex'))
 const issuer = [directoryName('Test Root')]
 const NAMED = 'warning @2 (of a root, names an issuer or serial number)'
-const NOT_SELF_SIGNED = 'anchor-not-self-signed@2 (server, false, CN=Test Root, true)'
+const NOT_SELF_SIGNED = 'anchor-not-self-signed@2 (server, false, CN=Test Root, true, false)'
 
 tableOf('the authority key identifier of a self-issued anchor', 'certificate/key-identifier-unusual', [
   ['accepts its own key', ofRoot(authorityKeyIdentifier(own)), []],

@@ -102,7 +102,7 @@ const named = (algorithm: SignatureName | Uint8Array): Ca => ({
 const weakLeaf = leafOf(undefined, { signature: 'ecdsa-sha1' })
 const issuedLeaf = leafOf(mintCa({ subject: 'R' }), { signature: 'ecdsa-sha1' })
 const middle = mintCa({ subject: 'M', issuer: mintCa({ subject: 'R', key: rsaKey }) })
-const NOT_SELF_SIGNED = 'anchor-not-self-signed@2 (server, false, CN=Test Root, true)'
+const NOT_SELF_SIGNED = 'anchor-not-self-signed@2 (server, false, CN=Test Root, true, false)'
 const UNKNOWN = sequence(oid('1.2.3.4'))
 
 tableOf('signature algorithms', 'signature/algorithm-refused', [
