@@ -95,6 +95,13 @@ const HAPROXY = {
     ],
   }),
   haproxyHttp1: ({ etcd }) => ({ to: etcd, tls: '', mode: 'http', options: 'ssl verify none crt client.pem' }),
+  /** It verifies client certificates, and presents its own to etcd. */
+  haproxyMutual: ({ rbac }) => ({
+    to: rbac,
+    tls: 'verify required ca-file ca.crt',
+    mode: 'http',
+    options: 'ssl verify none crt client.pem alpn h2',
+  }),
   haproxyPrefix: ({ etcd }) => ({ to: etcd, options: 'send-proxy' }),
 } satisfies Readonly<Record<string, (behind: Behind) => HaproxyListener>>
 

@@ -1,6 +1,7 @@
 /** Causes in front of etcd: proxies and load balancers, and clusters that have no leader. */
 import type { SecureClientOptions } from '../../src/client/index.js'
 import { mintedCredentials } from './etcd.js'
+import { startGrpcProxy } from './grpc-proxy.js'
 import { startLearner } from './learner.js'
 import { mintCa, type Minted, mintLeaf } from './mint.js'
 import { type CallHandler, defaultCertificatePeer, grpcPeer, refuseCall } from './peers.js'
@@ -97,6 +98,21 @@ export const PROXY_CAUSES: CauseGroup = {
       'nginx (grpc_pass) terminates TLS, so etcd sees the user of nginx’s certificate',
       ['access/permission-denied'],
       through('nginxOpen'),
+      { details: { identity: 'hidden', user: null } },
+    ),
+    rowsOf('ERR_ACCESS_DENIED', 'client leaf CN=root')(
+      'haproxy verifies client certificates and presents its own, so etcd sees the user of that one',
+      ['access/permission-denied'],
+      through('haproxyMutual'),
+      { details: { identity: 'common-name', user: 'root' } },
+    ),
+    rowsOf('ERR_ACCESS_DENIED')(
+      'etcd’s grpc-proxy presents its own certificate, so etcd sees no user (gRPC status 2)',
+      ['access/permission-denied'],
+      async ({ etcds }, pki) => {
+        const proxy = await startGrpcProxy(etcds.rbac.endpoint, pki)
+        return { endpoint: proxy.endpoint, credentials: pki.client, end: proxy.close }
+      },
       { details: { identity: 'hidden', user: null } },
     ),
     oursRefused(

@@ -24,7 +24,7 @@ interface Caller {
   readonly path: CertificateRef[]
   /** The certificate's common name; null if it has none. */
   readonly commonName: string | null
-  /** Whether etcd does not see the certificate at the endpoint that carried the call. */
+  /** Whether etcd certainly does not see the certificate at the endpoint that carried the call. */
   readonly isHidden: boolean
   /** The user name of the password; null: none. With a token, etcd ignores the certificate. */
   readonly username: string | null
@@ -47,7 +47,9 @@ export function explainAccess(
  */
 function findingFor({ code, details }: StatusObject, call: RefusedCall, caller: Caller): Finding | null {
   const method = methodOf(call.path)
-  const common = { ...identityOf(caller), method }
+  // etcd's own port sends its messages for clients with other codes; its grpc-proxy passes them on with this one.
+  const isHidden = caller.isHidden || (code === status.UNKNOWN && details.startsWith('etcdserver: '))
+  const common = { ...identityOf({ ...caller, isHidden }), method }
   const leaf = common.identity === 'password' || common.identity === 'hidden' ? null : (caller.path[0] ?? null)
   const includesAny = (...texts: readonly string[]): boolean => texts.some((text) => details.includes(text))
   if (includesAny('permission denied') && (code === status.PERMISSION_DENIED || code === status.UNKNOWN)) {

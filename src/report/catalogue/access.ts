@@ -6,8 +6,9 @@ import { shellArgument } from './place.js'
 /** The user of a call, and how etcd determined it. */
 export interface AccessDetails {
   /**
-   * The common name of the client certificate, the token of a password login, or nothing. `hidden`: etcd does not see the
-   * common name, because the server did not request the certificate or because a proxy answered.
+   * The token of a password login, or nothing. `common-name`: the common name of the client certificate, unless a proxy that
+   * leaves no trace presents another one. `hidden`: etcd does not see it, because the server did not request the certificate or
+   * because a proxy answered: it sent the header `server`, or gRPC status 2 as etcd's grpc-proxy does.
    */
   identity: 'common-name' | 'password' | 'none' | 'hidden'
   /** Null if absent. */
@@ -41,7 +42,7 @@ export const access = {
       ? BEHIND_PROXY
       : d.user === null
         ? 'Present a certificate with a common name that is an etcd user, or log in with the option auth.'
-        : `Run "etcdctl user get ${argument(d.user, 'NAME')} --detail". If it reports "user name not found", run "etcdctl user add ${argument(d.user, 'NAME')} --no-password". Then run ${grantCommands(argument(d.user, 'NAME'), d.required)}.`,
+        : `${decideUser(d)} On "user name not found", run "etcdctl user add ${argument(d.user, 'NAME')} --no-password". Then run, as root, ${grantCommands(argument(d.user, 'NAME'), d.required)}.`,
   ]).refusedAs({ etcd: ['etcdserver: permission denied', 'auth: permission denied'] }),
   'access/no-user': error((d: NoUser) => [
     d.named
@@ -52,10 +53,10 @@ export const access = {
     d.identity === 'hidden'
       ? BEHIND_PROXY
       : d.named
-        ? `Add it with "etcdctl user add ${d.user === null ? 'NAME' : argument(d.user, 'NAME')} --no-password" and grant it a role, or present a certificate with the name of a user that exists.`
+        ? `Add it with "etcdctl user add ${d.user === null ? 'NAME' : argument(d.user, 'NAME')} --no-password" and grant it a role, or present a certificate with the name of a user that exists.${d.identity === 'common-name' ? ` If ${OTHER_CERTIFICATE}, etcd has no user for that one.` : ''}`
         : d.user === null
           ? 'Present a certificate whose common name is an etcd user, or log in with the option auth.'
-          : 'Start etcd with --client-cert-auth=true, without which it ignores the common name; or log in with the option auth.',
+          : `Start etcd with --client-cert-auth=true, without which it ignores the common name; or log in with the option auth. If ${OTHER_CERTIFICATE}, that one has no common name: use the URLs of the members.`,
   ]).refusedAs([
     { etcd: ['etcdserver: user name not found', 'auth: user not found'], when: ({ named }) => named },
     { etcd: ['etcdserver: user name is empty', 'auth: user name is empty'], when: ({ named }) => !named },
@@ -81,10 +82,23 @@ export const access = {
 const BEHIND_PROXY =
   'If a proxy is in front of etcd, etcd sees the user of the proxy’s certificate. Grant that user the role, let the proxy forward TCP connections, use the URLs of the members, or log in with the option auth. Otherwise start etcd with --client-cert-auth and --trusted-ca-file.'
 
+const OTHER_CERTIFICATE = 'a proxy in front of etcd presents a certificate of its own'
+
+/** Only etcd knows the user that it sees: a proxy may end TLS without a trace in its answers. */
 function describeUser({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>): string {
   if (identity === 'hidden') return 'the user that it sees, which is not the common name of this client’s certificate'
   if (user === null) return 'a caller without a user'
-  return identity === 'password' ? `the user "${user}" (by password)` : `the user "${user}" (by the common name)`
+  return identity === 'password'
+    ? `the user "${user}" (by password)`
+    : `the user that it sees: "${user}", the common name of this client’s certificate, or the user of a proxy that presents a certificate of its own`
+}
+
+/** A user may read itself and no other user, which decides whom etcd sees (etcd server/etcdserver/apply/apply_auth.go, checkForUserGet). */
+function decideUser({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>): string {
+  const command = `"etcdctl user get ${argument(user ?? '', 'NAME')}"`
+  return identity === 'password'
+    ? `Run ${command}.`
+    : `Run ${command} with this client’s certificate and endpoint. On "permission denied", etcd sees the certificate of a proxy: grant the role to its user. On "user name is empty", start etcd with --client-cert-auth=true.`
 }
 
 function describePermission({ permission, key }: RequiredPermission): string {
@@ -118,7 +132,7 @@ function grantCommands(user: string, required: readonly RequiredPermission[]): s
 }
 
 /** Most commands in one remedy. */
-const MOST_GRANTS = 5
+const MOST_GRANTS = 2
 
 /** One grant for each range: a second grant for a range replaces the first (etcd server/auth/store.go, RoleGrantPermission). */
 function grantArguments(required: readonly RequiredPermission[]): string[] {

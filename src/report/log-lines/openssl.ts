@@ -141,7 +141,7 @@ const VERIFICATIONS: readonly Verification[] = [
     'key-size',
     '(?:EE|CA) certificate key too weak|ee key too small|dh key too small|certificate key too weak',
     null,
-    ['key/weak', 'request/key-refused'],
+    ['key/weak', 'request/key-refused', 'handshake/server-certificate-refused'],
     'A key is shorter than the security level of OpenSSL allows, as under the crypto policy of RHEL or Debian.',
     'verify error:num=66:EE certificate key too weak',
   ],

@@ -169,14 +169,19 @@ it.each<[string, string, (client: SecureEtcd3) => Promise<unknown>]>([
     async (client) => (await client.watch().key('b').inRange({ start: 'b', end: '\0' }).create()).cancel(),
   ],
 ])('the remedy grants the call that etcd refuses to a user: %s', async (_what, user, call) => {
-  await using client = await connect({ credentials: pki.issueClient({ subject: user }) })
+  const credentials = pki.issueClient({ subject: user })
+  writePems(file('.'), user, credentials)
+  const as = (command: string): string => `ETCDCTL_CERT=${user}.crt ETCDCTL_KEY=${user}.key ${command}`
+  await using client = await connect({ credentials })
   const [found] = await refusal(call(client))
   expect(found.code).toBe('access/permission-denied')
   const [look = '', ...changes] = commandsOf(found)
-  expect(run(look).said).toContain('user name not found')
+  expect(run(as(look)).said).toContain('user name not found')
   for (const command of changes)
     expect(run(command, shared.etcd, { ROLE: `role-of-${user}` })).toMatchObject({ ok: true })
   await call(client)
+  expect(run(as(look)).said).toContain(`User: ${user}`)
+  expect(run(as('etcdctl user get root')).said).toContain('permission denied')
 })
 
 it('etcd accepts a client after the intermediate that is only in its CA file is appended to its certificate file', async () => {

@@ -6,7 +6,7 @@ it('quotes the name of a user', () => {
   const who = { identity: 'common-name', user: 'My App', method: 'KV/Put' } as const
   const required = [{ permission: 'write', key: 'a', rangeEnd: null }] as const
   const { remedy } = finding('access/permission-denied', { ...who, required: [...required] })
-  expect(remedy).toContain('"etcdctl user get \'My App\' --detail"')
+  expect(remedy).toContain('"etcdctl user get \'My App\'"')
   expect(remedy).toContain('"etcdctl user grant-role \'My App\' ROLE"')
 })
 
