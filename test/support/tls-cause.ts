@@ -45,8 +45,6 @@ export interface Cause {
   readonly details?: object
   /** The codes with an etcd built with a Go before 1.21, whose alert is 42 whatever the reason. */
   readonly codesOfOldGo?: readonly FindingCode[]
-  /** `details` of etcd 3.4, which does not list its CAs. */
-  readonly detailsOf34?: object
   /** It takes a second or more: `npm test` tries some of these. */
   readonly isSlow?: boolean
   readonly setUp: SetUp

@@ -78,15 +78,14 @@ const unreadable = rowsOf('ERR_CREDENTIALS_UNREADABLE')
 const UNKNOWN = ['handshake/client-ca-unknown'] as const
 /** What an old Go sends for any certificate. */
 const OLD_GO = { codesOfOldGo: ['handshake/client-certificate-refused'] } as const
-const OLD_GO_AFTER = { codesOfOldGo: ['handshake/client-ca-unknown', 'handshake/client-certificate-refused'] } as const
 /** A second connection shows what etcd accepts. */
-const UNLISTED = { alert: 48, issuer: 'CN=Other root', accepts: ['CN=Test root'], listed: false }
+const UNLISTED = { issuer: 'CN=Other root', accepts: ['CN=Test root'], listed: false }
 
 export const CLIENT_CAUSES: CauseGroup = {
   title: 'The client’s certificate',
   text: 'The client validates its own certificate before it dials. If only etcd can refuse it, etcd sends a TLS alert or closes the connection, and the report explains that.',
   causes: [
-    oursRefused('of another CA', UNKNOWN, stranger('Other root'), { ...OLD_GO, details: UNLISTED }),
+    oursRefused('of another CA', UNKNOWN, stranger('Other root'), { details: UNLISTED }),
     oursRefused('of another CA, in TLS 1.2', UNKNOWN, stranger('Other root', 'tls12'), { details: UNLISTED }),
     oursRefused('of another CA, in TLS 1.3, which encrypts the list of CAs', UNKNOWN, stranger('Other root', 'tls13'), {
       details: UNLISTED,
@@ -98,7 +97,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       'of another CA, and etcd has --client-cert-auth without --trusted-ca-file',
       UNKNOWN,
       etcd('systemCas'),
-      { details: { alert: 48, accepts: [], listed: false } },
+      { ...OLD_GO, details: { alert: 48, accepts: [], listed: false } },
     ),
     oursRefused('of a CA with the same name and another key', UNKNOWN, stranger('Test root'), {
       ...OLD_GO,
@@ -120,7 +119,6 @@ export const CLIENT_CAUSES: CauseGroup = {
         const intermediate = mintCa({ subject: 'Intermediate', issuer: root })
         return mintedCredentials({ leaf: clientLeaf(intermediate), trust: [root] })
       }),
-      OLD_GO_AFTER,
     ),
     oursRefused(
       'another intermediate of the same name is sent',
@@ -130,9 +128,7 @@ export const CLIENT_CAUSES: CauseGroup = {
         return mintedCredentials({ leaf: clientLeaf(mint()), intermediates: [mint()], trust: [root] })
       }),
       {
-        ...OLD_GO_AFTER,
         details: { issuer: 'CN=Intermediate', listed: false },
-        detailsOf34: { issuer: 'CN=Intermediate', listed: null },
       },
     ),
     invalid('expired', ['validity/expired'], client(PAST)),

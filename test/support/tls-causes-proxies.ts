@@ -240,9 +240,7 @@ export const CLUSTER_CAUSES: CauseGroup = {
       ofTwoCas(() => mintCa({ subject: 'Third CA' })),
       {
         certificate: 'client leaf CN=app',
-        codesOfOldGo: ['handshake/client-ca-unknown', 'handshake/client-certificate-refused'],
         details: { issuer: 'CN=Third CA', accepts: ['CN=Client CA'], listed: false },
-        detailsOf34: { issuer: 'CN=Third CA', accepts: null, listed: null },
       },
     ),
     oursRefused(

@@ -102,7 +102,7 @@ describe.each(GROUPS)('$title', ({ causes }) => {
           certificate: cause.certificate,
         })
         expect(ours.all).toEqual(expect.arrayContaining([...(cause.hints ?? [])]))
-        const details = (IS_3_4 ? cause.detailsOf34 : undefined) ?? cause.details ?? {}
+        const details = cause.details ?? {}
         if (expected[0] === cause.codes[0]) expect(ours.reported[0]?.details ?? {}).toMatchObject(details)
         for (const { remedy } of ours.reported) expect(remedy).toMatch(/^\S.{20,}\.$/)
         // The processor time of the answer itself, which is more if others use the caches of the processor.
