@@ -355,7 +355,7 @@ describe('the report of refused endpoints', () => {
   })
 
   it('A report has the path of the client’s certificate if no server is at fault, and prints it if it is refused', async () => {
-    await using peer = await alertingPeer(45)
+    await using peer = await refusingPeer(pki.server, 45)
     const refusal = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
     expect(refusal.details.report.path).toMatchObject([{ role: 'leaf', subject: 'CN=root' }, { role: 'anchor' }])
     expect(formatReport(refusal)).toContain('CN=root (leaf, ')
