@@ -166,7 +166,7 @@ function errorCodes(): string[] {
 
 /** The report in the README, of a certificate as most how-tos make it; what changes from run to run is left out. */
 it('the README shows a failing report as it is printed', () => {
-  const [, shown = ''] = /```text\n(The server’s certificate [^]*?)\n```/.exec(readText('README.md')) ?? []
+  const [, shown = ''] = /```text\n(The server's certificate [^]*?)\n```/.exec(readText('README.md')) ?? []
   const root = mintCa({ subject: 'etcd-ca' })
   const leaf = mintLeaf({
     subject: '10.0.0.5',

@@ -40,7 +40,7 @@ it.each(ENTRIES)('$subpath loads no other package, by its imports', ({ entry }) 
 })
 
 it.each(drawn(ENTRIES, 3))(
-  '$subpath loads no other package, and no module that its imports or the validator’s do not lead to',
+  "$subpath loads no other package, and no module that its imports or the validator's do not lead to",
   async ({ entry }) => {
     const loaded = await loadedInProcess(compiled.url(`${entry}.js`))
     const packages = new Set(loaded.flatMap((url) => packageAt(url) ?? []))

@@ -15,7 +15,22 @@ describe('the text of the repository', () => {
     )
     expect(wrong).toEqual([])
   })
+
+  it('uses the straight apostrophe only', () => {
+    expect(linesWith(/[\u2018\u2019]/)).toEqual([])
+  })
+
+  it('writes the name of etcd in lower case, also at the beginning of a sentence', () => {
+    // A value of its own in quotes is data of a test.
+    expect(linesWith(/\b[E]tcd\b(?!'(?!s))/)).toEqual([])
+  })
 })
+
+function linesWith(pattern: RegExp): string[] {
+  return files.flatMap(({ path, text }) =>
+    text.split('\n').flatMap((line, index) => (pattern.test(line) ? [`${path}:${String(index + 1)}: ${line}`] : [])),
+  )
+}
 
 function isScript(script: string, name: string | undefined): boolean {
   if (!Object.hasOwn(manifest.scripts, script)) return false

@@ -47,7 +47,7 @@ ${COMMON.map(([words, id]) => `- \`${words}\`: [${id}](#${anchorOf(id)})`).join(
 All others, by the program whose words they are:`
 
 const AFTER = `The **server** is the side that was dialled: etcd, or the peer port of a member. The **client** is the side that dialled: a client,
-etcd’s own gateway, or another member. In the words of Go, “remote” is always the other side. Causes are codes of
+etcd's own gateway, or another member. In the words of Go, “remote” is always the other side. Causes are codes of
 [findings](findings.md), the likeliest first.
 
 In the commands, \`{host}\` is the host and port that were dialled, and \`{name}\` that host alone. \`{ca}\`, \`{cert}\` and \`{key}\` are the files of
@@ -59,7 +59,7 @@ programs write the lines in a test; a row with a \`source\` is from there.`
 
 /** What the words of each program look like. */
 const ABOUT = {
-  etcd: 'Lines of etcd’s log, as JSON since 3.5 and as plain text before.',
+  etcd: "Lines of etcd's log, as JSON since 3.5 and as plain text before.",
   Go: 'etcdctl, kube-apiserver, Vitess, Milvus, Cilium, and members of etcd that dial others.',
   'kube-apiserver': 'Lines of kube-apiserver and kubeadm around those of Go.',
   OpenSSL: 'openssl, curl, Node, Python, Patroni, APISIX, nginx, and BoringSSL in gRPC core.',

@@ -55,7 +55,7 @@ export class EndpointConnection {
   readonly endpoint: Endpoint
   /** The last known cluster of the member; null if none was reported. */
   clusterId: string | null = null
-  /** The path of the server’s certificate that the last attempt refused; null if it refused none. */
+  /** The path of the server's certificate that the last attempt refused; null if it refused none. */
   refusedPath: CertificateRef[] | null = null
   readonly #owner: EndpointOwner
   /** The name that the server's certificate must cover. */

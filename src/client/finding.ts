@@ -6,7 +6,7 @@ import { handshake } from '../report/catalogue/handshake.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { type FailedReport, makeReport } from '../report/report.js'
 
-/** A certificate that no endpoint presented is the client’s. */
+/** A certificate that no endpoint presented is the client's. */
 export const finding = findingMaker({ ...access, ...client, ...endpoint, ...handshake }, { side: 'client' })
 
 /** The report of a failure. At least one of the findings must be an error. */

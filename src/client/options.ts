@@ -362,7 +362,7 @@ function suiteOf(given: string): string {
   const [nearest = ''] = known.flat().sort((a, b) => likeness(b) - likeness(a))
   throw optionInvalid(
     'tls.ciphers',
-    `must name cipher suites by IANA’s names or by OpenSSL’s; "${given.slice(0, 80)}" is not a cipher suite. The nearest is ${nearest}`,
+    `must name cipher suites by IANA's names or by OpenSSL's; "${given.slice(0, 80)}" is not a cipher suite. The nearest is ${nearest}`,
   )
 }
 

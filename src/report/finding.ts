@@ -228,7 +228,7 @@ function describeCertificate(ref: CertificateRef | null, side: Wording['side']):
   const { role, subject, serialNumber, origin } = ref
   const certificate = `${KINDS[role]} "${subject === '' ? `serial ${serialNumber}` : subject}"`
   if (isOfServer(ref)) return { start: `${origin}: its ${certificate}`, inside: `the ${certificate} of ${origin}` }
-  const owner = side === undefined || role === 'anchor' ? '' : side === 'peer' ? 'member’s ' : `${side}’s `
+  const owner = side === undefined || role === 'anchor' ? '' : side === 'peer' ? "member's " : `${side}'s `
   const text = `he ${owner}${certificate}${origin === '' ? '' : ` from ${origin}`}`
   return { start: `T${text}`, inside: `t${text}` }
 }

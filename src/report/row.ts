@@ -73,7 +73,7 @@ export type MessageAndRemedy = readonly [message: string, remedy: string]
 /** Whose certificate it is, and how messages name files: by the options of this package, or by those of etcd. */
 export interface Wording {
   readonly isEtcd: boolean
-  /** `"cert"`, or etcd’s own option. */
+  /** `"cert"`, or etcd's own option. */
   readonly name: (role: 'ca' | 'cert' | 'key') => string
   /** Who presents the certificate; undefined if that is not known. */
   readonly side?: 'client' | 'server' | 'peer' | undefined
@@ -90,7 +90,7 @@ export interface TextContext extends Wording {
 }
 
 /**
- * `who` names the certificate at the start of a sentence, as `The client’s certificate "CN=app" from client.crt`, or
+ * `who` names the certificate at the start of a sentence, as `The client's certificate "CN=app" from client.crt`, or
  * `https://etcd-0:2379: its certificate "CN=etcd-0"`.
  */
 type Text<D> = (details: D, who: string, context: TextContext) => MessageAndRemedy

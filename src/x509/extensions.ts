@@ -169,7 +169,7 @@ function readExtension(list: DerReader): RawExtension {
   const extension = list.enter(Tag.sequence, 'an extension')
   const oid = extension.oid('an extension id')
   // An explicit FALSE is not DER, but CAs write it, and Go and OpenSSL accept it.
-  const critical = extension.peek() === Tag.boolean ? extension.boolean('an extension’s critical flag') : false
+  const critical = extension.peek() === Tag.boolean ? extension.boolean("an extension's critical flag") : false
   const value = extension.octetString('an extension value')
   extension.finish('an extension')
   return { oid, critical, value }

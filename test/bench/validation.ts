@@ -31,7 +31,7 @@ export const bench: Bench = {
   about:
     'A P-256 server certificate with its intermediate and root, from DER to the result, parsed again each time; and ' +
     'again with certificates that were parsed and validated before. node:crypto parses, verifies two signatures, and ' +
-    'checks the host and the CA flags. OpenSSL’s command is a new process each time, measured in wall-clock time.',
+    "checks the host and the CA flags. OpenSSL's command is a new process each time, measured in wall-clock time.",
   unit: 'chain',
   base: FLOOR,
   promises: [

@@ -201,8 +201,8 @@ const subjects: readonly HostileRow[] = [
       () => otherSpelling(text(tag, unit, 3990), text(tag, unit, 3000)),
     ],
   ]),
-  ['100 CAs of 4,000 bytes each, none of the issuer’s name', MALFORMED, () => otherNames(100, 250)],
-  ['190 CAs of 25 attributes each, none of the issuer’s name', EXHAUSTED, () => otherNames(190, 24)],
+  ["100 CAs of 4,000 bytes each, none of the issuer's name", MALFORMED, () => otherNames(100, 250)],
+  ["190 CAs of 25 attributes each, none of the issuer's name", EXHAUSTED, () => otherNames(190, 24)],
   ['190 CAs of 100 names each', null, manyNamesEach],
 ]
 

@@ -31,7 +31,7 @@ describe('authentication by common name', () => {
       (reason: unknown) => reason,
     )
     if (!(error instanceof Error) || !isEtcdMtlsError(error.cause, 'ERR_ACCESS_DENIED')) {
-      throw new Error('It should have been refused by etcd’s users and roles', { cause: error })
+      throw new Error("It should have been refused by etcd's users and roles", { cause: error })
     }
     return { error, finding: error.cause.details.report.findings[0] }
   }

@@ -134,7 +134,7 @@ function stepsOf(
 /** Two clusters side by side: each waits for its members most of the time, but more would wait for the processor. */
 const WAYS = [
   ['a bundle', 'a cross-certificate'],
-  ['two CAs of one name', 'a CA of the peers’ own'],
+  ['two CAs of one name', "a CA of the peers' own"],
 ] as const
 
 /** In `npm test`, one of the four. */
@@ -148,7 +148,7 @@ describe.each(PAIRS.map((pair) => ({ pair })))('replacing the CA', ({ pair }) =>
       const from = await createAuthority({ name: 'etcd CA' })
       const to = await createAuthority({ name: way === 'two CAs of one name' ? 'etcd CA' : 'etcd CA 2' })
       const sending = way === 'a cross-certificate' ? to.withCrossCertificate(await from.crossSign(to)) : to
-      const clients = way === 'a CA of the peers’ own' ? await createAuthority({ name: 'client CA' }) : null
+      const clients = way === "a CA of the peers' own" ? await createAuthority({ name: 'client CA' }) : null
       const traffic = clients === null ? 'all' : 'peer'
       const authorities = clients === null ? from : { client: clients, peer: from }
       const directory = folder.file(way)

@@ -51,7 +51,7 @@ describe('the client is an Etcd3', () => {
     expect(await client.getAll().prefix('crud/').count()).toBe(0)
   })
 
-  it('the client carries values up to etcd’s own limit', async () => {
+  it("the client carries values up to etcd's own limit", async () => {
     const value = 'v'.repeat(1_400_000)
     await client.put('large').value(value)
     expect(await client.get('large').string()).toBe(value)
@@ -127,7 +127,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('in %s alone', (version) => {
   })
 })
 
-describe('settings that all come from etcdctl’s variables', () => {
+describe("settings that all come from etcdctl's variables", () => {
   const folder = temporaryFolder()
   let env: Record<string, string>
   beforeAll(async () => {

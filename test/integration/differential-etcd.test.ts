@@ -47,7 +47,7 @@ const NOT_SENT_SINCE_GO_1_25 = /^signed by |^signature algorithm unknown$|^key o
 
 /** Where etcd and Go differ all the same, by mutation. */
 const DIFFERENT: Readonly<Record<string, string>> = {
-  'bytes after the certificate': 'Node’s OpenSSL sends the certificate without them',
+  'bytes after the certificate': "Node's OpenSSL sends the certificate without them",
   'serial number negative': 'Debian builds etcd with the settings of an older Go: x509negativeserial=1',
   'a stranger with a negative serial number is sent':
     'Debian builds etcd with the settings of an older Go: x509negativeserial=1',

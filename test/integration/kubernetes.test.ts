@@ -161,7 +161,7 @@ describe('a tool on the node connects in one line', () => {
     expect(await roundTrip(await fromKubeApiserver({ flags: apiserver() }, root))).toBe('hello')
   })
 
-  it('a tool connects by kubeadm’s configuration, with an etcd elsewhere or its own', async () => {
+  it("a tool connects by kubeadm's configuration, with an etcd elsewhere or its own", async () => {
     for (const apiVersion of ['v1beta3', 'v1beta4'] as const) {
       const yaml = JSON.stringify(kubeadmExternalEtcd({ endpoints: [endpoint], ...client, apiVersion }))
       expect(await roundTrip(await fromKubeadmConfig({ yaml }, root))).toBe('hello')

@@ -52,7 +52,7 @@ interface LintedMember {
     flags: readonly string[],
     options?: { env?: Readonly<Record<string, string>>; uid?: number },
   ) => EtcdProcess
-  /** Etcd ends with an error, and its log has the text. */
+  /** etcd ends with an error, and its log has the text. */
   readonly ends: (flags: readonly string[], text: string) => Promise<void>
 }
 

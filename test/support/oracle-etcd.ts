@@ -46,7 +46,7 @@ export async function askEtcd(
   return { accepts: false, log: (JSON.parse(line) as { error: string }).error, error: first }
 }
 
-/** Etcd's line about a connection from this port. An earlier connection may have had the same one: `before` are old lines. */
+/** etcd's line about a connection from this port. An earlier connection may have had the same one: `before` are old lines. */
 async function lineAbout(port: number, etcd: TestEtcd, before: number): Promise<string> {
   const address = `"remote-addr":"127.0.0.1:${String(port)}"`
   const deadline = Date.now() + LINE_TIMEOUT

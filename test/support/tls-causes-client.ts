@@ -82,7 +82,7 @@ const OLD_GO = { codesOfOldGo: ['handshake/client-certificate-refused'] } as con
 const UNLISTED = { issuer: 'CN=Other root', accepts: ['CN=Test root'], listed: false }
 
 export const CLIENT_CAUSES: CauseGroup = {
-  title: 'The client’s certificate',
+  title: "The client's certificate",
   text: 'The client validates its own certificate before it dials. If only etcd can refuse it, etcd sends a TLS alert or closes the connection, and the report explains that.',
   causes: [
     oursRefused('of another CA', UNKNOWN, stranger('Other root'), { details: UNLISTED }),
@@ -172,17 +172,17 @@ export const CLIENT_CAUSES: CauseGroup = {
       { certificate: 'client leaf CN=root' },
     ),
     oursRefused(
-      'etcd’s --client-cert-allowed-hostname does not list it',
+      "etcd's --client-cert-allowed-hostname does not list it",
       ['handshake/client-certificate-refused'],
       etcd('allowedHostname'),
     ),
-    oursRefused('etcd’s allowed-cn does not list it', ['handshake/client-certificate-refused'], etcd('allowedCn')),
-    oursRefused('revoked by etcd’s --client-crl-file', ['handshake/closed-without-alert'], ({ etcds, revoked }) => ({
+    oursRefused("etcd's allowed-cn does not list it", ['handshake/client-certificate-refused'], etcd('allowedCn')),
+    oursRefused("revoked by etcd's --client-crl-file", ['handshake/closed-without-alert'], ({ etcds, revoked }) => ({
       endpoint: etcds.withCrl.endpoint,
       credentials: revoked,
     })),
     oursRefused(
-      'revoked by etcd’s --client-crl-file, in TLS 1.2',
+      "revoked by etcd's --client-crl-file, in TLS 1.2",
       ['handshake/closed-without-alert'],
       ({ etcds, revoked }) => ({
         endpoint: etcds.withCrl.endpoint,
@@ -195,7 +195,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       return { endpoint: etcds.withCrl.endpoint, credentials: fromPem({ ...pems, crl }), plain: pems }
     }),
     oursRefused(
-      'etcd’s --client-crl-file is broken, so etcd refuses every client',
+      "etcd's --client-crl-file is broken, so etcd refuses every client",
       ['handshake/closed-without-alert'],
       async ({ etcds: { withCrl }, crl }, pki) => {
         await withCrl.writeFiles({ 'list.crl': 'garbage' })

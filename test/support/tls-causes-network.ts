@@ -145,7 +145,7 @@ export const PARAMETER_CAUSES: CauseGroup = {
       etcd('tls12', { tls: { minVersion: 'TLSv1.3' } }),
       { details: { versions: { min: 'TLSv1.3', max: 'TLSv1.3' } } },
     ),
-    refused('etcd’s --cipher-suites do not fit its own certificate', PARAMETERS, etcd('rsaSuites'), {
+    refused("etcd's --cipher-suites do not fit its own certificate", PARAMETERS, etcd('rsaSuites'), {
       details: { versions: null },
     }),
     refused(
@@ -155,7 +155,7 @@ export const PARAMETER_CAUSES: CauseGroup = {
       { details: { alert: 45, certificateSent: null } },
     ),
     connects(
-      'etcd’s key and certificate do not match for a moment, as in a renewal (alert 80)',
+      "etcd's key and certificate do not match for a moment, as in a renewal (alert 80)",
       [],
       async ({ etcds: { good } }, pki) => {
         const refusals = (): number => good.logs().filter((line) => line.includes('rejected connection')).length
@@ -208,7 +208,7 @@ export const NETWORK_CAUSES: CauseGroup = {
       details: { expected: 'TLS', spoken: 'plaintext HTTP/1.1' },
     }),
     refused('the metrics port of etcd, https', NOT_ETCD, etcd('metrics')),
-    refused('the port of etcd’s --listen-client-http-urls', NOT_ETCD, etcd('httpOnly')),
+    refused("the port of etcd's --listen-client-http-urls", NOT_ETCD, etcd('httpOnly')),
     refused(
       'a web server that answers everything with a page',
       NOT_ETCD,
@@ -379,7 +379,7 @@ export const MACHINE_CAUSES: CauseGroup = {
       },
     ),
     rowsOf('ERR_HANDSHAKE_FAILED', 'server leaf CN=etcd')(
-      'the clock of this machine is 60 days fast, so the server’s certificate seems to be expired',
+      "the clock of this machine is 60 days fast, so the server's certificate seems to be expired",
       ['validity/expired'],
       (stage, pki) => {
         const credentials = pki.issueClient({ notAfter: new Date(Date.now() + 365 * 86_400_000) })
@@ -389,14 +389,14 @@ export const MACHINE_CAUSES: CauseGroup = {
     ),
     ...(
       [
-        ['the server’s', 'EE certificate key too weak'],
-        ['its CA’s', 'CA certificate key too weak'],
+        ["the server's", 'EE certificate key too weak'],
+        ["its CA's", 'CA certificate key too weak'],
       ] as const
     ).map(([whose, reason]) =>
       rowsOf('ERR_HANDSHAKE_FAILED', 'server leaf CN=etcd')(
         `the OpenSSL policy of this machine (SECLEVEL=3) refuses ${whose} RSA key of 2048 bits`,
         ['handshake/server-certificate-refused'],
-        strictly(whose === 'its CA’s'),
+        strictly(whose === "its CA's"),
         { details: { reason } },
       ),
     ),

@@ -64,7 +64,7 @@ export const PROXY_CAUSES: CauseGroup = {
       { details: { alert: 48, issuer: 'CN=Test root', accepts: ['CN=Other CA'] } },
     ),
     oursRefused(
-      'haproxy’s crl-file lists the client’s certificate (alert 44)',
+      "haproxy's crl-file lists the client's certificate (alert 44)",
       ['handshake/client-certificate-refused'],
       ({ proxies, revoked }) => ({ endpoint: proxies.endpoints.haproxyCrl, credentials: revoked }),
       { details: { alert: 44 } },
@@ -95,7 +95,7 @@ export const PROXY_CAUSES: CauseGroup = {
       through('haproxySni', { serverName: 'localhost' }),
     ),
     rowsOf('ERR_ACCESS_DENIED')(
-      'nginx (grpc_pass) terminates TLS, so etcd sees the user of nginx’s certificate',
+      "nginx (grpc_pass) terminates TLS, so etcd sees the user of nginx's certificate",
       ['access/permission-denied'],
       through('nginxOpen'),
       { details: { identity: 'hidden', user: null } },
@@ -107,7 +107,7 @@ export const PROXY_CAUSES: CauseGroup = {
       { details: { identity: 'common-name', user: 'root' } },
     ),
     rowsOf('ERR_ACCESS_DENIED')(
-      'etcd’s grpc-proxy presents its own certificate, so etcd sees no user (gRPC status 2)',
+      "etcd's grpc-proxy presents its own certificate, so etcd sees no user (gRPC status 2)",
       ['access/permission-denied'],
       async ({ etcds }, pki) => {
         const proxy = await startGrpcProxy(etcds.rbac.endpoint, pki)
@@ -134,7 +134,7 @@ export const PROXY_CAUSES: CauseGroup = {
       details: { httpStatus: 301, location: 'https://login.example/' },
     }),
     refused(
-      'the clock of nginx is two days slow, so the client’s certificate is not valid there yet (400)',
+      "the clock of nginx is two days slow, so the client's certificate is not valid there yet (400)",
       NOT_ETCD,
       through('nginxSlowClock'),
       {
@@ -244,7 +244,7 @@ export const CLUSTER_CAUSES: CauseGroup = {
       },
     ),
     oursRefused(
-      'etcd trusts the client’s CA by a CA certificate that has expired',
+      "etcd trusts the client's CA by a CA certificate that has expired",
       ['handshake/client-ca-unknown'],
       etcd('expiredCa'),
       { codesOfOldGo: ['handshake/client-certificate-refused'], details: { listed: true } },

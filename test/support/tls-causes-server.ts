@@ -57,7 +57,7 @@ const wrong = rowsOf('ERR_HANDSHAKE_FAILED', 'server leaf CN=etcd')
 const wrongIntermediate = rowsOf('ERR_HANDSHAKE_FAILED', 'server intermediate CN=Intermediate')
 
 export const SERVER_CAUSES: CauseGroup = {
-  title: 'The server’s certificate',
+  title: "The server's certificate",
   text: 'Node refuses the certificate, or this client does. If Node refuses it, the client reads the chain again, so that the report has every fault.',
   causes: [
     wrong('of another CA', ['chain/issuer-not-found'], ofCa('Other root')),

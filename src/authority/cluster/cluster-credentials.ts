@@ -15,7 +15,7 @@ export interface Cluster<M extends string = string, C extends string = string> {
    */
   readonly kubeadm?:
     Readonly<Record<M, Readonly<Record<'healthcheckClient' | 'apiserverClient', Credentials>>>> | undefined
-  /** The authorities for clients and for peers, which may be the same. Needed for `caKey` and for kubeadm’s clients. */
+  /** The authorities for clients and for peers, which may be the same. Needed for `caKey` and for kubeadm's clients. */
   readonly authorities?:
     | Readonly<
         Record<

@@ -128,7 +128,7 @@ const KIND_LABELS: Readonly<Record<Kind, string>> = {
   peer: 'peer of',
   client: 'client',
   healthcheckClient: 'healthcheck client of',
-  apiserverClient: 'API server’s client of',
+  apiserverClient: "API server's client of",
 }
 
 function labelOf(kind: Kind, name: string): string {

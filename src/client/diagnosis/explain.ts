@@ -298,7 +298,7 @@ export function hasOnlyDateErrors({ report }: ServerValidation): boolean {
 function explainSettings(attempt: FailedAttempt): Finding[] {
   const { failure, diagnosis } = attempt
   if (diagnosis.http1 !== null) {
-    const detail = `it closes such connections, and answers "${diagnosis.http1}" to HTTP/1.1, as etcd’s peer port does`
+    const detail = `it closes such connections, and answers "${diagnosis.http1}" to HTTP/1.1, as etcd's peer port does`
     return [notHttp2(attempt, detail)]
   }
   if (isConnectionEnd(failure.error)) {

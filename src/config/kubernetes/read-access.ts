@@ -99,7 +99,7 @@ const APISERVER: Program = {
 }
 const KUBEADM: Program = {
   kind: 'kubeadm',
-  what: 'The access to etcd of kubeadm’s configuration',
+  what: "The access to etcd of kubeadm's configuration",
   endpoints: 'etcd.external.endpoints',
   ca: 'etcd.external.caFile',
   cert: 'etcd.external.certFile',

@@ -55,7 +55,7 @@ export interface FilesReading {
 const NO_FILES: SideFiles = { serverChain: [], clientChain: [], anchors: [], crl: null }
 export const NOTHING_READ: FilesReading = { client: NO_FILES, peer: NO_FILES, findings: [], unchecked: [] }
 
-/** Whether a finding is about the path to the CA. Etcd need not have the CA of its own server certificate; clients must. */
+/** Whether a finding is about the path to the CA. etcd need not have the CA of its own server certificate; clients must. */
 function isAboutTrust({ code, details }: Finding): boolean {
   if (code === 'chain/certificate-unneeded') return details.kind === 'root'
   if (code === 'chain/limit-exceeded') return details.kind === 'search'
@@ -110,7 +110,7 @@ class FilesReader {
     return [...this.#findings, finding('config/keys-beyond-2030', { ...place, subjects: [...this.#smallKeys] })]
   }
 
-  /** Etcd does not start with a file in the place of its directory. */
+  /** etcd does not start with a file in the place of its directory. */
   async dataDirectory(): Promise<void> {
     const { text, isSet, isUnresolved, place } = this.#member.server('dataDir')
     const path = isSet && !isUnresolved ? this.#read.hostPath(text) : null
@@ -164,7 +164,7 @@ class FilesReader {
     )
     // Without a CA file, `assemble` received the certificate as the CA, so findings about CAs mean nothing.
     const reported = findings.filter(({ code }) => ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code))
-    // Etcd supports no encrypted keys, so the kind of encryption does not matter.
+    // etcd supports no encrypted keys, so the kind of encryption does not matter.
     if (reported.some(isAboutEncryption)) {
       this.#add([finding('config/key-not-readable', { ...keyFile.place, path: keyFile.text })])
     }
@@ -212,13 +212,13 @@ class FilesReader {
     return { usage, hosts, at, clockSkew, expiryWarning, ignore }
   }
 
-  /** Etcd compares the address of a connecting member with the names of its certificate (listener_tls.go checkCertSAN). */
+  /** etcd compares the address of a connecting member with the names of its certificate (listener_tls.go checkCertSAN). */
   #checkAddress(side: LintSide, [leaf]: readonly Certificate[]): void {
     if (leaf === undefined || !side.requiresCertificates || side.isOn('skipClientSanVerification')) return
     const names = leaf.subjectAltNames
     const dns = names.flatMap(({ kind, value }) => (kind === 'dns' ? [value] : []))
     const hasIp = names.some(({ kind }) => kind === 'ip')
-    // Etcd resolves DNS names without a wildcard, so the address is not known here. An IP address may be the right one.
+    // etcd resolves DNS names without a wildcard, so the address is not known here. An IP address may be the right one.
     if (dns.length === 0 || hasIp || dns.some((name) => !name.startsWith('*'))) return
     const addresses = side.advertise.map(({ host, text, isHostKnown }) => (isHostKnown ? host : text))
     this.#add([finding('config/peer-address-unprovable', { ...side.get('certFile').place, names: dns, addresses })])
@@ -260,7 +260,7 @@ class FilesReader {
     return input
   }
 
-  /** Go reads a PEM block only if its boundaries start lines (encoding/pem Decode). Etcd needs one block of CAs, else the first. */
+  /** Go reads a PEM block only if its boundaries start lines (encoding/pem Decode). etcd needs one block of CAs, else the first. */
   #recordWithoutBlocks({ bytes, role, place: { origin } }: Input, { place, text: path }: Setting): void {
     const pem = bytes?.toString('latin1') ?? ''
     const starts = Array.from(
@@ -303,7 +303,7 @@ function placeByOption({ settings }: ReadMember): (finding: Finding) => Finding 
   }
 }
 
-/** Etcd's options for the roles of this package. */
+/** etcd's options for the roles of this package. */
 const FLAGS: Readonly<Record<string, string>> = { ca: 'trusted-ca-file', cert: 'cert-file', key: 'key-file' }
 
 export const LINT_ROWS: Readonly<Record<string, CatalogueRow>> = { ...rows, ...materialRows, ...chainRows }

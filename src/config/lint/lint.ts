@@ -42,7 +42,7 @@ export interface LintOptions {
   /**
    * The version of etcd. Without a version, rules that need one are skipped.
    *
-   * @default the tag of the container’s image
+   * @default the tag of the container's image
    */
   version?: EtcdVersion | undefined
   /** Hosts that clients use for the member, in addition to those that it advertises. @default none */

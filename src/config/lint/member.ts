@@ -84,7 +84,7 @@ export class LintSide {
     return this.listen.some(({ isTls }) => isTls)
   }
 
-  /** Etcd ignores auto-tls if a certificate or a key is set. */
+  /** etcd ignores auto-tls if a certificate or a key is set. */
   get isAutoTls(): boolean {
     return this.isOn('autoTls') && !this.get('certFile').isSet && !this.get('keyFile').isSet
   }

@@ -49,7 +49,7 @@ export function readCrl(
     crl: isDerOnly && flaws.length > 0 ? null : first,
     findings: [
       ...(!isDerOnly && isPem && crls.length > 1 ? [several] : []),
-      // Etcd refuses the listed serial numbers nevertheless.
+      // etcd refuses the listed serial numbers nevertheless.
       ...(restriction === null
         ? []
         : [chainFinding('revocation/crl-unsupported', { origin, restriction, readByEtcd: true })]),

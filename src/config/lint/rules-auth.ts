@@ -103,7 +103,7 @@ export const authRules = [
     const [at, hostname] = [side.get('allowedCn'), side.get('allowedHostname')]
     return at.isSet && hostname.isSet && { at, kind: 'excluded', other: hostname.place.option }
   }),
-  // Etcd compares the value with the common name alone, not with "CN=…".
+  // etcd compares the value with the common name alone, not with "CN=…".
   side('config/allowed-cn-as-subject', (side) => {
     const at = side.get('allowedCn')
     const value = at.values.find((each) => SUBJECT_SYNTAX.test(each))

@@ -234,7 +234,7 @@ export const clusterRules = [
     })
     return reportRefusals(refusals)
   }),
-  // Etcd compares only the serial number of each certificate that it receives, not the issuer (listener_tls.go checkCRL).
+  // etcd compares only the serial number of each certificate that it receives, not the issuer (listener_tls.go checkCRL).
   all('config/member-revoked', ({ members }) =>
     refusedMembers(members, (one, { member: { peer }, files }) =>
       peer.requiresCertificates ? revokedIn(one.files.peer.clientChain, files.peer.crl) : undefined,

@@ -54,7 +54,7 @@ function nameIn(version: ParsedVersion, { block, field }: EtcdOptionRow, form: C
   return form === 'env' ? variableOf(row.flag?.name ?? '') : nameOf(row)
 }
 
-/** Options of other release lines. Etcd does not start with such a flag, and ignores such a key. */
+/** Options of other release lines. etcd does not start with such a flag, and ignores such a key. */
 function ofOtherLines({ others, version }: LintMember) {
   const line = ETCD_LINES.find((each) => version?.minor === Number(each.slice('3.'.length)))
   return others.flatMap((at) => {
@@ -104,7 +104,7 @@ const optionRules = [
   ),
   member('config/cipher-suites-unfit', (member) => {
     const at = member.server('cipherSuites')
-    // Etcd reads an empty flag as a list of one suite with an empty name; an empty variable or key as no list.
+    // etcd reads an empty flag as a list of one suite with an empty name; an empty variable or key as no list.
     const { text, form, values } = at.option ?? { text: null, form: null, values: [] }
     const isEmpty = text === '' && (form === 'flags' || values.length > 0) && !at.isUnresolved
     const found: Found<'config/cipher-suites-unfit'>[] = isEmpty
@@ -131,7 +131,7 @@ const optionRules = [
     const isAlone =
       member.isWritten || !cipherSuites.some(({ name, kind }) => kind === 'sound' && suites.includes(name))
     for (const line of byLine(weak)) found.push({ ...line, kind: 'weak', isAlone })
-    // Etcd exits at an unknown name before it checks the list for HTTP/2.
+    // etcd exits at an unknown name before it checks the list for HTTP/2.
     const isChecked = unknown.length === 0 && member.server('tlsMinVersion').text !== 'TLS1.3'
     const isFit = cipherSuites.some(({ name, http2 }) => http2 === true && suites.includes(name))
     if (isChecked && !isFit) found.push({ at, kind: 'no HTTP/2' })
@@ -188,7 +188,7 @@ const optionRules = [
       return [{ at, version: formatVersion(member.version), count: values.length, since, isList }]
     }),
   ),
-  // Etcd does not expand `~` in `wal-dir`.
+  // etcd does not expand `~` in `wal-dir`.
   member('config/not-expanded', (member) => {
     const at = member.used('wal-dir')
     return at !== undefined && /^~(?:\/|$)/.test(at.text) && { at, names: [at.text], kind: 'etcd, a home folder' }
@@ -203,7 +203,7 @@ const optionRules = [
       found.push({ at: min, kind: 'TLS versions', other: spelledLike(min.place.option, 'tls-max-version') })
     return found
   }),
-  // Etcd accepts only one of these. The default, if set in a file, counts as not set (server/embed/config.go v3.5.16 Validate).
+  // etcd accepts only one of these. The default, if set in a file, counts as not set (server/embed/config.go v3.5.16 Validate).
   member('config/options-conflict', (member) => {
     const defaultValue = member.server('initialCluster').row.default
     const [first, at] = ['initial-cluster', 'discovery', 'discovery-endpoints', 'discovery-srv']

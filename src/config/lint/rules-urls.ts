@@ -102,7 +102,7 @@ function textsOf(urls: readonly ServedUrl[]): string {
   return urls.map(({ text }) => text).join(', ')
 }
 
-/** Etcd resolves names except "localhost" before it compares (pkg/netutil resolveURL). Their addresses are not known here. */
+/** etcd resolves names except "localhost" before it compares (pkg/netutil resolveURL). Their addresses are not known here. */
 function isSameUrl(a: string, b: string): boolean {
   if (a === b) return true
   const [one, other] = [a, b].map((text) => /^(\w+):\/\/(.*?):(\d+)$/.exec(text.toLowerCase()))
@@ -248,7 +248,7 @@ export const urlRules = [
   }),
   member('config/member-not-listed', (member) => {
     const [at, name] = [member.server('initialCluster'), member.server('name').text]
-    // Etcd ignores an empty variable. An empty flag or key is a list without members.
+    // etcd ignores an empty variable. An empty flag or key is a list without members.
     const isEmpty =
       !at.isSet && at.option !== null && at.option.form !== 'env' && member.isComplete && !usesDiscovery(member)
     return (isEmpty || ownListed(member)?.length === 0) && { at, kind: 'itself', members: [name] }
@@ -278,7 +278,7 @@ export const urlRules = [
     const tls = metricsOf(member).filter(({ isTls }) => isTls)
     return member.client.requiresCertificates && tls.map(({ text, setting }) => ({ at: setting, url: text }))
   }),
-  // Etcd serves https metrics with the server certificate of the client side (server/embed/etcd.go v3.5.16 serveMetrics).
+  // etcd serves https metrics with the server certificate of the client side (server/embed/etcd.go v3.5.16 serveMetrics).
   member('config/option-needs', (member) => {
     const { client } = member
     const tls = metricsOf(member).find(({ isTls }) => isTls)
@@ -288,7 +288,7 @@ export const urlRules = [
     const needs = [client.nameOf('certFile'), client.nameOf('keyFile')]
     return { at: tls.setting, kind: 'metrics certificate', needs, url: tls.text }
   }),
-  // Etcd cannot bind two URLs to one port, except a TLS and a plaintext URL of one side.
+  // etcd cannot bind two URLs to one port, except a TLS and a plaintext URL of one side.
   member('config/url-repeated', (member) => {
     const all = [...member.client.listen, ...member.peer.listen, ...metricsOf(member)].filter(
       ({ port, setting, isPartial }) => port !== '' && port !== '0' && setting.isSet && !isPartial,

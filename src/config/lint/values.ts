@@ -66,7 +66,7 @@ const AFTER_EMERGENCY = 'Remove it after the emergency or the test.'
 /** Options that are dangerous if they are true. `why` follows the option. */
 export const DANGERS: Readonly<Record<string, { readonly why: string; readonly remedy: string }>> = {
   'peer-skip-client-san-verification': {
-    why: 'lets a member’s certificate be used from any address',
+    why: "lets a member's certificate be used from any address",
     remedy: 'Remove it, and issue certificates to the members with their addresses. Use a separate CA for members.',
   },
   'force-new-cluster': { why: 'makes this member drop all other members at each start', remedy: AFTER_EMERGENCY },

@@ -191,7 +191,7 @@ export function readVariables(variables: readonly Variable[], into: Reading): vo
     const row = rowOfVariable(name) ?? PASSTHROUGH_BY_VARIABLE.get(name)
     const isOfEtcd =
       (name.startsWith('ETCD_') && !OTHER_PROGRAMS.test(name)) || rowOfVariable(name.toUpperCase()) !== undefined
-    // Etcd ignores an empty variable (pkg/flags/flag.go, setFlagFromEnv).
+    // etcd ignores an empty variable (pkg/flags/flag.go, setFlagFromEnv).
     if (row !== undefined && value !== '') into.set(row, value, 'env', place, syntax)
     else if (row === undefined && isOfEtcd && unknown++ < MAX_UNKNOWN) readUnknown(variable, byName, into)
     else if (row === undefined && isOfEtcd && unknown === MAX_UNKNOWN + 1)

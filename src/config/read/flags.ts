@@ -27,7 +27,7 @@ const FLAGS = knownNames([...etcdOptions.flatMap((row) => row.flag?.name ?? []),
 export function readFlags(tokens: readonly Token[], place: PlaceOf, syntax: Syntax, into: Reading): void {
   const [first, last] = [tokens[0], tokens[MAX_ARGUMENTS]]
   if (first !== undefined && OTHER_PROGRAMS.has(first.text)) {
-    const looked = `it starts etcd’s ${first.text}, which has its own flags and is not checked`
+    const looked = `it starts etcd's ${first.text}, which has its own flags and is not checked`
     into.report('config/no-etcd', { kind: 'etcd', file: place(first.offset, '').file, looked })
     into.isComplete = false
     into.isOtherProgram = true
@@ -146,7 +146,7 @@ class FlagsReader {
     const flag = `--${name}`
     const place = this.#place(token.offset, flag)
     const own = rowOf(name)
-    // Etcd prints its flags, and exits.
+    // etcd prints its flags, and exits.
     const isHelp = name === 'help' || name === 'h'
     const row = own ?? (unknown.length > 0 || isHelp ? undefined : this.#meant(name, given ?? next?.text ?? '', place))
     if (isJoined) {

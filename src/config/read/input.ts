@@ -39,11 +39,11 @@ export type { ReadMember } from './effective.js'
 /** A configuration: one of these, or `flags` or `args` together with `env`. */
 export interface ConfigInput {
   /**
-   * The path of a file: etcd’s YAML, an EnvironmentFile, a unit, whose drop-ins are read too, a script, a manifest, a Compose
+   * The path of a file: etcd's YAML, an EnvironmentFile, a unit, whose drop-ins are read too, a script, a manifest, a Compose
    * file, or a copy of /proc/PID/cmdline or environ.
    */
   file?: string | URL | undefined
-  /** The contents of etcd’s configuration file. */
+  /** The contents of etcd's configuration file. */
   yaml?: string | Uint8Array | undefined
   /** The arguments of etcd, in which nothing is expanded. The program may be the first. */
   args?: readonly string[] | undefined
@@ -51,7 +51,7 @@ export interface ConfigInput {
   flags?: string | Uint8Array | readonly string[] | undefined
   /** Variables, or the text of an EnvironmentFile or of /proc/PID/environ. */
   env?: Readonly<Record<string, string | undefined>> | string | undefined
-  /** The contents of a systemd unit; of several, the unit and then its drop-ins in systemd’s order. `systemctl cat` prints both. */
+  /** The contents of a systemd unit; of several, the unit and then its drop-ins in systemd's order. `systemctl cat` prints both. */
   unit?: string | readonly string[] | undefined
   /** The contents of a manifest (a Pod, StatefulSet, Deployment and so on) or of a Compose file. */
   manifest?: string | undefined

@@ -348,7 +348,7 @@ export class Settings {
     const option = this.#byRow.get(row) ?? null
     const isWritten = this.#isWritten
     const isUnreadable = option?.isUnreadable === true
-    // Etcd treats an empty value as not set, in every form.
+    // etcd treats an empty value as not set, in every form.
     const isSet = option !== null && (option.text !== '' || isUnreadable || isWritten)
     const text = isSet ? option.text : (row.default ?? '')
     const isUnresolvedEntry = (entry: string): boolean =>

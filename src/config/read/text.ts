@@ -9,7 +9,7 @@ import { type GivenValues, hasReference } from './unknown.js'
 
 /** A configuration of etcd seldom has more than 20,000 bytes. */
 export const MAX_CONFIG_BYTES = 1024 * 1024
-/** Limits the etcds of one text, and the members of one comparison. Etcd recommends at most seven members. */
+/** Limits the etcds of one text, and the members of one comparison. etcd recommends at most seven members. */
 export const MAX_MEMBERS = 100
 /** Limits the files that one configuration names. The next one is reported as not read. */
 export const MAX_NAMED_FILES = 100
@@ -98,7 +98,7 @@ export interface ReadOptions {
 export async function readConfigFile(path: HostPath, name: string): Promise<ConfigText | Finding> {
   const content = await readMaterialFile(path, { file: name }, MAX_CONFIG_BYTES)
   if (!('code' in content)) return decodeText(content.bytes, name)
-  // Etcd starts with an empty file.
+  // etcd starts with an empty file.
   return content.code === 'file/empty' ? { text: '', file: name } : content
 }
 

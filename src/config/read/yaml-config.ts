@@ -215,7 +215,7 @@ class ConfigReader {
       return
     }
     if (own.length === 1 && GO_FIELDS.has(key)) {
-      const message = 'Etcd reads this key by the name of a field of Go. Write the option by its documented name.'
+      const message = 'etcd reads this key by the name of a field of Go. Write the option by its documented name.'
       this.#into.leave('document', this.#place(at), message)
       this.#into.isComplete = false
       return

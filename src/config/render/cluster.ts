@@ -152,7 +152,7 @@ function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, pl
   }
 }
 
-/** Etcd listens only on addresses. The renderer reports an invalid URL later. */
+/** etcd listens only on addresses. The renderer reports an invalid URL later. */
 function toListen(text: string): string {
   const reading = readPlainUrl(text, 'advertise')
   if ('refused' in reading || reading.url.isIp || reading.url.host === 'localhost') return text

@@ -23,7 +23,7 @@ const PERSIST = `${CHECKPOINT}-persist`
 
 const POSITIVE_DURATION: ValueRow = ['a positive duration, as 1m', (text) => (parseGoDuration(text) ?? 0n) > 0n]
 
-/** Etcd checks the rate only if tracing is enabled (server/embed/config_tracing.go v3.5.16 validateTracingConfig). */
+/** etcd checks the rate only if tracing is enabled (server/embed/config_tracing.go v3.5.16 validateTracingConfig). */
 function rate(prefix: '' | 'experimental-'): ValueRow {
   const isOff = (all: Texts): boolean => all.get(`${prefix}enable-distributed-tracing`) !== 'true'
   return ['a number from 0 to 1000000', (text, _, all) => isOff(all) || (Number(text) >= 0 && Number(text) <= 1e6)]
@@ -163,7 +163,7 @@ function refusedTogether(all: Texts): Finding[] {
   ]
 }
 
-/** Etcd requires at least five heartbeats. It first refuses 0 for both. */
+/** etcd requires at least five heartbeats. It first refuses 0 for both. */
 function shortElection(all: Texts): Finding[] {
   const [heartbeat, election] = [Number(all.get(HEARTBEAT) ?? 100), Number(all.get(ELECTION) ?? 1000)]
   const [name, least] = [all.has(ELECTION) ? ELECTION : HEARTBEAT, 5 * heartbeat]

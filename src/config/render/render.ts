@@ -19,7 +19,7 @@ export type RenderForm = ConfigForm | 'args'
 /**
  * Writes the configuration of a member for etcd.
  *
- * - `'yaml'`: a file for `--config-file`. Etcd ignores every other flag and variable next to it, so a CRL cannot be set.
+ * - `'yaml'`: a file for `--config-file`. etcd ignores every other flag and variable next to it, so a CRL cannot be set.
  * - `'flags'`: arguments in one line, quoted for a POSIX shell. `'args'`: the same arguments as a list.
  * - `'env'`: `NAME=value` lines, for `EnvironmentFile=` of systemd, `env_file` of Compose, and a shell's `.`.
  *

@@ -34,7 +34,7 @@ export interface SystemdUnitOptions {
 /**
  * Writes a unit file, for `/etc/systemd/system/etcd.service`.
  *
- * Etcd notifies systemd when it serves, which in a new cluster requires a quorum of members. The unit therefore has no
+ * etcd notifies systemd when it serves, which in a new cluster requires a quorum of members. The unit therefore has no
  * start timeout. All paths must be absolute.
  *
  * @example

@@ -71,7 +71,7 @@ export const access = {
       : `The user "${d.username}" could not be logged in: ${d.detail}.`,
     d.refused
       ? `Check the user name and the password of the option auth: "etcdctl user get ${shellArgument(d.username)}" must list the user, and "etcdctl user passwd ${shellArgument(d.username)}" sets another password. A user that was added with --no-password cannot log in; it is identified by the common name of a client certificate.`
-      : 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd’s log.',
+      : 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd\'s log.',
   ]),
   'login/not-enabled': warning((d: { username: string }) => [
     `Authentication is not enabled in etcd, so the login of "${d.username}" has no effect.`,
@@ -80,17 +80,17 @@ export const access = {
 }
 
 const BEHIND_PROXY =
-  'If a proxy is in front of etcd, etcd sees the user of the proxy’s certificate. Grant that user the role, let the proxy forward TCP connections, use the URLs of the members, or log in with the option auth. Otherwise start etcd with --client-cert-auth and --trusted-ca-file.'
+  "If a proxy is in front of etcd, etcd sees the user of the proxy's certificate. Grant that user the role, let the proxy forward TCP connections, use the URLs of the members, or log in with the option auth. Otherwise start etcd with --client-cert-auth and --trusted-ca-file."
 
 const OTHER_CERTIFICATE = 'a proxy in front of etcd presents a certificate of its own'
 
 /** Only etcd knows the user that it sees: a proxy may end TLS without a trace in its answers. */
 function describeUser({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>): string {
-  if (identity === 'hidden') return 'the user that it sees, which is not the common name of this client’s certificate'
+  if (identity === 'hidden') return "the user that it sees, which is not the common name of this client's certificate"
   if (user === null) return 'a caller without a user'
   return identity === 'password'
     ? `the user "${user}" (by password)`
-    : `the user that it sees: "${user}", the common name of this client’s certificate, or the user of a proxy that presents a certificate of its own`
+    : `the user that it sees: "${user}", the common name of this client's certificate, or the user of a proxy that presents a certificate of its own`
 }
 
 /** A user may read itself and no other user, which decides whom etcd sees (etcd server/etcdserver/apply/apply_auth.go, checkForUserGet). */
@@ -98,7 +98,7 @@ function decideUser({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>
   const command = `"etcdctl user get ${argument(user ?? '', 'NAME')}"`
   return identity === 'password'
     ? `Run ${command}.`
-    : `Run ${command} with this client’s certificate and endpoint. On "permission denied", etcd sees the certificate of a proxy: grant the role to its user. On "user name is empty", start etcd with --client-cert-auth=true.`
+    : `Run ${command} with this client's certificate and endpoint. On "permission denied", etcd sees the certificate of a proxy: grant the role to its user. On "user name is empty", start etcd with --client-cert-auth=true.`
 }
 
 function describePermission({ permission, key }: RequiredPermission): string {

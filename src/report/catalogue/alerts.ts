@@ -10,15 +10,15 @@ interface TlsAlert {
 }
 
 const CHANGED =
-  'A proxy, a firewall or a VPN that inspects TLS changes such messages: compare with a connection to etcd’s own port, from a machine next to it.'
+  "A proxy, a firewall or a VPN that inspects TLS changes such messages: compare with a connection to etcd's own port, from a machine next to it."
 const LIBRARY =
   'Compare with tls.maxVersion "TLSv1.2". If that works, update the TLS library of the server or of the proxy in front of it.'
 const CERTIFICATE =
   'Read the log of the server: it reports what it does not accept of the client certificate. "openssl x509 -noout -text -in client.crt" shows its names, usages and dates.'
 const NEVER_BY_ETCD =
-  'etcd never sends this alert. Read the log of the proxy or load balancer in front of it, or connect to etcd’s own port.'
+  "etcd never sends this alert. Read the log of the proxy or load balancer in front of it, or connect to etcd's own port."
 const OBSOLETE =
-  'No version of TLS that etcd supports uses this alert: check that the port is etcd’s, and update what answers there.'
+  "No version of TLS that etcd supports uses this alert: check that the port is etcd's, and update what answers there."
 const PARAMETERS =
   'Compare tls.minVersion, tls.maxVersion and tls.ciphers with what the server allows (etcd: --tls-min-version, --tls-max-version, --cipher-suites).'
 
@@ -50,7 +50,7 @@ const ALERTS: Readonly<Record<number, TlsAlert>> = {
     name: 'access_denied',
     meaning: 'a certificate is valid, and its access control refuses it',
     remedy:
-      'etcd never sends this alert. Allow the certificate of this client in the access control of the proxy or service mesh in front of etcd, or connect to etcd’s own port.',
+      "etcd never sends this alert. Allow the certificate of this client in the access control of the proxy or service mesh in front of etcd, or connect to etcd's own port.",
   },
   50: {
     name: 'decode_error',
@@ -69,7 +69,7 @@ const ALERTS: Readonly<Record<number, TlsAlert>> = {
     name: 'internal_error',
     meaning: 'the fault is on its side',
     remedy:
-      'Read the server’s log. etcd sends this alert if it cannot load its certificate: --cert-file and --key-file must exist and belong together ("openssl x509 -noout -pubkey" and "openssl pkey -pubout" print the same), and the key must not be encrypted. If the log has "too many open files", etcd has no file descriptor left: compare "ls /proc/PID/fd | wc -l" with "grep files /proc/PID/limits", and raise LimitNOFILE of its unit or close connections.',
+      'Read the server\'s log. etcd sends this alert if it cannot load its certificate: --cert-file and --key-file must exist and belong together ("openssl x509 -noout -pubkey" and "openssl pkey -pubout" print the same), and the key must not be encrypted. If the log has "too many open files", etcd has no file descriptor left: compare "ls /proc/PID/fd | wc -l" with "grep files /proc/PID/limits", and raise LimitNOFILE of its unit or close connections.',
   },
   86: { name: 'inappropriate_fallback', meaning: 'the client offers a lower TLS version than before', remedy: LIBRARY },
   90: { name: 'user_canceled', meaning: 'it gave the handshake up', remedy: NEVER_BY_ETCD },
@@ -114,7 +114,7 @@ export function describeAlert(endpoint: string, alert: number, isBeforeCertifica
   return known === undefined
     ? [
         `${endpoint} ended the handshake with TLS alert ${String(alert)}, which no TLS version defines.`,
-        `Check that the port of ${endpoint} is etcd’s, and read the log of the server there.`,
+        `Check that the port of ${endpoint} is etcd's, and read the log of the server there.`,
       ]
     : [`${endpoint} ended the handshake with ${nameAlert(alert)}: ${known.meaning}.`, known.remedy]
 }

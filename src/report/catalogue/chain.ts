@@ -54,7 +54,7 @@ function caFile(origin: string, owner: string): string {
 
 /** The file that the chain is sent from. */
 function chainFile({ side }: TextContext): string {
-  return side === undefined ? 'the certificate file' : `the ${side === 'peer' ? 'member' : side}’s certificate file`
+  return side === undefined ? 'the certificate file' : `the ${side === 'peer' ? 'member' : side}'s certificate file`
 }
 
 /** `byNode`: whether OpenSSL, and so Node, cannot read it either. */
@@ -133,7 +133,7 @@ export const chain = {
   },
   'chain/client-ca-not-given': info((d: ClientCaDetails, who) => [
     `${who} was issued by "${d.issuer}", ${d.sameName ? 'and the CA of that name in ca has another key' : `which is not among the CAs in ca (${quoted(d.anchors)})`}.`,
-    `If etcd’s --trusted-ca-file holds "${d.issuer}", pass that file as clientCa, so that the chain is validated. Otherwise use a certificate of a CA in that file, with its intermediates.`,
+    `If etcd's --trusted-ca-file holds "${d.issuer}", pass that file as clientCa, so that the chain is validated. Otherwise use a certificate of a CA in that file, with its intermediates.`,
   ]),
   'chain/no-trust-anchors': error(() => [
     'No trusted CA certificate was given.',
@@ -214,7 +214,7 @@ export const chain = {
     severityIfOnlyGoRefuses,
     (d: { written: string; issuer: string } & UsageDetails, who) => [
       `${who} has the issuer name "${d.written}". The issuer writes its own name "${d.issuer}" in other bytes, so etcd does not accept it as the issuer.`,
-      'Reissue it, with the issuer’s name copied byte for byte, as openssl and cfssl do.',
+      "Reissue it, with the issuer's name copied byte for byte, as openssl and cfssl do.",
     ],
   ).refusedAs(BY_GO),
   'chain/authority-differs': {

@@ -67,7 +67,7 @@ export const client = {
     ]),
     'extra-cas': info((d: Ignored) => [
       `${listed(d.variables)} names ${d.file ?? 'a file'}. This client does not trust the CAs in it.`,
-      'If the file holds etcd’s CA, pass it to the client as the option ca of its credentials. Otherwise no action is needed.',
+      "If the file holds etcd's CA, pass it to the client as the option ca of its credentials. Otherwise no action is needed.",
     ]),
     proxy: info((d: Ignored) => [
       `The environment names a proxy (${listed(d.variables)}). This client connects to its endpoints without it.`,
@@ -83,7 +83,7 @@ export const client = {
       ? `${listed(d.endpoints)} is not connected with the new credentials: ${d.detail}`
       : `The credentials from ${d.origin} are ${d.used === 'no' ? 'refused, because they could not be verified against any endpoint' : 'in use without verification, because no endpoint answered'}: ${listed(d.endpoints)}.`,
     d.used === 'no'
-      ? 'Fix the other findings of this report, which name the cause for each endpoint. If the CA is new, add it to the servers’ --trusted-ca-file and restart etcd, which reads that file only at its start.'
+      ? "Fix the other findings of this report, which name the cause for each endpoint. If the CA is new, add it to the servers' --trusted-ca-file and restart etcd, which reads that file only at its start."
       : d.used === 'elsewhere'
         ? `Fix the findings that client.tls.endpoints lists for ${listed(d.endpoints)}. The client then reconnects automatically.`
         : 'Start an endpoint again. The client dials it with the new credentials.',

@@ -68,7 +68,7 @@ function isRefusal({ httpStatus, grpcStatus }: AnswerDetails): boolean {
 
 function refusalRemedy(d: AnswerDetails): string {
   return d.httpStatus === CONTENT_TOO_LARGE
-    ? `Raise the limit of the proxy at ${d.endpoint} to etcd’s own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`
+    ? `Raise the limit of the proxy at ${d.endpoint} to etcd's own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`
     : `${allowClient(d)}. Or use the URLs of the members themselves instead of ${d.endpoint}.`
 }
 
@@ -100,7 +100,7 @@ const NGINX_REMEDIES = [
 function notEtcdReason(d: NotEtcd): string {
   const { server, contentType, httpStatus, location } = d
   if (location !== null) return `it redirects to ${location}, which etcd never does`
-  if (!isRefusal(d)) return 'it does not answer as etcd’s client port does'
+  if (!isRefusal(d)) return "it does not answer as etcd's client port does"
   if (httpStatus === CONTENT_TOO_LARGE) return 'the request is longer than the proxy in front of etcd accepts'
   if (server !== null) return `"${server}" refuses the client, not etcd`
   return contentType?.startsWith('application/json') === true
@@ -110,9 +110,9 @@ function notEtcdReason(d: NotEtcd): string {
 
 function notEtcdRemedy({ endpoint, server, httpStatus, location }: NotEtcd): string {
   if (location !== null)
-    return `Use a URL of etcd’s --listen-client-urls instead of ${endpoint}, or let the proxy forward gRPC instead of redirecting it.`
+    return `Use a URL of etcd's --listen-client-urls instead of ${endpoint}, or let the proxy forward gRPC instead of redirecting it.`
   if (server === null)
-    return `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not forward gRPC (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
+    return `Use a URL of etcd's --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not forward gRPC (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
   return httpStatus >= 500
     ? `Look at the log of "${server}" for the cause. Or use the URLs of the members themselves instead of ${endpoint}.`
     : `If "${server}" is a proxy in front of etcd, let it forward every path as gRPC over HTTP/2 (nginx: grpc_pass, not proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`
@@ -242,7 +242,7 @@ export const endpoint = {
         ? `${d.endpoint} closed the connection during the TLS handshake without a reason (${d.errorCode}).`
         : `${d.endpoint} accepts connections and closes them without an answer (${d.errorCode}).`,
     d.handshake !== null
-      ? `If "${d.handshake.subject}" is the certificate of a proxy or load balancer at ${d.endpoint}, check that it reaches etcd, and read in its log why it closed the connection. If it is etcd’s, read etcd’s log. Or use the URLs of the members themselves.`
+      ? `If "${d.handshake.subject}" is the certificate of a proxy or load balancer at ${d.endpoint}, check that it reaches etcd, and read in its log why it closed the connection. If it is etcd's, read etcd's log. Or use the URLs of the members themselves.`
       : d.answered
         ? `Check that ${d.endpoint} is a TLS port of etcd, and that no proxy, service mesh or firewall cuts the connection.`
         : `If a TCP proxy, a load balancer or a port-forward is at ${d.endpoint}, check that it reaches etcd, and that it does not use the PROXY protocol, which etcd does not support. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`,
@@ -252,7 +252,7 @@ export const endpoint = {
       ? `${d.endpoint} does not speak ${d.expected} (${d.detail}).`
       : `${d.endpoint} speaks ${d.spoken}, but not ${d.expected} (${d.detail}).`,
     d.expected === 'HTTP/2'
-      ? `Use a URL of etcd’s --listen-client-urls; ${d.endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1.`
+      ? `Use a URL of etcd's --listen-client-urls; ${d.endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1.`
       : notTlsRemedy(d),
   ]).refusedAs({ Node: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', when: ({ alert }) => alert !== null }),
   'endpoint/default-certificate': error((d: DefaultCertificate) => [
@@ -356,7 +356,7 @@ function noLeaderRemedy({ endpoint, members, starting }: NoLeader): string {
 
 /** What the log of an etcd that has not found a leader shows. */
 const READ_LOG =
-  'In its log, "rejected connection on peer endpoint" means that members refuse each other’s certificates: check those of --peer-cert-file, first the dates ("openssl x509 -noout -dates -in FILE"). "prober detected unhealthy status" names a peer port that cannot be reached.'
+  'In its log, "rejected connection on peer endpoint" means that members refuse each other\'s certificates: check those of --peer-cert-file, first the dates ("openssl x509 -noout -dates -in FILE"). "prober detected unhealthy status" names a peer port that cannot be reached.'
 
 /** How the controllers forward TLS to etcd as it is. */
 const ROUTES: Readonly<Record<DefaultCertificate['product'], string>> = {
@@ -369,11 +369,11 @@ const FORWARD_PROXY = /squid|tinyproxy|privoxy/i
 
 function notTlsRemedy({ endpoint, spoken, server, location }: WrongProtocol): string {
   if (location !== null)
-    return `Open ${location} on this machine: it may be the login page of the network (a captive portal). Otherwise use a URL of etcd’s --listen-client-urls instead of ${endpoint}.`
+    return `Open ${location} on this machine: it may be the login page of the network (a captive portal). Otherwise use a URL of etcd's --listen-client-urls instead of ${endpoint}.`
   if (server !== null && FORWARD_PROXY.test(server))
     return `Use the URLs of the members themselves instead of ${endpoint}: "${server}" is a forward proxy, which this client does not use.`
   if (server !== null)
-    return `If "${server}" is a proxy in front of etcd, let it forward TCP connections, or serve TLS with HTTP/2 and verify client certificates. Otherwise use a URL of etcd’s --listen-client-urls instead of ${endpoint}.`
+    return `If "${server}" is a proxy in front of etcd, let it forward TCP connections, or serve TLS with HTTP/2 and verify client certificates. Otherwise use a URL of etcd's --listen-client-urls instead of ${endpoint}.`
   return spoken?.startsWith('plaintext') === true
     ? 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.'
     : `Check the host and the port of ${endpoint}, which ${spoken === null ? 'belong to a service of another kind' : `belong to ${spoken}`}: etcd serves clients at port 2379 by default.`
@@ -492,7 +492,7 @@ function silentRemedy({ endpoint, address, after, answered }: Silent): string {
   if (after === 'settings')
     return `Check that etcd behind ${endpoint} is not paused or overloaded. If a proxy is in front of etcd, check that it reaches etcd.`
   if (after === 'handshake')
-    return `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate was the longest packet.`
+    return `Check that ${endpoint} is etcd's client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate was the longest packet.`
   return answered
     ? `Over a slow network raise dialTimeout. ${mtu} Otherwise check that etcd at ${endpoint} is not overloaded.`
     : `If etcd runs there, it may have found no leader. ${READ_LOG} Otherwise check that it is not paused or overloaded, and that a load balancer has a backend. ${mtu}`

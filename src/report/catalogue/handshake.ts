@@ -18,7 +18,7 @@ const REVOKED = 44
 const EXPIRED = 45
 const REQUIRED = 116
 const UNKNOWN_CA = 48
-const ETCD_LOG = 'etcd’s log says which, in the line "rejected connection on client endpoint" (field "error")'
+const ETCD_LOG = 'etcd\'s log says which, in the line "rejected connection on client endpoint" (field "error")'
 
 const isBad = ({ alert }: AlertDetails): boolean => alert !== REVOKED && alert !== EXPIRED
 const isExpired = ({ alert }: AlertDetails): boolean => alert === EXPIRED
@@ -123,7 +123,7 @@ export const handshake = {
     `The certificate that ${d.endpoint} presented is refused (${d.reason}).`,
     WEAK.test(d.reason)
       ? `${strengthen(d.reason)} ${POLICY}`
-      : `Reissue the server’s certificate. "openssl s_client -showcerts ${connectArguments(d.endpoint)} </dev/null" shows what the server sends.`,
+      : `Reissue the server's certificate. "openssl s_client -showcerts ${connectArguments(d.endpoint)} </dev/null" shows what the server sends.`,
   ]).refusedAs({
     Node: ['EE certificate key too weak', 'CA certificate key too weak'],
     when: ({ reason }) => WEAK.test(reason),
@@ -135,12 +135,12 @@ export const handshake = {
         ? `${d.endpoint} refuses ${inside}${d.alert === null ? '' : ` (${nameAlert(d.alert)})`}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d.accepts, d.listed)}`
         : `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`,
     d.alert !== UNKNOWN_CA && d.accepts === null
-      ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${d.issuer}" to that file and restart etcd.`
+      ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd's --trusted-ca-file, or add "${d.issuer}" to that file and restart etcd.`
       : d.notSent
         ? `Append the certificate of the intermediate "${d.issuer}" to the certificate file. It is only in the CA file, which is not sent to the server.`
         : d.listed === true
-          ? 'Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd’s --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and restart etcd, which reads the file only at its start.'
-          : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file. Or add the CA to that file and restart etcd, which reads the file only at its start.',
+          ? 'Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd\'s --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and restart etcd, which reads the file only at its start.'
+          : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd\'s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file. Or add the CA to that file and restart etcd, which reads the file only at its start.',
   ]).refusedAs({
     Go: 'remote error: tls: unknown certificate authority',
     Node: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
@@ -149,8 +149,8 @@ export const handshake = {
   }),
   'handshake/clock-compared': info((d: ClockCompared) => [
     d.differs
-      ? `The clock of ${d.endpoint} says ${d.peerTime.toISOString()}, and this machine’s ${d.ownTime.toISOString()}: they are ${durationText(Math.abs(d.offset))} apart${d.explains ? ', which explains the refusal' : ''}.`
-      : `The clock of ${d.endpoint} agrees with this machine’s.`,
+      ? `The clock of ${d.endpoint} says ${d.peerTime.toISOString()}, and this machine's ${d.ownTime.toISOString()}: they are ${durationText(Math.abs(d.offset))} apart${d.explains ? ', which explains the refusal' : ''}.`
+      : `The clock of ${d.endpoint} agrees with this machine's.`,
     d.differs
       ? `Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong${d.explains ? '' : '; then renew the certificate as well'}.`
       : 'Renew the certificate that is out of its validity. If it is valid by "date -u", set the clock of the server that refused it.',
@@ -188,7 +188,7 @@ export const handshake = {
       ? `${d.endpoint} requires a client certificate and got none (${nameAlert(d.alert)}).`
       : `${who} was not sent to ${d.endpoint}, because the server does not accept signatures of its key (${d.keyAlgorithm}). The server then refused the connection, because it got no certificate (${nameAlert(d.alert)}).`,
     d.keyAlgorithm === null
-      ? 'Connect with credentials that hold a client certificate issued by a CA in etcd’s --trusted-ca-file.'
+      ? "Connect with credentials that hold a client certificate issued by a CA in etcd's --trusted-ca-file."
       : 'Issue the client certificate for an ECDSA P-256, RSA or Ed25519 key.',
   ]).refusedAs([
     { Go: "tls: client didn't provide a certificate" },
@@ -201,12 +201,12 @@ export const handshake = {
   ]),
   'handshake/client-certificate-not-asked': warning((d: ClientCertificateNotAsked) => [
     `${d.endpoint} did not request a client certificate. ${d.server === null ? 'Either a proxy terminates TLS in front of etcd, or etcd accepts every client' : `The proxy "${d.server}" terminates TLS in front of etcd`}. The certificate there is "${d.subject}" of "${d.issuer}".`,
-    `${d.server === null ? 'If that is the certificate of a proxy, let' : 'Let'} the proxy forward TCP connections, or verify client certificates itself.${d.server === null ? ' If it is etcd’s, start etcd with --client-cert-auth and --trusted-ca-file, and without --auto-tls.' : ''}`,
+    `${d.server === null ? 'If that is the certificate of a proxy, let' : 'Let'} the proxy forward TCP connections, or verify client certificates itself.${d.server === null ? " If it is etcd's, start etcd with --client-cert-auth and --trusted-ca-file, and without --auto-tls." : ''}`,
   ]),
   'handshake/closed-without-alert': error(
     (d: { endpoint: string; protocol: string; chain: CertificateRef[] }, _who, { inside }) => [
       `${d.endpoint} closed the connection right after the ${d.protocol} handshake, without an alert. etcd does so if ${inside} is revoked. It does so for every client if its CRL file is missing or broken. A proxy does so if it does not reach etcd.`,
-      `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd’s --client-crl-file. If it lists the serial number${d.chain[0] === undefined ? '' : ` ${d.chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. If a proxy is there, check that it reaches etcd. Otherwise this is not a client port.`,
+      `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd's --client-crl-file. If it lists the serial number${d.chain[0] === undefined ? '' : ` ${d.chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. If a proxy is there, check that it reaches etcd. Otherwise this is not a client port.`,
     ],
   ).refusedAs({
     etcd: ['transport: certificate serial … revoked', 'tls: "…" does not match any of DNSNames […] (…)'],
@@ -217,8 +217,8 @@ export const handshake = {
       ? `${d.endpoint} found no cipher suite or signature algorithm in common with this client${d.alert === null ? '' : ` (${nameAlert(d.alert)})`}.`
       : `${d.endpoint} does not support the TLS versions that the client offers (${d.versions.min === d.versions.max ? d.versions.min : `${d.versions.min} to ${d.versions.max}`}).`,
     d.versions === null
-      ? 'Compare tls.ciphers with etcd’s --cipher-suites; an ECDSA certificate of the server needs an ECDHE_ECDSA suite, an RSA one an RSA suite.'
-      : 'Compare tls.minVersion and tls.maxVersion with etcd’s --tls-min-version and --tls-max-version (etcd 3.5.0 to 3.5.7 speak TLS 1.2 only).',
+      ? "Compare tls.ciphers with etcd's --cipher-suites; an ECDSA certificate of the server needs an ECDHE_ECDSA suite, an RSA one an RSA suite."
+      : "Compare tls.minVersion and tls.maxVersion with etcd's --tls-min-version and --tls-max-version (etcd 3.5.0 to 3.5.7 speak TLS 1.2 only).",
   ]).refusedAs([
     {
       Go: 'tls: client offered only unsupported versions: […]',
@@ -265,7 +265,7 @@ const POLICY =
 function strengthen(reason: string): string {
   if (reason.includes('digest')) return 'Reissue the certificate, signed with SHA-256 or better.'
   return reason.startsWith('EE')
-    ? 'Reissue the server’s certificate with an ECDSA P-256 key.'
+    ? "Reissue the server's certificate with an ECDSA P-256 key."
     : 'Issue the certificates from a CA with an ECDSA P-256 key, and trust that CA.'
 }
 
@@ -290,14 +290,14 @@ function expiryRemedy({ edge, date, distance, here }: NonNullable<ClientCertific
     case 'not-yet-valid':
       return 'Compare "date -u" on this machine and on the one that issued the certificate, and set the clock that is wrong; or wait until the certificate begins.'
     case 'valid':
-      return `By this machine’s clock it is valid. So the server’s clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${durationText(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine’s clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server’s CA file with "openssl x509 -noout -dates".`
+      return `By this machine's clock it is valid. So the server's clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${durationText(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine's clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server's CA file with "openssl x509 -noout -dates".`
   }
 }
 
 function acceptedCas(accepts: string[] | null, listed: boolean | null): string {
   if (accepts === null) return 'The list of CAs that the server accepts could not be read.'
   if (accepts.length === 0)
-    return 'It named no CA: etcd’s --trusted-ca-file has no certificate, or is not set, and etcd trusts the CAs of its system.'
+    return "It named no CA: etcd's --trusted-ca-file has no certificate, or is not set, and etcd trusts the CAs of its system."
   const names = `It accepts certificates of ${quoted(accepts)}`
   return listed === true
     ? `${names}: that CA has another key, or has expired.`

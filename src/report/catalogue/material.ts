@@ -42,7 +42,7 @@ export const material = {
     'among CA certificates': error((d: Block) => [
       `${originText(d)} holds ${d.isKey ? 'a private key' : 'a block'} ("${d.label}", line ${String(d.line)}) next to the CA certificates.`,
       d.isKey
-        ? 'Remove the key from the file. If it is the CA’s key and the file was ever copied, create a new CA and reissue all certificates.'
+        ? "Remove the key from the file. If it is the CA's key and the file was ever copied, create a new CA and reissue all certificates."
         : `Remove the block "${d.label}" from the file.`,
     ]),
     unused: info((d: Block, _who, { name }) => [
@@ -78,7 +78,7 @@ export const material = {
     d.isOwn
       ? `${originText(d)} holds no CA certificate, only the certificate itself (${quoted(d.subjects)}).`
       : `${originText(d)} holds no CA certificate, only end-entity certificates (${quoted(d.subjects)}). Only these certificates themselves are trusted.`,
-    'Pass the certificate of the CA that issued the peer’s certificate: "openssl x509 -noout -issuer -in CERT" prints its name.',
+    'Pass the certificate of the CA that issued the peer\'s certificate: "openssl x509 -noout -issuer -in CERT" prints its name.',
   ]).or('error', ({ isOwn }) => isOwn),
   'credentials/leaf-not-first': error((d: Place & { position: number; line: number }, who) => [
     `${who} belongs to the private key, but is certificate ${String(d.position)} in ${d.origin} (line ${String(d.line)}). It must be the first.`,

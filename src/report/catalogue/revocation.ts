@@ -123,7 +123,7 @@ export const revocation = {
     ]),
     'version 1': warning((d: CrlDetails) => [
       `The CRL ${d.origin} is of version 1, which etcd 3.6 and later does not read.`,
-      'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
+      'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl\'s CA section, which makes version 2.',
     ]).refusedAs({ etcd: 'x509: unsupported crl version' }),
   },
   'revocation/serial-listed': warning(
@@ -155,7 +155,7 @@ export const revocation = {
     ]).refusedAs([{ OpenSSL: 'CRL signature failure', Node: 'CRL_SIGNATURE_FAILURE' }, NOT_FOUND]),
     'key identifier': error((d: CrlDetails & { reason: string }, _who, { inside }) => [
       `The authority key identifier of the CRL ${d.origin} names ${d.reason} than ${inside}.`,
-      'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and create the CRL again.',
+      'Set "authorityKeyIdentifier = keyid:always" in openssl\'s crl_extensions and create the CRL again.',
     ]).refusedAs(NOT_FOUND),
   },
   'revocation/crl-sign-missing': error((d: CrlDetails, who) => [
@@ -167,7 +167,7 @@ export const revocation = {
       d.reason === 'stated twice'
         ? `The CRL ${d.origin} states one signature algorithm inside its signed part (${d.algorithm}) and another outside.`
         : `The CRL ${d.origin} is signed with ${d.algorithm}, which ${d.reason === 'weak' ? 'can be forged' : 'is not supported'}.`,
-      'Set "default_md = sha256" in openssl’s CA section, and create the CRL again with an RSA, ECDSA or Ed25519 key.',
+      'Set "default_md = sha256" in openssl\'s CA section, and create the CRL again with an RSA, ECDSA or Ed25519 key.',
     ],
   ).refusedAs([
     {

@@ -78,7 +78,7 @@ export const ETCD_LINES: readonly LineRow[] = [
     pattern: 'certificate serial [0-9a-fA-F]+ revoked',
     direction: 'server-refuses-client',
     meaning:
-      'etcd’s CRL lists the serial number. etcd compares serial numbers only, and closes the connection without an alert.',
+      "etcd's CRL lists the serial number. etcd compares serial numbers only, and closes the connection without an alert.",
     codes: [
       'revocation/revoked',
       'revocation/serial-listed',
@@ -107,7 +107,7 @@ export const ETCD_LINES: readonly LineRow[] = [
       'handshake/closed-without-alert',
     ],
     decide: DECIDE.crl,
-    example: serverExample('asn1: structure error: tags don’t match'),
+    example: serverExample("asn1: structure error: tags don't match"),
   },
   {
     id: 'etcd/name-not-allowed',
@@ -115,7 +115,7 @@ export const ETCD_LINES: readonly LineRow[] = [
     pattern:
       'client certificate authentication failed|tls: no (?:CN|hostname) matched|remote error: CN not allowed|CommonName authentication failed',
     direction: 'server-refuses-client',
-    meaning: 'The certificate has no name of etcd’s allowed-cn or allowed-hostname (of the client or the peer side).',
+    meaning: "The certificate has no name of etcd's allowed-cn or allowed-hostname (of the client or the peer side).",
     codes: [
       'handshake/client-certificate-refused',
       'config/member-not-allowed',
@@ -210,7 +210,7 @@ export const ETCD_LINES: readonly LineRow[] = [
     pattern: 'cannot find a user for permission check|invalid user name \\S* ?for permission checking',
     direction: 'no-refusal',
     meaning:
-      'TLS has succeeded. The common name of the client’s certificate is not a user of etcd; if user-name is empty, the certificate has none.',
+      "TLS has succeeded. The common name of the client's certificate is not a user of etcd; if user-name is empty, the certificate has none.",
     codes: ['access/no-user', 'access/permission-denied', 'identity/common-name'],
     decide: DECIDE.users,
     example:
@@ -306,7 +306,7 @@ export const ETCD_LINES: readonly LineRow[] = [
     pattern: 'grpc gateway failed to dial|error reading server preface: remote error: tls: bad certificate',
     direction: 'client-refused-by-server',
     meaning:
-      'A gRPC client had its certificate refused after the handshake. In etcd’s own log that client is the gateway, which dials its own port with the server certificate.',
+      "A gRPC client had its certificate refused after the handshake. In etcd's own log that client is the gateway, which dials its own port with the server certificate.",
     codes: [
       'usage/gateway-client-auth-missing',
       'config/gateway-refused',

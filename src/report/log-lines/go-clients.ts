@@ -74,7 +74,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
       '(?:tls: (?:first record does not look like a (?:TLS )?handshake|oversized record received)|server gave HTTP response to HTTPS client)',
     ),
     direction: 'no-refusal',
-    meaning: 'The client uses TLS, and the server answered in plaintext: the port is http, or is not etcd’s.',
+    meaning: "The client uses TLS, and the server answered in plaintext: the port is http, or is not etcd's.",
     codes: [
       'endpoint/wrong-protocol',
       'config/plaintext-url',
@@ -269,7 +269,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
       '\\[-\\]etcd(?:-readiness)? failed|Unable to create storage backend|error execution phase check-etcd|etcd cluster is not healthy|failed to check the health of member|failed to dial endpoint \\S+ with maintenance client|failed to create (?:etcd )?client\\b(?! transport)',
     direction: 'unclear',
     meaning:
-      'kube-apiserver or kubeadm does not reach etcd. The files are those of --etcd-cafile, --etcd-certfile and --etcd-keyfile, and etcd’s log has the reason.',
+      "kube-apiserver or kubeadm does not reach etcd. The files are those of --etcd-cafile, --etcd-certfile and --etcd-keyfile, and etcd's log has the reason.",
     codes: [
       'validity/expired',
       'endpoint/unreachable',
@@ -289,7 +289,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
       'context deadline exceeded|operation was canceled|DeadlineExceeded|grpc: timed out when dialing|exceeded header timeout|etcd cluster is unavailable or misconfigured|All the given peers are not reachable',
     direction: 'unclear',
     meaning:
-      'The call did not end in time. The client repeats a connection that fails until then, so the reason is in another line, in its debug output or in etcd’s log.',
+      "The call did not end in time. The client repeats a connection that fails until then, so the reason is in another line, in its debug output or in etcd's log.",
     codes: [
       'endpoint/unreachable',
       'handshake/client-certificate-missing',

@@ -165,7 +165,7 @@ const REFUSALS: readonly GoRefusal[] = [
     words: 'certificate specifies an incompatible key usage',
     example: 'x509: certificate specifies an incompatible key usage',
     meaning:
-      'The extended key usage lacks clientAuth (of the side that dials) or serverAuth (of the side that is dialled). Members and etcd’s gateway dial with server certificates, which therefore need both.',
+      "The extended key usage lacks clientAuth (of the side that dials) or serverAuth (of the side that is dialled). Members and etcd's gateway dial with server certificates, which therefore need both.",
     ofClient: ['usage/extended-key-usage-missing', 'usage/gateway-client-auth-missing'],
     ofServer: ['usage/extended-key-usage-missing'],
     decideClient: DECIDE.showClient,

@@ -50,7 +50,7 @@ const JAVA: readonly LineRow[] = [
     pattern:
       'PKIX path building failed|unable to find valid certification path|No trusted certificate found|TrustAnchor with subject|Path does not chain with any of the trust anchors',
     direction: 'client-refuses-server',
-    meaning: 'No CA in trustManager (or the trust store of the JVM) issued the server’s certificate.',
+    meaning: "No CA in trustManager (or the trust store of the JVM) issued the server's certificate.",
     codes: UNTRUSTED_SERVER,
     decide: DECIDE.verifyServer,
     example:
@@ -112,7 +112,7 @@ const JAVA: readonly LineRow[] = [
     program: 'Java',
     pattern: 'Extended key usage does not permit use for TLS|KeyUsage does not allow',
     direction: 'client-refuses-server',
-    meaning: 'The extended key usage of the server’s certificate lacks serverAuth.',
+    meaning: "The extended key usage of the server's certificate lacks serverAuth.",
     codes: ['usage/extended-key-usage-missing', 'usage/any-extended-key-usage', 'usage/key-usage-missing'],
     decide: DECIDE.showServer,
     example: 'Extended key usage does not permit use for TLS server authentication',
@@ -133,7 +133,7 @@ const JAVA: readonly LineRow[] = [
     program: 'Java',
     pattern: 'not an SSL/TLS record|Unsupported or unrecognized SSL message|plaintext connection\\?',
     direction: 'no-refusal',
-    meaning: 'The client uses TLS, and the server answered in plaintext: the port is http, or is not etcd’s.',
+    meaning: "The client uses TLS, and the server answered in plaintext: the port is http, or is not etcd's.",
     codes: ['endpoint/wrong-protocol', 'config/plaintext-url', 'config/tls-unused'],
     decide: DECIDE.plaintext,
     example: 'javax.net.ssl.SSLException: Unsupported or unrecognized SSL message',
@@ -145,7 +145,7 @@ const JAVA: readonly LineRow[] = [
       'java\\.net\\.SocketException|java\\.io\\.EOFException|Remote host (?:terminated the handshake|closed connection during handshake)|Channel closed while performing protocol negotiation|ClosedChannelException|Connection closed while performing TLS negotiation|connection closed while performing',
     direction: 'unclear',
     meaning:
-      'The server closed the connection during the handshake. Java often loses the alert of a server that refuses its certificate, so etcd’s log decides.',
+      "The server closed the connection during the handshake. Java often loses the alert of a server that refuses its certificate, so etcd's log decides.",
     codes: [
       'handshake/client-certificate-missing',
       'handshake/client-ca-unknown',
@@ -225,7 +225,7 @@ const RUST_ROWS: readonly (readonly [string, string, LineRow['codes'], string, s
     'issuer',
     '(?:invalid (?:peer )?certificate(?: contents)?: |WebPKIError\\(|InvalidCertificate\\()(?:invalid peer certificate: )?UnknownIssuer',
     UNTRUSTED_SERVER,
-    'No CA in ca_certificate issued the server’s certificate.',
+    "No CA in ca_certificate issued the server's certificate.",
     'invalid peer certificate: UnknownIssuer',
   ],
   [
@@ -253,7 +253,7 @@ const RUST_ROWS: readonly (readonly [string, string, LineRow['codes'], string, s
     'purpose',
     '(?:invalid (?:peer )?certificate: |WebPKIError\\(|InvalidCertificate\\()(?:InvalidPurpose|RequiredEkuNotFound|certificate does not allow extended key usage)',
     ['usage/extended-key-usage-missing', 'usage/any-extended-key-usage'],
-    'The extended key usage of the server’s certificate lacks serverAuth.',
+    "The extended key usage of the server's certificate lacks serverAuth.",
     'invalid peer certificate: InvalidPurpose',
   ],
   [
@@ -273,7 +273,7 @@ const RUST_ROWS: readonly (readonly [string, string, LineRow['codes'], string, s
       'certificate/extension-refused',
       'revocation/revoked',
     ],
-    'rustls does not accept the form of the server’s certificate: version 1, a CA as server certificate, or an extension that it does not know.',
+    "rustls does not accept the form of the server's certificate: version 1, a CA as server certificate, or an extension that it does not know.",
     'invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))',
   ],
 ]
@@ -307,7 +307,7 @@ const RUST: readonly LineRow[] = [
     program: 'Rust',
     pattern: 'received corrupt message|CorruptMessage|InvalidContentType|InvalidMessage\\(',
     direction: 'no-refusal',
-    meaning: 'The client uses TLS, and the server answered in plaintext: the port is http, or is not etcd’s.',
+    meaning: "The client uses TLS, and the server answered in plaintext: the port is http, or is not etcd's.",
     codes: ['endpoint/wrong-protocol', 'config/plaintext-url', 'config/tls-unused'],
     decide: DECIDE.plaintext,
     example: 'received corrupt message of type InvalidContentType',
@@ -341,7 +341,7 @@ const RUST: readonly LineRow[] = [
     program: 'Rust',
     pattern: 'transport error|error trying to connect|hyper::Error\\(Connect|tonic::transport::Error|GRpcStatus\\(',
     direction: 'unclear',
-    meaning: 'tonic prints only the outer error. Its source() has the reason, and so has etcd’s log.',
+    meaning: "tonic prints only the outer error. Its source() has the reason, and so has etcd's log.",
     codes: [
       'endpoint/unreachable',
       ...UNTRUSTED_SERVER,

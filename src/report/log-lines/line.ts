@@ -64,8 +64,8 @@ export type LineRow = Omit<LogLine, 'versions'> & { readonly versions?: string }
 
 const WHO: Readonly<Record<LineDirection, string>> = {
   'server-refuses-client': 'The server wrote this and refuses the client.',
-  'server-refused-by-client': 'The server wrote this: the client that dialled it refuses the server’s certificate.',
-  'client-refuses-server': 'The client wrote this and refuses the server’s certificate.',
+  'server-refused-by-client': "The server wrote this: the client that dialled it refuses the server's certificate.",
+  'client-refuses-server': "The client wrote this and refuses the server's certificate.",
   'client-refused-by-server': 'The client wrote this: the server refused it.',
   'no-refusal': 'No certificate was refused.',
   unclear: 'The line does not show which side refused the other.',

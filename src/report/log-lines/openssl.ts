@@ -49,7 +49,7 @@ const VERIFICATIONS: readonly Verification[] = [
     'unable to get local issuer certificate',
     'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
     NOT_FOUND_LOCALLY,
-    'No CA in the CA file issued the last certificate of the chain, or an intermediate is missing in the server’s file.',
+    "No CA in the CA file issued the last certificate of the chain, or an intermediate is missing in the server's file.",
     'verify error:num=20:unable to get local issuer certificate',
   ],
   [
@@ -86,7 +86,7 @@ const VERIFICATIONS: readonly Verification[] = [
     'self[- ]signed certificate',
     'DEPTH_ZERO_SELF_SIGNED_CERT',
     ['chain/root-not-trusted', 'config/auto-tls'],
-    'The server’s certificate is self-signed, as with --auto-tls.',
+    "The server's certificate is self-signed, as with --auto-tls.",
     'verify error:num=18:self-signed certificate',
   ],
   [
@@ -302,7 +302,7 @@ const OTHER_LINES: readonly LineRow[] = [
     pattern:
       'wrong version number|WRONG_VERSION_NUMBER|packet length too long|http request\\b|HTTP_REQUEST|https proxy request|unknown protocol',
     direction: 'no-refusal',
-    meaning: 'The client uses TLS, and the server answered in another protocol: the port is http, or is not etcd’s.',
+    meaning: "The client uses TLS, and the server answered in another protocol: the port is http, or is not etcd's.",
     codes: ['endpoint/wrong-protocol', 'config/plaintext-url', 'config/tls-unused'],
     decide: DECIDE.plaintext,
     example: 'error:0A00010B:SSL routines::wrong version number',
@@ -341,7 +341,7 @@ const OTHER_LINES: readonly LineRow[] = [
     program: 'OpenSSL',
     pattern: 'key values mismatch|KEY_VALUES_MISMATCH|key type mismatch|unable to set private key file',
     direction: 'no-refusal',
-    meaning: 'The client’s key is not the key of its certificate, or its file has the certificates in the wrong order.',
+    meaning: "The client's key is not the key of its certificate, or its file has the certificates in the wrong order.",
     codes: ['key/mismatch', 'handshake/context-refused', 'credentials/leaf-not-first'],
     decide: DECIDE.keyFits,
     example: 'error:05800074:x509 certificate routines::key values mismatch',
@@ -352,7 +352,7 @@ const OTHER_LINES: readonly LineRow[] = [
     pattern: 'bad decrypt|BAD_DECRYPT|bad password read|interrupted or cancelled|Invalid private key',
     direction: 'no-refusal',
     meaning:
-      'The client’s key is encrypted and no passphrase, or a wrong one, was given; or its format is not one that the client reads.',
+      "The client's key is encrypted and no passphrase, or a wrong one, was given; or its format is not one that the client reads.",
     codes: ['key/passphrase-refused', 'key/encryption-refused', 'key/malformed'],
     decide: DECIDE.file,
     example: 'error:1C800064:Provider routines::bad decrypt',
@@ -393,7 +393,7 @@ const OTHER_LINES: readonly LineRow[] = [
     pattern: 'SSL certificate verification failed',
     direction: 'client-refused-by-server',
     meaning:
-      'curl writes this if the server sent the alert for an expired certificate: the client’s certificate is outside its validity, and not the server’s.',
+      "curl writes this if the server sent the alert for an expired certificate: the client's certificate is outside its validity, and not the server's.",
     codes: [
       'validity/expired',
       'validity/not-yet-valid',
@@ -408,7 +408,7 @@ const OTHER_LINES: readonly LineRow[] = [
     program: 'OpenSSL',
     pattern: 'certificate verify failed|CERTIFICATE_VERIFY_FAILED|server certificate verification failed',
     direction: 'client-refuses-server',
-    meaning: 'The client refuses the server’s certificate, and the line does not have the reason.',
+    meaning: "The client refuses the server's certificate, and the line does not have the reason.",
     codes: [...UNTRUSTED_SERVER, 'san/host-not-covered', 'validity/expired', 'usage/extended-key-usage-missing'],
     decide: DECIDE.verifyServer,
     example: '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed (_ssl.c:645)',

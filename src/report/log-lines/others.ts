@@ -9,7 +9,7 @@ export const OTHER_LINES: readonly LineRow[] = [
     pattern: 'SSL alert number \\d+\\) while SSL handshaking, client:',
     direction: 'server-refused-by-client',
     meaning:
-      'nginx wrote this as the server in front of etcd: the client that dialled nginx refuses nginx’s certificate.',
+      "nginx wrote this as the server in front of etcd: the client that dialled nginx refuses nginx's certificate.",
     codes: [...UNTRUSTED_SERVER, 'san/host-not-covered', 'validity/expired'],
     decide: DECIDE.verifyServer,
     example:
@@ -40,7 +40,7 @@ export const OTHER_LINES: readonly LineRow[] = [
       "[Rr]equest etcd endpoint '[^']*' error, certificate verify failed|lua ssl certificate verify error|certificate host mismatch",
     direction: 'client-refuses-server',
     meaning:
-      'APISIX verifies etcd with apisix.ssl.ssl_trusted_certificate (not with etcd.tls), and etcd’s certificate is not of a CA there or does not have the host. etcd.tls.sni sets the name.',
+      "APISIX verifies etcd with apisix.ssl.ssl_trusted_certificate (not with etcd.tls), and etcd's certificate is not of a CA there or does not have the host. etcd.tls.sni sets the name.",
     codes: [...UNTRUSTED_SERVER, 'san/host-not-covered', 'handshake/server-name'],
     decide: DECIDE.verifyServer,
     example: "request etcd endpoint 'https://etcd01.example.com:2379/version' error, certificate verify failed",
@@ -52,7 +52,7 @@ export const OTHER_LINES: readonly LineRow[] = [
     pattern: 'unable to get local issuer certificate\\. Retrying',
     direction: 'client-refuses-server',
     meaning:
-      'APISIX verifies etcd with apisix.ssl.ssl_trusted_certificate, which does not have the CA of etcd’s certificate.',
+      "APISIX verifies etcd with apisix.ssl.ssl_trusted_certificate, which does not have the CA of etcd's certificate.",
     codes: UNTRUSTED_SERVER,
     decide: DECIDE.verifyServer,
     example: 'https://172.19.125.95:2379: unable to get local issuer certificate. Retrying, context: ngx.timer',

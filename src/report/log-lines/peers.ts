@@ -19,7 +19,7 @@ export const PEER_LINES: readonly LineRow[] = [
     ),
     direction: 'client-refused-by-server',
     meaning:
-      'This member dialled another one, which refuses this member’s peer certificate. The log of the other member has the reason.',
+      "This member dialled another one, which refuses this member's peer certificate. The log of the other member has the reason.",
     codes: [
       'config/member-not-trusted',
       'usage/extended-key-usage-missing',
@@ -68,7 +68,7 @@ export const PEER_LINES: readonly LineRow[] = [
     pattern: peer('certificate signed by unknown authority'),
     direction: 'client-refuses-server',
     meaning:
-      'This member dialled another one, whose peer certificate is not of a CA in this member’s --peer-trusted-ca-file.',
+      "This member dialled another one, whose peer certificate is not of a CA in this member's --peer-trusted-ca-file.",
     codes: [
       'config/member-not-trusted',
       'chain/issuer-not-found',
@@ -97,7 +97,7 @@ export const PEER_LINES: readonly LineRow[] = [
     pattern: peer('(?:EOF|connection reset by peer)'),
     direction: 'unclear',
     meaning:
-      'The other member closed the connection without a reason: it is stopping, its CRL lists this member, or this member’s certificate does not have the address that it dials from. Its own log has the reason.',
+      "The other member closed the connection without a reason: it is stopping, its CRL lists this member, or this member's certificate does not have the address that it dials from. Its own log has the reason.",
     codes: [
       'config/peer-address-unprovable',
       'config/member-revoked',
@@ -163,7 +163,7 @@ export const PEER_LINES: readonly LineRow[] = [
     pattern: 'failed to publish local member|publish error: etcdserver: request timed out',
     direction: 'no-refusal',
     meaning:
-      'The member has started and finds no quorum, so it serves no client yet. The other members do not run, or refuse each other’s peer certificates.',
+      "The member has started and finds no quorum, so it serves no client yet. The other members do not run, or refuse each other's peer certificates.",
     codes: [
       'endpoint/no-leader',
       'validity/expired',

@@ -197,9 +197,9 @@ interface EntryExtension {
 function* readExtensions(list: DerReader): Generator<EntryExtension> {
   do {
     const extension = list.enter(Tag.sequence, 'an extension of an entry')
-    const id = extension.content(extension.expect(Tag.oid, 'the id of an entry’s extension'))
+    const id = extension.content(extension.expect(Tag.oid, "the id of an entry's extension"))
     const critical = extension.peek() === Tag.boolean ? extension.boolean('a critical flag') : false
-    const value = extension.octetString('the value of an entry’s extension')
+    const value = extension.octetString("the value of an entry's extension")
     extension.finish('an extension of an entry')
     const kind = id.length === 3 && id[0] === 0x55 && id[1] === 0x1d ? (id[2] ?? -1) : -1
     yield { id, kind, critical, value }

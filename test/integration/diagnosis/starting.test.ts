@@ -81,7 +81,7 @@ async function reportOf(endpoints: readonly string[]): Promise<FailedReport> {
   return (await refused(connecting, 'ERR_UNREACHABLE')).details.report
 }
 
-it('names peer certificates and the words of etcd’s log if the peer certificates of all members have expired, twice alike', async () => {
+it("names peer certificates and the words of etcd's log if the peer certificates of all members have expired, twice alike", async () => {
   const past = { notBefore: new Date(Date.now() - 400 * DAY), notAfter: new Date(Date.now() - DAY) }
   const members = await plan(pki.issueServer({ names: [ip('127.0.0.1')], ...past }))
   const etcds = members.map((each) => each.start())

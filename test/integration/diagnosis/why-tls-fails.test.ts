@@ -145,7 +145,7 @@ function renderPage(): string {
 /** A row of the page, with the answers of plain etcd3 if it was asked. */
 function rowOf({ error, codes, certificate }: Ours, { cause }: Cause, plain: readonly string[]): string {
   const ours = [error === null ? 'It connects.' : `\`${error}\``, ...codes.map((code) => `\`${code}\``)].join('<br>')
-  const about = certificate === null ? '–' : `the ${certificate.replace(/^(client|server)/, '$1’s')}`
+  const about = certificate === null ? '–' : `the ${certificate.replace(/^(client|server)/, "$1's")}`
   const [first, ...after] = plain.map((each) => each.replaceAll('|', '\\|'))
   const theirs = first === undefined ? [] : [first.replace('GRPCUnavailableError: 14 UNAVAILABLE: ', ''), ...after]
   return `| ${[cause, ours, about, ...theirs].join(' | ')}${plain.length === 0 ? '' : ' |'}`

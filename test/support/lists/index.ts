@@ -118,7 +118,7 @@ const keys: readonly ListScenario[] = [
   row('authority certificate by issuer and serial', '', [byIssuer(true, {})]),
   row('authority certificate by issuer and serial, without a key identifier', '', [byIssuer(false, {})]),
   row('authority certificate by two issuers, of which the first is another', DIFFERS, [twoIssuers]),
-  row('altered, with the authority’s serial, beside the true list', DIFFERS, [
+  row("altered, with the authority's serial, beside the true list", DIFFERS, [
     {},
     (chain) => ({ ...byIssuer(false, {})(chain), ...altered }),
   ]),
@@ -184,7 +184,7 @@ const scope: readonly ListScenario[] = [
   rowWithRoot('for end entities, asked about a CA', UNSUPPORTED, USERS, [{}]),
   rowWithRoot('for CAs, asked about a CA', UNSUPPORTED, CAS, [{}]),
   row('for attribute certificates', UNSUPPORTED, [ATTRIBUTES]),
-  row('for attribute certificates, of which one has the leaf’s serial number', `${UNSUPPORTED} serial-listed@0`, [
+  row("for attribute certificates, of which one has the leaf's serial number", `${UNSUPPORTED} serial-listed@0`, [
     {},
     { leaf: {}, ...ATTRIBUTES },
   ]),
@@ -221,7 +221,7 @@ const relative = (name: string) => ({ name: { relative: ['CN', name] as const } 
 /** Distribution points in CRLs and certificates. */
 const points: readonly ListScenario[] = [
   row('the distribution point of the certificate', '', [HERE], leafAt({ name: elsewhere }, { name: here })),
-  row('another distribution point than the certificate’s', 'crl-scope@0', [HERE], leafAt({ name: elsewhere })),
+  row("another distribution point than the certificate's", 'crl-scope@0', [HERE], leafAt({ name: elsewhere })),
   row('a distribution point that is not marked as critical', 'crl-unusual', [UNMARKED], leafAt({ name: here })),
   row(
     'revoked by the list of another distribution point',
@@ -236,7 +236,7 @@ const points: readonly ListScenario[] = [
     leafAt({ name: here }),
   ),
   row('a distribution point, where the certificate names none', 'crl-scope@0', [HERE]),
-  row('the issuer’s name as the distribution point, where the certificate names none', '', [OF_ISSUER]),
+  row("the issuer's name as the distribution point, where the certificate names none", '', [OF_ISSUER]),
   row(
     'one of several names of the distribution point',
     '',
@@ -383,7 +383,7 @@ const deltas: readonly ListScenario[] = [
 /** CRLs of CAs that have nothing to do with the path. */
 const others: readonly ListScenario[] = [
   row('the list of another CA', 'crl-unused', [{}, { by: 'Other' }]),
-  row('the list of another CA with the leaf’s serial number', 'serial-listed@0 crl-unused', [
+  row("the list of another CA with the leaf's serial number", 'serial-listed@0 crl-unused', [
     {},
     { by: 'Other', leaf: {} },
   ]),

@@ -114,7 +114,7 @@ describe('what etcd, its gateway or its clients refuse', () => {
     expect((await authority.issue({ ...CLIENT, key, skipEtcdChecks: true })).key).toBe(key)
   })
 
-  it('is refused beyond the authority’s own end, and for its key', async () => {
+  it("is refused beyond the authority's own end, and for its key", async () => {
     const skipEtcdChecks = true
     await refused(authority.issue({ ...CLIENT, validity: '9999d', skipEtcdChecks }), 'ERR_ISSUE_REFUSED')
     const { key } = authority.issuer

@@ -57,7 +57,7 @@ function codes(findings: readonly Finding[]): FindingCode[] {
   return findings.map((each) => each.code)
 }
 
-describe('a server’s certificate that is out of its validity', () => {
+describe("a server's certificate that is out of its validity", () => {
   it.each([
     ['an expired certificate, by a clock that is a week fast', expired, -7 * DAY, true],
     ['a certificate that is not valid yet, by a clock that is two days slow', early, 2 * DAY, true],
@@ -117,7 +117,7 @@ describe('a server’s certificate that is out of its validity', () => {
 
 describe('a client certificate that the server considers expired (alert 45)', () => {
   it.each([
-    ['agrees: it is that server’s clock', 0, {}],
+    ["agrees: it is that server's clock", 0, {}],
     ['is another, and ours is as it should be by it', HOUR, { explains: false }],
     ['is another, and ours is not valid by it', -400 * DAY, { explains: true }],
   ])('the clock of a member that is ready %s', async (_what, offset, details) => {

@@ -44,7 +44,7 @@ describe('endpoints that are read', () => {
   })
 })
 
-describe('unix sockets, as etcd’s clients write them', () => {
+describe("unix sockets, as etcd's clients write them", () => {
   it.each([
     ['unixs:///run/etcd/etcd-0.sock', '/run/etcd/etcd-0.sock', 'etcd-0.sock'],
     ['unixs://localhost:2379', 'localhost:2379', 'localhost'],

@@ -79,7 +79,7 @@ const OPTIONS: Record<string, object> = {
 
 it('the errors of docs/migrating.md are those that other tests expect', () => {
   const expected: Record<string, [file: string, text: string]> = {
-    '`GRPCUnavailableError` with OpenSSL’s message': ['integration/diagnosis/why-tls-fails.test.ts', 'cause.codes'],
+    "`GRPCUnavailableError` with OpenSSL's message": ['integration/diagnosis/why-tls-fails.test.ts', 'cause.codes'],
     '`BrokenCircuitError`': ['unit/client/causes.test.ts', 'ERR_HANDSHAKE_FAILED'],
     'a call that never returns': ['integration/diagnosis/why-tls-fails.test.ts', "plain === 'hangs'"],
     '`permission denied`': ['integration/access.test.ts', 'access/permission-denied'],

@@ -22,7 +22,7 @@ describe('a call that etcd refuses to a client certificate', () => {
   ])('may have been refused to the user of a proxy: status %d, %s', (code, text) => {
     const found = explain(code, text)
     expect(found?.details).toMatchObject({ identity: 'common-name', user: 'bob' })
-    expect(found?.message).toContain('"bob", the common name of this client’s certificate, or the user of a proxy')
+    expect(found?.message).toContain('"bob", the common name of this client\'s certificate, or the user of a proxy')
     expect(found?.remedy).toMatch(
       /a proxy in front of etcd presents a certificate of its own|the certificate of a proxy/,
     )
@@ -30,7 +30,7 @@ describe('a call that etcd refuses to a client certificate', () => {
 
   it('names the command that decides whom etcd sees, and what each of its answers means', () => {
     expect(explain(PERMISSION_DENIED, 'etcdserver: permission denied')?.remedy).toMatch(
-      /^Run "etcdctl user get bob" with this client’s certificate and endpoint.*"permission denied".*"user name is empty".*"user name not found"/,
+      /^Run "etcdctl user get bob" with this client's certificate and endpoint.*"permission denied".*"user name is empty".*"user name not found"/,
     )
   })
 
@@ -38,7 +38,7 @@ describe('a call that etcd refuses to a client certificate', () => {
     ['etcdserver: permission denied', 'access/permission-denied'],
     ['etcdserver: user name is empty', 'access/no-user'],
     ['etcdserver: user name not found', 'access/no-user'],
-  ])('was refused to the user of a proxy if the status is 2, as from etcd’s grpc-proxy: %s', (text, code) => {
+  ])("was refused to the user of a proxy if the status is 2, as from etcd's grpc-proxy: %s", (text, code) => {
     expect(explain(UNKNOWN, text)).toMatchObject({
       code,
       certificate: null,

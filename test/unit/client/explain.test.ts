@@ -92,7 +92,7 @@ const SETTINGS = { stage: 'settings', protocol: 'TLSv1.3' } as const
 describe('evidence and its finding', () => {
   it.each<[string, Partial<DialFailure>, FindingCode, boolean]>([
     ['a resolver out of order', { stage: 'lookup', error: fault('EAI_AGAIN') }, 'endpoint/unreachable', false],
-    ['the kernel’s own time-out', { error: fault('ETIMEDOUT') }, 'endpoint/unreachable', false],
+    ["the kernel's own time-out", { error: fault('ETIMEDOUT') }, 'endpoint/unreachable', false],
     ['an end that is read before the beginning', { error: fault('ECONNRESET') }, 'endpoint/closed', false],
     ['an error of OpenSSL on this side', { stage: 'handshake', error: fault('ERR_SSL_X') }, 'handshake/failed', true],
     [
@@ -324,7 +324,7 @@ it('dials nothing with a certificate that our own validation refuses', async () 
   expect(peer.accepted).toBe(0)
 })
 
-it('says that a variable is ignored next to a fault of the server’s certificate, and not next to one of the client’s', () => {
+it("says that a variable is ignored next to a fault of the server's certificate, and not next to one of the client's", () => {
   const [note] = environmentFindings({ NODE_TLS_REJECT_UNAUTHORIZED: '0' })
   const isShown = (origin: string): boolean => {
     const [leaf] = pki.client.chain
@@ -340,7 +340,7 @@ it('says that a variable is ignored next to a fault of the server’s certificat
 })
 
 describe('the report of refused endpoints', () => {
-  it('A report has the path of the server’s certificate at fault, and the number of endpoints that failed', async () => {
+  it("A report has the path of the server's certificate at fault, and the number of endpoints that failed", async () => {
     await using good = await goodPeer()
     await using other = await goodPeer({}, pki.issueServer({ names: [ip('10.0.0.1')] }))
     const options = { endpoints: [good.endpoint, other.endpoint], preflight: 'all' } as const
@@ -354,7 +354,7 @@ describe('the report of refused endpoints', () => {
     expect(message).toMatch(/^\[san\/host-not-covered\] https:\/\/[^ ]+: its certificate "CN=etcd" does not cover/)
   })
 
-  it('A report has the path of the client’s certificate if no server is at fault, and prints it if it is refused', async () => {
+  it("A report has the path of the client's certificate if no server is at fault, and prints it if it is refused", async () => {
     await using peer = await refusingPeer(pki.server, 45)
     const refusal = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
     expect(refusal.details.report.path).toMatchObject([{ role: 'leaf', subject: 'CN=root' }, { role: 'anchor' }])
@@ -365,7 +365,7 @@ describe('the report of refused endpoints', () => {
     expect(formatReport(unreachable)).not.toContain('Path')
   })
 
-  it('A report of a connected endpoint has the path of the client’s certificate, and no endpoint that failed', async () => {
+  it("A report of a connected endpoint has the path of the client's certificate, and no endpoint that failed", async () => {
     await using peer = await goodPeer()
     await using client = (await connect(peer)) as SecureEtcd3
     const report = await client.tls.probe()

@@ -194,7 +194,7 @@ function check(certificate: unknown): { error: Error | undefined; validations: S
   return { error: identity('127.0.0.1', certificate as PeerCertificate), validations }
 }
 
-describe('the check of the server’s chain never throws', () => {
+describe("the check of the server's chain never throws", () => {
   it.each<[string, unknown]>([
     ['no certificate', {}],
     ['nothing', undefined],
@@ -242,7 +242,7 @@ it('refuses a server certificate without a CRL only if the caller requires one',
   expect(new Set(errorCodes(validate('require').report.findings))).toEqual(new Set(['revocation/no-crl']))
 })
 
-describe('each of the two checks of a server’s name', () => {
+describe("each of the two checks of a server's name", () => {
   const named = { raw: Buffer.from(pki.server.chain[0].raw), issuerCertificate: { raw: Buffer.from(pki.root.der) } }
 
   it('Both checks accept the certificate of the endpoint', () => {

@@ -257,15 +257,15 @@ describe('on its first attempt', () => {
        < 2: canceled`,
     ],
     [
-      'progress that the caller asked for is his; events for a watch that is gone are nobody’s',
+      "progress that the caller asked for is his; events for a watch that is gone are nobody's",
       `${A}\nprogress\n> progress\n@30 -1\n< -1: progress 30\n@30 5 30`,
     ],
     [
-      'a cancel for a watch that has ended goes nowhere, as its id may be another’s by now',
+      "a cancel for a watch that has ended goes nowhere, as its id may be another's by now",
       `${A}\n@12 1 canceled\n< 1: canceled\ncancel 1`,
     ],
     [
-      'a refused create is reported, and followed by what gets etcd3’s queue going',
+      "a refused create is reported, and followed by what gets etcd3's queue going",
       `create a
        > create a from 0 as 1
        create b
@@ -380,7 +380,7 @@ describe('on the next attempt', () => {
        < 1: canceled (etcdserver: invalid auth token)`,
     ],
     [
-      'what answers an older attempt’s question concerns nobody',
+      "what answers an older attempt's question concerns nobody",
       `${A}\nprogress\n> progress\nbegin\n> create a from 11 as 1\n@30 -1`,
     ],
   ])('%s', (_what, script) => {

@@ -40,7 +40,7 @@ describe('the table', () => {
     expect(rowOfPath(['client-transport-security', 'crl-file'])).toBeUndefined()
   })
 
-  it('knows the suites by names that are no other’s', () => {
+  it("knows the suites by names that are no other's", () => {
     const names = cipherSuites.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
     expect(cipherSuites.filter(({ http2 }) => http2 === true)).toHaveLength(2)

@@ -44,7 +44,7 @@ describe('a cluster', () => {
       peer: { keyFile: '/pki/a/peer.key', trustedCaFile: '/pki/a/peer-ca.crt', allowedCn: ['etcd-peer'] },
     })
     expect(configs.a.client.listenUrls).toEqual(['https://10.0.0.1:2379'])
-    // Etcd cannot listen on a name.
+    // etcd cannot listen on a name.
     expect(configs.b.client.listenUrls).toEqual(['https://0.0.0.0:2379'])
     expect(configs.b.peer.listenUrls).toEqual(['https://0.0.0.0:2380'])
     expect(configs.b.client.advertiseUrls).toEqual(['https://etcd-b.example.com:2379'])

@@ -32,10 +32,10 @@ describe('finding', () => {
   })
 
   it.each([
-    ['The client’s certificate "CN=etcd-0.etcd.svc" from client.crt', { origin: 'client.crt' }, 'client'],
-    ['The member’s certificate "CN=etcd-0.etcd.svc" from server.crt', {}, 'peer'],
+    ['The client\'s certificate "CN=etcd-0.etcd.svc" from client.crt', { origin: 'client.crt' }, 'client'],
+    ['The member\'s certificate "CN=etcd-0.etcd.svc" from server.crt', {}, 'peer'],
     ['The certificate "CN=etcd-0.etcd.svc" from server.crt', {}, undefined],
-    ['The server’s certificate "serial 0A1B2C3D" from server.crt', { subject: '' }, 'server'],
+    ['The server\'s certificate "serial 0A1B2C3D" from server.crt', { subject: '' }, 'server'],
     ['The CA certificate "CN=etcd-0.etcd.svc" from ca.crt', { role: 'anchor', origin: 'ca.crt' }, 'server'],
     ['https://etcd-2:2379: its certificate "CN=etcd-0.etcd.svc"', { origin: 'https://etcd-2:2379' }, 'client'],
     [
@@ -48,7 +48,7 @@ describe('finding', () => {
     expect(made.message).toBe(`${start} has a Netscape certificate type (nsCertType) without "server".`)
   })
 
-  it('names the endpoint of a server’s certificate inside a sentence', () => {
+  it("names the endpoint of a server's certificate inside a sentence", () => {
     const details = { kind: 'comparisons of names', limit: 1 } as const
     const { message } = finding('chain/limit-exceeded', details, ref({ origin: 'https://etcd-2:2379' }))
     expect(message).toMatch(/^The names below the certificate "CN=etcd-0.etcd.svc" of https:\/\/etcd-2:2379 and its/)
@@ -65,7 +65,7 @@ describe('finding', () => {
     const given = { ...details, anchors: [...details.anchors], intermediates: [] }
     const made = finding('chain/issuer-not-found', given, ref({ origin }), { side: 'server', trustedFrom })
     expect(made.message).toContain(expected)
-    expect(made.remedy).toContain('append its certificate to the server’s certificate file')
+    expect(made.remedy).toContain("append its certificate to the server's certificate file")
   })
 
   it('escapes everything that came from outside: message, remedy, details and certificate', () => {

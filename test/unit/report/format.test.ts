@@ -242,7 +242,7 @@ Path, from the trust anchor down:
     expect(print([sample({ message, certificate: leaf })])).toContain('\n  error file/missing; serial 0A1B2C3D\n')
   })
 
-  it('prints as many messages of other programs as fit in one line, and Node’s messages first', () => {
+  it("prints as many messages of other programs as fit in one line, and Node's messages first", () => {
     const refusals = [
       { by: 'OpenSSL', words: 'certificate has expired' },
       { by: 'Go', words: 'x'.repeat(80) },

@@ -254,7 +254,7 @@ describe('an intermediate in the CA file', () => {
       ],
     ],
     [
-      'the trusted CA of the issuer’s name has another key',
+      "the trusted CA of the issuer's name has another key",
       [],
       [lower, mintCa({ subject: 'Upper', issuer: root }), root],
       [{ code: NO_ROOT, details: { issuer: 'CN=Upper', sameName: true } }],

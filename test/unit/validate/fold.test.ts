@@ -165,7 +165,7 @@ describe('folding', () => {
     expect(reportOn(minted, { ignore: ['validity/outlives-issuer'] }).findings[0].consequences).toEqual([])
     const text = formatReport(reportOn(minted))
     expect(text).toMatch(
-      /^Fix: Renew it.*\n(?: .*\n)* {2}Leads to: validity\/outlives-issuer, The server’s certificate[^]*\n {2}error validity\/expired;/m,
+      /^Fix: Renew it.*\n(?: .*\n)* {2}Leads to: validity\/outlives-issuer, The server's certificate[^]*\n {2}error validity\/expired;/m,
     )
     expect(text).toMatch(/^Failed: 1 error, as of/m)
   })

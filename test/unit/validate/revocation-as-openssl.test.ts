@@ -23,7 +23,7 @@ const STRICTER: Readonly<Record<string, string>> = {
   'an invalidity date as UTCTime': 'RFC 5280 section 5.3.2 wants GeneralizedTime',
   'a revocation date that does not exist': 'Go refuses the whole list, and so does etcd',
   'forged with the key identifier of the CA, beside the true list': 'the list before it was altered is not known',
-  'altered, with the authority’s serial, beside the true list': 'the list before it was altered is not known',
+  "altered, with the authority's serial, beside the true list": 'the list before it was altered is not known',
   'signed with SHA-1': 'refused as for certificates; OpenSSL looks at the digests of certificates alone',
   'signed with MD5': 'refused as for certificates; OpenSSL looks at the digests of certificates alone',
   'unknown extension twice': 'readers differ on which one counts',
@@ -47,8 +47,8 @@ const LAXER: Readonly<Record<string, string>> = {
   'an issuer without a list': 'reported as an info: a root that issues no lists is common in a private PKI',
   'issuer name of another CA, signed by this one': 'reported as an info: there is no list of the issuer then',
   'the indirect list of the CA that the certificate names': 'reported as an info: there is no list of the issuer',
-  'the issuer’s name as the distribution point, where the certificate names none':
-    'RFC 5280 section 6.3.3, last paragraph: the issuer’s name is taken for the distribution point',
+  "the issuer's name as the distribution point, where the certificate names none":
+    "RFC 5280 section 6.3.3, last paragraph: the issuer's name is taken for the distribution point",
 }
 
 /** OpenSSL speaks of another thing than we do. */

@@ -394,7 +394,7 @@ describe('a revoked certificate', () => {
   it('is reported with date, reason and CRL', () => {
     const { message, remedy, details } = revokedBy({ date, reason: 1 })
     expect(message).toBe(
-      'The server’s certificate "CN=etcd-0" from leaf was revoked on 2024-05-06T07:08:09.000Z (keyCompromise), according to crls[1].',
+      'The server\'s certificate "CN=etcd-0" from leaf was revoked on 2024-05-06T07:08:09.000Z (keyCompromise), according to crls[1].',
     )
     expect(remedy).toBe('Issue a new certificate with a new key. A revoked certificate stays revoked.')
     const when = { revokedAt: date, invalidSince: null, inFuture: false }
@@ -478,7 +478,7 @@ describe('a finding about CRLs', () => {
   it('says what they cover instead, and why they were not needed', () => {
     const scope = issuingDistributionPoint({ name: [directoryName('Lists')] })
     expect(findingOf(found({ extensions: [scope] }), 'revocation/crl-scope').message).toBe(
-      'No CRL covers the server’s certificate "CN=etcd-0" from leaf: crls[1] covers only certificates that name the distribution point CN=Lists.',
+      'No CRL covers the server\'s certificate "CN=etcd-0" from leaf: crls[1] covers only certificates that name the distribution point CN=Lists.',
     )
     const unneeded = crl(intermediate, { ...LATE, extensions: [akid, crlNumber(1), ofIssuer] })
     expect(findingOf(found({}, [unneeded]), 'revocation/crl-unused').message).toBe(

@@ -77,7 +77,7 @@ describe('the list of extensions', () => {
     [`an extension ${MISSING}`, nullValue()],
     [`an extension id ${MISSING}`, sequence(octetString(bytes('')))],
     [`an extension value ${MISSING}`, sequence(oid('1.2.3'), integer(1), octetString(bytes('')))],
-    [`an extension’s critical flag ${NO_BOOLEAN}`, sequence(oid('1.2.3'), tlv(1, bytes('01')), octetString(bytes('')))],
+    [`an extension's critical flag ${NO_BOOLEAN}`, sequence(oid('1.2.3'), tlv(1, bytes('01')), octetString(bytes('')))],
     [`an extension ${FOLLOWED}`, sequence(oid('1.2.3'), octetString(bytes('')), nullValue())],
   ])('the list of extensions is refused: %s', (reason, element) => {
     expect(refusal(() => read(element))).toBe(reason)

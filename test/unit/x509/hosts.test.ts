@@ -172,7 +172,7 @@ describe('a name covers a host', () => {
   })
 })
 
-it('a certificate’s DNS name has labels that are not empty, and a wildcard only as the whole leftmost label', () => {
+it("a certificate's DNS name has labels that are not empty, and a wildcard only as the whole leftmost label", () => {
   const good = ['a', 'A.b', '*.a', '*.a.b', 'a_b', `${label(63)}.a`, nameOf(253), '1.2']
   const bad = ['', '*', 'a.*', '*a.b', '**.a', '*.*.a', 'a.', '.a', '-a', 'a b', `${label(64)}.a`, nameOf(254)]
   expect(good.filter((name) => !isDnsPattern(name))).toEqual([])

@@ -87,7 +87,7 @@ export const configCluster = {
   'config/member-revoked': {
     itself: error((d: OwnRevoked) => [ownRevoked(d), newSerial(d)]).refusedAs(REVOKED),
     gateway: warning((d: OwnRevoked) => [
-      `${ownRevoked(d)} Clients can connect, but etcd’s own gateway cannot.`,
+      `${ownRevoked(d)} Clients can connect, but etcd's own gateway cannot.`,
       newSerial(d),
     ]).refusedAs(REVOKED),
     'by others': error((d: ConfigPlace & { member: string; by: string; crl: string; serialNumber: string }) => [

@@ -94,7 +94,7 @@ export const configFiles = {
       `Set ${d.option} to a CRL, which "openssl ca -gencrl" writes to a new file, or remove ${d.option}. Do not overwrite ${d.path}.`,
     ]),
     several: error((d: NamedPath & { count: number }) => [
-      `${d.option} names ${d.path}, which contains ${String(d.count)} CRLs. Etcd reads only the first one.`,
+      `${d.option} names ${d.path}, which contains ${String(d.count)} CRLs. etcd reads only the first one.`,
       'Write one CRL with all serial numbers: etcd compares only these, not the issuer.',
     ]),
   },
@@ -108,7 +108,7 @@ export const configFiles = {
       `Use the CRL that a CA of ${d.ca}, or an intermediate below it, issued.`,
     ]),
     stale: warning((d: NamedPath & { nextUpdate: Date }) => [
-      `${d.option} names ${d.path}, whose next update was due on ${day(d.nextUpdate)}. Etcd ignores that date.`,
+      `${d.option} names ${d.path}, whose next update was due on ${day(d.nextUpdate)}. etcd ignores that date.`,
       `Write a new CRL to ${d.path}, for example with "openssl ca -gencrl -out ${shellArgument(d.path)}", and repeat it by a timer.`,
     ]),
   },

@@ -65,25 +65,25 @@ export const configOption = {
   },
   'config/option-ignored': {
     key: warning((d: OptionIgnored) => [
-      `${d.option} is not a key of etcd${d.belongs === null ? '' : ' there'}. Etcd ignores it.`,
+      `${d.option} is not a key of etcd${d.belongs === null ? '' : ' there'}. etcd ignores it.`,
       keyRemedy(d),
     ]),
     variable: warning((d: Nearest) => [
-      `${d.option} is not a variable of etcd. Etcd ignores it.`,
+      `${d.option} is not a variable of etcd. etcd ignores it.`,
       d.nearest === null ? 'Remove it.' : `Write ${d.nearest} if you mean that.`,
     ]),
   },
   'config/protection-ignored': {
     key: error((d: ProtectionIgnored) => [
-      `${d.option} is not a key of etcd there. Etcd ignores it${fallbackClause(d)}.`,
+      `${d.option} is not a key of etcd there. etcd ignores it${fallbackClause(d)}.`,
       keyRemedy(d),
     ]),
     variable: error((d: ProtectionIgnored) => [
-      `${d.option} is not a variable of etcd. Etcd ignores it${fallbackClause(d)}.`,
+      `${d.option} is not a variable of etcd. etcd ignores it${fallbackClause(d)}.`,
       d.belongs === null ? `Write ${d.nearest ?? 'another name'} if you mean that.` : fileRemedy(d.belongs),
     ]),
     'nested keys': error((d: ConfigPlace & { keys: string[] }) => [
-      `${d.option} is not a key of etcd. Etcd ignores everything in it: ${listed(d.keys)}.`,
+      `${d.option} is not a key of etcd. etcd ignores everything in it: ${listed(d.keys)}.`,
       `Remove "${d.option}", and move its keys to the top level, with less indentation.`,
     ]),
   },
@@ -97,7 +97,7 @@ export const configOption = {
       'Use the name of the newer release.',
     ]),
     'unknown key': info((d: ConfigPlace & { version: string; lines: string[] }) => [
-      `${d.option} is not ${d.option.startsWith('ETCD_') ? 'a variable' : 'a key'} of etcd ${d.version}; it is one of ${listed(d.lines)}. Etcd ignores it.`,
+      `${d.option} is not ${d.option.startsWith('ETCD_') ? 'a variable' : 'a key'} of etcd ${d.version}; it is one of ${listed(d.lines)}. etcd ignores it.`,
       'Remove it.',
     ]),
   },
@@ -105,7 +105,7 @@ export const configOption = {
     (d: ConfigPlace & { version: string; count: number; since: string[]; isList: boolean }) => [
       d.isList
         ? `${d.option} is a list; etcd ${d.version} takes one string there.`
-        : `${d.option} has ${String(d.count)} values. ${isRelease(d.version) ? `Etcd ${d.version} reads them as one` : `Not every etcd ${d.version} takes more than one`}.`,
+        : `${d.option} has ${String(d.count)} values. ${isRelease(d.version) ? `etcd ${d.version} reads them as one` : `Not every etcd ${d.version} takes more than one`}.`,
       isRelease(d.version)
         ? `${d.isList ? 'Write one string' : 'Keep one value'}, or update etcd to ${releases(d.since)}.`
         : `Keep one value, or set the version to the release that you run, if it is ${releases(d.since)}.`,
@@ -131,7 +131,7 @@ export const configOption = {
   },
   'config/value-invalid': {
     refused: error((d: ValueInvalid) => [
-      `${d.option} is "${d.value}"; it must be ${d.wants}. Etcd does not start with it.`,
+      `${d.option} is "${d.value}"; it must be ${d.wants}. etcd does not start with it.`,
       `Write ${d.wants.replace(' unless ', ', or let ').replace(' names exactly', ' name exactly')}.`,
     ]).refusedAs([
       { Go: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
@@ -150,11 +150,11 @@ export const configOption = {
       },
     ]),
     'refuses logins': error((d: ValueInvalid) => [
-      `${d.option} is "${d.value}"; it must be ${d.wants}. Etcd starts with it, and refuses every login.`,
+      `${d.option} is "${d.value}"; it must be ${d.wants}. etcd starts with it, and refuses every login.`,
       `Write ${d.wants}.`,
     ]),
     'not used': warning((d: ValueInvalid) => [
-      `${d.option} is "${d.value}". Etcd starts with it, and uses the default instead.`,
+      `${d.option} is "${d.value}". etcd starts with it, and uses the default instead.`,
       `Write ${d.wants}.`,
     ]),
     'not writable': error((d: ValueInvalid) => [

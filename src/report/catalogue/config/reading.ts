@@ -74,12 +74,12 @@ export const configReading = {
     }),
     // `ignored`: options of etcd in the other documents.
     'several documents': warning((d: ConfigPlace & { count: number; ignored: string[] }) => [
-      `${d.option} begins another document of ${String(d.count)}. Etcd reads only the first one${d.ignored.length === 0 ? '' : `, and ignores ${listed(d.ignored)}`}.`,
+      `${d.option} begins another document of ${String(d.count)}. etcd reads only the first one${d.ignored.length === 0 ? '' : `, and ignores ${listed(d.ignored)}`}.`,
       'Remove the line "---" or "...", so that everything is in one document.',
     ]).or('error', ({ ignored }) => ignored.length > 0),
   },
   'config/nothing-set': warning((d: { file: string | null }) => [
-    `${configurationText(d.file)} sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.`,
+    `${configurationText(d.file)} sets no option of etcd. etcd serves plaintext on http://localhost:2379, for this machine only.`,
     `${RIGHT_FILE}, or set name, URLs, certificates and CAs.`,
   ]),
   'config/no-etcd': {
@@ -98,7 +98,7 @@ export const configReading = {
   },
   'config/option-repeated': {
     flag: warning((d: ConfigPlace & { value: string }) => [
-      `${d.option} is set twice. Etcd uses "${d.value}".`,
+      `${d.option} is set twice. etcd uses "${d.value}".`,
       'Remove one of them.',
     ]),
     variable: warning((d: ConfigPlace & { firstLine: number | null; value: string }) => [
@@ -106,13 +106,13 @@ export const configReading = {
       'Remove one of them.',
     ]),
     key: warning((d: ConfigPlace & { firstLine: number | null }) => [
-      `${d.option} is set already on line ${String(d.firstLine ?? 1)}. Etcd ignores that line.`,
+      `${d.option} is set already on line ${String(d.firstLine ?? 1)}. etcd ignores that line.`,
       'Merge both, or remove one.',
     ]),
   },
   'config/argument-misplaced': {
     joined: error((d: ConfigPlace & { value: string }) => [
-      `${d.option} and its value are one argument with a space between them. Etcd does not know such a flag.`,
+      `${d.option} and its value are one argument with a space between them. etcd does not know such a flag.`,
       `Write "${d.option}=${d.value}", or write two arguments.`,
     ]).refusedAs({ Go: 'flag provided but not defined: -…' }),
     'no value': error((d: ConfigPlace & { argument: string }) => [
@@ -123,7 +123,7 @@ export const configReading = {
       { etcd: "'…' is not a valid flag", when: ({ argument }) => argument !== '' },
     ]),
     'left over': error((d: ConfigPlace & { argument: string; after: string | null }) => [
-      `${d.option}: the argument "${d.argument}" does not belong to a flag. Etcd does not start with it.`,
+      `${d.option}: the argument "${d.argument}" does not belong to a flag. etcd does not start with it.`,
       d.after === null ? leftOverRemedy(d.argument) : `Write "${d.after}=${d.argument}".`,
     ]).refusedAs({ etcd: "'…' is not a valid flag" }),
     'flag in value': error((d: ConfigPlace & { argument: string; value: string }) => [
@@ -197,7 +197,7 @@ export const configReading = {
     `Write only "${d.meant}", and put the comment on a line of its own.`,
   ]),
   'config/space-in-list': error((d: ConfigPlace & { entry: string; isRefused: boolean; isMember: boolean }) => [
-    `${d.option} has the entry "${d.entry}". Etcd reads the space as part of it: ${d.isMember ? 'that member does not start with this list' : d.isRefused ? 'it does not start' : 'no certificate matches'}.`,
+    `${d.option} has the entry "${d.entry}". etcd reads the space as part of it: ${d.isMember ? 'that member does not start with this list' : d.isRefused ? 'it does not start' : 'no certificate matches'}.`,
     `Write "${d.entry.trim()}" without spaces around it.`,
   ])
     .or('warning', ({ isMember }) => isMember)

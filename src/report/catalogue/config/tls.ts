@@ -204,7 +204,7 @@ export const configTls = {
   ]).refusedAs({ etcd: 'client certificate authentication failed' }),
   'config/gateway-refused': {
     name: warning((d: ConfigPlace) => [
-      `${d.option} makes etcd’s own gateway fail.`,
+      `${d.option} makes etcd's own gateway fail.`,
       `Set ${spelledLike(d.option, 'enable-grpc-gateway')} to false, so that no client relies on it.`,
     ]).refusedAs({ etcd: 'client certificate authentication failed' }),
     'self-signed': warning((d: GatewayRefused) => [
@@ -222,8 +222,8 @@ export const configTls = {
   },
 }
 
-const ANY_OF_THEM = 'Etcd accepts every certificate of any of them.'
-const GATEWAY_FAILS = 'Etcd’s own gateway fails, and so do clients that trust only these CAs.'
+const ANY_OF_THEM = 'etcd accepts every certificate of any of them.'
+const GATEWAY_FAILS = "etcd's own gateway fails, and so do clients that trust only these CAs."
 
 function open({ url }: { url: string }): string {
   return `has ${url}, which is not encrypted and requests no certificate.`
@@ -239,7 +239,7 @@ function clientAuthRemedy(option: string, side: Side): string {
 }
 
 function ownCaRemedy({ option }: { option: string }): string {
-  return `Set ${option} to a file that contains only the CA of etcd’s own clients or members.`
+  return `Set ${option} to a file that contains only the CA of etcd's own clients or members.`
 }
 
 function ignoredClause({ ignored }: { ignored?: string }): string {
@@ -247,5 +247,5 @@ function ignoredClause({ ignored }: { ignored?: string }): string {
 }
 
 function gatewayRemedy(option: string): string {
-  return `If clients trust another CA for servers, set ${spelledLike(option, 'client-cert-file')} and ${spelledLike(option, 'client-key-file')} (since 3.5.0) to a certificate of the clients’ CA, or ${spelledLike(option, 'enable-grpc-gateway')} to false.`
+  return `If clients trust another CA for servers, set ${spelledLike(option, 'client-cert-file')} and ${spelledLike(option, 'client-key-file')} (since 3.5.0) to a certificate of the clients' CA, or ${spelledLike(option, 'enable-grpc-gateway')} to false.`
 }

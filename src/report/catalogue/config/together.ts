@@ -35,11 +35,11 @@ export const configTogether = {
       },
     ]),
     'ways to find members': error((d: OptionsConflict) => [
-      `${d.option} is set in addition to ${d.other}. Etcd accepts only one way to find the members.`,
+      `${d.option} is set in addition to ${d.other}. etcd accepts only one way to find the members.`,
       keepOneRemedy(d),
     ]).refusedAs({ etcd: 'multiple discovery or bootstrap flags are set' }),
     'flag and variable': error((d: OptionsConflict) => [
-      `${d.option} is also set by ${d.other}. Etcd does not start with both.`,
+      `${d.option} is also set by ${d.other}. etcd does not start with both.`,
       keepOneRemedy(d),
     ]).refusedAs({
       etcd: [
@@ -52,7 +52,7 @@ export const configTogether = {
       `Set ${d.option} to TLS1.2, or remove ${d.other}.`,
     ]).refusedAs({ etcd: 'min version (TLS1.3) is greater than max version (TLS1.2)' }),
     'suites of TLS 1.3': error((d: OptionsConflict) => [
-      `${d.option} applies only to TLS 1.2, but ${d.other} is TLS1.3. Etcd refuses the two together.`,
+      `${d.option} applies only to TLS 1.2, but ${d.other} is TLS1.3. etcd refuses the two together.`,
       `Remove ${d.option}, or set ${d.other} to TLS1.2.`,
     ]).refusedAs({ etcd: 'cipher suites cannot be configured when only TLS1.3 is enabled' }),
   },
@@ -107,7 +107,7 @@ export const configTogether = {
       `Set ${listed(d.needs, 'it')} to the URL at which clients reach this member.`,
     ]).refusedAs({ etcd: '--advertise-client-urls is required when --listen-client-urls is set explicitly' }),
     members: error((d: OptionNeeds & { used: string }) => [
-      `${d.option} is set, but ${listed(d.needs, 'others')} are not. Etcd uses ${d.used} as the list of members.`,
+      `${d.option} is set, but ${listed(d.needs, 'others')} are not. etcd uses ${d.used} as the list of members.`,
       `Set ${listed(d.needs, 'both')}: the list has "NAME=URL" of each member, separated by commas.`,
     ]).refusedAs({ etcd: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' }),
     access: error((d: ConfigPlace) => [

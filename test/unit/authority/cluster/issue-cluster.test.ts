@@ -98,7 +98,7 @@ it('accepts one authority for clients and another for peers', async () => {
   expect(await subjects(peerLedger)).toEqual(['ca CN=peer CA', 'peer CN=etcd-0'])
 })
 
-it('adds the node’s name and the loopback as hosts, and two clients for each node, for kubeadm', async () => {
+it("adds the node's name and the loopback as hosts, and two clients for each node, for kubeadm", async () => {
   const members = [
     { name: 'node-1', hosts: ['192.0.2.1'] },
     { name: 'Node 2', hosts: ['192.0.2.2'] },
@@ -127,7 +127,7 @@ describe('progress', () => {
       'server of etcd-0',
       'peer of etcd-0',
       'healthcheck client of etcd-0',
-      'API server’s client of etcd-0',
+      "API server's client of etcd-0",
     ])
     expect(steps.at(-1)?.what).toBe('client root')
     expect(Object.keys(cluster.members)).toHaveLength(3)

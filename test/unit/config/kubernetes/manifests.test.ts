@@ -118,7 +118,7 @@ describe('an example', () => {
   })
 })
 
-it('kube-apiserver’s flags', () => {
+it("kube-apiserver's flags", () => {
   expect(
     kubeApiserverFlags({
       endpoints: ['https://10.0.0.1:2379', 'https://[::1]:2379'],
@@ -136,7 +136,7 @@ it('kube-apiserver’s flags', () => {
   ])
 })
 
-it('kubeadm’s arguments are a mapping in v1beta3 and a list in v1beta4', () => {
+it("kubeadm's arguments are a mapping in v1beta3 and a list in v1beta4", () => {
   const options = { endpoints: ['https://a:2379'] as const, ...files, prefix: '/one' }
   expect(kubeadmExternalEtcd({ ...options, apiVersion: 'v1beta3' })).toMatchObject({
     apiVersion: 'kubeadm.k8s.io/v1beta3',

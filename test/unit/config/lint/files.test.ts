@@ -136,11 +136,11 @@ describe('a fault is one finding, with its place', () => {
   })
 
   it.each([
-    [pair('old'), 'validity/expired', /^The server’s certificate "CN=.+" from \S+old.crt .*expired/],
+    [pair('old'), 'validity/expired', /^The server's certificate "CN=.+" from \S+old.crt .*expired/],
     [
       pair('stranger', 'peer-'),
       'chain/issuer-not-found',
-      /^The member’s certificate "CN=.+" from \S+stranger.crt .*, and --peer-trusted-ca-file holds only "CN=/,
+      /^The member's certificate "CN=.+" from \S+stranger.crt .*, and --peer-trusted-ca-file holds only "CN=/,
     ],
   ] as const)('says whose certificate it is, and where it and the CAs are: %s', async (changes, code, expected) => {
     expect(findingOf(await findings(changes), code).message).toMatch(expected)

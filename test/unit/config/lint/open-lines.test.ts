@@ -185,9 +185,9 @@ const CONTAINERS: readonly (readonly [where: string, config: ConfigInput])[] = [
   ['an entrypoint of a service', compose({}, { other: { image: OFFICIAL, entrypoint: '/start.sh' } })],
   ['a service with the name of etcd', compose({}, { etcd2: { build: './etcd' } })],
   ['a service that is elsewhere', compose({}, { b: { extends: { file: 'b.yml', service: 'b' } } })],
-  ['the entrypoint of bitnami’s image', compose({ image: 'bitnami/etcd:3.5', command: `etcd ${LINE}` })],
+  ["the entrypoint of bitnami's image", compose({ image: 'bitnami/etcd:3.5', command: `etcd ${LINE}` })],
   ['the entrypoint of an image with flags', compose({ image: 'corp/kv:1', command: LINE })],
-  ['args of bitnami’s image', pod({ image: 'bitnami/etcd:3.5', command: undefined, args: ['etcd', ...FLAGS] })],
+  ["args of bitnami's image", pod({ image: 'bitnami/etcd:3.5', command: undefined, args: ['etcd', ...FLAGS] })],
   ['args of another image', pod({ image: 'corp/kv:1', command: undefined, args: FLAGS })],
   [
     'an image with variables',

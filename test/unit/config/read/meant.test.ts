@@ -5,7 +5,7 @@ import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { readBack } from '../../../support/read-config.js'
 
 const NOTHING =
-  'config/nothing-set The configuration sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.'
+  'config/nothing-set The configuration sets no option of etcd. etcd serves plaintext on http://localhost:2379, for this machine only.'
 
 const unit = (command: string): ConfigInput => ({
   unit: `[Service]\nType=notify\nExecStart=${command}\nRestart=always\n`,
@@ -59,7 +59,7 @@ const KEYS: readonly Case[] = [
   [{ yaml: 'cert-file: c\n' }, 'protection-ignored', /into "client-transport-security", as "cert-file"/, {}],
   [{ yaml: 'name: a\nsocket-reuse-port: true\ndata-dir: d\n' }, 'option-ignored', /into "socket-options", as "reuse-port"/, { name: 'a', 'data-dir': 'd' }],
   [{ yaml: 'clientTransportSecurity:\n  cert-file: c\n' }, 'protection-ignored', /"client-transport-security"/, {}],
-  [{ yaml: 'data-dir: c\nconfig:\n  name: a\n  cors: b\n' }, 'protection-ignored', /Etcd ignores everything in it: name and cors/, { 'data-dir': 'c' }],
+  [{ yaml: 'data-dir: c\nconfig:\n  name: a\n  cors: b\n' }, 'protection-ignored', /etcd ignores everything in it: name and cors/, { 'data-dir': 'c' }],
   [{ yaml: `${CLIENT}: {client-cert-auth: "yes"}\n` }, 'value-type', /must be true or false/, { [`${CLIENT}.client-cert-auth`]: '' }],
   [{ yaml: `${CLIENT}: {client-cert-auth: !!python/name:a true}\n` }, 'value-type', /must be true or false/, { [`${CLIENT}.client-cert-auth`]: '' }],
   [{ yaml: `${CLIENT}: {client-cert-auth: !!bool "true"}\nname: !mine 1\n` }, '', /^$/, { [`${CLIENT}.client-cert-auth`]: 'true', name: '1' }],
@@ -112,11 +112,11 @@ it('options beside a file are one finding, but for lists of revoked certificates
   ])
 })
 
-describe('what is none of etcd’s configurations', () => {
+describe("what is none of etcd's configurations", () => {
   it.each<[ConfigInput, string]>([
     [{ yaml: '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n' }, 'config/no-etcd The configuration does not start etcd: it is PEM and holds a CERTIFICATE.'],
-    [{ flags: 'etcd gateway start --endpoints=a' }, 'config/no-etcd The configuration does not start etcd: it starts etcd’s gateway, which has its own flags and is not checked.'],
-    [{ flags: 'etcd grpc-proxy start' }, 'config/no-etcd The configuration does not start etcd: it starts etcd’s grpc-proxy, which has its own flags and is not checked.'],
+    [{ flags: 'etcd gateway start --endpoints=a' }, 'config/no-etcd The configuration does not start etcd: it starts etcd\'s gateway, which has its own flags and is not checked.'],
+    [{ flags: 'etcd grpc-proxy start' }, 'config/no-etcd The configuration does not start etcd: it starts etcd\'s grpc-proxy, which has its own flags and is not checked.'],
     [{ yaml: Buffer.from('# caf\xe9\nname: a\n', 'latin1') }, 'config/not-text The configuration is not in UTF-8, on line 1.'],
     [{ yaml: 'name: a\ndata-dir: b\0\n' }, 'config/not-text The configuration has a control character, on line 2.'],
     ...['', '# nothing\n', '{}', '---\n'].map((yaml): [ConfigInput, string] => [{ yaml }, 'config/no-etcd The configuration does not start etcd: it is empty.']),

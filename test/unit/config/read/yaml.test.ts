@@ -22,7 +22,7 @@ describe('a manifest', () => {
   it.each<[string, ConfigInput, number]>([
     ['JSON on one line', { manifest: JSON.stringify(POD) }, 1],
     ['JSON on many', { manifest: JSON.stringify(POD, null, 4) }, 11],
-    ['given as etcd’s file', { yaml: JSON.stringify(POD) }, 1],
+    ["given as etcd's file", { yaml: JSON.stringify(POD) }, 1],
   ])('%s', async (_, config, line) => {
     expect((await readBack(config)).options).toEqual({ '--name': 'a', '--client-cert-auth': 'maybe' })
     const { findings } = await lintOne(config, { readFiles: false })
@@ -47,7 +47,7 @@ describe('a manifest', () => {
     })
   })
 
-  it('a container that has etcd’s image, and does not start it, is passed over', async () => {
+  it("a container that has etcd's image, and does not start it, is passed over", async () => {
     const beside = {
       image: 'etcd',
       command: ['sh', '-c', 'sleep 1'],
@@ -154,7 +154,7 @@ peer-transport-security:
 it('variables and keys, each by its type', async () => {
   const env = { ETCD_HEARTBEAT_INTERVAL: 'abc', ETCD_ELECTION_TIMEOUT: '1000', ETCD_MAX_WALS: '', ETCD_METRICS: '1' }
   expect(await messagesOf({ env })).toEqual([
-    'config/value-invalid: ETCD_HEARTBEAT_INTERVAL is "abc"; it must be a whole number from 0. Etcd does not start with it.',
+    'config/value-invalid: ETCD_HEARTBEAT_INTERVAL is "abc"; it must be a whole number from 0. etcd does not start with it.',
   ])
   const yaml = [
     'heartbeat-interval: "100"',
