@@ -78,11 +78,6 @@ export interface NotSent extends UsageDetails {
   root: string
 }
 
-/** This client sends them all the same, and other peers may have the same CA file. */
-function severityOfNotSent({ usage }: NotSent): 'info' | 'warning' {
-  return usage === 'any' ? 'info' : 'warning'
-}
-
 export interface OpensslPicksOtherPath extends OpensslDetails {
   issuer: string
   picked: string | null
@@ -197,10 +192,10 @@ export const chain = {
     Node: ['UNABLE_TO_GET_ISSUER_CERT', NOT_LOCALLY],
     OpenSSL: ['unable to get issuer certificate', NO_LOCAL_ISSUER],
   }),
-  'chain/intermediate-not-sent': row(severityOfNotSent, (d: NotSent, who) => [
-    `${who} is only in the CA file, so it is not sent with the certificate. A server that trusts only ${quoted([d.root])} cannot verify the certificate without it.`,
-    `Append the certificate${d.missing.length === 1 ? '' : 's'} of ${quoted(d.missing)} to the certificate file, after the leaf.`,
-  ]),
+  'chain/intermediate-not-sent': warning((d: NotSent, who) => [
+    `${who} is only in the CA file, so it is not sent. A server that trusts only ${quoted([d.root])} needs it to verify the certificate.`,
+    `Append ${quoted(d.missing)} to the certificate file, after the leaf.`,
+  ]).or('info', ({ usage }) => usage === 'any'),
   'chain/openssl-picks-other-path': row(severityIfOnlyOpensslRefuses, (d: OpensslPicksOtherPath, who) => [
     d.picked === null
       ? `A valid path exists, but OpenSSL, and so Node, does not find it: ${d.reason}.`

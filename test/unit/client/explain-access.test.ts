@@ -19,7 +19,7 @@ describe('a call that etcd refuses to a client certificate', () => {
     [PERMISSION_DENIED, 'etcdserver: permission denied'],
     [FAILED_PRECONDITION, 'etcdserver: user name not found'],
     [UNKNOWN, 'auth: permission denied'],
-  ])('may have been refused to the user of a proxy: status %d, %s', (code, text) => {
+  ])('A refused call names the user of a proxy as the second reading: status %d, %s', (code, text) => {
     const found = explain(code, text)
     expect(found?.details).toMatchObject({ identity: 'common-name', user: 'bob' })
     expect(found?.message).toContain('"bob", the common name of this client\'s certificate, or the user of a proxy')
@@ -28,7 +28,7 @@ describe('a call that etcd refuses to a client certificate', () => {
     )
   })
 
-  it('names the command that decides whom etcd sees, and what each of its answers means', () => {
+  it('The remedy has the command that shows the user that etcd sees, and the meaning of each answer', () => {
     expect(explain(PERMISSION_DENIED, 'etcdserver: permission denied')?.remedy).toMatch(
       /^Run "etcdctl user get bob" with this client's certificate and endpoint.*"permission denied".*"user name is empty".*"user name not found"/,
     )
@@ -38,7 +38,7 @@ describe('a call that etcd refuses to a client certificate', () => {
     ['etcdserver: permission denied', 'access/permission-denied'],
     ['etcdserver: user name is empty', 'access/no-user'],
     ['etcdserver: user name not found', 'access/no-user'],
-  ])("was refused to the user of a proxy if the status is 2, as from etcd's grpc-proxy: %s", (text, code) => {
+  ])("The status 2 of etcd's grpc-proxy shows that etcd sees the user of a proxy: %s", (text, code) => {
     expect(explain(UNKNOWN, text)).toMatchObject({
       code,
       certificate: null,
@@ -46,7 +46,7 @@ describe('a call that etcd refuses to a client certificate', () => {
     })
   })
 
-  it('does not name the common name as a user if etcd sees none', () => {
+  it('The finding does not call the common name a user if etcd sees none', () => {
     const found = explain(INVALID_ARGUMENT, 'etcdserver: user name is empty')
     expect(found).toMatchObject({ code: 'access/no-user', details: { named: false } })
     expect(found?.message).toContain('it sees no user, although the certificate has the common name "bob"')
@@ -54,7 +54,7 @@ describe('a call that etcd refuses to a client certificate', () => {
   })
 })
 
-it('a call with a password is the call of its user, also through a proxy', () => {
+it('A call with a password is the call of its user, also through a proxy', () => {
   for (const code of [PERMISSION_DENIED, UNKNOWN]) {
     const found = explain(code, 'etcdserver: permission denied', { username: 'alice' } as never)
     expect(found?.details).toMatchObject({ identity: 'password', user: 'alice' })

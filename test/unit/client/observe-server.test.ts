@@ -87,7 +87,7 @@ it.each<[string, () => Promise<Peer>, object]>([
   expect(seen).toMatchObject({ chain: [], clientCertificate: null, acceptedAuthorities: null, refusal })
 })
 
-it('ends with what it has seen when its signal aborts', async () => {
+it('An observation ends with the evidence so far when its signal aborts', async () => {
   await using peer = await silentPeer()
   const controller = new AbortController()
   const observing = observeServer(peer.endpoint, { signal: controller.signal })

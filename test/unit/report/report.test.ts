@@ -67,7 +67,13 @@ it('the message of an error is the first error finding, in at most 200 character
   const report = makeReport({ checkedAt, path: null, findings: [error] }) as FailedReport
   expect(validationFailed(report).message).toBe('[file/missing] E.')
   const endpoint = 'https://etcd-2:2379'
-  const long = finding('handshake/failed', { endpoint, alert: null, certificateSent: null, errorCode: 'X', detail: 'x'.repeat(999) })
+  const long = finding('handshake/failed', {
+    endpoint,
+    alert: null,
+    certificateSent: null,
+    errorCode: 'X',
+    detail: 'x'.repeat(999),
+  })
   const texts = [long, { ...long, message: `${'x'.repeat(250)} ${endpoint}` }].map((each) => summarize([each]))
   for (const text of texts) expect([text.length, text.includes(endpoint)]).toEqual([200, true])
   expect(texts[1]).toMatch(/^\[handshake\/failed\] https:\/\/etcd-2:2379: x+…$/)

@@ -259,17 +259,15 @@ describe('an intermediate in the CA file', () => {
       [lower, mintCa({ subject: 'Upper', issuer: root }), root],
       [{ code: NO_ROOT, details: { issuer: 'CN=Upper', sameName: true } }],
     ],
-  ])('is reported as it is if %s', (_what, sent, trust, expected) => {
+  ])('The report about an intermediate in the CA file is true if %s', (_what, sent, trust, expected) => {
     expect(reported(sent, trust)).toMatchObject(expected)
   })
 
-  it('is reported with the file that lacks it, and never as an issuer that is not trusted', () => {
+  it('The finding about an intermediate in the CA file names the file that lacks it', () => {
     const [found] = reported([], [lower, upper, root])
     expect(found).toMatchObject({ severity: 'warning', certificate: { subject: 'CN=Lower' } })
     expect(found?.message).toContain('is only in the CA file, so it is not sent')
-    expect(found?.remedy).toBe(
-      'Append the certificates of "CN=Lower" and "CN=Upper" to the certificate file, after the leaf.',
-    )
+    expect(found?.remedy).toBe('Append "CN=Lower" and "CN=Upper" to the certificate file, after the leaf.')
     expect(reported([], [lower, upper, root], 'any')).toMatchObject([{ code: NOT_SENT, severity: 'info' }])
   })
 })

@@ -110,14 +110,14 @@ it('reads a flight that does not request a certificate, or sends none', () => {
 
 describe('a flight of TLS 1.3', () => {
   it.each([0x1301, 0x1302, 0x1303] as const)(
-    'is decrypted with cipher suite %i and the secret of the key log',
+    'The reader decrypts a flight with cipher suite %i and the secret of the key log',
     (suite) => {
       const { bytes, keyLog } = encryptedFlight(suite, ...WHOLE_NEW)
       expect(shown(readAll(bytes, keyLog))).toEqual({ ...WHOLE, protocol: 'TLSv1.3' })
     },
   )
 
-  it('is read byte by byte, in one record, and if the secret comes first', () => {
+  it('The reader takes a flight byte by byte, in one record, and if the secret comes first', () => {
     const { bytes, keyLog } = encryptedFlight(0x1301, Buffer.concat(WHOLE_NEW))
     const reader = new FlightReader()
     reader.useKeyLog(Buffer.from('CLIENT_HANDSHAKE_TRAFFIC_SECRET 00 11\n'))
@@ -126,26 +126,26 @@ describe('a flight of TLS 1.3', () => {
     expect(shown(reader)).toEqual({ ...WHOLE, protocol: 'TLSv1.3' })
   })
 
-  it('has an empty list of CAs if the request has none, and no list without a request', () => {
+  it('The list of CAs is empty if the request has none, and null without a request', () => {
     const open = encryptedFlight(0x1302, encryptedExtensions, encryptedChain, finished)
     expect(readAll(open.bytes, open.keyLog)).toMatchObject({ authorities: null, isComplete: true })
     const anyCa = encryptedFlight(0x1302, message(13, counted(1), counted(2)), encryptedChain, finished)
     expect(readAll(anyCa.bytes, anyCa.keyLog)).toMatchObject({ authorities: [], isComplete: true })
   })
 
-  it('is read after a HelloRetryRequest', () => {
+  it('The reader takes a flight after a HelloRetryRequest', () => {
     const { bytes, keyLog } = encryptedFlight(0x1301, ...WHOLE_NEW)
     const random = Buffer.from('cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c', 'hex')
     const retry = Buffer.concat([record(helloOf(0x1301, 0x0304, random)), record(Buffer.from([1]), 20)])
     expect(shown(readAll(Buffer.concat([retry, bytes]), keyLog))).toEqual({ ...WHOLE, protocol: 'TLSv1.3' })
   })
 
-  it('waits for its secret, and keeps its version', () => {
+  it('The reader waits for the secret of a flight, and keeps its version', () => {
     const { bytes } = encryptedFlight(0x1301, ...WHOLE_NEW)
     expect(readAll(bytes)).toMatchObject({ protocol: 'TLSv1.3', chain: null, isComplete: false, isUnreadable: false })
   })
 
-  it('is unreadable with a wrong secret, in the wrong order, and if it is not a handshake', () => {
+  it('A flight is unreadable with a wrong secret, in the wrong order, and if it is not a handshake', () => {
     const { bytes, keyLog } = encryptedFlight(0x1303, ...WHOLE_NEW)
     const wrong = Buffer.from(`SERVER_HANDSHAKE_TRAFFIC_SECRET 00 ${'11'.repeat(32)}`)
     expect(readAll(bytes, wrong)).toMatchObject({ protocol: 'TLSv1.3', isUnreadable: true })
@@ -154,7 +154,7 @@ describe('a flight of TLS 1.3', () => {
   })
 })
 
-it('keeps what came before the bytes that it cannot read', () => {
+it('The reader keeps the messages before the bytes that it cannot read', () => {
   const reader = readAll(
     Buffer.concat([record(Buffer.concat([hello, certificates])), record(Buffer.from([2, 40]), 21)]),
   )
