@@ -25,7 +25,7 @@ function ours(code: ErrorCode): Error {
 }
 
 describe('isRetryable, for an error of this package', () => {
-  it('is described in docs/retries.md for every code', () => {
+  it('docs/retries.md describes every code', () => {
     const source = readFileSync(join(root, 'src/report/errors.ts'), 'utf8')
     const codes = [...source.matchAll(/^ {2}(ERR_[A-Z_]+):/gm)].map(([, code]) => code)
     expect(codes.length).toBeGreaterThan(10)
@@ -65,7 +65,7 @@ describe('isRetryable, for an error of etcd3', () => {
     typeof Class === 'function' && Class.prototype instanceof Error ? [{ name, Class: Class as new () => Error }] : [],
   )
 
-  it('has a row in the source for every class', () => {
+  it('the source has a row for every class', () => {
     const source = readFileSync(join(root, 'src/client/retryable.ts'), 'utf8')
     expect(classes.length).toBeGreaterThan(30)
     expect(classes.filter(({ name }) => !source.includes(`  ${name}: `))).toEqual([])
@@ -76,7 +76,7 @@ describe('isRetryable, for an error of etcd3', () => {
     expect(yes.sort()).toEqual(['EtcdLockFailedError', 'EtcdWatchStreamEnded', 'STMConflictError'])
   })
 
-  it('also accepts an expired deadline and an unavailable etcd of a call of this client', () => {
+  it('accepts an expired deadline and an unavailable etcd of a call of this client as well', () => {
     const yes = classes.filter(({ Class }) => {
       const error = new Class()
       markCall(error)
@@ -95,7 +95,7 @@ describe('isRetryable, for an error of etcd3', () => {
     ['14 UNAVAILABLE: etcdserver: request timed out', false],
     ['14 UNAVAILABLE: etcdserver: leader changed', false],
     ['3 INVALID_ARGUMENT: the key "etcdserver: too many requests" is empty', false],
-  ])('of any client, reads the message %s', (message, retryable) => {
+  ])('reads the message of any client: %s', (message, retryable) => {
     const Class = message.startsWith('2') ? etcd3.GRPCUnknownError : etcd3.GRPCUnavailableError
     expect(isRetryable(new Class(message))).toBe(retryable)
   })
