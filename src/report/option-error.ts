@@ -54,9 +54,10 @@ function shown(value: unknown): string {
   return value.length === 0 ? 'an empty array' : 'an array'
 }
 
-/** Whether a value is an object whose own properties are its contents: no array, no Map and no URL. */
+/** Whether the contents of a value are its properties: no array, no Map and no URL. An AbortController has the option `signal`. */
 export function isPlainObject(value: unknown): value is object {
-  return /^\[object (?:Object|Module)\]$/.test(Object.prototype.toString.call(value))
+  if (typeof value !== 'object' || value === null || Symbol.iterator in value) return false
+  return Object.prototype.toString.call(value) !== '[object URL]'
 }
 
 /** Most option names in an error about a missing object. */

@@ -150,7 +150,7 @@ describe('cfssl', () => {
     const output = runTool('cfssl', ['genkey', '-loglevel=5', '-initca', file])
     const { details, remedy } = findingOf(inspectRequest(output).findings, 'input/unexpected-content')
     expect(details).toMatchObject({ holds: 'cfssl output', wanted: 'request' })
-    expect(remedy).toContain('name.csr')
+    expect(remedy).toContain('FILE.csr')
     expect(errorCodes(inspectRequest(csrOf(output)).findings)).toEqual(['request/ca-requested'])
   })
 })

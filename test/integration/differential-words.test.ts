@@ -209,7 +209,7 @@ describe('etcd refuses whoever comes', () => {
   it('etcd refuses every client while it has no file descriptor left', async () => {
     const { etcd: full, fill, close } = await startFullEtcd(credentialsOf(server()))
     try {
-      fill()
+      await fill()
       await refused(['handshake/failed'], good, { on: full })
     } finally {
       await close()

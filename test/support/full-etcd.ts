@@ -3,13 +3,14 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
 
 interface FullEtcd {
   readonly etcd: TestEtcd
   /** Leaves it one descriptor. */
-  readonly fill: () => void
+  readonly fill: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -23,8 +24,14 @@ export async function startFullEtcd(server: Credentials): Promise<FullEtcd> {
   try {
     const etcd = await startEtcd({ server, via: 'binary', binary })
     const pid = readFileSync(pidFile, 'utf8').trim()
-    const fill = (): void => {
-      const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
+    const descriptors = (): number[] => readdirSync(`/proc/${pid}/fd`).map(Number)
+    const fill = async (): Promise<void> => {
+      // The connections of its start have ended when nothing has changed for half a second.
+      for (let [same, before] = [0, '']; same < 10; before = descriptors().join()) {
+        same = before === descriptors().join() ? same + 1 : 0
+        await setTimeout(50)
+      }
+      const used = new Set(descriptors())
       // A new descriptor has the lowest free number, which must be below the limit: one of them is left.
       let [limit, free] = [0, 0]
       for (; free < 2; limit += 1) if (!used.has(limit)) free += 1

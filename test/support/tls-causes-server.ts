@@ -177,7 +177,7 @@ export const SERVER_CAUSES: CauseGroup = {
       ['handshake/failed'],
       async (_stage, pki) => {
         const { etcd, fill, close } = await startFullEtcd(pki.server)
-        fill()
+        await fill()
         return { endpoint: etcd.endpoint, credentials: pki.client, ...SHORT, end: close }
       },
       { details: { alert: 80, certificateSent: null } },
