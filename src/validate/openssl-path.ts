@@ -116,12 +116,13 @@ class OpensslCheck {
       top = { certificate: issuer.certificate, role: 'anchor', index: top.index + 1 }
       above.push(top)
     }
-    const sent = [...this.#path.slice(0, 1).map(({ certificate }) => certificate), ...intermediates]
-    const missing = above.slice(0, -1).filter(({ certificate }) => !sent.some((each) => each.equals(certificate)))
+    const missing = above
+      .slice(0, -1)
+      .filter(({ certificate, index }) => index > 0 && !intermediates.some((each) => each.equals(certificate)))
     const [lowest] = missing
     if (lowest === undefined) return
-    const subjects = missing.map(({ certificate }) => certificate.subject.toString())
-    const root = above.at(-1)?.certificate.subject.toString() ?? ''
+    const subjects = missing.map(({ certificate }) => String(certificate.subject))
+    const root = String(above.at(-1)?.certificate.subject)
     const { usage } = this.#findings.rules
     this.#findings.add(lowest, 'chain/intermediate-not-sent', { usage, missing: subjects, root })
   }

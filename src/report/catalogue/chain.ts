@@ -187,13 +187,13 @@ export const chain = {
       : `${who} is trusted although it is not self-signed, and ${d.sameName ? `the trusted CA with the name of its issuer "${d.issuer}" did not sign it` : `no certificate of its issuer "${d.issuer}" is trusted`}.`,
     d.selfIssued
       ? 'Renew the CA: let it sign its own certificate, with "authorityKeyIdentifier = keyid" or without that extension.'
-      : `Put the certificate of "${d.issuer}"${d.sameName ? ' that signed it' : ''} into the CA file too, up to the root; or set the option allowPartialTrustChain in other Node clients.`,
+      : `Put the certificate of "${d.issuer}" into the CA file too, up to the root; or set the option allowPartialTrustChain in other Node clients.`,
   ]).refusedAs({
     Node: ['UNABLE_TO_GET_ISSUER_CERT', NOT_LOCALLY],
     OpenSSL: ['unable to get issuer certificate', NO_LOCAL_ISSUER],
   }),
   'chain/intermediate-not-sent': warning((d: NotSent, who) => [
-    `${who} is only in the CA file, so it is not sent. A server that trusts only ${quoted([d.root])} needs it to verify the certificate.`,
+    `${who} is only in the CA file, so it is not sent. A server that trusts only ${quoted([d.root])} needs it.`,
     `Append ${quoted(d.missing)} to the certificate file, after the leaf.`,
   ]).or('info', ({ usage }) => usage === 'any'),
   'chain/openssl-picks-other-path': row(severityIfOnlyOpensslRefuses, (d: OpensslPicksOtherPath, who) => [
