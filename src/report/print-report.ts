@@ -181,7 +181,8 @@ function remedyForAny({ remedy, details }: Finding): string {
 function remedyOf([first, ...others]: Group): string {
   if (others.every(({ remedy }) => remedy === first.remedy)) return first.remedy
   const common = remedyForAny(first)
-  return /"[^"]*the endpoint[^"]*"/.test(common) ? first.remedy : common
+  const isInCommand = common.split('"').some((part, index) => index % 2 === 1 && part.includes('the endpoint'))
+  return isInCommand ? first.remedy : common
 }
 
 /**
@@ -215,9 +216,18 @@ const MOST_BEFORE_FIX = 2
 function splitMessage(each: Finding, width: number): { head: string; rest: string[] } {
   const label = each.severity === 'error' ? '' : `${each.severity}: `
   const text = `${label}${locatedMessage(each)}`
-  const [, head, rest] = /^(.+?[^.][.]) ((?:\P{Ll}|etcd ).*)$/u.exec(text) ?? []
+  const end = sentenceEnd(text)
   const isShort = wrapText(text, { width, first: '', rest: '' }).length <= MOST_BEFORE_FIX
-  return isShort || head === undefined || rest === undefined ? { head: text, rest: [] } : { head, rest: [rest] }
+  return isShort || end === -1 ? { head: text, rest: [] } : { head: text.slice(0, end), rest: [text.slice(end + 1)] }
+}
+
+/** Where the first of several sentences ends; -1 if there is only one. The next one does not begin with a lower-case letter, or with etcd. */
+function sentenceEnd(text: string): number {
+  for (let at = text.indexOf('. ', 2); at !== -1; at = text.indexOf('. ', at + 1)) {
+    const next = text.slice(at + 2, at + 7)
+    if (text[at - 1] !== '.' && (/^\P{Ll}/u.test(next) || next === 'etcd ')) return at + 1
+  }
+  return -1
 }
 
 function headLines(head: string, { width, paint }: Printer, severity: Severity): string[] {

@@ -26,7 +26,7 @@ async function repeat<T>(call: () => Promise<T>): Promise<T> {
 }
 
 describe('isRetryable', () => {
-  it('is true while etcd is down, and the write that is repeated until etcd is back is applied once', async () => {
+  it('isRetryable returns true while etcd is down, and the write that is repeated until etcd is back is applied once', async () => {
     await using client = await connect()
     await shared.etcd.stop()
     await expect.poll(() => client.tls.endpoints[0]?.state).not.toBe('ready')
@@ -44,7 +44,7 @@ describe('isRetryable', () => {
     expect(kvs[0]?.version).toBe('1')
   })
 
-  it('is true for a client that cannot be created yet, and false for one that etcd refuses', async () => {
+  it('isRetryable returns true for a client that cannot be created yet, and false for one that etcd refuses', async () => {
     await shared.etcd.stop()
     expect(isRetryable(await rejection(connect({ dialTimeout: '1s' })))).toBe(true)
     await shared.etcd.start()
@@ -54,7 +54,7 @@ describe('isRetryable', () => {
     expect(isRetryable(await rejection(connect({ credentials })))).toBe(false)
   })
 
-  it('is false for a write and true for a read that a frozen etcd does not answer', async () => {
+  it('isRetryable returns false for a write and true for a read that a frozen etcd does not answer', async () => {
     await using client = await connect()
     await client.get('a').string()
     await shared.etcd.pause()
@@ -70,7 +70,7 @@ describe('isRetryable', () => {
     expect(isRetryable(read)).toBe(true)
   })
 
-  it('is false for what etcd refuses each time', async () => {
+  it('isRetryable returns false for a call that etcd refuses each time', async () => {
     await using client = await connect()
     const empty = await rejection(client.put('').value('1').exec())
     expect(empty).toBeInstanceOf(GRPCInvalidArgumentError)
@@ -79,7 +79,7 @@ describe('isRetryable', () => {
     expect(isRetryable(noLease)).toBe(false)
   })
 
-  it('is true for a transaction that lost a race, which wrote nothing', async () => {
+  it('isRetryable returns true for a transaction that lost a race, because it wrote nothing', async () => {
     await using client = await connect()
     const race = client.stm({ retries: 0 }).transact(async (tx) => {
       await tx.get('counter').string()
