@@ -134,6 +134,8 @@ export class ServerExpiry {
   readonly #expiry = new Expiry((due) => void this.#report(due))
   /** The validation of the chain that is followed. */
   #followed: ServerValidation | null = null
+  /** When it dialled last, by `performance.now()`. */
+  #dialledAt = -Infinity
 
   /** @param current Returns the credentials that the client uses. */
   constructor(endpoint: EndpointConnection, current: () => ValidatedCredentials, emit: (event: EventBody) => void) {
@@ -160,6 +162,9 @@ export class ServerExpiry {
 
   /** etcd presents a renewed certificate from the next handshake on, and the connection may be older: it is replaced then. */
   async #reconnectIfRenewed(): Promise<boolean> {
+    // A proxy may present another certificate that is about to expire at each handshake.
+    if (performance.now() - this.#dialledAt < SHORTEST_INTERVAL) return false
+    this.#dialledAt = performance.now()
     const validated = this.#current()
     const before = this.#followed?.chain[0]?.fingerprint256
     const attempt = await this.#endpoint.dialWith(validated)

@@ -50,6 +50,19 @@ it('reports nothing if the server presents a renewed certificate at the next han
   expect(await client.get('a').string()).toBeNull()
 })
 
+it('dials once, and reports the certificate, if each handshake presents another one that is about to expire', async () => {
+  await using first = await grpcPeer(lasting(-6000, 300))
+  await using second = await grpcPeer(lasting(-6000, 301))
+  let dials = 0
+  await using proxy = await proxyTo(() => ((dials += 1) % 2 === 1 ? first.port : second.port))
+  const { events, onEvent } = recorder()
+  await using client = await connect([proxy], { onEvent })
+  await expect.poll(() => events.length).toBe(1)
+  expect(dials).toBe(2)
+  expect(await client.get('a').string()).toBeNull()
+  expect([events.length, dials]).toEqual([1, 2])
+})
+
 it('follows no certificate if a path is empty', () => {
   expect(firstToExpire([], [])).toBeNull()
 })
