@@ -40,7 +40,7 @@ class Bytes {
     return (this.#scan ??= this.#scanned())
   }
 
-  /** The line of a PEM block without line breaks; null if there is none. */
+  /** The line of a PEM block without line breaks; null if the text has no such block. */
   get oneLine(): number | null {
     return this.scan.problems.find((each) => each.kind === 'one-line')?.line ?? null
   }

@@ -169,7 +169,7 @@ function heldReason(holder: ProcessIdentity | null, path: string): string {
 /** Most locks in a chain. Crashes leave fewer, because each holder removes the locks before its own. */
 const MAX_CHAIN = 1000
 
-/** The valid lock: the one at `path` or its last successor; null if there is none. */
+/** The valid lock: the one at `path` or its last successor; null without a lock. */
 async function lastLock({ fs, path }: Place): Promise<FoundLock | null> {
   let last: FoundLock | null = null
   for (let count = 0; count <= MAX_CHAIN; count++) {

@@ -58,7 +58,7 @@ export function validationFailed(report: FailedReport): EtcdMtlsError<'ERR_VALID
 /** Longest message of an error that has a report: it is one line of a log. */
 const MAX_SUMMARY = 200
 
-/** Code, endpoint and message of the first error, in one line; empty if there is none. */
+/** Code, endpoint and message of the first error, in one line; empty without an error. */
 export function summarize(findings: readonly Finding[], before = ''): string {
   const first = findings.find(({ severity }) => severity === 'error')
   if (first === undefined) return ''

@@ -17,6 +17,20 @@ import { type Proxies, type ProxyName, startProxies } from './proxies.js'
 
 /** Where the client port moves to, when the published port is to be another one: any port. */
 const ELSEWHERE = '--listen-client-urls=https://127.0.0.1:0'
+
+/** Publishes the peer port of an etcd. */
+export const PEER_PORT = {
+  args: ({ clientListenUrl, directory }) => [
+    ELSEWHERE,
+    `--listen-peer-urls=${clientListenUrl}`,
+    '--initial-advertise-peer-urls=https://127.0.0.1:2379',
+    '--initial-cluster=etcd=https://127.0.0.1:2379',
+    `--peer-cert-file=${directory}/server.crt`,
+    `--peer-key-file=${directory}/server.key`,
+    `--peer-trusted-ca-file=${directory}/server-ca.crt`,
+    '--peer-client-cert-auth=true',
+  ],
+} satisfies Partial<EtcdOptions>
 /** A row that depends on the paths or the addresses of a container. */
 const CONTAINER = { via: 'container' } as const
 
@@ -51,18 +65,7 @@ const SETUPS = {
     args: ({ clientListenUrl }) => [ELSEWHERE, `--listen-metrics-urls=${clientListenUrl.replace('https:', 'http:')}`],
   },
   /** The peer side has a CA of its own, unlike in kubeadm. */
-  peer: {
-    args: ({ clientListenUrl, directory }) => [
-      ELSEWHERE,
-      `--listen-peer-urls=${clientListenUrl}`,
-      '--initial-advertise-peer-urls=https://127.0.0.1:2379',
-      '--initial-cluster=etcd=https://127.0.0.1:2379',
-      `--peer-cert-file=${directory}/server.crt`,
-      `--peer-key-file=${directory}/server.key`,
-      `--peer-trusted-ca-file=${directory}/server-ca.crt`,
-      '--peer-client-cert-auth=true',
-    ],
-  },
+  peer: PEER_PORT,
   autoTls: { ...CONTAINER, args: ['--auto-tls=true', '--cert-file=', '--key-file='], clientCertAuth: false },
 } satisfies Readonly<Record<string, Partial<EtcdOptions>>>
 

@@ -231,7 +231,7 @@ function commandsInScript(
   return withFaults(commandsAmong([...tokens.map(placed), ...more], context), ...faults.map(placed))
 }
 
-/** The index of etcd after a program that starts it, whose own options, numbers and variables precede; -1 if there is none. */
+/** The index of etcd after a program that starts it, whose own options, numbers and variables precede; -1 if it starts no etcd. */
 function etcdIndex(tokens: readonly Token[]): number {
   for (const [i, { text }] of tokens.entries()) {
     const [before = '', next = '-'] = [tokens[i - 1]?.text, tokens[i + 1]?.text]

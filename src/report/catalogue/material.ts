@@ -18,7 +18,7 @@ export interface VariableMissing {
   variable: string
   role: MaterialRole
   empty: boolean
-  /** A variable of etcdctl v2 or of etcd itself for the same file, which is set; null if there is none. */
+  /** A variable of etcdctl v2 or of etcd itself for the same file, which is set; null if no such variable is set. */
   instead: string | null
 }
 

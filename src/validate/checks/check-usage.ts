@@ -6,7 +6,7 @@ const ANY = 'anyExtendedKeyUsage'
 /** Server Gated Cryptography of Microsoft and Netscape, which OpenSSL, and so Node, takes for serverAuth (XKU_SGC). Go does not. */
 const SERVER_GATED: ReadonlySet<string> = new Set(['1.3.6.1.4.1.311.10.3.3', '2.16.840.1.113730.4.1'])
 
-/** For a server without serverAuth, the SGC purpose that OpenSSL accepts instead; undefined if there is none. */
+/** For a server without serverAuth, the SGC purpose that OpenSSL accepts instead; undefined without such a purpose. */
 function gatedPurpose(found: readonly string[], { usage }: Rules): string | undefined {
   return usage === 'server' && !found.includes('serverAuth') ? found.find((each) => SERVER_GATED.has(each)) : undefined
 }

@@ -177,7 +177,7 @@ export class Crl {
   }
 
   /**
-   * The entry with the serial number of a certificate, whoever issued it; null if there is none. It is looked up once for each
+   * The entry with the serial number of a certificate of any issuer; null if the CRL does not list it. It is looked up once for each
    * object.
    *
    * @throws {DerError} if an entry of the CRL cannot be read.

@@ -6,12 +6,11 @@ import { Certificate } from '../../../src/x509/certificate.js'
 import { mintPki } from '../../support/etcd.js'
 import { missingFlags, noCertificateAlert } from '../../support/etcd-version.js'
 import { startNginx } from '../../support/proxies.js'
+import { PEER_PORT } from '../../support/tls-stage.js'
 
 const pki = mintPki()
 const clients = mintPki('Client root')
 const clientCa = [Certificate.parse(clients.root.der, 'client CA')]
-/** Where the client port moves to, when the published port is to be another one. */
-const ELSEWHERE = '--listen-client-urls=https://127.0.0.1:0'
 
 const SETUPS = {
   tls12: { clientCa, args: ['--tls-max-version=TLS1.2'] },
@@ -21,18 +20,7 @@ const SETUPS = {
   open: { clientCertAuth: false },
   /** Its file of CAs is set, and --client-cert-auth is not. */
   caOnly: { clientCa, args: ['--client-cert-auth=false'] },
-  peer: {
-    args: ({ clientListenUrl, directory }) => [
-      ELSEWHERE,
-      `--listen-peer-urls=${clientListenUrl}`,
-      '--initial-advertise-peer-urls=https://127.0.0.1:2379',
-      '--initial-cluster=etcd=https://127.0.0.1:2379',
-      `--peer-cert-file=${directory}/server.crt`,
-      `--peer-key-file=${directory}/server.key`,
-      `--peer-trusted-ca-file=${directory}/server-ca.crt`,
-      '--peer-client-cert-auth=true',
-    ],
-  },
+  peer: PEER_PORT,
 } satisfies Readonly<Record<string, Partial<EtcdOptions>>>
 type SetUp = keyof typeof SETUPS
 

@@ -99,8 +99,8 @@ const bare = { without: [EXTENSION.keyUsage] }
 const keys: readonly ListScenario[] = [
   row('signature altered', DIFFERS, [altered]),
   row('signed by another CA of the name', DIFFERS, [{ by: SAME_NAME }]),
-  row('signed by another CA of the name, beside the true list', 'crl-unused', [{}, { by: SAME_NAME }]),
-  row('forged with the key identifier of the CA, beside the true list', DIFFERS, [
+  row('signed by another CA of the name, next to the true list', 'crl-unused', [{}, { by: SAME_NAME }]),
+  row('forged with the key identifier of the CA, next to the true list', DIFFERS, [
     {},
     ({ intermediate }) => ({ by: SAME_NAME, key: authorityKeyIdentifier(publicHalf(intermediate.key)), number: 2 }),
   ]),
@@ -118,11 +118,11 @@ const keys: readonly ListScenario[] = [
   row('authority certificate by issuer and serial', '', [byIssuer(true, {})]),
   row('authority certificate by issuer and serial, without a key identifier', '', [byIssuer(false, {})]),
   row('authority certificate by two issuers, of which the first is another', DIFFERS, [twoIssuers]),
-  row("altered, with the authority's serial, beside the true list", DIFFERS, [
+  row("altered, with the authority's serial, next to the true list", DIFFERS, [
     {},
     (chain) => ({ ...byIssuer(false, {})(chain), ...altered }),
   ]),
-  row('signed by another CA of the name, without a key identifier, beside the true list', 'crl-unused', [
+  row('signed by another CA of the name, without a key identifier, next to the true list', 'crl-unused', [
     {},
     { by: SAME_NAME, key: null, number: 2 },
   ]),
@@ -189,10 +189,10 @@ const scope: readonly ListScenario[] = [
     { leaf: {}, ...ATTRIBUTES },
   ]),
   row('two lists that together cover all certificates', `${UNSUPPORTED} ${UNSUPPORTED}`, [CAS, USERS]),
-  row('revoked by the full list, beside one for end entities', `${UNSUPPORTED} revoked@0`, [{ leaf: {} }, USERS]),
-  row('a full list beside one for end entities that is out of date', UNSUPPORTED, [{}, { ...EXPIRED, ...USERS }]),
-  row('a full list beside one for end entities that was altered', UNSUPPORTED, [{}, { ...altered, ...USERS }]),
-  row('a full list beside one of some reasons of another CA', 'crl-unused', [{}, { by: 'Other', ...reasons(1) }]),
+  row('revoked by the full list, next to one for end entities', `${UNSUPPORTED} revoked@0`, [{ leaf: {} }, USERS]),
+  row('a full list next to one for end entities that is out of date', UNSUPPORTED, [{}, { ...EXPIRED, ...USERS }]),
+  row('a full list next to one for end entities that was altered', UNSUPPORTED, [{}, { ...altered, ...USERS }]),
+  row('a full list next to one of some reasons of another CA', 'crl-unused', [{}, { by: 'Other', ...reasons(1) }]),
   row('some reasons only', UNSUPPORTED, [reasons(1, 2)]),
   row('some reasons only, and revoked for one of them', `${UNSUPPORTED} serial-listed@0`, [
     { leaf: { reason: 1 }, ...reasons(1, 2) },
@@ -230,7 +230,7 @@ const points: readonly ListScenario[] = [
     leafAt({ name: elsewhere }),
   ),
   row(
-    'a full list beside one of a distribution point that is out of date',
+    'a full list next to one of a distribution point that is out of date',
     'crl-unused',
     [{}, { ...EXPIRED, ...HERE }],
     leafAt({ name: here }),
@@ -327,9 +327,9 @@ const SECOND = { number: 2 }
 
 /** Several CRLs of one CA. */
 const several: readonly ListScenario[] = [
-  row('an older list beside the new one', 'crl-unused', [OLDER, SECOND]),
-  row('an older list that is out of date beside the new one', 'crl-unused', [SECOND, EXPIRED]),
-  row('an older list without number beside the new one', 'crl-unused', [{ ...OLDER, number: null }, {}]),
+  row('an older list next to the new one', 'crl-unused', [OLDER, SECOND]),
+  row('an older list that is out of date next to the new one', 'crl-unused', [SECOND, EXPIRED]),
+  row('an older list without number next to the new one', 'crl-unused', [{ ...OLDER, number: null }, {}]),
   row('the new list is out of date, the older one is not', 'crl-not-current crl-unused', [
     { ...EXPIRED, ...SECOND },
     { thisUpdate: ago(72) },
@@ -339,7 +339,7 @@ const several: readonly ListScenario[] = [
     { ...SAME_DATE, ...SECOND },
   ]),
   row('two lists of one number, of which the second is later', 'crl-unused', [{ thisUpdate: ago(3) }, {}]),
-  row('revoked by a list without number, beside a numbered one of the same date', 'revoked@0 crl-unusual', [
+  row('revoked by a list without number, next to a numbered one of the same date', 'revoked@0 crl-unusual', [
     SAME_DATE,
     { ...SAME_DATE, number: null, leaf: {} },
   ]),
@@ -350,7 +350,7 @@ const several: readonly ListScenario[] = [
     {},
   ]),
   row('two lists of the same number and date', 'revoked@0', [SAME_DATE, { ...SAME_DATE, leaf: {} }]),
-  row('the list of tomorrow beside that of today', 'crl-unused', [{}, { ...TOMORROW, ...SECOND }]),
+  row('the list of tomorrow next to that of today', 'crl-unused', [{}, { ...TOMORROW, ...SECOND }]),
   row('revoked by the list of tomorrow', 'revoked@0 crl-unused', [{}, { ...TOMORROW, leaf: {}, ...SECOND }]),
 ]
 
@@ -365,9 +365,9 @@ const deltas: readonly ListScenario[] = [
   row('a delta list that is not marked as critical, alone', UNSUPPORTED, [
     { number: 2, more: [deltaCrlIndicator(1, false)] },
   ]),
-  row('a delta list beside its base', UNSUPPORTED, [{}, DELTA]),
+  row('a delta list next to its base', UNSUPPORTED, [{}, DELTA]),
   row('a hold lifted by a delta list', `${UNSUPPORTED} revoked@0`, [HOLDS ?? {}, { ...DELTA, ...REMOVES }]),
-  row('a base that is out of date, beside a delta list that is current', `crl-not-current ${UNSUPPORTED}`, [
+  row('a base that is out of date, next to a delta list that is current', `crl-not-current ${UNSUPPORTED}`, [
     EXPIRED,
     DELTA,
   ]),

@@ -171,7 +171,7 @@ describe('a member that would be open, or would not start', () => {
     })
   })
 
-  it('is refused with all findings, the first of them in the message', () => {
+  it('refuses a member with all findings, and has the first of them in the message', () => {
     const changes = { name: 'a', client: { listenUrls: ['x', 'y'], keyFile: '' }, tlsMinVersion: 'TLS1.3' } as const
     const call = (): string => renderEtcdConfig(memberConfig(changes), 'yaml')
     const { message, details } = thrown(call, 'ERR_CONFIG_INVALID')

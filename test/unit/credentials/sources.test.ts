@@ -102,11 +102,11 @@ describe('material that is read, with a finding', () => {
     ['a blank line inside', { ca: root.pem.replace('\n', '\n\n') }, 'warning pem/layout-unusual'],
     ['text around the blocks', { cert: `subject=CN=alice\n${chain}` }, 'info pem/layout-unusual'],
     ['a certificate twice', { ca: root.pem + root.pem }, 'info credentials/duplicate-certificate'],
-    ['a key beside the certificate', { cert: chain + otherLeaf.keyPem }, 'warning input/other-block'],
-    ['a certificate beside the key', { key: leaf.keyPem + leaf.pem }, 'info input/other-block'],
-    ['parameters beside the certificate', { cert: chain + pem('DH PARAMETERS', leaf.der) }, 'info input/other-block'],
-    ['a CRL beside the key', { key: leaf.keyPem + crl.pem }, 'info input/other-block'],
-    ['a certificate beside the CRL', { crl: crl.pem + root.pem }, 'info input/other-block'],
+    ['a key next to the certificate', { cert: chain + otherLeaf.keyPem }, 'warning input/other-block'],
+    ['a certificate next to the key', { key: leaf.keyPem + leaf.pem }, 'info input/other-block'],
+    ['parameters next to the certificate', { cert: chain + pem('DH PARAMETERS', leaf.der) }, 'info input/other-block'],
+    ['a CRL next to the key', { key: leaf.keyPem + crl.pem }, 'info input/other-block'],
+    ['a certificate next to the CRL', { crl: crl.pem + root.pem }, 'info input/other-block'],
     [
       'the certificate of the other side as the only anchor',
       { ca: otherLeaf.pem },
@@ -204,7 +204,7 @@ describe('fromEnv', () => {
     expect(ofEtcd?.remedy).toMatch(/^Set ETCDCTL_CACERT to the path.*ETCD_TRUSTED_CA_FILE is a variable of the server/)
   })
 
-  it('names the variable beside the file whose contents are wrong', async () => {
+  it('names the variable next to the file whose contents are wrong', async () => {
     const env = { ...prefixed('ETCDCTL_', files()), ETCDCTL_CACERT: folder.file('ca.der', root.der) }
     const [found] = await findingsOf(fromEnv(env))
     expect(found?.code).toBe('input/unexpected-content')
