@@ -62,3 +62,21 @@ it('reports an alarm of the status in a probe, and takes it back in the next one
   errors = []
   expect((await client.tls.probe()).ok).toBe(true)
 })
+
+it('reports no alarm for errors of a status that name none, whatever their bytes and their number are', async () => {
+  const garbage = [
+    'alarm:NONE',
+    '\u001b[2J',
+    'alarm:',
+    'x'.repeat(50_000),
+    ...Array.from({ length: 500 }, () => 'NOSPACE'),
+  ]
+  const invalid = bytesField(8, Buffer.from([0xff, 0xfe, 0x80]))
+  await using peer = await grpcPeer(pki.server, (stream, headers) => {
+    if (headers[':path'] !== '/etcdserverpb.Maintenance/Status') emptyAnswer(stream)
+    else answerWith(stream, frameMessage(Buffer.concat([statusWith(garbage).subarray(5), invalid])))
+  })
+  await using client = await connect([peer])
+  expect((await client.tls.probe()).findings.filter(({ severity }) => severity === 'error')).toEqual([])
+  expect(await client.get('a').string()).toBeNull()
+})

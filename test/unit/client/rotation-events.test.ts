@@ -137,6 +137,15 @@ describe('the expiry of credentials', () => {
     expect(reported()).toEqual(['30 h: expired'])
   })
 
+  it('reports the expiry at once if the clock is set to the last day that a Date has', () => {
+    expiry.follow(lifetimeOf(validated()))
+    vi.setSystemTime(8.64e15)
+    expect(expiry.reached).toMatchObject({ fraction: 'expired' })
+    vi.advanceTimersByTime(HOUR)
+    expect(reported().length).toBeGreaterThan(0)
+    expect(events.at(-1)?.what).toBe('expired')
+  })
+
   it('reports the expiry of the new credentials after a rotation', () => {
     expiry.follow(lifetimeOf(validated()))
     vi.advanceTimersByTime(21 * HOUR)
