@@ -21,13 +21,15 @@ export function connectionEnv({ options, env }: Pick<Call, 'options' | 'env'>): 
     const value = options.text(option)
     return value === undefined ? [] : [[variable, value] as const]
   })
-  const merged: Record<string, string | undefined> = { ...env, ...Object.fromEntries(given) }
-  // A flag for a fixed list of endpoints has precedence over a variable for SRV records, and over a password for another user.
-  if (options.text('endpoints') !== undefined && options.text('discoverySrv') === undefined)
-    delete merged[CONNECTION_VARIABLES.discoverySrv]
-  if (options.text('user') !== undefined && options.text('password') === undefined)
-    delete merged[CONNECTION_VARIABLES.password]
-  return merged
+  // A flag for a list of endpoints has precedence over a variable for SRV records, and a flag for a user over the password of another one.
+  const isListed = options.text('endpoints') !== undefined && options.text('discoverySrv') === undefined
+  const isOtherUser = options.text('user') !== undefined && options.text('password') === undefined
+  return {
+    ...env,
+    ...(isListed ? { [CONNECTION_VARIABLES.discoverySrv]: undefined } : {}),
+    ...(isOtherUser ? { [CONNECTION_VARIABLES.password]: undefined } : {}),
+    ...Object.fromEntries(given),
+  }
 }
 
 /** Whether flags or variables name a connection at all. */

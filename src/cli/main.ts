@@ -27,7 +27,16 @@ async function main(): Promise<void> {
   }
   const { stdin, stdout, stderr, env } = process
   const args = process.argv.slice(2)
-  const code = await runProgram({ rows: COMMANDS, args, version, stdin, stdout, stderr, env, signal: interrupted.signal })
+  const code = await runProgram({
+    rows: COMMANDS,
+    args,
+    version,
+    stdin,
+    stdout,
+    stderr,
+    env,
+    signal: interrupted.signal,
+  })
   process.exitCode = interrupted.signal.aborted ? EXIT.interrupted : code
   // Not process.exit: a pipe may still have bytes of the answer. Commands close what they open.
 }

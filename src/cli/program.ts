@@ -73,24 +73,29 @@ interface Parsed {
 }
 
 function addCommand(program: Command, row: CommandRow, action: (call: Parsed) => Promise<void>): void {
-  const command = program.command(`${row.name} ${row.operands}`.trim()).description(row.summary).showHelpAfterError(false)
+  const command = program
+    .command(`${row.name} ${row.operands}`.trim())
+    .description(row.summary)
+    .showHelpAfterError(false)
   for (const each of [...row.options, ...COMMON_OPTIONS]) command.addOption(optionOf(each))
   if (row.connects) {
     for (const each of CONNECTION_OPTIONS) command.addOption(optionOf(each).hideHelp())
-    for (const [flags, reason] of REFUSED_OPTIONS) {
-      const refused = new Option(`${flags} [value]`).hideHelp().argParser(() => {
-        throw new UsageError(`${flags} is not supported: ${reason}`)
-      })
-      command.addOption(refused)
-    }
+    for (const [flag] of REFUSED_OPTIONS) command.addOption(new Option(`${flag} [value]`).hideHelp())
   }
   const notes = [...(row.notes ?? []), ...(row.connects ? CONNECTION_NOTES : [])]
   command
     .addHelpText('before', `Examples:\n${row.examples.map((each) => `  etcd-mtls ${each}\n`).join('')}`)
     .addHelpText('after', notes.length === 0 ? '' : `\n${notes.join('\n')}`)
     .action(async () => {
+      for (const [flag, reason] of REFUSED_OPTIONS)
+        if (command.opts()[camelCase(flag)] !== undefined) throw new UsageError(`${flag} is not supported: ${reason}`)
       await action({ operands: command.args, options: new Options(command.opts()) })
     })
+}
+
+/** The name under which commander has the value of a flag. */
+function camelCase(flag: string): string {
+  return flag.slice('--'.length).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** An option whose flags end with `...` can be given several times, each time with one value. */
@@ -134,15 +139,16 @@ function exitCodeOf({ findings, isDue = false }: Answer, failOn: Finding['severi
 
 /** Two lines for a wrong call and for a crash. An error with a report is printed whole. */
 async function failureLines(error: unknown, command: string): Promise<string[]> {
-  const { isEtcdMtlsError, formatReport } = await import('../report/index.js')
+  const { asError, isEtcdMtlsError } = await import('../report/errors.js')
+  const { formatReport } = await import('../report/format.js')
   const { printable } = await import('../report/printable.js')
-  const message = error instanceof Error ? error.message : String(error)
+  const { message, stack = '' } = asError(error)
   if (error instanceof UsageError || isEtcdMtlsError(error, 'ERR_OPTION_INVALID'))
     return [`etcd-mtls: ${printable(message)}`, `See \`etcd-mtls ${command} --help\`.`]
   if (isEtcdMtlsError(error)) return [`etcd-mtls: ${formatReport(error)}`]
-  const place = error instanceof Error ? (error.stack ?? '').split('\n').find((line) => line.startsWith('    at ')) : ''
+  const place = stack.split('\n').find((line) => line.startsWith('    at ')) ?? ''
   return [
-    `etcd-mtls: it crashed: ${printable(message.split('\n')[0] ?? '')}${place === '' ? '' : ` (${printable((place ?? '').trim())})`}`,
+    `etcd-mtls: it crashed: ${printable(message.split('\n')[0] ?? '')} ${printable(place.trim())}`.trimEnd(),
     'This is a fault of etcd-mtls. Report it at https://github.com/etcd-mtls/etcd-mtls/issues with the command.',
   ]
 }
