@@ -5,7 +5,7 @@ import { hostFolder } from '../../files/in-root.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, isPlainObject, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { withoutPlace } from '../finding.js'
-import { rowOfVariable } from '../tables/options.js'
+import { etcdOptions, rowOfVariable } from '../tables/options.js'
 import { etcdCommands, readStart } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { readDropIns } from './drop-ins.js'
@@ -43,6 +43,8 @@ export interface ConfigInput {
    * file, or a copy of /proc/PID/cmdline or environ.
    */
   file?: string | URL | undefined
+  /** The contents of such a file, whose form is detected. */
+  text?: string | Uint8Array | undefined
   /** The contents of etcd's configuration file. */
   yaml?: string | Uint8Array | undefined
   /** The arguments of etcd, in which nothing is expanded. The program may be the first. */
@@ -123,6 +125,7 @@ const isPath = (value: unknown): boolean => {
 
 const INPUTS: Readonly<Record<keyof ConfigInput, readonly [is: (value: unknown) => boolean, accepted: string]>> = {
   file: [isPath, 'a path, or a URL of a file'],
+  text: [isTextOrBytes, 'a string'],
   yaml: [isTextOrBytes, 'a string'],
   args: [areTexts, 'an array of arguments'],
   flags: [(value) => isTextOrBytes(value) || areTexts(value), 'a string or an array of arguments'],
@@ -150,11 +153,12 @@ function pathOf(file: string | URL): string {
 }
 
 async function readInput(input: ConfigInput, call: Call): Promise<Reading[]> {
-  const { file, yaml, args, flags, env, unit, manifest } = input
+  const { file, text, yaml, args, flags, env, unit, manifest } = input
   if (file !== undefined) {
     const path = pathOf(file)
     return readText(await readConfigFile(pathOfCaller(path, call.root), path), formOf, call, path)
   }
+  if (text !== undefined) return readText(text, formOf, call)
   if (yaml !== undefined) return readText(yaml, yamlFormOf, call)
   if (manifest !== undefined) return readText(manifest, (text) => (isCompose(text) ? 'Compose' : 'manifest'), call)
   if (unit !== undefined) return readUnits([unit].flat(), call)
@@ -361,6 +365,22 @@ function formOf(text: string): Form {
   if (/^[ \t]*(?:exec[ \t]+)?(?:\S*\/)?etcd(?:[ \t]|$)/m.test(text)) return 'command'
   return /^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text) ? 'env' : form
 }
+
+/**
+ * Whether a text may be a configuration that starts an etcd: YAML with a key that only etcd has, variables of etcd, or another form
+ * that names etcd. The lint decides about the last ones.
+ */
+export function mayStartEtcd(text: string): boolean {
+  const form = formOf(text)
+  if (form === 'yaml') return [...text.matchAll(/^["']?([a-z][a-z-]+)["']?[ \t]*:/gm)].some(([, key = '']) => OWN_KEYS.has(key))
+  if (form === 'env') return /(?:^|\0)[ \t]*(?:export[ \t]+)?ETCD_[A-Z_]+[ \t]*=/m.test(text)
+  return text.includes('etcd')
+}
+
+/** The keys of etcd's configuration file that no other program has. */
+const OWN_KEYS: ReadonlySet<string> = new Set(
+  etcdOptions.flatMap(({ yaml }) => yaml?.name[0] ?? []).filter((key) => key.includes('-')),
+)
 
 function yamlFormOf(text: string): Form {
   if (isManifest(text)) return 'manifest'

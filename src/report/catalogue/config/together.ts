@@ -124,11 +124,13 @@ export const configTogether = {
     d.remedy,
   ]),
   'config/suppression-without-effect': warning(
-    (d: ConfigPlace & { code: string; why: 'unknown code' | 'no reason' | 'nothing to suppress' }) => [
+    (d: ConfigPlace & { code: string; why: 'unknown code' | 'no reason' | 'nothing to suppress' | 'expired' }) => [
       `${d.option} names "${d.code}" and has no effect: ${WITHOUT_EFFECT[d.why]}.`,
       d.why === 'no reason'
         ? `Write "# etcd-mtls-ignore ${d.code}: " and the reason.`
-        : 'Correct the code, or remove the comment.',
+        : d.why === 'expired'
+          ? 'Fix the finding and remove the entry, or give a later date.'
+          : 'Correct the code, or remove it here.',
     ],
   ),
 }
@@ -136,7 +138,8 @@ export const configTogether = {
 const WITHOUT_EFFECT = {
   'unknown code': 'no finding of the lint has that code',
   'no reason': 'it gives no reason',
-  'nothing to suppress': 'this file has no such finding',
+  'nothing to suppress': 'there is no such finding',
+  expired: 'it has expired',
 }
 
 function keepOneRemedy({ option, other }: { option: string; other: string }): string {

@@ -1,0 +1,159 @@
+/** `.etcd-mtls.yaml`: what a repository accepts, and the values of its variables. */
+import { readFile } from 'node:fs/promises'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import type { Suppression, UncheckedSuppression } from '../../config/index.js'
+import { finding } from '../../config/finding.js'
+import { entriesOf, itemsAt, readYaml, textAt, type YamlValue } from '../../config/read/yaml.js'
+import { systemCode } from '../../files/write-failed.js'
+import type { Finding, FindingPlace } from '../../report/finding.js'
+import { UsageError } from '../command.js'
+
+export const SETTINGS_FILE = '.etcd-mtls.yaml'
+const MAX_BYTES = 256 * 1024
+const MAX_ENTRIES = 1000
+/** How many directories above the current one may have the file. */
+const MAX_ABOVE = 40
+
+/** An entry of `ignore`. */
+export interface IgnoreEntry {
+  readonly code: string | null
+  readonly unchecked: string | null
+  /** Of the files to which it applies; none means all. */
+  readonly paths: readonly RegExp[]
+  readonly option: string | null
+  readonly reason: string
+  /** After this time it has no effect; null if it has no end. */
+  readonly expires: Date | null
+  readonly place: FindingPlace & { option: string }
+}
+
+export interface LintSettings {
+  /** The directory of the file; patterns are relative to it. */
+  readonly folder: string
+  readonly ignore: readonly IgnoreEntry[]
+  readonly variables: Readonly<Record<string, string>>
+}
+
+/**
+ * Finds the file in the current directory, or in one above it up to the root of the repository.
+ *
+ * @throws {UsageError} for a file that is not as it should be
+ */
+export async function readSettings(from: string): Promise<LintSettings> {
+  let folder = resolve(from)
+  for (let i = 0; i < MAX_ABOVE; i++) {
+    const text = await textOf(join(folder, SETTINGS_FILE))
+    if (text !== null) return parse(text, folder, relative(from, join(folder, SETTINGS_FILE)))
+    const isTop = dirname(folder) === folder || (await textOf(join(folder, '.git/HEAD'))) !== null
+    if (isTop) break
+    folder = dirname(folder)
+  }
+  return { folder: resolve(from), ignore: [], variables: {} }
+}
+
+async function textOf(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    if (code === null) throw error
+    throw new UsageError(`${file} cannot be read (${code}).`)
+  }
+}
+
+async function parse(text: string, folder: string, name: string): Promise<LintSettings> {
+  if (text.length > MAX_BYTES) throw new UsageError(`${name} has more than ${String(MAX_BYTES)} characters.`)
+  const { documents, findings, place } = await readYaml({ text, file: name }, 'first')
+  const [fault] = findings
+  if (fault !== undefined) throw new UsageError(`${name}:${String(fault.place?.line ?? 1)}: ${fault.message}`)
+  const [top = null] = documents
+  const at = (value: YamlValue): FindingPlace & { option: string } => place(value.offset, 'ignore')
+  const refuse = (value: YamlValue | null, reason: string): never => {
+    throw new UsageError(`${name}:${String(value === null ? 1 : (at(value).line ?? 1))}: ${reason}`)
+  }
+  if (top !== null && top.kind !== 'map') refuse(top, 'must have the keys "ignore" and "variables".')
+  for (const { key, value } of entriesOf(top))
+    if (key !== 'ignore' && key !== 'variables') refuse(value, `unknown key "${key}"; the keys are ignore and variables.`)
+  const items = itemsAt(top, 'ignore')
+  if (items.length > MAX_ENTRIES) refuse(top, `"ignore" has more than ${String(MAX_ENTRIES)} entries.`)
+  const variables = Object.fromEntries(
+    entriesOf(top)
+      .filter(({ key }) => key === 'variables')
+      .flatMap(({ value }) => entriesOf(value))
+      .map(({ key, value }) => [key, value.kind === 'scalar' ? value.text : refuse(value, `"${key}" must be a string.`)]),
+  )
+  return { folder, ignore: items.map((item) => entryOf(item, at(item), refuse)), variables }
+}
+
+const KEYS = ['code', 'unchecked', 'paths', 'option', 'reason', 'expires']
+
+function entryOf(
+  item: YamlValue,
+  place: IgnoreEntry['place'],
+  refuse: (value: YamlValue | null, reason: string) => never,
+): IgnoreEntry {
+  const unknown = entriesOf(item).find(({ key }) => !KEYS.includes(key))
+  if (item.kind !== 'map' || unknown !== undefined)
+    refuse(item, `an entry of "ignore" has the keys ${KEYS.join(', ')}${unknown === undefined ? '' : `; received "${unknown.key}"`}.`)
+  const [code = null, unchecked = null, option = null] = ['code', 'unchecked', 'option'].map((key) => textAt(item, key))
+  if ((code === null) === (unchecked === null)) refuse(item, 'an entry of "ignore" has either "code" or "unchecked".')
+  const reason = textAt(item, 'reason')?.trim() ?? ''
+  if (reason === '') refuse(item, 'an entry of "ignore" must have a "reason".')
+  const until = textAt(item, 'expires')
+  const expires = until === undefined ? null : new Date(/^\d{4}-\d\d-\d\d$/.test(until) ? `${until}T23:59:59Z` : until)
+  if (expires !== null && Number.isNaN(expires.getTime())) refuse(item, '"expires" must be a date, such as 2027-01-31.')
+  const patterns = itemsAt(item, 'paths').flatMap((each) => (each.kind === 'scalar' ? [each.text] : []))
+  return { code, unchecked, option, reason, expires, place, paths: patterns.map(pathPattern) }
+}
+
+/** A glob for a path with slashes: `*` is within a name, `**` is any number of names. A pattern without a slash is for the name of the file. */
+export function pathPattern(glob: string): RegExp {
+  const whole = glob.includes('/') ? glob : `**/${glob}`
+  const source = whole
+    .split(/(\*\*\/|\*\*|\*|\?)/)
+    .map((part) => GLOB[part] ?? part.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`))
+    .join('')
+  return new RegExp(`^${source}(?:/.*)?$`, 's')
+}
+
+const GLOB: Readonly<Record<string, string>> = { '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' }
+
+/** The entries as the library takes them, for each of the files. */
+export function suppressionsFor(
+  { ignore, folder }: LintSettings,
+  files: readonly string[],
+  now: Date,
+): (Suppression | UncheckedSuppression)[] {
+  return ignore
+    .filter(({ expires }) => expires === null || expires > now)
+    .flatMap((entry) => {
+      const { code, unchecked, paths, option, reason } = entry
+      const of = code === null ? { unchecked } : { code }
+      const within = paths.length === 0 ? [null] : files.filter((file) => isMatched(entry, file, folder))
+      return within.map((file) => {
+        const place = { ...(file === null ? {} : { file }), ...(option === null ? {} : { option }) }
+        return { ...of, reason, ...(Object.keys(place).length === 0 ? {} : { place }) } as Suppression
+      })
+    })
+}
+
+function isMatched({ paths }: IgnoreEntry, file: string, folder: string): boolean {
+  const path = relative(folder, resolve(file)).split(sep).join('/')
+  return paths.some((pattern) => pattern.test(path))
+}
+
+/** A warning for each entry that has expired, or that suppressed nothing. */
+export function idleEntries(
+  { ignore }: LintSettings,
+  suppressed: readonly { readonly reason: string; readonly code: string }[],
+  now: Date,
+): Finding[] {
+  return ignore.flatMap(({ code, unchecked, reason, expires, place }) => {
+    const name = code ?? unchecked ?? ''
+    const isExpired = expires !== null && expires <= now
+    if (!isExpired && suppressed.some((each) => each.reason === reason && each.code === name)) return []
+    const why = isExpired ? 'expired' : 'nothing to suppress'
+    return [finding('config/suppression-without-effect', { ...place, code: name, why })]
+  })
+}
