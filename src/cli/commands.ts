@@ -1,0 +1,4 @@
+/** The table of commands. The code of each is loaded when it is called. */
+import type { CommandRow } from './command.js'
+
+export const COMMANDS: readonly CommandRow[] = []
