@@ -97,6 +97,7 @@ export type Report = PassedReport | FailedReport
  * - `image`: an image whose entrypoint adds options. `script`: a script around the command.
  * - `drop-ins`: files that change a systemd unit. `document`: a document of a YAML file that no reader understands.
  * - `limit`: more than a limit of this package.
+ * - `permission`: something that this user may not read. `other-machine`: something that is on another machine.
  */
 export type UncheckedKind =
   | 'template'
@@ -109,6 +110,8 @@ export type UncheckedKind =
   | 'drop-ins'
   | 'document'
   | 'limit'
+  | 'permission'
+  | 'other-machine'
 
 /** A part of a configuration that was not checked. */
 export interface Unchecked {
