@@ -69,6 +69,8 @@ export interface EtcdConfigMember {
   readonly metricsUrls: readonly string[]
   /** The entries of `--initial-cluster`, which etcd reads at its first start; empty if it is not set. */
   readonly initialCluster: readonly { readonly name: string; readonly url: string }[]
+  /** `--initial-cluster-token`, which separates clusters whose members have equal names; null if it is not known. */
+  readonly initialClusterToken: string | null
   /** How the configuration is wrong as a text: broken syntax, unknown options. {@link lintEtcdConfig} reports more. */
   readonly findings: readonly Finding[]
   /** What was not read. */
@@ -135,12 +137,14 @@ export function resolveReading({ readFiles = true, variables = {}, root, directo
 async function memberOf(read: ReadMember, readFiles: boolean): Promise<EtcdConfigMember> {
   const member = new LintMember(read, null)
   const name = member.server('name')
+  const token = member.server('initialClusterToken')
   return {
     name: name.isUnresolved ? null : name.text,
     client: await sideOf(member.client, read, readFiles),
     peer: await sideOf(member.peer, read, readFiles),
     metricsUrls: [...member.server('metricsUrls').values],
     initialCluster: member.listed,
+    initialClusterToken: token.isUnresolved ? null : token.text,
     findings: read.findings,
     unchecked: [...read.unchecked, ...uncheckedValues(member)],
   }

@@ -1,81 +1,229 @@
-/** `etcd-mtls lint`: checks the configurations of files and directories, and compares the members of a cluster. */
-import { relative } from 'node:path'
-import { type LintOptions, lintCluster, lintEtcdConfig, type LintReport, readEtcdConfig } from '../../config/index.js'
-import type { Finding, SuppressedFinding, SuppressedUnchecked } from '../../report/finding.js'
+/** `etcd-mtls lint`: checks the configurations in files and directories, and compares the members of a cluster. */
+import { type LintOptions, lintCluster, lintEtcdConfig, type LintReport } from '../../config/index.js'
+import type { FindingPlace } from '../../report/finding.js'
 import { type AnyReport, type PrintOptions, printReports } from '../../report/print-report.js'
 import { type Answer, type Call, UsageError } from '../command.js'
-import type { LintDocument } from '../documents.js'
+import type { LintDocument, LintedMember } from '../documents.js'
+import { writeText } from '../write-text.js'
+import { clustersOf } from './clusters.js'
 import { githubText, onelineText } from './line-formats.js'
 import { sarifText } from './sarif.js'
 import { idleEntries, type LintSettings, readSettings, suppressionsFor } from './settings.js'
 import { findTargets, type Target } from './targets.js'
-import { writeText } from './write-text.js'
 
 const FORMATS = ['text', 'oneline', 'json', 'sarif', 'github'] as const
 type Format = (typeof FORMATS)[number]
 
-/** Targets that are one cluster, or one target; and their reports. */
-export interface LintedGroup {
-  readonly files: readonly string[]
-  readonly reports: readonly LintReport[]
-}
+const PLAIN: PrintOptions = { color: false, width: 80, oneLine: false }
 
 export async function run(call: Call): Promise<Answer> {
-  const { options, signal, progress } = call
+  const { options } = call
   const formats = readFormats(options.list('format'))
   const settings = await readSettings('.')
-  const { targets, others } = await findTargets(call)
-  const lint = linter(call, settings)
-  const groups: LintedGroup[] = []
-  let skipped = others
-  const found: Target[] = []
-  for (const [i, target] of targets.entries()) {
-    signal.throwIfAborted()
-    progress(`Checking ${target.name} (${String(i + 1)} of ${String(targets.length)})`)
-    const reports = await lint.one(target)
-    const isOther = reports.every(holdsNoEtcd)
-    if (isOther && (!target.isNamed || options.flag('skipOthers'))) skipped++
-    else {
-      found.push(target)
-      groups.push({ files: [target.name], reports })
-    }
+  const now = new Date()
+  const { members, files, others } = await lintAll(call, new Linter(call, settings, now))
+  const suppressed = members
+    .flatMap((each) => each.suppressed)
+    .map((each) => {
+      return { reason: each.reason, code: 'finding' in each ? each.finding.code : each.unchecked.kind }
+    })
+  const idle = idleEntries(settings, suppressed, now)
+  const document: LintDocument = {
+    ok: members.every(({ ok }) => ok),
+    complete: members.every(({ complete }) => complete),
+    checkedAt: now,
+    files,
+    others,
+    members,
+    findings: idle,
   }
-  const merged = await mergeClusters(found, groups, lint, options.flag('cluster'))
-  const idle = idleOf(settings, merged, new Date())
-  const document = documentOf(merged, idle, skipped)
-  const findings = [...merged.flatMap(({ reports }) => reports.flatMap((each) => each.findings)), ...idle]
-  const isComplete = document.complete || options.flag('allowUnchecked')
-  for (const { format, file } of formats)
-    if (file !== null) await writeText(file, textOf(format, document, PLAIN, options.flag('quiet')))
+  for (const { format, file } of formats) {
+    if (file !== null) await writeText(file, `${await textOf(format, document, PLAIN)}\n`)
+  }
   const shown = formats.find(({ file }) => file === null)?.format ?? 'text'
-  return { document, text: (print) => textOf(shown, document, print, false), findings, isDue: !isComplete }
+  const isDue = !document.complete && !options.flag('allowUnchecked')
+  const findings = [...members.flatMap((each) => each.findings), ...idle]
+  return { document, text: (print) => textOf(shown, document, print), findings, isDue }
 }
-
-const PLAIN: PrintOptions = { color: false, width: 80, oneLine: false }
 
 function readFormats(given: readonly string[]): { format: Format; file: string | null }[] {
   const formats = given.map((each) => {
     const [name = '', ...file] = each.split('=')
     const format = FORMATS.find((known) => known === name)
-    if (format === undefined) throw new UsageError(`--format must be one of ${FORMATS.join(', ')}, or FORMAT=FILE; received ${JSON.stringify(each)}.`)
+    if (format === undefined || file.join('=') === (file.length === 0 ? null : ''))
+      throw new UsageError(
+        `--format must be one of ${FORMATS.join(', ')}, or FORMAT=FILE; received ${JSON.stringify(each)}.`,
+      )
     return { format, file: file.length === 0 ? null : file.join('=') }
   })
   if (formats.filter(({ file }) => file === null).length > 1)
-    throw new UsageError('Only one --format can be printed; write the others to files, as in --format sarif=out.sarif.')
+    throw new UsageError('Only one --format is printed. Write the others to files, as in --format sarif=out.sarif.')
   return formats
 }
 
-function textOf(format: Format, document: LintDocument, print: PrintOptions): string {
-  switch (format) {
-    case 'json':
-      return JSON.stringify(document, null, 2)
-    case 'sarif':
-      return sarifText(document)
-    case 'github':
-      return githubText(document)
-    case 'oneline':
-      return onelineText(document)
-    case 'text':
-      return reportText(document, print)
+function textOf(format: Format, document: LintDocument, print: PrintOptions): string | Promise<string> {
+  if (format === 'json') return JSON.stringify(document, null, 2)
+  if (format === 'sarif') return sarifText(document)
+  if (format === 'github') return githubText(document)
+  return format === 'oneline' ? onelineText(document) : reportText(document, print)
+}
+
+interface Linted {
+  readonly members: LintedMember[]
+  readonly files: number
+  readonly others: number
+}
+
+async function lintAll(call: Call, linter: Linter): Promise<Linted> {
+  const { options, signal, progress } = call
+  const { targets, others } = await findTargets(call)
+  const found = new Map<Target, LintedMember[]>()
+  for (const [i, target] of targets.entries()) {
+    signal.throwIfAborted()
+    progress(`Checking ${target.name} (${String(i + 1)} of ${String(targets.length)})`)
+    const reports = await linter.lint(target)
+    const isOther = reports.every(({ findings }) => findings.some(({ code }) => code === 'config/no-etcd'))
+    if (isOther && (!target.isNamed || options.flag('skipOthers'))) continue
+    found.set(target, reports)
   }
+  const etcds = [...found.keys()]
+  const clusters = options.flag('cluster') && etcds.length > 1 ? [etcds] : await clustersOf(etcds, linter.reading)
+  const members: LintedMember[] = []
+  for (const cluster of clusters) {
+    for (const target of cluster) found.delete(target)
+    members.push(await linter.compare(cluster))
+  }
+  members.push(...[...found.values()].flat())
+  return { members, files: etcds.length, others: others + targets.length - etcds.length }
+}
+
+/** The lint with the options of the call and of the settings. */
+class Linter {
+  readonly reading: Pick<LintOptions, 'variables' | 'root'>
+  readonly #options: LintOptions
+  readonly #ignored: readonly string[]
+  readonly #settings: LintSettings
+  readonly #now: Date
+
+  constructor({ options }: Call, settings: LintSettings, now: Date) {
+    this.reading = {
+      variables: { ...settings.variables, ...readVariables(options.list('variable')) },
+      root: options.text('root'),
+    }
+    this.#ignored = options.list('ignore')
+    this.#settings = settings
+    this.#now = now
+    this.#options = {
+      ...this.reading,
+      readFiles: options.flag('readFiles'),
+      comments: options.flag('allowComments'),
+      version: options.text('etcdVersion') as LintOptions['version'],
+      at: now,
+    }
+  }
+
+  async lint(target: Target): Promise<LintedMember[]> {
+    const reports = await lintEtcdConfig(target.input, this.#for([target]))
+    return reports.map((each) => memberOf(each, [target]))
+  }
+
+  async compare(targets: readonly Target[]): Promise<LintedMember> {
+    return memberOf(
+      await lintCluster(
+        targets.map(({ input }) => input),
+        this.#for(targets),
+      ),
+      targets,
+    )
+  }
+
+  #for(targets: readonly Target[]): LintOptions {
+    // A text has no file in its places.
+    const files = targets.flatMap(({ name, isText }) => (isText ? [] : [name]))
+    const byFlag = this.#ignored.map((code) => ({ code, reason: 'by --ignore' }))
+    const bySettings = suppressionsFor(this.#settings, files, this.#now)
+    return { ...this.#options, ignore: [...byFlag, ...bySettings] as LintOptions['ignore'] }
+  }
+}
+
+function readVariables(given: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    given.map((each) => {
+      const at = each.indexOf('=')
+      if (at < 1) throw new UsageError(`--variable must be NAME=VALUE; received ${JSON.stringify(each)}.`)
+      return [each.slice(0, at), each.slice(at + 1)]
+    }),
+  )
+}
+
+/** The report with the names of the targets in its places. */
+function memberOf(
+  { member, ok, complete, findings, unchecked, suppressed }: LintReport,
+  targets: readonly Target[],
+): LintedMember {
+  const named = <T>(value: T): T => withNames(value, targets)
+  return {
+    files: targets.map(({ name }) => name),
+    member,
+    ok,
+    complete,
+    findings: named([...findings]),
+    unchecked: named([...unchecked]),
+    suppressed: named([...suppressed]),
+  }
+}
+
+/** Replaces the file in each place by the name of the target: a text has none, and in a comparison it is `members[1]`. */
+function withNames<T>(value: T, targets: readonly Target[]): T {
+  if (Array.isArray(value)) return value.map((each: unknown) => withNames(each, targets)) as T
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  const entries = Object.entries(value).map(([key, each]: [string, unknown]) => {
+    return [
+      key,
+      key === 'place' || key === 'by' ? namedPlace(each as FindingPlace | null, targets) : withNames(each, targets),
+    ]
+  })
+  return Object.fromEntries(entries) as T
+}
+
+function namedPlace(place: FindingPlace | null, targets: readonly Target[]): FindingPlace | null {
+  if (place === null) return null
+  const [, index] = /^members\[(\d+)\]$/.exec(place.file ?? '') ?? []
+  const [only] = targets
+  const target =
+    index === undefined ? (targets.length === 1 && only?.isText === true ? only : undefined) : targets[Number(index)]
+  const isOwn = index !== undefined || place.file === null
+  return target === undefined || !isOwn ? place : { ...place, file: target.name }
+}
+
+/** The reports that are worth reading, and one line for all. */
+function reportText(document: LintDocument, print: PrintOptions): string {
+  const { members, findings, checkedAt } = document
+  const shown = members.filter(
+    ({ findings: own, unchecked, suppressed }) => own.length + unchecked.length + suppressed.length > 0,
+  )
+  const reports: AnyReport[] = shown.map((each) => ({ ...each, member: labelOf(each) }))
+  const settings: AnyReport[] = findings.length === 0 ? [] : [{ ok: true, findings, member: '.etcd-mtls.yaml' }]
+  const all = [...reports, ...settings]
+  const text = all.length === 0 ? '' : printReports(all, print)
+  return [text, summaryOf(document, checkedAt)].filter((each) => each !== '').join('\n\n')
+}
+
+function labelOf({ member, files }: LintedMember): string {
+  const [first = '', ...others] = files
+  const where = others.length === 0 ? first : `${first} and ${String(others.length)} more`
+  return member === null ? where : `${where} (${member})`
+}
+
+function summaryOf({ members, files, others, ok, complete }: LintDocument, at: Date): string {
+  const failed = members.filter((each) => !each.ok).length
+  const open = members.filter((each) => each.ok && !each.complete).length
+  const parts = [
+    `${String(files)} ${files === 1 ? 'file' : 'files'} checked`,
+    ...(failed === 0 ? [] : [`${String(failed)} failed`]),
+    ...(open === 0 ? [] : [`${String(open)} not completely checked`]),
+    ...(others === 0 ? [] : [`${String(others)} without etcd`]),
+  ]
+  const result = !ok ? 'Failed' : complete ? 'Passed' : 'Not completely checked'
+  return `${result}: ${parts.join(', ')}, as of ${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }

@@ -74,14 +74,18 @@ async function parse(text: string, folder: string, name: string): Promise<LintSe
   }
   if (top !== null && top.kind !== 'map') refuse(top, 'must have the keys "ignore" and "variables".')
   for (const { key, value } of entriesOf(top))
-    if (key !== 'ignore' && key !== 'variables') refuse(value, `unknown key "${key}"; the keys are ignore and variables.`)
+    if (key !== 'ignore' && key !== 'variables')
+      refuse(value, `unknown key "${key}"; the keys are ignore and variables.`)
   const items = itemsAt(top, 'ignore')
   if (items.length > MAX_ENTRIES) refuse(top, `"ignore" has more than ${String(MAX_ENTRIES)} entries.`)
   const variables = Object.fromEntries(
     entriesOf(top)
       .filter(({ key }) => key === 'variables')
       .flatMap(({ value }) => entriesOf(value))
-      .map(({ key, value }) => [key, value.kind === 'scalar' ? value.text : refuse(value, `"${key}" must be a string.`)]),
+      .map(({ key, value }) => [
+        key,
+        value.kind === 'scalar' ? value.text : refuse(value, `"${key}" must be a string.`),
+      ]),
   )
   return { folder, ignore: items.map((item) => entryOf(item, at(item), refuse)), variables }
 }
@@ -95,7 +99,10 @@ function entryOf(
 ): IgnoreEntry {
   const unknown = entriesOf(item).find(({ key }) => !KEYS.includes(key))
   if (item.kind !== 'map' || unknown !== undefined)
-    refuse(item, `an entry of "ignore" has the keys ${KEYS.join(', ')}${unknown === undefined ? '' : `; received "${unknown.key}"`}.`)
+    refuse(
+      item,
+      `an entry of "ignore" has the keys ${KEYS.join(', ')}${unknown === undefined ? '' : `; received "${unknown.key}"`}.`,
+    )
   const [code = null, unchecked = null, option = null] = ['code', 'unchecked', 'option'].map((key) => textAt(item, key))
   if ((code === null) === (unchecked === null)) refuse(item, 'an entry of "ignore" has either "code" or "unchecked".')
   const reason = textAt(item, 'reason')?.trim() ?? ''

@@ -33,7 +33,9 @@ const MAX_DEPTH = 40
 const SKIPPED = new Set(['.git', '.hg', '.svn', 'node_modules', '.terraform'])
 /** Prose and source code, in which a command of etcd is an example. A file that is named is read all the same. */
 const NOT_CONFIGS = new Set(
-  '.md .markdown .rst .adoc .txt .html .go .ts .tsx .js .mjs .cjs .jsx .py .rb .rs .java .c .h .cc .cpp .pem .crt .key .csr .crl'.split(' '),
+  '.md .markdown .rst .adoc .txt .html .go .ts .tsx .js .mjs .cjs .jsx .py .rb .rs .java .c .h .cc .cpp .pem .crt .key .csr .crl'.split(
+    ' ',
+  ),
 )
 
 /** @throws {UsageError} for an operand that does not exist */
@@ -67,13 +69,16 @@ async function kindOf(operand: string): Promise<'file' | 'directory'> {
   } catch (error) {
     const code = systemCode(error)
     if (code === null) throw error
-    throw new UsageError(code === 'ENOENT' ? `There is no file "${operand}".` : `"${operand}" cannot be read (${code}).`)
+    throw new UsageError(
+      code === 'ENOENT' ? `There is no file "${operand}".` : `"${operand}" cannot be read (${code}).`,
+    )
   }
 }
 
 async function readSmall(path: string): Promise<Buffer> {
   const { size } = await stat(path)
-  if (size > MAX_CONFIG_BYTES) throw new UsageError(`"${path}" has ${String(size)} bytes; a configuration has at most 1 MiB.`)
+  if (size > MAX_CONFIG_BYTES)
+    throw new UsageError(`"${path}" has ${String(size)} bytes; a configuration has at most 1 MiB.`)
   return readFile(path)
 }
 
@@ -91,14 +96,17 @@ async function walk(folder: string, depth: number, context: Walk): Promise<void>
     if (entry.isDirectory() ? !SKIPPED.has(entry.name) : entry.isFile()) {
       names.push({ name: entry.name, isFolder: entry.isDirectory() })
       if (--context.found.left < 0)
-        throw new UsageError(`"${folder}" has too many files: at most ${String(MAX_FILES)} are read. Name fewer directories.`)
+        throw new UsageError(
+          `"${folder}" has too many files: at most ${String(MAX_FILES)} are read. Name fewer directories.`,
+        )
     }
   }
   names.sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const { name, isFolder } of names) {
     const path = join(folder, name)
     if (isFolder && depth < MAX_DEPTH) await walk(path, depth + 1, context)
-    else if (!isFolder && (await mayBeConfig(path))) context.targets.push({ name: path, input: { file: path }, isNamed: false, isText: false })
+    else if (!isFolder && (await mayBeConfig(path)))
+      context.targets.push({ name: path, input: { file: path }, isNamed: false, isText: false })
     else context.found.others++
   }
 }
