@@ -1,0 +1,361 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { Ajv } from 'ajv'
+import addFormats from 'ajv-formats'
+import { afterAll, describe, expect, it } from 'vitest'
+import { pathPattern } from '../../../src/cli/lint/settings.js'
+import type { LintDocument } from '../../../src/cli/documents.js'
+import { type CommandResult, documentComplaints, runCommand } from '../../support/command.js'
+
+const temporary: string[] = []
+afterAll(() => {
+  for (const folder of temporary) rmSync(folder, { recursive: true })
+})
+
+/** A directory with these files. */
+function folderWith(files: Readonly<Record<string, string>>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'cli-lint-'))
+  temporary.push(folder)
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true })
+    writeFileSync(join(folder, name), content)
+  }
+  return folder
+}
+
+const lint = (cwd: string, args: readonly string[], input = ''): Promise<CommandResult> =>
+  runCommand(['lint', '--no-read-files', ...args], { cwd, input })
+
+const member = (name: string, change: Readonly<Record<string, string>> = {}): string => {
+  const url = `https://${name}.example.com`
+  const files = ['cert-file: server.crt', 'key-file: server.key', 'trusted-ca-file: ca.crt', 'client-cert-auth: true']
+  const options = {
+    name,
+    'initial-cluster': 'a=https://a.example.com:2380,b=https://b.example.com:2380',
+    'initial-cluster-token': 'one',
+    'listen-client-urls': 'https://10.0.0.1:2379',
+    'advertise-client-urls': `${url}:2379`,
+    'listen-peer-urls': 'https://10.0.0.1:2380',
+    'initial-advertise-peer-urls': `${url}:2380`,
+    ...change,
+  }
+  const lines = Object.entries(options).map(([key, value]) => `${key}: ${value}`)
+  const side = (block: string): string => `${block}-transport-security:\n  ${files.join('\n  ')}`
+  return [...lines, side('client'), side('peer'), ''].join('\n')
+}
+const PLAINTEXT = { 'listen-client-urls': 'http://10.0.0.1:2379' }
+
+async function documentOf(cwd: string, args: readonly string[] = []): Promise<LintDocument> {
+  const { stdout } = await lint(cwd, ['--json', ...args])
+  const document = JSON.parse(stdout) as LintDocument
+  expect(documentComplaints('lint', document)).toEqual([])
+  return document
+}
+
+describe('the inputs of lint', () => {
+  it('lint reads of a directory the files of any form that start an etcd, and counts the others', async () => {
+    const folder = folderWith({
+      'a/etcd.conf.yml': member('a', PLAINTEXT),
+      'a/.hidden/etcd.env':
+        'ETCD_LISTEN_CLIENT_URLS=http://10.0.0.1:2379\nETCD_ADVERTISE_CLIENT_URLS=http://10.0.0.1:2379\n',
+      'b/run.sh':
+        '#!/bin/sh\nexec etcd --listen-client-urls http://10.0.0.2:2379 --advertise-client-urls http://10.0.0.2:2379\n',
+      'b/etcd.service': '[Service]\nExecStart=/usr/bin/etcd --listen-client-urls=http://10.0.0.3:2379\n',
+      'c/pod.yaml': 'kind: Pod\nmetadata: { name: web }\nspec: { containers: [{ name: web, image: nginx }] }\n',
+      'c/backup.sh': '#!/bin/sh\netcdctl snapshot save /backup/etcd.db\n',
+      'c/values.yaml': 'image: { tag: etcd }\nreplicas: 3\n',
+      'README.md': 'Run `etcd --listen-client-urls http://0.0.0.0:2379`.\n',
+      'node_modules/x/etcd.yml': member('x', PLAINTEXT),
+      'binary.bin': '\0\0etcd --name a\0',
+    })
+    const { members, files, others, ok } = await documentOf(folder)
+    expect(members.flatMap((each) => each.files).sort()).toEqual([
+      'a/.hidden/etcd.env',
+      'a/etcd.conf.yml',
+      'b/etcd.service',
+      'b/run.sh',
+    ])
+    expect([files, others, ok]).toEqual([4, 5, false])
+  })
+
+  it('lint does not follow links below a directory, so a loop of links ends', async () => {
+    const folder = folderWith({ 'etcd.yml': member('a') })
+    symlinkSync('.', join(folder, 'loop'))
+    expect((await documentOf(folder)).files).toBe(1)
+  })
+
+  it('a named file that starts no etcd is an error, and is counted with --skip-others', async () => {
+    const folder = folderWith({ 'values.yaml': 'replicas: 3\n' })
+    const { code, stdout } = await lint(folder, ['values.yaml'])
+    expect(code).toBe(1)
+    expect(stdout).toContain('config/no-etcd')
+    expect((await lint(folder, ['--skip-others', 'values.yaml'])).code).toBe(0)
+  })
+
+  it('an operand that does not exist ends with 2 and names the file', async () => {
+    const { code, stderr } = await lint(folderWith({}), ['etcd.yml'])
+    expect([code, stderr.split('\n')[0]]).toEqual([2, 'etcd-mtls: There is no file "etcd.yml".'])
+  })
+
+  it('lint reads standard input, in a form that is detected or given, under a name for its findings', async () => {
+    const folder = folderWith({})
+    const yaml = await lint(folder, ['-', '--stdin-filename', 'a.yml', '--format', 'oneline'], member('a', PLAINTEXT))
+    expect(yaml.stdout).toMatch(/^a\.yml:4:1: error config\/plaintext-url: /)
+    const flags = await lint(
+      folder,
+      ['-', '--as', 'flags', '--format', 'oneline'],
+      '--listen-client-urls=http://10.0.0.1:2379',
+    )
+    expect(flags.stdout).toContain('<stdin>:1:1: ')
+    expect((await lint(folder, ['--as', 'toml', '-'])).code).toBe(2)
+  })
+})
+
+describe('the clusters of lint', () => {
+  it('lint compares members that have one token and one list of names', async () => {
+    const files = { 'a.yml': member('a'), 'b.yml': member('b', { 'listen-peer-urls': 'http://10.0.0.1:2380' }) }
+    const { members } = await documentOf(folderWith(files))
+    expect(members.map((each) => each.files)).toEqual([['a.yml', 'b.yml']])
+    const [finding] = members[0]?.findings ?? []
+    expect(finding?.place?.file).toBe('b.yml')
+  })
+
+  it('lint does not compare members of another token, and repeated names only within their directory', async () => {
+    const other = { 'initial-cluster-token': 'two' }
+    const apart = await documentOf(folderWith({ 'a.yml': member('a'), 'b.yml': member('b', other) }))
+    expect(apart.members.map((each) => each.files.length)).toEqual([1, 1])
+    const two = { 'x/a.yml': member('a'), 'x/b.yml': member('b'), 'y/a.yml': member('a'), 'y/b.yml': member('b') }
+    const { members } = await documentOf(folderWith(two))
+    expect(members.map((each) => each.files)).toEqual([
+      ['x/a.yml', 'x/b.yml'],
+      ['y/a.yml', 'y/b.yml'],
+    ])
+  })
+
+  it('lint compares all files as one cluster with --cluster', async () => {
+    const other = { 'initial-cluster-token': 'two' }
+    const { members } = await documentOf(folderWith({ 'a.yml': member('a'), 'b.yml': member('b', other) }), [
+      '--cluster',
+    ])
+    expect(members.map((each) => each.files.length)).toEqual([2])
+    expect(members[0]?.findings.map(({ code }) => code)).toContain('config/members-differ')
+  })
+})
+
+describe('the outcomes of lint', () => {
+  const OPEN = { 'advertise-client-urls': 'https://${HOST}:2379' }
+
+  it.each([
+    ['nothing wrong', {}, [], 0],
+    ['an error', PLAINTEXT, [], 1],
+    ['something that was not checked', { name: '$NODE' }, [], 3],
+    ['an error and something that was not checked', { ...PLAINTEXT, name: '$NODE' }, [], 1],
+    ['something that was not checked and is accepted', { name: '$NODE' }, ['--allow-unchecked'], 0],
+    ['a variable whose value is given', { name: '$NODE' }, ['--variable', 'NODE=a'], 0],
+    ['an error that is accepted by its code', PLAINTEXT, ['--ignore', 'config/plaintext-url'], 0],
+  ] as const)('the exit code of lint is that of %s', async (_name, change, args, code) => {
+    const folder = folderWith({ 'etcd.env': envOf(change) })
+    expect((await lint(folder, ['etcd.env', ...args])).code).toBe(code)
+  })
+
+  /** As variables, because YAML does not expand any. */
+  function envOf(change: Readonly<Record<string, string>>): string {
+    return `[Service]\nExecStart=/usr/bin/etcd ${Object.entries({ name: 'a', ...CLIENT, ...change })
+      .map(([key, value]) => `--${key}=${value}`)
+      .join(' ')}\n`
+  }
+  const CLIENT = {
+    'listen-client-urls': 'https://10.0.0.1:2379',
+    'advertise-client-urls': 'https://10.0.0.1:2379',
+    'cert-file': 'a.crt',
+    'key-file': 'a.key',
+    'trusted-ca-file': 'ca.crt',
+    'client-cert-auth': 'true',
+    'listen-peer-urls': 'https://10.0.0.1:2380',
+    'initial-advertise-peer-urls': 'https://10.0.0.1:2380',
+    'initial-cluster': 'a=https://10.0.0.1:2380',
+    'peer-cert-file': 'a.crt',
+    'peer-key-file': 'a.key',
+    'peer-trusted-ca-file': 'ca.crt',
+    'peer-client-cert-auth': 'true',
+  }
+
+  it('comments in a file accept findings only with --allow-comments', async () => {
+    const text = `# etcd-mtls-ignore config/plaintext-url: A lab.\n${member('a', { ...PLAINTEXT, ...OPEN })}`
+    const folder = folderWith({
+      'etcd.yml': member('a', PLAINTEXT).replace(/^/, '# etcd-mtls-ignore config/plaintext-url: A lab.\n'),
+    })
+    expect(text).toContain('A lab.')
+    expect((await lint(folder, ['.'])).code).toBe(1)
+    expect((await lint(folder, ['.', '--allow-comments'])).code).toBe(0)
+  })
+})
+
+describe('.etcd-mtls.yaml', () => {
+  const settings = (entry: string): string => `ignore:\n  - { ${entry} }\n`
+
+  it.each([
+    ['for all files', 'code: config/plaintext-url, reason: A lab.', 0],
+    ['for the files of a pattern', "code: config/plaintext-url, reason: A lab., paths: ['lab/**']", 0],
+    ['for other files', "code: config/plaintext-url, reason: A lab., paths: ['prod/**']", 1],
+    ['for another option', 'code: config/plaintext-url, reason: A lab., option: listen-peer-urls', 1],
+    ['until a date that is past', 'code: config/plaintext-url, reason: A lab., expires: 2020-01-01', 1],
+    ['until a date to come', 'code: config/plaintext-url, reason: A lab., expires: 2999-01-01', 0],
+  ])('an entry accepts a finding %s', async (_name, entry, code) => {
+    const folder = folderWith({ '.etcd-mtls.yaml': settings(entry), 'lab/etcd.yml': member('a', PLAINTEXT) })
+    const result = await lint(folder, [])
+    expect(result.code).toBe(code)
+    expect(result.stdout.includes('config/suppression-without-effect')).toBe(code === 1)
+  })
+
+  it('an entry is found above the current directory, up to the root of the repository', async () => {
+    const entry = settings("code: config/plaintext-url, reason: A lab., paths: ['lab/*.yml']")
+    const folder = folderWith({
+      '.etcd-mtls.yaml': entry,
+      'lab/etcd.yml': member('a', PLAINTEXT),
+      'other/.git/HEAD': '',
+    })
+    expect((await lint(join(folder, 'lab'), [])).code).toBe(0)
+    writeFileSync(join(folder, 'other/etcd.yml'), member('a', PLAINTEXT))
+    expect((await lint(join(folder, 'other'), [])).code).toBe(1)
+  })
+
+  it('variables of the file are the values of variables in configurations', async () => {
+    const unit = '[Service]\nExecStart=/usr/bin/etcd --listen-client-urls=http://${HOST}:2379 --name=$NODE\n'
+    const folder = folderWith({ 'etcd.service': unit, '.etcd-mtls.yaml': 'variables: { HOST: 10.0.0.1, NODE: a }\n' })
+    expect((await documentOf(folder)).complete).toBe(true)
+  })
+
+  it.each([
+    ['ignore: [{ code: a/b }]', '.etcd-mtls.yaml:1: an entry of "ignore" must have a "reason".'],
+    ['ignore: [{ reason: x }]', '.etcd-mtls.yaml:1: an entry of "ignore" has either "code" or "unchecked".'],
+    ['ignore: [{ code: a/b, reason: x, until: 2030-01-01 }]', 'received "until"'],
+    ['ignore: [{ code: a/b, reason: x, expires: soon }]', '"expires" must be a date'],
+    ['ignored: []', 'unknown key "ignored"'],
+    ['ignore: [', 'not valid YAML'],
+    ['ignore: [{ code: a/b, reason: x }]', 'must be the code of a finding of the lint'],
+  ])('a wrong file ends with 2 and the reason: %s', async (text, reason) => {
+    const { code, stderr } = await lint(folderWith({ '.etcd-mtls.yaml': `${text}\n`, 'a.yml': member('a') }), [])
+    expect(code).toBe(2)
+    expect(stderr).toContain(reason)
+  })
+
+  it.each([
+    ['*.yml', 'a/b/c.yml', true],
+    ['a/*.yml', 'a/b/c.yml', false],
+    ['a/**/*.yml', 'a/c.yml', true],
+    ['a/**', 'a/b/c.yml', true],
+    ['a', 'a/b/c.yml', true],
+    ['a/?.yml', 'a/b.yml', true],
+    ['a.yml', 'aXyml', false],
+  ])('the pattern %s is compared with the path %s', (pattern, path, isMatch) => {
+    expect(pathPattern(pattern).test(path)).toBe(isMatch)
+  })
+})
+
+describe('the formats of lint', () => {
+  const require = createRequire(import.meta.url)
+  const sarifSchema = JSON.parse(
+    readFileSync(join(dirname(require.resolve('schemastore/package.json')), 'schemas/json/sarif-2.1.0.json'), 'utf8'),
+  ) as object
+
+  interface Sarif {
+    runs: {
+      tool: { driver: { rules: { id: string; helpUri: string }[] } }
+      results: {
+        ruleId: string
+        level: string
+        locations: { physicalLocation: { artifactLocation: { uri: string }; region: Record<string, number> } }[]
+        partialFingerprints: Record<string, string>
+        suppressions?: { justification: string }[]
+      }[]
+      invocations: { toolExecutionNotifications: unknown[] }[]
+    }[]
+  }
+
+  async function sarifOf(folder: string, args: readonly string[] = []): Promise<Sarif['runs'][0]> {
+    const { stdout } = await lint(folder, ['--format', 'sarif', ...args])
+    const log = JSON.parse(stdout) as Sarif
+    const ajv = new Ajv({ strict: false, allErrors: true })
+    addFormats.default(ajv)
+    const validate = ajv.compile(sarifSchema)
+    validate(log)
+    expect(validate.errors ?? []).toEqual([])
+    const [run] = log.runs
+    if (run === undefined) throw new Error('The log has no run')
+    return run
+  }
+
+  it('SARIF has rules with links, regions, relative paths, and what was not checked, as its schema requires', async () => {
+    const folder = folderWith({
+      'my lab/etcd #1.yml': member('a', PLAINTEXT),
+      'etcd.service': '[Service]\nExecStart=/usr/bin/etcd $OPTS\n',
+    })
+    const { tool, results, invocations } = await sarifOf(folder)
+    const [result] = results.filter(({ ruleId }) => ruleId === 'config/plaintext-url')
+    expect(result?.locations[0]?.physicalLocation).toEqual({
+      artifactLocation: { uri: 'my%20lab/etcd%20%231.yml', uriBaseId: '%SRCROOT%' },
+      region: { startLine: 4, startColumn: 1, endLine: 4, endColumn: 42 },
+    })
+    const rule = tool.driver.rules.find(({ id }) => id === 'config/plaintext-url')
+    expect(rule?.helpUri).toMatch(/findings\.md#config-plaintext-url$/)
+    expect(invocations[0]?.toolExecutionNotifications).toHaveLength(1)
+  })
+
+  it('the fingerprint of a result stays when lines move, and is another one for another option', async () => {
+    const text = member('a', { ...PLAINTEXT, 'listen-peer-urls': 'http://10.0.0.1:2380' })
+    const prints = async (content: string): Promise<string[]> => {
+      const { results } = await sarifOf(folderWith({ 'etcd.yml': content }))
+      return results.map(({ partialFingerprints }) => partialFingerprints['etcdMtls/v1'] ?? '')
+    }
+    const before = await prints(text)
+    expect(before.length).toBeGreaterThan(1)
+    expect(new Set(before).size).toBe(before.length)
+    expect(await prints(`# moved\n\n${text}`)).toEqual(before)
+  })
+
+  it('SARIF has accepted findings with their justification', async () => {
+    const { results } = await sarifOf(folderWith({ 'etcd.yml': member('a', PLAINTEXT) }), [
+      '--ignore',
+      'config/plaintext-url',
+    ])
+    expect(results.map(({ suppressions }) => suppressions?.[0]?.justification)).toEqual(['by --ignore'])
+  })
+
+  it('GitHub gets an annotation with escaped properties for each finding', async () => {
+    const { stdout } = await lint(folderWith({ 'a,b.yml': member('a', PLAINTEXT) }), ['--format', 'github'])
+    expect(stdout).toMatch(
+      /^::error file=a%2Cb\.yml,line=4,col=1,endColumn=42,title=config\/plaintext-url::listen-client-urls is .*%0AFix: /,
+    )
+  })
+
+  it('several formats are written at once, each to its file, and one is printed', async () => {
+    const folder = folderWith({ 'etcd.yml': member('a', PLAINTEXT) })
+    const { stdout } = await lint(folder, [
+      '--format',
+      'oneline',
+      '--format',
+      'sarif=out.sarif',
+      '--format',
+      'json=out.json',
+    ])
+    expect(stdout).toMatch(/^etcd\.yml:4:1: /)
+    expect(JSON.parse(readFileSync(join(folder, 'out.sarif'), 'utf8'))).toHaveProperty('version', '2.1.0')
+    expect(JSON.parse(readFileSync(join(folder, 'out.json'), 'utf8'))).toHaveProperty('ok', false)
+    expect((await lint(folder, ['--format', 'text', '--format', 'github'])).code).toBe(2)
+    expect((await lint(folder, ['--format', 'sarif=no/such/out.sarif'])).code).toBe(2)
+  })
+
+  it('no control character of a file reaches the output', async () => {
+    const folder = folderWith({
+      'e\u001b[31m.yml': member('a', { ...PLAINTEXT, 'listen-client-urls': '"http://\\e[31m:2379"' }),
+    })
+    for (const format of ['text', 'oneline', 'json', 'sarif', 'github']) {
+      const { stdout, stderr } = await lint(folder, ['--format', format])
+      // eslint-disable-next-line no-control-regex -- the test is about these
+      expect((stdout + stderr).match(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g)).toBeNull()
+    }
+  })
+})
