@@ -145,15 +145,13 @@ describe('the clusters of lint', () => {
 })
 
 describe('the outcomes of lint', () => {
-  const OPEN = { 'advertise-client-urls': 'https://${HOST}:2379' }
-
   it.each([
     ['nothing wrong', {}, [], 0],
     ['an error', PLAINTEXT, [], 1],
-    ['something that was not checked', { name: '$NODE' }, [], 3],
-    ['an error and something that was not checked', { ...PLAINTEXT, name: '$NODE' }, [], 1],
-    ['something that was not checked and is accepted', { name: '$NODE' }, ['--allow-unchecked'], 0],
-    ['a variable whose value is given', { name: '$NODE' }, ['--variable', 'NODE=a'], 0],
+    ['something that was not checked', { name: '${NODE}' }, [], 3],
+    ['an error and something that was not checked', { ...PLAINTEXT, name: '${NODE}' }, [], 1],
+    ['something that was not checked and is accepted', { name: '${NODE}' }, ['--allow-unchecked'], 0],
+    ['a variable whose value is given', { name: '${NODE}' }, ['--variable', 'NODE=a'], 0],
     ['an error that is accepted by its code', PLAINTEXT, ['--ignore', 'config/plaintext-url'], 0],
   ] as const)('the exit code of lint is that of %s', async (_name, change, args, code) => {
     const folder = folderWith({ 'etcd.env': envOf(change) })
@@ -183,11 +181,9 @@ describe('the outcomes of lint', () => {
   }
 
   it('comments in a file accept findings only with --allow-comments', async () => {
-    const text = `# etcd-mtls-ignore config/plaintext-url: A lab.\n${member('a', { ...PLAINTEXT, ...OPEN })}`
     const folder = folderWith({
       'etcd.yml': member('a', PLAINTEXT).replace(/^/, '# etcd-mtls-ignore config/plaintext-url: A lab.\n'),
     })
-    expect(text).toContain('A lab.')
     expect((await lint(folder, ['.'])).code).toBe(1)
     expect((await lint(folder, ['.', '--allow-comments'])).code).toBe(0)
   })
@@ -223,7 +219,7 @@ describe('.etcd-mtls.yaml', () => {
   })
 
   it('variables of the file are the values of variables in configurations', async () => {
-    const unit = '[Service]\nExecStart=/usr/bin/etcd --listen-client-urls=http://${HOST}:2379 --name=$NODE\n'
+    const unit = '[Service]\nExecStart=/usr/bin/etcd --listen-client-urls=http://${HOST}:2379 --name=${NODE}\n'
     const folder = folderWith({ 'etcd.service': unit, '.etcd-mtls.yaml': 'variables: { HOST: 10.0.0.1, NODE: a }\n' })
     expect((await documentOf(folder)).complete).toBe(true)
   })
@@ -278,7 +274,8 @@ describe('the formats of lint', () => {
   async function sarifOf(folder: string, args: readonly string[] = []): Promise<Sarif['runs'][0]> {
     const { stdout } = await lint(folder, ['--format', 'sarif', ...args])
     const log = JSON.parse(stdout) as Sarif
-    const ajv = new Ajv({ strict: false, allErrors: true })
+    // The schema has a pattern that is no regular expression with the flag u.
+    const ajv = new Ajv({ strict: false, allErrors: true, unicodeRegExp: false })
     addFormats.default(ajv)
     const validate = ajv.compile(sarifSchema)
     validate(log)
@@ -297,7 +294,7 @@ describe('the formats of lint', () => {
     const [result] = results.filter(({ ruleId }) => ruleId === 'config/plaintext-url')
     expect(result?.locations[0]?.physicalLocation).toEqual({
       artifactLocation: { uri: 'my%20lab/etcd%20%231.yml', uriBaseId: '%SRCROOT%' },
-      region: { startLine: 4, startColumn: 1, endLine: 4, endColumn: 42 },
+      region: { startLine: 4, startColumn: 1, endLine: 4, endColumn: 41 },
     })
     const rule = tool.driver.rules.find(({ id }) => id === 'config/plaintext-url')
     expect(rule?.helpUri).toMatch(/findings\.md#config-plaintext-url$/)
@@ -327,7 +324,7 @@ describe('the formats of lint', () => {
   it('GitHub gets an annotation with escaped properties for each finding', async () => {
     const { stdout } = await lint(folderWith({ 'a,b.yml': member('a', PLAINTEXT) }), ['--format', 'github'])
     expect(stdout).toMatch(
-      /^::error file=a%2Cb\.yml,line=4,col=1,endColumn=42,title=config\/plaintext-url::listen-client-urls is .*%0AFix: /,
+      /^::error file=a%2Cb\.yml,line=4,col=1,endColumn=41,title=config\/plaintext-url::listen-client-urls has .*%0AFix: /,
     )
   })
 
