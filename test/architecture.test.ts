@@ -43,7 +43,7 @@ it('tests that put modules in the place of others are called so, and get modules
 
 it('the root folder holds the agreed files, dotfiles, and files that git ignores', () => {
   const agreed =
-    'CHANGELOG.md CONTRIBUTING.md LICENSE README.md docs package-lock.json package.json scripts src test tsconfig.json typedoc.json'
+    'CHANGELOG.md CONTRIBUTING.md LICENSE README.md action.yml docs package-lock.json package.json scripts src test tsconfig.json typedoc.json'
   const ignored = readFileSync(new URL('../.gitignore', import.meta.url), 'utf8')
     .split('\n')
     .map((line) => line.replace(/\/$/, ''))

@@ -353,7 +353,7 @@ describe('the formats of lint', () => {
     })
     for (const format of ['text', 'oneline', 'json', 'sarif', 'github']) {
       const { stdout, stderr } = await lint(folder, ['--format', format])
-      expect([...(stdout + stderr)].filter((each) => each !== '\n' && /\p{Cc}/u.test(each))).toEqual([])
+      expect(Array.from(stdout + stderr).filter((each) => each !== '\n' && /\p{Cc}/u.test(each))).toEqual([])
     }
   })
 })
