@@ -13,7 +13,8 @@ export async function ensureDependencies(root, { signal } = {}) {
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]]
   // --include=dev: NODE_ENV=production in the caller's environment would leave the tools out.
   const args = [...first, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
-  const { code } = await run(command, args, { cwd: root, signal, output: 'show' })
+  const env = { ...process.env, ETCD_MTLS_PREPARE: 'off' }
+  const { code } = await run(command, args, { cwd: root, signal, output: 'show', env })
   if (code !== 0) throw new Stop('npm ci failed: the npm packages could not be installed (see above).')
 }
 
