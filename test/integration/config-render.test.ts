@@ -79,7 +79,7 @@ function testWith(options: readonly string[], title: string, work: () => Promise
 function testLacking(lacks: readonly string[], title: string, work: () => Promise<void>): void {
   if (lacks.length === 0) it(title, work)
   else {
-    it(`not ${title}: etcd ${INSTALLED} does not have ${lacks.join(', ')}`, async () => {
+    it(`the renderer refuses ${lacks.join(', ')}, which etcd ${INSTALLED} does not have: ${title}`, async () => {
       const error: unknown = await work().catch((reason: unknown) => reason)
       expect(error).toMatchObject({ code: 'ERR_CONFIG_INVALID' })
       for (const name of lacks) expect(String(error)).toContain(`${name} cannot be set by`)
@@ -227,7 +227,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
 })
 
 describe.each(NOT_YAML)('as $form alone', ({ form }) => {
-  it('lists of what is revoked, and addresses of members that are not compared', async () => {
+  it('etcd applies CRLs, and does not compare the addresses of members', async () => {
     const config = await member()
     config.client.crlFile = file('client.crl', crls.client)
     config.peer.crlFile = file('peer.crl', crls.peer)
@@ -252,7 +252,7 @@ testLacking(ofClients, 'as yaml alone: common names of clients', async () => {
 })
 
 describe.each(FORMS)('three members with CAs of their own for clients and peers, as $form', ({ form }) => {
-  it('straight from their files', async () => {
+  it('three members and etcdctl start from the files that writeCluster wrote', async () => {
     const [clients, peers] = await Promise.all([
       createAuthority({ name: 'Clients' }),
       createAuthority({ name: 'Peers' }),

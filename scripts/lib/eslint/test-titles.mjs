@@ -29,8 +29,8 @@ const VERBS =
   forbid forget form format free generate get give go grant group grow guard hand handle hang happen hash heal heed help
   hide hold identify ignore import include indicate inform inherit insert install intercept interrupt invalidate invent
   issue join keep know lack lapse last lead leak leave let lie limit link lint list live load lock log look lose lower
-  maintain make manage map mark match mean measure mention merge migrate mix modify move name narrow need negotiate notice
-  notify number obey object observe obtain occur offer omit open order outlive overflow overlap overwrite owe own pad parse
+  maintain make manage map mark match mean measure mention merge migrate mix modify mount move name narrow need negotiate
+  notice notify number obey object observe obtain occur offer omit open order outlive overflow overlap overwrite owe own pad parse
   pass pause permit pick pin place point poll populate prefer prepare present preserve press prevent print probe produce
   promise propagate protect prove provide publish push put queue quit quote raise rank rate reach read rebuild receive
   recognize recommend reconnect record recover recreate redact refer reflect refuse register reject release reload remain
@@ -83,21 +83,15 @@ function thirdPerson(verb) {
 export const testTitle = {
   meta: {
     type: 'suggestion',
-    schema: [{ type: 'object', properties: { exceptions: { type: 'array', items: { type: 'string' } } } }],
+    schema: [],
     messages: {
       title: 'The title "{{ title }}" {{ fault }}: write a sentence that makes sense without its describe.',
-      unneeded: 'The titles of this file are sentences now: remove it from scripts/lib/eslint/test-titles.json.',
     },
   },
   create(context) {
-    const path = context.filename.replaceAll('\\', '/')
-    const isException = context.options[0]?.exceptions.some((each) => path.endsWith(`/${each}`)) ?? false
-    let faults = 0
     const check = (node, title) => {
       const fault = faultOf(title)
-      if (fault === null) return
-      faults += 1
-      if (!isException) context.report({ node, messageId: 'title', data: { title, fault } })
+      if (fault !== null) context.report({ node, messageId: 'title', data: { title, fault } })
     }
     return {
       CallExpression(node) {
@@ -112,9 +106,6 @@ export const testTitle = {
             title.replace('%s', () => textOf(row)),
           )
         if (rows.length === 0 && title !== '%s') check(first, title)
-      },
-      'Program:exit'(node) {
-        if (isException && faults === 0) context.report({ node, messageId: 'unneeded' })
       },
     }
   },

@@ -107,7 +107,7 @@ tableOf('no CRL of the issuer', 'revocation/no-crl', [
   ],
 ])
 
-it('is a warning for a server that the client connected to', () => {
+it('a missing CRL is a warning for a server that the client connected to, unless CRLs are required', () => {
   const connected = (crls: Crl[], options: Options = {}): string[] => {
     const input = { ...inDer, crls: crls.map(({ der }) => der) }
     return textsOf(validateConnected(input, { usage: 'server', ...options }).findings)
@@ -236,7 +236,7 @@ describe('a leaf that is trusted itself', () => {
     ['that the CRL of its issuer lists', leaf, revokes(leaf, intermediate), 'revocation/revoked@0'],
     ['whose serial number another CA lists', own, revokes(own, other), 'warning serial-listed@0'],
     ['that no CRL lists', own, mintCrl({ issuer: own }).der, null],
-  ])('is compared with CRLs as etcd does: one %s', (_, pinned, crl, found) => {
+  ])('compares a leaf that is trusted itself with CRLs as etcd does: one %s', (_, pinned, crl, found) => {
     for (const usage of ['client', 'peer', 'any'] as const) {
       const { findings } = validateChain({ leaf: pinned.der, trustAnchors: pinned.der, crls: crl }, { usage })
       const seen = textsOf(findings).filter((text) => /revoked|serial-listed/.test(text))
@@ -391,7 +391,7 @@ const revokedBy = (entry: Partial<RevokedEntry>): Finding =>
 describe('a revoked certificate', () => {
   const date = new Date('2024-05-06T07:08:09Z')
 
-  it('is reported with date, reason and CRL', () => {
+  it('reports a revoked certificate with date, reason and CRL', () => {
     const { message, remedy, details } = revokedBy({ date, reason: 1 })
     expect(message).toBe(
       'The server\'s certificate "CN=etcd-0" from leaf was revoked on 2024-05-06T07:08:09.000Z (keyCompromise), according to crls[1].',
@@ -406,7 +406,7 @@ describe('a revoked certificate', () => {
     })
   })
 
-  it('has the reason of its entry', () => {
+  it('reports a revoked certificate with the reason of its entry', () => {
     const names = 'unspecified keyCompromise cACompromise affiliationChanged superseded cessationOfOperation'.split(' ')
     const more = [7, 'reason 7', 9, 'privilegeWithdrawn', 10, 'aACompromise', 200, 'reason 200'] as const
     const pairs = [0, 2, 4, 6].map((i) => [more[i], more[i + 1]] as [number, string])
@@ -417,7 +417,7 @@ describe('a revoked certificate', () => {
     }
   })
 
-  it('may have no reason, be on hold, or be removed', () => {
+  it('reports a revocation without a reason, on hold, or removed', () => {
     expect(revokedBy({ date }).message).toContain('09.000Z, according to')
     expect(revokedBy({ date }).details).toMatchObject({ reason: null })
     expect(revokedBy({ reason: 6 }).message).toContain('was put on hold')
@@ -428,7 +428,7 @@ describe('a revoked certificate', () => {
       expect(findingOf(found({ revoked }), 'revocation/revoked').details).toMatchObject({ reason: 'superseded' })
   })
 
-  it('may be revoked from a date in the future on, or since the key was compromised', () => {
+  it('reports a revocation from a date in the future on, or since the key was compromised', () => {
     const { message, details } = revokedBy({ date: new Date('2048-01-01T00:00:00Z') })
     expect(message).toContain('was revoked as of 2048-01-01T00:00:00.000Z, a date in the future that counts at once')
     expect(details).toMatchObject({ inFuture: true })
@@ -459,12 +459,12 @@ describe('the dates of a CRL', () => {
     ['2029-12-31T23:59:54Z', '5s', false],
     ['2030-02-01T00:00:05Z', '5s', true],
     ['2030-02-01T00:00:06Z', '5s', false],
-  ])('count at %s with a clock skew of %s: %s', (at, clockSkew, isCurrent) => {
+  ])('a CRL is current at %s with a clock skew of %s: %s', (at, clockSkew, isCurrent) => {
     const { findings } = reportOn({ ...lasting, crls }, { usage: 'any', at: new Date(at), clockSkew })
     expect(textsOf(findings)).toEqual(isCurrent ? [] : ['crl-not-current', 'crl-not-current'])
   })
 
-  it('decide which of two is the newer one at that time', () => {
+  it('the dates of two CRLs decide which of them is used at that time', () => {
     const unused = (at: string): unknown => {
       const { findings } = reportOn({ ...lasting, crls: [...crls, later] }, { usage: 'any', at: new Date(at) })
       return findingOf(findings, 'revocation/crl-unused').details
@@ -475,7 +475,7 @@ describe('the dates of a CRL', () => {
 })
 
 describe('a finding about CRLs', () => {
-  it('says what they cover instead, and why they were not needed', () => {
+  it('a finding about CRLs names the scope that they cover instead, and why they were not needed', () => {
     const scope = issuingDistributionPoint({ name: [directoryName('Lists')] })
     expect(findingOf(found({ extensions: [scope] }), 'revocation/crl-scope').message).toBe(
       'No CRL covers the server\'s certificate "CN=etcd-0" from leaf: crls[1] covers only certificates that name the distribution point CN=Lists.',
@@ -510,7 +510,7 @@ describe('a finding about CRLs', () => {
     expect(textsOf(validateConnected(input, { usage: 'server' }).findings)).toEqual(['crl-unsupported'])
   })
 
-  it('says that another key signed them, and what etcd makes of the serial numbers of another CA', () => {
+  it('a finding about CRLs names another key that signed them, and serial numbers of another CA that etcd counts', () => {
     const forged = crl(mintCa({ subject: 'Test Intermediate' }))
     const reported = (crls: Crl[], options?: Options) => reportOn({ leaf, sent, trust, crls }, options).findings
     const { message, remedy } = findingOf(reported([ofRoot, forged]), 'revocation/crl-signer-differs')
