@@ -297,7 +297,10 @@ const BY_ROW = {
       changes: [['src/files/file-system.ts', 'await file.chmod(mode)', 'await file.chmod(mode | 0o044)']],
       tests: [
         ['test/unit/credentials/write.test.ts', 'writes the same modes under the umask 18'],
-        ['test/unit/authority/cluster/write-cluster.test.ts', 'writes a folder for each member and client in the layout etcd'],
+        [
+          'test/unit/authority/cluster/write-cluster.test.ts',
+          'writes a folder for each member and client in the layout etcd',
+        ],
       ],
     },
     {
