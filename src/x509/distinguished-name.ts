@@ -36,7 +36,7 @@ export interface NameAttribute {
 /** Longest name in bytes. RFC 5280 appendix A limits most attributes to 64 characters. */
 export const MAX_NAME_BYTES = 4096
 
-/** Most attributes of a name. Real ones have about five. */
+/** Maximum number of attributes of a name. Real ones have about five. */
 const MAX_ATTRIBUTES = 25
 
 export class DistinguishedName {

@@ -126,7 +126,7 @@ async function checkFolderTrust(
   return [...files]
 }
 
-/** The most certificates of a chain that are checked. */
+/** Maximum number of certificates of a chain that are checked. */
 const MAX_CHAIN = 10
 
 /** Why a certificate would no longer be trusted. Checks only names and signatures; the validator checks the rest. */

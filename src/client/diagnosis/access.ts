@@ -68,7 +68,7 @@ function identityOf({ username, commonName, isHidden }: Caller): Pick<AccessDeta
   return { identity: commonName === null ? 'none' : 'common-name', user: commonName }
 }
 
-/** Most permissions that a finding lists. */
+/** Maximum number of permissions that a finding lists. */
 const MAX_REQUIRED = 50
 
 /** The permissions that a call requires (etcd server/etcdserver/apply/apply_auth.go); empty if they are not known. */

@@ -255,7 +255,7 @@ const WITHOUT_CREDENTIAL: ConnectionOptions = {
   ALPNProtocols: ['h2', 'http/1.1'],
 }
 
-/** Most bytes that a tapped connection reads. */
+/** Maximum bytes that a tapped connection reads. */
 const MAX_BYTES = 1024 * 1024
 
 /** A stream in place of the socket: what passes through it from the server, the reader reads as well. */

@@ -50,7 +50,7 @@ interface Reply {
   readonly trailers: IncomingHttpHeaders
 }
 
-/** Most informational responses to one request. etcd sends none, a proxy one or two (RFC 9110 section 15.2). */
+/** Maximum number of informational responses to one request. etcd sends none, a proxy one or two (RFC 9110 section 15.2). */
 export const MAX_INFORMATIONAL = 64
 
 /** One request and the reading of its answer. */

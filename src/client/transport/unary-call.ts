@@ -35,7 +35,7 @@ import {
 import { isTokenRefused } from './login.js'
 import { termOf } from './protobuf.js'
 
-/** Most attempts of a call. With the pauses below they last about 4 s, longer than an election. */
+/** Maximum number of attempts of a call. With the pauses below they last about 4 s, longer than an election. */
 const MAX_ATTEMPTS = 10
 /**
  * Milliseconds after its start, or after servers began not to process it, in which a call without a deadline may wait for
