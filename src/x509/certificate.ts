@@ -97,7 +97,7 @@ export class Certificate extends KeyHolder {
 
   /** A string that is the same for certificates of the same subject and key. */
   get entity(): string {
-    this.#entityText ??= this.subject.rawKey + this.#keyText
+    this.#entityText ??= this.subject.mapKey + this.#keyText
     return this.#entityText
   }
 

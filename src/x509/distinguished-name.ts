@@ -95,7 +95,7 @@ export class DistinguishedName {
   }
 
   /** {@link raw} as a string, for use as a key. */
-  get rawKey(): string {
+  get mapKey(): string {
     this.#binary ??= Buffer.from(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength).toString('latin1')
     return this.#binary
   }

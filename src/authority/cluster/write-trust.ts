@@ -17,7 +17,7 @@ import {
   type Layout,
   type LayoutFolder,
   migrationOf,
-  pathOf,
+  folderOf,
   PEER_CA,
 } from './layouts.js'
 
@@ -76,8 +76,8 @@ async function foldersOf(
   // A directory of one node has no folder for each member, so `members` is ignored.
   const isNode = folders.some(({ path }) => path === '')
   const wanted = [
-    ...(isNode ? [] : (members ?? []).map((name) => pathOf(layout, 'members', name))),
-    ...(clients ?? []).map((name) => pathOf(layout, 'clients', name)),
+    ...(isNode ? [] : (members ?? []).map((name) => folderOf(layout, 'members', name))),
+    ...(clients ?? []).map((name) => folderOf(layout, 'clients', name)),
   ]
   const missing = wanted.find((path) => !folders.some((folder) => folder.path === path))
   if (missing !== undefined)

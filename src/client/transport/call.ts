@@ -50,8 +50,8 @@ export interface CallRoute {
   readonly maxReceiveLength: number
   /** Limits the memory of all unfinished messages. */
   readonly receiveBudget: ReceiveBudget
-  /** Calls what was added `HEDGE_AFTER` later. */
-  readonly hedgeAlarms: SharedTimer
+  /** Calls each added callback `HEDGE_AFTER` later. */
+  readonly sharedHedgeTimer: SharedTimer
   /** The headers that make a member without a leader refuse a call; null: they are not used. */
   readonly leaderHeaders: OutgoingHttpHeaders | null
   /** Whether an endpoint outside of `avoid` is ready. */

@@ -31,7 +31,7 @@ interface CommandSource {
 }
 
 /** @param variables Variables that are set outside of the command. */
-export function readStart(
+export function readEtcdCommand(
   command: EtcdCommand,
   variables: readonly Variable[],
   source: CommandSource,

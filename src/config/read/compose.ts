@@ -146,8 +146,8 @@ function environmentOf(service: YamlValue, yaml: YamlReading, into: Reading): Va
     if (entry?.value.kind === 'scalar') {
       // Compose refuses the item `- NAME: value`.
       const { key, value } = entry
-      const wants = `a string with "=" in place of ":", as "${key}=${value.text}"`
-      reportType(into, yaml.place(item.offset, key), wants, item)
+      const expected = `a string with "=" in place of ":", as "${key}=${value.text}"`
+      reportType(into, yaml.place(item.offset, key), expected, item)
       return [variable(key, value.text, item.offset)]
     }
     const [, name, text] = item.kind === 'scalar' ? (/^([^=]+)(?:=([\s\S]*))?$/.exec(item.text) ?? []) : []

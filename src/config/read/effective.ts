@@ -193,7 +193,7 @@ function checkEntries(options: readonly ReadOption[], into: Reading): void {
     if (spaced !== undefined) withSpace(spaced, row.kind !== 'names')
     else if (other !== undefined) withSpace(other, true, true)
     const value = isCluster && isKnown ? entries.find((each) => each !== '' && !each.includes('=')) : undefined
-    const wants = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:2380'
-    if (value !== undefined) into.report('config/value-invalid', { ...place, kind: 'refused', value, wants })
+    const expected = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:2380'
+    if (value !== undefined) into.report('config/value-invalid', { ...place, kind: 'refused', value, wants: expected })
   }
 }

@@ -6,7 +6,7 @@ import type { Finding } from '../../report/finding.js'
 import { checkOptions, isPlainObject, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { withoutPlace } from '../finding.js'
 import { rowOfVariable } from '../tables/options.js'
-import { etcdCommands, readStart } from './command.js'
+import { etcdCommands, readEtcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { readDropIns } from './drop-ins.js'
 import { type ReadMember, resolveEffective } from './effective.js'
@@ -327,7 +327,7 @@ function readTokens(
   if (commands.length === 0) return [unreadable(noEtcd(place(0, '').file, 'no argument of the command is etcd'))]
   return commands.map((command) => {
     const reading = new Reading(given)
-    readStart({ ...command, faults: [...faults, ...command.faults] }, [], source, reading)
+    readEtcdCommand({ ...command, faults: [...faults, ...command.faults] }, [], source, reading)
     return reading
   })
 }

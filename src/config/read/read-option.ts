@@ -221,7 +221,7 @@ export class Reading {
       this.others.push({ name: row.name, form, place, text, ...references })
       const rule = row.kind === 'nothing' ? undefined : optionKinds[row.kind].text
       if (rule !== undefined && references.unknown.length === 0 && !rule.is(text))
-        this.report('config/value-invalid', { ...place, kind: 'refused', value: text, wants: rule.wants })
+        this.report('config/value-invalid', { ...place, kind: 'refused', value: text, wants: rule.expected })
     }
   }
 

@@ -3,7 +3,7 @@ import {
   boundedValues,
   type EtcdCommand,
   etcdCommands,
-  readStart,
+  readEtcdCommand,
   reportFaults,
   simpleCommands,
   type Values,
@@ -60,7 +60,7 @@ export async function readUnit(
       reportArguments(command.args, place, reading)
       reportNotExpanded(variables, reading)
     }
-    readStart(command, variables, { text: source.text, option: 'ExecStart', place, syntax: 'systemd' }, reading)
+    readEtcdCommand(command, variables, { text: source.text, option: 'ExecStart', place, syntax: 'systemd' }, reading)
     const hasOwnFiles = OWN_FILES.some((key) => unit.last(key) !== null)
     const directory = unit.last('WorkingDirectory') ?? '/'
     reading.context = { ...NO_CONTEXT, directory, mounts: hasOwnFiles ? [] : null }

@@ -486,21 +486,24 @@ describe('a finding about CRLs', () => {
     )
   })
 
-  it.each<[UnsupportedCrl['restriction'], string, Extension]>([
+  it.each<[UnsupportedCrl['unsupportedScope'], string, Extension]>([
     ['delta', 'is a delta CRL', deltaCrlIndicator(3)],
     ['certificates', 'covers only some kinds of certificate', issuingDistributionPoint({ onlyCaCerts: true })],
     ['reasons', 'covers only some reasons of revocation', issuingDistributionPoint({ onlySomeReasons: [1] })],
     ['indirect', 'is an indirect CRL', issuingDistributionPoint({ indirect: true })],
-  ])('the finding says why a CRL is not supported, also next to a full one: %s', (restriction, text, extension) => {
-    const special = { extensions: [akid, crlNumber(9), extension] }
-    for (const findings of [found(special), found(special, [ofIntermediate])]) {
-      const finding = findingOf(findings, 'revocation/crl-unsupported')
-      expect(finding.message).toBe(`The CRL crls[1] ${text}, which is not supported.`)
-      expect(finding.details).toEqual({ origin: 'crls[1]', restriction, readByEtcd: false })
-      expect(finding.severity).toBe('error')
-      expect(findings.map(({ code }) => code)).toEqual(['revocation/crl-unsupported'])
-    }
-  })
+  ])(
+    'the finding says why a CRL is not supported, also next to a full one: %s',
+    (unsupportedScope, text, extension) => {
+      const special = { extensions: [akid, crlNumber(9), extension] }
+      for (const findings of [found(special), found(special, [ofIntermediate])]) {
+        const finding = findingOf(findings, 'revocation/crl-unsupported')
+        expect(finding.message).toBe(`The CRL crls[1] ${text}, which is not supported.`)
+        expect(finding.details).toEqual({ origin: 'crls[1]', unsupportedScope, readByEtcd: false })
+        expect(finding.severity).toBe('error')
+        expect(findings.map(({ code }) => code)).toEqual(['revocation/crl-unsupported'])
+      }
+    },
+  )
 
   it('the validator refuses a delta CRL for a pinned leaf, and for a client that connected', () => {
     const delta = crl(intermediate, { extensions: [akid, crlNumber(2), deltaCrlIndicator(1)] })
