@@ -75,17 +75,17 @@ async function foldersOf(
   if (first !== undefined) throw writeFailed(join(root, first.path), first.reason)
   // A directory of one node has no folder for each member, so `members` is ignored.
   const isNode = folders.some(({ path }) => path === '')
-  const wanted = [
+  const requested = [
     ...(isNode ? [] : (members ?? []).map((name) => folderOf(layout, 'members', name))),
     ...(clients ?? []).map((name) => folderOf(layout, 'clients', name)),
   ]
-  const missing = wanted.find((path) => !folders.some((folder) => folder.path === path))
+  const missing = requested.find((path) => !folders.some((folder) => folder.path === path))
   if (missing !== undefined)
     throw writeFailed(join(root, missing), 'it does not exist: check `layout` and the names of members and clients')
   return folders.filter(({ path, identities }) => {
     const isClient = identities.every(({ kind }) => kind === 'client')
     const isEvery = isClient ? clients === undefined : isNode || members === undefined
-    return isEvery || wanted.includes(path) || wanted.includes(dirname(path))
+    return isEvery || requested.includes(path) || requested.includes(dirname(path))
   })
 }
 

@@ -288,7 +288,7 @@ function wrapNamespace(namespace: Namespace, owner: StreamOwner): Namespace {
   return namespace
 }
 
-/** `paceWatchStreams` makes the pauses. */
+/** No pause in etcd3: `paceWatchStreams` makes the pauses. */
 const NO_BACKOFF: WatchBackoff = { duration: 0, next: () => NO_BACKOFF }
 
 /** Removes the pause once the client is closed: a pending pause would keep the process alive. */

@@ -162,8 +162,9 @@ export interface Answer {
 
 const NO_BODY = new Uint8Array()
 const EMPTY_MESSAGE = frameMessage(new Uint8Array())
-/** Limits for reading the title of a page, in bytes and in milliseconds. */
+/** Maximum bytes of a page whose title is read. */
 const MAX_PAGE = 4096
+/** Milliseconds for reading the title. */
 const PAGE_TIMEOUT = 500
 
 /**

@@ -11,7 +11,7 @@ interface ValueRow {
   readonly is: (text: string, member: LintMember, form: ConfigForm) => boolean
 }
 
-/** By the name of the flag. */
+/** The rules for values that decide about access, by the name of the flag. */
 export const ACCESS_VALUES: Readonly<Record<string, ValueRow>> = {
   'auth-token': {
     expected:

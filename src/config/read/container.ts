@@ -95,7 +95,7 @@ export function readContainer(
   if (command.isByImage === true) {
     const of = image === '' ? 'the image' : image
     const message = `The entrypoint of ${of} may set options. Lint the arguments of the process, /proc/PID/cmdline.`
-    into.leave('image', place, message)
+    into.addUnchecked('image', place, message)
   }
   // A script that was not read sets options elsewhere.
   if (command.script !== undefined && command.args.length === 0) into.isComplete = false

@@ -48,7 +48,7 @@ export async function readUnit(
   for (const key of OTHER_STARTS) {
     const other = startsOf(unit, key, values).find(({ command }) => areOfMember(command.args))?.directive
     const message = `${key}= starts etcd too, which was not read. Lint its command on its own.`
-    if (other !== undefined) shared.leave('script', other.place(other.start, key), message)
+    if (other !== undefined) shared.addUnchecked('script', other.place(other.start, key), message)
   }
   const started = startsOf(unit, 'ExecStart', values)
   const commands = started.filter(({ directive }) => isOneshot || directive === started[0]?.directive)
@@ -180,7 +180,7 @@ async function variablesOf(unit: Unit, readNamed: ReadNamedFile, into: Reading):
     if (open === undefined) continue
     // systemd takes it from its own environment.
     const message = `The value of ${open} is not in the unit. Set it in the unit.`
-    into.leave('variable', place(start, 'PassEnvironment'), message)
+    into.addUnchecked('variable', place(start, 'PassEnvironment'), message)
     into.isComplete = false
   }
   const unset = unit.inForce('UnsetEnvironment').flatMap(({ value }) => wordsOf(value))

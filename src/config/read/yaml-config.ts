@@ -216,7 +216,7 @@ class ConfigReader {
     }
     if (own.length === 1 && GO_FIELDS.has(key)) {
       const message = 'etcd reads this key by the name of a field of Go. Write the option by its documented name.'
-      this.#into.leave('document', this.#place(at), message)
+      this.#into.addUnchecked('document', this.#place(at), message)
       this.#into.isComplete = false
       return
     }
@@ -309,7 +309,7 @@ class ConfigReader {
     const place = this.#place(at)
     if (this.#into.isFull('config/option-ignored', 'config/protection-ignored', 'config/restriction-not-in-force')) {
       if (!this.#isLimited)
-        this.#into.leave('limit', place, 'The unknown keys from here on were not compared with options.')
+        this.#into.addUnchecked('limit', place, 'The unknown keys from here on were not compared with options.')
       this.#isLimited = true
       return
     }
