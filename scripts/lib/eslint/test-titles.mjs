@@ -1,7 +1,7 @@
 /**
  * The rule `test-title`: the title of a test is a sentence that makes sense without its `describe`. It begins with a verb in the third
  * person, whose subject is the code under test, or with a noun phrase and has a verb after it. The first `%s` of an `it.each` stands
- * for the first column of its table, if that is written there.
+ * for the first column of its table, if that is written there or in a constant of the file.
  */
 
 /** Words that hide the actor. */
@@ -99,13 +99,13 @@ export const testTitle = {
         if (first === undefined || node.arguments.length < 2 || rootName(node.callee) !== 'it') return
         const title = textOf(first)
         if (title === null) return
-        const rows = /%[a-zA-Z]/.exec(title)?.[0] === '%s' ? rowsOf(node.callee) : []
+        const rows = /%[a-zA-Z]/.exec(title)?.[0] === '%s' ? rowsOf(node.callee, context.sourceCode) : []
         for (const row of rows)
           check(
             row,
             title.replace('%s', () => textOf(row)),
           )
-        if (rows.length === 0 && title !== '%s') check(first, title)
+        if (rows.length === 0) check(first, title)
       },
     }
   },
@@ -125,13 +125,20 @@ function textOf(node) {
   return node.type === 'TemplateLiteral' ? node.quasis.map(({ value }) => value.cooked).join('%s') : null
 }
 
-/** The first column of the table of `it.each([['…', 1], …])`, as far as it is written there. */
-function rowsOf(callee) {
+/** The first column of the table of `it.each([['…', 1], …])`, as far as it is written there or in a constant of the file. */
+function rowsOf(callee, sourceCode) {
   if (callee.type !== 'CallExpression') return []
   let [table] = callee.arguments
+  if (table?.type === 'Identifier') table = initialValue(table, sourceCode)
   while (table?.type === 'TSAsExpression') table = table.expression
   if (table?.type !== 'ArrayExpression') return []
   return table.elements
     .map((row) => (row?.type === 'ArrayExpression' ? row.elements[0] : row))
     .filter((first) => first && textOf(first) !== null)
+}
+
+/** The initial value of a variable of the file; undefined for anything else. */
+function initialValue(identifier, sourceCode) {
+  const reference = sourceCode.getScope(identifier).references.find((each) => each.identifier === identifier)
+  return reference?.resolved?.defs[0]?.node.init
 }

@@ -50,11 +50,14 @@ describe('the rule test-title', () => {
     "it.concurrent.for(rows)('is refused by %s', () => {})",
     "it.each([['refuses an empty name', 1], ['an empty name', 2]])('%s', () => {})",
     "it.each(['import in no circle', 'circles'])('the sources %s', () => {})",
+    "const rows = [['refuses an empty name', 1], ['an empty name', 2]]; it.each(rows)('%s', () => {})",
+    "it.each(rows)('%s', () => {})",
   ])('reports one title of %s', (code) => {
     expect(lint(code)).toEqual([expect.stringMatching(/^The title ".+: write a sentence/)])
   })
 
   it('accepts titles that are sentences, and any name of a describe', () => {
+    expect(lint("const rows = ['refuses an empty name']; it.each(rows)('%s', () => {})")).toEqual([])
     expect(lint("describe('of a directory', () => { it('keeps its mode', () => {}) })")).toEqual([])
   })
 })

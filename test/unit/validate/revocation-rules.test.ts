@@ -87,13 +87,13 @@ tableOf('no CRL of the issuer', 'revocation/no-crl', [
   row('is an error for its CAs, the anchor included', [ofIntermediate], ['@1', '@2']),
   row('is a warning for a client', [ofOther, ofRoot], ['warning @0', UNUSED], asClient),
   row('is information for the CA of a client', [ofIntermediate], ['info @1'], asClient),
-  row('is nothing if no CRL was given', [], []),
-  row('is an error if one is required', [], ['@0', '@1'], required),
-  row('is an error if one is required of a server', [ofRoot], ['@0'], required),
-  row('is an error if one is required of a client', [ofRoot], ['@0'], { ...required, ...asClient }),
-  row('is not reported if each is there', [ofRoot, ofIntermediate], [], required),
+  row('is not reported if no CRL was given', [], []),
+  row('is an error if a CRL is required', [], ['@0', '@1'], required),
+  row('is an error if a CRL is required of a server', [ofRoot], ['@0'], required),
+  row('is an error if a CRL is required of a client', [ofRoot], ['@0'], { ...required, ...asClient }),
+  row('is not reported if each issuer has one', [ofRoot, ofIntermediate], [], required),
   ['is reported for a leaf that is its own anchor, to Node', { leaf: self, trust: [self], crls: [ofRoot] }, ['@0']],
-  ['is not reported to Go then', { leaf: self, trust: [self], crls: [ofRoot] }, [], asClient],
+  ['is not reported to Go for such a leaf', { leaf: self, trust: [self], crls: [ofRoot] }, [], asClient],
   [
     'leads to another path whose CRLs were given',
     {
@@ -130,15 +130,23 @@ const around = [crl(root, { revoked: [{ serial: 10 }] }), crl(valid), ofOther]
 table('the way around a revoked CA', [
   // OpenSSL takes the first one, whatever a CRL says of it.
   [
-    'is found if the revoked one is first',
+    'is found if the revoked certificate is first',
     { leaf: issued, sent: [revoked, valid], trust, crls: around },
     [OTHER, UNUSED],
   ],
-  ['is found if it comes last', { leaf: issued, sent: [valid, revoked], trust, crls: around }, [UNUSED]],
-  ['is not there', { leaf: issued, sent: [revoked], trust, crls: around }, ['revocation/revoked@1', UNUSED]],
+  [
+    'is found if the revoked certificate is last',
+    { leaf: issued, sent: [valid, revoked], trust, crls: around },
+    [UNUSED],
+  ],
+  [
+    'cannot be found if only the revoked certificate was sent',
+    { leaf: issued, sent: [revoked], trust, crls: around },
+    ['revocation/revoked@1', UNUSED],
+  ],
   ['leads to another root', { leaf: issued, ...twoRoots, crls: around }, [OTHER, UNUSED]],
   [
-    'does not if that is revoked as well',
+    'does not lead to another root if that path is revoked as well',
     { leaf: issued, ...twoRoots, crls: [...around.slice(0, 2), allRevoked] },
     ['revocation/revoked@1', UNUSED, 'info others-tried'],
   ],
@@ -171,12 +179,16 @@ tableOf('a CA with a new key', 'revocation/no-crl', [
   // Node requires a CRL of the anchor as well, which is of the same issuer.
   rolled('does not vouch for its new key by that key', [crl(newRoot)], ['@1', '@2']),
   rolled('does not revoke its new key by that key', [by(newRoot, newRoot)], ['@1', '@2', 'warning serial-listed@1']),
-  rolled('has one late CRL that two certificates need', [crl(oldRoot, LATE)], ['crl-not-current']),
-  rolled('has one unusual CRL', [crl(oldRoot, { ...LATE, nextUpdate: null })], ['warning crl-unusual']),
+  rolled('has one finding about a late CRL that two certificates need', [crl(oldRoot, LATE)], ['crl-not-current']),
+  rolled(
+    'has one finding about an unusual CRL',
+    [crl(oldRoot, { ...LATE, nextUpdate: null })],
+    ['warning crl-unusual'],
+  ),
   rolled('still needs the CRL of the old key', [crl(oldRoot, LATE), crl(newRoot)], ['crl-not-current']),
-  rolled('does not use that of a stranger', [crl(oldRoot), crl(mintCa({ subject: 'Root' }))], [UNUSED]),
-  rolled('has an altered one', [altered, crl(newRoot)], ['crl-signer-differs@2 (signature, crls[0], CN=Root, false)']),
-  separated('is two roots with a CRL each', [crl(oldRoot), crl(separate)], [UNUSED]),
+  rolled('does not use the CRL of a stranger', [crl(oldRoot), crl(mintCa({ subject: 'Root' }))], [UNUSED]),
+  rolled('has an altered CRL', [altered, crl(newRoot)], ['crl-signer-differs@2 (signature, crls[0], CN=Root, false)']),
+  separated('counts as two roots with a CRL each', [crl(oldRoot), crl(separate)], [UNUSED]),
   separated(
     'is not listed by the key of the other root',
     [crl(oldRoot)],
@@ -212,7 +224,12 @@ table('CRLs', [
     any,
   ],
   row('given twice are reported once', [ofRoot, late, late], ['crl-not-current']),
-  row('that revoke one report it once', [ofRoot, numbered(1), numbered(2)], ['revocation/revoked@0', UNUSED], any),
+  row(
+    'that revoke one certificate report it once',
+    [ofRoot, numbered(1), numbered(2)],
+    ['revocation/revoked@0', UNUSED],
+    any,
+  ),
   row('are reported for twenty repeated extensions', [ofRoot, withMore(...some, ...some)], twenty, any),
   row('are reported for twenty extensions of entries', [ofRoot, crl(intermediate, { revoked: critical })], twenty, any),
   ['do not decide on a path without an anchor', { leaf, sent, trust: [other], crls: [ofLeaf] }, ['issuer-not-found@1']],
@@ -322,33 +339,37 @@ table('OpenSSL', [
       'openssl-picks-other-crl@2 (crls[0], a distribution point of the certificate limits it to some reasons, server, false)',
     ],
   ],
-  ['is not asked for a client', limited, [], asClient],
+  ['does not check CRLs for a client', limited, [], asClient],
   // Node refused each of these in a handshake, for the same reason.
   beyondOpenssl('refuses a CRL that is late', LATE, 'it is not current'),
   beyondOpenssl('processes no unknown extension', { extensions: [akid, crlNumber(1), ...unknown] }, UNPROCESSED),
-  beyondOpenssl('nor that of an entry', { revoked: [{ serial: 5, extensions: unknown }] }, UNPROCESSED),
+  beyondOpenssl(
+    'processes no unknown extension of an entry',
+    { revoked: [{ serial: 5, extensions: unknown }] },
+    UNPROCESSED,
+  ),
   [
     'takes the CRL of the nearest CA, which may not sign it',
     { leaf: leafOf(muteRoot), sent: [muteRoot], trust: [oldRoot], crls: [crl(oldRoot), crl(muteRoot)] },
     ['openssl-picks-other-crl@0 (crls[1], the key usage of its CA lacks cRLSign, server, false)', UNUSED],
   ],
   rolled(
-    'takes one without a key identifier for one of the nearest CA',
+    'takes a CRL without a key identifier for one of the nearest CA',
     [crl(oldRoot, { extensions: [] })],
     ['no-crl@0', 'warning crl-unusual', 'warning crl-unusual'],
   ),
   [
-    'accepts that of a CA without key usage',
+    'accepts the CRL of a CA without key usage',
     { ...noUsage, crls: [...noUsage.trust, ...noUsage.sent].map((issuer) => crl(issuer)) },
     ['info extension-absent@1'],
   ],
   [
-    'accepts one of a place that the certificate names second',
+    'accepts a CRL of a distribution point that the certificate names second',
     { ...twoPlaces, crls: [...twoPlaces.trust.map((issuer) => crl(issuer)), ...twoPlaces.sent.map(ofPlace(1))] },
     [],
   ],
   [
-    'accepts one of another place next to the newer one of a place that the certificate names for one reason',
+    'accepts a CRL of another distribution point next to the newer one of a point that the certificate names for one reason',
     {
       ...firstLimited,
       crls: [
@@ -360,7 +381,7 @@ table('OpenSSL', [
     [],
   ],
   row(
-    'does not read a damaged one',
+    'does not read a damaged CRL',
     [ofRoot, crl(intermediate, { rawEntries: sequence(), thisUpdate: past(0.001) }), ofIntermediate],
     ['crl-malformed'],
   ),

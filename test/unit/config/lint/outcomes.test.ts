@@ -325,13 +325,13 @@ describe('the drop-ins of a unit', () => {
       'b',
     ],
     [
-      'of the same name replace those of a less important folder',
+      'of the same name replace drop-ins of a less important folder',
       { [LIB]: UNIT, [`${LIB}.d/10.conf`]: named('lib'), [`${ETC}.d/10.conf`]: named('etc') },
       LIB,
       'etc',
     ],
     [
-      'in /run replace those in /usr/lib',
+      'in /run replace drop-ins in /usr/lib',
       { [LIB]: UNIT, [`${LIB}.d/10.conf`]: named('lib'), 'run/systemd/system/etcd.service.d/10.conf': named('run') },
       LIB,
       'run',
@@ -349,7 +349,7 @@ describe('the drop-ins of a unit', () => {
       't',
     ],
     [
-      'of an instance replace those of its template',
+      'of an instance replace drop-ins of its template',
       {
         'etc/systemd/system/etcd@a.service': UNIT,
         'etc/systemd/system/etcd@.service.d/10.conf': named('t'),
