@@ -108,3 +108,14 @@ it('rejects a directory that is not absolute, and a readFiles that is not a bool
   for (const options of [{ directory: 'pki' }, { readFiles: 'no' as unknown as boolean }])
     await expect(readEtcdConfig({ args: [] }, options)).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
 })
+
+it('A text is read in the form that is detected, as a file is, and has the token of its cluster', async () => {
+  const token = async (text: string): Promise<(string | null)[]> => {
+    const [{ name, initialClusterToken }] = await readEtcdConfig({ text })
+    return [name, initialClusterToken]
+  }
+  expect(await token('name: a\ninitial-cluster-token: one\n')).toEqual(['a', 'one'])
+  expect(await token('ETCD_NAME=a\nETCD_INITIAL_CLUSTER_TOKEN=one\n')).toEqual(['a', 'one'])
+  expect(await token('[Service]\nExecStart=/usr/bin/etcd --name=a\n')).toEqual(['a', 'etcd-cluster'])
+  expect(await token('#!/bin/sh\netcd --name=a --initial-cluster-token=${TOKEN}\n')).toEqual(['a', null])
+})
