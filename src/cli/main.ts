@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The program `etcd-mtls`. */
-import { readFileSync } from 'node:fs'
 import { COMMANDS } from './commands.js'
+import { readPackageFile } from './package-file.js'
 import { EXIT, runProgram } from './program.js'
 
 /** Milliseconds that a command has after Ctrl-C to remove what it was writing. */
@@ -22,9 +22,7 @@ async function main(): Promise<void> {
       process.exit(error.code === 'EPIPE' ? (process.exitCode ?? EXIT.good) : EXIT.unable)
     })
   }
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
+  const { version } = readPackageFile('package.json') as { version: string }
   const { stdin, stdout, stderr, env } = process
   const args = process.argv.slice(2)
   const code = await runProgram({

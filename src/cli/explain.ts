@@ -1,0 +1,202 @@
+/** `etcd-mtls explain`: the page of a finding, and the causes of lines of logs. */
+import { addAbortSignal } from 'node:stream'
+import { LOG_LINES_URL } from '../report/links.js'
+import { logLines } from '../report/log-lines.js'
+import type { LineDirection, LogLine } from '../report/log-lines/line.js'
+import { type PrintOptions, wrapText } from '../report/print-report.js'
+import { printable } from '../report/printable.js'
+import { type Answer, type Call, UsageError } from './command.js'
+import type { ExplainedCode, ExplainedLine, ExplainDocument } from './documents.js'
+import { type LineGroup, LogSummary, type Sighting, summarize } from './log-summary.js'
+import { readPackageFile } from './package-file.js'
+
+/** What is printed of a kind of line; the document has more. */
+const MOST_CAUSES = 5
+const MOST_PRINTED_ADDRESSES = 5
+const MOST_ADDRESSES = 50
+const MEGABYTE = 1_000_000
+
+export async function run(call: Call): Promise<Answer> {
+  return explain(call, readPackageFile('dist/findings.json') as ExplainedCode[])
+}
+
+export async function explain(call: Call, codes: readonly ExplainedCode[]): Promise<Answer> {
+  const { operands, input } = call
+  const asked = operands.join(' ')
+  if (asked === '' && input.isTTY) throw new UsageError('Pass a code, a line of a log, or a log on stdin.')
+  if (asked !== '' && asked !== '-') return CODE.test(asked) ? explainCode(asked, codes) : explainLines(asked, codes)
+  addAbortSignal(call.signal, input.setEncoding('utf8'))
+  const summary = await summarize(input as AsyncIterable<string>, (characters) => {
+    call.progress(`Reading the log: ${String(Math.floor(characters / MEGABYTE))} MB`)
+  })
+  return answerOf(summary, codes, null)
+}
+
+const CODE = /^[a-z]+(?:-[a-z]+)*\/[a-z0-9-]+$/
+
+function explainCode(asked: string, codes: readonly ExplainedCode[]): Answer {
+  const page = codes.find(({ code }) => code === asked)
+  const row = logLines.find(({ id }) => id === asked)
+  if (page !== undefined) {
+    const document: ExplainDocument = { page, total: 0, recognized: 0, lines: [] }
+    return { document, text: (print) => pageText(page, print), findings: [] }
+  }
+  if (row !== undefined) return explainLines(row.example, codes)
+  const names = similar(
+    asked,
+    codes.map(({ code }) => code),
+  )
+  throw new UsageError(
+    `There is no code ${asked}.${names.length === 0 ? '' : ` Did you mean ${names.slice(0, 3).join(', ')}?`}`,
+  )
+}
+
+function explainLines(text: string, codes: readonly ExplainedCode[]): Answer {
+  const summary = new LogSummary()
+  for (const line of text.split('\n')) summary.add(line)
+  return answerOf(summary, codes, text)
+}
+
+/** `asked` is null for a log. An unknown line is an error for the exit code; a known one is an answer and not a finding. */
+function answerOf(summary: LogSummary, codes: readonly ExplainedCode[], asked: string | null): Answer {
+  const byCode = new Map(codes.map((each) => [each.code, each]))
+  const lines = summary.groups().map((group) => explained(group, byCode))
+  const { lines: total, recognized } = summary
+  const document: ExplainDocument = { page: null, total, recognized, lines }
+  return {
+    document,
+    text: (print) => (lines.length === 0 ? unknownText(asked, total, print) : summaryText(document, print)),
+    findings: lines.length === 0 ? [{ severity: 'error' }] : [],
+  }
+}
+
+function explained(
+  { row, line, count, first, last, addresses, otherAddresses }: LineGroup,
+  byCode: ReadonlyMap<string, ExplainedCode>,
+): ExplainedLine {
+  const { id, program, direction, meaning, codes, decide } = row
+  const sorted = [...addresses].sort(([, a], [, b]) => b.count - a.count)
+  const hidden = sorted.slice(MOST_ADDRESSES).reduce((sum, [, each]) => sum + each.count, otherAddresses)
+  return {
+    ...{ id, program, direction, meaning, count, first, last, line: printable(line) },
+    addresses: sorted.slice(0, MOST_ADDRESSES).map(([address, seen]) => ({ address, ...seen })),
+    otherAddresses: hidden,
+    causes: codes.flatMap((code) => {
+      const { title, fix, url } = byCode.get(code) ?? {}
+      return title === undefined || url === undefined ? [] : [{ code, title, fix: fix ?? null, url }]
+    }),
+    decide: filled(decide, sorted[0]?.[0], direction),
+  }
+}
+
+/** The command with the address of the server, if the line is of a client, which names it. */
+function filled(decide: string, address: string | undefined, direction: LineDirection): string {
+  const isServer = direction.startsWith('client-') && /[.:]/.test(address ?? '')
+  if (address === undefined || !isServer) return decide
+  return decide.replaceAll('{host}', address).replaceAll('{name}', address.replace(/:\d+$/, ''))
+}
+
+function paragraph(text: string, { width }: PrintOptions, first = '', rest = first): string {
+  return wrapText(text, { width, first, rest }).join('\n')
+}
+
+function strong(text: string, { color }: PrintOptions): string {
+  return color ? `\u001b[1m${text}\u001b[0m` : text
+}
+
+function pageText({ code, severities, explanation, fix, source, url }: ExplainedCode, print: PrintOptions): string {
+  return [
+    strong(`${code} (${severities.join(' or ')})`, print),
+    ...explanation.split('\n\n').map((each) => paragraph(each, print)),
+    ...(fix === undefined ? [] : [paragraph(`Fix: ${fix}`, print, '', '     ')]),
+    `${paragraph(`Source: ${source}`, print, '', '  ')}\nPage: ${url}`,
+  ].join('\n\n')
+}
+
+function unknownText(asked: string | null, total: number, print: PrintOptions): string {
+  const what =
+    asked === null ? `None of ${String(total)} lines is known.` : `This line is not known: ${printable(asked)}`
+  const next = `The words that are known: ${LOG_LINES_URL}`
+  return `${paragraph(what, print)}\n${asked === null ? next : `${next}\nFor a file: etcd-mtls explain < FILE`}`
+}
+
+function summaryText({ total, recognized, lines }: ExplainDocument, print: PrintOptions): string {
+  const others = total - recognized
+  const result = `${String(total)} lines: ${String(recognized)} about failed connections or their setup, ${String(others)} others.`
+  const commands = lines.map(({ decide }) => decide).join(' ')
+  const legend = Object.entries(PLACEHOLDERS).filter(([name]) => commands.includes(name))
+  const names = legend.map(([name, meaning]) => `${name} is ${meaning}`).join(', ')
+  return [
+    ...(total > 1 ? [paragraph(result, print)] : []),
+    ...lines.map((each) => lineText(each, print)),
+    ...(names === '' ? [] : [paragraph(`In the commands, ${names}.`, print)]),
+  ].join('\n\n')
+}
+
+const PLACEHOLDERS: Readonly<Record<string, string>> = {
+  '{host}': 'the host and port that were dialled',
+  '{name}': 'that host alone',
+  '{ca}': 'the CA file of the client',
+  '{cert}': 'its certificate',
+  '{key}': 'its key',
+  '{file}': 'the file that the line names or that etcd is configured with',
+}
+
+function lineText(each: ExplainedLine, print: PrintOptions): string {
+  const { id, count, line, meaning, causes, decide, addresses, otherAddresses, direction } = each
+  const shown = addresses.slice(0, MOST_PRINTED_ADDRESSES)
+  const hidden = addresses.slice(MOST_PRINTED_ADDRESSES).reduce((sum, { count }) => sum + count, otherAddresses)
+  const who = WHO[direction]
+  const others = causes.slice(MOST_CAUSES).map(({ code }) => code)
+  return [
+    strong(count > 1 ? `${id}: ${seenText(each)}` : id, print),
+    // One line of the terminal: the words are for the eye, and the document has the whole line.
+    `  ${line.length > print.width - 2 ? `${line.slice(0, print.width - 3)}…` : line}`,
+    paragraph(meaning, print),
+    ...shown.map((seen) => paragraph(`${who(seen.address)} ${seenText(seen)}`, print, '  ', '    ')),
+    ...(hidden === 0 ? [] : [`  other addresses: ${String(hidden)} ×`]),
+    'Causes, the likeliest first:',
+    ...causes
+      .slice(0, MOST_CAUSES)
+      .flatMap(({ code, title, fix }, index) => [
+        paragraph(`${String(index + 1)}. ${code}: ${title}`, print, '  ', '     '),
+        ...(fix === null ? [] : [paragraph(`Fix: ${fix}`, print, '     ', '          ')]),
+      ]),
+    ...(others.length === 0 ? [] : [paragraph(`Also possible: ${others.join(', ')}`, print, '  ', '     ')]),
+    `Decide: ${decide}`,
+  ].join('\n')
+}
+
+const WHO: Readonly<Record<LogLine['direction'], (address: string) => string>> = {
+  'server-refuses-client': (address) => `The server refused ${address}`,
+  'server-refused-by-client': (address) => `${address} refused the server`,
+  'client-refuses-server': (address) => `The client refused ${address}`,
+  'client-refused-by-server': (address) => `${address} refused the client`,
+  'no-refusal': (address) => `${address}:`,
+  unclear: (address) => `${address}:`,
+}
+
+/** `412 × since 2026-12-01 03:12:04Z, last at 2026-12-01 05:40:11Z` */
+function seenText({ count, first, last }: Sighting): string {
+  if (first === null) return `${String(count)} ×`
+  if (count === 1) return `once at ${first}`
+  return `${String(count)} × since ${first}${last === null || last === first ? '' : `, last at ${last}`}`
+}
+
+/** The codes that share the most groups of three letters with the name. */
+function similar(name: string, codes: readonly string[]): string[] {
+  const own = trigrams(name)
+  return codes
+    .map((code) => {
+      const others = trigrams(code)
+      const shared = [...own].filter((each) => others.has(each)).length
+      return { code, likeness: (2 * shared) / (own.size + others.size) }
+    })
+    .filter(({ likeness }) => likeness > 0.3)
+    .sort((a, b) => b.likeness - a.likeness)
+    .map(({ code }) => code)
+}
+
+function trigrams(text: string): Set<string> {
+  return new Set(Array.from({ length: Math.max(1, text.length - 2) }, (_, at) => text.slice(at, at + 3)))
+}
