@@ -14,7 +14,7 @@ export function renderFindingsJson(root, catalogue, findingUrl) {
     .sort()
     .map((code) => {
       const { meaning, fix, source } = explanations.get(code)
-      const [title] = meaning.split(/(?<=[.:!?])\s/, 1)
+      const title = meaning.split(/(?<=[.:!?])\s/, 1)[0].replace(/:$/, '.')
       const [, numbers = ''] = /CIS Kubernetes Benchmark ([\d., ]*\d)/.exec(source) ?? []
       const cis = numbers === '' ? {} : { cis: numbers.split(', ') }
       const severities = severitiesOf(catalogue[code])

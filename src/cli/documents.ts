@@ -41,7 +41,7 @@ export interface ExplainedLine {
   last: string | null
   /** The first line, escaped and cut. */
   line: string
-  /** The most frequent first, at most 50. */
+  /** The most frequent first, at most 1000. */
   addresses: { address: string; count: number; first: string | null; last: string | null }[]
   /** How many lines have another address. */
   otherAddresses: number

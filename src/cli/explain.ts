@@ -1,8 +1,7 @@
 /** `etcd-mtls explain`: the page of a finding, and the causes of lines of logs. */
 import { addAbortSignal } from 'node:stream'
 import { LOG_LINES_URL } from '../report/links.js'
-import { logLines } from '../report/log-lines.js'
-import type { LineDirection, LogLine } from '../report/log-lines/line.js'
+import type { LineDirection } from '../report/log-lines/line.js'
 import { type PrintOptions, wrapText } from '../report/print-report.js'
 import { printable } from '../report/printable.js'
 import { type Answer, type Call, UsageError } from './command.js'
@@ -10,11 +9,12 @@ import type { ExplainedCode, ExplainedLine, ExplainDocument } from './documents.
 import { type LineGroup, LogSummary, type Sighting, summarize } from './log-summary.js'
 import { readPackageFile } from './package-file.js'
 
-/** What is printed of a kind of line; the document has more. */
+/** Printed of a kind of line; the document has all. */
 const MOST_CAUSES = 5
 const MOST_PRINTED_ADDRESSES = 5
-const MOST_ADDRESSES = 50
 const MEGABYTE = 1_000_000
+/** Half of what two equal names have. */
+const MIN_LIKENESS = 0.25
 
 export async function run(call: Call): Promise<Answer> {
   return explain(call, readPackageFile('dist/findings.json') as ExplainedCode[])
@@ -36,19 +36,13 @@ const CODE = /^[a-z]+(?:-[a-z]+)*\/[a-z0-9-]+$/
 
 function explainCode(asked: string, codes: readonly ExplainedCode[]): Answer {
   const page = codes.find(({ code }) => code === asked)
-  const row = logLines.find(({ id }) => id === asked)
   if (page !== undefined) {
     const document: ExplainDocument = { page, total: 0, recognized: 0, lines: [] }
     return { document, text: (print) => pageText(page, print), findings: [] }
   }
-  if (row !== undefined) return explainLines(row.example, codes)
-  const names = similar(
-    asked,
-    codes.map(({ code }) => code),
-  )
-  throw new UsageError(
-    `There is no code ${asked}.${names.length === 0 ? '' : ` Did you mean ${names.slice(0, 3).join(', ')}?`}`,
-  )
+  const names = similar(asked, codes)
+  const hint = names.length === 0 ? '' : ` Did you mean ${names.join(', ')}?`
+  throw new UsageError(`There is no code ${asked}.${hint}`)
 }
 
 function explainLines(text: string, codes: readonly ExplainedCode[]): Answer {
@@ -70,29 +64,22 @@ function answerOf(summary: LogSummary, codes: readonly ExplainedCode[], asked: s
   }
 }
 
-function explained(
-  { row, line, count, first, last, addresses, otherAddresses }: LineGroup,
-  byCode: ReadonlyMap<string, ExplainedCode>,
-): ExplainedLine {
-  const { id, program, direction, meaning, codes, decide } = row
+function explained(group: LineGroup, byCode: ReadonlyMap<string, ExplainedCode>): ExplainedLine {
+  const { row, line, count, first, last, addresses, otherAddresses } = group
+  const { id, program, direction, meaning, decide } = row
   const sorted = [...addresses].sort(([, a], [, b]) => b.count - a.count)
-  const hidden = sorted.slice(MOST_ADDRESSES).reduce((sum, [, each]) => sum + each.count, otherAddresses)
+  const causes = row.codes.flatMap((code) => byCode.get(code) ?? [])
   return {
-    ...{ id, program, direction, meaning, count, first, last, line: printable(line) },
-    addresses: sorted.slice(0, MOST_ADDRESSES).map(([address, seen]) => ({ address, ...seen })),
-    otherAddresses: hidden,
-    causes: codes.flatMap((code) => {
-      const { title, fix, url } = byCode.get(code) ?? {}
-      return title === undefined || url === undefined ? [] : [{ code, title, fix: fix ?? null, url }]
-    }),
-    decide: filled(decide, sorted[0]?.[0], direction),
+    ...{ id, program, direction, meaning, count, first, last, line: printable(line), otherAddresses },
+    addresses: sorted.map(([address, seen]) => ({ address, ...seen })),
+    causes: causes.map(({ code, title, fix = null, url }) => ({ code, title, fix, url })),
+    decide: filled(decide, sorted[0]?.[0] ?? '', direction),
   }
 }
 
 /** The command with the address of the server, if the line is of a client, which names it. */
-function filled(decide: string, address: string | undefined, direction: LineDirection): string {
-  const isServer = direction.startsWith('client-') && /[.:]/.test(address ?? '')
-  if (address === undefined || !isServer) return decide
+function filled(decide: string, address: string, direction: LineDirection): string {
+  if (!direction.startsWith('client-') || !/:\d+$/.test(address)) return decide
   return decide.replaceAll('{host}', address).replaceAll('{name}', address.replace(/:\d+$/, ''))
 }
 
@@ -121,39 +108,38 @@ function unknownText(asked: string | null, total: number, print: PrintOptions): 
 }
 
 function summaryText({ total, recognized, lines }: ExplainDocument, print: PrintOptions): string {
-  const others = total - recognized
-  const result = `${String(total)} lines: ${String(recognized)} about failed connections or their setup, ${String(others)} others.`
+  const result = `${String(recognized)} of ${String(total)} lines are about failed connections or their set-up.`
   const commands = lines.map(({ decide }) => decide).join(' ')
-  const legend = Object.entries(PLACEHOLDERS).filter(([name]) => commands.includes(name))
-  const names = legend.map(([name, meaning]) => `${name} is ${meaning}`).join(', ')
+  const names = PLACEHOLDERS.filter(([name]) => commands.includes(name)).map((each) => each.join(' is '))
   return [
     ...(total > 1 ? [paragraph(result, print)] : []),
     ...lines.map((each) => lineText(each, print)),
-    ...(names === '' ? [] : [paragraph(`In the commands, ${names}.`, print)]),
+    ...(names.length === 0 ? [] : [paragraph(`In the commands, ${names.join(', ')}.`, print)]),
   ].join('\n\n')
 }
 
-const PLACEHOLDERS: Readonly<Record<string, string>> = {
-  '{host}': 'the host and port that were dialled',
-  '{name}': 'that host alone',
-  '{ca}': 'the CA file of the client',
-  '{cert}': 'its certificate',
-  '{key}': 'its key',
-  '{file}': 'the file that the line names or that etcd is configured with',
-}
+const PLACEHOLDERS = [
+  ['{host}', 'the host and port that were dialled'],
+  ['{name}', 'that host alone'],
+  ['{ca}', 'the CA file of the client'],
+  ['{cert}', 'the certificate of the client'],
+  ['{key}', 'the key of the client'],
+  ['{file}', 'the file that the line names or that etcd is configured with'],
+] as const
 
 function lineText(each: ExplainedLine, print: PrintOptions): string {
   const { id, count, line, meaning, causes, decide, addresses, otherAddresses, direction } = each
   const shown = addresses.slice(0, MOST_PRINTED_ADDRESSES)
   const hidden = addresses.slice(MOST_PRINTED_ADDRESSES).reduce((sum, { count }) => sum + count, otherAddresses)
-  const who = WHO[direction]
   const others = causes.slice(MOST_CAUSES).map(({ code }) => code)
   return [
     strong(count > 1 ? `${id}: ${seenText(each)}` : id, print),
     // One line of the terminal: the words are for the eye, and the document has the whole line.
     `  ${line.length > print.width - 2 ? `${line.slice(0, print.width - 3)}…` : line}`,
     paragraph(meaning, print),
-    ...shown.map((seen) => paragraph(`${who(seen.address)} ${seenText(seen)}`, print, '  ', '    ')),
+    ...shown.map((seen) =>
+      paragraph(`${WHO[direction].replace('X', () => seen.address)} ${seenText(seen)}`, print, '  ', '    '),
+    ),
     ...(hidden === 0 ? [] : [`  other addresses: ${String(hidden)} ×`]),
     'Causes, the likeliest first:',
     ...causes
@@ -167,13 +153,13 @@ function lineText(each: ExplainedLine, print: PrintOptions): string {
   ].join('\n')
 }
 
-const WHO: Readonly<Record<LogLine['direction'], (address: string) => string>> = {
-  'server-refuses-client': (address) => `The server refused ${address}`,
-  'server-refused-by-client': (address) => `${address} refused the server`,
-  'client-refuses-server': (address) => `The client refused ${address}`,
-  'client-refused-by-server': (address) => `${address} refused the client`,
-  'no-refusal': (address) => `${address}:`,
-  unclear: (address) => `${address}:`,
+const WHO: Readonly<Record<LineDirection, string>> = {
+  'server-refuses-client': 'The server refused X',
+  'server-refused-by-client': 'X refused the server',
+  'client-refuses-server': 'The client refused X',
+  'client-refused-by-server': 'X refused the client',
+  'no-refusal': 'X:',
+  unclear: 'X:',
 }
 
 /** `412 × since 2026-12-01 03:12:04Z, last at 2026-12-01 05:40:11Z` */
@@ -183,20 +169,14 @@ function seenText({ count, first, last }: Sighting): string {
   return `${String(count)} × since ${first}${last === null || last === first ? '' : `, last at ${last}`}`
 }
 
-/** The codes that share the most groups of three letters with the name. */
-function similar(name: string, codes: readonly string[]): string[] {
-  const own = trigrams(name)
-  return codes
-    .map((code) => {
-      const others = trigrams(code)
-      const shared = [...own].filter((each) => others.has(each)).length
-      return { code, likeness: (2 * shared) / (own.size + others.size) }
-    })
-    .filter(({ likeness }) => likeness > 0.3)
-    .sort((a, b) => b.likeness - a.likeness)
-    .map(({ code }) => code)
-}
-
-function trigrams(text: string): Set<string> {
-  return new Set(Array.from({ length: Math.max(1, text.length - 2) }, (_, at) => text.slice(at, at + 3)))
+/** At most three codes that share the most groups of three letters with the name. */
+function similar(name: string, codes: readonly ExplainedCode[]): string[] {
+  const grams = (text: string): Set<string> => new Set(Array.from(text, (_, at) => text.slice(at, at + 3)))
+  const own = grams(name)
+  const likeness = ({ code }: ExplainedCode): number => {
+    const others = grams(code)
+    return [...own].filter((each) => others.has(each)).length / (own.size + others.size)
+  }
+  const near = codes.filter((each) => likeness(each) > MIN_LIKENESS).sort((a, b) => likeness(b) - likeness(a))
+  return near.slice(0, 3).map(({ code }) => code)
 }
