@@ -6,12 +6,13 @@ import { type PrintOptions, wrapText } from '../report/print-report.js'
 import { printable } from '../report/printable.js'
 import { type Answer, type Call, UsageError } from './command.js'
 import type { ExplainedCode, ExplainedLine, ExplainDocument } from './documents.js'
-import { type LineGroup, LogSummary, type Sighting, summarize } from './log-summary.js'
+import { type LineGroup, type LogSummary, type Sighting, summarize } from './log-summary.js'
 import { readPackageFile } from './package-file.js'
 
 /** Printed of a kind of line; the document has all. */
 const MOST_CAUSES = 5
-const MOST_PRINTED_ADDRESSES = 5
+const MOST_ADDRESSES = 5
+const MOST_SHOWN = 300
 const MEGABYTE = 1_000_000
 /** Half of what two equal names have. */
 const MIN_LIKENESS = 0.25
@@ -21,15 +22,16 @@ export async function run(call: Call): Promise<Answer> {
 }
 
 export async function explain(call: Call, codes: readonly ExplainedCode[]): Promise<Answer> {
-  const { operands, input } = call
-  const asked = operands.join(' ')
-  if (asked === '' && input.isTTY) throw new UsageError('Pass a code, a line of a log, or a log on stdin.')
-  if (asked !== '' && asked !== '-') return CODE.test(asked) ? explainCode(asked, codes) : explainLines(asked, codes)
-  addAbortSignal(call.signal, input.setEncoding('utf8'))
-  const summary = await summarize(input as AsyncIterable<string>, (characters) => {
-    call.progress(`Reading the log: ${String(Math.floor(characters / MEGABYTE))} MB`)
+  const { operands, input, signal, progress } = call
+  const asked = operands.length === 0 || operands.join() === '-' ? null : operands.join(' ')
+  if (operands.length === 0 && input.isTTY)
+    throw new UsageError('Pass a code, a line in quotation marks, or a log on stdin.')
+  if (asked !== null && CODE.test(asked)) return explainCode(asked, codes)
+  if (asked === null) addAbortSignal(signal, input.setEncoding('utf8'))
+  const summary = await summarize(asked === null ? (input as AsyncIterable<string>) : [asked], (characters) => {
+    progress(`Reading the log: ${String(Math.floor(characters / MEGABYTE))} MB`)
   })
-  return answerOf(summary, codes, null)
+  return answerOf(summary, codes, asked)
 }
 
 const CODE = /^[a-z]+(?:-[a-z]+)*\/[a-z0-9-]+$/
@@ -45,17 +47,11 @@ function explainCode(asked: string, codes: readonly ExplainedCode[]): Answer {
   throw new UsageError(`There is no code ${asked}.${hint}`)
 }
 
-function explainLines(text: string, codes: readonly ExplainedCode[]): Answer {
-  const summary = new LogSummary()
-  for (const line of text.split('\n')) summary.add(line)
-  return answerOf(summary, codes, text)
-}
-
 /** `asked` is null for a log. An unknown line is an error for the exit code; a known one is an answer and not a finding. */
 function answerOf(summary: LogSummary, codes: readonly ExplainedCode[], asked: string | null): Answer {
   const byCode = new Map(codes.map((each) => [each.code, each]))
   const lines = summary.groups().map((group) => explained(group, byCode))
-  const { lines: total, recognized } = summary
+  const { total, recognized } = summary
   const document: ExplainDocument = { page: null, total, recognized, lines }
   return {
     document,
@@ -101,10 +97,9 @@ function pageText({ code, severities, explanation, fix, source, url }: Explained
 }
 
 function unknownText(asked: string | null, total: number, print: PrintOptions): string {
-  const what =
-    asked === null ? `None of ${String(total)} lines is known.` : `This line is not known: ${printable(asked)}`
-  const next = `The words that are known: ${LOG_LINES_URL}`
-  return `${paragraph(what, print)}\n${asked === null ? next : `${next}\nFor a file: etcd-mtls explain < FILE`}`
+  const line = asked === null ? `none of ${String(total)} lines` : printable(asked.slice(0, MOST_SHOWN))
+  const file = asked === null ? '' : '\nFor a file: etcd-mtls explain < FILE'
+  return `${paragraph(`Not known: ${line}`, print)}\nKnown lines: ${LOG_LINES_URL}${file}`
 }
 
 function summaryText({ total, recognized, lines }: ExplainDocument, print: PrintOptions): string {
@@ -129,13 +124,12 @@ const PLACEHOLDERS = [
 
 function lineText(each: ExplainedLine, print: PrintOptions): string {
   const { id, count, line, meaning, causes, decide, addresses, otherAddresses, direction } = each
-  const shown = addresses.slice(0, MOST_PRINTED_ADDRESSES)
-  const hidden = addresses.slice(MOST_PRINTED_ADDRESSES).reduce((sum, { count }) => sum + count, otherAddresses)
+  const shown = addresses.slice(0, MOST_ADDRESSES)
+  const hidden = addresses.slice(MOST_ADDRESSES).reduce((sum, { count }) => sum + count, otherAddresses)
   const others = causes.slice(MOST_CAUSES).map(({ code }) => code)
   return [
     strong(count > 1 ? `${id}: ${seenText(each)}` : id, print),
-    // One line of the terminal: the words are for the eye, and the document has the whole line.
-    `  ${line.length > print.width - 2 ? `${line.slice(0, print.width - 3)}…` : line}`,
+    paragraph(line.length > MOST_SHOWN ? `${line.slice(0, MOST_SHOWN)}…` : line, print, '  '),
     paragraph(meaning, print),
     ...shown.map((seen) =>
       paragraph(`${WHO[direction].replace('X', () => seen.address)} ${seenText(seen)}`, print, '  ', '    '),
@@ -162,11 +156,12 @@ const WHO: Readonly<Record<LineDirection, string>> = {
   unclear: 'X:',
 }
 
-/** `412 × since 2026-12-01 03:12:04Z, last at 2026-12-01 05:40:11Z` */
+/** `412 × since 2026-12-01 03:12:04Z, last at 05:40:11Z` */
 function seenText({ count, first, last }: Sighting): string {
-  if (first === null) return `${String(count)} ×`
+  if (first === null || last === null) return `${String(count)} ×`
   if (count === 1) return `once at ${first}`
-  return `${String(count)} × since ${first}${last === null || last === first ? '' : `, last at ${last}`}`
+  const [day = ''] = first.split(' ')
+  return `${String(count)} × since ${first}${last === first ? '' : `, last at ${last.replace(`${day} `, '')}`}`
 }
 
 /** At most three codes that share the most groups of three letters with the name. */

@@ -26,14 +26,14 @@ export interface LineGroup extends Sighting {
 }
 
 export class LogSummary {
-  lines = 0
+  total = 0
   recognized = 0
   readonly #groups = new Map<string, LineGroup>()
 
   add(raw: string): void {
     const line = raw.trim()
     if (line === '') return
-    this.lines += 1
+    this.total += 1
     const { text, time } = readLine(line)
     const row = findLogLines(text)[0]
     if (row === undefined) return
@@ -55,8 +55,13 @@ export class LogSummary {
 }
 
 function newGroup(row: LogLine, text: string): LineGroup {
-  const line = text.slice(0, SHOWN_CHARACTERS)
+  const line = copied(text.slice(0, SHOWN_CHARACTERS))
   return { row, line, count: 0, first: null, last: null, addresses: new Map(), otherAddresses: 0 }
+}
+
+/** A part of a string keeps the whole string in memory. */
+function copied(text: string): string {
+  return Buffer.from(text).toString()
 }
 
 /** A log can be in any order, as that of `journalctl --reverse`. The times of one log have one form, which sorts as text. */
@@ -69,7 +74,10 @@ function note<T extends Sighting>(seen: T, time: string | null): T {
 }
 
 /** Reads the lines of a log in pieces of any size. The rest of a line that is too long is not kept. */
-export async function summarize(pieces: AsyncIterable<string>, progress: (bytes: number) => void): Promise<LogSummary> {
+export async function summarize(
+  pieces: AsyncIterable<string> | Iterable<string>,
+  progress: (characters: number) => void,
+): Promise<LogSummary> {
   const summary = new LogSummary()
   let characters = 0
   let rest = ''
@@ -86,7 +94,7 @@ export async function summarize(pieces: AsyncIterable<string>, progress: (bytes:
 }
 
 /** The line as its program wrote it, and its time as `2026-12-01 03:12:04Z`, without a year or a zone if the log has none. */
-export function readLine(line: string): { text: string; time: string | null } {
+function readLine(line: string): { text: string; time: string | null } {
   const outer = line.startsWith('{') ? parseObject(line) : null
   // Docker's json-file driver, and journalctl -o json.
   const inner = outer?.['log'] ?? outer?.['MESSAGE']
@@ -153,14 +161,14 @@ const SERVERS = [
   /\bpeer ([0-9a-f]{13,16})\b/,
 ]
 /** It is printed inside commands. */
-const SAFE = /^[\w.:%[\]-]+$/
+const SAFE = /^[\w:[][\w.:%[\]-]*$/
 
 function remoteOf(text: string): string | null {
   const client = capturedBy(CLIENTS, text)
     ?.replace(/:\d+$/, '')
     .replace(/^\[(.*)\]$/, '$1')
   const remote = client ?? capturedBy(SERVERS, text)
-  return remote !== undefined && SAFE.test(remote) ? remote : null
+  return remote !== undefined && SAFE.test(remote) ? copied(remote) : null
 }
 
 function capturedBy(patterns: readonly RegExp[], text: string): string | undefined {

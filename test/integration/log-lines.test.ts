@@ -9,11 +9,13 @@ import { createSecureClient, type SecureClientOptions } from '../../src/client/i
 import { type Credentials, fromPem } from '../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../src/report/errors.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
+import type { ExplainDocument } from '../../src/cli/documents.js'
 import { findLogLines, logLines } from '../../src/report/log-lines.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { startChild } from '../support/child.js'
 import { mintedCredentials, mintPki, pemsOf, type Pems } from '../support/etcd.js'
 import { type Dialled, linesOf, prepareJava, type WriterName, WRITERS, writeFiles } from '../support/line-writers.js'
+import { documentComplaints, runCommand } from '../support/command.js'
 import { drawn, isLong } from '../support/long.js'
 import { dns, ip, mintCa, mintCrl, type Minted, mintLeaf, type MintLeafOptions } from '../support/mint.js'
 import { LOGGED_AS_LATER } from '../support/etcd-version.js'
@@ -374,8 +376,12 @@ interface Found {
   readonly causes: readonly FindingCode[]
 }
 
+/** All that {@link firstRow} was asked about. */
+const written: string[] = []
+
 /** The row of the first line that is known. */
 function firstRow(lines: readonly string[]): Found {
+  written.push(...lines)
   for (const line of lines) {
     const row = findLogLines(line)[0]
     if (row !== undefined) return { id: row.id, line, causes: row.codes }
@@ -594,6 +600,30 @@ describe('members', () => {
     },
     60_000,
   )
+})
+
+describe('etcd-mtls explain', () => {
+  it('explain counts the known lines in the whole logs of these programs, with the address and the time of each client', async () => {
+    const logs = [...etcds.values()].flatMap((etcd) => etcd.logs())
+    const lines = [...logs, ...written].join('\n').split('\n')
+    const { code, stdout } = await runCommand(['explain', '--json'], { input: lines.join('\n') })
+    const document = JSON.parse(stdout) as ExplainDocument
+    expect([code, documentComplaints('explain', document)]).toEqual([0, []])
+    expect(document.total).toBe(lines.filter((line) => line.trim() !== '').length)
+    const rows = lines.flatMap((line) => findLogLines(line.trim())[0]?.id ?? [])
+    const counts = Object.fromEntries(document.lines.map(({ id, count }) => [id, count]))
+    expect(counts).toEqual(
+      Object.fromEntries([...new Set(rows)].map((id) => [id, rows.filter((each) => each === id).length])),
+    )
+    const byClients = document.lines.filter(({ direction }) => direction.startsWith('server-'))
+    expect(byClients).not.toEqual([])
+    for (const { id, count, addresses, first } of byClients) {
+      expect([...addresses.map(({ address }) => address)], id).toEqual(['127.0.0.1'])
+      expect([addresses[0]?.count, first !== null], id).toEqual([count, true])
+    }
+    const { stdout: text } = await runCommand(['explain'], { input: logs.join('\n') })
+    expect(text).toMatch(/127\.0\.0\.1 refused the server \d+ × since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/)
+  })
 })
 
 describe('the commands that decide', () => {
