@@ -55,7 +55,8 @@ const INTRODUCTION = `# Findings
 <!-- Generated from src/report/catalogue (rows and Markdown) by \`npm run docs\`: edit there. -->
 
 This page explains every finding that a report can contain. Search it for a code, or for a line of a log. Codes and \`details\`
-are stable. The \`message\` and the \`remedy\` of a finding are in the report, and may change in any release.
+are stable. The \`message\` and the \`remedy\` of a finding are in the report, and may change in any release. "Fix" is the remedy for
+a reader without a report. \`npx etcd-mtls explain CODE\` prints an entry.
 
 - **error**: a real etcd or a real Node client refuses it, or it is a security hole. The report is not \`ok\`.
 - **warning**: it works for most uses today, and fails later or for some peers.

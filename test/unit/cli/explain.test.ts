@@ -46,7 +46,7 @@ async function only(...lines: string[]): Promise<ExplainDocument['lines'][number
 }
 
 describe('explain with a code', () => {
-  it('explain prints the page of a code with its severity, explanation, fix and source', async () => {
+  it('the command explain prints the page of a code with its severity, explanation, fix and source', async () => {
     const { document, text, findings } = await ask(['san/host-not-covered'])
     expect(document.page?.code).toBe('san/host-not-covered')
     expect(findings).toEqual([])
@@ -59,13 +59,13 @@ describe('explain with a code', () => {
     ['a letter that is missing', 'san/host-not-coverd', 'san/host-not-covered'],
     ['another area', 'tls/client-ca-unknown', 'handshake/client-ca-unknown'],
     ['another ending', 'validity/expires', 'validity/expires-soon'],
-  ])('explain refuses an unknown code and names similar ones: %s', async (_name, asked, similar) => {
+  ])('the command explain refuses an unknown code and names similar ones: %s', async (_name, asked, similar) => {
     const refused = ask([asked])
     await expect(refused).rejects.toThrow(UsageError)
     await expect(refused).rejects.toThrow(similar)
   })
 
-  it('explain refuses an unknown code that is like no other without a suggestion', async () => {
+  it('the command explain refuses an unknown code that is like no other without a suggestion', async () => {
     await expect(ask(['qqq/zzz'])).rejects.toThrow(/^There is no code qqq\/zzz\.$/)
   })
 
@@ -77,7 +77,7 @@ describe('explain with a code', () => {
 
 describe('explain with a line', () => {
   it.each(logLines.map(({ id, example, codes: causes }) => [id, example, causes] as const))(
-    'explain recognizes the example of %s and prints its causes, their fixes and the command',
+    'the command explain recognizes the example of %s and prints its causes, their fixes and the command',
     async (id, example, causes) => {
       const { document, text, findings } = await ask([example])
       expect(document).toMatchObject({ total: 1, recognized: 1, page: null, lines: [{ id, count: 1 }] })
@@ -89,7 +89,7 @@ describe('explain with a line', () => {
   )
 
   it.each(['', 'hello', 'the certificate of the server was renewed', 'TLS', 'EOF is near', '\u0000', '{"a":', 'a/b/c'])(
-    'explain does not guess what %j means, and reports an error for the exit code',
+    'the command the command explain does not guess the meaning of %j, and reports an error for the exit code',
     async (line) => {
       const { document, text, findings } = await ask([line])
       expect([document.recognized, document.lines, findings]).toEqual([0, [], [{ severity: 'error' }]])
@@ -97,12 +97,12 @@ describe('explain with a line', () => {
     },
   )
 
-  it('explain joins the words of a line without quotation marks', async () => {
+  it('the command explain joins the words of a line without quotation marks', async () => {
     const { document } = await ask('remote error: tls: bad certificate'.split(' '))
     expect(document.recognized).toBe(1)
   })
 
-  it('explain writes the address of a server that a client names into the command that decides', async () => {
+  it('the command explain writes the address of a server that a client names into the command that decides', async () => {
     const dial = 'transport: authentication handshake failed: x509: certificate signed by unknown authority'
     const { document, text } = await ask([`{"addr":"10.0.0.1:2379","error":"${dial}"}`])
     expect(document.lines[0]?.decide).toContain('-connect 10.0.0.1:2379 ')
@@ -110,7 +110,7 @@ describe('explain with a line', () => {
     expect(text(PRINT)).not.toContain('{host}')
   })
 
-  it('explain writes no address of a line into a command if a shell would run a part of it', async () => {
+  it('the command explain writes no address of a line into a command if a shell would run a part of it', async () => {
     const dial = 'transport: authentication handshake failed: x509: certificate signed by unknown authority'
     for (const address of ['$(reboot):1', '`x`:1', 'a;b:1', '-x:1', "a'b:1"]) {
       const { document } = await ask([`{"addr":"${address}","error":"${dial}"}`])
@@ -118,9 +118,9 @@ describe('explain with a line', () => {
     }
   })
 
-  it('explain waits for no log if an empty line is asked, and refuses a terminal as a log', async () => {
+  it('the command explain waits for no log if an empty line is asked, and refuses a terminal as a log', async () => {
     expect((await ask([''], ['x'])).document.total).toBe(0)
-    const input = { isTTY: true } as NodeJS.ReadStream
+    const input = Object.assign(new Readable(), { isTTY: true }) as unknown as NodeJS.ReadStream
     const { signal } = new AbortController()
     const call = { operands: [], options: new Options({}), input, env: {}, signal, progress: ignore, hint: ignore }
     await expect(explain(call, codes)).rejects.toThrow(UsageError)
@@ -128,7 +128,7 @@ describe('explain with a line', () => {
 })
 
 describe('explain with a log', () => {
-  it('explain counts equal lines, names remote addresses with the first and the last time, and counts the others', async () => {
+  it('the command explain counts equal lines, names remote addresses with the first and the last time, and counts the others', async () => {
     const at = (time: string, address: string): string =>
       REFUSED.replace('03:12:04.123', time).replace('10.0.0.7:43146', address)
     const lines = [at('03:12:04', '10.0.0.7:1'), at('03:13:00', '10.0.0.7:2'), at('05:40:11', '[fd00::9]:3')]
@@ -141,7 +141,7 @@ describe('explain with a log', () => {
     expect(printed.replaceAll(/\s+/g, ' ')).toContain('fd00::9 refused the server once at 2026-12-01 05:40:11Z')
   })
 
-  it('explain prints the most frequent kind first, with the bounds of a log that is in reverse order', async () => {
+  it('the command explain prints the most frequent kind first, with the bounds of a log that is in reverse order', async () => {
     const own = `${ZAP},"remote-addr":"10.0.0.8:1","error":"tls: client didn't provide a certificate"}`
     const later = own.replace('03:12', '04:12')
     const { lines } = await log(REFUSED, later, own)
@@ -196,7 +196,7 @@ describe('explain with a log', () => {
       '2026-12-01 03:12:04Z',
     ],
     ['the files of containerd', `2026-12-01T03:12:04.123456789Z stderr F ${bare}`, '2026-12-01 03:12:04Z'],
-  ])('explain reads the time and the remote address in a line of %s', async (_name, line, time) => {
+  ])('the command explain reads the time and the remote address in a line of %s', async (_name, line, time) => {
     expect(await only(line, `${line}\r`)).toMatchObject({
       id: 'etcd/client-sent-bad-certificate',
       count: 2,
@@ -206,7 +206,7 @@ describe('explain with a log', () => {
     })
   })
 
-  it('explain does not take the time of a certificate for that of its line', async () => {
+  it('the command explain does not take the time of a certificate for that of its line', async () => {
     const error =
       'x509: certificate has expired or is not yet valid: current time 2026-12-01T03:12:04Z is after 2020-01-01T00:00:00Z'
     expect(await only(`transport: authentication handshake failed: ${error}`)).toMatchObject({ first: null })
@@ -230,11 +230,11 @@ describe('explain with a log', () => {
       'rafthttp: health check for peer b71f75320dc06a6c could not connect: EOF',
       'b71f75320dc06a6c',
     ],
-  ])('explain names the server in a line of %s', async (_name, line, address) => {
+  ])('the command explain names the server in a line of %s', async (_name, line, address) => {
     expect((await only(line)).addresses.map((each) => each.address)).toEqual([address])
   })
 
-  it('explain finds lines in pieces of any size, also if a character is split', async () => {
+  it('the command explain finds lines in pieces of any size, also if a character is split', async () => {
     const bytes = Array.from(Buffer.from(`größe €\n${REFUSED.replace('client endpoint', '€')}\r\nx`), (byte) =>
       Buffer.of(byte),
     )
@@ -245,7 +245,7 @@ describe('explain with a log', () => {
 })
 
 describe('explain with hostile input', () => {
-  it('explain escapes control characters of a line, and JSON stays JSON', async () => {
+  it('the command explain escapes control characters of a line, and JSON stays JSON', async () => {
     const hostile = `\u001b]0;owned\u0007 ${REFUSED} \u202e\u0000`
     for (const line of [hostile, '\u001b[31m nothing known']) {
       const { text, document } = await ask([line])
@@ -256,13 +256,13 @@ describe('explain with hostile input', () => {
     }
   })
 
-  it('explain removes what looks like a private key from the line', async () => {
+  it('the command explain removes a private key from the line', async () => {
     const key = Buffer.from(Array.from({ length: 96 }, (_, at) => (at * 89) % 251)).toString('base64')
     const { text, document } = await ask([`remote error: tls: bad certificate ${key}`])
     expect(text(PRINT) + JSON.stringify(document)).not.toContain(key.slice(0, 56))
   })
 
-  it('explain keeps a bounded number of addresses, and counts the lines with others', async () => {
+  it('the command explain keeps a bounded number of addresses, and counts the lines with others', async () => {
     const from = (index: number): string =>
       REFUSED.replace('10.0.0.7', `10.0.${String(index >> 8)}.${String(index & 255)}`)
     const { text, document } = await ask(
@@ -274,7 +274,7 @@ describe('explain with hostile input', () => {
     expect(text(PRINT)).toContain('other addresses: 2995 ×')
   })
 
-  it('explain keeps the beginning of a line without an end, and reads the next line', async () => {
+  it('the command explain keeps the beginning of a line without an end, and reads the next line', async () => {
     const pieces = [REFUSED, ...Array.from({ length: 200 }, () => 'x'.repeat(100_000)), '\n', REFUSED]
     const before = process.memoryUsage().heapUsed
     const { document } = await ask([], pieces)
@@ -294,7 +294,7 @@ describe('explain with hostile input', () => {
     ],
     ['a member that is not a text', '{"log":{"a":1},"MESSAGE":[1,2]}'],
     ['a number', '{"ts":1e999}'],
-  ])('explain reads a line of %s', async (_name, line) => {
+  ])('the command explain reads a line of %s', async (_name, line) => {
     expect((await ask([], [line])).document.total).toBe(1)
   })
 })

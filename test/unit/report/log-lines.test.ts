@@ -112,7 +112,7 @@ describe('findLogLines', () => {
     expect(findLogLines(text)).toEqual([])
   })
 
-  it('finds the rows whose patterns match, apart from those without a reason, as users of the JSON do', () => {
+  it('finds first the row whose pattern matches first, and no row whose pattern does not match', () => {
     const lines = logLines.flatMap(({ example }) => [example, line(example), `2026-01-01 a: ${example} b`])
     const differ = lines.filter((text) => {
       const found = findLogLines(text).map(({ id }) => id)
