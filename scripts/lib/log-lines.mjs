@@ -41,7 +41,7 @@ const introduction = (anchorOf) => `# Lines of logs
 
 This page starts from a line of a log and leads to its cause: who wrote it, which side refused the other, the possible causes, and the
 command that decides between them. Search it for the words of your line, without addresses and times. Or let
-`npx etcd-mtls explain "LINE"` do it, or `npx etcd-mtls explain < FILE` for a [whole log](command.md#explain).
+\`npx etcd-mtls explain "LINE"\` do it, or \`npx etcd-mtls explain < FILE\` for a [whole log](command.md#explain).
 
 ${COMMON.map(([words, id]) => `- \`${words}\`: [${id}](#${anchorOf(id)})`).join('\n')}
 
