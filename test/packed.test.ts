@@ -12,10 +12,10 @@ import { complaintsIn } from './support/type-check.js'
 /** The limits of the package, unpacked. */
 const MOST_FILES = 80
 /**
- * Both implementations of HTTP/2 are in it for one release. findings.json has about 110 kB, a link for each code included,
- * and log-lines.json 180 kB.
+ * Both implementations of HTTP/2 are in it for one release. findings.json has about 140 kB, a link for each code included,
+ * and log-lines.json 180 kB. The program has the same lines as code, 120 kB.
  */
-const MOST_BYTES = 2_050_000
+const MOST_BYTES = 2_200_000
 
 /** The most that an uncaught error may write. */
 const MOST_ERROR_BYTES = 1536
@@ -53,6 +53,14 @@ it('The declarations do not have internal parts, or types that only internal par
   const declarations = paths.map((path) => readFileSync(join(project.folder, 'node_modules/etcd-mtls', path), 'utf8'))
   expect(declarations.length).toBeGreaterThan(8)
   expect(declarations.filter((text) => /@internal|class (?:EndpointPool|Session)\b/.test(text))).toEqual([])
+})
+
+it('the program in the packed package explains a code and a line without the sources', async () => {
+  const program = join(project.folder, 'node_modules/etcd-mtls/dist/cli/main.js')
+  for (const asked of ['san/host-not-covered', 'x509: certificate is valid for a, not b']) {
+    const { code, stdout } = await project.run(process.execPath, [program, 'explain', asked])
+    expect([code, stdout]).toEqual([0, expect.stringContaining('Fix: Reissue the certificate with the dialled name')])
+  }
 })
 
 describe('findings.json', () => {

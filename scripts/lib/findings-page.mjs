@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { severityText } from './severities.mjs'
 
 /**
- * What src/report/catalogue says about each code in Markdown: a heading `## code`, the explanation, and last a line `Source: …`.
+ * What src/report/catalogue says about each code in Markdown: a heading `## code`, the explanation, a line `Fix: …` if
+ * lines of logs lead to the code, and last a line `Source: …`. The remedy of a finding is exact; this one is for a reader without a report.
  *
  * @param {string} root
- * @returns {Map<string, { meaning: string, source: string }>}
+ * @returns {Map<string, { meaning: string, fix?: string, source: string }>}
  */
 export function readExplanations(root) {
   const folder = join(root, 'src/report/catalogue')
@@ -15,10 +16,11 @@ export function readExplanations(root) {
   const explanations = new Map()
   for (const file of files) {
     for (const section of readFileSync(join(folder, file), 'utf8').split(/^## /m).slice(1)) {
-      const [, code, meaning, source] = /^(\S+)\n\n(.+)\n\nSource: (.+)$/s.exec(section.trimEnd()) ?? []
+      const [, code, meaning, fix, source] =
+        /^(\S+)\n\n(.+?)(?:\n\nFix: (.+?))?\n\nSource: (.+)$/s.exec(section.trimEnd()) ?? []
       if (code === undefined) throw new Error(`${file}: a section is not a code, an explanation and a line "Source: …"`)
       if (explanations.has(code)) throw new Error(`${file}: ${code} is explained twice`)
-      explanations.set(code, { meaning, source })
+      explanations.set(code, { meaning, ...(fix === undefined ? {} : { fix }), source })
     }
   }
   return explanations
@@ -27,7 +29,7 @@ export function readExplanations(root) {
 /**
  * @param {Readonly<Record<string, object>>} catalogue
  * @param {{ refusalsOf: (row: any) => readonly { by: string, words: string }[], anchorOf: (code: string) => string }} functions of src/report
- * @param {ReadonlyMap<string, { meaning: string, source: string }>} explanations
+ * @param {ReadonlyMap<string, { meaning: string, fix?: string, source: string }>} explanations
  * @returns {string}
  */
 export function renderFindings(catalogue, { refusalsOf, anchorOf }, explanations) {
@@ -53,7 +55,8 @@ const INTRODUCTION = `# Findings
 <!-- Generated from src/report/catalogue (rows and Markdown) by \`npm run docs\`: edit there. -->
 
 This page explains every finding that a report can contain. Search it for a code, or for a line of a log. Codes and \`details\`
-are stable. The \`message\` and the \`remedy\` of a finding are in the report, and may change in any release.
+are stable. The \`message\` and the \`remedy\` of a finding are in the report, and may change in any release. "Fix" is the remedy for
+a reader without a report. \`npx etcd-mtls explain CODE\` prints an entry.
 
 - **error**: a real etcd or a real Node client refuses it, or it is a security hole. The report is not \`ok\`.
 - **warning**: it works for most uses today, and fails later or for some peers.
@@ -66,8 +69,9 @@ warnings. Node's are the \`code\` of the error, or its message if the code is UN
 function entry({ code, anchor }, rows, refusals, explanation) {
   if (explanation === undefined)
     throw new Error(`${code} has no explanation: add a section "## ${code}" to a Markdown file in src/report/catalogue`)
-  const { meaning, source } = explanation
+  const { meaning, fix, source } = explanation
   const lines = [`<a id="${anchor}"></a>`, `### ${code}`, `${severityText(rows)}: ${prose(meaning)}`]
+  if (fix !== undefined) lines.push(`Fix: ${prose(fix)}`)
   // Several kinds of a code can have the same words.
   const words = [...new Set(refusals.map(refusal))]
   if (words.length > 0) lines.push(`Refused as:\n\n${words.join('\n')}`)

@@ -40,7 +40,8 @@ const introduction = (anchorOf) => `# Lines of logs
 <!-- Generated from src/report/log-lines.ts by \`npm run docs\`: edit there. -->
 
 This page starts from a line of a log and leads to its cause: who wrote it, which side refused the other, the possible causes, and the
-command that decides between them. Search it for the words of your line, without addresses and times.
+command that decides between them. Search it for the words of your line, without addresses and times. Or let
+\`npx etcd-mtls explain "LINE"\` do it, or \`npx etcd-mtls explain < FILE\` for a [whole log](command.md#explain).
 
 ${COMMON.map(([words, id]) => `- \`${words}\`: [${id}](#${anchorOf(id)})`).join('\n')}
 

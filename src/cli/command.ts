@@ -40,7 +40,7 @@ export interface Answer {
   /** What `--json` prints. */
   readonly document: object
   /** What is printed for people, without a newline at the end. */
-  readonly text: (print: PrintOptions) => string | Promise<string>
+  readonly text: (print: PrintOptions) => string
   readonly findings: readonly Pick<Finding, 'severity'>[]
   /** No error, but a certificate is due, or something was not checked. */
   readonly isDue?: boolean

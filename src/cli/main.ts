@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The program `etcd-mtls`. */
 import { COMMANDS } from './commands.js'
+import { readPackageFile } from './package-file.js'
 import { EXIT, runProgram } from './program.js'
-import { packageVersion } from './version.js'
 
 /** Milliseconds that a command has after Ctrl-C to remove what it was writing. */
 const CLEANUP = 500
@@ -22,12 +22,13 @@ async function main(): Promise<void> {
       process.exit(error.code === 'EPIPE' ? (process.exitCode ?? EXIT.good) : EXIT.unable)
     })
   }
+  const { version } = readPackageFile('package.json') as { version: string }
   const { stdin, stdout, stderr, env } = process
   const args = process.argv.slice(2)
   const code = await runProgram({
     rows: COMMANDS,
     args,
-    version: packageVersion(),
+    version,
     stdin,
     stdout,
     stderr,

@@ -126,7 +126,7 @@ async function runCommand(row: CommandRow, { operands, options, input, terminal 
   const { run } = await row.load()
   const answer = await run(call)
   if (options.flag('json')) terminal.answer(JSON.stringify(answer.document, null, 2))
-  else if (!options.flag('quiet')) terminal.answer(await answer.text(await terminal.print(color)))
+  else if (!options.flag('quiet')) terminal.answer(answer.text(await terminal.print(color)))
   return exitCodeOf(answer, failOn)
 }
 

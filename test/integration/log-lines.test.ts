@@ -9,11 +9,13 @@ import { createSecureClient, type SecureClientOptions } from '../../src/client/i
 import { type Credentials, fromPem } from '../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../src/report/errors.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
+import type { ExplainDocument } from '../../src/cli/documents.js'
 import { findLogLines, logLines } from '../../src/report/log-lines.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { startChild } from '../support/child.js'
 import { mintedCredentials, mintPki, pemsOf, type Pems } from '../support/etcd.js'
 import { type Dialled, linesOf, prepareJava, type WriterName, WRITERS, writeFiles } from '../support/line-writers.js'
+import { documentComplaints, runCommand } from '../support/command.js'
 import { drawn, isLong } from '../support/long.js'
 import { dns, ip, mintCa, mintCrl, type Minted, mintLeaf, type MintLeafOptions } from '../support/mint.js'
 import { LOGGED_AS_LATER } from '../support/etcd-version.js'
@@ -374,8 +376,12 @@ interface Found {
   readonly causes: readonly FindingCode[]
 }
 
+/** All that {@link firstRow} was asked about. */
+const written: string[] = []
+
 /** The row of the first line that is known. */
 function firstRow(lines: readonly string[]): Found {
+  written.push(...lines)
   for (const line of lines) {
     const row = findLogLines(line)[0]
     if (row !== undefined) return { id: row.id, line, causes: row.codes }
@@ -594,6 +600,33 @@ describe('members', () => {
     },
     60_000,
   )
+})
+
+describe('etcd-mtls explain', () => {
+  it('the command explain counts the known lines in the whole logs of these programs, with the address and the time of each client', async () => {
+    const logs = [...etcds.values()].flatMap((etcd) => etcd.logs())
+    const lines = [...new Set([...logs, ...written].join('\n').split('\n'))].filter((line) => line.trim() !== '')
+    const { code, stdout } = await runCommand(['explain', '--json'], { input: lines.join('\n') })
+    const document = JSON.parse(stdout) as ExplainDocument
+    expect([code, documentComplaints('explain', document)]).toEqual([0, []])
+    expect(document.total).toBe(lines.length)
+    const linesOfRow = new Map<string | undefined, string[]>()
+    for (const line of lines) {
+      const id = findLogLines(line.trim())[0]?.id
+      linesOfRow.set(id, [...(linesOfRow.get(id) ?? []), line])
+    }
+    for (const { id, count, direction, addresses, first } of document.lines) {
+      const own = linesOfRow.get(id) ?? []
+      expect(count, id).toBe(own.length)
+      const named = own.filter((line) => /"remote-addr"|rejected connection from|handshake error from/.test(line))
+      if (!direction.startsWith('server-') || named.length === 0) continue
+      expect(addresses, id).toEqual([expect.objectContaining({ address: '127.0.0.1', count: named.length })])
+      expect(first, id).toMatch(/^\d{4}-/)
+    }
+    expect(document.recognized).toBe(lines.length - (linesOfRow.get(undefined) ?? []).length)
+    const { stdout: text } = await runCommand(['explain'], { input: logs.join('\n') })
+    expect(text).toMatch(/127\.0\.0\.1 refused the server \d+ × since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/)
+  })
 })
 
 describe('the commands that decide', () => {

@@ -3,10 +3,7 @@ import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { renderFindingsJson } from '../../scripts/lib/findings-json.mjs'
 import { renderLogLinesJson } from '../../scripts/lib/log-lines.mjs'
-import { catalogue } from '../../src/report/catalogue.js'
-import { findingUrl } from '../../src/report/links.js'
 import { logLines } from '../../src/report/log-lines.js'
 import { compileDeclarations, compileSources, root } from './compiled.js'
 import { reportSchemaText } from './report-schema.js'
@@ -41,7 +38,6 @@ export async function createProject(): Promise<Project> {
   cpSync((await compileSources()).path('.'), join(home, 'dist'), { recursive: true })
   cpSync(await compileDeclarations(), join(home, 'dist'), { recursive: true })
   writeFileSync(join(home, 'dist', 'report.schema.json'), reportSchemaText)
-  writeFileSync(join(home, 'dist', 'findings.json'), renderFindingsJson(root, catalogue, findingUrl))
   writeFileSync(join(home, 'dist', 'log-lines.json'), renderLogLinesJson(logLines))
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {

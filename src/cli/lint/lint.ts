@@ -38,7 +38,7 @@ export async function run(call: Call): Promise<Answer> {
     findings: idle,
   }
   for (const { format, file } of formats) {
-    if (file !== null) await writeText(file, `${await textOf(format, document, PLAIN)}\n`)
+    if (file !== null) await writeText(file, `${textOf(format, document, PLAIN)}\n`)
   }
   const shown = formats.find(({ file }) => file === null)?.format ?? 'text'
   const isDue = !document.complete && !options.flag('allowUnchecked')
@@ -61,7 +61,7 @@ function readFormats(given: readonly string[]): { format: Format; file: string |
   return formats
 }
 
-function textOf(format: Format, document: LintDocument, print: PrintOptions): string | Promise<string> {
+function textOf(format: Format, document: LintDocument, print: PrintOptions): string {
   if (format === 'json') return JSON.stringify(document, null, 2)
   if (format === 'sarif') return sarifText(document)
   if (format === 'github') return githubText(document)

@@ -4,17 +4,17 @@ import { isAbsolute, relative, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Finding, FindingPlace, Severity, SuppressedFinding, Unchecked } from '../../report/finding.js'
 import { findingUrl } from '../../report/links.js'
-import type { LintDocument } from '../documents.js'
-import { type FindingPage, loadFindings } from '../findings-data.js'
-import { packageVersion } from '../version.js'
+import type { ExplainedCode, LintDocument } from '../documents.js'
+import { readPackageFile } from '../package-file.js'
 
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json'
 const LEVELS: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'note' }
 /** GitHub's `security-severity`: a score of CVSS. */
 const SCORES: Readonly<Record<Severity, string>> = { error: '8.0', warning: '5.0', info: '2.0' }
 
-export async function sarifText(document: LintDocument): Promise<string> {
-  const pages = await loadFindings()
+export function sarifText(document: LintDocument): string {
+  const { version } = readPackageFile('package.json') as { version: string }
+  const pages = new Map((readPackageFile('dist/findings.json') as ExplainedCode[]).map((each) => [each.code, each]))
   const all = document.members.flatMap(({ files: [file = null], findings, suppressed }) => [
     ...findings.map((finding) => ({ finding, file, suppression: null })),
     ...suppressed.flatMap((each) => ('finding' in each ? [{ finding: each.finding, file, suppression: each }] : [])),
@@ -26,7 +26,7 @@ export async function sarifText(document: LintDocument): Promise<string> {
     tool: {
       driver: {
         name: 'etcd-mtls',
-        version: packageVersion(),
+        version,
         informationUri: 'https://github.com/etcd-mtls/etcd-mtls',
         rules: codes.map((code) => ruleOf(code, pages.get(code))),
       },
@@ -52,7 +52,7 @@ interface Found {
   readonly suppression: SuppressedFinding | null
 }
 
-function ruleOf(code: string, page: FindingPage | undefined): object {
+function ruleOf(code: string, page: ExplainedCode | undefined): object {
   const [severity = 'error'] = page?.severities ?? []
   const { title = code, explanation = code, source = '' } = page ?? {}
   return {

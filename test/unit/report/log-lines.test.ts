@@ -112,6 +112,16 @@ describe('findLogLines', () => {
     expect(findLogLines(text)).toEqual([])
   })
 
+  it('finds first the row whose pattern matches first, and no row whose pattern does not match', () => {
+    const lines = logLines.flatMap(({ example }) => [example, line(example), `2026-01-01 a: ${example} b`])
+    const differ = lines.filter((text) => {
+      const found = findLogLines(text).map(({ id }) => id)
+      const matching = logLines.filter(({ pattern }) => new RegExp(pattern).test(text)).map(({ id }) => id)
+      return found[0] !== matching[0] || found.some((id) => !matching.includes(id))
+    })
+    expect(differ).toEqual([])
+  })
+
   it.each(logLines.map(({ id, example }) => [id, example] as const))(
     'takes linear time for repeated parts of %s',
     (_, example) => {
