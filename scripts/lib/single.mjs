@@ -47,7 +47,10 @@ function withData(root, data) {
   const module = join(root, 'src/cli/package-file.ts')
   return {
     name: 'with-data',
-    load: (id) => (id === module ? `const data = ${JSON.stringify(data)}\nexport const readPackageFile = (file) => data[file]\n` : null),
+    load: (id) =>
+      id === module
+        ? `const data = ${JSON.stringify(data)}\nexport const readPackageFile = (file) => data[file]\n`
+        : null,
   }
 }
 
