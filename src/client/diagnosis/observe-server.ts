@@ -54,9 +54,9 @@ export interface ServerObservation {
 
 /** Options of {@link observeServer}. */
 export interface ObserveServerOptions {
-  /** The server name to send (SNI). Default: the host of the URL, unless that is an IP address. */
+  /** The server name to send (SNI). @default the host of the URL, unless that is an IP address */
   name?: string | undefined
-  /** Ends the observation; the result has what was seen until then. */
+  /** Ends the observation; the result has what was seen until then. @default none */
   signal?: AbortSignal | undefined
 }
 
