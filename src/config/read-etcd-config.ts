@@ -1,6 +1,6 @@
 /** Reads what a configuration sets, without checking it. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import { readMaterialFile } from '../credentials/load-inputs.js'
 import { openInput, readCertificates, readCrls } from '../credentials/parse-input.js'
 import { type HostPath, useHostFile } from '../files/in-root.js'
@@ -20,13 +20,19 @@ export interface EtcdConfigFile {
   /** The path as written, which may be inside a container. */
   readonly path: string
   readonly place: FindingPlace
-  /** Octal, such as `'0640'`; null if the file was not found on this machine. */
+  /** The path on this machine: below `root`, if the disk of etcd is mounted there. Null if it is not on this machine, or not read. */
+  readonly hostPath: string | { readonly root: string; readonly path: string } | null
+  /** Octal, such as `'0640'`; null if the file was not found on this machine, or not read. */
   readonly mode: string | null
+  /** When its contents were last changed (mtime), which `cp -p` and others set; null as `mode`. */
+  readonly modifiedAt: Date | null
+  /** When it was last written, renamed or given other permissions (ctime), which no program sets; null as `mode`. */
+  readonly changedAt: Date | null
   readonly certificates: readonly Certificate[]
   readonly crls: readonly Crl[]
   /** Of a key in PEM that is not encrypted; otherwise null. */
   readonly publicKey: KeyObject | null
-  /** Why it was not read; null if it was. */
+  /** Why it was not read; null if it was, or with `readFiles: false`. */
   readonly problem: Finding | null
 }
 
@@ -39,6 +45,12 @@ export interface EtcdConfigSide {
   /** Whether a client or member must present a certificate; null if that is not known. */
   readonly requiresCertificates: boolean | null
   readonly autoTls: boolean
+  /** The only common names that it accepts in the certificates of the other side; empty: each. */
+  readonly allowedCommonNames: readonly string[]
+  /** The names of which such a certificate must have one in its SANs; empty: any. */
+  readonly allowedHostnames: readonly string[]
+  /** Whether a member accepts certificates that do not cover the address that the other member connects from. */
+  readonly skipClientSanVerification: boolean
   readonly cert: EtcdConfigFile | null
   readonly key: EtcdConfigFile | null
   readonly ca: EtcdConfigFile | null
@@ -55,6 +67,8 @@ export interface EtcdConfigMember {
   readonly client: EtcdConfigSide
   readonly peer: EtcdConfigSide
   readonly metricsUrls: readonly string[]
+  /** The entries of `--initial-cluster`, which etcd reads at its first start; empty if it is not set. */
+  readonly initialCluster: readonly { readonly name: string; readonly url: string }[]
   /** How the configuration is wrong as a text: broken syntax, unknown options. {@link lintEtcdConfig} reports more. */
   readonly findings: readonly Finding[]
   /** What was not read. */
@@ -63,10 +77,19 @@ export interface EtcdConfigMember {
 
 /** How a configuration is read. */
 export interface ReadConfigOptions {
+  /**
+   * Whether to read the files that the configuration names. With false, certificates and CRLs are empty, and a
+   * configuration file that it names is in `unchecked`.
+   *
+   * @default true
+   */
+  readFiles?: boolean | undefined
   /** As for {@link lintEtcdConfig}. @default none */
   variables?: Readonly<Record<string, string>> | undefined
   /** The directory where the disk of etcd's machine is mounted. @default none */
   root?: string | undefined
+  /** The working directory of etcd, for relative paths. @default that of the unit or container, else of this process */
+  directory?: string | undefined
 }
 
 /** See `src/config/deferred.ts`, which loads this file at the first call. */
@@ -74,50 +97,70 @@ export async function readEtcdConfig(
   config: ConfigInput,
   options: ReadConfigOptions = {},
 ): Promise<[EtcdConfigMember, ...EtcdConfigMember[]]> {
-  checkOptions('options', options, ['variables', 'root'])
-  const [first, ...others] = await readMembers(config, { readFiles: true, ...resolveReading(options) })
-  const members: [EtcdConfigMember, ...EtcdConfigMember[]] = [await memberOf(first)]
-  for (const each of others) members.push(await memberOf(each))
+  checkOptions('options', options, ['readFiles', 'variables', 'root', 'directory'])
+  return readConfigMembers(config, options)
+}
+
+/** @param label Stands for the input in places and in errors. */
+export async function readConfigMembers(
+  config: ConfigInput,
+  options: ReadConfigOptions,
+  label: string | null = null,
+): Promise<[EtcdConfigMember, ...EtcdConfigMember[]]> {
+  const reading = resolveReading(options)
+  const [first, ...others] = await readMembers(config, reading, label)
+  const members: [EtcdConfigMember, ...EtcdConfigMember[]] = [await memberOf(first, reading.readFiles)]
+  for (const each of others) members.push(await memberOf(each, reading.readFiles))
   return members
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function resolveReading({ variables = {}, root }: ReadConfigOptions): {
+export function resolveReading({ readFiles = true, variables = {}, root, directory }: ReadConfigOptions): {
+  readonly readFiles: boolean
   readonly root: string | null
+  readonly directory: string | null
   readonly given: GivenValues
 } {
+  if (typeof readFiles !== 'boolean') throw valueInvalid('readFiles', readFiles, 'true or false')
+  if (directory !== undefined && (typeof directory !== 'string' || !isAbsolute(directory)))
+    throw textInvalid('directory', directory, 'an absolute path')
   if (root !== undefined && (typeof root !== 'string' || root === ''))
     throw textInvalid('root', root, 'the path of a directory')
   if (!isPlainObject(variables) || !Object.values(variables).every((each) => typeof each === 'string'))
     throw valueInvalid('variables', variables, 'an object of strings, by the names of variables')
-  return { root: root === undefined ? null : resolve(root), given: { ...variables } }
+  const given = { ...variables }
+  return { readFiles, root: root === undefined ? null : resolve(root), directory: directory ?? null, given }
 }
 
-async function memberOf(read: ReadMember): Promise<EtcdConfigMember> {
+async function memberOf(read: ReadMember, readFiles: boolean): Promise<EtcdConfigMember> {
   const member = new LintMember(read, null)
   const name = member.server('name')
   return {
     name: name.isUnresolved ? null : name.text,
-    client: await sideOf(member.client, read),
-    peer: await sideOf(member.peer, read),
+    client: await sideOf(member.client, read, readFiles),
+    peer: await sideOf(member.peer, read, readFiles),
     metricsUrls: [...member.server('metricsUrls').values],
+    initialCluster: member.listed,
     findings: read.findings,
     unchecked: [...read.unchecked, ...uncheckedValues(member)],
   }
 }
 
-async function sideOf(side: LintSide, read: ReadMember): Promise<EtcdConfigSide> {
+async function sideOf(side: LintSide, read: ReadMember, readFiles: boolean): Promise<EtcdConfigSide> {
   const isKnown = !(['trustedCaFile', 'clientCertAuth', 'autoTls'] as const).some(
     (field) => side.get(field).isUnresolved,
   )
   const file = (field: Parameters<LintSide['get']>[0]): Promise<EtcdConfigFile | null> =>
-    side.isAutoTls ? Promise.resolve(null) : fileOf(side.get(field), read)
+    side.isAutoTls ? Promise.resolve(null) : fileOf(side.get(field), read, readFiles)
   return {
     listenUrls: [...side.get('listenUrls').values],
     advertiseUrls: [...side.get('advertiseUrls').values],
     httpUrls: side.block === 'client' ? [...side.get('httpUrls').values] : [],
     requiresCertificates: isKnown ? side.requiresCertificates : null,
     autoTls: side.isAutoTls,
+    allowedCommonNames: [...side.get('allowedCn').values],
+    allowedHostnames: [...side.get('allowedHostname').values],
+    skipClientSanVerification: side.block === 'peer' && side.isOn('skipClientSanVerification'),
     cert: await file('certFile'),
     key: await file('keyFile'),
     ca: await file('trustedCaFile'),
@@ -133,13 +176,16 @@ const MAX_BYTES = 1024 * 1024
 async function fileOf(
   { text: path, isSet, isUnresolved, place, row }: Setting,
   read: ReadMember,
+  readFiles: boolean,
 ): Promise<EtcdConfigFile | null> {
   if (!isSet || isUnresolved) return null
-  const nothing = { path, place, mode: null, certificates: [], crls: [], publicKey: null, problem: null }
+  const unread = { certificates: [], crls: [], publicKey: null, problem: null }
+  const absent = { path, place, hostPath: null, ...NO_STATS, ...unread }
+  if (!readFiles) return absent
   const host = read.hostPath(path)
   const given = host === null ? read.givenText(path) : null
-  if (host === null && given === null) return nothing
-  const found = { ...nothing, mode: host === null ? null : await modeOf(host) }
+  if (host === null && given === null) return absent
+  const found = { ...absent, hostPath: host, ...(host === null ? NO_STATS : await statsOf(host)) }
   const content =
     host === null ? { bytes: Buffer.from(given?.text ?? '') } : await readMaterialFile(host, { file: path }, MAX_BYTES)
   if ('code' in content) return { ...found, problem: content }
@@ -168,13 +214,17 @@ function firstError(findings: readonly Finding[]): Finding | null {
   return findings.find(({ severity }) => severity === 'error') ?? null
 }
 
-async function modeOf(path: HostPath): Promise<string | null> {
+const NO_STATS = { mode: null, modifiedAt: null, changedAt: null }
+
+async function statsOf(path: HostPath): Promise<Pick<EtcdConfigFile, keyof typeof NO_STATS>> {
   try {
-    return await useHostFile(path, ({ stats }) => Promise.resolve(`0${(stats.mode & 0o777).toString(8)}`))
+    return await useHostFile(path, ({ stats: { mode, mtime, ctime } }) =>
+      Promise.resolve({ mode: `0${(mode & 0o777).toString(8)}`, modifiedAt: mtime, changedAt: ctime }),
+    )
   } catch (error) {
     // `problem` has the reason.
     if (systemCode(error) === null) throw error
-    return null
+    return NO_STATS
   }
 }
 

@@ -46,8 +46,8 @@ export interface Answers {
 export interface ListedMember {
   readonly name: string
   readonly id: string
-  readonly clientUrls: readonly string[]
-  readonly peerUrls: readonly string[]
+  readonly clientURLs: readonly string[]
+  readonly peerURLs: readonly string[]
   readonly isLearner: boolean
 }
 
@@ -137,9 +137,10 @@ async function askEtcd(
     // A call that fails rejects with the error of etcd3, and its cause is ours.
     const own = isEtcdMtlsError(error) ? error : asError(error).cause
     if (signal.aborted) return NOTHING
-    const details = isEtcdMtlsError(own) ? own.details : {}
-    if ('report' in details) return { ...NOTHING, findings: details.report.findings }
-    if ('findings' in details) return { ...NOTHING, findings: details.findings }
+    if (isEtcdMtlsError(own)) {
+      if ('report' in own.details) return { ...NOTHING, findings: own.details.report.findings }
+      if ('findings' in own.details) return { ...NOTHING, findings: own.details.findings }
+    }
     // Also an answer that is not one of etcd.
     return { ...NOTHING, problem: printable(reasonOf(asError(error))) }
   }
@@ -169,8 +170,8 @@ async function readAnswers(
   const members = (listed?.members ?? []).slice(0, MAX_LISTED + 1).map((each) => ({
     name: each.name,
     id: hexId(each.ID),
-    clientUrls: each.clientURLs.slice(0, MAX_URLS),
-    peerUrls: each.peerURLs.slice(0, MAX_URLS),
+    clientURLs: each.clientURLs.slice(0, MAX_URLS),
+    peerURLs: each.peerURLs.slice(0, MAX_URLS),
     isLearner: each.isLearner,
   }))
   return {

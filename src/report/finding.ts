@@ -97,8 +97,8 @@ export type Report = PassedReport | FailedReport
  * - `image`: an image whose entrypoint adds options. `script`: a script around the command.
  * - `drop-ins`: files that change a systemd unit. `document`: a document of a YAML file that no reader understands.
  * - `limit`: more than a limit of this package, or than the time of an examination.
- * - `server`: a server that did not answer. `credentials`: there are none to ask it with. `other-machine`: a file or a configuration of
- *   another machine. `permission`: what this user may not read. Only in reports about a cluster.
+ * - `permission`: something that this user may not read. `other-machine`: something that is on another machine.
+ * - `server`: a server that did not answer. `credentials`: there are none to ask it with. Only in reports about a cluster.
  */
 export type UncheckedKind =
   | 'template'
@@ -111,10 +111,10 @@ export type UncheckedKind =
   | 'drop-ins'
   | 'document'
   | 'limit'
+  | 'permission'
+  | 'other-machine'
   | 'server'
   | 'credentials'
-  | 'other-machine'
-  | 'permission'
 
 /** A part of a configuration that was not checked. */
 export interface Unchecked {

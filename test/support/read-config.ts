@@ -14,7 +14,7 @@ export async function readAll(
   config: ConfigInput,
   { readFiles = false, root = null, given = {} }: Reading = {},
 ): Promise<[ReadMember, ...ReadMember[]]> {
-  return readMembers(config, { readFiles, root, given })
+  return readMembers(config, { readFiles, root, directory: null, given })
 }
 
 /** The first member, as {@link readAll}. */

@@ -76,6 +76,8 @@ export interface LintOptions {
   variables?: Readonly<Record<string, string>> | undefined
   /** The directory where the disk of etcd's machine is mounted. @default none */
   root?: string | undefined
+  /** As {@link ReadConfigOptions.directory}. */
+  directory?: string | undefined
 }
 
 /** The report about one member. `ok` and `complete` ignore what is suppressed. */
@@ -92,11 +94,12 @@ export type LintReport = Report & {
 
 const OPTIONS = [
   ...(['readFiles', 'version', 'hosts', 'at', 'clockSkew', 'expiryWarning'] as const),
-  ...(['ignore', 'comments', 'variables', 'root'] as const),
+  ...(['ignore', 'comments', 'variables', 'root', 'directory'] as const),
 ]
 
 interface LintContext extends FileOptions {
   readonly readFiles: boolean
+  readonly directory: string | null
   readonly version: ParsedVersion | null
   readonly ignore: Ignored
   readonly comments: boolean
@@ -133,18 +136,33 @@ export async function lintEtcdConfig(
 }
 
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
-  const context = resolveLint(options)
   if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
+    resolveLint(options)
     throw valueInvalid('members', configs, `an array of 1 to ${String(MAX_MEMBERS)} configurations`)
   }
-  const readings = await Promise.all(
-    configs.map((config: ConfigInput, i) => readMembers(config, context, `members[${String(i)}]`)),
-  )
+  const inputs = configs.map((config: ConfigInput, i) => ({ config, label: `members[${String(i)}]`, options: {} }))
+  return lintOnDisks(inputs, options)
+}
+
+/** The configuration of a member, and the disk that it is on. */
+export interface ConfigOnDisk {
+  readonly config: ConfigInput
+  /** Stands for the input in errors, and for the name of a file that it does not have. */
+  readonly label: string
+  readonly options: Pick<LintOptions, 'readFiles' | 'root' | 'directory'>
+}
+
+/** As `lintCluster`, but each configuration may be on a disk of its own. */
+export async function lintOnDisks(inputs: readonly ConfigOnDisk[], options: LintOptions): Promise<LintReport> {
+  const context = resolveLint(options)
+  const contexts = inputs.map((each) => resolveLint({ ...options, at: context.at, ...each.options }))
+  const contextOf = (i: number): LintContext => contexts[i] ?? context
+  const readings = await Promise.all(inputs.map(({ config, label }, i) => readMembers(config, contextOf(i), label)))
   const isCompared = readings.flat().length > 1
   const linted = await Promise.all(
-    configs.map(({ file }: ConfigInput, i) =>
-      lintMembers(readings[i] ?? [], context, isCompared, (name) =>
-        file === undefined ? `"${name}" (members[${String(i)}])` : String(file),
+    inputs.map(({ config: { file }, label }, i) =>
+      lintMembers(readings[i] ?? [], contextOf(i), isCompared, (name) =>
+        file === undefined ? `"${name}" (${label})` : String(file),
       ),
     ),
   )
@@ -178,14 +196,13 @@ function isAtOptionOf({ place }: Finding, { member }: LintedMember): boolean {
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 function resolveLint(options: LintOptions): LintContext {
   checkOptions('options', options, OPTIONS)
-  const { readFiles = true, comments = false, version, hosts = [], clockSkew, expiryWarning, ignore = [] } = options
-  for (const [name, value] of Object.entries({ readFiles, comments }))
-    if (typeof value !== 'boolean') throw valueInvalid(name, value, 'true or false')
+  const { comments = false, version, hosts = [], clockSkew, expiryWarning, ignore = [] } = options
+  if (typeof comments !== 'boolean') throw valueInvalid('comments', comments, 'true or false')
   const reading = resolveReading(options)
   classifyHosts(hosts)
   const { at } = resolveContext({ usage: 'server', at: options.at, clockSkew, expiryWarning })
   const parsed = version === undefined ? null : readVersion(version, 'version')
-  const files = { ...reading, readFiles, comments, hosts, at, clockSkew, expiryWarning }
+  const files = { ...reading, comments, hosts, at, clockSkew, expiryWarning }
   return { ...files, version: parsed, ignore: checkIgnore(ignore) }
 }
 

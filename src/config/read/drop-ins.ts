@@ -6,8 +6,8 @@ import { withoutTemplates } from './template.js'
 import type { Reading } from './read-option.js'
 import { type ConfigText, onDisk, pathOfCaller, readConfigFile, type ReadOptions } from './text.js'
 
-/** The folders of units, the most important first. A file replaces one of the same name in a later folder. */
-const FOLDERS = [
+/** The folders of units of systemd, the most important first. A file replaces one of the same name in a later folder. */
+export const UNIT_FOLDERS = [
   '/etc/systemd/system',
   '/run/systemd/system',
   '/usr/local/lib/systemd/system',
@@ -31,12 +31,12 @@ export async function readDropIns(
     into.leave('drop-ins', place, `The drop-in ${path} was not read. Pass the unit and its drop-ins as { unit: […] }.`)
   }
   const names = [`${name}.d`, ...(template === undefined ? [] : [`${template}.service.d`]), ...prefixesOf(name)]
-  const units = FOLDERS.map((folder) => hostPathText(onDisk(folder, root)))
+  const units = UNIT_FOLDERS.map((folder) => hostPathText(onDisk(folder, root)))
   const isInstalled = units.includes(dirname(hostPathText(pathOfCaller(file, root))))
   const own = isInstalled ? [] : names.map((each) => pathOfCaller(join(dirname(file), each), root))
-  const byFolder = FOLDERS.flatMap((folder) => names.map((each) => onDisk(`${folder}/${each}`, root)))
+  const byFolder = UNIT_FOLDERS.flatMap((folder) => names.map((each) => onDisk(`${folder}/${each}`, root)))
   const found = new Map<string, HostPath>()
-  for (const folder of [...own, ...byFolder, ...FOLDERS.map((each) => onDisk(`${each}/service.d`, root))]) {
+  for (const folder of [...own, ...byFolder, ...UNIT_FOLDERS.map((each) => onDisk(`${each}/service.d`, root))]) {
     const files = await hostFolder(folder)
     if (files === null) leave(hostPathText(folder))
     for (const each of files ?? []) {

@@ -35,7 +35,8 @@ export async function resolveEffective(
   file: string | null,
   options: ReadOptions,
 ): Promise<ReadMember> {
-  const { context, label } = reading
+  const { label } = reading
+  const context = { ...reading.context, directory: reading.context.directory ?? options.directory }
   const found = new Reading(options.given)
   const isFile = reading.options.some(({ form }) => form === 'yaml')
   const inForce = isFile ? reading.options : effectiveFlags(reading.options, found)

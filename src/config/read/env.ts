@@ -182,6 +182,11 @@ const PASSTHROUGH_BY_VARIABLE: ReadonlyMap<string, PassthroughRow> = new Map(
 const LONG_NAMES = knownNames([...PASSTHROUGH_BY_VARIABLE.keys()].filter(({ length }) => length > 16))
 const NAMES = knownNames(etcdOptions.flatMap(({ flag }) => (flag === null ? [] : [variableOf(flag.name)])))
 
+/** Whether a variable sets an option of etcd. */
+export function isVariableOfEtcd(name: string): boolean {
+  return rowOfVariable(name) !== undefined || PASSTHROUGH_BY_VARIABLE.has(name)
+}
+
 export function readVariables(variables: readonly Variable[], into: Reading): void {
   let unknown = 0
   // The last value of a repeated variable is in force.

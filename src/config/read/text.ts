@@ -89,6 +89,8 @@ export interface ReadOptions {
   readonly readFiles: boolean
   /** The absolute path of the folder that stands for the root of etcd's machine. Null: the root of this machine. */
   readonly root: string | null
+  /** The working directory of etcd, if the configuration has none. Null: that of this process. */
+  readonly directory: string | null
   /** Collects the texts, the configuration itself first. */
   readonly texts: ConfigText[]
   /** The values of variables that the caller knows. */

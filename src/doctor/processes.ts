@@ -1,0 +1,176 @@
+/** Finds the etcd processes of this machine in procfs (proc_pid_cmdline(5), proc_pid_environ(5), proc_pid_stat(5)). */
+import { open, readdir, readlink, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import type { ConfigInput } from '../config/read/input.js'
+import { isVariableOfEtcd } from '../config/read/env.js'
+import { uncheckedOf } from '../config/read/read-option.js'
+import { systemCode } from '../files/write-failed.js'
+import type { Unchecked } from '../report/finding.js'
+
+/** An etcd that runs. */
+export interface FoundProcess {
+  /** For display, such as `process 812`. */
+  readonly source: string
+  readonly input: ConfigInput
+  readonly root: string
+  readonly directory: string | null
+  readonly startedAt: Date | null
+}
+
+/** A machine runs at most 4,194,304 processes, and seldom 10,000. */
+const MAX_PROCESSES = 65_536
+/** A machine of a test runs a few clusters. */
+const MAX_ETCDS = 32
+/** The limit of Linux for one argument or variable. The rest of a longer command line is not read. */
+const MAX_BYTES = 128 * 1024
+/** The program and its first argument. */
+const MAX_START = 4096
+/** Processes that are looked at together. */
+const AT_ONCE = 32
+
+/** @param proc Where procfs is mounted. Nothing is found if it is not. */
+export async function findProcesses(
+  proc: string,
+  signal: AbortSignal | undefined,
+): Promise<{ found: FoundProcess[]; unchecked: Unchecked[] }> {
+  const names = (await readdir(proc).catch(noSuchProcess)) ?? []
+  const pids = names.filter((name) => /^\d+$/.test(name))
+  const unchecked: Unchecked[] = []
+  const limited = (what: string): void => {
+    unchecked.push(notRead('limit', proc, `Only the first ${what} were examined.`))
+  }
+  if (pids.length > MAX_PROCESSES) limited(`${String(MAX_PROCESSES)} processes`)
+  const etcds: string[] = []
+  for (let at = 0; at < Math.min(pids.length, MAX_PROCESSES); at += AT_ONCE) {
+    signal?.throwIfAborted()
+    const some = pids.slice(at, at + AT_ONCE)
+    const are = await Promise.all(some.map((pid) => isEtcd(`${proc}/${pid}`)))
+    etcds.push(...some.filter((_, i) => are[i] === true))
+  }
+  if (etcds.length > MAX_ETCDS) limited(`${String(MAX_ETCDS)} etcd processes`)
+  const found: FoundProcess[] = []
+  for (const pid of etcds.slice(0, MAX_ETCDS)) {
+    const read = await readProcess(proc, pid)
+    if (read === null) continue
+    if ('kind' in read) unchecked.push(read)
+    else found.push(read)
+  }
+  return { found, unchecked }
+}
+
+function notRead(kind: 'limit' | 'permission', file: string, message: string): Unchecked {
+  return uncheckedOf(kind, { option: null, file, line: null, column: null }, message, 'all')
+}
+
+/** Not a proxy, which is also a command of the program `etcd`. False if procfs hides the process (hidepid). */
+async function isEtcd(folder: string): Promise<boolean> {
+  const start = await readBytes(`${folder}/cmdline`, MAX_START).catch((error: unknown) =>
+    isRefused(error) ? null : Promise.reject(error as Error),
+  )
+  const [program = '', command = ''] = start?.toString().split('\0') ?? []
+  return basename(program) === 'etcd' && !['gateway', 'grpc-proxy'].includes(command)
+}
+
+/** Null if the process ended meanwhile. */
+async function readProcess(proc: string, pid: string): Promise<FoundProcess | Unchecked | null> {
+  const folder = `${proc}/${pid}`
+  const source = `process ${pid}`
+  const root = `${folder}/root`
+  try {
+    const [command, environ] = [
+      await readBytes(`${folder}/cmdline`, MAX_BYTES),
+      await readBytes(`${folder}/environ`, MAX_BYTES),
+    ]
+    if (command === null || environ === null) return null
+    // The limit of this user is here: only the owner of a process, and root, may follow this link.
+    await stat(root)
+    if (Math.max(command.length, environ.length) > MAX_BYTES)
+      return notRead(
+        'limit',
+        source,
+        `The arguments or variables of ${source} have more than ${String(MAX_BYTES)} bytes, so it was not examined.`,
+      )
+    const input = { args: entriesOf(command), env: optionsIn(entriesOf(environ)) }
+    return { source, input, root, directory: await directoryOf(folder), startedAt: await startOf(proc, folder) }
+  } catch (error) {
+    if (isRefused(error))
+      return notRead(
+        'permission',
+        source,
+        `An etcd runs as ${source}, and this user may not read its variables and its disk. Run this command as root.`,
+      )
+    return noSuchProcess(error)
+  }
+}
+
+/** Each entry ends with NUL. */
+function entriesOf(bytes: Buffer): string[] {
+  return bytes.toString().replace(/\0$/, '').split('\0')
+}
+
+/**
+ * The variables of options of etcd. Other names that begin with ETCD_ may be misspelt options, which the lint reports, or passwords of an
+ * image: their values are not kept.
+ */
+function optionsIn(entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.flatMap((entry) => {
+      const [, name = '', value = ''] = /^(ETCD_\w+)=(.*)$/s.exec(entry) ?? []
+      if (name === '' || value === '') return []
+      return [[name, isVariableOfEtcd(name) && !/PASSWORD|SECRET/.test(name) ? value : 'hidden'] as const]
+    }),
+  )
+}
+
+/** The working directory, as the process sees it: in a changed root, the kernel shows it from the root of this machine. */
+async function directoryOf(folder: string): Promise<string | null> {
+  const [directory, root] = [await linkOf(`${folder}/cwd`), (await linkOf(`${folder}/root`)) ?? '/']
+  if (directory?.startsWith('/') !== true) return null
+  return root !== '/' && `${directory}/`.startsWith(`${root}/`) ? directory.slice(root.length) || '/' : directory
+}
+
+async function linkOf(path: string): Promise<string | null> {
+  return readlink(path).catch((error: unknown) => (systemCode(error) === 'EINVAL' ? null : noSuchProcess(error)))
+}
+
+/** Ticks of a second in procfs (USER_HZ), on each architecture that Node supports. */
+const TICKS = 100
+
+/** The 22nd field counts ticks since the start of the machine. The name of the process, in parentheses, may contain anything. */
+async function startOf(proc: string, folder: string): Promise<Date | null> {
+  const [own, all] = [await readBytes(`${folder}/stat`, MAX_START), await readBytes(`${proc}/stat`, 4 * 1024 * 1024)]
+  const ticks = own
+    ?.toString()
+    .replace(/^.*\) /s, '')
+    .split(' ')[19]
+  const [, boot] = /^btime (\d+)$/m.exec(all?.toString() ?? '') ?? []
+  if (ticks === undefined || !/^\d+$/.test(ticks) || boot === undefined) return null
+  return new Date(Number(boot) * 1000 + (Number(ticks) / TICKS) * 1000)
+}
+
+/** At most one byte more than `limit`; null if the process ended. */
+async function readBytes(path: string, limit: number): Promise<Buffer | null> {
+  const handle = await open(path).catch(noSuchProcess)
+  if (handle === null) return null
+  try {
+    const buffer = Buffer.alloc(limit + 1)
+    let size = 0
+    for (let read = 1; read > 0 && size < buffer.length; size += read)
+      ({ bytesRead: read } = await handle.read(buffer, size, buffer.length - size, null))
+    return buffer.subarray(0, size)
+  } catch (error) {
+    return noSuchProcess(error)
+  } finally {
+    await handle.close()
+  }
+}
+
+function isRefused(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes(systemCode(error) ?? '')
+}
+
+/** Null for the errors of a process that ended. */
+function noSuchProcess(error: unknown): null {
+  if (['ENOENT', 'ESRCH', 'ENOTDIR'].includes(systemCode(error) ?? '')) return null
+  throw error
+}

@@ -1,0 +1,284 @@
+/** Finds the configurations of etcd on this machine, and the disk that each etcd sees. */
+import { lookup } from 'node:dns/promises'
+import { hostname, networkInterfaces } from 'node:os'
+import { resolve } from 'node:path'
+import { fromKubeApiserver } from '../config/deferred.js'
+import { acceptedUrl } from '../config/lint/member.js'
+import type { EtcdAccess } from '../config/kubernetes/read-access.js'
+import { UNIT_FOLDERS } from '../config/read/drop-ins.js'
+import type { ConfigInput } from '../config/read/input.js'
+import { uncheckedOf } from '../config/read/read-option.js'
+import { onDisk, pathOfCaller, readConfigFile } from '../config/read/text.js'
+import { type EtcdConfigMember, type EtcdConfigSide, readConfigMembers } from '../config/read-etcd-config.js'
+import { abortable } from '../client/timing.js'
+import type { WatchableSource } from '../credentials/credentials.js'
+import { sourceOf } from '../credentials/from-files.js'
+import { type HostPath, hostPathText, isHostFile } from '../files/in-root.js'
+import { isEtcdMtlsError } from '../report/errors.js'
+import type { Finding, Unchecked } from '../report/finding.js'
+import { parseIp } from '../x509/ip.js'
+import { findProcesses } from './processes.js'
+
+/** A configuration of etcd that was given or found, and the disk that its process sees. */
+export interface ConfigEvidence {
+  /** For display, such as `process 812` or `/etc/kubernetes/manifests/etcd.yaml`. */
+  readonly source: string
+  readonly kind: 'given' | 'process' | 'kubeadm' | 'systemd'
+  readonly input: ConfigInput
+  /** The directory where the disk of etcd is mounted, such as `/proc/812/root`. Null: the disk of this machine. */
+  readonly root: string | null
+  /** The working directory of etcd, on its disk; null if it is not known. */
+  readonly directory: string | null
+  /** When the process started, within two seconds; null if that is not known. */
+  readonly startedAt: Date | null
+  /** The host of another machine that it is for. Its files were not read then. Null: it is for this machine, or that is not known. */
+  readonly otherMachine: string | null
+  readonly members: readonly [EtcdConfigMember, ...EtcdConfigMember[]]
+}
+
+/** What was found on this machine. */
+export interface LocalEvidence {
+  readonly configs: readonly ConfigEvidence[]
+  /** The client URLs to begin with. */
+  readonly endpoints: readonly string[]
+  /** What to connect with; null if there is nothing. */
+  readonly credentials: LocalCredentials | null
+  /** The access of kube-apiserver to etcd; null if its manifest was not found or cannot be read. */
+  readonly apiserver: (EtcdAccess & { readonly source: string }) | null
+  /** Why kube-apiserver has no access to etcd. */
+  readonly findings: readonly Finding[]
+  readonly unchecked: readonly Unchecked[]
+}
+
+export interface LocalCredentials {
+  readonly source: WatchableSource
+  /** Where they were found, for display. */
+  readonly from: string
+}
+
+export interface LocalOptions {
+  readonly configs?: readonly ConfigInput[] | undefined
+  readonly root?: string | undefined
+  readonly kubeadm?: string | undefined
+  /** Where procfs is mounted. @default '/proc' */
+  readonly proc?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+type Found = Omit<ConfigEvidence, 'members' | 'otherMachine'>
+
+/**
+ * The given configurations; else those of the etcd processes of this machine; else those of kubeadm; else the unit
+ * `etcd.service`. The access of kube-apiserver is added to each of them, unless only configurations are given. With `root`, which is the
+ * disk of another machine, no process is read.
+ *
+ * @returns Null if nothing was found.
+ */
+export async function findLocalEvidence(options: LocalOptions = {}): Promise<LocalEvidence | null> {
+  const { configs: inputs = [], kubeadm, proc = '/proc', signal } = options
+  const root = options.root === undefined ? null : resolve(options.root)
+  const folder = kubeadm === undefined ? onDisk('/etc/kubernetes', root) : pathOfCaller(kubeadm, root)
+  const unchecked: Unchecked[] = []
+  const isOnlyGiven = inputs.length > 0 && kubeadm === undefined
+  let found: readonly Found[] = inputs.map((input, i) => foundIn('given', sourceName(input, i), input, root))
+  if (found.length === 0 && kubeadm === undefined && root === null) {
+    const processes = await findProcesses(proc, signal)
+    unchecked.push(...processes.unchecked)
+    found = processes.found.map(({ source, input, ...process }) => ({
+      ...foundIn('process', source, input, null),
+      ...process,
+    }))
+  }
+  const manifest = below(folder, 'manifests/etcd.yaml')
+  if (found.length === 0 && (await isHostFile(manifest)) === true) found = [fileFound('kubeadm', manifest, root)]
+  const unit = found.length > 0 || kubeadm !== undefined ? null : await findUnit(root)
+  if (unit !== null) found = [fileFound('systemd', unit, root)]
+  const configs: ConfigEvidence[] = []
+  for (const each of found) {
+    signal?.throwIfAborted()
+    configs.push(await withMembers(each, signal))
+  }
+  const { apiserver, findings } = isOnlyGiven ? NO_APISERVER : await readApiserver(folder, root)
+  if (configs.length === 0 && apiserver === null && findings.length === 0 && unchecked.length === 0) return null
+  const own = configs.flatMap(({ members }) => members).flatMap(endpointsOf)
+  return {
+    configs,
+    endpoints: [...new Set([...own, ...(apiserver?.endpoints ?? [])])],
+    credentials: await findCredentials(configs, isOnlyGiven ? null : folder, apiserver),
+    apiserver,
+    findings,
+    unchecked: [
+      ...unchecked,
+      ...configs.flatMap(({ otherMachine, source }) =>
+        otherMachine === null ? [] : [notHere(source, source, otherMachine)],
+      ),
+    ],
+  }
+}
+
+function foundIn(kind: Found['kind'], source: string, input: ConfigInput, root: string | null): Found {
+  return { kind, source, input, root, directory: null, startedAt: null }
+}
+
+function fileFound(kind: Found['kind'], path: HostPath, root: string | null): Found {
+  const file = hostPathText(path)
+  return foundIn(kind, file, { file }, root)
+}
+
+function sourceName({ file }: ConfigInput, i: number): string {
+  return file === undefined ? `configs[${String(i)}]` : String(file)
+}
+
+function below(folder: HostPath, path: string): HostPath {
+  return typeof folder === 'string' ? `${folder}/${path}` : { ...folder, path: `${folder.path}/${path}` }
+}
+
+async function findUnit(root: string | null): Promise<HostPath | null> {
+  for (const folder of UNIT_FOLDERS) {
+    const path = onDisk(`${folder}/etcd.service`, root)
+    if ((await isHostFile(path)) === true) return path
+  }
+  return null
+}
+
+/** Reads the configuration; the files that it names only if it is for this machine. */
+async function withMembers(found: Found, signal: AbortSignal | undefined): Promise<ConfigEvidence> {
+  const { input, source, kind, root, directory } = found
+  const disk = { root: root ?? undefined, directory: directory ?? undefined }
+  if (kind === 'given' && root === null) {
+    const members = await readConfigMembers(input, { ...disk, readFiles: false }, source)
+    const otherMachine = await foreignHost(members, signal)
+    if (otherMachine !== null) return { ...found, otherMachine, members }
+  }
+  return { ...found, otherMachine: null, members: await readConfigMembers(input, disk, source) }
+}
+
+/** What is on another machine is not checked, and not missing. */
+export function notHere(what: string, file: string | null, host: string): Unchecked {
+  const place = { option: null, file, line: null, column: null }
+  const message = `The files that ${what} names are on ${host} and were not checked. Run \`etcd-mtls doctor\` on ${host}.`
+  return uncheckedOf('other-machine', place, message, 'all')
+}
+
+/** Longest wait for the name server. A name without an address says nothing. */
+const LOOKUP_TIMEOUT = 2000
+/** More hosts of one configuration are not looked up. */
+const MAX_LOOKUPS = 16
+
+/** A host of the members, if its address is known and no host of theirs is this machine; otherwise null. */
+async function foreignHost(
+  members: readonly EtcdConfigMember[],
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  const urls = members.flatMap(({ client, peer }) =>
+    [client, peer].flatMap((side) => [...side.advertiseUrls, ...side.listenUrls]),
+  )
+  const hosts = new Set(
+    urls
+      .flatMap((url) => acceptedUrl(url) ?? [])
+      .flatMap(({ isLocal, isUnspecified, host }) => (isLocal || isUnspecified ? [] : host)),
+  )
+  const own = new Set(
+    Object.values(networkInterfaces())
+      .flatMap((each) => each ?? [])
+      .map(({ address }) => bytesOf(address)),
+  )
+  const names = [hostname(), hostname().split('.', 1)[0] ?? '']
+  let foreign: string | null = null
+  for (const host of [...hosts].slice(0, MAX_LOOKUPS)) {
+    const addresses = (await addressesOf(host, signal)).map(bytesOf)
+    if (names.includes(host) || names.includes(host.split('.', 1)[0] ?? '') || addresses.some((each) => own.has(each)))
+      return null
+    if (addresses.length > 0) foreign ??= host
+  }
+  return foreign
+}
+
+async function addressesOf(host: string, signal: AbortSignal | undefined): Promise<string[]> {
+  if (parseIp(host) !== null) return [host]
+  const timeout = AbortSignal.timeout(LOOKUP_TIMEOUT)
+  try {
+    return (
+      await abortable(
+        AbortSignal.any([timeout, ...(signal === undefined ? [] : [signal])]),
+        lookup(host, { all: true }),
+      )
+    ).map(({ address }) => address)
+  } catch {
+    signal?.throwIfAborted()
+    return [] // No address is known, which is not a fault: the name may be one of a network of containers.
+  }
+}
+
+/** The same text for all spellings of an address. */
+function bytesOf(address: string): string {
+  return Buffer.from(parseIp(address.split('%', 1)[0] ?? '') ?? []).toString('hex')
+}
+
+/** Those that it advertises first, because its certificate covers them. */
+function endpointsOf({ client }: EtcdConfigMember): string[] {
+  const urls = [...client.advertiseUrls, ...client.listenUrls].flatMap((each) => acceptedUrl(each) ?? [])
+  const tls = urls.filter(({ isTls, port }) => isTls && port !== '')
+  const usable = tls.filter(({ isUnspecified }) => !isUnspecified).map(({ text }) => text)
+  return usable.length > 0 ? usable : tls.map(({ port }) => `https://127.0.0.1:${port}`)
+}
+
+const NO_APISERVER = { apiserver: null, findings: [] }
+
+async function readApiserver(
+  folder: HostPath,
+  root: string | null,
+): Promise<Pick<LocalEvidence, 'apiserver' | 'findings'>> {
+  const path = below(folder, 'manifests/kube-apiserver.yaml')
+  const source = hostPathText(path)
+  if ((await isHostFile(path)) !== true) return NO_APISERVER
+  const content = await readConfigFile(path, source)
+  if ('code' in content) return { apiserver: null, findings: [content] }
+  try {
+    const access = await fromKubeApiserver({ manifest: content.text }, root === null ? {} : { root })
+    return { apiserver: { ...access, source }, findings: [] }
+  } catch (error) {
+    if (!isEtcdMtlsError(error, 'ERR_CONFIG_INVALID')) throw error
+    return { apiserver: null, findings: error.details.findings }
+  }
+}
+
+/** Those that kubeadm makes for probes of etcd; else those of kube-apiserver; else the pair of a member, if clients may use it. */
+async function findCredentials(
+  configs: readonly ConfigEvidence[],
+  folder: HostPath | null,
+  apiserver: LocalEvidence['apiserver'],
+): Promise<LocalCredentials | null> {
+  if (folder !== null) {
+    const ca = below(folder, 'pki/etcd/ca.crt')
+    const cert = below(folder, 'pki/etcd/healthcheck-client.crt')
+    const key = below(folder, 'pki/etcd/healthcheck-client.key')
+    const areFiles = await Promise.all([cert, key].map(isHostFile))
+    if (!areFiles.includes(false) && !areFiles.includes(null))
+      return { source: sourceFrom({ ca, cert, key }), from: hostPathText(cert) }
+  }
+  if (apiserver !== null) return { source: apiserver.credentials, from: apiserver.source }
+  for (const { members, source, otherMachine } of configs) {
+    for (const { client } of members) {
+      const [ca = null, cert = null, key = null] = [client.ca, client.cert, client.key].map((each) => each?.hostPath)
+      const isUsable = otherMachine === null && isUsableByClients(client)
+      if (isUsable && ca !== null && cert !== null && key !== null)
+        return { source: sourceFrom({ ca, cert, key }), from: source }
+    }
+  }
+  return null
+}
+
+function isUsableByClients({ cert, ca, key }: EtcdConfigSide): boolean {
+  const usages = cert?.certificates[0]?.extensions.extendedKeyUsage ?? null
+  const isForClients = usages === null || usages.includes('clientAuth')
+  return isForClients && cert?.problem === null && ca?.problem === null && key?.problem === null
+}
+
+function sourceFrom(paths: Readonly<Record<'ca' | 'cert' | 'key', HostPath>>): WatchableSource {
+  const file = <R extends 'ca' | 'cert' | 'key'>(role: R) => {
+    const text = hostPathText(paths[role])
+    return { role, file: text, namedBy: text, path: paths[role] }
+  }
+  return sourceOf({ ca: file('ca'), cert: file('cert'), key: file('key') })
+}
