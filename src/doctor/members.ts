@@ -60,7 +60,9 @@ export async function examineMembers(
   if (endpoints.length > MAX_LISTED) unchecked.push(tooMany('endpoints'))
   const list = asked.map(({ answers }) => answers?.members ?? null).find((each) => each !== null)
   if (list !== undefined && list.length > MAX_LISTED) unchecked.push(tooMany('members'))
-  const listed = list?.slice(0, MAX_LISTED) ?? asked.map(({ seen: { url } }) => unlisted(url))
+  const listed =
+    list?.slice(0, MAX_LISTED).sort((a, b) => (a.name < b.name ? -1 : 1)) ??
+    asked.map(({ seen: { url } }) => unlisted(url))
   const configs = configOf(listed, planned)
   const used = new Set<AskedPort>()
   const members = await mapLimited(listed, async (member): Promise<ExaminedMember> => {
