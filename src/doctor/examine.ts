@@ -130,7 +130,8 @@ async function reportOf({
     ...(apiserver.credentials === null ? [] : [{ name: 'kube-apiserver', chain: apiserver.credentials.chain }]),
   ]
   const served = compareServed(members)
-  const quorum = isListed ? quorumFinding(expected, { at, lead, expiryWarning }) : []
+  const isWhole = isListed || members.every((each) => each.planned !== null)
+  const quorum = isWhole ? quorumFinding(expected, { at, lead, expiryWarning }) : []
   const own = [
     ...served,
     ...compareAuthorities(members, served, credentials),
