@@ -3,7 +3,6 @@ import { abortable, holdingProcess } from '../client/timing.js'
 import { type Endpoint, parseEndpoints, readEndpoints } from '../client/endpoints.js'
 import { locate, lookupSrv } from '../client/discovery.js'
 import { resolveSource } from '../client/options.js'
-import { uncheckedOf } from '../config/read/read-option.js'
 import { checkSignal } from '../credentials/checks.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { readSource } from '../credentials/source.js'
@@ -19,7 +18,7 @@ import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { ClusterMember, ClusterReport, ExamineOptions, QuorumForecast } from './cluster-report.js'
 import { compareAuthorities, comparePeers, compareRestart, compareServed, finding, forecastMember } from './compare.js'
 import { forecast } from './forecast.js'
-import { type ExaminedMember, examineMembers, isReached } from './members.js'
+import { about, type ExaminedMember, examineMembers, isReached } from './members.js'
 import { lintPlan, plannedMembers, uncheckedMembers } from './plan.js'
 import type { Asking, AskedPort, SeenPort } from './process.js'
 import { findLocalEvidence, type LocalEvidence } from './sources.js'
@@ -255,8 +254,6 @@ function keyOf({ code, severity, certificate, details, message }: Finding): stri
 
 /** What no member answered, so that it was not checked. */
 function notAsked(members: readonly ExaminedMember[], others: readonly AskedPort[], asking: Asking): Unchecked[] {
-  const about = (kind: 'server' | 'credentials' | 'limit', message: string): Unchecked =>
-    uncheckedOf(kind, { option: null, file: null, line: null, column: null }, message, 'all')
   if (asking.signal.aborted)
     return [about('limit', 'The time of the examination is over before all members were examined.')]
   const none =

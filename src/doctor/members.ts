@@ -57,9 +57,13 @@ export async function examineMembers(
 ): Promise<ExaminedCluster> {
   const unchecked: Unchecked[] = []
   const asked = await mapLimited(endpoints.slice(0, MAX_LISTED), (each) => askPort(each, asking))
-  if (endpoints.length > MAX_LISTED) unchecked.push(tooMany('endpoints'))
-  const list = asked.map(({ answers }) => answers?.members ?? null).find((each) => each !== null)
-  if (list !== undefined && list.length > MAX_LISTED) unchecked.push(tooMany('members'))
+  if (endpoints.length > MAX_LISTED) unchecked.push(about('limit', tooMany('endpoints')))
+  const list = asked.map(({ answers }) => answers?.members ?? null).find((each) => each !== null && each.length > 0)
+  if (list != null && list.length > MAX_LISTED) unchecked.push(about('limit', tooMany('members')))
+  if (list == null && asked.some(({ answers }) => answers !== null))
+    unchecked.push(
+      about('server', 'No member returned the list of members, so that only the given endpoints were examined.'),
+    )
   const unlisted = planned.length > 0 ? planned.map(asPlanned) : asked.map(asEndpoint)
   const listed = (list ?? unlisted).slice(0, MAX_LISTED).sort((a, b) => (a.name < b.name ? -1 : 1))
   const configs = configOf(listed, planned)
@@ -81,7 +85,7 @@ export async function examineMembers(
       replacedMounts: config === null ? new Set() : await replacedMounts(config.evidence.root),
     }
   })
-  return { members, others: asked.filter((each) => !used.has(each)), isListed: list !== undefined, unchecked }
+  return { members, others: asked.filter((each) => !used.has(each)), isListed: list != null, unchecked }
 }
 
 /** Longest name of a member in messages. */
@@ -101,9 +105,13 @@ function isOf({ seen, answers }: AskedPort, { id, clientURLs }: ListedMember): b
   return answers === null || id === '' ? clientURLs.includes(seen.url) : answers.memberId === id
 }
 
-function tooMany(what: string): Unchecked {
-  const place = { option: null, file: null, line: null, column: null }
-  return uncheckedOf('limit', place, `Only the first ${String(MAX_LISTED)} ${what} were examined.`, 'all')
+function tooMany(what: string): string {
+  return `Only the first ${String(MAX_LISTED)} ${what} were examined.`
+}
+
+/** What was not examined, if no place of a configuration is known for it. */
+export function about(kind: 'server' | 'credentials' | 'limit', message: string): Unchecked {
+  return uncheckedOf(kind, { option: null, file: null, line: null, column: null }, message, 'all')
 }
 
 /** The URLs that can be dialled with TLS. A member list may have anything. */

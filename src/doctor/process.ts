@@ -3,6 +3,7 @@ import { request } from 'node:https'
 import { createSecureContext } from 'node:tls'
 import { createSecureClient, observeServer } from '../client/deferred.js'
 import type { ServerObservation } from '../client/diagnosis/observe-server.js'
+import { explainServer } from '../client/diagnosis/explain.js'
 import type { Endpoint } from '../client/endpoints.js'
 import type { SecureEtcd3 } from '../client/deferred.js'
 import type { Credentials } from '../credentials/credentials.js'
@@ -105,9 +106,9 @@ export async function askPort(endpoint: Endpoint, asking: Asking): Promise<Asked
       trustAnchors: credentials.trustAnchors,
       crls: credentials.crls,
     }
-    const hosts = [name ?? endpoint.host.value]
-    const report = validateConnected(input, { usage: 'server', hosts, at, expiryWarning })
-    if (!report.ok) return { seen, ...NOTHING, findings: report.findings }
+    const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
+    const report = validateConnected(input, { usage: 'server', hosts: [server.name.value], at, expiryWarning })
+    if (!report.ok) return { seen, ...NOTHING, findings: explainServer(server, { chain: [...seen.chain], report }) }
   }
   return { seen, ...(await askEtcd(endpoint, name, { ...asking, credentials })) }
 }
