@@ -3,6 +3,7 @@ import type { ConfigInput } from '../config/read/input.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import type { CertificateRef, Finding, Unchecked } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
+import type { Crl } from '../x509/crl/crl.js'
 
 /** What {@link examineCluster} examines, and how. */
 export interface ExamineOptions {
@@ -11,7 +12,11 @@ export interface ExamineOptions {
    *
    * @default those of the credentials (`fromEnv`), else those of the configurations that are found
    */
-  endpoints?: string | readonly (string | { url: string; serverName?: string | undefined })[] | undefined
+  endpoints?:
+    | string
+    | readonly (string | { url: string; serverName?: string | undefined })[]
+    | { srv: string; name?: string | undefined }
+    | undefined
   /** What to connect with. @default what the configurations that are found name */
   credentials?: CredentialSource | Credentials | undefined
   /** Logs in with a password, as in the option `auth` of the client. @default none */
@@ -107,8 +112,8 @@ export interface ForecastMember {
   readonly allowedNames: readonly string[]
   /** Hosts, of which a certificate must cover one; empty for no such restriction. */
   readonly allowedHosts: readonly string[]
-  /** The serial numbers of its CRL, upper-case hexadecimal. etcd checks nothing else of a CRL. */
-  readonly revoked: ReadonlySet<string>
+  /** Its CRLs. etcd checks nothing but their serial numbers, whoever signed them and whatever their dates. */
+  readonly crls: readonly Crl[]
   /** Whether it compares the names of a certificate with the address that the member dials from. */
   readonly checksAddress: boolean
 }

@@ -13,11 +13,11 @@ import type { ClusterReport, ExamineOptions } from './cluster-report.js'
  * const report = await examineCluster({ credentials: fromEnv() })
  * console.log(formatReport(report), report.forecast.until)
  * ```
- * @throws {EtcdMtlsError}
- * - `ERR_OPTION_INVALID` (as a rejection): a wrong call; or nothing is given, and nothing is found on this machine.
- * - `ERR_CREDENTIALS_UNREADABLE`: the given credentials could not be read.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call; or if nothing is given, and nothing is found on this
+ *   machine.
  *
- * With `signal` aborted, it rejects with the signal's reason. A server that cannot be reached, or is refused, is a finding.
+ * With `signal` aborted, it rejects with the signal's reason. Credentials that cannot be read are a finding, as is a server that refuses
+ * this client or is refused.
  */
 export async function examineCluster(options: ExamineOptions = {}): Promise<ClusterReport> {
   const room = await loadDeferred(() => import('./examine.js'))

@@ -120,7 +120,9 @@ class Dials {
       return { reason: `The common name "${name}" is not an allowed name.` }
     if (by.allowedHosts.length > 0 && !by.allowedHosts.some((host) => isCovered(leaf, host)))
       return { reason: 'The certificate covers no allowed host.' }
-    const revoked = chain.find(({ serialNumber }) => by.revoked.has(serialNumber))
+    const revoked = chain.find(({ serial }) =>
+      by.crls.some((crl) => crl.damage === null && crl.entries.find(serial) !== null),
+    )
     if (revoked !== undefined) return { reason: `The CRL has the serial number ${revoked.serialNumber}.` }
     return by.checksAddress && isFromOtherAddress(leaf, from.peerUrls)
       ? { reason: 'The certificate does not cover the address of the member.' }

@@ -8,6 +8,7 @@ export * from '../report/index.js'
 export type { ConfigInput } from '../config/read/input.js'
 export type { Credentials, CredentialSource } from '../credentials/credentials.js'
 export type { Certificate } from '../x509/certificate.js'
+export type { Crl } from '../x509/crl/crl.js'
 export type {
   ClusterMember,
   ClusterReport,

@@ -7,12 +7,12 @@ import { shellArgument } from './place.js'
 interface MemberPort {
   /** The name of the member, or its URL if it has no name. */
   member: string
-  port: 'client' | 'peer'
+  port: 'client' | 'peer' | 'client and peer'
   endpoint: string
 }
 
-/** `served` and `inFile` are serial numbers. */
-export type ServedDiffers = MemberPort & { file: string; served: string; inFile: string }
+/** `served` and `inFile` are serial numbers; `inFile` is null if the file is not visible any more. */
+export type ServedDiffers = MemberPort & { file: string; served: string; inFile: string | null }
 
 export type CaNotReloaded = MemberPort & { file: string; source: string }
 
@@ -102,7 +102,8 @@ export interface QuorumExpires {
 const RESTART = '"systemctl restart etcd"; in Kubernetes, move its manifest out of /etc/kubernetes/manifests and back'
 
 function serves({ member, port, served, inFile, file }: ServedDiffers): string {
-  return `${member} serves another certificate on its ${port} port (serial number ${served}) than ${file} has (serial number ${inFile}).`
+  const serial = inFile === null ? '' : ` (serial number ${inFile})`
+  return `${member} serves another certificate on its ${port} port (serial number ${served}) than ${file} has${serial}.`
 }
 
 function showServed({ endpoint }: MemberPort): string {

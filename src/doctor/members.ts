@@ -1,0 +1,178 @@
+/** Finds the members of a cluster, and asks each of them. */
+import { readFile } from 'node:fs/promises'
+import { type Endpoint, parseEndpoints } from '../client/endpoints.js'
+import { pathOfCaller } from '../config/read/text.js'
+import { uncheckedOf } from '../config/read/read-option.js'
+import { useHostFile } from '../files/in-root.js'
+import { systemCode } from '../files/write-failed.js'
+import { isEtcdMtlsError } from '../report/errors.js'
+import type { Unchecked } from '../report/finding.js'
+import { printable } from '../report/printable.js'
+import { configOf, type PlannedMember } from './plan.js'
+import {
+  type AskedPort,
+  type Asking,
+  askPort,
+  type ListedMember,
+  MAX_LISTED,
+  observePort,
+  type SeenPort,
+} from './process.js'
+
+/** A member with all evidence about it. */
+export interface ExaminedMember {
+  /** For messages: its name, else its URL. */
+  readonly label: string
+  /** As the cluster lists it. Without a member list: only with the endpoint. */
+  readonly listed: ListedMember
+  /** Null if no URL for clients could be asked. */
+  readonly client: AskedPort | null
+  readonly peer: SeenPort | null
+  readonly planned: PlannedMember | null
+  readonly startedAt: Date | null
+  /** When its configuration was last changed; null if that is not known. */
+  readonly configChangedAt: Date | null
+  /** Files that are mounted into its container one by one, and whose originals were replaced since. */
+  readonly replacedMounts: ReadonlySet<string>
+}
+
+export interface ExaminedCluster {
+  readonly members: readonly ExaminedMember[]
+  /** Endpoints that belong to no listed member. */
+  readonly others: readonly AskedPort[]
+  /** Whether a member returned the list of members. */
+  readonly isListed: boolean
+  readonly unchecked: readonly Unchecked[]
+}
+
+/** Members and endpoints that are asked at the same time. */
+const CONCURRENT = 8
+/** Most URLs of a member that are tried, for clients and for peers each. */
+const MAX_TRIED = 3
+
+export async function examineMembers(
+  endpoints: readonly Endpoint[],
+  planned: readonly PlannedMember[],
+  asking: Asking,
+): Promise<ExaminedCluster> {
+  const unchecked: Unchecked[] = []
+  const asked = await mapLimited(endpoints.slice(0, MAX_LISTED), (each) => askPort(each, asking))
+  if (endpoints.length > MAX_LISTED) unchecked.push(tooMany('endpoints'))
+  const list = asked.map(({ answers }) => answers?.members ?? null).find((each) => each !== null)
+  if (list !== undefined && list.length > MAX_LISTED) unchecked.push(tooMany('members'))
+  const listed = list?.slice(0, MAX_LISTED) ?? asked.map(({ seen: { url } }) => unlisted(url))
+  const configs = configOf(listed, planned)
+  const used = new Set<AskedPort>()
+  const members = await mapLimited(listed, async (member): Promise<ExaminedMember> => {
+    const own = asked.find((each) => isOf(each, member))
+    if (own !== undefined) used.add(own)
+    const config = configs.get(member) ?? null
+    const client = own ?? (await askFirst(readUrls(member.clientURLs), asking))
+    const peerURLs = member.peerURLs.length > 0 ? member.peerURLs : (config?.config.peer.advertiseUrls ?? [])
+    const peer = await observeFirst(readUrls(peerURLs), asking)
+    return {
+      label: printable(member.name === '' ? (member.clientURLs[0] ?? member.id) : member.name).slice(0, MAX_LABEL),
+      listed: { ...member, peerURLs },
+      client,
+      peer,
+      planned: config,
+      startedAt: config?.evidence.startedAt ?? client?.answers?.startedAt ?? null,
+      configChangedAt: config === null ? null : await configChangedAt(config),
+      replacedMounts: config === null ? new Set() : await replacedMounts(config.evidence.root),
+    }
+  })
+  return { members, others: asked.filter((each) => !used.has(each)), isListed: list !== undefined, unchecked }
+}
+
+/** Longest name of a member in messages. */
+const MAX_LABEL = 100
+
+function unlisted(url: string): ListedMember {
+  return { name: '', id: '', clientURLs: [url], peerURLs: [], isLearner: false }
+}
+
+function isOf({ seen, answers }: AskedPort, { id, clientURLs }: ListedMember): boolean {
+  return answers === null || id === '' ? clientURLs.includes(seen.url) : answers.memberId === id
+}
+
+function tooMany(what: string): Unchecked {
+  const place = { option: null, file: null, line: null, column: null }
+  return uncheckedOf('limit', place, `Only the first ${String(MAX_LISTED)} ${what} were examined.`, 'all')
+}
+
+/** The URLs that can be dialled with TLS. A member list may have anything. */
+function readUrls(urls: readonly string[]): Endpoint[] {
+  return urls
+    .filter((url) => /^(?:https|unixs):/i.test(url))
+    .flatMap((url): Endpoint[] => {
+      try {
+        return parseEndpoints([url])
+      } catch (error) {
+        if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw error
+        return [] // The member is then reported as not checked.
+      }
+    })
+    .slice(0, MAX_TRIED)
+}
+
+/** The first that accepts a connection, else the last. */
+async function askFirst(endpoints: readonly Endpoint[], asking: Asking): Promise<AskedPort | null> {
+  let asked: AskedPort | null = null
+  for (const each of endpoints) {
+    asked = await askPort(each, asking)
+    if (isReached(asked.seen)) break
+  }
+  return asked
+}
+
+async function observeFirst(endpoints: readonly Endpoint[], asking: Asking): Promise<SeenPort | null> {
+  let seen: SeenPort | null = null
+  for (const { url } of endpoints) {
+    seen = await observePort(url, null, asking)
+    if (isReached(seen)) break
+  }
+  return seen
+}
+
+/** Whether anything answered. */
+export function isReached({ observation: { refusal } }: SeenPort): boolean {
+  return !['unreachable', 'silent', 'aborted'].includes(refusal?.kind ?? '')
+}
+
+async function mapLimited<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  const queue = items.entries()
+  const run = async (): Promise<void> => {
+    for (const [i, item] of queue) results[i] = await work(item)
+  }
+  await Promise.all(Array.from({ length: CONCURRENT }, run))
+  return results
+}
+
+async function configChangedAt({ evidence: { input, root } }: PlannedMember): Promise<Date | null> {
+  if (input.file === undefined) return null
+  try {
+    return await useHostFile(pathOfCaller(String(input.file), root), ({ stats }) => Promise.resolve(stats.ctime))
+  } catch (error) {
+    if (systemCode(error) === null) throw error
+    return null // The lint reports a configuration that cannot be read.
+  }
+}
+
+/** proc_pid_mountinfo(5): a file whose name was removed is shown with this ending. */
+const REMOVED = '//deleted'
+/** A machine with many containers has thousands of mounts; one container has tens. */
+const MAX_MOUNTS = 1024 * 1024
+
+async function replacedMounts(root: string | null): Promise<Set<string>> {
+  const [, process] = /^(.*\/\d+)\/root$/.exec(root ?? '') ?? []
+  if (process === undefined) return new Set()
+  try {
+    const lines = (await readFile(`${process}/mountinfo`, 'utf8')).slice(0, MAX_MOUNTS).split('\n')
+    const fields = lines.map((line) => line.split(' '))
+    return new Set(fields.flatMap(([, , , source = '', target = '']) => (source.endsWith(REMOVED) ? [target] : [])))
+  } catch (error) {
+    if (systemCode(error) === null) throw error
+    return new Set() // The process has ended, or may not be seen: the cause of a difference is then not known.
+  }
+}
