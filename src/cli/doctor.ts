@@ -14,11 +14,9 @@ export async function run(call: Call): Promise<Answer> {
   const options = await optionsOf(call)
   call.progress('Examining the cluster')
   const report = await examineCluster(options).catch((error: unknown) => {
-    const isNothing =
-      options.endpoints === undefined && options.credentials === undefined && options.configs === undefined
-    if (isNothing && isEtcdMtlsError(error, 'ERR_OPTION_INVALID') && error.details.option === 'endpoints')
-      throw nothingFound(error.details.reason)
-    throw error
+    const isGiven = [options.endpoints, options.credentials, options.configs].some((each) => each !== undefined)
+    const isNothing = isEtcdMtlsError(error, 'ERR_OPTION_INVALID') && error.details.option === 'endpoints' && !isGiven
+    throw isNothing ? nothingFound(options) : error
   })
   const isAnswered = report.members.some(({ isReached }) => isReached)
   return {
@@ -34,9 +32,10 @@ const EXAMPLES = [
   'sudo etcd-mtls doctor --kubeadm /etc/kubernetes',
 ]
 
-function nothingFound(reason: string): UsageError {
-  return new UsageError(`No etcd was found on this machine: ${reason}.`, [
-    'Name it in one of these ways:',
+function nothingFound({ root, kubeadm }: ExamineOptions): UsageError {
+  const place = kubeadm ?? root ?? 'this machine'
+  return new UsageError(`No etcd was found on ${place} that this user may examine.`, [
+    'Run it as root on a machine of the cluster, or name the cluster:',
     ...EXAMPLES.map((each) => `  ${each}`),
   ])
 }
@@ -108,7 +107,7 @@ function membersTable({ members, checkedAt }: ClusterReport, width: number): str
       column('ADDRESS', true, ({ clientUrls }) => (clientUrls[0] ?? '').replace(/^https:\/\//, '')),
       column('VERSION', false, ({ version }) => version ?? ''),
       column('ROLE', false, ({ role, isReached }) => role ?? (isReached ? 'no leader' : 'no answer')),
-      column('CERTIFICATE', true, ({ served }) => (served === null ? '' : shortName(served.subject))),
+      column('SERVES', true, ({ served }) => (served === null ? '' : shortName(served.subject))),
       column('LEFT', false, ({ served }) => (served === null ? '' : timeLeft(served.notAfter, checkedAt))),
       column('ACCEPTS', true, ({ acceptedAuthorities }) => acceptedText(acceptedAuthorities)),
       column('LATENCY', false, ({ latency }) =>
@@ -137,21 +136,19 @@ const DAY = 24 * HOUR
 function timeLeft(end: Date, now: Date): string {
   const left = end.getTime() - now.getTime()
   if (left < 0) return 'expired'
-  return left < 2 * DAY ? `${String(Math.floor(left / HOUR))} h` : `${String(Math.floor(left / DAY))} d`
+  return left < 2 * DAY ? `${String(Math.round(left / HOUR))} h` : `${String(Math.round(left / DAY))} d`
 }
 
-function forecastLines({ forecast, checkedAt }: ClusterReport): string[] {
+function forecastLines({ forecast }: ClusterReport): string[] {
   const { until, certificate, hasQuorum, pairs, assumed } = forecast
   const date = (time: Date): string => `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`
-  const cause =
-    certificate === null
-      ? ''
-      : ` because ${printable(certificate.subject === '' ? `serial ${certificate.serialNumber}` : certificate.subject)} ends then`
+  const { subject = '', serialNumber = '' } = certificate ?? {}
+  const cause = certificate === null ? '' : `, when ${printable(subject === '' ? `serial ${serialNumber}` : subject)} ends`
   const quorum = !hasQuorum
     ? 'no majority of the members can make new connections now.'
     : until === null
       ? 'no date is known after which a majority of the members cannot connect.'
-      : `a majority of the members can connect until ${date(until)} (${timeLeft(until, checkedAt)})${cause}, if nothing is renewed.`
+      : `a majority of the members can connect until ${date(until)}${cause}, if nothing is renewed.`
   const apart = pairs
     .filter(({ refusals }) => refusals.length > 0)
     .map(({ members }) => members.map(printable).join(' and '))
