@@ -1,23 +1,18 @@
 /** Healthy clusters of several kinds: the examination finds nothing that somebody must do. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { issueCluster } from '../../../src/authority/index.js'
-import { fromFiles } from '../../../src/credentials/index.js'
-import { examineCluster } from '../../../src/doctor/index.js'
-import { formatReport } from '../../../src/report/index.js'
-import { PLAN, startWrittenCluster } from '../../support/written-cluster.js'
+import { expect, it } from 'vitest'
+import { faultsOf, memberOf, onePki, startDoctorCluster } from '../../support/doctor-cluster.js'
+import { mintCa } from '../../support/mint.js'
+import { mintedCredentials } from '../../support/etcd.js'
 
-it('reports nothing about a healthy cluster', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
-  await using written = await startWrittenCluster(folder, await issueCluster(PLAN))
-  const { files, cluster } = written
-  const { clients } = files
-  const report = await examineCluster({
-    endpoints: cluster.endpoints,
-    credentials: fromFiles(clients.app),
-    configs: [],
-  })
-  process.stderr.write(JSON.stringify(report, null, 1) + formatReport(report))
+it('finds nothing above info in a healthy cluster of three members', async () => {
+  await using cluster = await startDoctorCluster(onePki())
+  const report = await cluster.examine()
+  expect(faultsOf(report)).toEqual([])
+  expect(report).toMatchObject({ ok: true, complete: true, unchecked: [], path: null })
+  expect(report.members.map(({ name, isReached }) => [name, isReached]).sort()).toEqual([
+    ['m1', true],
+    ['m2', true],
+    ['m3', true],
+  ])
+  expect(report.forecast).toMatchObject({ hasQuorum: true, assumed: [] })
 })
