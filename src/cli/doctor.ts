@@ -126,7 +126,7 @@ function shortName(subject: string): string {
 function acceptedText(accepted: readonly string[] | null): string {
   const [first, ...others] = accepted ?? []
   if (accepted === null) return ''
-  if (first === undefined) return 'CAs of the system'
+  if (first === undefined) return 'system CAs'
   return `${shortName(first)}${others.length === 0 ? '' : ` +${String(others.length)}`}`
 }
 
@@ -143,7 +143,8 @@ function forecastLines({ forecast }: ClusterReport): string[] {
   const { until, certificate, hasQuorum, pairs, assumed } = forecast
   const date = (time: Date): string => `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`
   const { subject = '', serialNumber = '' } = certificate ?? {}
-  const cause = certificate === null ? '' : `, when ${printable(subject === '' ? `serial ${serialNumber}` : subject)} ends`
+  const cause =
+    certificate === null ? '' : `, when ${printable(subject === '' ? `serial ${serialNumber}` : subject)} ends`
   const quorum = !hasQuorum
     ? 'no majority of the members can make new connections now.'
     : until === null

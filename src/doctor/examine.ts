@@ -87,17 +87,21 @@ async function connectionOf(
   } else if (evidence !== null && evidence.endpoints.length > 0) endpoints = parseEndpoints([...evidence.endpoints])
   if (endpoints.length === 0 && (evidence === null || evidence.configs.length === 0))
     throw optionInvalid('endpoints', NOTHING_FOUND)
-  return { ...(await readCredentials(source)), endpoints }
+  return { ...(await readCredentials(source)), endpoints, areGiven: wanted !== undefined }
 }
 
 interface Connection {
   readonly credentials: Credentials | null
   readonly endpoints: readonly Endpoint[]
+  /** Whether the caller gave the endpoints. Otherwise they are those that were found on this machine. */
+  readonly areGiven: boolean
   /** Why the credentials cannot be read. */
   readonly findings: readonly Finding[]
 }
 
-async function readCredentials(source: CredentialSource | undefined): Promise<Omit<Connection, 'endpoints'>> {
+async function readCredentials(
+  source: CredentialSource | undefined,
+): Promise<Pick<Connection, 'credentials' | 'findings'>> {
   return source === undefined ? { credentials: null, findings: [] } : readSource(source)
 }
 
@@ -110,14 +114,19 @@ interface Examination extends Connection {
 async function reportOf({
   evidence,
   endpoints,
+  areGiven,
   findings: unreadable,
   asking,
   lead,
 }: Examination): Promise<ClusterReport> {
   const { credentials, at, expiryWarning } = asking
   const planned = plannedMembers(evidence?.configs ?? [])
-  const { members, others, isListed, unchecked } = await examineMembers(endpoints, planned, asking)
-  const inCluster = isListed ? members.flatMap((each) => each.planned ?? []) : planned
+  const examined = await examineMembers(endpoints, planned, asking)
+  const { members, isListed, unchecked } = examined
+  // Etcds of several clusters may run on this machine. Those that are found there are examined only if the first cluster lists them.
+  const others = isListed && !areGiven ? [] : examined.others
+  const inCluster = isListed || areGiven ? members.flatMap((each) => each.planned ?? []) : planned
+  const left = planned.filter((each) => !inCluster.includes(each))
   const lint = await lintPlan(inCluster, { at, expiryWarning })
   const known = knownAuthorities(members, credentials)
   const expected = forecast(
@@ -155,6 +164,7 @@ async function reportOf({
     ...unchecked,
     ...(evidence?.unchecked ?? []),
     ...(lint?.unchecked ?? []),
+    ...left.map(({ evidence: { source } }) => ofOtherCluster(source)),
     ...notAsked(members, others, asking),
     ...(isListed ? uncheckedMembers(...listOf(members)) : []),
   ]
@@ -169,7 +179,7 @@ async function reportOf({
     forecast: expected,
     unchecked: all,
     sources: [
-      ...(evidence?.configs ?? []).map(({ source }) => printable(source)),
+      ...new Set(inCluster.map(({ evidence: { source } }) => printable(source))),
       ...(credentials === null ? [] : [credentials.origin]),
     ],
   }
@@ -237,6 +247,12 @@ function keyOf({ code, severity, certificate, details, message }: Finding): stri
   if (certificate !== null)
     return [code, severity, certificate.fingerprint256, certificate.role, 'host' in details ? details.host : ''].join()
   return [code, message].join()
+}
+
+function ofOtherCluster(source: string): Unchecked {
+  const place = { option: null, file: source, line: null, column: null }
+  const message = `${source} starts a member that this cluster does not list, so it was not examined.`
+  return uncheckedOf('server', place, message, 'all')
 }
 
 /** What no member answered, so that it was not checked. */
