@@ -143,7 +143,7 @@ function readDetails(root) {
       ...contentsOf(propertiesOf(typeOf(row, 'CertificateRef'), checker, 'CertificateRef')),
     },
     refusal: schemaOf(typeOf(row, 'Refusal'), checker, 'Refusal'),
-    place: schemaOf(typeOf(row, 'FindingPlace'), checker, 'FindingPlace'),
+    place: { type: 'object', ...contentsOf(propertiesOf(typeOf(row, 'FindingPlace'), checker, 'FindingPlace')) },
     unchecked: {
       type: 'object',
       properties: {

@@ -54,8 +54,8 @@ export function documentComplaints(command: string, document: unknown): string[]
   if (validate === undefined) {
     const ajv = new Ajv2020({ code: { optimize: false } })
     addFormats.default(ajv)
-    const schema = { ...reportSchema, oneOf: undefined, $ref: `#/$defs/command-${command}` } as object
-    validate = ajv.compile(JSON.parse(JSON.stringify(schema)) as object)
+    ajv.addSchema(reportSchema, 'report')
+    validate = ajv.compile({ $ref: `report#/$defs/command-${command}` })
     validators.set(command, validate)
   }
   return validate(document)
