@@ -139,7 +139,8 @@ async function reportOf({
     ...(apiserver.credentials === null ? [] : [{ name: 'kube-apiserver', chain: apiserver.credentials.chain }]),
   ]
   const served = compareServed(members)
-  const quorum = isListed ? quorumFinding(expected, { at, lead, expiryWarning }) : []
+  const isWhole = isListed || members.every((each) => each.planned !== null)
+  const quorum = isWhole ? quorumFinding(expected, { at, lead, expiryWarning }) : []
   const own = [
     ...served,
     ...compareAuthorities(members, served, credentials),
@@ -151,14 +152,10 @@ async function reportOf({
   const isAnswered = ports.some(({ answers }) => answers !== null)
   const answers = ports.filter(({ seen }) => !isAnswered || isReached(seen)).flatMap(({ findings }) => findings)
   const findings = foldRepeats(
-    withoutRepeated([
-      ...own,
-      ...answers,
-      ...unreadable,
-      ...apiserver.findings,
-      ...(evidence?.findings ?? []),
-      ...(lint?.findings ?? []),
-    ]),
+    foldLint(
+      [...own, ...answers, ...unreadable, ...apiserver.findings, ...(evidence?.findings ?? [])],
+      lint?.findings ?? [],
+    ),
   )
   const all: Unchecked[] = [
     ...unchecked,
@@ -231,22 +228,39 @@ function quorumFinding(
   ]
 }
 
-/** One cause is one finding, and the first wins: also one that another finding has as a consequence, or that members have in common. */
+/** What the lint reports about a pair of members, of whose dials the process is better evidence. */
+const OF_PAIRS: readonly string[] = [
+  ...['config/member-not-trusted', 'config/member-not-allowed', 'config/member-revoked', 'config/members-differ'],
+]
+
+/** One cause is one finding: the evidence of the process has precedence over that of the files. */
+function foldLint(own: readonly Finding[], linted: readonly Finding[]): Finding[] {
+  const isAboutPairs = ({ code, details }: Finding): boolean =>
+    code === 'cluster/peer-refused' || ('kind' in details && details.kind === 'members')
+  const cause = own.find(isAboutPairs)
+  const ofPairs = cause === undefined ? [] : linted.filter(({ code }) => OF_PAIRS.includes(code))
+  const folded = own.map((each) =>
+    each === cause ? { ...each, consequences: [...each.consequences, ...ofPairs] } : each,
+  )
+  return withoutRepeated([...folded, ...linted.filter((each) => !ofPairs.includes(each))])
+}
+
+/** The first of findings about the same thing, such as a certificate that several members have; none that another finding has as a consequence. */
 function withoutRepeated(findings: readonly Finding[]): Finding[] {
-  const seen = new Set<string>()
-  const folded = new Set(findings.flatMap((each) => each.consequences.map(keyOf)))
+  const seen = new Set(findings.flatMap(({ consequences }) => consequences.map(keyOf)))
   return findings.filter((each) => {
     const key = keyOf(each)
-    if (seen.has(key) || folded.has(key)) return false
+    const isFirst = !seen.has(key)
     seen.add(key)
-    return true
+    return isFirst
   })
 }
 
 function keyOf({ code, severity, certificate, details, message }: Finding): string {
-  if (certificate !== null)
-    return [code, severity, certificate.fingerprint256, certificate.role, 'host' in details ? details.host : ''].join()
-  return [code, message].join()
+  const host = 'host' in details ? details.host : ''
+  if (certificate !== null && !code.startsWith('cluster/'))
+    return [code, severity, certificate.fingerprint256, certificate.role, host].join()
+  return [code, 'file' in details && !code.startsWith('cluster/') ? details.file : message].join()
 }
 
 function ofOtherCluster(source: string): Unchecked {

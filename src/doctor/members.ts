@@ -23,7 +23,7 @@ import {
 export interface ExaminedMember {
   /** For messages: its name, else its URL. */
   readonly label: string
-  /** As the cluster lists it. Without a member list: only with the endpoint. */
+  /** As the cluster lists it, else as its configuration plans it. */
   readonly listed: ListedMember
   /** Null if no URL for clients could be asked. */
   readonly client: AskedPort | null
@@ -60,7 +60,8 @@ export async function examineMembers(
   if (endpoints.length > MAX_LISTED) unchecked.push(tooMany('endpoints'))
   const list = asked.map(({ answers }) => answers?.members ?? null).find((each) => each !== null)
   if (list !== undefined && list.length > MAX_LISTED) unchecked.push(tooMany('members'))
-  const listed = list?.slice(0, MAX_LISTED) ?? asked.map(({ seen: { url } }) => unlisted(url))
+  const unlisted = planned.length > 0 ? planned.map(asPlanned) : asked.map(asEndpoint)
+  const listed = (list ?? unlisted).slice(0, MAX_LISTED).sort((a, b) => (a.name < b.name ? -1 : 1))
   const configs = configOf(listed, planned)
   const used = new Set<AskedPort>()
   const members = await mapLimited(listed, async (member): Promise<ExaminedMember> => {
@@ -68,11 +69,10 @@ export async function examineMembers(
     if (own !== undefined) used.add(own)
     const config = configs.get(member) ?? null
     const client = own ?? (await askFirst(readUrls(member.clientURLs), asking))
-    const peerURLs = member.peerURLs.length > 0 ? member.peerURLs : (config?.config.peer.advertiseUrls ?? [])
-    const peer = await observeFirst(readUrls(peerURLs), asking)
+    const peer = await observeFirst(readUrls(member.peerURLs), asking)
     return {
       label: printable(member.name === '' ? (member.clientURLs[0] ?? member.id) : member.name).slice(0, MAX_LABEL),
-      listed: { ...member, peerURLs },
+      listed: member,
       client,
       peer,
       planned: config,
@@ -87,8 +87,14 @@ export async function examineMembers(
 /** Longest name of a member in messages. */
 const MAX_LABEL = 100
 
-function unlisted(url: string): ListedMember {
-  return { name: '', id: '', clientURLs: [url], peerURLs: [], isLearner: false }
+/** Without a member list, members are those that the configurations plan; else each endpoint is one. */
+function asPlanned({ config: { name, client, peer } }: PlannedMember): ListedMember {
+  const urls = { clientURLs: client.advertiseUrls, peerURLs: peer.advertiseUrls }
+  return { name: name ?? '', id: '', ...urls, isLearner: false }
+}
+
+function asEndpoint({ seen }: AskedPort): ListedMember {
+  return { name: '', id: '', clientURLs: [seen.url], peerURLs: [], isLearner: false }
 }
 
 function isOf({ seen, answers }: AskedPort, { id, clientURLs }: ListedMember): boolean {

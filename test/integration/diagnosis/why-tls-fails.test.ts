@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
+import { examineCluster } from '../../../src/doctor/index.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { Finding } from '../../../src/report/index.js'
 import { parseDuration } from '../../../src/report/duration.js'
@@ -93,6 +94,8 @@ describe.each(GROUPS)('$title', ({ causes }) => {
         // Sockets of plain etcd3 that an earlier row left end meanwhile.
         await expect.poll(() => moreThan(before)).toEqual([])
         expect(rejections).toEqual([])
+        if (isOfServer(cause, situation))
+          expect(await askDoctor(situation)).toEqual(expect.arrayContaining([...ours.codes]))
         rows.set(cause, rowOf(ours, cause, COMPARED.has(cause) ? await askPlain(situation) : []))
         const { error, codes, certificate } = ours
         const expected = ALERTS_SAY_WHY ? cause.codes : (cause.codesOfOldGo ?? cause.codes)
@@ -243,6 +246,23 @@ async function connectOnce({ endpoint, credentials, options, ask = getOnce }: Si
     if ('findings' in details) return { error: code, findings: details.findings }
     throw error
   }
+}
+
+/** Whether the cause is on the side of the server, and concerns no option, environment or call of this client alone. */
+function isOfServer(cause: Cause, { ask, elsewhere }: Situation): boolean {
+  return SERVER_CAUSES.causes.includes(cause) && ask === undefined && elsewhere === undefined
+}
+
+/** The codes of what the examination of the cluster behind the endpoint finds. */
+async function askDoctor({ endpoint, credentials, options }: Situation): Promise<string[]> {
+  const { serverName, dialTimeout } = options ?? {}
+  const { findings } = await examineCluster({
+    endpoints: [serverName === undefined ? endpoint : { url: endpoint, serverName }],
+    credentials,
+    dialTimeout,
+    configs: [],
+  })
+  return findings.flatMap(({ repeats = [], ...first }) => [first, ...repeats]).map(({ code }) => code)
 }
 
 function getOnce(client: SecureEtcd3): Promise<unknown> {
