@@ -1,6 +1,6 @@
 /** Examines a cluster. See `src/doctor/deferred.ts`, which loads this file at the first call. */
 import { abortable, holdingProcess } from '../client/timing.js'
-import { type Endpoint, parseEndpoints, readEndpoints } from '../client/endpoints.js'
+import { type Endpoint, readEndpoints } from '../client/endpoints.js'
 import { locate, lookupSrv } from '../client/discovery.js'
 import { resolveSource } from '../client/options.js'
 import { uncheckedOf } from '../config/read/read-option.js'
@@ -19,7 +19,7 @@ import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { ClusterMember, ClusterReport, ExamineOptions, QuorumForecast } from './cluster-report.js'
 import { compareAuthorities, comparePeers, compareRestart, compareServed, finding, forecastMember } from './compare.js'
 import { forecast } from './forecast.js'
-import { type ExaminedMember, examineMembers, isReached } from './members.js'
+import { dialable, type ExaminedMember, examineMembers, isReached } from './members.js'
 import { lintPlan, plannedMembers, uncheckedMembers } from './plan.js'
 import type { Asking, AskedPort, SeenPort } from './process.js'
 import { findLocalEvidence, type LocalEvidence } from './sources.js'
@@ -66,8 +66,8 @@ async function examine(options: ExamineOptions): Promise<ClusterReport> {
 }
 
 /** What is on this machine, unless that is excluded by an empty list of configurations. */
-async function gather({ configs, root, kubeadm, signal }: ExamineOptions): Promise<LocalEvidence | null> {
-  return configs?.length === 0 ? null : findLocalEvidence({ configs, root, kubeadm, signal })
+async function gather({ configs, root, kubeadm }: ExamineOptions): Promise<LocalEvidence | null> {
+  return configs?.length === 0 ? null : findLocalEvidence({ configs, root, kubeadm })
 }
 
 async function connectionOf(
@@ -84,7 +84,7 @@ async function connectionOf(
   if (wanted !== undefined) {
     const located = { ...readEndpoints(wanted), signal: options.signal ?? null, dialTimeout }
     endpoints = (await locate(located, lookupSrv)).endpoints
-  } else if (evidence !== null && evidence.endpoints.length > 0) endpoints = parseEndpoints([...evidence.endpoints])
+  } else endpoints = dialable(evidence?.endpoints ?? [])
   if (endpoints.length === 0 && (evidence === null || evidence.configs.length === 0))
     throw optionInvalid('endpoints', NOTHING_FOUND)
   return { ...(await readCredentials(source)), endpoints, areGiven: wanted !== undefined }
