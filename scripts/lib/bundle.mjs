@@ -44,14 +44,14 @@ function sharedFiles(root, inputs) {
 }
 
 /**
- * Bundles src for every subpath that package.json exports; writes `index.js`, `validate/index.js`, … into `outDir`.
+ * Bundles src for every subpath that package.json exports, and for its program; writes `index.js`, `validate/index.js`, … into `outDir`.
  * Returns rolldown's description of each file.
  */
 export async function bundle(root, outDir) {
   const inputs = entries(root)
   const build = await rolldown({
     cwd: root,
-    input: inputs,
+    input: { ...inputs, ...programs(root) },
     platform: 'node',
     plugins: [commonJs],
     external: (id) => /^[^./]/.test(id) && !(id in COMMON_JS),
@@ -83,11 +83,26 @@ export async function bundle(root, outDir) {
 
 /** The entry files by their names in dist: `validate/index` → src/validate/index.ts. */
 export function entries(root) {
-  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const files = Object.values(exports).flatMap((target) => target.default ?? [])
+  const { exports } = readManifest(root)
+  return sourcesOf(
+    root,
+    Object.values(exports).flatMap((target) => target.default ?? []),
+  )
+}
+
+/** The program of the package, in the same form: it has no declarations. */
+function programs(root) {
+  return sourcesOf(root, Object.values(readManifest(root).bin))
+}
+
+function readManifest(root) {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+}
+
+function sourcesOf(root, files) {
   return Object.fromEntries(
     files.map((file) => {
-      const name = file.replace(/^\.\/dist\/(.+)\.js$/, '$1')
+      const name = file.replace(/^(?:\.\/)?dist\/(.+)\.js$/, '$1')
       return [name, join(root, 'src', `${name}.ts`)]
     }),
   )

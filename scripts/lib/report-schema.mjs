@@ -1,5 +1,5 @@
 /**
- * The JSON Schema of a report, as `JSON.stringify` writes it. What each code's details hold is read from the types of
+ * The JSON Schema of a report, as `JSON.stringify` writes it, and of what `--json` of each command prints. What each code's details hold is read from the types of
  * the catalogue by the TypeScript compiler, so the schema cannot say anything else than the types.
  */
 import { join } from 'node:path'
@@ -49,6 +49,7 @@ export function renderReportSchema(root, catalogue) {
         oneOf: [{ required: ['finding'] }, { required: ['unchecked'] }],
       },
       finding: { ...finding, oneOf: bySeverity(codes, catalogue, details.byCode) },
+      ...readDocuments(root),
     },
   }
   return `${JSON.stringify(schema)}\n`
@@ -142,7 +143,7 @@ function readDetails(root) {
       ...contentsOf(propertiesOf(typeOf(row, 'CertificateRef'), checker, 'CertificateRef')),
     },
     refusal: schemaOf(typeOf(row, 'Refusal'), checker, 'Refusal'),
-    place: schemaOf(typeOf(row, 'FindingPlace'), checker, 'FindingPlace'),
+    place: { type: 'object', ...contentsOf(propertiesOf(typeOf(row, 'FindingPlace'), checker, 'FindingPlace')) },
     unchecked: {
       type: 'object',
       properties: {
@@ -156,6 +157,29 @@ function readDetails(root) {
   }
 }
 
+/** What `--json` of each command prints, from the interface `Documents` of src/cli. */
+function readDocuments(root) {
+  const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
+  const file = join(root, 'src/cli/documents.ts')
+  const program = ts.createProgram({ rootNames: [file], options: { ...options, noEmit: true } })
+  const checker = program.getTypeChecker()
+  const module = checker.getSymbolAtLocation(program.getSourceFile(file))
+  const documents = checker.getExportsOfModule(module).find(({ name }) => name === 'Documents')
+  const commands = checker.getDeclaredTypeOfSymbol(documents).getProperties()
+  return Object.fromEntries(
+    commands.map((each) => [`command-${each.name}`, schemaOf(checker.getTypeOfSymbol(each), checker, each.name)]),
+  )
+}
+
+/** Types that have a definition of their own, by their names. */
+const REFERENCES = {
+  CertificateRef: 'certificate',
+  Unchecked: 'unchecked',
+  FindingPlace: 'place',
+  SuppressedFinding: 'suppressed',
+  SuppressedUnchecked: 'suppressed',
+}
+
 const TEXT = ts.TypeFlags.String
 const NUMBER = ts.TypeFlags.Number
 const BOOLEAN = ts.TypeFlags.BooleanLike
@@ -167,9 +191,12 @@ function schemaOf(type, checker, place) {
   if (type.flags & NUMBER) return { type: 'number' }
   if (type.flags & BOOLEAN) return { type: 'boolean' }
   if (type.flags & ts.TypeFlags.Null) return { type: 'null' }
+  if (type.aliasSymbol?.name === 'Finding') return { $ref: '#/$defs/finding' }
   if (type.isUnion()) return unionSchema(type, checker, place)
   if (checker.isArrayType(type)) return list(schemaOf(checker.getTypeArguments(type)[0], checker, place))
-  if (type.symbol?.name === 'CertificateRef') return { $ref: '#/$defs/certificate' }
+  if (checker.isTupleType(type)) return list(schemaOf(checker.getTypeArguments(type)[0], checker, place))
+  const shared = REFERENCES[type.aliasSymbol?.name ?? type.symbol?.name]
+  if (shared !== undefined) return { $ref: `#/$defs/${shared}` }
   if (type.symbol?.name === 'Date') return DATE
   if (type.flags & ts.TypeFlags.Object || type.isIntersection())
     return { type: 'object', ...contentsOf(propertiesOf(type, checker, place)) }

@@ -1,8 +1,9 @@
 /** Examines a cluster. See `src/doctor/deferred.ts`, which loads this file at the first call. */
 import { abortable, holdingProcess } from '../client/timing.js'
-import { type Endpoint, parseEndpoints, readEndpoints } from '../client/endpoints.js'
+import { type Endpoint, readEndpoints } from '../client/endpoints.js'
 import { locate, lookupSrv } from '../client/discovery.js'
 import { resolveSource } from '../client/options.js'
+import { uncheckedOf } from '../config/read/read-option.js'
 import { checkSignal } from '../credentials/checks.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { readSource } from '../credentials/source.js'
@@ -18,7 +19,7 @@ import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { ClusterMember, ClusterReport, ExamineOptions, QuorumForecast } from './cluster-report.js'
 import { compareAuthorities, comparePeers, compareRestart, compareServed, finding, forecastMember } from './compare.js'
 import { forecast } from './forecast.js'
-import { about, type ExaminedMember, examineMembers, isReached } from './members.js'
+import { about, dialable, type ExaminedMember, examineMembers, isReached } from './members.js'
 import { lintPlan, plannedMembers, uncheckedMembers } from './plan.js'
 import type { Asking, AskedPort, SeenPort } from './process.js'
 import { findLocalEvidence, type LocalEvidence } from './sources.js'
@@ -65,8 +66,8 @@ async function examine(options: ExamineOptions): Promise<ClusterReport> {
 }
 
 /** What is on this machine, unless that is excluded by an empty list of configurations. */
-async function gather({ configs, root, kubeadm, signal }: ExamineOptions): Promise<LocalEvidence | null> {
-  return configs?.length === 0 ? null : findLocalEvidence({ configs, root, kubeadm, signal })
+async function gather({ configs, root, kubeadm }: ExamineOptions): Promise<LocalEvidence | null> {
+  return configs?.length === 0 ? null : findLocalEvidence({ configs, root, kubeadm })
 }
 
 async function connectionOf(
@@ -83,20 +84,24 @@ async function connectionOf(
   if (wanted !== undefined) {
     const located = { ...readEndpoints(wanted), signal: options.signal ?? null, dialTimeout }
     endpoints = (await locate(located, lookupSrv)).endpoints
-  } else if (evidence !== null && evidence.endpoints.length > 0) endpoints = parseEndpoints([...evidence.endpoints])
+  } else endpoints = dialable(evidence?.endpoints ?? [])
   if (endpoints.length === 0 && (evidence === null || evidence.configs.length === 0))
     throw optionInvalid('endpoints', NOTHING_FOUND)
-  return { ...(await readCredentials(source)), endpoints }
+  return { ...(await readCredentials(source)), endpoints, areGiven: wanted !== undefined }
 }
 
 interface Connection {
   readonly credentials: Credentials | null
   readonly endpoints: readonly Endpoint[]
+  /** Whether the caller gave the endpoints. Otherwise they are those that were found on this machine. */
+  readonly areGiven: boolean
   /** Why the credentials cannot be read. */
   readonly findings: readonly Finding[]
 }
 
-async function readCredentials(source: CredentialSource | undefined): Promise<Omit<Connection, 'endpoints'>> {
+async function readCredentials(
+  source: CredentialSource | undefined,
+): Promise<Pick<Connection, 'credentials' | 'findings'>> {
   return source === undefined ? { credentials: null, findings: [] } : readSource(source)
 }
 
@@ -109,14 +114,19 @@ interface Examination extends Connection {
 async function reportOf({
   evidence,
   endpoints,
+  areGiven,
   findings: unreadable,
   asking,
   lead,
 }: Examination): Promise<ClusterReport> {
   const { credentials, at, expiryWarning } = asking
   const planned = plannedMembers(evidence?.configs ?? [])
-  const { members, others, isListed, unchecked } = await examineMembers(endpoints, planned, asking)
-  const inCluster = isListed ? members.flatMap((each) => each.planned ?? []) : planned
+  const examined = await examineMembers(endpoints, planned, asking)
+  const { members, isListed, unchecked } = examined
+  // Etcds of several clusters may run on this machine. Those that are found there are examined only if the first cluster lists them.
+  const others = isListed && !areGiven ? [] : examined.others
+  const inCluster = isListed || areGiven ? members.flatMap((each) => each.planned ?? []) : planned
+  const left = planned.filter((each) => !inCluster.includes(each))
   const lint = await lintPlan(inCluster, { at, expiryWarning })
   const known = knownAuthorities(members, credentials)
   const expected = forecast(
@@ -151,6 +161,7 @@ async function reportOf({
     ...unchecked,
     ...(evidence?.unchecked ?? []),
     ...(lint?.unchecked ?? []),
+    ...left.map(({ evidence: { source } }) => ofOtherCluster(source)),
     ...notAsked(members, others, asking),
     ...(isListed ? uncheckedMembers(...listOf(members)) : []),
   ]
@@ -165,7 +176,7 @@ async function reportOf({
     forecast: expected,
     unchecked: all,
     sources: [
-      ...(evidence?.configs ?? []).map(({ source }) => printable(source)),
+      ...new Set(inCluster.map(({ evidence: { source } }) => printable(source))),
       ...(credentials === null ? [] : [credentials.origin]),
     ],
   }
@@ -250,6 +261,12 @@ function keyOf({ code, severity, certificate, details, message }: Finding): stri
   if (certificate !== null && !code.startsWith('cluster/'))
     return [code, severity, certificate.fingerprint256, certificate.role, host].join()
   return [code, 'file' in details && !code.startsWith('cluster/') ? details.file : message].join()
+}
+
+function ofOtherCluster(source: string): Unchecked {
+  const place = { option: null, file: source, line: null, column: null }
+  const message = `${source} starts a member that this cluster does not list, so it was not examined.`
+  return uncheckedOf('server', place, message, 'all')
 }
 
 /** What no member answered, so that it was not checked. */

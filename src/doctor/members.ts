@@ -72,8 +72,8 @@ export async function examineMembers(
     const own = asked.find((each) => isOf(each, member))
     if (own !== undefined) used.add(own)
     const config = configs.get(member) ?? null
-    const client = own ?? (await askFirst(readUrls(member.clientURLs), asking))
-    const peer = await observeFirst(readUrls(member.peerURLs), asking)
+    const client = own ?? (await askFirst(dialable(member.clientURLs), asking))
+    const peer = await observeFirst(dialable(member.peerURLs), asking)
     return {
       label: printable(member.name === '' ? (member.clientURLs[0] ?? member.id) : member.name).slice(0, MAX_LABEL),
       listed: member,
@@ -114,8 +114,8 @@ export function about(kind: 'server' | 'credentials' | 'limit', message: string)
   return uncheckedOf(kind, { option: null, file: null, line: null, column: null }, message, 'all')
 }
 
-/** The URLs that can be dialled with TLS. A member list may have anything. */
-function readUrls(urls: readonly string[]): Endpoint[] {
+/** The URLs that can be dialled with TLS. A member list and a configuration may have anything. */
+export function dialable(urls: readonly string[]): Endpoint[] {
   return urls
     .filter((url) => /^(?:https|unixs):/i.test(url))
     .flatMap((url): Endpoint[] => {
@@ -126,13 +126,12 @@ function readUrls(urls: readonly string[]): Endpoint[] {
         return [] // The member is then reported as not checked.
       }
     })
-    .slice(0, MAX_TRIED)
 }
 
 /** The first that accepts a connection, else the last. */
 async function askFirst(endpoints: readonly Endpoint[], asking: Asking): Promise<AskedPort | null> {
   let asked: AskedPort | null = null
-  for (const each of endpoints) {
+  for (const each of endpoints.slice(0, MAX_TRIED)) {
     asked = await askPort(each, asking)
     if (isReached(asked.seen)) break
   }
@@ -141,7 +140,7 @@ async function askFirst(endpoints: readonly Endpoint[], asking: Asking): Promise
 
 async function observeFirst(endpoints: readonly Endpoint[], asking: Asking): Promise<SeenPort | null> {
   let seen: SeenPort | null = null
-  for (const { url } of endpoints) {
+  for (const { url } of endpoints.slice(0, MAX_TRIED)) {
     seen = await observePort(url, null, asking)
     if (isReached(seen)) break
   }

@@ -121,8 +121,9 @@ async function askEtcd(
   asking: WithCredentials,
 ): Promise<Omit<AskedPort, 'seen'>> {
   const { credentials, auth, dialTimeout, signal } = asking
+  let client: SecureEtcd3 | null = null
   try {
-    await using client = await createSecureClient({
+    client = await createSecureClient({
       endpoints: [name === null ? url : { url, serverName: name }],
       credentials,
       auth,
@@ -144,6 +145,8 @@ async function askEtcd(
     }
     // Also an answer that is not one of etcd.
     return { ...NOTHING, problem: printable(reasonOf(asError(error))) }
+  } finally {
+    await client?.[Symbol.asyncDispose]()
   }
 }
 

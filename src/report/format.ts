@@ -50,15 +50,20 @@ type OutputStream = NonNullable<FormatOptions['stream']>
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not a report or an error, an unknown option, or a wrong value of one.
  */
 export function formatReport(report: AnyReport | readonly AnyReport[] | Error, options: FormatOptions = {}): string {
-  checkOptions('options', options, ['color', 'width', 'stream', 'oneLine'])
-  const { oneLine = false, stream = process.stdout } = options
-  const print = { color: readColor(options.color, stream), width: readWidth(options.width, stream), oneLine }
+  const print = resolvePrint(options)
   if (isError(report)) return printError(report, print)
   const reports: readonly unknown[] = Array.isArray(report) ? report : [report]
   if (reports.length === 0) throw optionInvalid('report', 'must have at least one report')
   for (const each of reports)
     checkReturned('report', each, 'findings', 'a report, such as validateCredentials returns, or an error')
   return printReports(reports as readonly AnyReport[], print)
+}
+
+/** The options of {@link formatReport}, checked. */
+export function resolvePrint(options: FormatOptions): PrintOptions {
+  checkOptions('options', options, ['color', 'width', 'stream', 'oneLine'])
+  const { oneLine = false, stream = process.stdout } = options
+  return { color: readColor(options.color, stream), width: readWidth(options.width, stream), oneLine }
 }
 
 function printError(error: Error, print: PrintOptions): string {

@@ -76,7 +76,7 @@ export interface LintOptions {
   variables?: Readonly<Record<string, string>> | undefined
   /** The directory where the disk of etcd's machine is mounted. @default none */
   root?: string | undefined
-  /** As {@link ReadConfigOptions.directory}. */
+  /** The working directory of etcd, for relative paths. @default that of the unit or container, else of this process */
   directory?: string | undefined
 }
 

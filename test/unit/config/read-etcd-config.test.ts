@@ -1,5 +1,6 @@
 /** What a configuration sets is read without being judged, and never with a private key. */
-import { chmodSync } from 'node:fs'
+import { chmodSync, utimesSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
 import { readEtcdConfig } from '../../../src/config/index.js'
@@ -60,4 +61,50 @@ it('A value that is not known is null, or has its reference, and is in unchecked
     true,
     [],
   ])
+})
+
+it('has the restrictions of names and addresses, and the list of the first start', async () => {
+  const yaml = `name: m1
+initial-cluster: m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380
+client-transport-security: { allowed-cn: [app], trusted-ca-file: /ca.crt }
+peer-transport-security: { allowed-hostname: [etcd.example], skip-client-san-verification: true }
+`
+  const [{ client, peer, initialCluster }] = await readEtcdConfig({ yaml })
+  expect([client.allowedCommonNames, client.allowedHostnames, client.skipClientSanVerification]).toEqual([
+    ['app'],
+    [],
+    false,
+  ])
+  expect([peer.allowedCommonNames, peer.allowedHostnames, peer.skipClientSanVerification]).toEqual([
+    [],
+    ['etcd.example'],
+    true,
+  ])
+  expect(initialCluster).toEqual([
+    { name: 'm1', url: 'https://10.0.0.1:2380' },
+    { name: 'm2', url: 'https://10.0.0.2:2380' },
+  ])
+})
+
+it('reads no file with readFiles: false, also no configuration file that is named', async () => {
+  pki.issue('server')
+  const args = [`--cert-file=${pki.path('server.crt')}`, '--config-file=/no/such.yml']
+  const [member] = await readEtcdConfig({ args: args.slice(0, 1) }, { readFiles: false })
+  expect(member.client.cert).toMatchObject({ hostPath: null, mode: null, certificates: [], problem: null })
+  const [named] = await readEtcdConfig({ args: args.slice(1) }, { readFiles: false })
+  expect([named.findings, named.unchecked.map(({ kind }) => kind)]).toEqual([[], ['file-absent']])
+})
+
+it('has the times of a file, and reads a relative path from the given directory', async () => {
+  pki.issue('server')
+  utimesSync(pki.path('server.crt'), 1000, 1000)
+  const directory = dirname(pki.path('server.crt'))
+  const [{ client }] = await readEtcdConfig({ args: ['--cert-file=server.crt'] }, { directory })
+  expect(client.cert).toMatchObject({ hostPath: pki.path('server.crt'), modifiedAt: new Date(1_000_000) })
+  expect(client.cert?.changedAt?.getTime()).toBeGreaterThan(1_000_000)
+})
+
+it('rejects a directory that is not absolute, and a readFiles that is not a boolean', async () => {
+  for (const options of [{ directory: 'pki' }, { readFiles: 'no' as unknown as boolean }])
+    await expect(readEtcdConfig({ args: [] }, options)).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
 })

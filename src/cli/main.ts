@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+/** The program `etcd-mtls`. */
+import { readFileSync } from 'node:fs'
+import { COMMANDS } from './commands.js'
+import { EXIT, runProgram } from './program.js'
+
+/** Milliseconds that a command has after Ctrl-C to remove what it was writing. */
+const CLEANUP = 500
+
+await main()
+
+async function main(): Promise<void> {
+  const interrupted = new AbortController()
+  process.once('SIGINT', () => {
+    interrupted.abort()
+    process.once('SIGINT', () => process.exit(EXIT.interrupted))
+    setTimeout(() => process.exit(EXIT.interrupted), CLEANUP).unref()
+  })
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      // A reader such as head has closed the pipe.
+      process.exit(error.code === 'EPIPE' ? (process.exitCode ?? EXIT.good) : EXIT.unable)
+    })
+  }
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  const { stdin, stdout, stderr, env } = process
+  const args = process.argv.slice(2)
+  const code = await runProgram({
+    rows: COMMANDS,
+    args,
+    version,
+    stdin,
+    stdout,
+    stderr,
+    env,
+    signal: interrupted.signal,
+  })
+  process.exitCode = interrupted.signal.aborted ? EXIT.interrupted : code
+  // Not process.exit: a pipe may still have bytes of the answer. Commands close what they open.
+}
