@@ -5,13 +5,16 @@
  * @module
  */
 export * from './authority/index.js'
-export { createSecureClient, isRetryable } from './client/index.js'
+export { createSecureClient, isRetryable, observeServer } from './client/index.js'
 export type {
   EndpointStatus,
   Etcd3Options,
+  ObserveServerOptions,
   RotationOptions,
   SecureClientOptions,
   SecureEtcd3,
+  ServerObservation,
+  ServerRefusal,
   TlsEvent,
   TlsOptions,
   TlsSession,

@@ -10,9 +10,10 @@ import { readSources } from './support/imports.js'
 const sources = readSources(root, 'src')
 
 /** The subpaths, by their index files. None may load another package. */
-const ENTRIES = ['', 'credentials/', 'validate/', 'authority/', 'config/', 'client/', 'coordination/', 'testing/'].map(
-  (folder) => ({ subpath: folder === '' ? '.' : `./${folder.slice(0, -1)}`, entry: `${folder}index` }),
-)
+const ENTRIES = [
+  ...['', 'credentials/', 'validate/', 'authority/', 'config/'],
+  ...['client/', 'coordination/', 'doctor/', 'testing/'],
+].map((folder) => ({ subpath: folder === '' ? '.' : `./${folder.slice(0, -1)}`, entry: `${folder}index` }))
 
 /**
  * What `import 'etcd-mtls/validate'` may load of ours. Most of it is findings' prose and the checks that give them; what

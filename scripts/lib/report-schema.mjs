@@ -194,6 +194,7 @@ function schemaOf(type, checker, place) {
   if (type.aliasSymbol?.name === 'Finding') return { $ref: '#/$defs/finding' }
   if (type.isUnion()) return unionSchema(type, checker, place)
   if (checker.isArrayType(type)) return list(schemaOf(checker.getTypeArguments(type)[0], checker, place))
+  if (checker.isTupleType(type)) return list(schemaOf(checker.getTypeArguments(type)[0], checker, place))
   const shared = REFERENCES[type.aliasSymbol?.name ?? type.symbol?.name]
   if (shared !== undefined) return { $ref: `#/$defs/${shared}` }
   if (type.symbol?.name === 'Date') return DATE

@@ -47,7 +47,15 @@ export interface Answer {
 }
 
 /** A wrong call of the command: the exit code is 2. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** Lines that follow the message. */
+  readonly more: readonly string[]
+
+  constructor(message: string, more: readonly string[] = []) {
+    super(message)
+    this.more = more
+  }
+}
 
 /** The values of the options by their names in camel case, as commander gives them. */
 export class Options {

@@ -144,7 +144,11 @@ async function failureLines(error: unknown, command: string): Promise<string[]> 
   const { printable } = await import('../report/printable.js')
   const { message, stack = '' } = asError(error)
   if (error instanceof UsageError || isEtcdMtlsError(error, 'ERR_OPTION_INVALID'))
-    return [`etcd-mtls: ${printable(message)}`, `See \`etcd-mtls ${command} --help\`.`]
+    return [
+      `etcd-mtls: ${printable(message)}`,
+      ...(error instanceof UsageError ? error.more : []),
+      `See \`etcd-mtls ${command} --help\`.`,
+    ]
   if (isEtcdMtlsError(error)) return [`etcd-mtls: ${formatReport(error)}`]
   const place = stack.split('\n').find((line) => line.startsWith('    at ')) ?? ''
   return [

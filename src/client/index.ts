@@ -1,11 +1,14 @@
 /**
- * An `Etcd3` over mutual TLS that is verified before it is returned, and whose errors name the cause.
+ * An `Etcd3` over mutual TLS that is verified before it is returned, and whose errors name the cause. `observeServer` shows how a server
+ * sets up TLS.
  *
  * @module
  */
 export * from '../report/index.js'
 export type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
-export { createSecureClient, SecureEtcd3 } from './deferred.js'
+export type { ObserveServerOptions, ServerObservation, ServerRefusal } from './diagnosis/observe-server.js'
+export { createSecureClient, observeServer, SecureEtcd3 } from './deferred.js'
+export type { DistinguishedName } from '../x509/distinguished-name.js'
 export type { Etcd3Options } from './etcd3/options.js'
 export type { SecureClientOptions, TlsOptions } from './options.js'
 export { isRetryable } from './retryable.js'

@@ -1,4 +1,5 @@
 /** What the configurations plan: which member each is for, and what the lint reports about them. */
+import { acceptedUrl } from '../config/lint/member.js'
 import { lintOnDisks, type LintOptions, type LintReport } from '../config/lint/lint.js'
 import type { EtcdConfigMember } from '../config/read-etcd-config.js'
 import type { Unchecked } from '../report/finding.js'
@@ -84,12 +85,8 @@ export function uncheckedMembers<M extends ListedMember>(
 ): Unchecked[] {
   return list
     .filter((member) => !found.has(member) && member.name !== '')
-    .map(({ name, clientURLs, peerURLs }) =>
-      notHere(`the configuration of "${name}"`, null, hostOf([...clientURLs, ...peerURLs]) ?? name),
-    )
-}
-
-function hostOf(urls: readonly string[]): string | null {
-  const [host] = urls.flatMap((url) => (URL.canParse(url) ? new URL(url).hostname : []))
-  return host ?? null
+    .map(({ name, clientURLs, peerURLs }) => {
+      const [url] = [...clientURLs, ...peerURLs].flatMap((each) => acceptedUrl(each) ?? [])
+      return notHere(`the configuration of "${name}"`, null, url?.host ?? name)
+    })
 }

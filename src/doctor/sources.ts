@@ -41,19 +41,13 @@ export interface LocalEvidence {
   readonly configs: readonly ConfigEvidence[]
   /** The client URLs to begin with. */
   readonly endpoints: readonly string[]
-  /** What to connect with; null if there is nothing. */
-  readonly credentials: LocalCredentials | null
+  /** What to connect with, and where it was found, for display; null if there is nothing. */
+  readonly credentials: { readonly source: WatchableSource; readonly from: string } | null
   /** The access of kube-apiserver to etcd; null if its manifest was not found or cannot be read. */
   readonly apiserver: (EtcdAccess & { readonly source: string }) | null
   /** Why kube-apiserver has no access to etcd. */
   readonly findings: readonly Finding[]
   readonly unchecked: readonly Unchecked[]
-}
-
-export interface LocalCredentials {
-  readonly source: WatchableSource
-  /** Where they were found, for display. */
-  readonly from: string
 }
 
 export interface LocalOptions {
@@ -62,7 +56,6 @@ export interface LocalOptions {
   readonly kubeadm?: string | undefined
   /** Where procfs is mounted. @default '/proc' */
   readonly proc?: string | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 type Found = Omit<ConfigEvidence, 'members' | 'otherMachine'>
@@ -75,31 +68,28 @@ type Found = Omit<ConfigEvidence, 'members' | 'otherMachine'>
  * @returns Null if nothing was found.
  */
 export async function findLocalEvidence(options: LocalOptions = {}): Promise<LocalEvidence | null> {
-  const { configs: inputs = [], kubeadm, proc = '/proc', signal } = options
+  const { configs: inputs = [], kubeadm, proc = '/proc' } = options
   const root = options.root === undefined ? null : resolve(options.root)
   const folder = kubeadm === undefined ? onDisk('/etc/kubernetes', root) : pathOfCaller(kubeadm, root)
-  const unchecked: Unchecked[] = []
   const isOnlyGiven = inputs.length > 0 && kubeadm === undefined
-  let found: readonly Found[] = inputs.map((input, i) => foundIn('given', sourceName(input, i), input, root))
-  if (found.length === 0 && kubeadm === undefined && root === null) {
-    const processes = await findProcesses(proc, signal)
-    unchecked.push(...processes.unchecked)
-    found = processes.found.map(({ source, input, ...process }) => ({
-      ...foundIn('process', source, input, null),
-      ...process,
-    }))
-  }
+  const isOwnMachine = inputs.length === 0 && kubeadm === undefined && root === null
+  const processes = isOwnMachine ? await findProcesses(proc) : { found: [], unchecked: [] }
+  let found: readonly Found[] = [
+    ...inputs.map((input, i) => foundIn('given', String(input.file ?? `configs[${String(i)}]`), input, root)),
+    ...processes.found.map((each) => ({ ...each, kind: 'process' as const })),
+  ]
   const manifest = below(folder, 'manifests/etcd.yaml')
   if (found.length === 0 && (await isHostFile(manifest)) === true) found = [fileFound('kubeadm', manifest, root)]
   const unit = found.length > 0 || kubeadm !== undefined ? null : await findUnit(root)
   if (unit !== null) found = [fileFound('systemd', unit, root)]
   const configs: ConfigEvidence[] = []
-  for (const each of found) {
-    signal?.throwIfAborted()
-    configs.push(await withMembers(each, signal))
-  }
+  for (const each of found) configs.push(await withMembers(each))
   const { apiserver, findings } = isOnlyGiven ? NO_APISERVER : await readApiserver(folder, root)
-  if (configs.length === 0 && apiserver === null && findings.length === 0 && unchecked.length === 0) return null
+  const elsewhere = configs.flatMap(({ otherMachine, source }) =>
+    otherMachine === null ? [] : [notHere(source, source, otherMachine)],
+  )
+  const unchecked = [...processes.unchecked, ...elsewhere]
+  if (configs.length + findings.length + unchecked.length === 0 && apiserver === null) return null
   const own = configs.flatMap(({ members }) => members).flatMap(endpointsOf)
   return {
     configs,
@@ -107,12 +97,7 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
     credentials: await findCredentials(configs, isOnlyGiven ? null : folder, apiserver),
     apiserver,
     findings,
-    unchecked: [
-      ...unchecked,
-      ...configs.flatMap(({ otherMachine, source }) =>
-        otherMachine === null ? [] : [notHere(source, source, otherMachine)],
-      ),
-    ],
+    unchecked,
   }
 }
 
@@ -123,10 +108,6 @@ function foundIn(kind: Found['kind'], source: string, input: ConfigInput, root: 
 function fileFound(kind: Found['kind'], path: HostPath, root: string | null): Found {
   const file = hostPathText(path)
   return foundIn(kind, file, { file }, root)
-}
-
-function sourceName({ file }: ConfigInput, i: number): string {
-  return file === undefined ? `configs[${String(i)}]` : String(file)
 }
 
 function below(folder: HostPath, path: string): HostPath {
@@ -142,12 +123,12 @@ async function findUnit(root: string | null): Promise<HostPath | null> {
 }
 
 /** Reads the configuration; the files that it names only if it is for this machine. */
-async function withMembers(found: Found, signal: AbortSignal | undefined): Promise<ConfigEvidence> {
+async function withMembers(found: Found): Promise<ConfigEvidence> {
   const { input, source, kind, root, directory } = found
   const disk = { root: root ?? undefined, directory: directory ?? undefined }
   if (kind === 'given' && root === null) {
     const members = await readConfigMembers(input, { ...disk, readFiles: false }, source)
-    const otherMachine = await foreignHost(members, signal)
+    const otherMachine = await foreignHost(members)
     if (otherMachine !== null) return { ...found, otherMachine, members }
   }
   return { ...found, otherMachine: null, members: await readConfigMembers(input, disk, source) }
@@ -166,48 +147,30 @@ const LOOKUP_TIMEOUT = 2000
 const MAX_LOOKUPS = 16
 
 /** A host of the members, if its address is known and no host of theirs is this machine; otherwise null. */
-async function foreignHost(
-  members: readonly EtcdConfigMember[],
-  signal: AbortSignal | undefined,
-): Promise<string | null> {
-  const urls = members.flatMap(({ client, peer }) =>
-    [client, peer].flatMap((side) => [...side.advertiseUrls, ...side.listenUrls]),
+async function foreignHost(members: readonly EtcdConfigMember[]): Promise<string | null> {
+  const sides = members.flatMap(({ client, peer }) => [client, peer])
+  const urls = sides.flatMap(({ advertiseUrls, listenUrls }) => [...advertiseUrls, ...listenUrls])
+  const read = urls.flatMap((url) => acceptedUrl(url) ?? [])
+  const named = read.filter(({ isLocal, isUnspecified }) => !isLocal && !isUnspecified).map(({ host }) => host)
+  const hosts = [...new Set(named)].slice(0, MAX_LOOKUPS)
+  const interfaces = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+  const own = new Set(interfaces.map(({ address }) => bytesOf(address)))
+  const found = await Promise.all(hosts.map(async (host) => ({ host, addresses: await addressesOf(host) })))
+  const isOwn = found.some(
+    ({ host, addresses }) => labelOf(host) === labelOf(hostname()) || addresses.some((each) => own.has(bytesOf(each))),
   )
-  const hosts = new Set(
-    urls
-      .flatMap((url) => acceptedUrl(url) ?? [])
-      .flatMap(({ isLocal, isUnspecified, host }) => (isLocal || isUnspecified ? [] : host)),
-  )
-  const own = new Set(
-    Object.values(networkInterfaces())
-      .flatMap((each) => each ?? [])
-      .map(({ address }) => bytesOf(address)),
-  )
-  const names = [hostname(), hostname().split('.', 1)[0] ?? '']
-  let foreign: string | null = null
-  for (const host of [...hosts].slice(0, MAX_LOOKUPS)) {
-    const addresses = (await addressesOf(host, signal)).map(bytesOf)
-    if (names.includes(host) || names.includes(host.split('.', 1)[0] ?? '') || addresses.some((each) => own.has(each)))
-      return null
-    if (addresses.length > 0) foreign ??= host
-  }
-  return foreign
+  return isOwn ? null : (found.find(({ addresses }) => addresses.length > 0)?.host ?? null)
 }
 
-async function addressesOf(host: string, signal: AbortSignal | undefined): Promise<string[]> {
+/** None for a name without an address, which is not a fault: it may be one of a network of containers. */
+async function addressesOf(host: string): Promise<string[]> {
   if (parseIp(host) !== null) return [host]
-  const timeout = AbortSignal.timeout(LOOKUP_TIMEOUT)
-  try {
-    return (
-      await abortable(
-        AbortSignal.any([timeout, ...(signal === undefined ? [] : [signal])]),
-        lookup(host, { all: true }),
-      )
-    ).map(({ address }) => address)
-  } catch {
-    signal?.throwIfAborted()
-    return [] // No address is known, which is not a fault: the name may be one of a network of containers.
-  }
+  const looked = abortable(AbortSignal.timeout(LOOKUP_TIMEOUT), lookup(host, { all: true }))
+  return looked.then((all) => all.map(({ address }) => address)).catch(() => [])
+}
+
+function labelOf(name: string): string {
+  return parseIp(name) === null ? name.replace(/\..*/s, '') : name
 }
 
 /** The same text for all spellings of an address. */
@@ -248,7 +211,7 @@ async function findCredentials(
   configs: readonly ConfigEvidence[],
   folder: HostPath | null,
   apiserver: LocalEvidence['apiserver'],
-): Promise<LocalCredentials | null> {
+): Promise<LocalEvidence['credentials']> {
   if (folder !== null) {
     const ca = below(folder, 'pki/etcd/ca.crt')
     const cert = below(folder, 'pki/etcd/healthcheck-client.crt')

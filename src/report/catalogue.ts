@@ -7,6 +7,7 @@ import { authority } from './catalogue/authority.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { client } from './catalogue/client.js'
+import { cluster } from './catalogue/cluster.js'
 import { configCluster } from './catalogue/config/cluster.js'
 import { configFiles } from './catalogue/config/files.js'
 import { configOption } from './catalogue/config/option.js'
@@ -39,6 +40,7 @@ export const catalogue = {
   ...endpoint,
   ...handshake,
   ...access,
+  ...cluster,
   ...configOption,
   ...configTls,
   ...configTogether,

@@ -96,8 +96,9 @@ export type Report = PassedReport | FailedReport
  * - `file-absent`: a file, a ConfigMap or a Secret that was not there to be read. `env-from`: variables of one.
  * - `image`: an image whose entrypoint adds options. `script`: a script around the command.
  * - `drop-ins`: files that change a systemd unit. `document`: a document of a YAML file that no reader understands.
- * - `limit`: more than a limit of this package.
+ * - `limit`: more than a limit of this package, or than the time of an examination.
  * - `permission`: something that this user may not read. `other-machine`: something that is on another machine.
+ * - `server`: a server that did not answer. `credentials`: there are none to ask it with. Only in reports about a cluster.
  */
 export type UncheckedKind =
   | 'template'
@@ -112,6 +113,8 @@ export type UncheckedKind =
   | 'limit'
   | 'permission'
   | 'other-machine'
+  | 'server'
+  | 'credentials'
 
 /** A part of a configuration that was not checked. */
 export interface Unchecked {

@@ -68,13 +68,9 @@ function rankOf({ ok, complete = true }: AnyReport): number {
  * A failed report starts with its first error, so that the first lines answer what is wrong, where, and what to do. The
  * result and the date are last. A report without an error starts with its result.
  */
-function printOne(report: AnyReport, { color, width, oneLine }: PrintOptions, isOneOfSeveral: boolean): string {
-  const printed = new Set<string>()
-  const printer: Printer = {
-    width: Math.max(MIN_WIDTH, Math.floor(width)),
-    paint: (style, text) => (color ? `\u001b[${SGR[style]}m${text}\u001b[0m` : text),
-    isFirst: (text) => printed.size < printed.add(text).size,
-  }
+function printOne(report: AnyReport, options: PrintOptions, isOneOfSeveral: boolean): string {
+  const { oneLine } = options
+  const printer = printerFor(options)
   const findings = worstFirst(report.findings)
   const name = isOneOfSeveral ? `${printable(report.member ?? 'a member without a name')}: ` : ''
   if (oneLine) return logLine(name, report, findings, printer)
@@ -98,6 +94,31 @@ function printOne(report: AnyReport, { color, width, oneLine }: PrintOptions, is
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')
+}
+
+function printerFor({ color, width }: PrintOptions): Printer {
+  const printed = new Set<string>()
+  return {
+    width: Math.max(MIN_WIDTH, Math.floor(width)),
+    paint: (style, text) => (color ? `\u001b[${SGR[style]}m${text}\u001b[0m` : text),
+    isFirst: (text) => printed.size < printed.add(text).size,
+  }
+}
+
+/** Parts of the text of one report, for a caller that prints something between them. A part is empty if there is nothing to print. */
+export function printParts(
+  report: AnyReport,
+  options: PrintOptions,
+): { result: string; findings: string; unchecked: string } {
+  const printer = printerFor(options)
+  const findings = worstFirst(report.findings)
+  return {
+    result: resultLine('', report, findings, printer).join('\n'),
+    findings: grouped(findings)
+      .map((each) => findingBlock(each, printer, false).join('\n'))
+      .join('\n\n'),
+    unchecked: uncheckedBlock(report, printer).join('\n'),
+  }
 }
 
 /** `2 of 3 endpoints failed.`, if the report is about several. */

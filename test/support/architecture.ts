@@ -6,7 +6,7 @@ import type { Source } from './imports.js'
 /** The rooms, the lowest first: a file may import from its own room and from those before it, types included. */
 export const ROOMS = [
   ...(['report', 'x509', 'files', 'credentials', 'validate'] as const),
-  ...(['authority', 'config', 'client', 'coordination', 'testing', 'cli'] as const),
+  ...(['authority', 'config', 'client', 'coordination', 'doctor', 'testing', 'cli'] as const),
 ] as const
 
 const ROOT = 'src/index.ts'

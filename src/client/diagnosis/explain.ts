@@ -31,9 +31,20 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
   const advertised = advertisedAddress(attempt)
   // Such an address is the cause of every failure.
   if (advertised?.severity === 'error') return [advertised]
-  const unrouted = defaultCertificate(attempt)
+  const { failure, diagnosis } = attempt
+  const validation = failure.validation ?? diagnosis.validation
+  const unrouted = validation === null ? null : defaultCertificate(attempt, validation)
   const found = unrouted === null ? explainCause(attempt) : [unrouted]
-  return [...found, ...serverNameHint(attempt, found), ...(advertised === null ? [] : [advertised])]
+  return [...found, ...serverNameHint(attempt, validation, found), ...(advertised === null ? [] : [advertised])]
+}
+
+type DialledServer = Pick<FailedAttempt, 'endpoint' | 'name'>
+
+/** Explains why the certificate of a server was refused, if nothing else is known of it. */
+export function explainServer(server: DialledServer, validation: ServerValidation): Finding[] {
+  const unrouted = defaultCertificate(server, validation)
+  const found = unrouted === null ? validation.report.findings : [unrouted]
+  return [...found, ...serverNameHint(server, validation, found)]
 }
 
 /** The finding for an endpoint of the member list: which member advertises it. */
@@ -52,11 +63,12 @@ const DEFAULT_CERTIFICATES: Readonly<Record<string, DefaultCertificate['product'
 }
 
 /** The finding for a refused server certificate that says that no route matches; null for any other. */
-function defaultCertificate({ endpoint, name, failure, diagnosis }: FailedAttempt): Finding | null {
-  const validation = failure.validation ?? diagnosis.validation
-  const [leaf] = validation?.chain ?? []
+function defaultCertificate(
+  { endpoint, name }: DialledServer,
+  { chain: [leaf], report }: ServerValidation,
+): Finding | null {
   const product = DEFAULT_CERTIFICATES[leaf?.subject.commonName ?? '']
-  if (leaf === undefined || product === undefined || validation?.report.ok !== false) return null
+  if (leaf === undefined || product === undefined || report.ok) return null
   const sent = name.kind === 'dns' ? name.value : null
   const details = { endpoint: endpoint.url, product, subject: String(leaf.subject), name: sent }
   return finding('endpoint/default-certificate', details, certificateRef(leaf, 'leaf', 0))
@@ -93,16 +105,20 @@ const HOST_NAME = /^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/
 /**
  * Suggests `serverName`: an SNI router cannot route an IP address, and the name of a tunnel differs from the server's.
  */
-function serverNameHint(attempt: FailedAttempt, found: readonly Finding[]): Finding[] {
-  const { endpoint, name, failure, diagnosis } = attempt
+function serverNameHint(
+  server: DialledServer,
+  validation: ServerValidation | null,
+  found: readonly Finding[],
+): Finding[] {
+  const { endpoint, name } = server
   const isLocal = name.kind === 'ip' || name.value === 'localhost'
   if (!isLocal || endpoint.socketPath !== null || !found.some(dependsOnServerName)) return []
-  const [leaf] = (failure.validation ?? diagnosis.validation)?.chain ?? []
+  const [leaf] = validation?.chain ?? []
   const names = leaf?.subjectAltNames ?? []
   const covered = names.filter(({ kind, value }) => kind === 'dns' && HOST_NAME.test(value)).map(({ value }) => value)
   // The certificate covers no DNS name, so no server name would match.
   if (leaf !== undefined && covered.length === 0) return []
-  return [serverName(attempt, null, covered.slice(0, MAX_NAMES))]
+  return [serverName(server, null, covered.slice(0, MAX_NAMES))]
 }
 
 /** Whether a wrong or missing server name can cause such a failure. */
@@ -114,7 +130,7 @@ function dependsOnServerName({ code, details }: Finding): boolean {
   )
 }
 
-function serverName({ endpoint, name }: FailedAttempt, alert: number | null, covered: string[]): Finding {
+function serverName({ endpoint, name }: DialledServer, alert: number | null, covered: string[]): Finding {
   const details = { endpoint: endpoint.url, alert, name: name.value, sent: name.kind === 'dns', covered }
   return finding('handshake/server-name', details)
 }

@@ -104,7 +104,17 @@ export function checkIgnore(ignore: unknown): Ignored {
 
 const KINDS: ReadonlySet<unknown> = new Set<UncheckedKind>([
   ...(['template', 'variable', 'flag-list', 'file-absent', 'env-from'] as const),
-  ...(['image', 'script', 'drop-ins', 'document', 'limit', 'permission', 'other-machine'] as const),
+  ...([
+    'image',
+    'script',
+    'drop-ins',
+    'document',
+    'limit',
+    'permission',
+    'other-machine',
+    'server',
+    'credentials',
+  ] as const),
 ])
 
 function isKind(value: unknown): value is UncheckedKind {

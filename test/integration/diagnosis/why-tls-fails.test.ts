@@ -1,11 +1,12 @@
 /**
- * Every cause of a connection that fails, brought about, met by our client and by plain etcd3; docs/why-tls-fails.md is
- * what was found. `ETCD_MTLS_WRITE_DOCS=1 npm test -- test/integration/diagnosis` writes that page.
+ * Every cause of a connection that fails, brought about, met by our client, by the examination of the cluster and by plain etcd3;
+ * docs/why-tls-fails.md is what was found. `ETCD_MTLS_WRITE_DOCS=1 npm test -- test/integration/diagnosis` writes that page.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
+import { examineCluster } from '../../../src/doctor/index.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { Finding } from '../../../src/report/index.js'
 import { parseDuration } from '../../../src/report/duration.js'
@@ -93,6 +94,11 @@ describe.each(GROUPS)('$title', ({ causes }) => {
         // Sockets of plain etcd3 that an earlier row left end meanwhile.
         await expect.poll(() => moreThan(before)).toEqual([])
         expect(rejections).toEqual([])
+        if (isOfServer(situation)) {
+          // The examination reads no key, so that no role refuses it.
+          const codes = ours.codes.filter((code) => !code.startsWith('access/'))
+          expect(await askDoctor(situation)).toEqual(expect.arrayContaining(codes))
+        }
         rows.set(cause, rowOf(ours, cause, COMPARED.has(cause) ? await askPlain(situation) : []))
         const { error, codes, certificate } = ours
         const expected = ALERTS_SAY_WHY ? cause.codes : (cause.codesOfOldGo ?? cause.codes)
@@ -243,6 +249,25 @@ async function connectOnce({ endpoint, credentials, options, ask = getOnce }: Si
     if ('findings' in details) return { error: code, findings: details.findings }
     throw error
   }
+}
+
+/** Options of the client that the examination has as well. */
+const OF_BOTH = ['serverName', 'dialTimeout', 'auth']
+
+/** Whether the examination of the cluster meets the cause as well: it is in no call, process or other option of this client. */
+function isOfServer({ ask, elsewhere, options = {} }: Situation): boolean {
+  return ask === undefined && elsewhere === undefined && Object.keys(options).every((each) => OF_BOTH.includes(each))
+}
+
+/** The codes of what the examination finds. */
+async function askDoctor({
+  endpoint,
+  credentials,
+  options: { serverName, dialTimeout, auth } = {},
+}: Situation): Promise<string[]> {
+  const endpoints = [serverName === undefined ? endpoint : { url: endpoint, serverName }]
+  const { findings } = await examineCluster({ endpoints, credentials, dialTimeout, auth, configs: [] })
+  return findings.flatMap(({ repeats = [], ...each }) => [each, ...repeats]).map(({ code }) => code)
 }
 
 function getOnce(client: SecureEtcd3): Promise<unknown> {

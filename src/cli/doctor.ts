@@ -1,0 +1,165 @@
+/** `etcd-mtls doctor`: examines a cluster and prints what was found. */
+import { stat } from 'node:fs/promises'
+import type { ClusterMember, ClusterReport, ExamineOptions } from '../doctor/index.js'
+import { examineCluster } from '../doctor/index.js'
+import { systemCode } from '../files/write-failed.js'
+import { isEtcdMtlsError } from '../report/errors.js'
+import { printable } from '../report/printable.js'
+import { type PrintOptions, printParts, wrapText } from '../report/print-report.js'
+import { type Answer, type Call, UsageError } from './command.js'
+import { connectionEnv, connectionSource } from './connection.js'
+import { tableLines } from './table.js'
+
+export async function run(call: Call): Promise<Answer> {
+  const options = await optionsOf(call)
+  call.progress('Examining the cluster')
+  const report = await examineCluster(options).catch((error: unknown) => {
+    const isGiven = [options.endpoints, options.credentials, options.configs].some((each) => each !== undefined)
+    const isNothing = isEtcdMtlsError(error, 'ERR_OPTION_INVALID') && error.details.option === 'endpoints' && !isGiven
+    throw isNothing ? nothingFound(options) : error
+  })
+  const isAnswered = report.members.some(({ isReached }) => isReached)
+  return {
+    document: report,
+    text: (print) => reportText(report, print),
+    findings: [...report.findings, ...(isAnswered ? [] : [{ severity: 'error' as const }])],
+  }
+}
+
+const EXAMPLES = [
+  'etcd-mtls doctor --endpoints 10.0.0.1:2379 --cacert ca.crt --cert client.crt --key client.key',
+  'etcd-mtls doctor --config /etc/etcd/etcd.conf.yml',
+  'sudo etcd-mtls doctor --kubeadm /etc/kubernetes',
+]
+
+function nothingFound({ root, kubeadm }: ExamineOptions): UsageError {
+  const place = kubeadm ?? root ?? 'this machine'
+  return new UsageError(`No etcd was found on ${place} that this user may examine.`, [
+    'Run it as root on a machine of the cluster, or name the cluster:',
+    ...EXAMPLES.map((each) => `  ${each}`),
+  ])
+}
+
+async function optionsOf(call: Call): Promise<ExamineOptions> {
+  const { options, signal } = call
+  const configs = options.list('config')
+  const [root, kubeadm, lead] = [options.text('root'), options.text('kubeadm'), options.text('lead')]
+  await Promise.all([
+    ...configs.map((file) => checkPath('--config', file)),
+    ...(root === undefined ? [] : [checkPath('--root', root)]),
+    ...(kubeadm === undefined ? [] : [checkPath('--kubeadm', kubeadm)]),
+  ])
+  const env = connectionEnv(call)
+  const source = connectionSource(call)
+  const { endpoints, auth, dialTimeout } = source.clientDefaults()
+  const hasCredentials = ['CACERT', 'CERT', 'KEY'].some((name) => (env[`ETCDCTL_${name}`] ?? '') !== '')
+  if (!hasCredentials && typeof endpoints === 'object')
+    throw new UsageError('--discovery-srv needs --cacert, --cert and --key.')
+  return {
+    ...(hasCredentials ? { credentials: source } : typeof endpoints === 'string' ? { endpoints } : {}),
+    auth,
+    dialTimeout,
+    ...(configs.length > 0 ? { configs: configs.map((file) => ({ file })) } : {}),
+    root,
+    kubeadm,
+    lead,
+    signal,
+  }
+}
+
+/** @throws {UsageError} for a path that does not exist, or that this user may not see */
+async function checkPath(option: string, path: string): Promise<void> {
+  try {
+    await stat(path)
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === null) throw error
+    const reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'it does not exist' : code
+    throw new UsageError(`${option} ${path} cannot be read: ${reason}.`)
+  }
+}
+
+export function reportText(report: ClusterReport, print: PrintOptions): string {
+  const { result, findings, unchecked } = printParts(report, print)
+  const wrap = (text: string, indent = '  '): string[] =>
+    wrapText(text, { width: print.width, first: '', rest: indent })
+  const [title = '', ...rows] = report.members.length === 0 ? [] : membersTable(report, print.width)
+  const blocks = [
+    result,
+    [print.color && title !== '' ? `\u001b[1m${title}\u001b[0m` : title, ...rows].join('\n'),
+    findings,
+    forecastLines(report)
+      .flatMap((line) => wrap(line))
+      .join('\n'),
+    unchecked,
+    wrap(`Evidence: ${report.sources.length === 0 ? 'none' : report.sources.map(printable).join(', ')}.`).join('\n'),
+  ]
+  return blocks.filter((block) => block !== '').join('\n\n')
+}
+
+function membersTable({ members, checkedAt }: ClusterReport, width: number): string[] {
+  const column = (title: string, canShrink: boolean, value: (member: ClusterMember) => string) => {
+    return { title, canShrink, values: members.map((each) => printable(value(each)) || '-') }
+  }
+  return tableLines(
+    [
+      column('MEMBER', true, ({ name }) => name ?? ''),
+      column('ADDRESS', true, ({ clientUrls }) => (clientUrls[0] ?? '').replace(/^https:\/\//, '')),
+      column('VERSION', false, ({ version }) => version ?? ''),
+      column('ROLE', false, ({ role, isReached }) => role ?? (isReached ? 'no leader' : 'no answer')),
+      column('SERVES', true, ({ served }) => (served === null ? '' : shortName(served.subject))),
+      column('LEFT', false, ({ served }) => (served === null ? '' : timeLeft(served.notAfter, checkedAt))),
+      column('ACCEPTS', true, ({ acceptedAuthorities }) => acceptedText(acceptedAuthorities)),
+      column('LATENCY', false, ({ latency }) =>
+        latency === null ? '' : `${String(Math.max(1, Math.round(latency)))} ms`,
+      ),
+    ],
+    width,
+  )
+}
+
+/** A name of only a common name, without `CN=`. */
+function shortName(subject: string): string {
+  return /^CN=([^,+]+)$/.exec(subject)?.[1] ?? (subject === '' ? 'no subject' : subject)
+}
+
+function acceptedText(accepted: readonly string[] | null): string {
+  const [first, ...others] = accepted ?? []
+  if (accepted === null) return ''
+  if (first === undefined) return 'system CAs'
+  return `${shortName(first)}${others.length === 0 ? '' : ` +${String(others.length)}`}`
+}
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+function timeLeft(end: Date, now: Date): string {
+  const left = end.getTime() - now.getTime()
+  if (left < 0) return 'expired'
+  return left < 2 * DAY ? `${String(Math.round(left / HOUR))} h` : `${String(Math.round(left / DAY))} d`
+}
+
+function forecastLines({ forecast }: ClusterReport): string[] {
+  const { until, certificate, hasQuorum, pairs, assumed } = forecast
+  const date = (time: Date): string => `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  const { subject = '', serialNumber = '' } = certificate ?? {}
+  const cause =
+    certificate === null ? '' : `, when ${printable(subject === '' ? `serial ${serialNumber}` : subject)} ends`
+  const quorum = !hasQuorum
+    ? 'no majority of the members can make new connections now.'
+    : until === null
+      ? 'no date is known after which a majority of the members cannot connect.'
+      : `a majority of the members can connect until ${date(until)}${cause}, if nothing is renewed.`
+  const apart = pairs
+    .filter(({ refusals }) => refusals.length > 0)
+    .map(({ members }) => members.map(printable).join(' and '))
+  return [
+    `Forecast: ${quorum}`,
+    ...(apart.length === 0 ? [] : [`Pairs of which one refuses the other: ${apart.join(', ')}.`]),
+    ...(assumed.length === 0
+      ? []
+      : [
+          `The CAs that ${assumed.map(printable).join(', ')} trust for members are not known: only dates, names and usages were checked.`,
+        ]),
+  ]
+}

@@ -1,0 +1,156 @@
+/** The public types of the examination of a cluster. */
+import type { ConfigInput } from '../config/read/input.js'
+import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import type { CertificateRef, Finding, Unchecked } from '../report/finding.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { Crl } from '../x509/crl/crl.js'
+
+/** What {@link examineCluster} examines, and how. */
+export interface ExamineOptions {
+  /**
+   * The client URLs to begin with, as in the option `endpoints` of the client. The others come from the member list of the cluster.
+   *
+   * @default those of the credentials (`fromEnv`), else those of the configurations that are found
+   */
+  endpoints?:
+    | string
+    | readonly (string | { url: string; serverName?: string | undefined })[]
+    | { srv: string; name?: string | undefined }
+    | undefined
+  /** What to connect with. @default what the configurations that are found name */
+  credentials?: CredentialSource | Credentials | undefined
+  /** Logs in with a password, as in the option `auth` of the client. @default none */
+  auth?: { username: string; password: string } | undefined
+  /**
+   * The configurations of members.
+   *
+   * @default those of the etcd that runs on this machine; else kubeadm's manifests; else the unit `etcd.service`
+   */
+  configs?: readonly ConfigInput[] | undefined
+  /** The directory where the disk of etcd's machine is mounted. @default none */
+  root?: string | undefined
+  /** The directory of kubeadm. @default '/etc/kubernetes' */
+  kubeadm?: string | undefined
+  /** How long before the cluster loses its quorum somebody must act. @default '7d' */
+  lead?: string | undefined
+  /** How long dialling one port may take. @default '5s' */
+  dialTimeout?: string | undefined
+  /** How long the whole examination may take. What was not examined until then is in `unchecked`. @default '60s' */
+  timeout?: string | undefined
+  /** Warn of certificates that end within this duration. @default as {@link ValidateOptions.expiryWarning} */
+  expiryWarning?: string | undefined
+  /** The time to check certificates at. @default now */
+  at?: Date | undefined
+  /** Cancels the examination. @default none */
+  signal?: AbortSignal | undefined
+}
+
+/** A member of the cluster, as it was seen. */
+export interface ClusterMember {
+  /** Escaped for display. Null if the member has not started, or if no member list could be read. */
+  readonly name: string | null
+  /** Hexadecimal, as etcdctl prints it; null if no member list could be read. */
+  readonly id: string | null
+  /** The client URLs that it advertises; without a member list, the endpoint. */
+  readonly clientUrls: readonly string[]
+  readonly peerUrls: readonly string[]
+  /** Null if it did not answer. */
+  readonly version: string | null
+  /** Null if it did not answer, or has no leader. */
+  readonly role: 'leader' | 'follower' | 'learner' | null
+  /** Null if that is not known. */
+  readonly startedAt: Date | null
+  /** The time of one request, in milliseconds; null if it did not answer. */
+  readonly latency: number | null
+  /** The certificates that it serves to clients and to members; null if none was seen. */
+  readonly served: CertificateRef | null
+  readonly peerServed: CertificateRef | null
+  /** The names of the CAs whose certificates its client port and its peer port accept; null if that is not known. */
+  readonly acceptedAuthorities: readonly string[] | null
+  readonly peerAcceptedAuthorities: readonly string[] | null
+  /** Where its configuration was found; null if it is not on this machine. */
+  readonly config: string | null
+  /** Whether it answered requests. */
+  readonly isReached: boolean
+}
+
+/** The result of {@link examineCluster}. `formatReport` prints its findings. */
+export interface ClusterReport {
+  /** Whether there is no error. */
+  readonly ok: boolean
+  /** Whether everything was checked: nothing is in `unchecked`. */
+  readonly complete: boolean
+  readonly checkedAt: Date
+  /** Null: a cluster has more than one path. */
+  readonly path: null
+  readonly members: readonly ClusterMember[]
+  /** The worst finding first. */
+  readonly findings: Finding[]
+  readonly forecast: QuorumForecast
+  /** What was not checked. A report without errors says nothing about it. */
+  readonly unchecked: readonly Unchecked[]
+  /** Where the evidence comes from, in order, for display. */
+  readonly sources: readonly string[]
+}
+
+/** What {@link forecast} needs of one member. */
+export interface ForecastMember {
+  readonly name: string
+  /** Whether it does not vote. */
+  readonly isLearner: boolean
+  /** The URLs that other members dial. */
+  readonly peerUrls: readonly string[]
+  /** The chain that it serves to members, the leaf first; null if that is not known. */
+  readonly chain: readonly Certificate[] | null
+  /** The chain that it presents when it dials; null if that is `chain`. */
+  readonly clientChain: readonly Certificate[] | null
+  /** The CAs that it trusts for members; null if that is not known: then only dates, names and usages are checked. */
+  readonly anchors: readonly Certificate[] | null
+  /** Whether it requires the certificates of members. */
+  readonly requiresCertificates: boolean
+  /** Common names, of which a certificate must have one; empty for no such restriction. */
+  readonly allowedNames: readonly string[]
+  /** Hosts, of which a certificate must cover one; empty for no such restriction. */
+  readonly allowedHosts: readonly string[]
+  /** Its CRLs. etcd checks nothing but their serial numbers, whoever signed them and whatever their dates. */
+  readonly crls: readonly Crl[]
+  /** Whether it compares the names of a certificate with the address that the member dials from. */
+  readonly checksAddress: boolean
+}
+
+/** Why one member refuses a certificate of another one. */
+export interface DialRefusal {
+  /** Who dials, and who is dialled. */
+  readonly from: string
+  readonly to: string
+  /** The member that refuses, and the finding about the certificate that it refuses, as a message. */
+  readonly by: string
+  readonly reason: string
+}
+
+/** Two members, and until when one of them can dial the other. */
+export interface PairForecast {
+  readonly members: readonly [string, string]
+  /** The last moment at which one can dial the other; null if neither can now, or if that is not known. */
+  readonly until: Date | null
+  /** Whether the certificates of both are known. */
+  readonly isKnown: boolean
+  /** Why dials are refused now: empty if both can dial. */
+  readonly refusals: readonly DialRefusal[]
+}
+
+/** Until when the members of a cluster can connect, if no certificate is renewed. */
+export interface QuorumForecast {
+  /**
+   * The last moment at which a majority of the voters can connect. Null: there is no such moment, because the cluster has one voter or no
+   * chain is known.
+   */
+  readonly until: Date | null
+  /** The certificate that ends then; null if there is none. */
+  readonly certificate: CertificateRef | null
+  /** Whether a majority can connect now. */
+  readonly hasQuorum: boolean
+  readonly pairs: readonly PairForecast[]
+  /** The members whose CAs are not known. */
+  readonly assumed: readonly string[]
+}

@@ -1,0 +1,291 @@
+/** Examines a cluster. See `src/doctor/deferred.ts`, which loads this file at the first call. */
+import { abortable, holdingProcess } from '../client/timing.js'
+import { type Endpoint, readEndpoints } from '../client/endpoints.js'
+import { locate, lookupSrv } from '../client/discovery.js'
+import { resolveSource } from '../client/options.js'
+import { uncheckedOf } from '../config/read/read-option.js'
+import { checkSignal } from '../credentials/checks.js'
+import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import { readSource } from '../credentials/source.js'
+import { MAX_DELAY, parseDuration } from '../report/duration.js'
+import type { CertificateRef, Finding, Unchecked } from '../report/finding.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
+import { printable, printableDeep } from '../report/printable.js'
+import { makeReport } from '../report/report.js'
+import { durationText } from '../validate/checks/check-validity.js'
+import { resolveContext } from '../validate/context.js'
+import { foldRepeats } from '../validate/fold-repeats.js'
+import { type Certificate, certificateRef } from '../x509/certificate.js'
+import type { ClusterMember, ClusterReport, ExamineOptions, QuorumForecast } from './cluster-report.js'
+import { compareAuthorities, comparePeers, compareRestart, compareServed, finding, forecastMember } from './compare.js'
+import { forecast } from './forecast.js'
+import { about, dialable, type ExaminedMember, examineMembers, isReached } from './members.js'
+import { lintPlan, plannedMembers, uncheckedMembers } from './plan.js'
+import type { Asking, SeenPort } from './process.js'
+import { findLocalEvidence, type LocalEvidence } from './sources.js'
+
+const OPTIONS = [
+  ...(['endpoints', 'credentials', 'auth', 'configs', 'root', 'kubeadm'] as const),
+  ...(['lead', 'dialTimeout', 'timeout', 'expiryWarning', 'at', 'signal'] as const),
+]
+
+const NOTHING_FOUND =
+  'is missing, and no etcd was found on this machine: pass "endpoints" and "credentials"; or "configs", the configurations of members; or run it on a machine of the cluster, as root'
+
+export async function examineCluster(options: ExamineOptions): Promise<ClusterReport> {
+  checkOptions('options', options, OPTIONS)
+  checkSignal(options.signal)
+  options.signal?.throwIfAborted()
+  return holdingProcess(abortable(options.signal ?? null, examine(options)))
+}
+
+async function examine(options: ExamineOptions): Promise<ClusterReport> {
+  const { auth, configs, expiryWarning, kubeadm, root, signal } = options
+  const { at } = resolveContext({ usage: 'any', at: options.at, expiryWarning })
+  const lead = parseDuration(options.lead ?? '7d', 'lead')
+  const dialTimeout = readTimeout(options.dialTimeout ?? '5s', 'dialTimeout')
+  const over = new AbortController()
+  const abort = (): void => {
+    over.abort(signal?.reason)
+  }
+  const timer = setTimeout(abort, readTimeout(options.timeout ?? '60s', 'timeout'))
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    // An empty list of configurations excludes those of this machine.
+    const evidence = configs?.length === 0 ? null : await findLocalEvidence({ configs, root, kubeadm })
+    const connection = await connectionOf(options, evidence, dialTimeout)
+    const asking = { credentials: connection.credentials, auth, dialTimeout, expiryWarning, at, signal: over.signal }
+    return await reportOf({ ...connection, evidence, asking, lead })
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+function readTimeout(text: string, option: string): number {
+  const milliseconds = parseDuration(text, option)
+  if (milliseconds < 1 || milliseconds > MAX_DELAY) throw optionInvalid(option, 'must be from 1 ms to 24 days')
+  return milliseconds
+}
+
+async function connectionOf(
+  options: ExamineOptions,
+  evidence: LocalEvidence | null,
+  dialTimeout: number,
+): Promise<Connection> {
+  const given = options.credentials === undefined ? null : resolveSource(options.credentials)
+  const defaults = given?.clientDefaults?.() ?? {}
+  defaults.check?.()
+  const source = given ?? evidence?.credentials?.source
+  const wanted = options.endpoints ?? defaults.endpoints
+  let endpoints: readonly Endpoint[] = []
+  if (wanted !== undefined) {
+    const located = { ...readEndpoints(wanted), signal: options.signal ?? null, dialTimeout }
+    endpoints = (await locate(located, lookupSrv)).endpoints
+  } else endpoints = dialable(evidence?.endpoints ?? [])
+  if (endpoints.length === 0 && (evidence === null || evidence.configs.length === 0))
+    throw optionInvalid('endpoints', NOTHING_FOUND)
+  return { ...(await readCredentials(source)), endpoints, areGiven: wanted !== undefined }
+}
+
+interface Connection {
+  readonly credentials: Credentials | null
+  readonly endpoints: readonly Endpoint[]
+  /** Whether the caller gave the endpoints. Otherwise they are those that were found on this machine. */
+  readonly areGiven: boolean
+  /** Why the credentials cannot be read. */
+  readonly findings: readonly Finding[]
+}
+
+function readCredentials(source: CredentialSource | undefined): ReturnType<typeof readSource> {
+  return source === undefined ? Promise.resolve({ credentials: null, findings: [] }) : readSource(source)
+}
+
+interface Examination extends Connection {
+  readonly evidence: LocalEvidence | null
+  readonly asking: Asking
+  readonly lead: number
+}
+
+async function reportOf(given: Examination): Promise<ClusterReport> {
+  const { evidence, endpoints, areGiven, findings: unreadable, asking, lead } = given
+  const { credentials, at, expiryWarning } = asking
+  const planned = plannedMembers(evidence?.configs ?? [])
+  const { members, isListed, unchecked, ...examined } = await examineMembers(endpoints, planned, asking)
+  // Etcds of several clusters may run on this machine. Those that are found there are examined only if the first cluster lists them.
+  const others = isListed && !areGiven ? [] : examined.others
+  const inCluster = isListed || areGiven ? members.flatMap((each) => each.planned ?? []) : planned
+  const left = planned.filter((each) => !inCluster.includes(each))
+  const lint = await lintPlan(inCluster, { at, expiryWarning })
+  const apiserver = await readCredentials(evidence?.apiserver?.credentials)
+  const known = knownAuthorities(members, credentials)
+  const now = members.map((each) => forecastMember(each, 'now', known))
+  const expected = forecast(now, { at })
+  const clients = [
+    ...(credentials === null ? [] : [{ name: credentials.origin, chain: credentials.chain }]),
+    ...(apiserver.credentials === null ? [] : [{ name: 'kube-apiserver', chain: apiserver.credentials.chain }]),
+  ]
+  const served = compareServed(members)
+  const isWhole = isListed || members.every((each) => each.planned !== null)
+  const ports = [...members, ...others].flatMap(({ client }) => client ?? [])
+  const isAnswered = ports.some(({ answers }) => answers !== null)
+  const own = [
+    ...served,
+    ...compareAuthorities(members, served, credentials),
+    ...compareRestart(members, { known, clients, at }),
+    ...comparePeers(expected.pairs),
+    ...(isWhole ? quorumFinding(expected, { at, lead, expiryWarning }) : []),
+    // A member that does not answer is an error only if none answers.
+    ...ports.filter(({ seen }) => !isAnswered || isReached(seen)).flatMap(({ findings }) => findings),
+    ...[...unreadable, ...apiserver.findings, ...(evidence?.findings ?? [])],
+  ]
+  const findings = foldRepeats(foldLint(own, lint?.findings ?? []))
+  const list = members.map(({ listed }) => listed)
+  const configured = new Map(
+    members.flatMap((each) => (each.planned === null ? [] : [[each.listed, each.planned] as const])),
+  )
+  const all: Unchecked[] = [
+    ...[...unchecked, ...(evidence?.unchecked ?? []), ...(lint?.unchecked ?? [])],
+    ...left.map(({ evidence: { source } }) => ofOtherCluster(source)),
+    ...notAsked([...members, ...others], asking),
+    ...(isListed ? uncheckedMembers(list, configured) : []),
+  ]
+  const report = makeReport({ checkedAt: at, path: null, findings })
+  return {
+    ...{ ok: report.ok, complete: all.length === 0, checkedAt: at, path: null },
+    members: [...members, ...others].map(memberOf),
+    findings: report.findings,
+    forecast: expected,
+    unchecked: all,
+    sources: [
+      ...new Set(inCluster.map(({ evidence: { source } }) => printable(source))),
+      ...(credentials === null ? [] : [credentials.origin]),
+    ],
+  }
+}
+
+/** All CAs that were seen, to find those whose names a process accepts. */
+function knownAuthorities(members: readonly ExaminedMember[], credentials: Credentials | null): Certificate[] {
+  const all = [
+    ...(credentials === null ? [] : [...credentials.trustAnchors, ...(credentials.clientAnchors ?? [])]),
+    ...members.flatMap(({ planned, client, peer }) => [
+      ...[planned?.config.client.ca, planned?.config.peer.ca].flatMap((file) => file?.certificates ?? []),
+      ...[client?.seen, peer].flatMap((seen) => seen?.chain.slice(1) ?? []),
+    ]),
+  ]
+  return [...new Map(all.map((each) => [each.fingerprint256, each])).values()]
+}
+
+const DAY = 86_400_000
+
+function quorumFinding(
+  { until, certificate, hasQuorum }: QuorumForecast,
+  { at, lead, expiryWarning }: { at: Date; lead: number; expiryWarning: string | undefined },
+): Finding[] {
+  if (!hasQuorum) return [finding('cluster/quorum-expires', { kind: 'now' })]
+  if (until === null || certificate === null) return []
+  const left = until.getTime() - at.getTime()
+  const lifetime = until.getTime() - certificate.notBefore.getTime()
+  const usual = Math.min(lifetime / 3, 30 * DAY)
+  const warning = expiryWarning === undefined ? usual : parseDuration(expiryWarning, 'expiryWarning')
+  const kind = left < Math.min(lifetime / 10, 7 * DAY) ? 'near' : left < warning ? 'soon' : 'later'
+  const { subject } = certificate
+  const dates = { until, actBy: new Date(until.getTime() - lead), left: durationText(left) }
+  return [finding('cluster/quorum-expires', { kind, ...dates, subject }, certificate)]
+}
+
+/** What the lint reports about a pair of members, of whose dials the process is better evidence. */
+const OF_PAIRS: readonly string[] = [
+  ...['config/member-not-trusted', 'config/member-not-allowed', 'config/member-revoked', 'config/members-differ'],
+]
+
+/** One cause is one finding: the evidence of the process has precedence over that of the files. */
+function foldLint(own: readonly Finding[], linted: readonly Finding[]): Finding[] {
+  const isAboutPairs = ({ code, details }: Finding): boolean =>
+    code === 'cluster/peer-refused' || ('kind' in details && details.kind === 'members')
+  const cause = own.find(isAboutPairs)
+  const ofPairs = cause === undefined ? [] : linted.filter(({ code }) => OF_PAIRS.includes(code))
+  const folded = own.map((each) =>
+    each === cause ? { ...each, consequences: [...each.consequences, ...ofPairs] } : each,
+  )
+  return withoutRepeated([...folded, ...linted.filter((each) => !ofPairs.includes(each))])
+}
+
+/** The first of findings about the same thing, such as a certificate that several members have; none that another finding has as a consequence. */
+function withoutRepeated(findings: readonly Finding[]): Finding[] {
+  const seen = new Set(findings.flatMap(({ consequences }) => consequences.map(keyOf)))
+  return findings.filter((each) => {
+    const key = keyOf(each)
+    const isFirst = !seen.has(key)
+    seen.add(key)
+    return isFirst
+  })
+}
+
+function keyOf({ code, severity, certificate, details, message }: Finding): string {
+  const host = 'host' in details ? details.host : ''
+  if (certificate !== null && !code.startsWith('cluster/'))
+    return [code, severity, certificate.fingerprint256, certificate.role, host].join()
+  return [code, 'file' in details && !code.startsWith('cluster/') ? details.file : message].join()
+}
+
+function ofOtherCluster(source: string): Unchecked {
+  const place = { option: null, file: source, line: null, column: null }
+  const message = `${source} starts a member that this cluster does not list, so it was not examined.`
+  return uncheckedOf('server', place, message, 'all')
+}
+
+/** What no member answered, so that it was not checked. */
+function notAsked(members: readonly ExaminedMember[], { credentials, signal }: Asking): Unchecked[] {
+  if (signal.aborted) return [about('limit', 'The time of the examination is over before all members were examined.')]
+  const missing = 'No etcd was asked, because there are no credentials. Pass "credentials".'
+  return [
+    ...(credentials === null ? [about('credentials', missing)] : []),
+    ...members.flatMap(({ label, client }) => {
+      if (client === null) return [about('server', `${label} advertises no https URL for clients.`)]
+      const { answers, problem, seen, findings } = client
+      const isExplained = isReached(seen) && (findings.length > 0 || credentials === null)
+      const reason = problem ?? seen.observation.refusal?.detail ?? ''
+      const message = `${label} did not answer at ${seen.url}${reason === '' ? '' : ` (${reason})`}.`
+      return answers !== null || isExplained ? [] : [about('server', message)]
+    }),
+    ...members.flatMap(({ label, peer }) => {
+      if (peer === null || peer.chain.length > 0) return []
+      return [about('server', `${label} showed no certificate on its peer port, ${peer.url}.`)]
+    }),
+  ]
+}
+
+function memberOf({ listed, client, peer, planned, startedAt }: ExaminedMember): ClusterMember {
+  const { answers = null } = client ?? {}
+  return {
+    name: listed.name === '' ? null : printable(listed.name),
+    id: listed.id === '' ? null : listed.id,
+    clientUrls: printableDeep([...listed.clientURLs]),
+    peerUrls: printableDeep([...listed.peerURLs]),
+    version: answers === null ? null : printable(answers.version),
+    role: answers?.role ?? (listed.isLearner ? 'learner' : null),
+    startedAt,
+    latency: answers?.latency ?? null,
+    served: servedBy(client?.seen ?? null),
+    peerServed: servedBy(peer),
+    acceptedAuthorities: acceptedBy(client?.seen ?? null),
+    peerAcceptedAuthorities: acceptedBy(peer),
+    config: planned === null ? null : printable(planned.evidence.source),
+    isReached: answers !== null,
+  }
+}
+
+function servedBy(seen: SeenPort | null): CertificateRef | null {
+  const [leaf] = seen?.chain ?? []
+  return leaf === undefined ? null : printableDeep(certificateRef(leaf, 'leaf', 0))
+}
+
+/** Most CAs of a port that are shown. */
+const MAX_AUTHORITIES = 100
+
+function acceptedBy(seen: SeenPort | null): string[] | null {
+  return (
+    seen?.observation.acceptedAuthorities?.slice(0, MAX_AUTHORITIES).map((each) => printable(each.toString())) ?? null
+  )
+}

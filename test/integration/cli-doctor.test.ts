@@ -1,0 +1,153 @@
+/** `etcd-mtls doctor` as a process, on real etcds. */
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { DOCTOR } from '../../src/cli/doctor-row.js'
+import type { ClusterReport } from '../../src/doctor/index.js'
+import { type CommandRun, documentComplaints, runCommand } from '../support/command.js'
+import { serving, startEtcdProcess } from '../support/etcd-process.js'
+import { mintPki, pemsOf, writePems } from '../support/etcd.js'
+import { temporaryFolder } from '../support/openssl.js'
+import { heldPorts } from '../support/ports.js'
+import { sharedCluster } from '../support/shared-etcd.js'
+
+const folder = temporaryFolder()
+const { freeUrl } = heldPorts()
+const shared = sharedCluster()
+
+const doctor = (args: readonly string[], run?: CommandRun) => runCommand(['doctor', ...args], run)
+
+/** Flags for the cluster that all tests share. */
+function flags(): string[] {
+  const { ca, cert, key } = writePems(folder.file('.'), 'client', shared.pki.client)
+  const endpoints = shared.cluster.endpoints.map((each) => each.replace('https://', ''))
+  return ['--endpoints', endpoints.join(','), '--cacert', ca, '--cert', cert, '--key', key]
+}
+
+it('prints a table of the members of a healthy cluster that fits 80 columns, and ends with 0', async () => {
+  const { code, stdout, stderr } = await doctor(flags())
+  expect([code, stderr]).toEqual([0, ''])
+  const lines = stdout.split('\n')
+  const title = lines.findIndex((line) => line.startsWith('MEMBER'))
+  const rows = lines.slice(title + 1, title + 4)
+  expect(rows.map((row) => row.split(' ', 1)[0]).sort()).toEqual(['m1', 'm2', 'm3'])
+  expect(rows.filter((row) => row.includes('leader'))).toHaveLength(1)
+  expect(rows.every((row) => /3\.\d+\.\d+ .* \d+ (?:d|h) .*Test root .*\d+ ms$/.test(row) && row.length <= 80)).toBe(
+    true,
+  )
+  expect(stdout).toMatch(/^Forecast: a majority of the members can connect until \d{4}-/m)
+  expect(stdout).toMatch(/^Evidence: /m)
+})
+
+it('takes the variables of etcdctl, and prints a document that its schema describes', async () => {
+  const [, endpoints = '', , ca = '', , cert = '', , key = ''] = flags()
+  const env = {
+    ETCDCTL_ENDPOINTS: endpoints,
+    ETCDCTL_CACERT: ca,
+    ETCDCTL_CERT: cert,
+    ETCDCTL_KEY: key,
+    ETCDCTL_API: '2',
+  }
+  const { code, stdout } = await doctor(['--json'], { env })
+  const document = JSON.parse(stdout) as ClusterReport
+  expect([code, documentComplaints('doctor', document)]).toEqual([0, []])
+  expect(document.members.map(({ name, isReached }) => [name, isReached]).sort()).toEqual([
+    ['m1', true],
+    ['m2', true],
+    ['m3', true],
+  ])
+})
+
+it('finds the etcd that runs on this machine without an option', async () => {
+  const { stdout, stderr } = await doctor(['--json'])
+  expect(stderr).toBe('')
+  const { sources } = JSON.parse(stdout) as ClusterReport
+  expect(sources.some((each) => each.startsWith('process '))).toBe(true)
+})
+
+it('runs the examples of its help in the directory of the files', async () => {
+  const [, endpoints = ''] = flags()
+  for (const example of DOCTOR.examples) {
+    const args = example.replace('10.0.0.1:2379', endpoints).split(' ')
+    const { code, stdout, stderr } = await runCommand(args, { cwd: folder.file('.') })
+    expect([code === 2, stderr, stdout]).toEqual([false, '', expect.stringContaining('MEMBER')])
+  }
+})
+
+/** An etcd that reads its configuration from a file. */
+async function startConfigured(name: string) {
+  const pki = mintPki(`${name} CA`)
+  const directory = join(folder.file('.'), name)
+  mkdirSync(directory)
+  const { ca, cert, key } = writePems(directory, 'server', pki.server)
+  const client = writePems(directory, 'client', pki.client)
+  const [url, peer] = [await freeUrl(), await freeUrl()]
+  const side = { 'cert-file': cert, 'key-file': key, 'trusted-ca-file': ca, 'client-cert-auth': true }
+  const config = join(directory, 'etcd.yml')
+  writeFileSync(
+    config,
+    JSON.stringify({
+      ...{ name, 'data-dir': join(directory, 'data'), 'initial-cluster': `${name}=${peer}` },
+      ...{ 'listen-client-urls': url, 'advertise-client-urls': url, 'listen-peer-urls': peer },
+      ...{ 'initial-advertise-peer-urls': peer, 'client-transport-security': side, 'peer-transport-security': side },
+    }),
+  )
+  const etcd = startEtcdProcess([`--config-file=${config}`], { cwd: directory })
+  await serving(etcd)
+  return {
+    etcd,
+    config,
+    pki,
+    ca,
+    flags: ['--config', config, '--cacert', client.ca, '--cert', client.cert, '--key', client.key],
+  }
+}
+
+it('reports a CA file that was replaced after the start with the commands that fix it, and --fail-on decides the exit code', async () => {
+  const { etcd, ca, flags, pki } = await startConfigured('replaced')
+  await using _ = etcd
+  const own = join(folder.file('.'), 'replaced', 'own-ca.crt')
+  copyFileSync(ca, own)
+  const given = flags.map((each) => (each === ca ? own : each))
+  writeFileSync(ca, readFileSync(ca, 'utf8') + pemsOf(mintPki('New CA').server).ca)
+  const found = await doctor(given)
+  expect([found.code, found.stdout]).toEqual([0, expect.stringContaining('cluster/ca-not-reloaded')])
+  expect(found.stdout).toContain('systemctl restart etcd')
+  const failed = await doctor([...given, '--fail-on', 'warning', '--quiet'])
+  expect([failed.code, failed.stdout]).toEqual([1, ''])
+  expect(pki.root.pem).toContain('CERTIFICATE')
+})
+
+it('ends with 1 if no endpoint answers, and prints no password', async () => {
+  const { code, stdout, stderr } = await doctor([
+    ...flags(),
+    '--endpoints',
+    '127.0.0.1:1',
+    '--user',
+    'root',
+    '--password',
+    's3cret',
+  ])
+  expect([code, stdout]).toEqual([1, expect.stringContaining('no answer')])
+  expect(stdout + stderr).not.toContain('s3cret')
+})
+
+it('names three ways to call it if it finds no etcd, and ends with 2', async () => {
+  mkdirSync(folder.file('empty'))
+  const { code, stdout, stderr } = await doctor(['--root', folder.file('empty')])
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toContain('No etcd was found on')
+  expect(stderr.match(/^ {2}(?:sudo )?etcd-mtls doctor --/gm)).toHaveLength(3)
+})
+
+it.each([
+  ['a configuration that does not exist', ['--config', '/no/such.yml']],
+  ['a root that does not exist', ['--root', '/no/such']],
+  ['a directory of kubeadm that does not exist', ['--kubeadm', '/no/such']],
+  ['a duration without a unit', ['--lead', '7', '--endpoints', '127.0.0.1:1']],
+  ['SRV records without credentials', ['--discovery-srv', 'example.com']],
+  ['a flag that turns verification off', ['--insecure-skip-tls-verify']],
+])('ends a wrong call with 2, and prints nothing on stdout: %s', async (_name, args) => {
+  const { code, stdout, stderr } = await doctor(args)
+  expect([code, stdout, stderr.trimEnd().split('\n').length]).toEqual([2, '', 2])
+})

@@ -1,0 +1,115 @@
+/** The text of `etcd-mtls doctor`, for reports that are made up. */
+import { expect, it } from 'vitest'
+import { reportText } from '../../../src/cli/doctor.js'
+import { tableLines } from '../../../src/cli/table.js'
+import type { ClusterMember, ClusterReport } from '../../../src/doctor/index.js'
+import { certificateRef, Certificate } from '../../../src/x509/certificate.js'
+import { mintCa } from '../../support/mint.js'
+
+const NOW = new Date('2026-03-01T12:00:00Z')
+const DAY = 86_400_000
+const PLAIN = { color: false, width: 80, oneLine: false }
+const served = (subject: string, days: number) => {
+  const minted = mintCa({ subject, notAfter: new Date(NOW.getTime() + days * DAY), notBefore: new Date('2026-01-01') })
+  return certificateRef(Certificate.parse(minted.der, 'server.crt'), 'leaf', 0)
+}
+
+const MEMBER: ClusterMember = {
+  name: 'etcd-0',
+  id: '1',
+  clientUrls: ['https://10.0.0.1:2379'],
+  peerUrls: [],
+  version: '3.5.16',
+  role: 'leader',
+  startedAt: null,
+  latency: 2.6,
+  served: served('etcd-0', 42),
+  peerServed: null,
+  acceptedAuthorities: ['CN=etcd-ca', 'CN=old-ca'],
+  peerAcceptedAuthorities: null,
+  config: null,
+  isReached: true,
+}
+
+function report(members: readonly Partial<ClusterMember>[], changes: Partial<ClusterReport> = {}): ClusterReport {
+  return {
+    ok: true,
+    complete: true,
+    checkedAt: NOW,
+    path: null,
+    members: members.map((each) => ({ ...MEMBER, ...each })),
+    findings: [],
+    forecast: { until: null, certificate: null, hasQuorum: true, pairs: [], assumed: [] },
+    unchecked: [],
+    sources: ['process 812'],
+    ...changes,
+  }
+}
+
+it('prints the result, the members, the forecast and where the evidence comes from', () => {
+  expect(reportText(report([{}]), PLAIN).split('\n')).toEqual([
+    'Passed: no findings, as of 2026-03-01 12:00:00 UTC',
+    '',
+    'MEMBER  ADDRESS        VERSION  ROLE    SERVES  LEFT  ACCEPTS     LATENCY',
+    'etcd-0  10.0.0.1:2379  3.5.16   leader  etcd-0  42 d  etcd-ca +1  3 ms',
+    '',
+    'Forecast: no date is known after which a majority of the members cannot connect.',
+    '',
+    'Evidence: process 812.',
+  ])
+})
+
+it('prints a dash for each unknown value of a member that did not answer', () => {
+  const nothing = {
+    version: null,
+    role: null,
+    latency: null,
+    served: null,
+    acceptedAuthorities: null,
+    isReached: false,
+  }
+  const [, , , line] = reportText(report([nothing]), PLAIN).split('\n')
+  expect(line).toBe('etcd-0  10.0.0.1:2379  -        no answer  -       -     -        -')
+})
+
+it('prints expired certificates, hours, and a port that accepts the CAs of the system', () => {
+  const text = reportText(
+    report([{ served: served('a', -1) }, { served: served('b', 1), acceptedAuthorities: [] }, { role: null }]),
+    PLAIN,
+  )
+  for (const part of ['expired', '24 h', 'system CAs', 'no leader']) expect(text).toContain(part)
+})
+
+it('prints the forecast with the certificate that ends first, and the pairs that refuse each other', () => {
+  const until = new Date('2026-06-01T00:00:00Z')
+  const refusals = [{ from: 'm1', to: 'm2', by: 'm2', reason: 'It is not trusted.' }]
+  const pairs = [{ members: ['m1', 'm2'] as const, until: null, isKnown: true, refusals }]
+  const forecast = { until, certificate: served('m1 peer', 92), hasQuorum: true, pairs, assumed: ['m3'] }
+  const text = reportText(report([{}], { forecast }), { ...PLAIN, width: 200 })
+  expect(text).toContain('can connect until 2026-06-01 00:00 UTC, when CN=m1 peer ends, if nothing is renewed.')
+  expect(text).toContain('Pairs of which one refuses the other: m1 and m2.')
+  expect(text).toContain('The CAs that m3 trust for members are not known')
+  const lost = { ...forecast, hasQuorum: false }
+  expect(reportText(report([{}], { forecast: lost }), PLAIN)).toContain('no majority of the members can make new')
+})
+
+it('prints no control characters of names, and no line that is longer than the terminal', () => {
+  const long = 'x'.repeat(70)
+  const members = [
+    { name: `m\u001b[31m${long}`, clientUrls: [`https://${long}.example:2379`], acceptedAuthorities: [`CN=${long}`] },
+  ]
+  const text = reportText(report(members, { sources: ['a\nb'] }), PLAIN)
+  expect(text).not.toContain('\u001b')
+  expect(text).not.toContain('a\nb')
+  const [, , title = '', row = ''] = text.split('\n')
+  expect([title.length <= 80, Array.from(row).length <= 80, row.includes('…')]).toEqual([true, true, true])
+})
+
+it('prints the whole values of a table that fits, and the titles in bold on a terminal with colours', () => {
+  const long = { title: 'A', canShrink: true, values: ['abcdefghij'] }
+  const fixed = { title: 'BB', canShrink: false, values: ['0123456789'] }
+  expect(tableLines([long, fixed], 80)).toEqual(['A           BB', 'abcdefghij  0123456789'])
+  expect(tableLines([long, fixed], 20)).toEqual(['A         BB', 'abcdefg…  0123456789'].map((line) => line))
+  expect(tableLines([long, fixed], 5)).toEqual(['A       BB', 'abcde…  0123456789'])
+  expect(reportText(report([{}]), { ...PLAIN, color: true })).toContain('\u001b[1mMEMBER')
+})

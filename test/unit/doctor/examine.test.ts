@@ -1,0 +1,10 @@
+/** `examineCluster` on a machine whose configurations name URLs that cannot be dialled. */
+import { expect, it } from 'vitest'
+import { examineCluster } from '../../../src/doctor/index.js'
+
+it('examines a configuration, also if none of its URLs can be dialled', async () => {
+  const urls = '--advertise-client-urls=https://127.0.0.1:0,http://127.0.0.1:2379'
+  const report = await examineCluster({ configs: [{ args: ['--name=m1', urls] }] })
+  expect([report.complete, report.members.some(({ isReached }) => isReached)]).toEqual([false, false])
+  expect(report.sources).toEqual(['configs[0]'])
+})
