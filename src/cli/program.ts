@@ -125,9 +125,18 @@ async function runCommand(row: CommandRow, { operands, options, input, terminal 
   }
   const { run } = await row.load()
   const answer = await run(call)
-  if (options.flag('json')) terminal.answer(JSON.stringify(answer.document, null, 2))
+  if (options.flag('json')) terminal.answer(await jsonText(answer.document))
   else if (!options.flag('quiet')) terminal.answer(answer.text(await terminal.print(color)))
   return exitCodeOf(answer, failOn)
+}
+
+/** Characters that a terminal would obey are escaped, which changes no value. */
+async function jsonText(document: object): Promise<string> {
+  const { UNPRINTABLE } = await import('../report/printable.js')
+  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(document, null, 2).replace(UNPRINTABLE, (found) =>
+    found === '\n' ? found : found.split('').map(escaped).join(''),
+  )
 }
 
 const RANK = { error: 0, warning: 1, info: 2 } as const
