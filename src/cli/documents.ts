@@ -1,95 +1,62 @@
 /** What `--json` prints, by command. report.schema.json is made from this, so it is plain data. */
-import type { Finding } from '../report/finding.js'
+import type { Finding, Unchecked } from '../report/finding.js'
 
 export interface Documents {
-  inspect: InspectDocument
-  expiry: ExpiryDocument
+  inspect: CheckDocument & { targets: InspectedTarget[] }
+  /** The earliest end first. */
+  expiry: CheckDocument & { certificates: ExpiringCertificate[] }
 }
 
-interface Checked {
+export interface CheckDocument {
   /** Whether there is no finding of severity error. */
   ok: boolean
+  /** Whether everything was read and checked. */
+  complete: boolean
   checkedAt: Date
   findings: Finding[]
-  /** What was not read or checked because of a limit. */
-  unchecked: string[]
-}
-
-export interface InspectDocument extends Checked {
-  targets: InspectedTarget[]
+  unchecked: Unchecked[]
 }
 
 export interface InspectedTarget {
   /** The file, the entry of a Secret, `standard input`, or the URL of a server. */
   name: string
-  source: 'file' | 'secret' | 'stdin' | 'server'
   /** `certificate`, `bundle of 3 certificates`, `private key`, …, or the content that is none of these. */
   content: string
-  /** Whether the chain leads to a CA of `--cacert`; null without that option. */
+  /** Whether the chain is valid and leads to a CA of `--cacert`; null without that option. */
   verified: boolean | null
-  certificates: InspectedCertificate[]
-  requests: InspectedRequest[]
-  crls: InspectedCrl[]
-  keys: InspectedKey[]
+  items: InspectedItem[]
 }
 
-export interface InspectedCertificate {
-  subject: string
-  issuer: string
-  serialNumber: string
-  fingerprint256: string
-  notBefore: Date
-  notAfter: Date
-  /** The share of the lifetime that is over: 0 before it begins, 1 or more at its end. */
-  lifetimeUsed: number
-  publicKey: string
-  isCa: boolean
+/** What is not there is null or empty. */
+export interface InspectedItem {
+  kind: 'certificate' | 'CA certificate' | 'certificate request' | 'CRL' | 'private key' | 'encrypted private key'
+  /** Of a private key: the subject of its certificate, if one of the targets has that. */
+  subject: string | null
+  issuer: string | null
+  /** Its place in the tree: 0 at the top, 1 for a certificate whose issuer is above it, … */
+  depth: number
+  notBefore: Date | null
+  notAfter: Date | null
+  /** The share of the lifetime that is over: 0 before it begins, more than 1 after its end. */
+  lifetimeUsed: number | null
   /** `DNS:etcd-0`, `IP:10.0.0.1`, … */
   names: string[]
-  keyUsage: string[]
-  extendedKeyUsage: string[]
-  /** The position of its issuer in this list, by name and key identifier; null if it is not there. */
-  issuedBy: number | null
-}
-
-export interface InspectedRequest {
-  subject: string
-  publicKey: string
-  names: string[]
-  asksForCa: boolean
-}
-
-export interface InspectedCrl {
-  issuer: string
-  thisUpdate: Date
-  nextUpdate: Date | null
-  /** The number of revoked certificates; null if the list cannot be read. */
-  entries: number | null
-}
-
-export interface InspectedKey {
-  /** Null if the key is encrypted. */
-  algorithm: string | null
-  /** SHA-256 over the public half as SubjectPublicKeyInfo, as `sha256sum` prints it; null if the key is encrypted. */
-  publicKeySha256: string | null
-  /** The subjects of the certificates for this key among all targets. */
-  certificates: string[]
-}
-
-export interface ExpiryDocument extends Checked {
-  /** The earliest end first. */
-  certificates: ExpiringCertificate[]
+  usages: string[]
+  publicKey: string | null
+  serialNumber: string | null
+  /** SHA-256 in hexadecimal: over the certificate, or over the public half of a private key (SubjectPublicKeyInfo). */
+  sha256: string | null
+  /** The number of revoked certificates that a CRL lists; null if they cannot be read. */
+  revoked: number | null
 }
 
 export interface ExpiringCertificate {
-  /** Where it is from: a file, the entry of a Secret, `standard input`, or the URL of a server. */
+  /** Where it is from, as in the document of `inspect`. */
   name: string
   subject: string
   issuer: string
   serialNumber: string
-  fingerprint256: string
-  isCa: boolean
   notAfter: Date
-  /** Seconds until the end; less than 0 if it is over. */
+  /** Less than 0 after the end. */
   secondsLeft: number
 }

@@ -1,76 +1,18 @@
 /** `inspect`: what files and servers hold, and what is wrong with it. */
-import type { CertificateRequest } from '../x509/certificate-request.js'
-import type { Certificate } from '../x509/certificate.js'
-import type { Crl } from '../x509/crl/crl.js'
-import type { FindingCode, Finding } from '../report/finding.js'
+import type { Finding, FindingCode, Unchecked } from '../report/finding.js'
 import { formatReport } from '../report/format.js'
 import { type PrintOptions, wrapText } from '../report/print-report.js'
 import { printable } from '../report/printable.js'
-import { makeReport } from '../report/report.js'
-import { publicKeyText } from '../x509/algorithms.js'
-import { bytesEqual } from '../x509/der.js'
-import { crypto } from '../x509/node-crypto.js'
-import type { Usage } from '../validate/context.js'
 import { durationText } from '../validate/checks/check-validity.js'
 import { validateChain } from '../validate/validate.js'
+import { publicKeyText } from '../x509/algorithms.js'
+import type { CertificateRequest } from '../x509/certificate-request.js'
+import type { Certificate } from '../x509/certificate.js'
+import { bytesEqual } from '../x509/der.js'
+import { crypto } from '../x509/node-crypto.js'
 import type { Answer, Call } from './command.js'
-import type { InspectDocument, InspectedCertificate, InspectedKey, InspectedTarget } from './documents.js'
-import { type Contents, readAnchors, readTargets } from './targets.js'
-
-export async function run(call: Call): Promise<Answer> {
-  const usage = call.options.choice('usage', ['client', 'server', 'peer', 'any'])
-  const given = await readAnchors(call.options.text('cacert'))
-  const { contents, unchecked } = await readTargets(call.operands, call)
-  const checkedAt = new Date()
-  const all = contents.flatMap(({ certificates }) => certificates)
-  const anchors = (given ?? contents.filter(({ source }) => source !== 'server')).flatMap((each) => each.certificates)
-  const rules: Rules = {
-    usage,
-    hosts: call.options.list('host'),
-    at: checkedAt,
-    anchors: given === null ? anchors.filter((each) => each.isCa && each.isSelfIssued) : anchors,
-    areAnchorsGiven: given !== null,
-    crls: contents.flatMap(({ crls }) => crls),
-    deadline: performance.now() + MAX_MS,
-  }
-  const notChecked = [...unchecked]
-  const targets = contents.map((each): { target: InspectedTarget; findings: readonly Finding[] } => {
-    const findings = validate(each, rules, notChecked)
-    const isTrusted = each.certificates.length > 0 && !findings.some(({ severity }) => severity === 'error')
-    const verified = given === null || each.certificates.length === 0 ? null : isTrusted
-    return { target: describe(each, all, verified, checkedAt), findings: [...each.findings, ...findings] }
-  })
-  const findings = [...(given ?? []), ...targets].flatMap((each) => each.findings)
-  const report = makeReport({ checkedAt, path: null, findings: distinct(findings) })
-  const document: InspectDocument = {
-    ok: report.ok,
-    checkedAt,
-    targets: targets.map(({ target }) => target),
-    findings: report.findings,
-    unchecked: notChecked,
-  }
-  const text = (print: PrintOptions): string => {
-    const blocks = document.targets.map((each) => targetLines(each, print).join('\n'))
-    const { color, width } = print
-    return [
-      ...blocks,
-      ...notChecked.map((each) => `Not checked: ${printable(each)}`),
-      formatReport(report, { color, width }),
-    ].join('\n\n')
-  }
-  return { document, text, findings: report.findings, isDue: notChecked.length > 0 }
-}
-
-interface Rules {
-  readonly usage: Usage | undefined
-  readonly hosts: readonly string[]
-  readonly at: Date
-  readonly anchors: readonly Certificate[]
-  readonly areAnchorsGiven: boolean
-  readonly crls: readonly Crl[]
-  /** By performance.now(). */
-  readonly deadline: number
-}
+import type { Documents, InspectedItem, InspectedTarget } from './documents.js'
+import { checked, type Contents, notRead, readAnchors, readTargets } from './targets.js'
 
 /** Milliseconds that all validations together may take. An ordinary chain needs less than one. */
 const MAX_MS = 10_000
@@ -82,237 +24,234 @@ const UNKNOWN_ISSUER: readonly FindingCode[] = [
   'chain/issuer-not-found',
   'chain/root-not-trusted',
 ]
-/** What is unusual for a certificate of a server or client, and usual for a CA. */
-const USUAL_OF_CA: FindingCode[] = ['constraints/leaf-is-ca', 'usage/key-usage-missing', 'validity/lifetime-long']
+/** What is unusual for the certificate of a server or client, and usual for that of a CA. */
+const USUAL_OF_CA: readonly FindingCode[] = [
+  'constraints/leaf-is-ca',
+  'usage/key-usage-missing',
+  'validity/lifetime-long',
+]
 
-/** Validates each certificate that issued no other one of the same target. */
-function validate({ certificates, source, host, place }: Contents, rules: Rules, unchecked: string[]): Finding[] {
-  const { usage, at, anchors, areAnchorsGiven } = rules
-  const issuers = new Set(issuersOf(certificates))
-  const isOfServer = source === 'server'
-  // The first one is what a server, or a program that loads the file, presents.
-  const leaves = certificates.filter(
-    (_, i) => (i === 0 && certificates[0]?.isCa === false) || (!issuers.has(i) && !isOfServer),
+export async function run(call: Call): Promise<Answer> {
+  const unchecked: Unchecked[] = []
+  const usage = call.options.choice('usage', ['client', 'server', 'peer', 'any'])
+  const given = await readAnchors(call.options.text('cacert'))
+  const contents = await readTargets(call.operands, call, unchecked)
+  const at = new Date()
+  const start = performance.now()
+  const owners = new Map(
+    contents.flatMap((each) => each.certificates.map(({ spki, subject }) => [keyText(spki), String(subject)] as const)),
   )
-  return leaves.flatMap((leaf) => {
-    if (performance.now() > rules.deadline) {
-      const why = `${place.origin}: the certificate ${leaf.subject.toString()} was not validated, because the others took too long.`
-      if (!unchecked.includes(why)) unchecked.push(why)
-      return []
-    }
-    const isCaAlone = leaf.isCa && usage === undefined
-    const hosts = rules.hosts.length === 0 && host !== null ? [host] : rules.hosts
-    const intermediates = certificates.filter((each) => each.isCa && each !== leaf).slice(0, MAX_INTERMEDIATES)
-    const crls = rules.crls.filter(({ issuer }) => issuer.equals(leaf.issuer))
-    const { findings } = validateChain(
-      { leaf, intermediates, trustAnchors: isOfServer && !areAnchorsGiven ? [] : anchors, crls },
-      {
-        usage: usage ?? (isOfServer ? 'server' : 'any'),
-        hosts: isCaAlone ? [] : hosts,
-        at,
-        ignore: isCaAlone ? USUAL_OF_CA : [],
-      },
-    )
-    return areAnchorsGiven ? findings : findings.filter(({ code }) => !UNKNOWN_ISSUER.includes(code))
+  const anchors = (given ?? contents).flatMap((each) => each.certificates)
+  const roots = new Map(anchors.filter(isRoot).map((each) => [each.subject.rawKey, each]))
+  const topsOf = (chain: readonly Certificate[]): Certificate[] => {
+    const names = new Set(chain.map(({ issuer }) => issuer.rawKey))
+    return [...names].flatMap((name) => roots.get(name) ?? [])
+  }
+  const validate = ({ certificates, host, place }: Contents): Finding[] => {
+    const issuers = new Set(issuersOf(certificates))
+    // A server presents the first one. A file is validated from each certificate that issued no other one in it.
+    const leaves = host === null ? certificates.filter((_, i) => !issuers.has(i)) : certificates.slice(0, 1)
+    let isLate = false
+    return leaves.flatMap((leaf, i) => {
+      if (performance.now() - start > MAX_MS) {
+        const message = `${String(leaves.length - i)} certificates of ${place.origin} were not validated: the others took too long.`
+        if (!isLate) unchecked.push(notRead(place.file, message))
+        isLate = true
+        return []
+      }
+      const isCa = leaf.isCa && usage === undefined
+      const named = call.options.list('host')
+      const hosts = isCa ? [] : named.length === 0 && host !== null ? [host] : named
+      const intermediates = certificates.filter((each) => each.isCa && each !== leaf).slice(0, MAX_INTERMEDIATES)
+      const crls = contents.flatMap((each) => each.crls).filter(({ issuer }) => issuer.equals(leaf.issuer))
+      const { findings } = validateChain(
+        { leaf, intermediates, trustAnchors: given === null ? topsOf([leaf, ...intermediates]) : anchors, crls },
+        { usage: usage ?? (host === null ? 'any' : 'server'), hosts, at, ignore: isCa ? USUAL_OF_CA : [] },
+      )
+      return given === null ? findings.filter(({ code }) => !UNKNOWN_ISSUER.includes(code)) : findings
+    })
+  }
+  const findings = [...(given ?? []), ...contents].flatMap((each) => each.findings)
+  const targets = contents.map((each): InspectedTarget => {
+    const found = validate(each)
+    findings.push(...found)
+    const isValid = found.every(({ severity }) => severity !== 'error')
+    const verified = given === null || each.certificates.length === 0 ? null : isValid
+    return { name: each.place.origin, content: contentOf(each), verified, items: itemsOf(each, owners, at) }
   })
+  const document: Documents['inspect'] = { ...checked(findings, unchecked, at), targets }
+  const text = (print: PrintOptions): string => {
+    const { color, width } = print
+    const blocks = targets.map((each, i) => targetLines(each, contents[i]?.host ?? null, print).join('\n'))
+    return [...blocks, formatReport(document, { color, width })].join('\n\n')
+  }
+  return { document, text, findings: document.findings, isDue: !document.complete }
 }
 
-function distinct(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map((each) => [`${each.code} ${each.message}`, each])).values()]
+function keyText(spki: Uint8Array): string {
+  return Buffer.from(spki).toString('latin1')
+}
+
+function isRoot({ isCa, isSelfIssued }: Certificate): boolean {
+  return isCa && isSelfIssued
+}
+
+/** The positions of equal keys. */
+function positionsBy<K>(keys: readonly K[]): Map<K, number[]> {
+  const positions = new Map<K, number[]>()
+  for (const [i, key] of keys.entries()) {
+    const list = positions.get(key)
+    if (list === undefined) positions.set(key, [i])
+    else list.push(i)
+  }
+  return positions
 }
 
 /** For each certificate the position of its issuer in the list, by name and key identifier; -1 if it is not there. */
 function issuersOf(certificates: readonly Certificate[]): number[] {
-  const byName = new Map<string, number[]>()
-  for (const [i, { subject }] of certificates.entries())
-    byName.set(subject.rawKey, [...(byName.get(subject.rawKey) ?? []).slice(0, MAX_INTERMEDIATES), i])
+  const byName = positionsBy(certificates.map(({ subject }) => subject.rawKey))
   return certificates.map((each, i) => {
     if (each.isSelfIssued) return -1
-    const { authorityKeyIdentifier } = each.keyIdentifiers
-    const named = (byName.get(each.issuer.rawKey) ?? []).filter((other) => other !== i)
-    const wanted = authorityKeyIdentifier?.keyIdentifier ?? null
+    const wanted = each.keyIdentifiers.authorityKeyIdentifier?.keyIdentifier
+    const named = (byName.get(each.issuer.rawKey) ?? []).filter((other) => other !== i).slice(0, MAX_INTERMEDIATES)
     const isWanted = (other: number): boolean => {
-      const own = certificates[other]?.keyIdentifiers.subjectKeyIdentifier ?? null
-      return wanted !== null && own !== null && bytesEqual(wanted, own)
+      const own = certificates[other]?.keyIdentifiers.subjectKeyIdentifier
+      return wanted && own ? bytesEqual(wanted, own) : false
     }
     return named.find(isWanted) ?? named[0] ?? -1
   })
 }
 
-function describe(
-  contents: Contents,
-  all: readonly Certificate[],
-  verified: boolean | null,
-  at: Date,
-): InspectedTarget {
-  const { place, source, certificates, requests, crls, keys } = contents
-  const issuers = issuersOf(certificates)
-  return {
-    name: place.origin,
-    source,
-    content: contentOf(contents),
-    verified,
-    certificates: certificates.map((each, i) => certificateOf(each, issuers[i] ?? -1, at)),
-    requests: requests.map((each) => ({ ...holderOf(each), asksForCa: each.asksForCa })),
-    crls: crls.map((crl) => {
-      const { issuer, thisUpdate, nextUpdate, damage } = crl
-      const entries = damage === null ? crl.entries.size : null
-      return { issuer: issuer.toString(), thisUpdate, nextUpdate, entries }
-    }),
-    keys: keys.map(({ algorithm, spki }): InspectedKey => {
-      const owners = all.filter((each) => spki !== null && bytesEqual(each.spki, spki))
-      const publicKeySha256 = spki === null ? null : crypto().hash('sha256', spki)
-      return { algorithm, publicKeySha256, certificates: owners.map(({ subject }) => subject.toString()) }
-    }),
-  }
-}
-
-/** `certificate and private key`, `bundle of 3 certificates`, …, or the content that is none of these. */
+/** `certificate, private key`, `bundle of 3 certificates`, …, or the content that is none of these. */
 function contentOf({ certificates, requests, crls, keys, holds }: Contents): string {
-  const several = (count: number, one: string, many: string): string[] =>
-    count === 0 ? [] : [count === 1 ? one : `${many.replace('#', String(count))}`]
-  const parts = [
-    ...several(certificates.length, 'certificate', 'bundle of # certificates'),
-    ...several(keys.length, 'private key', '# private keys'),
-    ...several(requests.length, 'certificate request', '# certificate requests'),
-    ...several(crls.length, 'CRL', '# CRLs'),
-  ]
-  return parts.length === 0 ? (holds ?? 'nothing that can be read') : parts.join(', ')
+  const kinds = [
+    [certificates, 'certificate', 'bundle of '],
+    [keys, 'private key', ''],
+    [requests, 'certificate request', ''],
+    [crls, 'CRL', ''],
+  ] as const
+  const parts = kinds.flatMap(([{ length }, name, before]) =>
+    length === 0 ? [] : [length === 1 ? name : `${before}${String(length)} ${name}s`],
+  )
+  return parts.join(', ') || holds || 'nothing that can be read'
 }
 
-function holderOf(holder: Certificate | CertificateRequest) {
-  const names = holder.subjectAltNames.map(({ kind, value }) => {
-    return `${kind === 'dns' || kind === 'ip' || kind === 'uri' ? kind.toUpperCase() : kind}:${value}`
-  })
-  return { subject: holder.subject.toString(), publicKey: publicKeyText(holder.publicKeyInfo), names }
+const ITEM = {
+  ...{ subject: null, issuer: null, depth: 0, notBefore: null, notAfter: null, lifetimeUsed: null, names: [] },
+  ...{ usages: [], publicKey: null, serialNumber: null, sha256: null, revoked: null },
 }
 
-function certificateOf(certificate: Certificate, issuer: number, at: Date): InspectedCertificate {
-  const { notBefore, notAfter, extensions } = certificate
-  const lifetime = Math.max(1000, notAfter.getTime() - notBefore.getTime())
+/** Certificates come first, each below its issuer. */
+function itemsOf(
+  { certificates, requests, crls, keys }: Contents,
+  owners: ReadonlyMap<string, string>,
+  at: Date,
+): InspectedItem[] {
+  const items: InspectedItem[] = []
+  const issuers = issuersOf(certificates)
+  const below = positionsBy(issuers)
+  const seen = new Set<Certificate>()
+  const add = (positions: Iterable<number>, depth: number): void => {
+    for (const i of positions) {
+      const each = certificates[i]
+      if (each === undefined || seen.has(each)) continue
+      seen.add(each)
+      items.push(certificateItem(each, depth, at))
+      add(below.get(i) ?? [], depth + 1)
+    }
+  }
+  add(below.get(-1) ?? [], 0)
+  // Certificates that issued each other have no top.
+  add(certificates.keys(), 0)
+  for (const each of requests) items.push({ ...ITEM, kind: 'certificate request', ...holderFields(each) })
+  for (const each of crls) {
+    const [issuer, revoked] = [each.issuer.toString(), each.damage === null ? each.entries.size : null]
+    items.push({ ...ITEM, kind: 'CRL', issuer, notBefore: each.thisUpdate, notAfter: each.nextUpdate, revoked })
+  }
+  for (const key of keys) {
+    const spki = key?.spki
+    if (key === null || spki === undefined) items.push({ ...ITEM, kind: 'encrypted private key' })
+    else {
+      const subject = owners.get(keyText(spki)) ?? null
+      const sha256 = crypto().hash('sha256', spki)
+      items.push({ ...ITEM, kind: 'private key', subject, publicKey: key.algorithm, sha256 })
+    }
+  }
+  return items
+}
+
+function holderFields({ subject, publicKeyInfo, subjectAltNames, extensions }: Certificate | CertificateRequest) {
   return {
-    ...holderOf(certificate),
-    issuer: certificate.issuer.toString(),
-    serialNumber: certificate.serialNumber,
-    fingerprint256: certificate.fingerprint256,
-    notBefore,
-    notAfter,
-    lifetimeUsed: Math.max(0, (at.getTime() - notBefore.getTime()) / lifetime),
-    isCa: certificate.isCa,
-    keyUsage: [...(extensions.keyUsage ?? [])],
-    extendedKeyUsage: [...(extensions.extendedKeyUsage ?? [])],
-    issuedBy: issuer === -1 ? null : issuer,
+    subject: subject.toString(),
+    publicKey: publicKeyText(publicKeyInfo),
+    names: subjectAltNames.map(({ kind, value }) => `${kind.length > 3 ? kind : kind.toUpperCase()}:${value}`),
+    usages: [...(extensions.keyUsage ?? []), ...(extensions.extendedKeyUsage ?? [])],
   }
 }
 
-/** Most subject alternative names that are printed, and the deepest indentation. */
+function certificateItem(certificate: Certificate, depth: number, at: Date): InspectedItem {
+  const { notBefore, notAfter, serialNumber, fingerprint256, isCa, issuer } = certificate
+  const lifetime = Math.max(1000, notAfter.getTime() - notBefore.getTime())
+  const lifetimeUsed = Math.max(0, (at.getTime() - notBefore.getTime()) / lifetime)
+  const sha256 = fingerprint256.replaceAll(':', '').toLowerCase()
+  const own = { kind: isCa ? 'CA certificate' : 'certificate', issuer: issuer.toString(), depth } as const
+  return { ...ITEM, ...own, ...holderFields(certificate), notBefore, notAfter, lifetimeUsed, serialNumber, sha256 }
+}
+
+/** Most names that are printed, the deepest indentation, and the characters of the bar of a lifetime. */
 const MAX_NAMES = 20
-const MAX_INDENT = 10
-/** Characters of the bar of a lifetime. */
+const MAX_DEPTH = 8
 const BAR = 20
 
-function targetLines(target: InspectedTarget, { color, width }: PrintOptions): string[] {
-  const { name, content, source, verified, certificates, requests, crls, keys } = target
+function targetLines(target: InspectedTarget, host: string | null, { color, width }: PrintOptions): string[] {
+  const { name, content, verified, items } = target
   const state =
-    source !== 'server' || certificates.length === 0
+    host === null || items.length === 0
       ? ''
       : verified === null
         ? ', not verified'
         : verified
           ? ', verified'
           : ', refused'
-  const wrapped = (text: string, indent: string, hanging = indent): string[] =>
-    wrapText(printable(text), { width, first: indent, rest: hanging })
-  const field = (indent: string, label: string, text: string): string[] =>
-    text === '' ? [] : wrapped(`${label.padEnd(6)} ${text}`, `${indent}  `, `${indent}         `)
-  const ofHolder = (
-    indent: string,
-    { names, publicKey }: Pick<InspectedCertificate, 'names' | 'publicKey'>,
-  ): string[] => {
-    const more = names.length - MAX_NAMES
-    const shown = names.slice(0, MAX_NAMES).join(', ')
+  const heading = wrapText(printable(`${name}: ${content}${state}`), { width, first: '', rest: '  ' })
+  const lines = items.flatMap((item) => {
+    const indent = '  '.repeat(Math.min(item.depth, MAX_DEPTH) + 1)
+    const { kind, subject, issuer, names, depth, revoked } = item
+    const isSelfIssued = subject === issuer
+    const more = names.length > MAX_NAMES ? `, and ${String(names.length - MAX_NAMES)} more` : ''
+    const fields = [
+      ['issuer', depth > 0 || isSelfIssued ? '' : issuer],
+      ['valid', validityText(item)],
+      ['names', `${names.slice(0, MAX_NAMES).join(', ')}${more}`],
+      ['key', item.publicKey],
+      ['usage', item.usages.join(', ')],
+      ['serial', item.serialNumber],
+      ['lists', revoked === null ? '' : `${String(revoked)} revoked certificates`],
+      ['sha256', kind === 'private key' ? item.sha256 : ''],
+    ] as const
+    const title = `${subject ?? ''} (${kind}${isSelfIssued && subject !== null ? ', self-issued' : ''})`.trimStart()
     return [
-      ...field(indent, 'names', more > 0 ? `${shown} and ${String(more)} more` : shown),
-      ...field(indent, 'key', publicKey),
+      ...wrapText(printable(title), { width, first: indent, rest: `${indent}  ` }),
+      ...fields.flatMap(([label, text]) => {
+        const first = `${indent}  ${label.padEnd(6)} `
+        return text !== null && text !== ''
+          ? wrapText(printable(text), { width, first, rest: ' '.repeat(first.length) })
+          : []
+      }),
     ]
-  }
-  const heading = wrapped(`${name}: ${content}${state}`, '', '  ')
-  return [
-    ...heading.map((line) => (color ? `\u001b[1m${line}\u001b[0m` : line)),
-    ...treeOf(certificates).flatMap(([each, depth]) => {
-      const indent = '  '.repeat(Math.min(depth + 1, MAX_INDENT))
-      const { subject, serialNumber, isCa, issuer, issuedBy } = each
-      const isRoot = issuer === subject
-      const role = isCa ? (isRoot ? ' (CA, self-signed)' : ' (CA)') : isRoot ? ' (self-signed)' : ''
-      return [
-        ...wrapped(`${subject === '' ? `serial ${serialNumber}` : subject}${role}`, indent, `${indent}  `),
-        ...field(indent, 'issuer', issuedBy === null && !isRoot ? `${issuer} (not in this target)` : ''),
-        ...field(indent, 'valid', validityText(each)),
-        ...ofHolder(indent, each),
-        ...field(indent, 'usage', [...each.keyUsage, ...each.extendedKeyUsage].join(', ')),
-        ...field(indent, 'serial', serialNumber),
-      ]
-    }),
-    ...requests.flatMap((each) => [
-      ...wrapped(`${each.subject || '(no subject)'} (request${each.asksForCa ? ' for a CA' : ''})`, '  '),
-      ...ofHolder('  ', each),
-    ]),
-    ...crls.flatMap(({ issuer, thisUpdate, nextUpdate, entries }) => [
-      ...wrapped(`CRL of ${issuer}`, '  '),
-      ...field(
-        '  ',
-        'update',
-        `${dayOf(thisUpdate)}, next ${nextUpdate === null ? 'not announced' : dayOf(nextUpdate)}`,
-      ),
-      ...field('  ', 'lists', `${entries === null ? 'unreadable' : String(entries)} certificates`),
-    ]),
-    ...keys.flatMap(({ algorithm, publicKeySha256, certificates: owners }) => [
-      ...wrapped(algorithm === null ? 'encrypted private key' : `private key, ${algorithm}`, '  '),
-      ...field(
-        '  ',
-        'of',
-        owners.length > 0 ? owners.join(', ') : algorithm === null ? '' : 'no certificate shown here',
-      ),
-      ...field('  ', 'sha256', publicKeySha256 === null ? '' : publicKeySha256),
-    ]),
-  ]
+  })
+  return [...heading.map((line) => (color ? `\u001b[1m${line}\u001b[0m` : line)), ...lines]
 }
 
-function dayOf(date: Date): string {
-  return date.toISOString().slice(0, 10)
-}
-
-/** `2026-01-01 to 2027-01-01, 31 days left  [##################--] 91 %` */
-function validityText({ notBefore, notAfter, lifetimeUsed }: InspectedCertificate): string {
+/** `2026-01-01 to 2027-01-01, 31 days left [##################--] 91 %` */
+function validityText({ notBefore, notAfter, lifetimeUsed }: InspectedItem): string {
+  if (notBefore === null) return ''
+  const day = (date: Date): string => date.toISOString().slice(0, 10)
+  const range = `${day(notBefore)} to ${notAfter === null ? 'an unknown date' : day(notAfter)}`
+  if (notAfter === null || lifetimeUsed === null) return range
   const left = (1 - lifetimeUsed) * (notAfter.getTime() - notBefore.getTime())
   const state = lifetimeUsed > 1 ? 'expired' : lifetimeUsed === 0 ? 'not yet valid' : `${durationText(left)} left`
-  const filled = Math.min(BAR, Math.floor(lifetimeUsed * BAR))
-  const bar = `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}]`
-  return `${dayOf(notBefore)} to ${dayOf(notAfter)}, ${state} ${bar} ${String(Math.min(100, Math.floor(lifetimeUsed * 100)))} %`
-}
-
-/** The certificates with their depth: each below its issuer. */
-function treeOf(certificates: readonly InspectedCertificate[]): [InspectedCertificate, number][] {
-  const below = new Map<number, number[]>()
-  for (const [i, { issuedBy }] of certificates.entries()) {
-    const parent = issuedBy ?? -1
-    below.set(parent, [...(below.get(parent) ?? []), i])
-  }
-  const seen = new Set<number>()
-  const rows: [InspectedCertificate, number][] = []
-  const add = (start: number): void => {
-    const stack: [number, number][] = [[start, 0]]
-    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      const [i, depth] = next
-      const certificate = certificates[i]
-      if (certificate === undefined || seen.has(i)) continue
-      seen.add(i)
-      rows.push([certificate, depth])
-      for (const child of (below.get(i) ?? []).toReversed()) stack.push([child, depth + 1])
-    }
-  }
-  for (const root of below.get(-1) ?? []) add(root)
-  // Certificates that issued each other have no root.
-  for (const i of certificates.keys()) add(i)
-  return rows
+  const used = Math.min(1, lifetimeUsed)
+  const bar = '#'.repeat(Math.floor(used * BAR)).padEnd(BAR, '-')
+  return `${range}, ${state} [${bar}] ${String(Math.floor(used * 100))} %`
 }

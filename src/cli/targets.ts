@@ -4,293 +4,285 @@ import { lstat, opendir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { addAbortSignal } from 'node:stream'
 import { finding } from '../credentials/finding.js'
-import { kindOfLabel } from '../credentials/labels.js'
+import { type BlockKind, kindOfLabel } from '../credentials/labels.js'
 import { readMaterialFile } from '../credentials/load-inputs.js'
-import {
-  type Exposure,
-  type OpenedInput,
-  openInput,
-  otherBlocks,
-  readCertificates,
-  readCrls,
-  readKey,
-  withMissingBlock,
-} from '../credentials/parse-input.js'
-import { type Content, recognize } from '../credentials/recognize.js'
-import type { Place } from '../report/catalogue/place.js'
+import * as parse from '../credentials/parse-input.js'
+import { recognize } from '../credentials/recognize.js'
 import { systemCode } from '../files/write-failed.js'
-import type { Finding } from '../report/finding.js'
-import type { Certificate } from '../x509/certificate.js'
+import type { Place } from '../report/catalogue/place.js'
+import type { Finding, FindingCode, Unchecked } from '../report/finding.js'
+import { makeReport } from '../report/report.js'
 import type { CertificateRequest } from '../x509/certificate-request.js'
+import type { Certificate } from '../x509/certificate.js'
 import { type Crl, MAX_CRL_FILE_BYTES } from '../x509/crl/crl.js'
+import type { PrivateKey } from '../x509/keys/keys.js'
 import { MAX_PEM_BYTES, scanPem } from '../x509/pem/pem.js'
 import { type Call, UsageError } from './command.js'
+import type { CheckDocument } from './documents.js'
 
-/** A private key without its secret half. */
-interface KeyFacts {
-  /** Null if the key is encrypted. */
-  readonly algorithm: string | null
-  /** The public half as SubjectPublicKeyInfo; null if the key is encrypted. */
-  readonly spki: Uint8Array | null
-}
-
-/** What one file, stdin, one entry of a Secret, or one server holds. */
+/** What a file, stdin, a value of a Secret, or a server holds. */
 export interface Contents {
   readonly place: Place
-  readonly source: 'file' | 'secret' | 'stdin' | 'server'
   /** The host of a server; null for others. */
   readonly host: string | null
-  /** Content without a certificate, request, CRL or key; null if there is one. */
-  readonly holds: string | null
+  /** What it is, if it has none of the following. */
+  readonly holds: string
   readonly certificates: readonly Certificate[]
   readonly requests: readonly CertificateRequest[]
   readonly crls: readonly Crl[]
-  readonly keys: readonly KeyFacts[]
+  /** Null for a key that is encrypted. */
+  readonly keys: readonly (PrivateKey | null)[]
   readonly findings: readonly Finding[]
 }
 
-export interface Targets {
-  readonly contents: readonly Contents[]
-  /** What was not read because of a limit, one sentence each. */
-  readonly unchecked: readonly string[]
-}
-
-/** Most entries of a directory that are looked at. */
-const MAX_ENTRIES = 1000
-/** Most bytes that are read from the files of a directory. */
-const MAX_DIRECTORY_BYTES = 64 * 1024 * 1024
-/** Most entries of a Secret, and most private keys of a file. */
-const MAX_SECRET_ENTRIES = 100
-const MAX_KEYS = 20
-
-const ADDRESS = /^(?:https:\/\/)?((?:\[[\da-f:.]+\]|[^\s/:[\]@]+):\d{1,5})\/?$/i
+/** Most entries of a directory, bytes of all its files, values of a Secret, and private keys of a call: to check one can take 50 ms. */
+const MAX = { entries: 1000, bytes: 64 * 1024 * 1024, values: 100, keys: 200 }
+const ADDRESS = /^(?:https:\/\/)?(\[[\da-f:.]+\]|[^\s/:[\]@]+):(\d{1,5})\/?$/i
 
 /**
  * Reads all operands, in their order.
  *
  * @throws {UsageError} for an operand that is neither an existing path nor an address
  */
-export async function readTargets(operands: readonly string[], call: Call): Promise<Targets> {
-  const unchecked: string[] = []
+export async function readTargets(
+  operands: readonly string[],
+  call: Call,
+  unchecked: Unchecked[],
+): Promise<Contents[]> {
+  const reading: Reading = { unchecked, keys: MAX.keys }
   const read = async (operand: string): Promise<Contents[]> => {
-    if (operand === '-') return readStdin(call)
-    const stats = await statePath(operand)
-    if (stats !== null)
-      return stats.isDirectory() ? readDirectory(operand, unchecked) : readFile(operand, MAX_CRL_FILE_BYTES, unchecked)
-    const address = ADDRESS.exec(operand)?.[1]
-    if (address === undefined)
+    if (operand === '-') return readStdin(call, reading)
+    const state = await stateOf(operand)
+    if (state?.isDirectory() === true) return readDirectory(operand, reading)
+    if (state !== null) return readFile(operand, MAX_CRL_FILE_BYTES, reading)
+    const [, host, port] = ADDRESS.exec(operand) ?? []
+    if (host === undefined || port === undefined)
       throw new UsageError(`There is no file or directory ${JSON.stringify(operand)}, and it is not HOST:PORT.`)
-    call.progress(`Waiting for ${address} …`)
-    return [await readServer(address, call.signal)]
+    call.progress(`Waiting for ${host}:${port} …`)
+    return [await readServer(`https://${host}:${port}`, host.replace(/^\[|\]$/g, ''), call.signal)]
   }
-  // Servers may need seconds each.
-  return { contents: (await Promise.all(operands.map(read))).flat(), unchecked }
+  return (await Promise.all(operands.map(read))).flat()
 }
 
-/** The certificates of the file of an option; null if the option is not given. */
-export async function readAnchors(file: string | undefined): Promise<Contents[] | null> {
-  if (file === undefined) return null
-  if ((await statePath(file)) === null) throw new UsageError(`There is no file ${JSON.stringify(file)}.`)
-  return readFile(file, MAX_PEM_BYTES, [])
+interface Reading {
+  readonly unchecked: Unchecked[]
+  /** How many more private keys are read. */
+  keys: number
 }
 
-/** The state of an existing path: that of a link itself if it leads nowhere. Null if there is no such path. */
-async function statePath(path: string): Promise<Stats | null> {
+export function notRead(file: string | null, message: string): Unchecked {
+  return { place: { option: null, file, line: null, column: null }, kind: 'limit', message, codes: 'all' }
+}
+
+/** The part that all documents have. A finding about several targets is there once. */
+export function checked(findings: readonly Finding[], unchecked: Unchecked[], checkedAt: Date): CheckDocument {
+  const distinct = [...new Map(findings.map((each) => [`${each.code} ${each.message}`, each])).values()]
+  const report = makeReport({ checkedAt, path: null, findings: distinct })
+  return { ok: report.ok, complete: unchecked.length === 0, checkedAt, findings: report.findings, unchecked }
+}
+
+/** The state of an existing path, of a link itself if it leads nowhere; null if there is no such path. */
+async function stateOf(path: string): Promise<Stats | null> {
   try {
     const own = await lstat(path)
     return await stat(path).catch(() => own)
   } catch (error) {
-    const code = systemCode(error)
-    // A name of a host may be too long for a file, or have a NUL.
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'ERR_INVALID_ARG_VALUE')
-      return null
-    throw new UsageError(`The path ${JSON.stringify(path)} cannot be read (${code ?? 'unknown error'}).`)
+    // An operand that is a wrong name, or a key, can be too long for a file.
+    const reason = systemCode(error) ?? ''
+    if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'].includes(reason)) return null
+    throw new UsageError(`The path ${JSON.stringify(path)} cannot be read (${reason}).`)
   }
 }
 
-/** Reads the files of a directory, not those of its directories. What is no certificate, key, request or CRL is left out. */
-async function readDirectory(path: string, unchecked: string[]): Promise<Contents[]> {
+/** Reads the files of a directory, but not of the directories in it. */
+async function readDirectory(path: string, reading: Reading): Promise<Contents[]> {
+  const { unchecked } = reading
   const names: string[] = []
   try {
-    for await (const { name } of await opendir(path)) {
-      if (names.length === MAX_ENTRIES) {
-        unchecked.push(`The directory ${path} has more than ${String(MAX_ENTRIES)} entries. The others were not read.`)
-        break
-      }
-      names.push(name)
-    }
+    for await (const { name } of await opendir(path)) if (names.push(name) > MAX.entries) break
   } catch (error) {
-    throw new UsageError(`The directory ${JSON.stringify(path)} cannot be read (${systemCode(error) ?? 'unknown'}).`)
+    throw new UsageError(`The directory ${JSON.stringify(path)} cannot be read (${systemCode(error) ?? ''}).`)
   }
+  if (names.length > MAX.entries)
+    unchecked.push(notRead(path, `The directory has more than ${String(MAX.entries)} entries. Name the others.`))
   const found: Contents[] = []
-  let left = MAX_DIRECTORY_BYTES
-  for (const name of names.toSorted()) {
+  let left = MAX.bytes
+  for (const name of names.slice(0, MAX.entries).toSorted()) {
     const file = join(path, name)
-    const stats = await statePath(file)
-    if (stats === null || !(stats.isFile() || stats.isSymbolicLink())) continue
-    if (stats.size > Math.min(left, MAX_PEM_BYTES)) {
-      unchecked.push(`The file ${file} was not read: name it to read it.`)
+    const state = await stateOf(file)
+    if (state?.isFile() !== true && state?.isSymbolicLink() !== true) continue
+    if (state.size > Math.min(left, MAX_PEM_BYTES)) {
+      unchecked.push(notRead(file, 'The file is large. Name it to read it.'))
       continue
     }
-    left -= stats.size
-    found.push(...(await readFile(file, MAX_PEM_BYTES, unchecked)).filter((each) => !isOther(each)))
+    left -= state.size
+    found.push(...(await readFile(file, MAX_PEM_BYTES, reading)).filter((each) => !isOther(each, name)))
   }
   return found
 }
 
-/** Whether it is a file of another kind, such as a README next to the certificates. */
-function isOther({ holds, findings }: Contents): boolean {
-  return holds !== null && OTHER.has(holds) && findings.every(({ code }) => code === 'input/unexpected-content')
-}
-const OTHER: ReadonlySet<string> = new Set([
-  ...['other text', 'other binary data', 'other DER', 'JSON', 'file name', 'nothing', 'template', 'SSH public key'],
-  ...['kubeconfig', 'UTF-16 text', 'UTF-16LE text', 'UTF-16BE text', 'public key', 'PKCS#11 URI'],
-])
+const NOT_OURS: readonly FindingCode[] = ['input/unexpected-content', 'file/empty']
 
-async function readFile(file: string, limit: number, unchecked: string[]): Promise<Contents[]> {
-  const place: Place = { origin: file, file }
+/** Whether it is of another kind, such as a README next to the certificates or a password in a Secret. */
+function isOther({ holds, findings }: Contents, name: string): boolean {
+  const isNamed = /\.(?:crt|cer|pem|key|csr|crl)$/i.test(name)
+  return holds !== '' && !isNamed && findings.every(({ code }) => NOT_OURS.includes(code))
+}
+
+async function readFile(file: string, limit: number, reading: Reading): Promise<Contents[]> {
+  const place = { origin: file, file }
   const read = await readMaterialFile(file, { file }, limit)
-  if ('code' in read) return [{ ...nothingIn(place, 'file'), findings: [read] }]
-  return readBytes({ place, source: 'file', bytes: read.bytes, exposure: read.exposure }, unchecked)
+  if ('code' in read) return [{ ...nothingIn(place), findings: [read] }]
+  return readBytes({ place, ...read }, reading)
 }
 
-async function readStdin({ input, signal, progress }: Call): Promise<Contents[]> {
+/** The certificates of the file of an option; null without the option. */
+export async function readAnchors(file: string | undefined): Promise<Contents[] | null> {
+  if (file === undefined) return null
+  if ((await stateOf(file)) === null) throw new UsageError(`There is no file ${JSON.stringify(file)}.`)
+  return readFile(file, MAX_PEM_BYTES, { unchecked: [], keys: MAX.keys })
+}
+
+async function readStdin({ input, signal, progress }: Call, reading: Reading): Promise<Contents[]> {
   progress('Waiting for standard input …')
-  const place: Place = { origin: 'standard input', file: null }
+  const place = { origin: 'standard input', file: null }
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of addAbortSignal(signal, input)) {
-    chunks.push(Buffer.from(chunk as Uint8Array))
-    size += (chunk as Uint8Array).length
+  for await (const chunk of addAbortSignal(signal, input) as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    size += chunk.length
     if (size <= MAX_PEM_BYTES) continue
     const details = { wanted: 'cert', unit: 'bytes', limit: MAX_PEM_BYTES, count: null } as const
-    return [{ ...nothingIn(place, 'stdin'), findings: [finding('input/too-much', { ...place, ...details })] }]
+    return [{ ...nothingIn(place), findings: [finding('input/too-much', { ...place, ...details })] }]
   }
-  return readBytes({ place, source: 'stdin', bytes: Buffer.concat(chunks), exposure: null }, [])
+  return readBytes({ place, bytes: Buffer.concat(chunks), exposure: null }, reading)
 }
 
-function nothingIn(
-  place: Place,
-  source: Contents['source'],
-  holds: string | null = 'nothing that can be read',
-): Contents {
-  return { place, source, host: null, holds, certificates: [], requests: [], crls: [], keys: [], findings: [] }
+function nothingIn(place: Place, holds = 'nothing that can be read'): Contents {
+  return { place, host: null, holds, certificates: [], requests: [], crls: [], keys: [], findings: [] }
 }
 
-interface Source extends Pick<Contents, 'place' | 'source'> {
+interface Source {
+  readonly place: Place
   readonly bytes: Buffer
-  readonly exposure: Exposure | null
+  readonly exposure: parse.Exposure | null
+  readonly isInSecret?: boolean
 }
 
-/** The labels in PEM of what is read in DER too. */
-const LABELS: Readonly<Record<string, string>> = {
-  certificate: 'CERTIFICATE',
-  'certificate request': 'CERTIFICATE REQUEST',
-  CRL: 'X509 CRL',
-}
-const KNOWN = ['certificate', 'private-key', 'request', 'crl', 'key-parameters'] as const
+/** The labels in PEM of what is also read in DER. */
+const LABELS = new Map([
+  ['certificate', 'CERTIFICATE'],
+  ['certificate request', 'CERTIFICATE REQUEST'],
+  ['CRL', 'X509 CRL'],
+])
 
-async function readBytes(given: Source, unchecked: string[]): Promise<Contents[]> {
-  const { place, source, bytes } = given
-  const content: Content = recognize(bytes, () => scanPem(bytes, { bytes: MAX_CRL_FILE_BYTES }))
-  const holds = 'holds' in content ? content.holds : null
-  if (source !== 'secret' && (holds === 'Secret manifest' || holds === 'Secret manifest in JSON'))
-    return readSecret(given, unchecked)
-  const label = 'form' in content && content.form === 'DER' ? LABELS[content.holds] : undefined
-  const role =
-    holds === 'private key' || holds === 'encrypted private key' ? 'key' : bytes.length > MAX_PEM_BYTES ? 'crl' : 'cert'
+async function readBytes({ isInSecret = false, ...given }: Source, reading: Reading): Promise<Contents[]> {
+  const { place, bytes, exposure } = given
+  const content = recognize(bytes, () => scanPem(bytes, { bytes: MAX_CRL_FILE_BYTES }))
+  const [holds, form] = 'holds' in content ? [content.holds, content.form] : ['other PEM blocks', 'PEM']
+  if (!isInSecret && holds.startsWith('Secret manifest')) return readSecret(given, reading)
+  const label = form === 'DER' ? LABELS.get(holds) : undefined
+  const role = holds.endsWith('private key') ? 'key' : bytes.length > MAX_PEM_BYTES ? 'crl' : 'cert'
   const input = { ...given, role, findings: [] } as const
-  const opened: OpenedInput =
-    label === undefined ? openInput(input) : { ...input, form: 'der', blocks: [{ label, line: 1, headers: [], bytes }] }
-  const of = (kind: (typeof KNOWN)[number]): OpenedInput => {
-    return { ...opened, findings: [], blocks: opened.blocks.filter((block) => kindOfLabel(block.label) === kind) }
+  const opened: parse.OpenedInput =
+    label === undefined
+      ? parse.openInput(input)
+      : { ...input, form: 'der', blocks: [{ label, line: 1, headers: [], bytes }] }
+  const of = (kind: BlockKind): parse.OpenedInput[] => {
+    const blocks = opened.blocks.filter((each) => kindOfLabel(each.label) === kind)
+    return blocks.length === 0 ? [] : [{ ...opened, findings: [], blocks }]
   }
-  const [ours, keys, lists] = [of('certificate'), of('private-key'), of('crl')]
-  if (keys.blocks.length > MAX_KEYS)
-    unchecked.push(`${place.origin} has more than ${String(MAX_KEYS)} private keys. The others were not read.`)
-  const certificates = ours.blocks.length === 0 ? { certificates: [], findings: [] } : readCertificates(ours)
-  const crls = lists.blocks.length === 0 ? { crls: [], findings: [] } : readCrls(lists)
-  const keyReadings = keys.blocks.slice(0, MAX_KEYS).map((block) => readKey({ ...keys, blocks: [block] }, null))
-  const requests = await readRequests(of('request'))
-  const { exposure } = given
-  const exposed =
-    keys.blocks.length > 0 && exposure !== null && place.file !== null ? { file: place.file, ...exposure } : null
-  const count = ours.blocks.length + keys.blocks.length + lists.blocks.length + requests.length
-  const known = [...opened.findings, ...otherBlocks(opened, KNOWN)]
+  const readings = of('certificate').map((each) => parse.readCertificates(each))
+  const lists = of('crl').map(parse.readCrls)
+  const blocks = of('private-key').flatMap((each) => each.blocks)
+  if (blocks.length > reading.keys)
+    reading.unchecked.push(notRead(place.file, `${place.origin} has more private keys than one call reads.`))
+  const keys = blocks
+    .splice(0, reading.keys)
+    .map((each) => parse.readKey({ ...opened, findings: [], blocks: [each] }, null))
+  reading.keys -= keys.length
+  const requests = await Promise.all(
+    of('request')
+      .flatMap((each) => each.blocks)
+      .map((each) => readRequest(each.bytes, place)),
+  )
+  const own = [
+    ...opened.findings,
+    ...parse.otherBlocks(opened, ['certificate', 'private-key', 'request', 'crl', 'key-parameters']),
+  ]
+  const isNone = [readings, lists, keys, requests].every((each) => each.length === 0)
+  const { file } = place
+  const exposed = keys.length > 0 && exposure !== null && file !== null ? [{ file, ...exposure }] : []
   return [
     {
-      ...nothingIn(place, source, count > 0 ? null : (holds ?? 'other PEM blocks')),
-      certificates: certificates.certificates.map(({ certificate }) => certificate),
+      ...nothingIn(place, isNone ? holds : ''),
+      certificates: readings.flatMap(({ certificates }) => certificates.map(({ certificate }) => certificate)),
       requests: requests.flatMap(({ request }) => request ?? []),
-      crls: crls.crls,
-      keys: keyReadings.flatMap(({ key, findings }) => keyFacts(key, findings)),
+      crls: lists.flatMap(({ crls }) => crls),
+      // An encrypted key is shown as such.
+      keys: keys.flatMap(({ key, findings }) => (key === null && !findings.every(isEncrypted) ? [] : [key])),
       findings: [
-        ...(count === 0 ? withMissingBlock(known, opened) : known),
-        ...certificates.findings,
-        ...requests.flatMap(({ findings }) => findings),
-        ...crls.findings,
-        // An encrypted key is shown as such.
-        ...keyReadings.flatMap(({ findings }) => findings.filter(({ code }) => code !== 'key/passphrase-refused')),
-        ...(exposed === null ? [] : [finding('file/key-readable-by-others', exposed)]),
+        ...(isNone ? parse.withMissingBlock(own, opened) : own),
+        ...[...readings, ...requests, ...lists, ...keys]
+          .flatMap(({ findings }) => findings)
+          .filter((each) => !isEncrypted(each)),
+        ...exposed.map((each) => finding('file/key-readable-by-others', each)),
       ],
     },
   ]
 }
 
-function keyFacts(key: ReturnType<typeof readKey>['key'], findings: readonly Finding[]): KeyFacts[] {
-  if (key !== null) return [{ algorithm: key.algorithm, spki: key.spki }]
-  return findings.some(({ code }) => code === 'key/passphrase-refused') ? [{ algorithm: null, spki: null }] : []
+function isEncrypted({ code }: Finding): boolean {
+  return code === 'key/passphrase-refused'
 }
 
-async function readRequests({ blocks, place }: OpenedInput) {
-  if (blocks.length === 0) return []
+async function readRequest(bytes: Buffer, place: Place) {
   const { inspectRequest } = await import('../authority/inspect-csr.js')
-  return blocks.map(({ bytes }) => inspectRequest(bytes, { file: place.origin }))
+  return inspectRequest(bytes, { file: place.origin })
 }
 
-/** Reads the values of a Secret that are certificates, keys, requests or CRLs. */
-async function readSecret({ place, bytes }: Source, unchecked: string[]): Promise<Contents[]> {
-  const { at, entriesOf, readYaml, textAt } = await import('../config/read/yaml.js')
+/** Reads the values of the Secrets in a manifest. */
+async function readSecret({ place, bytes }: Source, reading: Reading): Promise<Contents[]> {
+  const { at, entriesOf, readYaml } = await import('../config/read/yaml.js')
   const { documents, findings } = await readYaml({ text: bytes.toString('utf8'), file: place.file }, 'all')
-  const entries = documents
-    .filter((each) => textAt(each, 'kind') === 'Secret')
-    .flatMap((each) => [
-      ...entriesOf(at(each, 'data')).map((entry) => ({ ...entry, encoding: 'base64' as const })),
-      ...entriesOf(at(each, 'stringData')).map((entry) => ({ ...entry, encoding: 'utf8' as const })),
-    ])
-  if (entries.length > MAX_SECRET_ENTRIES)
-    unchecked.push(`${place.origin} has more than ${String(MAX_SECRET_ENTRIES)} values. The others were not read.`)
-  const values = entries.slice(0, MAX_SECRET_ENTRIES).map(async ({ key, value, encoding }) => {
-    const text = value.kind === 'scalar' ? value.text : ''
-    const inner: Place = { origin: `${key} in ${place.origin}`, file: null }
-    return readBytes({ place: inner, source: 'secret', bytes: Buffer.from(text, encoding), exposure: null }, unchecked)
+  const values = [['data', 'base64'] as const, ['stringData', 'utf8'] as const].flatMap(([name, encoding]) =>
+    documents.flatMap((each) => entriesOf(at(each, name))).map((each) => ({ ...each, encoding })),
+  )
+  if (values.length > MAX.values)
+    reading.unchecked.push(notRead(place.file, `${place.origin} has more than ${String(MAX.values)} values.`))
+  const read = values.slice(0, MAX.values).map(async ({ key, value, encoding }) => {
+    const inner = Buffer.from(value.kind === 'scalar' ? value.text : '', encoding)
+    const from = { origin: `${key} in ${place.origin}`, file: null }
+    const contents = await readBytes({ place: from, bytes: inner, exposure: null, isInSecret: true }, reading)
+    return contents.filter((each) => !isOther(each, key))
   })
-  const read = (await Promise.all(values)).flat().filter((each) => !isOther(each))
-  const isEmpty = read.length === 0
-  return [
-    { ...nothingIn(place, 'file', isEmpty ? 'Secret manifest without certificates' : 'Secret manifest'), findings },
-    ...read,
-  ]
+  return [{ ...nothingIn(place, 'Secret manifest'), findings }, ...(await Promise.all(read)).flat()]
 }
 
-async function readServer(address: string, signal: AbortSignal): Promise<Contents> {
-  const url = `https://${address}`
-  const place: Place = { origin: url, file: null }
+async function readServer(url: string, host: string, signal: AbortSignal): Promise<Contents> {
   const { observeServer } = await import('../client/diagnosis/observe-server.js')
   const { chain, refusal } = await observeServer(url, { signal })
   signal.throwIfAborted()
-  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '')
-  if (chain.length === 0 && refusal !== null) {
-    const { refusalFinding } = await import('./refused-server.js')
-    return { ...nothingIn(place, 'server', 'no certificate'), host, findings: [refusalFinding({ url, host }, refusal)] }
+  const place = { origin: url, file: null }
+  const none = { ...nothingIn(place, 'no certificate'), host }
+  if (chain.length > 0) {
+    const blocks = chain.map((bytes) => ({ label: 'CERTIFICATE', line: 1, headers: [], bytes: Buffer.from(bytes) }))
+    const input = { role: 'cert', place, bytes: null, exposure: null, findings: [], form: 'der', blocks } as const
+    const { certificates, findings } = parse.readCertificates(input)
+    return { ...none, holds: '', certificates: certificates.map(({ certificate }) => certificate), findings }
   }
-  const blocks = chain.map((bytes) => ({ label: 'CERTIFICATE', line: 1, headers: [], bytes: Buffer.from(bytes) }))
-  const input: OpenedInput = { role: 'cert', place, bytes: null, exposure: null, findings: [], form: 'der', blocks }
-  const { certificates, findings } = readCertificates(input)
-  return {
-    ...nothingIn(place, 'server', null),
-    host,
-    certificates: certificates.map(({ certificate }) => certificate),
-    findings,
-  }
+  const { kind, alert, detail } = refusal ?? { kind: 'failed', alert: null, detail: 'it sent no certificate' }
+  const made = (await import('../client/finding.js')).finding
+  const errorCode = /^E[A-Z_]+$/.test(detail) ? detail : null
+  const stage = errorCode === 'ENOTFOUND' || errorCode?.startsWith('EAI_') === true ? 'lookup' : 'connect'
+  const timed = { endpoint: url, address: null, timeout: 10_000 }
+  const found =
+    kind === 'unreachable'
+      ? made('endpoint/unreachable', { ...timed, host, stage, errorCode })
+      : kind === 'silent'
+        ? made('endpoint/silent', { ...timed, after: 'connect', answered: false, protocol: null })
+        : kind === 'closed'
+          ? made('endpoint/closed', { endpoint: url, errorCode: errorCode ?? 'EOF', answered: false, handshake: null })
+          : made('handshake/failed', { endpoint: url, alert, certificateSent: null, errorCode: detail, detail })
+  return { ...none, findings: [found] }
 }
