@@ -16,8 +16,8 @@ import { checked, type Contents, notRead, readAnchors, readTargets } from './tar
 
 /** Milliseconds that all validations together may take. An ordinary chain needs less than one. */
 const MAX_MS = 10_000
-/** Most intermediates that one validation gets. */
-const MAX_INTERMEDIATES = 100
+/** Most intermediates, and most roots, of one validation: it accepts 200 certificates. */
+const MAX_INTERMEDIATES = 90
 /** Without `--cacert`, an unknown issuer is no fault. */
 const UNKNOWN_ISSUER: readonly FindingCode[] = [
   'chain/no-trust-anchors',
@@ -45,7 +45,7 @@ export async function run(call: Call): Promise<Answer> {
   const roots = new Map(anchors.filter(isRoot).map((each) => [each.subject.rawKey, each]))
   const topsOf = (chain: readonly Certificate[]): Certificate[] => {
     const names = new Set(chain.map(({ issuer }) => issuer.rawKey))
-    return [...names].flatMap((name) => roots.get(name) ?? [])
+    return [...names].flatMap((name) => roots.get(name) ?? []).slice(0, MAX_INTERMEDIATES)
   }
   const validate = ({ certificates, host, place }: Contents): Finding[] => {
     const issuers = new Set(issuersOf(certificates))
@@ -62,7 +62,9 @@ export async function run(call: Call): Promise<Answer> {
       const isCa = leaf.isCa && usage === undefined
       const named = call.options.list('host')
       const hosts = isCa ? [] : named.length === 0 && host !== null ? [host] : named
-      const intermediates = certificates.filter((each) => each.isCa && each !== leaf).slice(0, MAX_INTERMEDIATES)
+      const intermediates = certificates
+        .filter((each) => each.isCa && !each.isSelfIssued && each !== leaf)
+        .slice(0, MAX_INTERMEDIATES)
       const crls = contents.flatMap((each) => each.crls).filter(({ issuer }) => issuer.equals(leaf.issuer))
       const { findings } = validateChain(
         { leaf, intermediates, trustAnchors: given === null ? topsOf([leaf, ...intermediates]) : anchors, crls },
