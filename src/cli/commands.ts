@@ -13,7 +13,8 @@ export const COMMANDS: readonly CommandRow[] = [
       ['--cacert <file>', 'the CA certificates that the chain must lead to'],
     ],
     notes: [
-      'TARGET: a file, a directory (its files only), HOST:PORT, or - for stdin. An existing path wins over HOST:PORT.',
+      'TARGET: a file, a directory (its files only), HOST:PORT, or - for stdin.',
+      'An existing path wins over HOST:PORT.',
       'Without --cacert, the issuer is not verified. Private keys are never printed.',
     ],
     connects: false,

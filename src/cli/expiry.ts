@@ -9,7 +9,10 @@ import { finding } from '../validate/finding.js'
 import { certificateRef } from '../x509/certificate.js'
 import { type Answer, type Call, UsageError } from './command.js'
 import type { Documents, ExpiringCertificate } from './documents.js'
+import { type Column, tableLines } from './table.js'
 import { checked, readTargets } from './targets.js'
+
+const TITLES = ['CERTIFICATE', 'SUBJECT', 'EXPIRES', 'LEFT', 'CA']
 
 export async function run(call: Call): Promise<Answer> {
   const { operands, options } = call
@@ -47,40 +50,21 @@ export async function run(call: Call): Promise<Answer> {
   const certificates = rows.map(({ row }) => row)
   const file = options.text('prometheus')
   if (file !== undefined) await writeMetrics(file, metricsOf(certificates), call)
+  const columns = TITLES.map((title, i): Column => {
+    // A path says most at its end, so it is not cut.
+    return { title, canShrink: title === 'SUBJECT' || title === 'CA', values: rows.map(({ cells }) => cells[i] ?? '') }
+  })
   const document: Documents['expiry'] = { ...checked(findings, unchecked, at), certificates }
   return {
     document,
     text: ({ color, width }) =>
       [
-        ...(rows.length === 0 ? [] : [table([HEADS, ...rows.map(({ cells }) => cells)], width)]),
+        ...(rows.length === 0 ? [] : [tableLines(columns, width).join('\n')]),
         ...(document.ok && document.complete ? [] : [formatReport(document, { color, width })]),
       ].join('\n\n'),
     findings: document.findings,
     isDue: !document.complete || certificates.some(({ secondsLeft }) => secondsLeft <= limit),
   }
-}
-
-const HEADS = ['CERTIFICATE', 'SUBJECT', 'EXPIRES', 'LEFT', 'CA']
-/** The columns of names, which are cut if the line is too long, and their least width. */
-const NAMES = [0, 1, 4]
-const MIN_COLUMN = 12
-
-function table(lines: readonly (readonly string[])[], width: number): string {
-  const letters = lines.map((line) => line.map((text) => Array.from(text)))
-  const widths = HEADS.map((_, column) => letters.reduce((most, line) => Math.max(most, line[column]?.length ?? 0), 0))
-  const gaps = 2 * (HEADS.length - 1)
-  for (let over = widths.reduce((sum, each) => sum + each, gaps) - width; over > 0; over--) {
-    const [widest = 0] = NAMES.toSorted((a, b) => (widths[b] ?? 0) - (widths[a] ?? 0))
-    const columns = widths[widest] ?? 0
-    if (columns > MIN_COLUMN) widths[widest] = columns - 1
-  }
-  // The end of a path says more than its start.
-  const fit = (text: readonly string[], column: number): string => {
-    const most = widths[column] ?? 0
-    if (text.length <= most) return text.join('') + ' '.repeat(most - text.length)
-    return column === 0 ? `…${text.slice(1 - most).join('')}` : `${text.slice(0, most - 1).join('')}…`
-  }
-  return letters.map((line) => line.map(fit).join('  ').trimEnd()).join('\n')
 }
 
 const METRIC = 'etcd_mtls_certificate_expiry_timestamp_seconds'

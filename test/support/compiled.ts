@@ -70,6 +70,8 @@ async function bundleInto(folder: string): Promise<void> {
     modules[file.fileName] = rendered.map(([id]) => relative(root, id).replaceAll('\\', '/'))
   }
   writeFileSync(join(folder, MODULES), JSON.stringify(modules))
+  // The program reads its version there.
+  cpSync(join(root, 'package.json'), join(folder, 'package.json'))
 }
 
 function compiledIn(folder: string): Compiled {

@@ -101,7 +101,9 @@ describe('what inspect shows of a file', () => {
   it('a private key is shown with the certificate that it is for, and by a hash of its public half', async () => {
     const paths = [folder.file('own.crt', leaf.pem), secretFile('own.key', leaf.keyPem)]
     const { targets } = await inspect(paths)
-    const der = execFileSync('openssl', ['pkey', '-in', paths[1] ?? '', '-pubout', '-outform', 'der'])
+    const der = execFileSync('openssl', ['pkey', '-in', paths[1] ?? '', '-pubout', '-outform', 'der'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
     const sum = execFileSync('sha256sum', { input: der, encoding: 'utf8' }).split(' ')[0]
     expect(targets[1]?.items[0]).toMatchObject({ subject: 'CN=etcd-0', publicKey: 'ECDSA P-256', sha256: sum })
   })
@@ -232,7 +234,7 @@ describe('what inspect shows of a server', () => {
 
   it('the host of a server must be among the names of its certificate, unless --host names another one', async () => {
     const server = mintLeaf({ subject: 'elsewhere', issuer: pki.root, names: [dns('elsewhere.example')] })
-    await using peer = await tlsPeer(serverTls(server))
+    await using peer = await tlsPeer({ cert: server.pem, key: server.keyPem })
     const address = addressOf(peer.endpoint)
     expect(codesOf(await inspect([address]))).toEqual(['san/host-not-covered'])
     expect(await inspect(['--host', 'elsewhere.example', address])).toMatchObject({ code: 0, findings: [] })
@@ -240,7 +242,8 @@ describe('what inspect shows of a server', () => {
 
   it('a server that requires a client certificate is shown as well', async () => {
     await using peer = await refusingPeer(pki.server, 42)
-    expect((await inspect([addressOf(peer.endpoint)])).targets[0]?.items[0]).toMatchObject({ subject: 'CN=etcd' })
+    const { targets } = await inspect([addressOf(peer.endpoint)])
+    expect(targets[0]?.items.map(({ subject }) => subject)).toContain('CN=etcd')
   })
 
   it.each([
@@ -351,7 +354,7 @@ describe('inputs of inspect that would not end', () => {
     ['a FIFO', 'fifo', 'file/not-regular'],
   ])('the call ends with a finding for %s', async (_name, name, code) => {
     const path = folder.file(name)
-    if (name === 'fifo') execFileSync('mkfifo', [path])
+    if (name === 'fifo') execFileSync('mkfifo', [path], { stdio: 'ignore' })
     else symlinkSync(name === 'gone' ? 'nowhere' : name, path)
     const document = await inspect([path])
     expect([document.code, codesOf(document)]).toEqual([1, [code]])
