@@ -26,8 +26,8 @@ export async function callCommand(args: readonly string[], options: CallOptions 
       written[name] += text
     },
   })
-  const stdin = (input instanceof Readable ? input : Readable.from([Buffer.from(input)])) as NodeJS.ReadStream
-  const io = { stdin, stdout: streamTo('out'), stderr: streamTo('err'), env: {}, signal }
+  const stdin: unknown = input instanceof Readable ? input : Readable.from([Buffer.from(input)])
+  const io = { stdin: stdin as NodeJS.ReadStream, stdout: streamTo('out'), stderr: streamTo('err'), env: {}, signal }
   const all = ['--color', 'never']
   const code = await runProgram({ rows: COMMANDS, args: [...args, ...all], version: '0.0.0', ...io })
   return { code, ...written }

@@ -142,7 +142,7 @@ describe('what inspect shows of a file', () => {
     ['nothing', '', 'nothing that can be read', 'file/empty'],
     ['a PKCS#7 bundle', '-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n', 'other PEM blocks', 'input/other-block'],
     ['half a certificate', leaf.pem.slice(0, 200), 'other PEM blocks', 'pem/damaged'],
-  ])('a file with %s is named for what it is, with a finding', async (_name, content, holds, code) => {
+  ])('inspect names the content of a file with %s, and reports a finding', async (_name, content, holds, code) => {
     const document = await inspect([folder.file('other.txt', content)])
     expect(document.targets.map((each) => each.content)).toEqual([holds])
     expect(codesOf(document)).toContain(code)
