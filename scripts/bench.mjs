@@ -30,7 +30,7 @@ const NEED_TOOLS = new Set(['validation', 'issuing'])
 const LIMITS = { full: 3_600_000, short: 240_000, once: 120_000 }
 
 /** The benchmarks whose promises are about ratios of processor times, which hold on a machine that has other work. */
-const OF_PROCESSOR = new Set(['requests', 'watch', 'validation', 'parsing', 'scaling', 'config-large'])
+const OF_PROCESSOR = new Set(['requests', 'watch', 'validation', 'parsing', 'scaling', 'config-large', 'command'])
 
 await lifecycle(async ({ signal, defer }) => {
   await ensureDependencies(root, { signal })

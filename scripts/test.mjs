@@ -32,6 +32,7 @@ const NEEDS = [
   [/^differential\/|^integration\/(differential|issued-)/, ['go', 'certtool']],
   // nghttpd comes with libnghttp2, which the oracle in Python loads.
   [/^integration\/(differential-hpack|own-frames)/, ['/usr/lib/python3/dist-packages/hpack/hpack.py', 'nghttpd']],
+  [/^integration\/command-targets/, ['promtool']],
   [/^integration\/signer-pkcs11/, ['softhsm2-util', 'pkcs11-tool']],
   [/^integration\/(proxies|diagnosis)/, ['nginx']],
   [/^integration\/diagnosis/, ['haproxy', 'faketime']],

@@ -21,6 +21,7 @@ const PACKAGES = {
   '/usr/lib/python3/dist-packages/hpack/hpack.py': 'python3-hpack',
   nghttpd: 'nghttp2-server',
   curl: 'curl',
+  promtool: 'promtool',
   python3: 'python3',
   java: 'default-jre-headless',
   javac: 'default-jdk-headless',

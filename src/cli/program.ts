@@ -44,9 +44,8 @@ export async function runProgram(input: ProgramInput): Promise<number> {
     .configureOutput({
       writeOut: (text) => input.stdout.write(text),
       writeErr: (text) => input.stderr.write(text),
-      outputError: (text, write) => {
-        write(text.replace(/^error: /, 'etcd-mtls: '))
-      },
+      // It is printed below: it quotes arguments, which may be a key or have control characters.
+      outputError: () => undefined,
     })
     .addHelpText('after', `\n${EXIT_NOTE}`)
   for (const row of input.rows) {
@@ -61,7 +60,7 @@ export async function runProgram(input: ProgramInput): Promise<number> {
   } catch (error) {
     terminal.endProgress()
     if (input.signal.aborted) return EXIT.interrupted
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.good : EXIT.unable
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.good
     for (const line of await failureLines(error, input.args[0] ?? '')) terminal.hint(line)
     return EXIT.unable
   }
@@ -125,9 +124,18 @@ async function runCommand(row: CommandRow, { operands, options, input, terminal 
   }
   const { run } = await row.load()
   const answer = await run(call)
-  if (options.flag('json')) terminal.answer(JSON.stringify(answer.document, null, 2))
+  if (options.flag('json')) terminal.answer(await jsonText(answer.document))
   else if (!options.flag('quiet')) terminal.answer(answer.text(await terminal.print(color)))
   return exitCodeOf(answer, failOn)
+}
+
+/** Characters that a terminal would obey are escaped, which changes no value. */
+async function jsonText(document: object): Promise<string> {
+  const { UNPRINTABLE } = await import('../report/printable.js')
+  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(document, null, 2).replace(UNPRINTABLE, (found) =>
+    found === '\n' ? found : found.split('').map(escaped).join(''),
+  )
 }
 
 const RANK = { error: 0, warning: 1, info: 2 } as const
@@ -143,6 +151,10 @@ async function failureLines(error: unknown, command: string): Promise<string[]> 
   const { formatReport } = await import('../report/format.js')
   const { printable } = await import('../report/printable.js')
   const { message, stack = '' } = asError(error)
+  if (error instanceof CommanderError) {
+    const text = message.replace(/^error: /, '').replace(/\n(?=\(Did you mean [^\n]*$)/, ' ')
+    return error.code === 'commander.help' ? [] : [`etcd-mtls: ${printable(text)}`]
+  }
   if (error instanceof UsageError || isEtcdMtlsError(error, 'ERR_OPTION_INVALID'))
     return [
       `etcd-mtls: ${printable(message)}`,

@@ -17,7 +17,9 @@ const MIN_WIDTH = 6
  * are cut are replaced by `…`.
  */
 export function tableLines(columns: readonly Column[], width: number): string[] {
-  const widths = columns.map(({ title, values }) => Math.max(...[title, ...values].map(lengthOf)))
+  const widths = columns.map(({ title, values }) =>
+    values.reduce((most, value) => Math.max(most, lengthOf(value)), lengthOf(title)),
+  )
   const gaps = GAP.length * (columns.length - 1)
   for (;;) {
     if (widths.reduce((sum, each) => sum + each, gaps) <= width) break

@@ -54,6 +54,8 @@ export interface FileContents {
   readonly mode: number
   /** A group that reads the file: then it gets this group and exactly `mode`, also if it is replaced. */
   readonly gid?: number | null
+  /** Whether a file that is replaced gets exactly `mode`, too. */
+  readonly isModeExact?: boolean
 }
 
 /** Owner and mode that a new file gets. */
@@ -87,7 +89,7 @@ const OWNER_READS = 0o400
  * can still read its key. A new file belongs to the owner of its folder.
  */
 export function attributesOf(
-  { mode, gid = null }: Pick<FileContents, 'mode' | 'gid'>,
+  { mode, gid = null, isModeExact = false }: Pick<FileContents, 'mode' | 'gid' | 'isModeExact'>,
   replaced: Pick<FileState, 'mode' | 'uid' | 'gid'> | null,
   folder: FileState,
 ): Attributes {
@@ -95,7 +97,7 @@ export function attributesOf(
   const isRoot = uid === 0
   if (gid !== null && uid !== undefined) return { owner: { uid: isRoot ? folder.uid : uid, gid }, mode }
   // With the sticky bit, any user may have created the replaced file.
-  if (replaced === null || (folder.mode & STICKY) !== 0)
+  if (replaced === null || isModeExact || (folder.mode & STICKY) !== 0)
     return { owner: isRoot ? { uid: folder.uid, gid: folder.gid } : null, mode }
   const kept = (replaced.mode & (mode | KEPT)) | OWNER_READS
   if (isRoot) return { owner: { uid: replaced.uid, gid: replaced.gid }, mode: kept }

@@ -1,0 +1,99 @@
+/** `expiry`: when certificates end, as a table and as metrics. */
+import { basename, dirname, resolve } from 'node:path'
+import { parseDuration } from '../report/duration.js'
+import type { Unchecked } from '../report/finding.js'
+import { formatReport } from '../report/format.js'
+import { printable } from '../report/printable.js'
+import { durationText } from '../validate/checks/check-validity.js'
+import { finding } from '../validate/finding.js'
+import { certificateRef } from '../x509/certificate.js'
+import { type Answer, type Call, UsageError } from './command.js'
+import type { Documents, ExpiringCertificate } from './documents.js'
+import { type Column, tableLines } from './table.js'
+import { checked, readTargets } from './targets.js'
+
+const TITLES = ['CERTIFICATE', 'SUBJECT', 'EXPIRES', 'LEFT', 'CA']
+
+export async function run(call: Call): Promise<Answer> {
+  const { operands, options } = call
+  const within = options.text('within')
+  const limit = within === undefined ? -Infinity : parseDuration(within, '--within') / 1000
+  const unchecked: Unchecked[] = []
+  const contents = await readTargets(operands, call, unchecked)
+  const at = new Date()
+  const findings = contents.flatMap((each) => each.findings.filter(({ severity }) => severity === 'error'))
+  const rows = contents.flatMap(({ place, certificates }) =>
+    certificates.map((certificate) => {
+      const { subject, issuer, serialNumber, notAfter, isSelfIssued, isCa } = certificate
+      const left = notAfter.getTime() - at.getTime()
+      const details = { notAfter, at, ago: durationText(-left) }
+      // The second of notAfter is included.
+      if (left < -1000)
+        findings.push(finding('validity/expired', details, certificateRef(certificate, isCa ? 'anchor' : 'leaf', 0)))
+      const names = { name: place.origin, subject: subject.toString(), issuer: issuer.toString() }
+      const row: ExpiringCertificate = { ...names, serialNumber, notAfter, secondsLeft: Math.floor(left / 1000) }
+      const state = left < 0 ? 'expired' : durationText(left)
+      const short = [subject, issuer].map((each) => each.commonName ?? each.toString())
+      const cells = [
+        place.origin,
+        short[0],
+        notAfter.toISOString().slice(0, 10),
+        state,
+        isSelfIssued ? 'itself' : short[1],
+      ]
+      return { row, cells: cells.map((each = '') => printable(each)) }
+    }),
+  )
+  if (rows.length === 0 && findings.length === 0)
+    throw new UsageError(`There is no certificate in ${operands.map((each) => JSON.stringify(each)).join(', ')}.`)
+  rows.sort((a, b) => a.row.secondsLeft - b.row.secondsLeft)
+  const certificates = rows.map(({ row }) => row)
+  const file = options.text('prometheus')
+  if (file !== undefined) await writeMetrics(file, metricsOf(certificates), call)
+  const columns = TITLES.map((title, i): Column => {
+    // A path says most at its end, so it is not cut.
+    return { title, canShrink: title === 'SUBJECT' || title === 'CA', values: rows.map(({ cells }) => cells[i] ?? '') }
+  })
+  const document: Documents['expiry'] = { ...checked(findings, unchecked, at), certificates }
+  return {
+    document,
+    text: ({ color, width }) =>
+      [
+        ...(rows.length === 0 ? [] : [tableLines(columns, width).join('\n')]),
+        ...(document.ok && document.complete ? [] : [formatReport(document, { color, width })]),
+      ].join('\n\n'),
+    findings: document.findings,
+    isDue: !document.complete || certificates.some(({ secondsLeft }) => secondsLeft <= limit),
+  }
+}
+
+const METRIC = 'etcd_mtls_certificate_expiry_timestamp_seconds'
+
+/** The text format of Prometheus. Its readers refuse two samples with the same labels, so each is there once. */
+function metricsOf(certificates: readonly ExpiringCertificate[]): string {
+  const samples = certificates.map(({ name, subject, issuer, serialNumber, notAfter }) => {
+    const labels = Object.entries({ certificate: name, subject, issuer, serial: serialNumber })
+    // What is printable has no line break, the third character to escape.
+    const texts = labels.map(([label, text]) => `${label}="${printable(text).replace(/["\\]/g, '\\$&')}"`)
+    return `${METRIC}{${texts.join(',')}} ${String(notAfter.getTime() / 1000)}\n`
+  })
+  const help = `# HELP ${METRIC} End of the validity of a certificate, in seconds since 1970.\n# TYPE ${METRIC} gauge\n`
+  return help + [...new Set(samples)].join('')
+}
+
+/** Replaces the file in one step. As root, only where no other user can rename. */
+async function writeMetrics(file: string, content: string, { options, signal }: Call): Promise<void> {
+  const { checkFileName } = await import('../credentials/checks.js')
+  const { replaceFiles } = await import('../files/file-system.js')
+  const { guardedFileSystem } = await import('../files/guarded-file-system.js')
+  const { withDirectoryLock } = await import('../files/lock.js')
+  const { writeFailed } = await import('../files/write-failed.js')
+  const [folder, name] = [dirname(resolve(file)), checkFileName(basename(file), '--prometheus')]
+  const owner = options.text('trustedOwner')
+  const trustedOwner = owner !== undefined && /^\d+$/.test(owner) ? Number(owner) : owner
+  const fs = await guardedFileSystem(folder, trustedOwner, () => null)
+  await withDirectoryLock(fs, folder, signal, async (root, _signal, held) => {
+    if (root === null) throw writeFailed(folder, 'it does not exist: create it')
+    await replaceFiles(held, root, [{ name, content, mode: 0o644, isModeExact: true }])
+  })
+}

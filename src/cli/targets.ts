@@ -1,0 +1,288 @@
+/** Reads what an operand names: a file, a directory, stdin, or the certificates of a server. All of it is bounded. */
+import type { Stats } from 'node:fs'
+import { lstat, opendir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { addAbortSignal } from 'node:stream'
+import { finding } from '../credentials/finding.js'
+import { type BlockKind, kindOfLabel } from '../credentials/labels.js'
+import { readMaterialFile } from '../credentials/load-inputs.js'
+import * as parse from '../credentials/parse-input.js'
+import { recognize } from '../credentials/recognize.js'
+import { systemCode } from '../files/write-failed.js'
+import type { Place } from '../report/catalogue/place.js'
+import type { Finding, FindingCode, Unchecked } from '../report/finding.js'
+import { makeReport } from '../report/report.js'
+import type { CertificateRequest } from '../x509/certificate-request.js'
+import type { Certificate } from '../x509/certificate.js'
+import { type Crl, MAX_CRL_FILE_BYTES } from '../x509/crl/crl.js'
+import type { PrivateKey } from '../x509/keys/keys.js'
+import { MAX_PEM_BYTES, scanPem } from '../x509/pem/pem.js'
+import { type Call, UsageError } from './command.js'
+import type { CheckDocument } from './documents.js'
+
+/** What a file, stdin, a value of a Secret, or a server holds. */
+export interface Contents {
+  readonly place: Place
+  /** The host of a server; null for others. */
+  readonly host: string | null
+  /** What it is, if it has none of the following. */
+  readonly holds: string
+  readonly certificates: readonly Certificate[]
+  readonly requests: readonly CertificateRequest[]
+  readonly crls: readonly Crl[]
+  /** Null for a key that is encrypted. */
+  readonly keys: readonly (PrivateKey | null)[]
+  readonly findings: readonly Finding[]
+}
+
+/** Most entries of a directory, bytes of all its files, values of a Secret, and private keys of a call: to check one can take 50 ms. */
+const MAX = { entries: 1000, bytes: 64 * 1024 * 1024, values: 100, keys: 200 }
+const ADDRESS = /^(?:https:\/\/)?(\[[\da-f:.]+\]|[^\s/:[\]@]+):(\d{1,5})\/?$/i
+
+/**
+ * Reads all operands, in their order.
+ *
+ * @throws {UsageError} for an operand that is neither an existing path nor an address
+ */
+export async function readTargets(
+  operands: readonly string[],
+  call: Call,
+  unchecked: Unchecked[],
+): Promise<Contents[]> {
+  const reading: Reading = { unchecked, keys: MAX.keys }
+  const read = async (operand: string): Promise<Contents[]> => {
+    if (operand === '-') return readStdin(call, reading)
+    const state = await stateOf(operand)
+    if (state?.isDirectory() === true) return readDirectory(operand, reading)
+    if (state !== null) return readFile(operand, MAX_CRL_FILE_BYTES, reading)
+    const [, host, port] = ADDRESS.exec(operand) ?? []
+    if (host === undefined || port === undefined)
+      throw new UsageError(`There is no file or directory ${JSON.stringify(operand)}, and it is not HOST:PORT.`)
+    call.progress(`Waiting for ${host}:${port} …`)
+    return [await readServer(`https://${host}:${port}`, host.replace(/^\[|\]$/g, ''), call.signal)]
+  }
+  return (await Promise.all(operands.map(read))).flat()
+}
+
+interface Reading {
+  readonly unchecked: Unchecked[]
+  /** How many more private keys are read. */
+  keys: number
+}
+
+export function notRead(file: string | null, message: string): Unchecked {
+  return { place: { option: null, file, line: null, column: null }, kind: 'limit', message, codes: 'all' }
+}
+
+/** The part that all documents have. A finding about several targets is there once. */
+export function checked(findings: readonly Finding[], unchecked: Unchecked[], checkedAt: Date): CheckDocument {
+  const distinct = [...new Map(findings.map((each) => [`${each.code} ${each.message}`, each])).values()]
+  const report = makeReport({ checkedAt, path: null, findings: distinct })
+  return { ok: report.ok, complete: unchecked.length === 0, checkedAt, findings: report.findings, unchecked }
+}
+
+/** The state of an existing path, of a link itself if it leads nowhere; null if there is no such path. */
+async function stateOf(path: string): Promise<Stats | null> {
+  try {
+    const own = await lstat(path)
+    return await stat(path).catch(() => own)
+  } catch (error) {
+    // An operand that is a wrong name, or a key, can be too long for a file.
+    const reason = systemCode(error) ?? ''
+    if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'].includes(reason)) return null
+    throw new UsageError(`The path ${JSON.stringify(path)} cannot be read (${reason}).`)
+  }
+}
+
+/** Reads the files of a directory, but not of the directories in it. */
+async function readDirectory(path: string, reading: Reading): Promise<Contents[]> {
+  const { unchecked } = reading
+  const names: string[] = []
+  try {
+    for await (const { name } of await opendir(path)) if (names.push(name) > MAX.entries) break
+  } catch (error) {
+    throw new UsageError(`The directory ${JSON.stringify(path)} cannot be read (${systemCode(error) ?? ''}).`)
+  }
+  if (names.length > MAX.entries)
+    unchecked.push(notRead(path, `The directory has more than ${String(MAX.entries)} entries. Name the others.`))
+  const found: Contents[] = []
+  let left = MAX.bytes
+  for (const name of names.slice(0, MAX.entries).toSorted()) {
+    const file = join(path, name)
+    const state = await stateOf(file)
+    if (state?.isFile() !== true && state?.isSymbolicLink() !== true) continue
+    if (state.size > Math.min(left, MAX_PEM_BYTES)) {
+      unchecked.push(notRead(file, 'The file is large. Name it to read it.'))
+      continue
+    }
+    left -= state.size
+    found.push(...(await readFile(file, MAX_PEM_BYTES, reading)).filter((each) => !isOther(each, name)))
+  }
+  return found
+}
+
+const NOT_OURS: readonly FindingCode[] = ['input/unexpected-content', 'file/empty']
+
+/** Whether it is of another kind, such as a README next to the certificates or a password in a Secret. */
+function isOther({ holds, findings }: Contents, name: string): boolean {
+  const isNamed = /\.(?:crt|cer|pem|key|csr|crl)$/i.test(name)
+  return holds !== '' && !isNamed && findings.every(({ code }) => NOT_OURS.includes(code))
+}
+
+async function readFile(file: string, limit: number, reading: Reading): Promise<Contents[]> {
+  const place = { origin: file, file }
+  const read = await readMaterialFile(file, { file }, limit)
+  if ('code' in read) return [{ ...nothingIn(place), findings: [read] }]
+  return readBytes({ place, ...read }, reading)
+}
+
+/** The certificates of the file of an option; null without the option. */
+export async function readAnchors(file: string | undefined): Promise<Contents[] | null> {
+  if (file === undefined) return null
+  if ((await stateOf(file)) === null) throw new UsageError(`There is no file ${JSON.stringify(file)}.`)
+  return readFile(file, MAX_PEM_BYTES, { unchecked: [], keys: MAX.keys })
+}
+
+async function readStdin({ input, signal, progress }: Call, reading: Reading): Promise<Contents[]> {
+  progress('Waiting for standard input …')
+  const place = { origin: 'standard input', file: null }
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of addAbortSignal(signal, input) as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size <= MAX_PEM_BYTES) continue
+    const details = { wanted: 'cert', unit: 'bytes', limit: MAX_PEM_BYTES, count: null } as const
+    return [{ ...nothingIn(place), findings: [finding('input/too-much', { ...place, ...details })] }]
+  }
+  return readBytes({ place, bytes: Buffer.concat(chunks), exposure: null }, reading)
+}
+
+function nothingIn(place: Place, holds = 'nothing that can be read'): Contents {
+  return { place, host: null, holds, certificates: [], requests: [], crls: [], keys: [], findings: [] }
+}
+
+interface Source {
+  readonly place: Place
+  readonly bytes: Buffer
+  readonly exposure: parse.Exposure | null
+  readonly isInSecret?: boolean
+}
+
+/** The labels in PEM of what is also read in DER. */
+const LABELS = new Map([
+  ['certificate', 'CERTIFICATE'],
+  ['certificate request', 'CERTIFICATE REQUEST'],
+  ['CRL', 'X509 CRL'],
+])
+
+async function readBytes({ isInSecret = false, ...given }: Source, reading: Reading): Promise<Contents[]> {
+  const { place, bytes, exposure } = given
+  const content = recognize(bytes, () => scanPem(bytes, { bytes: MAX_CRL_FILE_BYTES }))
+  const [holds, form] = 'holds' in content ? [content.holds, content.form] : ['other PEM blocks', 'PEM']
+  if (!isInSecret && holds.startsWith('Secret manifest')) return readSecret(given, reading)
+  const label = form === 'DER' ? LABELS.get(holds) : undefined
+  const role = holds.endsWith('private key') ? 'key' : bytes.length > MAX_PEM_BYTES ? 'crl' : 'cert'
+  const input = { ...given, role, findings: [] } as const
+  const opened: parse.OpenedInput =
+    label === undefined
+      ? parse.openInput(input)
+      : { ...input, form: 'der', blocks: [{ label, line: 1, headers: [], bytes }] }
+  const of = (kind: BlockKind): parse.OpenedInput[] => {
+    const blocks = opened.blocks.filter((each) => kindOfLabel(each.label) === kind)
+    return blocks.length === 0 ? [] : [{ ...opened, findings: [], blocks }]
+  }
+  const readings = of('certificate').map((each) => parse.readCertificates(each))
+  const lists = of('crl').map(parse.readCrls)
+  const blocks = of('private-key').flatMap((each) => each.blocks)
+  if (blocks.length > reading.keys)
+    reading.unchecked.push(notRead(place.file, `${place.origin} has more private keys than one call reads.`))
+  const keys = blocks
+    .splice(0, reading.keys)
+    .map((each) => parse.readKey({ ...opened, findings: [], blocks: [each] }, null))
+  reading.keys -= keys.length
+  const requests = await Promise.all(
+    of('request')
+      .flatMap((each) => each.blocks)
+      .map((each) => readRequest(each.bytes, place)),
+  )
+  const own = [
+    ...opened.findings,
+    ...parse.otherBlocks(opened, ['certificate', 'private-key', 'request', 'crl', 'key-parameters']),
+  ]
+  const isNone = [readings, lists, keys, requests].every((each) => each.length === 0)
+  const { file } = place
+  const exposed = keys.length > 0 && exposure !== null && file !== null ? [{ file, ...exposure }] : []
+  return [
+    {
+      ...nothingIn(place, isNone ? holds : ''),
+      certificates: readings.flatMap(({ certificates }) => certificates.map(({ certificate }) => certificate)),
+      requests: requests.flatMap(({ request }) => request ?? []),
+      crls: lists.flatMap(({ crls }) => crls),
+      // An encrypted key is shown as such.
+      keys: keys.flatMap(({ key, findings }) => (key === null && !findings.every(isEncrypted) ? [] : [key])),
+      findings: [
+        ...(isNone ? parse.withMissingBlock(own, opened) : own),
+        ...[...readings, ...requests, ...lists, ...keys]
+          .flatMap(({ findings }) => findings)
+          .filter((each) => !isEncrypted(each)),
+        ...exposed.map((each) => finding('file/key-readable-by-others', each)),
+      ],
+    },
+  ]
+}
+
+function isEncrypted({ code }: Finding): boolean {
+  return code === 'key/passphrase-refused'
+}
+
+async function readRequest(bytes: Buffer, place: Place) {
+  const { inspectRequest } = await import('../authority/inspect-csr.js')
+  return inspectRequest(bytes, { file: place.origin })
+}
+
+/** Reads the values of the Secrets in a manifest. */
+async function readSecret({ place, bytes }: Source, reading: Reading): Promise<Contents[]> {
+  const { at, entriesOf, readYaml } = await import('../config/read/yaml.js')
+  const { documents, findings } = await readYaml({ text: bytes.toString('utf8'), file: place.file }, 'all')
+  const values = [['data', 'base64'] as const, ['stringData', 'utf8'] as const].flatMap(([name, encoding]) =>
+    documents.flatMap((each) => entriesOf(at(each, name))).map((each) => ({ ...each, encoding })),
+  )
+  if (values.length > MAX.values)
+    reading.unchecked.push(notRead(place.file, `${place.origin} has more than ${String(MAX.values)} values.`))
+  const read = values.slice(0, MAX.values).map(async ({ key, value, encoding }) => {
+    const inner = Buffer.from(value.kind === 'scalar' ? value.text : '', encoding)
+    const from = { origin: `${key} in ${place.origin}`, file: null }
+    const contents = await readBytes({ place: from, bytes: inner, exposure: null, isInSecret: true }, reading)
+    return contents.filter((each) => !isOther(each, key))
+  })
+  return [{ ...nothingIn(place, 'Secret manifest'), findings }, ...(await Promise.all(read)).flat()]
+}
+
+async function readServer(url: string, host: string, signal: AbortSignal): Promise<Contents> {
+  const { observeServer } = await import('../client/diagnosis/observe-server.js')
+  const { chain, refusal } = await observeServer(url, { signal })
+  signal.throwIfAborted()
+  const place = { origin: url, file: null }
+  const none = { ...nothingIn(place, 'no certificate'), host }
+  if (chain.length > 0) {
+    const blocks = chain.map((bytes) => ({ label: 'CERTIFICATE', line: 1, headers: [], bytes: Buffer.from(bytes) }))
+    const input = { role: 'cert', place, bytes: null, exposure: null, findings: [], form: 'der', blocks } as const
+    const { certificates, findings } = parse.readCertificates(input)
+    return { ...none, holds: '', certificates: certificates.map(({ certificate }) => certificate), findings }
+  }
+  const { kind, alert, detail } = refusal ?? { kind: 'failed', alert: null, detail: 'it sent no certificate' }
+  const made = (await import('../client/finding.js')).finding
+  const errorCode = /^E[A-Z_]+$/.test(detail) ? detail : null
+  const stage = errorCode === 'ENOTFOUND' || errorCode?.startsWith('EAI_') === true ? 'lookup' : 'connect'
+  const timed = { endpoint: url, address: null, timeout: 10_000 }
+  const found =
+    kind === 'unreachable'
+      ? made('endpoint/unreachable', { ...timed, host, stage, errorCode })
+      : kind === 'silent'
+        ? made('endpoint/silent', { ...timed, after: 'connect', answered: false, protocol: null })
+        : kind === 'closed'
+          ? made('endpoint/closed', { endpoint: url, errorCode: errorCode ?? 'EOF', answered: false, handshake: null })
+          : made('handshake/failed', { endpoint: url, alert, certificateSent: null, errorCode: detail, detail })
+  return { ...none, findings: [found] }
+}

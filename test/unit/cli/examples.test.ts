@@ -1,0 +1,46 @@
+/** What holds for the help of every command, and that its examples run. */
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, expect, it } from 'vitest'
+import { COMMANDS } from '../../../src/cli/commands.js'
+import { documentComplaints, runCommand } from '../../support/command.js'
+import { chainPem, dns, mintLeaf } from '../../support/mint.js'
+import { mintChain } from '../../support/minted-chain.js'
+import { temporaryFolder } from '../../support/openssl.js'
+
+/** Why an integration test runs the examples of a command, and not this one. */
+const ELSEWHERE: Readonly<Record<string, string>> = {}
+/** The exit code of an example that does not end with 0 in the folder below. */
+const OTHER_CODES: Readonly<Record<string, number>> = { 'expiry --within 30d pki': 3 }
+
+const DAY = 86_400_000
+const folder = temporaryFolder()
+const examples = COMMANDS.filter(({ name }) => ELSEWHERE[name] === undefined).flatMap((row) => row.examples)
+
+beforeAll(() => {
+  const { root, intermediate } = mintChain()
+  const notAfter = new Date(Date.now() + 20 * DAY)
+  const leaf = mintLeaf({ subject: 'etcd-0', issuer: intermediate, names: [dns('etcd-0.etcd')], notAfter })
+  folder.file('ca.crt', root.pem)
+  folder.file('server.crt', chainPem(leaf, intermediate))
+  cpSync(folder.file('server.crt'), join(folder.file('pki'), 'server.crt'))
+})
+
+it.each(examples)('the example runs: etcd-mtls %s', async (example) => {
+  const { code, stdout, stderr } = await runCommand(example.split(' '), { cwd: folder.file('.') })
+  expect([code, stderr]).toEqual([OTHER_CODES[example] ?? 0, ''])
+  expect(stdout).not.toBe('')
+})
+
+it.each(examples)('the document of the example is as its schema describes it: etcd-mtls %s', async (example) => {
+  const [command = '', ...args] = example.split(' ')
+  const { stdout } = await runCommand([command, '--json', ...args], { cwd: folder.file('.') })
+  expect(documentComplaints(command, JSON.parse(stdout))).toEqual([])
+})
+
+it.each(COMMANDS.map(({ name }) => name))('the help of %s fits one screen', async (name) => {
+  const { stdout } = await runCommand([name, '--help'])
+  const lines = stdout.trimEnd().split('\n')
+  expect(lines.length).toBeLessThanOrEqual(40)
+  expect(lines.filter((line) => line.length > 100)).toEqual([])
+})
