@@ -1,11 +1,19 @@
 /** `etcd-mtls lint`: checks the configurations in files and directories, and compares the members of a cluster. */
-import { type LintOptions, lintCluster, lintEtcdConfig, type LintReport } from '../../config/index.js'
+import { basename, dirname, resolve } from 'node:path'
+import {
+  type LintOptions,
+  lintCluster,
+  lintEtcdConfig,
+  type LintReport,
+  readEtcdConfig,
+  type ReadConfigOptions,
+} from '../../config/index.js'
+import { nodeFileSystem, replaceFiles } from '../../files/file-system.js'
+import { systemCode } from '../../files/write-failed.js'
 import type { FindingPlace } from '../../report/finding.js'
 import { type AnyReport, type PrintOptions, printReports } from '../../report/print-report.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { LintDocument, LintedMember } from '../documents.js'
-import { writeText } from '../write-text.js'
-import { clustersOf } from './clusters.js'
 import { githubText, onelineText } from './line-formats.js'
 import { sarifText } from './sarif.js'
 import { idleEntries, type LintSettings, readSettings, suppressionsFor } from './settings.js'
@@ -226,4 +234,65 @@ function summaryOf({ members, files, others, ok, complete }: LintDocument, at: D
   ]
   const result = !ok ? 'Failed' : complete ? 'Passed' : 'Not completely checked'
   return `${result}: ${parts.join(', ')}, as of ${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`
+}
+
+interface Membership {
+  readonly target: Target
+  readonly names: readonly string[]
+  /** The token and the names of the list of members; null if it lists nobody else. */
+  readonly cluster: string | null
+}
+
+/**
+ * Members with the same token and the same names in `initial-cluster` are one cluster. If two of them have one name, they are
+ * compared only within their directory.
+ */
+async function clustersOf(targets: readonly Target[], options: ReadConfigOptions): Promise<Target[][]> {
+  const all: Membership[] = []
+  for (const target of targets) all.push(await membershipOf(target, options))
+  const clusters = [...groupBy(all, ({ cluster }) => cluster).values()].flatMap((group) =>
+    hasRepeatedName(group) ? [...groupBy(group, ({ target }) => dirname(target.name)).values()] : [group],
+  )
+  return clusters
+    .filter((group) => group.length > 1 && !hasRepeatedName(group))
+    .map((group) => group.map(({ target }) => target))
+}
+
+async function membershipOf(target: Target, options: ReadConfigOptions): Promise<Membership> {
+  const members = await readEtcdConfig(target.input, { ...options, readFiles: false })
+  const names = members.flatMap(({ name }) => name ?? [])
+  const [first] = members
+  const listed = [...new Set(first.initialCluster.map(({ name }) => name))].sort()
+  const isListed = listed.length > 1 && names.some((name) => listed.includes(name))
+  return { target, names, cluster: isListed ? JSON.stringify([first.initialClusterToken, ...listed]) : null }
+}
+
+function groupBy<T>(values: readonly T[], keyOf: (value: T) => string | null): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const each of values) {
+    const key = keyOf(each)
+    if (key !== null) groups.set(key, [...(groups.get(key) ?? []), each])
+  }
+  return groups
+}
+
+function hasRepeatedName(group: readonly Membership[]): boolean {
+  const names = group.flatMap((each) => each.names)
+  return new Set(names).size < names.length
+}
+
+/**
+ * Writes the whole file, or nothing.
+ *
+ * @throws {UsageError} if it cannot be written
+ */
+async function writeText(file: string, text: string): Promise<void> {
+  const path = resolve(file)
+  try {
+    await replaceFiles(nodeFileSystem, dirname(path), [{ name: basename(path), content: text, mode: 0o644 }])
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === null) throw error
+    throw new UsageError(`"${file}" cannot be written (${code}).`)
+  }
 }

@@ -6,7 +6,6 @@ import { mayStartEtcd } from '../../config/read/input.js'
 import { MAX_CONFIG_BYTES } from '../../config/read/text.js'
 import { systemCode } from '../../files/write-failed.js'
 import { type Call, UsageError } from '../command.js'
-import { readInput } from '../read-input.js'
 
 /** An input, with its name for people. */
 export interface Target {
@@ -123,4 +122,19 @@ async function mayBeConfig(path: string): Promise<boolean> {
     if (systemCode(error) === null) throw error
     return false // A file of another user cannot be an input of this one.
   }
+}
+
+/** @throws {UsageError} if nothing can be piped in, or more than the limit is */
+async function readInput(input: NodeJS.ReadStream, limit: number, signal: AbortSignal): Promise<Buffer> {
+  if (input.isTTY) throw new UsageError('"-" reads standard input, and nothing is piped into it.')
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of input as AsyncIterable<Buffer | string>) {
+    signal.throwIfAborted()
+    const bytes = Buffer.from(chunk as Buffer)
+    length += bytes.length
+    if (length > limit) throw new UsageError(`Standard input has more than ${String(limit)} bytes.`)
+    chunks.push(bytes)
+  }
+  return Buffer.concat(chunks)
 }

@@ -1,5 +1,5 @@
 /** What holds for the help of every command, and that its examples run. */
-import { cpSync } from 'node:fs'
+import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { COMMANDS } from '../../../src/cli/commands.js'
@@ -9,9 +9,13 @@ import { mintChain } from '../../support/minted-chain.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
 /** Why an integration test runs the examples of a command, and not this one. */
-const ELSEWHERE: Readonly<Record<string, string>> = {}
+const ELSEWHERE: Readonly<Record<string, string>> = { doctor: 'It needs a cluster: cli-doctor.test.ts.' }
 /** The exit code of an example that does not end with 0 in the folder below. */
-const OTHER_CODES: Readonly<Record<string, number>> = { 'expiry --within 30d pki': 3 }
+const OTHER_CODES: Readonly<Record<string, number>> = {
+  'expiry --within 30d pki': 3,
+  'lint deploy/': 1,
+  'lint etcd.conf.yml --no-read-files --format oneline': 1,
+}
 
 const DAY = 86_400_000
 const folder = temporaryFolder()
@@ -23,6 +27,10 @@ beforeAll(() => {
   const leaf = mintLeaf({ subject: 'etcd-0', issuer: intermediate, names: [dns('etcd-0.etcd')], notAfter })
   folder.file('ca.crt', root.pem)
   folder.file('server.crt', chainPem(leaf, intermediate))
+  const config = 'listen-client-urls: http://10.0.0.1:2379\nadvertise-client-urls: http://10.0.0.1:2379\n'
+  folder.file('etcd.conf.yml', config)
+  mkdirSync(folder.file('deploy'))
+  folder.file('deploy/etcd.yml', config)
   cpSync(folder.file('server.crt'), join(folder.file('pki'), 'server.crt'))
 })
 
