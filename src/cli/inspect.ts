@@ -42,9 +42,9 @@ export async function run(call: Call): Promise<Answer> {
     contents.flatMap((each) => each.certificates.map(({ spki, subject }) => [keyText(spki), String(subject)] as const)),
   )
   const anchors = (given ?? contents).flatMap((each) => each.certificates)
-  const roots = new Map(anchors.filter(isRoot).map((each) => [each.subject.rawKey, each]))
+  const roots = new Map(anchors.filter(isRoot).map((each) => [each.subject.mapKey, each]))
   const topsOf = (chain: readonly Certificate[]): Certificate[] => {
-    const names = new Set(chain.map(({ issuer }) => issuer.rawKey))
+    const names = new Set(chain.map(({ issuer }) => issuer.mapKey))
     return [...names].flatMap((name) => roots.get(name) ?? []).slice(0, MAX_INTERMEDIATES)
   }
   const validate = ({ certificates, host, place }: Contents): Finding[] => {
@@ -111,11 +111,11 @@ function positionsBy<K>(keys: readonly K[]): Map<K, number[]> {
 
 /** For each certificate the position of its issuer in the list, by name and key identifier; -1 if it is not there. */
 function issuersOf(certificates: readonly Certificate[]): number[] {
-  const byName = positionsBy(certificates.map(({ subject }) => subject.rawKey))
+  const byName = positionsBy(certificates.map(({ subject }) => subject.mapKey))
   return certificates.map((each, i) => {
     if (each.isSelfIssued) return -1
     const wanted = each.keyIdentifiers.authorityKeyIdentifier?.keyIdentifier
-    const named = (byName.get(each.issuer.rawKey) ?? []).filter((other) => other !== i).slice(0, MAX_INTERMEDIATES)
+    const named = (byName.get(each.issuer.mapKey) ?? []).filter((other) => other !== i).slice(0, MAX_INTERMEDIATES)
     const isWanted = (other: number): boolean => {
       const own = certificates[other]?.keyIdentifiers.subjectKeyIdentifier
       return wanted && own ? bytesEqual(wanted, own) : false
