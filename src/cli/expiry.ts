@@ -1,5 +1,4 @@
 /** `expiry`: when certificates end, as a table and as metrics. */
-import { basename, dirname, resolve } from 'node:path'
 import { parseDuration } from '../report/duration.js'
 import type { Unchecked } from '../report/finding.js'
 import { formatReport } from '../report/format.js'
@@ -49,7 +48,10 @@ export async function run(call: Call): Promise<Answer> {
   rows.sort((a, b) => a.row.secondsLeft - b.row.secondsLeft)
   const certificates = rows.map(({ row }) => row)
   const file = options.text('prometheus')
-  if (file !== undefined) await writeMetrics(file, metricsOf(certificates), call)
+  if (file !== undefined) {
+    const { writeMetrics } = await import('./write-metrics.js')
+    await writeMetrics(file, certificates, call)
+  }
   const columns = TITLES.map((title, i): Column => {
     // A path says most at its end, so it is not cut.
     return { title, canShrink: title === 'SUBJECT' || title === 'CA', values: rows.map(({ cells }) => cells[i] ?? '') }
@@ -65,35 +67,4 @@ export async function run(call: Call): Promise<Answer> {
     findings: document.findings,
     isDue: !document.complete || certificates.some(({ secondsLeft }) => secondsLeft <= limit),
   }
-}
-
-const METRIC = 'etcd_mtls_certificate_expiry_timestamp_seconds'
-
-/** The text format of Prometheus. Its readers refuse two samples with the same labels, so each is there once. */
-function metricsOf(certificates: readonly ExpiringCertificate[]): string {
-  const samples = certificates.map(({ name, subject, issuer, serialNumber, notAfter }) => {
-    const labels = Object.entries({ certificate: name, subject, issuer, serial: serialNumber })
-    // What is printable has no line break, the third character to escape.
-    const texts = labels.map(([label, text]) => `${label}="${printable(text).replace(/["\\]/g, '\\$&')}"`)
-    return `${METRIC}{${texts.join(',')}} ${String(notAfter.getTime() / 1000)}\n`
-  })
-  const help = `# HELP ${METRIC} End of the validity of a certificate, in seconds since 1970.\n# TYPE ${METRIC} gauge\n`
-  return help + [...new Set(samples)].join('')
-}
-
-/** Replaces the file in one step. As root, only where no other user can rename. */
-async function writeMetrics(file: string, content: string, { options, signal }: Call): Promise<void> {
-  const { checkFileName } = await import('../credentials/checks.js')
-  const { replaceFiles } = await import('../files/file-system.js')
-  const { guardedFileSystem } = await import('../files/guarded-file-system.js')
-  const { withDirectoryLock } = await import('../files/lock.js')
-  const { writeFailed } = await import('../files/write-failed.js')
-  const [folder, name] = [dirname(resolve(file)), checkFileName(basename(file), '--prometheus')]
-  const owner = options.text('trustedOwner')
-  const trustedOwner = owner !== undefined && /^\d+$/.test(owner) ? Number(owner) : owner
-  const fs = await guardedFileSystem(folder, trustedOwner, () => null)
-  await withDirectoryLock(fs, folder, signal, async (root, _signal, held) => {
-    if (root === null) throw writeFailed(folder, 'it does not exist: create it')
-    await replaceFiles(held, root, [{ name, content, mode: 0o644, isModeExact: true }])
-  })
 }

@@ -19,7 +19,7 @@ it('an etcd that requires a client certificate is shown without one, and verifie
   expect([verified.code, verified.stdout.split('\n')[0]]).toEqual([0, expect.stringMatching(/, verified$/)])
 })
 
-it('promtool accepts the metrics, also those of names with quotes, backslashes and other alphabets', async () => {
+it('promtool accepts the metrics of names with quotes, backslashes and other alphabets', async () => {
   const files = ['plain.crt', 'he said "\\".crt', 'größe ✓.crt'].map((name) => folder.file(name, shared.pki.root.pem))
   const metrics = folder.file('etcd.prom')
   const { code, stderr } = await runCommand(['expiry', '--prometheus', metrics, ...files, address()])
