@@ -5,7 +5,7 @@ import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
-import type { ForecastMember } from './cluster-report.js'
+import type { ForecastMember, PairForecast } from './cluster-report.js'
 import { forecast } from './forecast.js'
 import type { ExaminedMember } from './members.js'
 import type { SeenPort } from './process.js'
@@ -15,170 +15,152 @@ export const finding = findingMaker(cluster)
 const PORTS = ['client', 'peer'] as const
 type Port = (typeof PORTS)[number]
 
-/** The start time of a process is known within two seconds. */
-const START_MARGIN = 2000
+/** A port of a member, and its configuration on this machine. */
+interface Side {
+  readonly member: ExaminedMember
+  readonly port: Port
+  readonly seen: SeenPort
+  readonly side: EtcdConfigSide
+}
 
-function seenOf(member: ExaminedMember, port: Port): SeenPort | null {
-  return port === 'client' ? (member.client?.seen ?? null) : member.peer
+function seenOf({ client, peer }: ExaminedMember, port: Port): SeenPort | null {
+  return port === 'client' ? (client?.seen ?? null) : peer
 }
 
 /** Null if its files are on another machine. */
 function sideOf({ planned }: ExaminedMember, port: Port): EtcdConfigSide | null {
-  return planned === null || planned.evidence.otherMachine !== null ? null : planned.config[port]
+  return planned?.evidence.otherMachine === null ? planned.config[port] : null
 }
 
-function isAfterStart(date: Date | null | undefined, { startedAt }: ExaminedMember): boolean {
-  return startedAt !== null && date != null && date.getTime() > startedAt.getTime() + START_MARGIN
+function sidesOf(member: ExaminedMember): Side[] {
+  return PORTS.flatMap((port) => {
+    const [seen, side] = [seenOf(member, port), sideOf(member, port)]
+    return seen === null || side === null ? [] : [{ member, port, seen, side }]
+  })
 }
 
-/** Findings about certificates that differ from their files, by member and port. */
-export function compareServed(members: readonly ExaminedMember[]): Finding<'cluster/served-differs-from-file'>[] {
-  return members.flatMap((member) =>
-    PORTS.flatMap((port) => {
-      const seen = seenOf(member, port)
-      const [file, served] = [sideOf(member, port)?.cert ?? null, seen?.chain[0]]
-      if (seen === null || file === null || served === undefined) return []
-      return servedDiffers({ member, port, seen, file, served, members })
-    }),
-  )
+/** The start of a process is known within two seconds. */
+const START_MARGIN = 2000
+
+function isAfterStart(date: Date | null, { startedAt }: ExaminedMember): boolean {
+  return startedAt !== null && date !== null && date.getTime() > startedAt.getTime() + START_MARGIN
 }
 
-interface ServedCertificate {
-  readonly member: ExaminedMember
-  readonly members: readonly ExaminedMember[]
-  readonly port: Port
-  readonly seen: SeenPort
-  readonly file: EtcdConfigFile
-  readonly served: Certificate
+/** Nothing sets ctime, which `cp -p` changes as well. */
+function isFileChanged({ changedAt, modifiedAt }: EtcdConfigFile, member: ExaminedMember): boolean {
+  return isAfterStart(changedAt ?? modifiedAt, member)
 }
 
-function servedDiffers(given: ServedCertificate): Finding<'cluster/served-differs-from-file'>[] {
-  const { member, members, port, seen, file, served } = given
-  const [inFile] = file.certificates
-  const isMounted = member.replacedMounts.has(file.path)
-  if (!isMounted && (inFile === undefined || inFile.equals(served))) return []
-  const details = {
-    ...{ member: member.label, port, endpoint: seen.url, file: file.path, served: served.serialNumber },
+type ServedDiffers = Finding<'cluster/served-differs-from-file'>
+
+/** Findings about certificates that differ from their files. */
+export function compareServed(members: readonly ExaminedMember[]): ServedDiffers[] {
+  return members.flatMap(sidesOf).flatMap(({ member, port, seen, side }) => {
+    const [served, file] = [seen.chain[0], side.cert]
+    if (served === undefined || file === null) return []
+    const [inFile] = file.certificates
+    const isMounted = member.replacedMounts.has(file.path)
+    if (!isMounted && (inFile === undefined || inFile.equals(served))) return []
+    const at = { member: member.label, port, endpoint: seen.url, file: file.path, served: served.serialNumber }
     // Through /proc the file is the one that the process sees, which was removed from the disk.
-    inFile: isMounted ? null : (inFile?.serialNumber ?? null),
-  }
-  const ref = certificateRef(served, 'leaf', 0)
-  const make = (more: Parameters<typeof finding<'cluster/served-differs-from-file'>>[1]) => [
-    finding('cluster/served-differs-from-file', more, ref),
-  ]
-  if (isMounted) return make({ kind: 'mount', ...details })
-  const other = members.find(
-    (each) => each !== member && PORTS.some((one) => sideOf(each, one)?.cert?.certificates[0]?.equals(served) === true),
-  )
-  if (other !== undefined) return make({ kind: 'other member', ...details, other: other.label })
+    const details = { ...at, inFile: isMounted ? null : (inFile?.serialNumber ?? null) }
+    const isOf = (each: ExaminedMember): boolean =>
+      PORTS.some((one) => sideOf(each, one)?.cert?.certificates[0]?.equals(served) === true)
+    const other = members.find((each) => each !== member && isOf(each))
+    const cause = isMounted ? ({ kind: 'mount' } as const) : causeOf({ member, port, seen, side }, file, other)
+    return [finding('cluster/served-differs-from-file', { ...details, ...cause }, certificateRef(served, 'leaf', 0))]
+  })
+}
+
+function causeOf({ member, seen, side }: Side, file: EtcdConfigFile, other: ExaminedMember | undefined) {
+  if (other !== undefined) return { kind: 'other member', other: other.label } as const
   const demand = seen.observation.clientCertificate
-  const requires = sideOf(member, port)?.requiresCertificates ?? null
-  if (demand !== null && requires !== null && demand !== (requires ? 'required' : 'not-requested'))
-    return make({ kind: 'proxy', ...details, demand: DEMANDS[demand] })
-  if (isAfterStart(member.configChangedAt, member))
-    return make({ kind: 'configuration', ...details, source: member.planned?.evidence.source ?? '' })
-  const isReplaced = isAfterStart(file.changedAt, member) && member.configChangedAt !== null
-  return make({ kind: isReplaced ? 'mount' : 'unknown', ...details })
+  const planned = side.requiresCertificates === true ? 'required' : 'not-requested'
+  if (demand !== null && side.requiresCertificates !== null && demand !== planned)
+    return { kind: 'proxy', demand: DEMANDS[demand] } as const
+  const { configChangedAt, planned: config } = member
+  if (isAfterStart(configChangedAt, member))
+    return { kind: 'configuration', source: config?.evidence.source ?? '' } as const
+  return { kind: configChangedAt !== null && isFileChanged(file, member) ? 'mount' : 'unknown' } as const
 }
 
 const DEMANDS = { required: 'requires', requested: 'requests', 'not-requested': 'does not request' } as const
 
-/** Findings about CA files that the process has not read. A port on which something else answers says nothing about etcd. */
-export function compareAuthorities(
-  members: readonly ExaminedMember[],
-  differing: readonly Finding<'cluster/served-differs-from-file'>[],
-  credentials: Credentials | null,
-): Finding<'cluster/ca-not-reloaded'>[] {
-  return members.flatMap((member) => {
-    const found: Finding<'cluster/ca-not-reloaded'>[] = []
-    for (const port of PORTS) {
-      const seen = seenOf(member, port)
-      const isOther = differing.some(
-        ({ details: { kind, endpoint } }) => endpoint === seen?.url && (kind === 'proxy' || kind === 'other member'),
-      )
-      const file = sideOf(member, port)?.ca ?? null
-      const accepts = seen?.observation.acceptedAuthorities ?? null
-      if (isOther || seen === null || file === null || file.problem !== null || accepts === null) continue
-      if (file.certificates.length === 0 || accepts.length === 0) continue
-      const [earlier] = found.filter(({ details }) => details.file === file.path)
-      const at = { member: member.label, port: earlier === undefined ? port : ('client and peer' as const) }
-      const details = { ...at, endpoint: seen.url, file: file.path, source: member.planned?.evidence.source ?? '' }
-      const now = namesDiffer(accepts, file.certificates)
-        ? finding('cluster/ca-not-reloaded', {
-            ...{ kind: 'names' as const, ...details, accepts: accepts.slice(0, MAX_NAMES).map(String) },
-            names: file.certificates.slice(0, MAX_NAMES).map(({ subject }) => subject.toString()),
-          })
-        : sameNames(member, file, details, credentials)
-      if (now === null) continue
-      if (earlier === undefined) found.push(now)
-      else if (earlier.details.kind === now.details.kind) found.splice(found.indexOf(earlier), 1, now)
-    }
-    return found
-  })
-}
+type CaNotReloaded = Finding<'cluster/ca-not-reloaded'>
 
 /** Most names in the details of a finding. */
 const MAX_NAMES = 50
+
+/** Findings about CA files that the process has not read. A port at which something else answers says nothing about etcd. */
+export function compareAuthorities(
+  members: readonly ExaminedMember[],
+  differing: readonly ServedDiffers[],
+  credentials: Credentials | null,
+): CaNotReloaded[] {
+  const others = differing.filter(({ details }) => details.kind === 'proxy' || details.kind === 'other member')
+  const found = members.flatMap(sidesOf).flatMap((given): CaNotReloaded[] => {
+    const { member, port, seen, side } = given
+    const accepts = seen.observation.acceptedAuthorities ?? []
+    const file = side.ca
+    if (others.some(({ details }) => details.endpoint === seen.url) || accepts.length === 0) return []
+    if (file?.problem !== null || file.certificates.length === 0) return []
+    const details = { member: member.label, port, endpoint: seen.url, file: file.path }
+    if (namesDiffer(accepts, file.certificates)) {
+      const names = file.certificates.slice(0, MAX_NAMES).map(({ subject }) => String(subject))
+      const accepted = accepts.slice(0, MAX_NAMES).map(String)
+      return [finding('cluster/ca-not-reloaded', { kind: 'names', ...details, accepts: accepted, names })]
+    }
+    const { startedAt } = member
+    const { changedAt } = file
+    if (startedAt === null || changedAt === null || !isFileChanged(file, member)) return []
+    if (isVerifiablyRead(member, file, credentials)) return []
+    return [finding('cluster/ca-not-reloaded', { kind: 'same names', ...details, changedAt, startedAt })]
+  })
+  // The same file on both ports is one cause.
+  const isSame = (a: CaNotReloaded, b: CaNotReloaded): boolean =>
+    a.details.member === b.details.member && a.details.file === b.details.file
+  return found.filter((each, i) => found.findIndex((one) => isSame(one, each)) === i)
+}
 
 function namesDiffer(names: readonly DistinguishedName[], certificates: readonly Certificate[]): boolean {
   const [a, b] = [new Set(names.map(({ key }) => key)), new Set(certificates.map(({ subject }) => subject.key))]
   return a.size !== b.size || [...a].some((each) => !b.has(each))
 }
 
-function sameNames(
-  member: ExaminedMember,
-  file: EtcdConfigFile,
-  details: Omit<Parameters<typeof finding<'cluster/ca-not-reloaded'>>[1], 'kind' | 'accepts' | 'names'>,
-  credentials: Credentials | null,
-): Finding<'cluster/ca-not-reloaded'> | null {
-  const { startedAt } = member
-  const changedAt = lastChange(file)
-  if (startedAt === null || changedAt === null || !isAfterStart(changedAt, member)) return null
-  if (isProvenRead(member, file, credentials)) return null
-  return finding('cluster/ca-not-reloaded', { kind: 'same names', ...details, changedAt, startedAt })
-}
-
-/** `cp -p` keeps mtime, and nothing sets ctime. */
-function lastChange({ changedAt, modifiedAt }: EtcdConfigFile): Date | null {
-  return changedAt ?? modifiedAt
-}
-
 /** Whether etcd accepted a certificate of each CA of the file: then it has read these keys. */
-function isProvenRead(
+function isVerifiablyRead(
   { client, planned }: ExaminedMember,
   file: EtcdConfigFile,
   credentials: Credentials | null,
 ): boolean {
-  if (client?.answers == null || planned?.config.client.ca?.path !== file.path) return false
-  return file.certificates.every((ca) =>
-    credentials?.chain.some((each) => each.issuer.equals(ca.subject) && each.isSignedBy(ca)),
-  )
+  const isAnswered = (client?.answers ?? null) !== null && planned?.config.client.ca?.path === file.path
+  const presented = credentials?.chain ?? []
+  const isIssuer = (ca: Certificate): boolean =>
+    presented.some((each) => each.issuer.equals(ca.subject) && each.isSignedBy(ca))
+  return isAnswered && file.certificates.every(isIssuer)
 }
 
-/** What {@link forecast} needs of a member: as it runs now, or as it is after a restart. */
+/** What the forecast needs of a member: as it runs now, or as it is after a restart. */
 export function forecastMember(
   member: ExaminedMember,
   when: 'now' | 'restarted',
   known: readonly Certificate[],
 ): ForecastMember {
   const side = sideOf(member, 'peer')
-  const { seen } = { seen: member.peer }
-  const nonEmpty = <T>(list: readonly T[] | undefined): readonly T[] | null =>
-    list === undefined || list.length === 0 ? null : list
-  const inFile = nonEmpty(side?.cert?.certificates)
-  const served = nonEmpty(seen?.chain)
-  const demand = seen?.observation.clientCertificate ?? null
-  const requires = side?.requiresCertificates ?? null
-  const isRunning = when === 'now'
+  const chainOr = (list: readonly Certificate[] = []): readonly Certificate[] | null => (list.length > 0 ? list : null)
+  const [inFile, served] = [chainOr(side?.cert?.certificates), chainOr(member.peer?.chain)]
+  const demand = member.peer?.observation.clientCertificate ?? null
+  const isDemanded = demand === null ? null : demand !== 'not-requested'
+  const isPlanned = side?.requiresCertificates ?? null
+  const isNow = when === 'now'
   return {
     name: member.label,
     isLearner: member.listed.isLearner,
     peerUrls: member.listed.peerURLs,
-    chain: isRunning ? (served ?? inFile) : (inFile ?? served),
-    clientChain: nonEmpty(side?.clientCert?.certificates),
-    anchors: isRunning ? runningAnchors(member, 'peer', known) : (nonEmpty(side?.ca?.certificates) ?? null),
-    requiresCertificates:
-      isRunning && demand !== null ? demand !== 'not-requested' : (requires ?? demand === 'required'),
+    chain: isNow ? (served ?? inFile) : (inFile ?? served),
+    clientChain: chainOr(side?.clientCert?.certificates),
+    anchors: isNow ? runningAnchors(member, known) : chainOr(side?.ca?.certificates),
+    requiresCertificates: (isNow ? (isDemanded ?? isPlanned) : (isPlanned ?? isDemanded)) ?? false,
     allowedNames: side?.allowedCommonNames ?? [],
     allowedHosts: side?.allowedHostnames ?? [],
     crls: side?.crl?.crls ?? [],
@@ -186,64 +168,19 @@ export function forecastMember(
   }
 }
 
-/** The CAs that the process has read: those of its file, if it is the same; else those with the names that it accepts. Null: not known. */
-function runningAnchors(
-  member: ExaminedMember,
-  port: Port,
-  known: readonly Certificate[],
-): readonly Certificate[] | null {
-  const file = sideOf(member, port)?.ca ?? null
-  const names = seenOf(member, port)?.observation.acceptedAuthorities ?? null
-  const isSame = file !== null && !isAfterStart(lastChange(file), member)
-  if (
-    file !== null &&
-    file.certificates.length > 0 &&
-    isSame &&
-    (names === null || !namesDiffer(names, file.certificates))
-  )
-    return file.certificates
-  if (names === null || names.length === 0) return null
-  const found = names.map((name) => known.filter(({ subject }) => subject.equals(name)))
+/** The CAs that the process has read for peers: those of its file, if it is the same; else those with the names that it accepts. Null: not known. */
+function runningAnchors(member: ExaminedMember, known: readonly Certificate[]): readonly Certificate[] | null {
+  const file = sideOf(member, 'peer')?.ca ?? null
+  const names = member.peer?.observation.acceptedAuthorities ?? null
   // After a change of the file, a CA of the same name may have another key.
-  return found.every((each) => each.length > 0) && (file === null || isSame) ? found.flat() : null
+  if (file !== null && isFileChanged(file, member)) return null
+  const inFile = file?.certificates ?? []
+  if (inFile.length > 0 && (names === null || !namesDiffer(names, inFile))) return inFile
+  const found = (names ?? []).map((name) => known.filter(({ subject }) => subject.equals(name)))
+  return found.length > 0 && found.every((each) => each.length > 0) ? found.flat() : null
 }
 
-/** Findings about what the next restart of a member breaks. */
-export function compareRestart(
-  members: readonly ExaminedMember[],
-  { known, clients, at }: { known: readonly Certificate[]; clients: readonly NamedChain[]; at: Date },
-): Finding<'cluster/refused-after-restart'>[] {
-  const now = members.map((each) => forecastMember(each, 'now', known))
-  const before = forecast(now, { at })
-  const isConnected = (a: string, b: string): boolean =>
-    before.pairs.some((pair) => pair.members.includes(a) && pair.members.includes(b) && isAlive(pair))
-  return members.flatMap((member, i) => {
-    const [peer, client] = [sideOf(member, 'peer'), sideOf(member, 'client')]
-    if (peer === null || client === null) return []
-    const start = reasonNotToStart(member)
-    if (start !== null) return [start]
-    const restarted = forecastMember(member, 'restarted', known)
-    const { pairs } = forecast([restarted, ...now.toSpliced(i, 1)], { at })
-    const lost = pairs.filter(
-      (pair) => pair.members[0] === member.label && !isAlive(pair) && isConnected(member.label, pair.members[1]),
-    )
-    const [first] = lost
-    const found: Finding<'cluster/refused-after-restart'>[] = []
-    if (first !== undefined) {
-      const reason = first.refusals.find(({ by }) => by === member.label)?.reason ?? first.refusals[0]?.reason ?? ''
-      const file = peer.ca?.path ?? member.planned?.evidence.source ?? ''
-      const refused = lost.map((pair) => pair.members[1])
-      found.push(
-        finding('cluster/refused-after-restart', { kind: 'members', member: member.label, file, reason, refused }),
-      )
-    }
-    return [...found, ...clients.flatMap((each) => refusedClient(member, client, each, at))]
-  })
-}
-
-function isAlive({ until, isKnown }: { until: Date | null; isKnown: boolean }): boolean {
-  return until !== null || !isKnown
-}
+type RefusedAfterRestart = Finding<'cluster/refused-after-restart'>
 
 /** The certificate of a client, and whose it is. */
 export interface NamedChain {
@@ -251,74 +188,99 @@ export interface NamedChain {
   readonly chain: readonly Certificate[]
 }
 
-function refusedClient(
-  member: ExaminedMember,
-  side: EtcdConfigSide,
-  { name, chain }: NamedChain,
-  at: Date,
-): Finding<'cluster/refused-after-restart'>[] {
-  const [leaf] = chain
-  const anchors = side.ca?.certificates ?? []
+/** Findings about what the next restart of a member breaks. */
+export function compareRestart(
+  members: readonly ExaminedMember[],
+  { known, clients, at }: { known: readonly Certificate[]; clients: readonly NamedChain[]; at: Date },
+): RefusedAfterRestart[] {
+  const now = members.map((each) => forecastMember(each, 'now', known))
+  const before = forecast(now, { at }).pairs
+  return members.flatMap((member, i) => {
+    const peer = sideOf(member, 'peer')
+    if (peer === null) return []
+    const start = reasonNotToStart(member)
+    if (start !== null) return [start]
+    const own = member.label
+    const restarted = [forecastMember(member, 'restarted', known), ...now.toSpliced(i, 1)]
+    const lost = forecast(restarted, { at }).pairs.filter((pair) => {
+      const isPair = ({ members: [a, b] }: PairForecast): boolean =>
+        pair.members.includes(a) && pair.members.includes(b)
+      return pair.members[0] === own && !isAlive(pair) && before.some((each) => isPair(each) && isAlive(each))
+    })
+    const refusals = lost.flatMap((pair) => pair.refusals)
+    const { reason } = refusals.find(({ by }) => by === own) ?? refusals[0] ?? {}
+    const file = peer.ca?.path ?? member.planned?.evidence.source ?? ''
+    const refused = lost.map(({ members: [, other] }) => other)
+    const details = { kind: 'members', member: own, file, refused } as const
+    return [
+      ...(reason === undefined ? [] : [finding('cluster/refused-after-restart', { ...details, reason })]),
+      ...clients.flatMap((each) => refusedClient(member, each, at)),
+    ]
+  })
+}
+
+function isAlive({ until, isKnown }: PairForecast): boolean {
+  return until !== null || !isKnown
+}
+
+const CLIENT: ForecastMember = {
+  ...{ name: '', isLearner: false, peerUrls: [], chain: null, clientChain: null, anchors: null },
+  ...{ requiresCertificates: false, allowedNames: [], allowedHosts: [], crls: [], checksAddress: false },
+}
+
+function refusedClient(member: ExaminedMember, { name, chain }: NamedChain, at: Date): RefusedAfterRestart[] {
+  const side = sideOf(member, 'client')
+  const anchors = side?.ca?.certificates ?? []
   const accepted = member.client?.seen.observation.acceptedAuthorities ?? []
-  // Etcd accepts it now: it answered, or it accepts the CA of the certificate.
-  const isAccepted =
-    member.client?.answers != null && chain.some(({ issuer }) => accepted.some((each) => each.equals(issuer)))
-  if (leaf === undefined || !isAccepted || side.requiresCertificates !== true || anchors.length === 0) return []
-  const none = { isLearner: false, peerUrls: [], clientChain: null, crls: [], checksAddress: false }
-  const restarted = {
-    ...{ ...none, name: member.label, chain: null, anchors, requiresCertificates: true },
-    ...{ allowedNames: side.allowedCommonNames, allowedHosts: side.allowedHostnames },
-  }
-  const dialling = {
-    ...none,
-    name: '',
-    chain,
-    anchors: null,
-    requiresCertificates: false,
-    allowedNames: [],
-    allowedHosts: [],
-  }
-  const refusal = forecast([dialling, restarted], { at }).pairs[0]?.refusals.find(({ by }) => by === member.label)
-  if (refusal === undefined || refusal.from !== '') return []
-  const details = { member: member.label, file: side.ca?.path ?? '', reason: refusal.reason, client: name }
+  // The member answers, and accepts the CA of the certificate now.
+  const isAnswered = (member.client?.answers ?? null) !== null
+  const isAccepted = isAnswered && chain.some(({ issuer }) => accepted.some((each) => each.equals(issuer)))
+  const [leaf] = chain
+  if (leaf === undefined || !isAccepted || side?.requiresCertificates !== true || anchors.length === 0) return []
+  const { label } = member
+  const allowed = { allowedNames: side.allowedCommonNames, allowedHosts: side.allowedHostnames }
+  const restarted = { ...CLIENT, ...allowed, name: label, anchors, requiresCertificates: true }
+  const [pair] = forecast([{ ...CLIENT, chain }, restarted], { at }).pairs
+  const refusal = pair?.refusals.find(({ from }) => from === CLIENT.name)
+  if (refusal === undefined) return []
+  const details = { member: label, file: side.ca?.path ?? '', reason: refusal.reason, client: name }
   const subject = leaf.subject.toString()
-  return [
-    finding('cluster/refused-after-restart', { kind: 'clients', ...details, subject }, certificateRef(leaf, 'leaf', 0)),
-  ]
+  const ref = certificateRef(leaf, 'leaf', 0)
+  return [finding('cluster/refused-after-restart', { kind: 'clients', ...details, subject }, ref)]
 }
 
 /** A fault of the files or of the configuration that etcd finds only at its start. */
-function reasonNotToStart(member: ExaminedMember): Finding<'cluster/refused-after-restart'> | null {
-  const isRunning = member.client?.answers != null
-  const { config, evidence } = member.planned ?? {}
-  if (!isRunning || config === undefined || evidence === undefined) return null
+function reasonNotToStart({ client, planned, label }: ExaminedMember): RefusedAfterRestart | null {
+  if ((client?.answers ?? null) === null || planned === null) return null
+  const { config, evidence } = planned
   const files = [config.client, config.peer].flatMap(({ cert, key, ca }) =>
     [cert, key, ca].filter((each) => each !== null),
   )
   const broken = files.find(({ problem }) => problem !== null)
   const problem = broken?.problem ?? config.findings.find(({ severity }) => severity === 'error')
-  if (problem == null) return null
-  const { message: reason, remedy } = problem
-  const file = broken?.path ?? evidence.source
-  const made = finding('cluster/refused-after-restart', { kind: 'start', member: member.label, file, reason, remedy })
-  return { ...made, consequences: [problem] }
+  if (problem === undefined) return null
+  const details = {
+    member: label,
+    file: broken?.path ?? evidence.source,
+    reason: problem.message,
+    remedy: problem.remedy,
+  }
+  return { ...finding('cluster/refused-after-restart', { kind: 'start', ...details }), consequences: [problem] }
 }
 
 /** Findings about pairs of members of which one refuses the other now. */
-export function comparePeers(pairs: ReturnType<typeof forecast>['pairs']): Finding<'cluster/peer-refused'>[] {
-  return pairs.flatMap(({ members, refusals, isKnown, until }) => {
-    const [first, second] = refusals
+export function comparePeers(pairs: readonly PairForecast[]): Finding<'cluster/peer-refused'>[] {
+  return pairs.flatMap((pair) => {
+    const { members, refusals } = pair
+    const [first] = refusals
     if (first === undefined) return []
-    const text = ({ by, reason }: typeof first): string => `${by} refuses the certificate: ${reason}`
-    if (isKnown && until === null && second !== undefined) {
-      const reverse = refusals.find(({ from }) => from !== first.from) ?? second
-      return [
-        finding('cluster/peer-refused', {
-          ...{ kind: 'both' as const, members: [...members] },
-          ...{ reason: text(first), reverse: text(reverse) },
-        }),
-      ]
-    }
-    return [finding('cluster/peer-refused', { kind: 'one', from: first.from, to: first.to, reason: text(first) })]
+    const other = refusals.find(({ from }) => from !== first.from)
+    const [reason = '', reverse = ''] = [first, other].map((each) =>
+      each === undefined ? '' : `${each.by} refuses the certificate: ${each.reason}`,
+    )
+    const { from, to } = first
+    return isAlive(pair)
+      ? [finding('cluster/peer-refused', { kind: 'one', from, to, reason })]
+      : [finding('cluster/peer-refused', { kind: 'both', members: [...members], reason, reverse })]
   })
 }

@@ -21,7 +21,7 @@ import { compareAuthorities, comparePeers, compareRestart, compareServed, findin
 import { forecast } from './forecast.js'
 import { about, dialable, type ExaminedMember, examineMembers, isReached } from './members.js'
 import { lintPlan, plannedMembers, uncheckedMembers } from './plan.js'
-import type { Asking, AskedPort, SeenPort } from './process.js'
+import type { Asking, SeenPort } from './process.js'
 import { findLocalEvidence, type LocalEvidence } from './sources.js'
 
 const OPTIONS = [
@@ -40,22 +40,19 @@ export async function examineCluster(options: ExamineOptions): Promise<ClusterRe
 }
 
 async function examine(options: ExamineOptions): Promise<ClusterReport> {
-  const { auth, expiryWarning, signal } = options
+  const { auth, configs, expiryWarning, kubeadm, root, signal } = options
   const { at } = resolveContext({ usage: 'any', at: options.at, expiryWarning })
   const lead = parseDuration(options.lead ?? '7d', 'lead')
-  const [dialTimeout, timeout] = (['dialTimeout', 'timeout'] as const).map((name) => {
-    const milliseconds = parseDuration(options[name] ?? { dialTimeout: '5s', timeout: '60s' }[name], name)
-    if (milliseconds < 1 || milliseconds > MAX_DELAY) throw optionInvalid(name, 'must be from 1 ms to 24 days')
-    return milliseconds
-  }) as [number, number]
+  const dialTimeout = readTimeout(options.dialTimeout ?? '5s', 'dialTimeout')
   const over = new AbortController()
   const abort = (): void => {
     over.abort(signal?.reason)
   }
+  const timer = setTimeout(abort, readTimeout(options.timeout ?? '60s', 'timeout'))
   signal?.addEventListener('abort', abort, { once: true })
-  const timer = setTimeout(abort, timeout)
   try {
-    const evidence = await gather(options)
+    // An empty list of configurations excludes those of this machine.
+    const evidence = configs?.length === 0 ? null : await findLocalEvidence({ configs, root, kubeadm })
     const connection = await connectionOf(options, evidence, dialTimeout)
     const asking = { credentials: connection.credentials, auth, dialTimeout, expiryWarning, at, signal: over.signal }
     return await reportOf({ ...connection, evidence, asking, lead })
@@ -65,9 +62,10 @@ async function examine(options: ExamineOptions): Promise<ClusterReport> {
   }
 }
 
-/** What is on this machine, unless that is excluded by an empty list of configurations. */
-async function gather({ configs, root, kubeadm }: ExamineOptions): Promise<LocalEvidence | null> {
-  return configs?.length === 0 ? null : findLocalEvidence({ configs, root, kubeadm })
+function readTimeout(text: string, option: string): number {
+  const milliseconds = parseDuration(text, option)
+  if (milliseconds < 1 || milliseconds > MAX_DELAY) throw optionInvalid(option, 'must be from 1 ms to 24 days')
+  return milliseconds
 }
 
 async function connectionOf(
@@ -99,10 +97,8 @@ interface Connection {
   readonly findings: readonly Finding[]
 }
 
-async function readCredentials(
-  source: CredentialSource | undefined,
-): Promise<Pick<Connection, 'credentials' | 'findings'>> {
-  return source === undefined ? { credentials: null, findings: [] } : readSource(source)
+function readCredentials(source: CredentialSource | undefined): ReturnType<typeof readSource> {
+  return source === undefined ? Promise.resolve({ credentials: null, findings: [] }) : readSource(source)
 }
 
 interface Examination extends Connection {
@@ -111,67 +107,53 @@ interface Examination extends Connection {
   readonly lead: number
 }
 
-async function reportOf({
-  evidence,
-  endpoints,
-  areGiven,
-  findings: unreadable,
-  asking,
-  lead,
-}: Examination): Promise<ClusterReport> {
+async function reportOf(given: Examination): Promise<ClusterReport> {
+  const { evidence, endpoints, areGiven, findings: unreadable, asking, lead } = given
   const { credentials, at, expiryWarning } = asking
   const planned = plannedMembers(evidence?.configs ?? [])
-  const examined = await examineMembers(endpoints, planned, asking)
-  const { members, isListed, unchecked } = examined
+  const { members, isListed, unchecked, ...examined } = await examineMembers(endpoints, planned, asking)
   // Etcds of several clusters may run on this machine. Those that are found there are examined only if the first cluster lists them.
   const others = isListed && !areGiven ? [] : examined.others
   const inCluster = isListed || areGiven ? members.flatMap((each) => each.planned ?? []) : planned
   const left = planned.filter((each) => !inCluster.includes(each))
   const lint = await lintPlan(inCluster, { at, expiryWarning })
-  const known = knownAuthorities(members, credentials)
-  const expected = forecast(
-    members.map((each) => forecastMember(each, 'now', known)),
-    { at },
-  )
   const apiserver = await readCredentials(evidence?.apiserver?.credentials)
+  const known = knownAuthorities(members, credentials)
+  const now = members.map((each) => forecastMember(each, 'now', known))
+  const expected = forecast(now, { at })
   const clients = [
     ...(credentials === null ? [] : [{ name: credentials.origin, chain: credentials.chain }]),
     ...(apiserver.credentials === null ? [] : [{ name: 'kube-apiserver', chain: apiserver.credentials.chain }]),
   ]
   const served = compareServed(members)
   const isWhole = isListed || members.every((each) => each.planned !== null)
-  const quorum = isWhole ? quorumFinding(expected, { at, lead, expiryWarning }) : []
+  const ports = [...members, ...others].flatMap(({ client }) => client ?? [])
+  const isAnswered = ports.some(({ answers }) => answers !== null)
   const own = [
     ...served,
     ...compareAuthorities(members, served, credentials),
     ...compareRestart(members, { known, clients, at }),
     ...comparePeers(expected.pairs),
-    ...quorum,
+    ...(isWhole ? quorumFinding(expected, { at, lead, expiryWarning }) : []),
+    // A member that does not answer is an error only if none answers.
+    ...ports.filter(({ seen }) => !isAnswered || isReached(seen)).flatMap(({ findings }) => findings),
+    ...[...unreadable, ...apiserver.findings, ...(evidence?.findings ?? [])],
   ]
-  const ports = [...members.flatMap(({ client }) => client ?? []), ...others]
-  const isAnswered = ports.some(({ answers }) => answers !== null)
-  const answers = ports.filter(({ seen }) => !isAnswered || isReached(seen)).flatMap(({ findings }) => findings)
-  const findings = foldRepeats(
-    foldLint(
-      [...own, ...answers, ...unreadable, ...apiserver.findings, ...(evidence?.findings ?? [])],
-      lint?.findings ?? [],
-    ),
+  const findings = foldRepeats(foldLint(own, lint?.findings ?? []))
+  const list = members.map(({ listed }) => listed)
+  const configured = new Map(
+    members.flatMap((each) => (each.planned === null ? [] : [[each.listed, each.planned] as const])),
   )
   const all: Unchecked[] = [
-    ...unchecked,
-    ...(evidence?.unchecked ?? []),
-    ...(lint?.unchecked ?? []),
+    ...[...unchecked, ...(evidence?.unchecked ?? []), ...(lint?.unchecked ?? [])],
     ...left.map(({ evidence: { source } }) => ofOtherCluster(source)),
-    ...notAsked(members, others, asking),
-    ...(isListed ? uncheckedMembers(...listOf(members)) : []),
+    ...notAsked([...members, ...others], asking),
+    ...(isListed ? uncheckedMembers(list, configured) : []),
   ]
   const report = makeReport({ checkedAt: at, path: null, findings })
   return {
-    ok: report.ok,
-    complete: all.length === 0,
-    checkedAt: at,
-    path: null,
-    members: [...members.map(memberOf), ...others.map(otherOf)],
+    ...{ ok: report.ok, complete: all.length === 0, checkedAt: at, path: null },
+    members: [...members, ...others].map(memberOf),
     findings: report.findings,
     forecast: expected,
     unchecked: all,
@@ -180,14 +162,6 @@ async function reportOf({
       ...(credentials === null ? [] : [credentials.origin]),
     ],
   }
-}
-
-function listOf(members: readonly ExaminedMember[]): Parameters<typeof uncheckedMembers> {
-  const list = members.map(({ listed }) => listed)
-  return [
-    list,
-    new Map(members.flatMap(({ listed, planned }) => (planned === null ? [] : [[listed, planned] as const]))),
-  ]
 }
 
 /** All CAs that were seen, to find those whose names a process accepts. */
@@ -208,24 +182,16 @@ function quorumFinding(
   { until, certificate, hasQuorum }: QuorumForecast,
   { at, lead, expiryWarning }: { at: Date; lead: number; expiryWarning: string | undefined },
 ): Finding[] {
-  if (!hasQuorum)
-    return [finding('cluster/quorum-expires', { is: 'near', until: at, actBy: at, left: 'now', subject: '' })]
+  if (!hasQuorum) return [finding('cluster/quorum-expires', { kind: 'now' })]
   if (until === null || certificate === null) return []
   const left = until.getTime() - at.getTime()
   const lifetime = until.getTime() - certificate.notBefore.getTime()
-  const warning =
-    expiryWarning === undefined ? Math.min(lifetime / 3, 30 * DAY) : parseDuration(expiryWarning, 'expiryWarning')
-  const is = left < Math.min(lifetime / 10, 7 * DAY) ? 'near' : left < warning ? 'soon' : 'later'
-  const details = {
-    is,
-    until,
-    actBy: new Date(until.getTime() - lead),
-    left: durationText(left),
-    subject: certificate.subject,
-  }
-  return [
-    finding('cluster/quorum-expires', details as Parameters<typeof finding<'cluster/quorum-expires'>>[1], certificate),
-  ]
+  const usual = Math.min(lifetime / 3, 30 * DAY)
+  const warning = expiryWarning === undefined ? usual : parseDuration(expiryWarning, 'expiryWarning')
+  const kind = left < Math.min(lifetime / 10, 7 * DAY) ? 'near' : left < warning ? 'soon' : 'later'
+  const { subject } = certificate
+  const dates = { until, actBy: new Date(until.getTime() - lead), left: durationText(left) }
+  return [finding('cluster/quorum-expires', { kind, ...dates, subject }, certificate)]
 }
 
 /** What the lint reports about a pair of members, of whose dials the process is better evidence. */
@@ -270,36 +236,23 @@ function ofOtherCluster(source: string): Unchecked {
 }
 
 /** What no member answered, so that it was not checked. */
-function notAsked(members: readonly ExaminedMember[], others: readonly AskedPort[], asking: Asking): Unchecked[] {
-  if (asking.signal.aborted)
-    return [about('limit', 'The time of the examination is over before all members were examined.')]
-  const none =
-    asking.credentials === null
-      ? [about('credentials', 'No etcd was asked, because there are no credentials. Pass "credentials".')]
-      : []
-  const ports = [
-    ...members.flatMap(({ client, label }) => [{ label, port: client }]),
-    ...others.map((port) => ({ label: port.seen.url, port })),
-  ]
+function notAsked(members: readonly ExaminedMember[], { credentials, signal }: Asking): Unchecked[] {
+  if (signal.aborted) return [about('limit', 'The time of the examination is over before all members were examined.')]
+  const missing = 'No etcd was asked, because there are no credentials. Pass "credentials".'
   return [
-    ...none,
-    ...ports.flatMap(({ label, port }) => {
-      if (port === null) return [about('server', `${label} advertises no https URL for clients.`)]
-      const { answers, problem, seen, findings } = port
-      if (
-        answers !== null ||
-        (findings.length > 0 && isReached(seen)) ||
-        (asking.credentials === null && isReached(seen))
-      )
-        return []
+    ...(credentials === null ? [about('credentials', missing)] : []),
+    ...members.flatMap(({ label, client }) => {
+      if (client === null) return [about('server', `${label} advertises no https URL for clients.`)]
+      const { answers, problem, seen, findings } = client
+      const isExplained = isReached(seen) && (findings.length > 0 || credentials === null)
       const reason = problem ?? seen.observation.refusal?.detail ?? ''
-      return [about('server', `${label} did not answer at ${seen.url}${reason === '' ? '' : ` (${reason})`}.`)]
+      const message = `${label} did not answer at ${seen.url}${reason === '' ? '' : ` (${reason})`}.`
+      return answers !== null || isExplained ? [] : [about('server', message)]
     }),
-    ...members.flatMap(({ label, peer }) =>
-      peer !== null && peer.chain.length === 0
-        ? [about('server', `${label} showed no certificate on its peer port, ${peer.url}.`)]
-        : [],
-    ),
+    ...members.flatMap(({ label, peer }) => {
+      if (peer === null || peer.chain.length > 0) return []
+      return [about('server', `${label} showed no certificate on its peer port, ${peer.url}.`)]
+    }),
   ]
 }
 
@@ -321,12 +274,6 @@ function memberOf({ listed, client, peer, planned, startedAt }: ExaminedMember):
     config: planned === null ? null : printable(planned.evidence.source),
     isReached: answers !== null,
   }
-}
-
-function otherOf(port: AskedPort): ClusterMember {
-  const listed = { name: '', id: '', clientURLs: [port.seen.url], peerURLs: [], isLearner: false }
-  const rest = { label: port.seen.url, peer: null, planned: null, startedAt: port.answers?.startedAt ?? null }
-  return memberOf({ ...rest, listed, client: port, configChangedAt: null, replacedMounts: new Set() })
 }
 
 function servedBy(seen: SeenPort | null): CertificateRef | null {

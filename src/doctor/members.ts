@@ -38,8 +38,8 @@ export interface ExaminedMember {
 
 export interface ExaminedCluster {
   readonly members: readonly ExaminedMember[]
-  /** Endpoints that belong to no listed member. */
-  readonly others: readonly AskedPort[]
+  /** Endpoints that belong to no listed member, as members of their own. */
+  readonly others: readonly ExaminedMember[]
   /** Whether a member returned the list of members. */
   readonly isListed: boolean
   readonly unchecked: readonly Unchecked[]
@@ -58,9 +58,12 @@ export async function examineMembers(
   const unchecked: Unchecked[] = []
   const asked = await mapLimited(endpoints.slice(0, MAX_LISTED), (each) => askPort(each, asking))
   if (endpoints.length > MAX_LISTED) unchecked.push(about('limit', tooMany('endpoints')))
-  const list = asked.map(({ answers }) => answers?.members ?? null).find((each) => each !== null && each.length > 0)
-  if (list != null && list.length > MAX_LISTED) unchecked.push(about('limit', tooMany('members')))
-  if (list == null && asked.some(({ answers }) => answers !== null))
+  const lists = asked.flatMap(({ answers }) =>
+    answers === null || answers.members.length === 0 ? [] : [answers.members],
+  )
+  const list = lists.at(0)
+  if (list !== undefined && list.length > MAX_LISTED) unchecked.push(about('limit', tooMany('members')))
+  if (list === undefined && asked.some(({ answers }) => answers !== null))
     unchecked.push(
       about('server', 'No member returned the list of members, so that only the given endpoints were examined.'),
     )
@@ -68,24 +71,43 @@ export async function examineMembers(
   const listed = (list ?? unlisted).slice(0, MAX_LISTED).sort((a, b) => (a.name < b.name ? -1 : 1))
   const configs = configOf(listed, planned)
   const used = new Set<AskedPort>()
-  const members = await mapLimited(listed, async (member): Promise<ExaminedMember> => {
+  const members = await mapLimited(listed, async (member) => {
     const own = asked.find((each) => isOf(each, member))
     if (own !== undefined) used.add(own)
-    const config = configs.get(member) ?? null
-    const client = own ?? (await askFirst(dialable(member.clientURLs), asking))
-    const peer = await observeFirst(dialable(member.peerURLs), asking)
-    return {
-      label: printable(member.name === '' ? (member.clientURLs[0] ?? member.id) : member.name).slice(0, MAX_LABEL),
-      listed: member,
-      client,
-      peer,
-      planned: config,
-      startedAt: config?.evidence.startedAt ?? client?.answers?.startedAt ?? null,
-      configChangedAt: config === null ? null : await configChangedAt(config),
-      replacedMounts: config === null ? new Set() : await replacedMounts(config.evidence.root),
-    }
+    const client =
+      own ??
+      (await tryEach(
+        member.clientURLs,
+        (each) => askPort(each, asking),
+        ({ seen }) => seen,
+      ))
+    const peer = await tryEach(
+      member.peerURLs,
+      (each) => observePort(each, asking),
+      (seen) => seen,
+    )
+    return examinedMember(member, { client, peer }, configs.get(member) ?? null)
   })
-  return { members, others: asked.filter((each) => !used.has(each)), isListed: list != null, unchecked }
+  const left = asked.filter((each) => !used.has(each))
+  const others = await mapLimited(left, (client) => examinedMember(asEndpoint(client), { client, peer: null }, null))
+  return { members, others, isListed: list !== undefined, unchecked }
+}
+
+async function examinedMember(
+  listed: ListedMember,
+  { client, peer }: Pick<ExaminedMember, 'client' | 'peer'>,
+  planned: PlannedMember | null,
+): Promise<ExaminedMember> {
+  return {
+    label: printable(listed.name === '' ? (listed.clientURLs[0] ?? listed.id) : listed.name).slice(0, MAX_LABEL),
+    listed,
+    client,
+    peer,
+    planned,
+    startedAt: planned?.evidence.startedAt ?? client?.answers?.startedAt ?? null,
+    configChangedAt: planned === null ? null : await configChangedAt(planned),
+    replacedMounts: planned === null ? new Set() : await replacedMounts(planned.evidence.root),
+  }
 }
 
 /** Longest name of a member in messages. */
@@ -128,23 +150,18 @@ export function dialable(urls: readonly string[]): Endpoint[] {
     })
 }
 
-/** The first that accepts a connection, else the last. */
-async function askFirst(endpoints: readonly Endpoint[], asking: Asking): Promise<AskedPort | null> {
-  let asked: AskedPort | null = null
-  for (const each of endpoints.slice(0, MAX_TRIED)) {
-    asked = await askPort(each, asking)
-    if (isReached(asked.seen)) break
+/** The result of the first URL that accepts a connection, else of the last. */
+async function tryEach<T>(
+  urls: readonly string[],
+  work: (endpoint: Endpoint) => Promise<T>,
+  seenIn: (result: T) => SeenPort,
+): Promise<T | null> {
+  let result: T | null = null
+  for (const each of dialable(urls).slice(0, MAX_TRIED)) {
+    result = await work(each)
+    if (isReached(seenIn(result))) break
   }
-  return asked
-}
-
-async function observeFirst(endpoints: readonly Endpoint[], asking: Asking): Promise<SeenPort | null> {
-  let seen: SeenPort | null = null
-  for (const { url } of endpoints.slice(0, MAX_TRIED)) {
-    seen = await observePort(url, null, asking)
-    if (isReached(seen)) break
-  }
-  return seen
+  return result
 }
 
 /** Whether anything answered. */

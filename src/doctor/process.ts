@@ -1,4 +1,6 @@
 /** Asks the running processes: what a port serves and accepts without a credential, then, if it is verified, what its etcd answers. */
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { createSecureContext } from 'node:tls'
 import { createSecureClient, observeServer } from '../client/deferred.js'
@@ -41,7 +43,8 @@ export interface Answers {
   /** Milliseconds. */
   readonly latency: number
   readonly startedAt: Date | null
-  readonly members: readonly ListedMember[] | null
+  /** Empty if it did not return them. */
+  readonly members: readonly ListedMember[]
 }
 
 export interface ListedMember {
@@ -62,14 +65,9 @@ export interface AskedPort {
 }
 
 /** Observes one port. It never rejects because of the server. */
-export async function observePort(
-  url: string,
-  name: string | null,
-  { dialTimeout, signal }: Asking,
-): Promise<SeenPort> {
-  const limit = AbortSignal.timeout(dialTimeout)
-  const options = { ...(name === null ? {} : { name }), signal: AbortSignal.any([signal, limit]) }
-  const observation = await observeServer(url, options)
+export async function observePort({ url, serverName }: Endpoint, { dialTimeout, signal }: Asking): Promise<SeenPort> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])
+  const observation = await observeServer(url, { name: serverName?.value, signal: limit })
   return { url, observation, chain: readChain(observation.chain, url) }
 }
 
@@ -96,35 +94,28 @@ const MAX_CHAIN = 100
  */
 export async function askPort(endpoint: Endpoint, asking: Asking): Promise<AskedPort> {
   const { credentials, at, expiryWarning } = asking
-  const name = endpoint.serverName?.value ?? null
-  const seen = await observePort(endpoint.url, name, asking)
-  const { chain: sent } = seen.observation
+  const seen = await observePort(endpoint, asking)
   if (credentials === null) return { seen, ...NOTHING }
+  const { chain: sent } = seen.observation
   if (sent.length > 0) {
-    const input = {
-      chain: seen.chain.length === Math.min(sent.length, MAX_CHAIN) ? [...seen.chain] : [...sent],
-      trustAnchors: credentials.trustAnchors,
-      crls: credentials.crls,
-    }
+    const { trustAnchors, crls } = credentials
+    const chain = seen.chain.length === Math.min(sent.length, MAX_CHAIN) ? [...seen.chain] : [...sent]
     const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
-    const report = validateConnected(input, { usage: 'server', hosts: [server.name.value], at, expiryWarning })
+    const rules = { usage: 'server', hosts: [server.name.value], at, expiryWarning } as const
+    const report = validateConnected({ chain, trustAnchors, crls }, rules)
     if (!report.ok) return { seen, ...NOTHING, findings: explainServer(server, { chain: [...seen.chain], report }) }
   }
-  return { seen, ...(await askEtcd(endpoint, name, { ...asking, credentials })) }
+  return { seen, ...(await askEtcd(endpoint, { ...asking, credentials })) }
 }
 
 type WithCredentials = Asking & { readonly credentials: Credentials }
 
-async function askEtcd(
-  { url }: Endpoint,
-  name: string | null,
-  asking: WithCredentials,
-): Promise<Omit<AskedPort, 'seen'>> {
+async function askEtcd(endpoint: Endpoint, asking: WithCredentials): Promise<Omit<AskedPort, 'seen'>> {
   const { credentials, auth, dialTimeout, signal } = asking
   let client: SecureEtcd3 | null = null
   try {
     client = await createSecureClient({
-      endpoints: [name === null ? url : { url, serverName: name }],
+      endpoints: [{ url: endpoint.url, serverName: endpoint.serverName?.value }],
       credentials,
       auth,
       dialTimeout: `${String(dialTimeout)}ms`,
@@ -132,7 +123,7 @@ async function askEtcd(
       rotation: 'off',
       signal,
     })
-    const answers = await readAnswers(client, url, name, asking)
+    const answers = await readAnswers(client, endpoint, asking)
     const findings = [...client.tls.report.findings, ...client.tls.endpoints.flatMap((each) => each.findings)]
     return { answers, findings, problem: null }
   } catch (error) {
@@ -155,12 +146,7 @@ export const MAX_LISTED = 32
 /** Most URLs of one member that are read. */
 const MAX_URLS = 8
 
-async function readAnswers(
-  client: SecureEtcd3,
-  url: string,
-  name: string | null,
-  asking: WithCredentials,
-): Promise<Answers> {
+async function readAnswers(client: SecureEtcd3, endpoint: Endpoint, asking: WithCredentials): Promise<Answers> {
   const deadline = (): { deadline: number } => ({ deadline: Date.now() + asking.dialTimeout })
   const begin = performance.now()
   const status = await client.maintenance.status(deadline())
@@ -169,7 +155,7 @@ async function readAnswers(
     // Another member may still return the list.
     client.cluster.memberList({}, deadline()).catch(() => null),
     client.tls.probe(),
-    readStartTime(url, name, asking),
+    readStartTime(endpoint, asking),
   ])
   const members = (listed?.members ?? []).slice(0, MAX_LISTED + 1).map((each) => ({
     name: each.name,
@@ -184,7 +170,7 @@ async function readAnswers(
     role: client.tls.endpoints[0]?.role ?? null,
     latency,
     startedAt,
-    members: listed === null ? null : members,
+    members,
   }
 }
 
@@ -196,47 +182,37 @@ function hexId(decimal: string): string {
 /** /metrics of an etcd has about 200 kB. */
 const MAX_METRICS = 4 * 1024 * 1024
 
-/** The start time that etcd exports on its client port; null if it does not answer, as behind some proxies. */
-function readStartTime(url: string, name: string | null, asking: WithCredentials): Promise<Date | null> {
-  const { credentials, dialTimeout, signal } = asking
-  if (!url.startsWith('https:')) return Promise.resolve(null)
-  return new Promise((resolve) => {
-    const { trustAnchors, chain, key } = credentials
-    const secureContext = createSecureContext({
-      ca: trustAnchors.map((each) => each.toPem()),
-      cert: chain.map((each) => each.toPem()).join(''),
-      key: key.exportForOpenssl(),
-      allowPartialTrustChain: true,
-    })
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])
-    const options = { secureContext, agent: false, signal: limit, ...(name === null ? {} : { servername: name }) }
-    const call = request(`${url}/metrics`, options, (answer) => {
-      let [text, size] = ['', 0]
-      answer.setEncoding('latin1').on('data', (piece: string) => {
-        size += piece.length
-        text = `${text.slice(-LONGEST_LINE)}${piece}`
-        const [, seconds] = /^process_start_time_seconds ([\d.e+]{1,40})\n/m.exec(text) ?? []
-        if (seconds !== undefined) end(new Date(Number(seconds) * 1000))
-        else if (size > MAX_METRICS) end(null)
-      })
-      answer.on('error', () => {
-        end(null)
-      })
-      answer.once('end', () => {
-        end(null)
-      })
-    })
-    const end = (date: Date | null): void => {
-      call.destroy()
-      resolve(date === null || Number.isNaN(date.getTime()) ? null : date)
-    }
-    // The start time is one of the three evidences about a CA file; without it the finding says less.
-    call.on('error', () => {
-      end(null)
-    })
-    call.end()
-  })
-}
-
-/** Longest line of the metrics that is looked for, and more. */
+/** Longer than the line that is looked for. */
 const LONGEST_LINE = 200
+
+/** The start time that etcd exports on its client port; null if it does not answer, as behind some proxies. */
+async function readStartTime({ url, serverName }: Endpoint, asking: WithCredentials): Promise<Date | null> {
+  const { credentials, dialTimeout, signal } = asking
+  if (!url.startsWith('https:')) return null
+  const secureContext = createSecureContext({
+    ca: credentials.trustAnchors.map((each) => each.toPem()),
+    cert: credentials.chain.map((each) => each.toPem()).join(''),
+    key: credentials.key.exportForOpenssl(),
+    allowPartialTrustChain: true,
+  })
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])
+  const name = serverName === null ? {} : { servername: serverName.value }
+  const options = { secureContext, agent: false, signal: limit, ...name }
+  const call = request(`${url}/metrics`, options).end()
+  try {
+    const [answer] = (await once(call, 'response')) as [IncomingMessage]
+    let [text, size] = ['', 0]
+    for await (const piece of answer.setEncoding('latin1') as AsyncIterable<string>) {
+      text = `${text.slice(-LONGEST_LINE)}${piece}`
+      const [, seconds] = /^process_start_time_seconds ([\d.e+]{1,40})\n/m.exec(text) ?? []
+      const date = new Date(Number(seconds) * 1000)
+      if (seconds !== undefined) return Number.isNaN(date.getTime()) ? null : date
+      if ((size += piece.length) > MAX_METRICS) return null
+    }
+    return null
+  } catch {
+    return null // Without the start time, the finding about a CA file says less.
+  } finally {
+    call.on('error', () => undefined).destroy()
+  }
+}

@@ -1,5 +1,5 @@
 /** Findings about a running cluster, its files and its configurations together. */
-import { error, row, warning } from '../row.js'
+import { error, info, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
 import { shellArgument } from './place.js'
 
@@ -7,16 +7,20 @@ import { shellArgument } from './place.js'
 interface MemberPort {
   /** The name of the member, or its URL if it has no name. */
   member: string
-  port: 'client' | 'peer' | 'client and peer'
+  port: 'client' | 'peer'
   endpoint: string
 }
 
 /** `served` and `inFile` are serial numbers; `inFile` is null if the file is not visible any more. */
 export type ServedDiffers = MemberPort & { file: string; served: string; inFile: string | null }
 
-export type CaNotReloaded = MemberPort & { file: string; source: string }
+export type CaNotReloaded = MemberPort & { file: string }
 
-export type RefusedAfterRestart = { member: string; file: string; reason: string }
+export interface RefusedAfterRestart {
+  member: string
+  file: string
+  reason: string
+}
 
 export const cluster = {
   'cluster/served-differs-from-file': {
@@ -55,11 +59,11 @@ export const cluster = {
     members: error((d: RefusedAfterRestart & { refused: string[] }) => [
       `${d.member} is connected to ${quoted(d.refused)} now, and will not be after its next restart, when it reads ${d.file}: ${d.reason}`,
       `Do not restart ${d.member} yet. Add the CA that issued the peer certificates of ${quoted(d.refused)} to ${shellArgument(d.file)}: ${appendCa(d.file)}.`,
-    ]).refusedAs({ Go: 'x509: certificate signed by unknown authority' }),
+    ]),
     clients: error((d: RefusedAfterRestart & { client: string; subject: string }) => [
       `${d.member} accepts the certificate "${d.subject}" of ${d.client} now, and will refuse it after its next restart, when it reads ${d.file}: ${d.reason}`,
       `Do not restart ${d.member} yet. Add the CA of this certificate to ${shellArgument(d.file)}: ${appendCa(d.file)}. Or issue a certificate of a CA in that file.`,
-    ]).refusedAs({ Go: 'x509: certificate signed by unknown authority' }),
+    ]),
     start: error((d: RefusedAfterRestart & { remedy: string }) => [
       `${d.member} runs, and will not start again, because of ${d.file}: ${d.reason}`,
       `Do not restart ${d.member} yet. ${d.remedy}`,
@@ -69,7 +73,7 @@ export const cluster = {
     both: error((d: { members: string[]; reason: string; reverse: string }) => [
       `Neither of ${listed(d.members)} can dial the other. ${d.reason}${d.reverse === d.reason ? '' : ` ${d.reverse}`}`,
       'Reissue the certificate that is refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members. An open connection between them lasts until it breaks.',
-    ]).refusedAs({ Go: ['x509: certificate signed by unknown authority', 'remote error: tls: bad certificate'] }),
+    ]),
     one: warning((d: { from: string; to: string; reason: string }) => [
       `${d.from} cannot dial ${d.to}. The two are connected only because ${d.to} can dial ${d.from}. ${d.reason}`,
       'Reissue the certificate that is refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members.',
@@ -77,19 +81,18 @@ export const cluster = {
       Go: ['x509: certificate specifies an incompatible key usage', 'remote error: tls: bad certificate'],
     }),
   },
-  'cluster/quorum-expires': row(
-    ({ is }: QuorumExpires) => (is === 'near' ? 'error' : is === 'soon' ? 'warning' : 'info'),
-    (d: QuorumExpires) => [
-      d.left === 'now'
-        ? 'No majority of the members can connect.'
-        : `After ${d.until.toISOString()}, in ${d.left}, no majority of the members can make new connections, because the certificate "${d.subject}" ends.`,
-      `Renew the peer certificates before ${d.actBy.toISOString()}. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.`,
-    ],
-  ),
+  'cluster/quorum-expires': {
+    later: info((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
+    soon: warning((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
+    near: error((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
+    now: error(() => [
+      'No majority of the members can connect.',
+      'Renew the peer certificates that are refused. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.',
+    ]),
+  },
 }
 
 export interface QuorumExpires {
-  is: 'later' | 'soon' | 'near'
   until: Date
   /** `until`, less the option `lead`. */
   actBy: Date
@@ -97,6 +100,14 @@ export interface QuorumExpires {
   left: string
   /** The certificate that ends then. */
   subject: string
+}
+
+function endOfQuorum({ until, left, subject }: QuorumExpires): string {
+  return `After ${until.toISOString()}, in ${left}, no majority of the members can make new connections, because the certificate "${subject}" ends.`
+}
+
+function renewBefore({ actBy }: QuorumExpires): string {
+  return `Renew the peer certificates before ${actBy.toISOString()}. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.`
 }
 
 const RESTART = '"systemctl restart etcd"; in Kubernetes, move its manifest out of /etc/kubernetes/manifests and back'

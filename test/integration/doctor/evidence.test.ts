@@ -35,7 +35,7 @@ function detailsOf({ findings }: ClusterReport, name: string): object[] {
 }
 
 describe('a CA file that was replaced without a restart', () => {
-  it('is reported by the names that the process accepts, with what the next restart breaks', async () => {
+  it('reports a CA file that was replaced by the names that the process accepts, and which members and clients the next restart refuses', async () => {
     const pki = onePki()
     await using cluster = await startDoctorCluster(pki)
     const member = first(cluster)
@@ -63,7 +63,7 @@ describe('a CA file that was replaced without a restart', () => {
     ])
   })
 
-  it('is reported as possible if the names are the same, also after "cp -p"', async () => {
+  it('reports that a CA may differ if the names are the same, also after "cp -p"', async () => {
     const pki = onePki()
     await using cluster = await startDoctorCluster(pki)
     await afterStart(cluster)
@@ -79,7 +79,7 @@ describe('a CA file that was replaced without a restart', () => {
     ])
   })
 
-  it('is not reported for a file that was touched, whose CA etcd has verifiably read', async () => {
+  it('reports nothing about a CA file that was touched, if etcd has accepted a certificate of its CA', async () => {
     await using cluster = await startDoctorCluster(onePki())
     await afterStart(cluster)
     execFileSync('touch', [join(first(cluster).folder, 'ca.crt')], { stdio: 'pipe' })
@@ -105,7 +105,7 @@ function mounted({ folder }: DoctorMember): string[] {
 }
 
 describe('a certificate that is not the one of its file', () => {
-  it('is reported with the mount of a single file that was renamed over', async () => {
+  it('reports the mount of a single file that was renamed over', async () => {
     const pki = onePki()
     await using cluster = await startDoctorCluster({ ...pki, names: ['m1'], before: mounted })
     await afterStart(cluster)
@@ -121,7 +121,7 @@ describe('a certificate that is not the one of its file', () => {
     expect(found.members[0]?.config).toBe(`process ${String(member.pid())}`)
   })
 
-  it('is reported with a proxy that terminates TLS', async () => {
+  it('reports a proxy that terminates TLS', async () => {
     const pki = onePki()
     await using cluster = await startDoctorCluster({ ...pki, names: ['m1'] })
     const port = Number(new URL(first(cluster).clientUrl).port)
@@ -133,7 +133,7 @@ describe('a certificate that is not the one of its file', () => {
     expect(faultsOf(report).filter((each) => each.startsWith('cluster/'))).toHaveLength(1)
   })
 
-  it('is reported with a configuration that was edited after the start', async () => {
+  it('reports a configuration that was edited after the start', async () => {
     const pki = onePki()
     await using cluster = await startDoctorCluster({ ...pki, names: ['m1'] })
     await afterStart(cluster)
@@ -146,7 +146,7 @@ describe('a certificate that is not the one of its file', () => {
     expect(faultsOf(report)).toEqual(['cluster/served-differs-from-file configuration'])
   })
 
-  it('is reported with the other member whose certificate it is', async () => {
+  it('reports the other member whose certificate is served', async () => {
     const pki = onePki()
     await using cluster = await startDoctorCluster({ ...pki, names: ['m1', 'm2'] })
     // Each process has its own files, and each configuration names those of the other member.

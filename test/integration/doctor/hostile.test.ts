@@ -94,7 +94,7 @@ it.each(
   60_000,
 )
 
-it('examines a server whose answers are not those of etcd', async () => {
+it('examines a server that answers garbage', async () => {
   const garbage = framed(Buffer.from('ffffffffffffffffffffff', 'hex'))
   await using peer = await answering(garbage, garbage)
   const report = await examine(peer.endpoint)
@@ -115,7 +115,7 @@ it('gives up a server that never answers, and one that accepts TLS and says noth
   expect(report.members).toMatchObject([{ isReached: false }, { isReached: false }])
 })
 
-it('ends at its time-out with what was found until then', async () => {
+it('ends at its time-out with a report that is not complete', async () => {
   await using silent = await silentPeer()
   const report = await examine(silent.endpoint, { dialTimeout: '60s', timeout: '500ms' })
   expect(report).toMatchObject({ complete: false, unchecked: [{ kind: 'limit' }] })

@@ -52,7 +52,7 @@ function refusalsOf(...members: ForecastMember[]): string[] {
 }
 
 describe('the end of the quorum', () => {
-  it('is the end of the second certificate of three, because the first leaves a majority', () => {
+  it('ends with the second certificate of three, because the first leaves a majority', () => {
     const members = [1, 5, 20].map((days, i) => member(`m${String(i)}`, { chain: chain({ notAfter: inDays(days) }) }))
     const result = predict(...members)
     expect(result).toMatchObject({ until: inDays(5), hasQuorum: true, assumed: [] })
@@ -60,33 +60,33 @@ describe('the end of the quorum', () => {
     expect(result.pairs.map(({ until }) => until)).toEqual([inDays(1), inDays(1), inDays(5)])
   })
 
-  it('does not depend on learners', () => {
+  it('ignores learners for the date', () => {
     const learner = member('learner', { isLearner: true, chain: chain({ notAfter: inDays(1) }) })
     const voters = [3, 4].map((days, i) => member(`m${String(i)}`, { chain: chain({ notAfter: inDays(days) }) }))
     expect(predict(learner, ...voters).until).toEqual(inDays(3))
   })
 
-  it('is the end of the CA, if the certificates last longer', () => {
+  it('ends with the CA, if the certificates last longer', () => {
     const ca = mintCa({ subject: 'Short CA', notAfter: inDays(2) })
     const parts = { anchors: parse(ca), chain: chain({ issuer: ca }) }
     expect(predict(member('a', parts), member('b', parts)).until).toEqual(inDays(2))
   })
 
-  it('is later if another CA with the same key follows', () => {
+  it('ends later if another CA with the same key follows', () => {
     const old = mintCa({ subject: 'CA', notAfter: inDays(2) })
     const next = mintCa({ subject: 'CA', key: old.key, notAfter: inDays(9) })
     const parts = { anchors: parse(old, next), chain: chain({ issuer: old, notAfter: inDays(30) }) }
     expect(predict(member('a', parts), member('b', parts)).until).toEqual(inDays(9))
   })
 
-  it('is null for one voter, and without a quorum', () => {
+  it('returns no date for one voter, and without a quorum', () => {
     expect(predict(member('a'))).toMatchObject({ until: null, hasQuorum: true, pairs: [] })
     const other = member('b', { chain: chain({ issuer: mintCa({ subject: 'Other CA' }) }), anchors: [] })
     expect(predict(member('a'), other)).toMatchObject({ until: null, hasQuorum: false, certificate: null })
     expect(predict()).toMatchObject({ until: null, pairs: [] })
   })
 
-  it('is that of the other direction, if one member cannot dial', () => {
+  it('ends with the other direction, if one member cannot dial', () => {
     const serverOnly = member('a', { chain: chain({ usages: ['serverAuth'], notAfter: inDays(3) }) })
     expect(predict(serverOnly, member('b')).until).toEqual(inDays(3))
     expect(refusalsOf(serverOnly, member('b'))).toEqual(['a>b by b'])
@@ -96,19 +96,19 @@ describe('the end of the quorum', () => {
 describe('a dial is refused', () => {
   it.each<[what: string, options: Partial<ForecastMember>, refusals: string[]]>([
     [
-      'for an expired certificate',
+      'an expired certificate',
       { chain: chain({ notAfter: inDays(-1), notBefore: inDays(-2) }) },
       ['a>b by b', 'b>a by b'],
     ],
-    ['for a server certificate without the host', { chain: chain({ names: [dns('other')] }) }, ['b>a by b']],
-    ['for a certificate without serverAuth', { chain: chain({ usages: ['clientAuth'] }) }, ['b>a by b']],
-    ['for a certificate of another address', { clientChain: chain({ names: [ip('10.9.9.9')] }) }, ['a>b by b']],
-    ['for no URL but with a good certificate never', { peerUrls: [] }, []],
-  ])('%s', (_, options, refusals) => {
+    ['a server certificate without the host', { chain: chain({ names: [dns('other')] }) }, ['b>a by b']],
+    ['a certificate without serverAuth', { chain: chain({ usages: ['clientAuth'] }) }, ['b>a by b']],
+    ['a certificate of another address', { clientChain: chain({ names: [ip('10.9.9.9')] }) }, ['a>b by b']],
+    ['nothing but a missing URL', { peerUrls: [] }, []],
+  ])('refuses a dial because of %s', (_, options, refusals) => {
     expect(refusalsOf(member('a', options), member('b'))).toEqual(refusals)
   })
 
-  it('by the names that a member allows, and by the serial numbers of its CRL, whose dates do not matter', () => {
+  it('refuses a dial by the names that a member allows, and by the serial numbers of its CRL, whatever its dates', () => {
     expect(refusalsOf(member('a'), member('b', { allowedNames: ['someone'] }))).toEqual(['a>b by b'])
     expect(refusalsOf(member('a'), member('b', { allowedNames: ['etcd'] }))).toEqual([])
     expect(refusalsOf(member('a'), member('b', { allowedHosts: ['else.example'] }))).toEqual(['a>b by b'])
@@ -124,7 +124,7 @@ describe('a dial is refused', () => {
     expect(refusalsOf(member('a', { chain: own }), member('b', { crls }))).toEqual(['a>b by b'])
   })
 
-  it('never by a member that requires no certificates, nor for an address that it does not check', () => {
+  it('refuses no dial to a member that requires no certificates, and none for an address that it does not check', () => {
     const other = { clientChain: chain({ names: [ip('10.9.9.9')], usages: ['serverAuth'] }) }
     expect(refusalsOf(member('a', other), member('b', { requiresCertificates: false }))).toEqual([])
     const elsewhere = { clientChain: chain({ names: [ip('10.9.9.9')] }) }
@@ -147,7 +147,7 @@ it('makes no statement about members whose certificates are not known', () => {
   expect([pairs[0]?.isKnown, until, hasQuorum]).toEqual([false, null, true])
 })
 
-it('computes the forecast of 100 members in less than five seconds', () => {
+it('takes less than five seconds for 100 members', () => {
   const members = Array.from({ length: 100 }, (_, i) => member(`m${String(i)}`))
   const begin = performance.now()
   expect(predict(...members).pairs).toHaveLength(4950)
