@@ -4,7 +4,7 @@ import { listed, quoted } from '../words.js'
 import { shellArgument } from './place.js'
 
 /** A port of a member. */
-interface MemberPort {
+export interface MemberPort {
   /** The name of the member, or its URL if it has no name. */
   member: string
   port: 'client' | 'peer'
