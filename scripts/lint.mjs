@@ -2,7 +2,6 @@
  * `npm run lint`: ESLint over the files that changed, or import something that changed, since they had no fault: see
  * lib/lint-cache.mjs. In CI, and with --no-cache, it lints every file. Arguments are files and folders; --fix fixes faults.
  */
-import { readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -36,9 +35,6 @@ if (files.length === 0) throw new Error(`There is no file to lint in ${positiona
 const key = keyOf(root, settings)
 const good = readGood(place, key)
 const before = fingerprints(root, files)
-// The list of exceptions decides for the files that it names, and for no others.
-const titleExceptions = JSON.parse(readFileSync(join(root, 'scripts/lib/eslint/test-titles.json'), 'utf8'))
-for (const path of titleExceptions) if (before.has(path)) before.set(path, `${before.get(path)} exception`)
 const changed = values.cache ? files.filter((path) => good[path] !== before.get(path)) : files
 const results = changed.length === 0 ? [] : await eslint.lintFiles(changed.map((path) => join(root, path)))
 if (values.fix) await ESLint.outputFixes(results)

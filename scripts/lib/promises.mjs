@@ -283,7 +283,7 @@ const BY_ROW = {
     {
       breaks: 'a CRL lists no certificate',
       changes: [['src/authority/revocation.ts', '    revoked,\n', '    revoked: [],\n']],
-      tests: [['test/unit/authority/revocation.test.ts', 'are read by openssl and by our reader']],
+      tests: [['test/unit/authority/revocation.test.ts', 'openssl and Crl read the same reason for each entry']],
     },
   ],
   'New keys get mode 0600': [
@@ -297,7 +297,10 @@ const BY_ROW = {
       changes: [['src/files/file-system.ts', 'await file.chmod(mode)', 'await file.chmod(mode | 0o044)']],
       tests: [
         ['test/unit/credentials/write.test.ts', 'writes the same modes under the umask 18'],
-        ['test/unit/authority/cluster/write-cluster.test.ts', 'has a folder for each member and client'],
+        [
+          'test/unit/authority/cluster/write-cluster.test.ts',
+          'writes a folder for each member and client in the layout etcd',
+        ],
       ],
     },
     {

@@ -135,7 +135,7 @@ async function openToAppend(fs: FileSystem, path: string): Promise<{ file: OpenF
     if (head !== null && (head === 'damaged' || head.size > 0))
       throw damaged(path, 'it does not exist, although its head does')
     // Written before the ledger, because a ledger without a head counts as damaged.
-    if (head === null) await writeHead(fs, path, EMPTY)
+    if (head === null) await writeHead(fs, path, EMPTY_LEDGER)
     return { file: await fs.open(path, flags | O_CREAT | O_EXCL, FILE_MODE), isNew: true }
   }
 }
@@ -165,7 +165,7 @@ function checkHead(head: Awaited<ReturnType<typeof readHead>>, size: number, pat
   if (head === null && size > 0) throw damaged(path, `its head ${path}.head is missing`)
   if (head !== null && head.size > size)
     throw damaged(path, `it has ${String(size)} bytes, and had ${String(head.size)}`)
-  return head ?? EMPTY
+  return head ?? EMPTY_LEDGER
 }
 
 function checkSize(path: string, bytes: number): void {
@@ -221,7 +221,7 @@ interface LedgerHead {
   readonly hash: string
 }
 
-const EMPTY: LedgerHead = { size: 0, hash: NO_HASH }
+const EMPTY_LEDGER: LedgerHead = { size: 0, hash: NO_HASH }
 const HEAD = /^(\d{1,15}) ([0-9a-f]{32})\n$/
 const MAX_HEAD_BYTES = 1024
 

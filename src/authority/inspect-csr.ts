@@ -173,7 +173,7 @@ function checkIgnored(request: CertificateRequest, place: Place, { others }: Sor
   return [finding('request/ignored', { ...place, version, extensions, attributes, names, challengePassword })]
 }
 
-/** The most names in one finding. */
+/** Maximum number of names in one finding. */
 const MAX_LISTED = 50
 
 function checkNames(request: CertificateRequest, place: Place, { unusable }: SortedNames): Finding[] {

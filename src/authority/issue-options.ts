@@ -1,6 +1,6 @@
 /** The roles of certificates, and the checks of the options of `authority.issue`. */
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
-import type { NamePart } from '../x509/certificate-writer.js'
+import type { SubjectAttribute } from '../x509/certificate-writer.js'
 import { extendedKeyUsageOid } from '../x509/extensions.js'
 import { PrivateKey } from '../x509/keys/keys.js'
 import type { Host } from '../x509/names.js'
@@ -151,7 +151,7 @@ export type IssueRequest = RequestOptions &
 export interface CheckedProfile {
   readonly role: Role
   readonly name: string
-  readonly subject: readonly NamePart[]
+  readonly subject: readonly SubjectAttribute[]
   /** In DER, for a renewal. It replaces `subject` and `name`. */
   readonly subjectName?: Uint8Array | undefined
   readonly hosts: readonly Host[]

@@ -17,7 +17,7 @@ export interface AuthorityParts {
   readonly chain: readonly Certificate[]
   /** Certificates by other CAs for this authority's name and key. They are part of each issued chain. */
   readonly crossCertificates: readonly Certificate[]
-  /** Shared by all objects of one authority. */
+  /** One object, also for the authorities that `withCrossCertificate` returns. */
   readonly keyState: KeyState
 }
 

@@ -193,7 +193,7 @@ async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthor
   return authority
 }
 
-/** The most bytes of a PEM file; usual ones have a few thousand. */
+/** Maximum bytes of a PEM file; usual ones have a few thousand. */
 const MAX_PEM_BYTES = 1024 * 1024
 
 /** Null if the file does not exist. It follows links, which Kubernetes volumes have. */

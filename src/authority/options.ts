@@ -1,7 +1,7 @@
 /** Reads options that several calls share. */
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import {
-  type NamePart,
+  type SubjectAttribute,
   type Subtree,
   writeDistinguishedName,
   writeExtension,
@@ -80,7 +80,7 @@ const MAX_VALUES = 16
 /** This package reads names of up to 4096 bytes, common name included. */
 const MAX_SUBJECT_BYTES = 3800
 
-export function readSubject(value: unknown, option: string): NamePart[] {
+export function readSubject(value: unknown, option: string): SubjectAttribute[] {
   if (value === undefined) return []
   checkOptions(option, value, Object.keys(ATTRIBUTES))
   const given = value as Readonly<Record<string, unknown>> // the keys were checked, and each value is below
@@ -103,7 +103,7 @@ export function readSubject(value: unknown, option: string): NamePart[] {
 }
 
 /** The common name is last: etcd uses the last one as the user's name. */
-export function writeSubject(attributes: readonly NamePart[], commonName: string): Uint8Array {
+export function writeSubject(attributes: readonly SubjectAttribute[], commonName: string): Uint8Array {
   return writeDistinguishedName([...attributes, { type: COMMON_NAME, text: commonName }])
 }
 

@@ -119,7 +119,7 @@ function checkOwnCrl({ certificate }: IssuingCa, crl: unknown, option: string): 
   if (!crl.issuer.equals(certificate.subject) || !crl.isSignedBy(certificate))
     throw optionInvalid(option, 'must be a CRL that this authority has signed')
   if (crl.damage !== null) throw optionInvalid(option, `must have entries that can be read; one ${crl.damage}`)
-  if (crl.restriction !== null) throw optionInvalid(option, 'must be a full CRL of this authority alone')
+  if (crl.unsupportedScope !== null) throw optionInvalid(option, 'must be a full CRL of this authority alone')
 }
 
 export async function restoreRevocations(issuer: IssuingCa, crl: Crl): Promise<number> {

@@ -198,7 +198,7 @@ export class EndpointConnection {
       await this.attempt()
     } else if (!(await connection.isAnswering(dialTimeout)) && this.connection === connection) {
       connection.destroy()
-      this.#down('silent', null)
+      this.#loseConnection('silent', null)
     }
     await this.#askRole(deadline - performance.now())
   }
@@ -394,11 +394,11 @@ export class EndpointConnection {
 
   #conclude(attempt: DialAttempt): void {
     this.#hasConcluded = true
-    if (attempt.ok) this.#up(attempt.dialled)
+    if (attempt.ok) this.#becomeReady(attempt.dialled)
     else this.#fail(attempt.findings, attempt.otherCluster)
   }
 
-  #up(dialled: Dialled): void {
+  #becomeReady(dialled: Dialled): void {
     this.#dialled = dialled
     this.#isOfOtherCluster = false
     this.refusedPath = null
@@ -407,7 +407,7 @@ export class EndpointConnection {
     const notAsked = dialled.certificateSent === false ? [notAskedFinding(this.endpoint.url, dialled)] : []
     this.#change('ready', [...notAsked, ...this.#otherAddresses(dialled.address, dialled.failedAddresses)])
     // The connection may have broken after the health check.
-    if (!dialled.connection.open) this.#down('closed', null)
+    if (!dialled.connection.open) this.#loseConnection('closed', null)
   }
 
   #fail(findings: readonly Finding[], isOfOtherCluster = false): void {
@@ -421,10 +421,10 @@ export class EndpointConnection {
 
   readonly #onDown: DownListener = (connection, reason, error) => {
     this.#keepUntilClosed(connection)
-    if (connection === this.connection) this.#down(reason, error)
+    if (connection === this.connection) this.#loseConnection(reason, error)
   }
 
-  #down(reason: DownReason, error: Error | null): void {
+  #loseConnection(reason: DownReason, error: Error | null): void {
     const { connection } = this
     if (connection === null) return
     // Measured from the last change of state: a rotation replaces the connection without one.

@@ -71,7 +71,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   readonly watchPositions = new CurrentPositions()
   readonly grants = new Grants()
   readonly receiveBudget = new ReceiveBudget()
-  readonly hedgeAlarms = new SharedTimer(HEDGE_AFTER)
+  readonly sharedHedgeTimer = new SharedTimer(HEDGE_AFTER)
   login: Login | null = null
   /** Why the last login failed. */
   #loginError: LoginError | null = null

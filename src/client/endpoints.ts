@@ -24,7 +24,7 @@ export interface Endpoint {
 /** IANA service `etcd-client`. */
 const DEFAULT_PORT = 2379
 
-/** Most endpoints that the client uses from DNS or a member list. etcd recommends at most seven members. */
+/** Maximum number of endpoints that the client uses from DNS or a member list. etcd recommends at most seven members. */
 export const MAX_FOUND = 100
 
 const AT_LEAST_ONE = 'must name at least one endpoint, as https://10.0.0.1:2379'

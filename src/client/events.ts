@@ -1,7 +1,7 @@
 /** Delivers the events of a client to every consumer. */
 import type { TlsEvent } from './tls-session.js'
 
-/** Most unread events that are kept for one consumer. */
+/** Maximum number of unread events that are kept for one consumer. */
 export const EVENTS_KEPT = 256
 
 /** An event without `at`, which is set when it is emitted. */

@@ -34,16 +34,16 @@ export type OnAbort = (signal: AbortSignal, listener: () => void) => () => void
  * Listeners of signals, with one listener on each signal: Node 20 prints a warning about a memory leak if one signal has
  * more than ten.
  */
-export class AbortFanOut {
-  readonly #fans = new WeakMap<AbortSignal, { readonly listeners: Set<() => void>; readonly run: () => void }>()
+export class AbortListeners {
+  readonly #entries = new WeakMap<AbortSignal, { readonly listeners: Set<() => void>; readonly run: () => void }>()
 
   readonly listen: OnAbort = (signal, listener) => {
-    const { listeners, run } = this.#fans.get(signal) ?? this.#start(signal)
+    const { listeners, run } = this.#entries.get(signal) ?? this.#start(signal)
     listeners.add(listener)
     return () => {
       if (!listeners.delete(listener) || listeners.size > 0) return
       signal.removeEventListener('abort', run)
-      this.#fans.delete(signal)
+      this.#entries.delete(signal)
     }
   }
 
@@ -52,10 +52,10 @@ export class AbortFanOut {
     const run = (): void => {
       for (const each of listeners) callSeparately(each)
     }
-    const fan = { listeners, run }
-    this.#fans.set(signal, fan)
+    const entry = { listeners, run }
+    this.#entries.set(signal, entry)
     signal.addEventListener('abort', run, { once: true })
-    return fan
+    return entry
   }
 }
 
@@ -113,26 +113,26 @@ export class SharedTimer {
     this.#delay = delay
   }
 
-  /** Calls `alarm` after the delay, once. */
-  add(alarm: () => void): void {
-    this.#due.set(alarm, performance.now() + this.#delay)
+  /** Calls `callback` after the delay, once. */
+  add(callback: () => void): void {
+    this.#due.set(callback, performance.now() + this.#delay)
     this.#timer ??= setTimeout(this.#fire, this.#delay).unref()
   }
 
-  delete(alarm: () => void): void {
-    this.#due.delete(alarm)
+  delete(callback: () => void): void {
+    this.#due.delete(callback)
   }
 
   readonly #fire = (): void => {
     this.#timer = undefined
     const now = performance.now()
-    for (const [alarm, due] of this.#due) {
+    for (const [callback, due] of this.#due) {
       if (due > now) {
         this.#timer ??= setTimeout(this.#fire, Math.ceil(due - now)).unref()
         return
       }
-      this.#due.delete(alarm)
-      alarm()
+      this.#due.delete(callback)
+      callback()
     }
   }
 }

@@ -24,7 +24,7 @@ export interface ValidatedCredentials extends TlsContext {
   readonly tls: ResolvedTls
 }
 
-/** Most certificates of servers that are kept: those of 16 members with an intermediate each. */
+/** Maximum number of certificates of servers that are kept: those of 16 members with an intermediate each. */
 const MAX_SERVER_CERTIFICATES = 32
 
 /** Certificates of verified servers. They keep the results of their signatures, so that the next connection is faster. */

@@ -3,7 +3,7 @@ import { MAX_DELAY } from '../report/duration.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import { makeStatus, type Outcome, status } from './transport/channel.js'
 
-/** Most calls that wait. In an outage, a process that starts calls without a limit must not run out of memory. */
+/** Maximum number of calls that wait. In an outage, a process that starts calls without a limit must not run out of memory. */
 export const MAX_WAITING = 10_000
 
 export interface WaitingCall {

@@ -28,7 +28,7 @@ interface WatchNamespace<Builder> {
   watch(): Builder
 }
 
-/** Most streams that a client has for its watches, in addition to one for each namespace with watches. */
+/** Maximum number of streams that a client has for its watches, in addition to one for each namespace with watches. */
 export const MORE_WATCH_STREAMS = 15
 
 /** A stream that etcd3 opens while it has watches. */

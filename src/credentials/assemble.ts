@@ -105,7 +105,7 @@ function readableByOthers(inputs: readonly OpenedInput[]): Finding[] {
   })
 }
 
-/** Most certificates that are compared with the key: comparing is slow, and no chain is longer. */
+/** Maximum number of certificates that are compared with the key: comparing is slow, and no chain is longer. */
 const MAX_COMPARED = 100
 
 /** The findings for parts that do not match. Inputs that were not read completely are not compared. */

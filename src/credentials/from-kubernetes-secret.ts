@@ -41,7 +41,7 @@ type Names = ReturnType<typeof readNames>
 /** The link to the current files of a secret, which the kubelet replaces. */
 const GENERATION = '..data'
 
-/** Most attempts if the kubelet replaces the files while they are read. It does so about once a minute at most. */
+/** Maximum number of attempts if the kubelet replaces the files while they are read. It does so about once a minute at most. */
 const MAX_ATTEMPTS = 3
 
 /**

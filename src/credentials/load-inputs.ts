@@ -130,7 +130,7 @@ interface FileName {
  *
  * @param path The file to open.
  * @param name The file as it appears in findings.
- * @param limit Most bytes read.
+ * @param limit Maximum bytes read.
  * @returns The contents, or the finding for why they cannot be read.
  */
 export async function readMaterialFile(path: HostPath, name: FileName, limit: number): Promise<FileContent | Finding> {

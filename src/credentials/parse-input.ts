@@ -161,7 +161,7 @@ export function readCertificates(input: OpenedInput, isKeyExpected = false): Cer
   return { certificates, findings: [...found, ...otherBlocks(input, ['certificate', 'old-certificate', ...usual])] }
 }
 
-/** Most findings of one kind about one input. */
+/** Maximum number of findings of one kind about one input. */
 const MAX_FINDINGS = 100
 
 function parseAll({ place, role }: OpenedInput, blocks: readonly PemBlock[]): CertificatesReading {

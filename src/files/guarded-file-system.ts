@@ -7,7 +7,7 @@ import { type FileSystem, isShared, nodeFileSystem, STICKY } from './file-system
 import { type Migration, refusal } from './foreign-component.js'
 import { systemCode } from './write-failed.js'
 
-/** Most symbolic links in one path, as on Linux (path_resolution(7)). */
+/** Maximum number of symbolic links in one path, as on Linux (path_resolution(7)). */
 const MAX_LINKS = 40
 
 /**

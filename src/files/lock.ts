@@ -166,7 +166,7 @@ function heldReason(holder: ProcessIdentity | null, path: string): string {
   return `${who} holds the lock and did not finish in time: try again later, or end that process if it hangs; if no process runs any more, remove ${path}`
 }
 
-/** Most locks in a chain. Crashes leave fewer, because each holder removes the locks before its own. */
+/** Maximum number of locks in a chain. Crashes leave fewer, because each holder removes the locks before its own. */
 const MAX_CHAIN = 1000
 
 /** The valid lock: the one at `path` or its last successor; null without a lock. */

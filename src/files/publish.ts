@@ -106,15 +106,15 @@ async function changeInPlace(
 }
 
 function isUpToDate({ seen, hasHidden, foreign, directory }: DirectoryState, { files, remove = [] }: Change): boolean {
-  const same = ([name, wanted]: [string, FileContents]): boolean => {
+  const isWritten = ([name, wanted]: [string, FileContents]): boolean => {
     const found = seen.get(name)
     if (found?.linked !== true || !found.file.bytes.equals(Buffer.from(wanted.content))) return false
     const { mode, owner } = attributesOf(wanted, found.file, directory)
     const isOwned = owner === null || (found.file.uid === owner.uid && found.file.gid === owner.gid)
     return found.file.mode === mode && isOwned
   }
-  const gone = (name: string): boolean => !seen.has(name) && !foreign.has(name)
-  return !hasHidden && [...files].every(same) && remove.every(gone)
+  const isAbsent = (name: string): boolean => !seen.has(name) && !foreign.has(name)
+  return !hasHidden && [...files].every(isWritten) && remove.every(isAbsent)
 }
 
 /** Converts plain files to links with the same contents. */

@@ -60,7 +60,7 @@ export function isPlainObject(value: unknown): value is object {
   return Object.prototype.toString.call(value) !== '[object URL]'
 }
 
-/** Most option names in an error about a missing object. */
+/** Maximum number of option names in an error about a missing object. */
 const MOST_NAMED = 10
 
 /**

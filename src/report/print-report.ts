@@ -41,7 +41,7 @@ const MIN_WIDTH = 40
 type Style = 'strong' | 'faint' | Severity
 const SGR: Record<Style, string> = { strong: '1', faint: '2', error: '1;31', warning: '1;33', info: '1;36' }
 
-/** Most certificates and consequences under one finding; the rest is counted. */
+/** Maximum number of certificates and consequences under one finding; the rest is counted. */
 const MOST_LISTED = 5
 
 interface Printer {
@@ -230,7 +230,7 @@ function findingBlock(group: Group, printer: Printer, isBrief: boolean): string[
   ]
 }
 
-/** Most lines before the remedy, which a reader looks for in the first three. */
+/** Maximum number of lines before the remedy, which a reader looks for in the first three. */
 const MOST_BEFORE_FIX = 2
 
 /** A message of several sentences that is long is printed in two parts, with the remedy between them. */

@@ -1,6 +1,6 @@
 /** Lists of names inside a sentence. */
 
-/** Most values in a message; `details` has the others. */
+/** Maximum number of values in a message; `details` has the others. */
 const MOST_LISTED = 5
 
 /** `a`, `a and b`, `a, b, c, d, e and 3 more`; `none` for an empty list. `shown` formats each value. */

@@ -97,7 +97,7 @@ const PORT_TRIES = 3
 interface Member {
   readonly name: string
   readonly server: Credentials
-  /** Null for a single etcd. */
+  /** The credentials for other members; null for a single etcd. */
   readonly peer: Credentials | null
 }
 

@@ -192,5 +192,5 @@ export class FindingCollector {
   }
 }
 
-/** The most certificates or names in one finding, and the most findings of one kind. */
+/** Maximum number of certificates or names in one finding, and of findings of one kind. */
 export const MAX_SHOWN = 20

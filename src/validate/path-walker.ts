@@ -28,7 +28,7 @@ const MAX_FOLDED_BYTES = 32 * 1024
  */
 export class IssuerIndex {
   readonly #anchors: readonly Certificate[]
-  readonly #byRawKey = new Map<string, Candidate[]>()
+  readonly #bySubjectBytes = new Map<string, Candidate[]>()
   /** A search with backtracking needs the issuers of one certificate up to thousands of times. */
   readonly #sorted = new Map<Certificate, Issuers>()
   readonly #sortedFolded = new Map<Certificate, Issuers>()
@@ -40,19 +40,23 @@ export class IssuerIndex {
   constructor(anchors: readonly Certificate[], intermediates: readonly Certificate[]) {
     this.#anchors = anchors
     for (const [position, certificate] of [...anchors, ...intermediates].entries())
-      addTo(this.#byRawKey, certificate.subject.rawKey, { certificate, isAnchor: position < anchors.length, position })
+      addTo(this.#bySubjectBytes, certificate.subject.mapKey, {
+        certificate,
+        isAnchor: position < anchors.length,
+        position,
+      })
   }
 
   /**
    * Candidates with the issuer's name, the most likely first: those with the key identifier, then anchors, then the newest.
    */
   *issuersOf(certificate: Certificate, which: keyof Issuers): Generator<Candidate> {
-    const { rawKey, key } = certificate.issuer
-    const sameBytes = this.#byRawKey.get(rawKey) ?? []
+    const { mapKey, key } = certificate.issuer
+    const sameBytes = this.#bySubjectBytes.get(mapKey) ?? []
     yield* sortIssuers(this.#sorted, sameBytes, certificate)[which]
     const sameName = this.#candidatesOf(key)
     if (sameName.length === sameBytes.length) return
-    const folded = sameName.filter((each) => each.certificate.subject.rawKey !== rawKey)
+    const folded = sameName.filter((each) => each.certificate.subject.mapKey !== mapKey)
     yield* sortIssuers(this.#sortedFolded, folded, certificate)[which]
   }
 
@@ -73,7 +77,7 @@ export class IssuerIndex {
   #groupByKey(): Map<string, Candidate[]> {
     const groups = new Map<string, Candidate[]>()
     let bytes = 0
-    for (const [name, candidates] of this.#byRawKey) {
+    for (const [name, candidates] of this.#bySubjectBytes) {
       bytes += name.length
       this.isCutShort = bytes > MAX_FOLDED_BYTES
       if (this.isCutShort) break

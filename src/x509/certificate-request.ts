@@ -9,7 +9,7 @@ import { isSignedWith, KeyHolder, type KeyHolderFields, pemBlock, readSigned, re
 
 /** Largest request in bytes. Real ones are under 2 kB; a thousand names fit. */
 export const MAX_REQUEST_BYTES = 256 * 1024
-/** Most attributes of a request, and most values of an attribute. Real requests have about four, with one value each. */
+/** Maximum number of attributes of a request, and of values of an attribute. Real requests have about four, with one value each. */
 const MAX_ATTRIBUTES = 100
 
 interface RequestAttribute {

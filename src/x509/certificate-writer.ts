@@ -40,7 +40,7 @@ export function writeTbsCertificate(fields: CertificateFields): Buffer<ArrayBuff
 }
 
 /** One attribute of a distinguished name. `type` is its OBJECT IDENTIFIER. */
-export interface NamePart {
+export interface SubjectAttribute {
   readonly type: string
   readonly text: string
 }
@@ -58,11 +58,11 @@ function encodedOid(id: string): Uint8Array {
 }
 
 /** A distinguished name of one attribute for each relative name, in encoding order. */
-export function writeDistinguishedName(parts: readonly NamePart[]): Buffer<ArrayBuffer> {
+export function writeDistinguishedName(parts: readonly SubjectAttribute[]): Buffer<ArrayBuffer> {
   return sequence(...parts.map(writeRelativeName))
 }
 
-function writeRelativeName({ type, text }: NamePart): Buffer<ArrayBuffer> {
+function writeRelativeName({ type, text }: SubjectAttribute): Buffer<ArrayBuffer> {
   // RFC 5280 section 4.1.2.4 requires UTF8String, and appendix A.1 PrintableString for the country.
   const tag = type === COUNTRY ? Tag.printableString : Tag.utf8String
   return element(Tag.set, sequence(encodedOid(type), element(tag, Buffer.from(text, 'utf8'))))

@@ -18,7 +18,7 @@ import { readTime } from './time.js'
 export const MAX_CERTIFICATE_BYTES = 256 * 1024
 /** Longest serial number in bytes. RFC 5280 section 4.1.2.2 allows 20; a longer one up to this limit is reported. */
 const MAX_SERIAL_BYTES = 1024
-/** Most signature results in the cache: more than one validation needs with the default budget. */
+/** Maximum number of signature results in the cache: more than one validation needs with the default budget. */
 const MAX_RESULTS = 256
 
 interface CertificateFields extends KeyHolderFields {
@@ -97,7 +97,7 @@ export class Certificate extends KeyHolder {
 
   /** A string that is the same for certificates of the same subject and key. */
   get entity(): string {
-    this.#entityText ??= this.subject.rawKey + this.#keyText
+    this.#entityText ??= this.subject.mapKey + this.#keyText
     return this.#entityText
   }
 

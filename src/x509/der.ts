@@ -242,7 +242,7 @@ export function oidText(content: Uint8Array, what: string, offset: number): stri
   return text
 }
 
-/** Most bytes of an arc, with seven bits each, that a number holds exactly. */
+/** Maximum bytes of an arc, with seven bits each, that a number holds exactly. */
 const MAX_EXACT_BYTES = 7
 
 function bigArc(bytes: Uint8Array): bigint {

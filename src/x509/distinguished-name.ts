@@ -36,7 +36,7 @@ export interface NameAttribute {
 /** Longest name in bytes. RFC 5280 appendix A limits most attributes to 64 characters. */
 export const MAX_NAME_BYTES = 4096
 
-/** Most attributes of a name. Real ones have about five. */
+/** Maximum number of attributes of a name. Real ones have about five. */
 const MAX_ATTRIBUTES = 25
 
 export class DistinguishedName {
@@ -95,7 +95,7 @@ export class DistinguishedName {
   }
 
   /** {@link raw} as a string, for use as a key. */
-  get rawKey(): string {
+  get mapKey(): string {
     this.#binary ??= Buffer.from(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength).toString('latin1')
     return this.#binary
   }

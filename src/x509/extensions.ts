@@ -60,7 +60,7 @@ export const KEY_USAGES = [
 ] as const
 export type KeyUsage = (typeof KEY_USAGES)[number]
 
-/** Most extensions, purposes or policies of a certificate or CRL. Real ones have about ten. */
+/** Maximum number of extensions, purposes or policies of a certificate or CRL. Real ones have about ten. */
 const MAX_ITEMS = 100
 /** Longest key identifier in bytes. A hash has at most 64. */
 const MAX_KEY_IDENTIFIER = 1024

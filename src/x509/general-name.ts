@@ -32,10 +32,10 @@ const CONSTRUCTED: ReadonlySet<GeneralNameKind> = new Set(['otherName', 'x400', 
 /** A name constraint has a mask after the address; a subject alternative name has none. */
 export type IpForm = 'address' | 'address-and-mask'
 
-/** Most names of a list. Go and OpenSSL refuse the handshake of a certificate with more. */
+/** Maximum number of names of a list. Go and OpenSSL refuse the handshake of a certificate with more. */
 export const MAX_NAMES = 5000
 
-/** Most permitted, and most excluded subtrees of a CA. Real ones have about ten. */
+/** Maximum number of permitted, and of excluded subtrees of a CA. Real ones have about ten. */
 const MAX_SUBTREES = 500
 
 export interface NameConstraints {

@@ -174,7 +174,7 @@ export function uriKey(uri: string): string {
   return uri.replace(/^[^/]*:\/\/[^/?#]*/, (start) => start.toLowerCase())
 }
 
-/** Most hosts in one call. */
+/** Maximum number of hosts in one call. */
 const MAX_HOSTS = 10_000
 
 /**

@@ -12,7 +12,7 @@ import 'reflect-metadata'
 import type { webcrypto } from 'node:crypto'
 import { Crypto } from '@peculiar/webcrypto'
 import { Name, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509'
-import type { NamePart } from './certificate-writer.js'
+import type { SubjectAttribute } from './certificate-writer.js'
 import type { Host } from './names.js'
 import type { PrivateKey } from './keys/keys.js'
 
@@ -34,7 +34,7 @@ interface RequestFields {
   parameters: KeyParameters
   signature: SignatureParameters
   /** One attribute for each relative name, in encoding order. */
-  subject: readonly NamePart[]
+  subject: readonly SubjectAttribute[]
   hosts: readonly Host[]
 }
 

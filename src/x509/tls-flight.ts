@@ -19,11 +19,11 @@ const RETRY = 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
 
 /** Longest flight in bytes: a chain and the names of some hundred CAs. */
 const MAX_BYTES = 256 * 1024
-/** Most records. Go sends one for each message. */
+/** Maximum number of records. Go sends one for each message. */
 const MAX_RECORDS = 1000
 /** Longest fragment of a record (RFC 8446 section 5.2). */
 const MAX_FRAGMENT = 2 ** 14 + 256
-/** Most certificates, and most names: a list that was cut would not show whom the server refuses. */
+/** Maximum number of certificates, and of names: a list that was cut would not show whom the server refuses. */
 const MAX_CHAIN = 200
 const MAX_NAMES = 2000
 const TAG_BYTES = 16

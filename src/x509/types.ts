@@ -1,7 +1,7 @@
 /** Types in the signatures of the public classes. */
 export type { PublicKeyInfo, SignatureAlgorithm } from './algorithms.js'
 export type { CrlEntry, RevokedEntries } from './crl/crl-entries.js'
-export type { CrlExtensions, CrlRestriction, IssuingDistributionPoint } from './crl/crl-extensions.js'
+export type { CrlExtensions, UnsupportedCrlScope, IssuingDistributionPoint } from './crl/crl-extensions.js'
 export type { DistributionPoint, DistributionPointName, RevocationReason } from './crl/distribution-point.js'
 export type { DistinguishedName } from './distinguished-name.js'
 export type { Extensions } from './extensions.js'

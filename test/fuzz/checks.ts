@@ -199,7 +199,7 @@ export function checkCrl(bytes: Uint8Array): void {
   const crl = attempt(() => Crl.parse(bytes, 'x'), bytes)
   if (crl === null) return
   mustBeWritten(crl, bytes)
-  attempt(() => [crl.restriction, crl.find(Certificate.parse(CHAIN.leaf.der))], bytes)
+  attempt(() => [crl.unsupportedScope, crl.find(Certificate.parse(CHAIN.leaf.der))], bytes)
 }
 
 export function checkRequest(bytes: Uint8Array): void {

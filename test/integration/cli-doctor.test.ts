@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { DOCTOR } from '../../src/cli/doctor-row.js'
+import { COMMANDS } from '../../src/cli/commands.js'
 import type { ClusterReport } from '../../src/doctor/index.js'
 import { type CommandRun, documentComplaints, runCommand } from '../support/command.js'
 import { serving, startEtcdProcess } from '../support/etcd-process.js'
@@ -67,7 +67,7 @@ it('finds the etcd that runs on this machine without an option', async () => {
 
 it('runs the examples of its help in the directory of the files', async () => {
   const [, endpoints = ''] = flags()
-  for (const example of DOCTOR.examples) {
+  for (const example of COMMANDS.find(({ name }) => name === 'doctor')?.examples ?? []) {
     const args = example.replace('10.0.0.1:2379', endpoints).split(' ')
     const { code, stdout, stderr } = await runCommand(args, { cwd: folder.file('.') })
     expect([code === 2, stderr, stdout]).toEqual([false, '', expect.stringContaining('MEMBER')])

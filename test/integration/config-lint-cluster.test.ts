@@ -130,7 +130,7 @@ describe('members that all list each other, each with one fault of its own', () 
   const proved = runningTogether(plan, started)
 
   // At once: while they run, members that refuse each other call each other all the time.
-  it.concurrent.each(started)('%s %j', async (...row) => {
+  it.concurrent.each(started)('the lint and etcd report %s for members that refuse each other: %j', async (...row) => {
     const [code] = row
     const codes = (await proved(row)).map((each) => each.code)
     // That "good" alone is restricted is an error of its own.
@@ -141,7 +141,7 @@ describe('members that all list each other, each with one fault of its own', () 
 
   const absent = rows.map(([code, names]) => [code, missing(names)[0] ?? ''] as const).filter(([, flag]) => flag !== '')
   if (absent.length > 0) {
-    it.each(absent)(`not %s: etcd ${INSTALLED} does not have --%s`, async (_, flag) => {
+    it.each(absent)(`%s cannot happen in etcd ${INSTALLED}, which does not have --%s`, async (_, flag) => {
       await using etcd = startIn([`--${flag}=x`])
       expect(await etcd.code).not.toBe(0)
       expect(etcd.log()).toContain(`flag provided but not defined: -${flag}`)
@@ -171,12 +171,12 @@ describe('members whose lists are not one', () => {
   }
   const proved = runningTogether(plan, rows)
 
-  it.concurrent.each(rows)('%s %j', async (...row) => {
+  it.concurrent.each(rows)('the lint and etcd report %s for members that refuse each other: %j', async (...row) => {
     await proved(row)
   })
 })
 
-it('members that came earlier have shorter lists; one that joins must list all: config/member-not-listed', async () => {
+it('earlier members have shorter lists, and a member that joins must list all: config/member-not-listed', async () => {
   const { at, flags } = await flagsOf({ first: 'strict-reconfig-check=false', second: '' })
   const earlier = Object.values(flags)
   await using first = startIn(flags['first'] ?? [])

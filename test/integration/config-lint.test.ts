@@ -190,20 +190,23 @@ const NOT_WRITTEN: Rows<readonly [changes: string, words: string]> = {
   'config/election-too-short': [['heartbeat-interval=201', 'should be at least as 5 times as --heartbeat-interval']],
 }
 
-describe('etcd refuses', () => {
+describe('a faulty configuration', () => {
   const aboutNames: readonly FindingCode[] = ['config/option-unknown', 'config/option-not-in-version']
   const rows = rowsOf(REFUSED).map(({ code, row: [changes, words, ...more] }) => ({ code, changes, words, more }))
   const isPresent = ({ code, changes }: { code: FindingCode; changes: string }): boolean =>
     aboutNames.includes(code) || missingFlags(changes.split(' ').map((each) => `--${each}`)).length === 0
-  it.each(drawn(rows.filter(isPresent), 15))('$code $changes', async ({ code, changes, words, more }) => {
-    member.issue('other')
-    const flags = [...good(changes), ...more]
-    await refused({ flags }, code, () => start(flags), words)
-  })
+  it.each(drawn(rows.filter(isPresent), 15))(
+    'etcd refuses the flags of $code: $changes',
+    async ({ code, changes, words, more }) => {
+      member.issue('other')
+      const flags = [...good(changes), ...more]
+      await refused({ flags }, code, () => start(flags), words)
+    },
+  )
 
   const absent = rows.filter((row) => !isPresent(row))
   if (absent.length > 0) {
-    it.each(drawn(absent, 5))(`$changes: etcd ${INSTALLED} does not have the flag`, async ({ changes }) => {
+    it.each(drawn(absent, 5))(`etcd ${INSTALLED} does not have the flag of $changes`, async ({ changes }) => {
       const flags = good(changes)
       const [name = ''] = missingFlags(flags)
       const unknown = (await lint({ flags })).filter(({ code }) => aboutNames.includes(code))
@@ -230,7 +233,7 @@ describe('etcd refuses', () => {
     },
   )
 
-  it('a flag and a variable for one option', async () => {
+  it('etcd refuses a flag and a variable for one option: config/options-conflict', async () => {
     const [flags, env] = [good(), { ETCD_NAME: 'a' }]
     const words = 'conflicting environment variable'
     await refused({ flags, env }, 'config/options-conflict', () => start(flags, { env }), words)
@@ -274,19 +277,19 @@ describe('etcd refuses', () => {
   }
   const files = rowsOf(inFiles).map(({ code, row: [parts, words, ...key] }) => ({ code, parts, words, key }))
   const isKnown = ({ key }: { key: string[] }): boolean => key.length === 0 || hasKey(key)
-  it.each(drawn(files.filter(isKnown), 5))('$code $parts', async ({ code, parts, words }) => {
+  it.each(drawn(files.filter(isKnown), 5))('etcd refuses the file of $code: $parts', async ({ code, parts, words }) => {
     const yaml = goodYaml(parts)
     await refused({ yaml }, code, () => startYaml(yaml), words)
   })
 
-  it('a file that is a list: config/value-type', async () => {
+  it('etcd refuses a file that is a list: config/value-type', async () => {
     const yaml = '- name: a\n'
     await refused({ yaml }, 'config/value-type', () => startYaml(yaml), 'cannot unmarshal array into Go value')
   })
 
   const ignored = files.filter((each) => !isKnown(each))
   if (ignored.length > 0) {
-    it.each(ignored)(`not $key, which etcd ${INSTALLED} does not have and ignores`, async ({ key, parts }) => {
+    it.each(ignored)(`etcd ${INSTALLED} ignores $key, which it does not have`, async ({ key, parts }) => {
       const yaml = goodYaml(parts)
       expect((await found({ yaml }, 'config/option-not-in-version')).place?.option).toBe(key.join('.'))
       await using etcd = startYaml(yaml)
@@ -295,7 +298,7 @@ describe('etcd refuses', () => {
   }
 })
 
-describe('etcd serves, and', () => {
+describe('a configuration with which etcd serves', () => {
   const ignoring: readonly (readonly [code: FindingCode, parts: Parameters<typeof goodYaml>[0]])[] = [
     ['config/protection-ignored', { client: '  alowed-cn: [root]\n' }],
     ['config/protection-ignored', { end: `client-cert-allowed-hostname: root\n` }],
@@ -307,7 +310,7 @@ describe('etcd serves, and', () => {
     ['config/yaml-malformed', { end: '...\nname: 5\n' }],
     ['config/option-repeated', { top: 'name: 5x\n' }],
   ]
-  it.each(drawn(ignoring, 3))('ignores, without a word: %s %#', async (code, parts) => {
+  it.each(drawn(ignoring, 3))('etcd ignores, without a line in its log: %s (%#)', async (code, parts) => {
     const yaml = goodYaml(parts)
     expect(await codesOf({ yaml })).toContain(code)
     await using etcd = startYaml(yaml)
@@ -315,7 +318,7 @@ describe('etcd serves, and', () => {
     expect(etcd.log()).toContain('"name":"a"')
   })
 
-  it('ignores flags next to a file, a revocation list among them', async () => {
+  it('etcd ignores flags next to a file, a CRL among them', async () => {
     const flags = [`--config-file=${member.write('etcd.yml', goodYaml())}`, '--name=b', '--client-crl-file=/none']
     const codes: FindingCode[] = ['config/ignored-with-file', 'config/restriction-not-in-force']
     expect(await codesOf({ flags })).toEqual(expect.arrayContaining(codes))
@@ -335,7 +338,7 @@ describe('etcd serves, and', () => {
     ['config/client-auth-implied', 'client-cert-auth=false', {}, 'client-cert-auth = false'],
     ['config/client-auth-implied', '-peer-client-cert-auth', {}, 'client-cert-auth = false'],
   ]
-  it.each(drawn(sayings, 3))('says: %s', async (code, changes, env, words) => {
+  it.each(drawn(sayings, 3))('etcd logs a message about %s', async (code, changes, env, words) => {
     const flags = good(changes)
     expect(await codesOf({ flags, env })).toContain(code)
     await using etcd = start(flags, { env })
@@ -343,7 +346,7 @@ describe('etcd serves, and', () => {
     expect(etcd.log()).toContain(words)
   })
 
-  it('uses the last of two flags: config/option-repeated', async () => {
+  it('etcd uses the last of two flags: config/option-repeated', async () => {
     const flags = ['--name=z', ...good()]
     expect(await codesOf({ flags })).toContain('config/option-repeated')
     await using etcd = start(flags)
@@ -363,7 +366,7 @@ describe('etcd serves, and', () => {
       ],
       2,
     ),
-  )('asks for certificates, or for none: %s by %s', async (code, changes, severity, isOpen) => {
+  )('etcd requests certificates, or none: %s by %s', async (code, changes, severity, isOpen) => {
     const flags = good(changes)
     expect((await found({ flags }, code)).severity).toBe(severity)
     await using etcd = start(flags)
@@ -371,7 +374,7 @@ describe('etcd serves, and', () => {
     expect(await isServed(member.port('client'))).toBe(isOpen)
   })
 
-  it('refuses every client if all CAs of clients have expired: config/ca-expired', async () => {
+  it('etcd refuses every client if all CAs of clients have expired: config/ca-expired', async () => {
     const day = 86_400_000
     const ago = (days: number): Date => new Date(Date.now() - days * day)
     const expired = mintCa({ subject: 'Expired CA', notBefore: ago(90), notAfter: ago(1) })
@@ -388,7 +391,7 @@ describe('etcd serves, and', () => {
     await etcd.says((log) => refusals.every(({ words }) => isSaid(words, log)))
   })
 
-  it('reads a CRL by the Go field of a file: config/crl-doubtful', async () => {
+  it('etcd reads a CRL by the Go field of a file: config/crl-doubtful', async () => {
     const root = mintCa({ subject: 'Client CA' })
     const { pem: cert, keyPem: key } = mintLeaf({
       subject: 'root',
@@ -410,7 +413,7 @@ describe('etcd serves, and', () => {
     }
   })
 
-  it('asks nobody at the peer port, nor at a socket: config/auto-tls, config/plaintext-url', async () => {
+  it('etcd requests no certificate at the peer port or at a socket: config/auto-tls, config/plaintext-url', async () => {
     // Before 3.5.10, a socket has a host and a port for a name, in the working directory of etcd.
     const isByPath = !(await codesOf({ flags: good('listen-client-urls=unix:///a') })).includes('config/url-invalid')
     expect(isByPath).toBe(!IS_3_4)
@@ -443,7 +446,7 @@ describe('etcd serves, and', () => {
       ],
       2,
     ),
-  )('serves plaintext, on the port of TLS or in spite of TLS options: %s by %s', async (code, changes) => {
+  )('etcd serves plaintext, on the port of TLS or in spite of TLS options: %s by %s', async (code, changes) => {
     const flags = good(changes)
     expect(await codesOf({ flags })).toContain(code)
     await using etcd = start(flags)

@@ -77,9 +77,9 @@ function testWith(options: readonly string[], title: string, work: () => Promise
 }
 
 function testLacking(lacks: readonly string[], title: string, work: () => Promise<void>): void {
-  if (lacks.length === 0) it(title, work)
+  if (lacks.length === 0) it(`etcd starts with the rendered configuration: ${title}`, work)
   else {
-    it(`not ${title}: etcd ${INSTALLED} does not have ${lacks.join(', ')}`, async () => {
+    it(`the renderer refuses ${lacks.join(', ')}, which etcd ${INSTALLED} does not have: ${title}`, async () => {
       const error: unknown = await work().catch((reason: unknown) => reason)
       expect(error).toMatchObject({ code: 'ERR_CONFIG_INVALID' })
       for (const name of lacks) expect(String(error)).toContain(`${name} cannot be set by`)
@@ -181,7 +181,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
   })
 
   if (IS_3_4) {
-    it('addresses, names, one suite, metrics, a host and a common name that are let in, no gateway', async () => {
+    it('etcd 3.4 starts with addresses, names, one suite, metrics, an allowed host and common name, and no gateway', async () => {
       const config = await member()
       const [metricsUrl, dataDir] = [await freeUrl('http'), file(`data of 3.4 ${form}`)]
       Object.assign(config, { dataDir, metricsUrls: [metricsUrl], cipherSuites: [SUITE], enableGrpcGateway: false })
@@ -203,7 +203,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
       expect(await ask(peerUrl(config), credentials.otherMember)).toMatchObject(refused)
     })
 
-    it('a host that is let in to members, and certificates of its own making, for a year', async () => {
+    it('etcd 3.4 starts with an allowed host for members, and automatic certificates for a year', async () => {
       const [config, own] = [await member(), await member()]
       if (form !== 'yaml') config.peer.allowedHostname = ['member.test']
       await using etcd = start(config, form)
@@ -217,7 +217,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
     })
   }
 
-  it('a cluster that is joined is looked for', async () => {
+  it('etcd looks for the cluster that it joins', async () => {
     const config = await member()
     config.initialClusterState = 'existing'
     await using etcd = start(config, form)
@@ -227,7 +227,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
 })
 
 describe.each(NOT_YAML)('as $form alone', ({ form }) => {
-  it('lists of what is revoked, and addresses of members that are not compared', async () => {
+  it('etcd applies CRLs, and does not compare the addresses of members', async () => {
     const config = await member()
     config.client.crlFile = file('client.crl', crls.client)
     config.peer.crlFile = file('peer.crl', crls.peer)
@@ -252,7 +252,7 @@ testLacking(ofClients, 'as yaml alone: common names of clients', async () => {
 })
 
 describe.each(FORMS)('three members with CAs of their own for clients and peers, as $form', ({ form }) => {
-  it('straight from their files', async () => {
+  it('three members and etcdctl start from the files that writeCluster wrote', async () => {
     const [clients, peers] = await Promise.all([
       createAuthority({ name: 'Clients' }),
       createAuthority({ name: 'Peers' }),
@@ -291,7 +291,7 @@ describe.each(FORMS)('three members with CAs of their own for clients and peers,
   })
 })
 
-it('the two blocks of a how-to, mended', async () => {
+it('etcd starts with the two fixed blocks of a how-to', async () => {
   const both = side('server')
   const config = await member()
   const metricsUrl = await freeUrl()
@@ -318,7 +318,7 @@ it('the two blocks of a how-to, mended', async () => {
   expect(await ask(metrics, credentials.alice)).toMatchObject(hungUp)
 })
 
-it('every option that this etcd has was started with in every form that was drawn and can say it', () => {
+it('each option of this etcd was used in each drawn form that can set it', () => {
   const version = readVersion(INSTALLED, 'version')
   const missing = etcdOptions.flatMap((row) =>
     FORMS.map(({ form }) => form)

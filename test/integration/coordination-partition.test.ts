@@ -95,7 +95,7 @@ const CASES: readonly (readonly [string, () => Promise<void>])[] = [
   ['leases that were granted while the former leader was paused outlive its return', pauseLeader],
 ]
 
-it.each(drawn(CASES, 1))('%s', (_title, happens) => happens())
+it.each(drawn(CASES, 1))('keeps the promise of a lock: %s', (_title, happens) => happens())
 
 async function cutOff(): Promise<void> {
   const heals: (() => void)[] = []

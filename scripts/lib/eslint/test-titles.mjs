@@ -1,7 +1,7 @@
 /**
  * The rule `test-title`: the title of a test is a sentence that makes sense without its `describe`. It begins with a verb in the third
  * person, whose subject is the code under test, or with a noun phrase and has a verb after it. The first `%s` of an `it.each` stands
- * for the first column of its table, if that is written there.
+ * for the first column of its table, if that is written there or in a constant of the file.
  */
 
 /** Words that hide the actor. */
@@ -29,8 +29,8 @@ const VERBS =
   forbid forget form format free generate get give go grant group grow guard hand handle hang happen hash heal heed help
   hide hold identify ignore import include indicate inform inherit insert install intercept interrupt invalidate invent
   issue join keep know lack lapse last lead leak leave let lie limit link lint list live load lock log look lose lower
-  maintain make manage map mark match mean measure mention merge migrate mix modify move name narrow need negotiate notice
-  notify number obey object observe obtain occur offer omit open order outlive overflow overlap overwrite owe own pad parse
+  maintain make manage map mark match mean measure mention merge migrate mix modify mount move name narrow need negotiate
+  notice notify number obey object observe obtain occur offer omit open order outlive overflow overlap overwrite owe own pad parse
   pass pause permit pick pin place point poll populate prefer prepare present preserve press prevent print probe produce
   promise propagate protect prove provide publish push put queue quit quote raise rank rate reach read rebuild receive
   recognize recommend reconnect record recover recreate redact refer reflect refuse register reject release reload remain
@@ -83,21 +83,15 @@ function thirdPerson(verb) {
 export const testTitle = {
   meta: {
     type: 'suggestion',
-    schema: [{ type: 'object', properties: { exceptions: { type: 'array', items: { type: 'string' } } } }],
+    schema: [],
     messages: {
       title: 'The title "{{ title }}" {{ fault }}: write a sentence that makes sense without its describe.',
-      unneeded: 'The titles of this file are sentences now: remove it from scripts/lib/eslint/test-titles.json.',
     },
   },
   create(context) {
-    const path = context.filename.replaceAll('\\', '/')
-    const isException = context.options[0]?.exceptions.some((each) => path.endsWith(`/${each}`)) ?? false
-    let faults = 0
     const check = (node, title) => {
       const fault = faultOf(title)
-      if (fault === null) return
-      faults += 1
-      if (!isException) context.report({ node, messageId: 'title', data: { title, fault } })
+      if (fault !== null) context.report({ node, messageId: 'title', data: { title, fault } })
     }
     return {
       CallExpression(node) {
@@ -105,16 +99,13 @@ export const testTitle = {
         if (first === undefined || node.arguments.length < 2 || rootName(node.callee) !== 'it') return
         const title = textOf(first)
         if (title === null) return
-        const rows = /%[a-zA-Z]/.exec(title)?.[0] === '%s' ? rowsOf(node.callee) : []
+        const rows = /%[a-zA-Z]/.exec(title)?.[0] === '%s' ? rowsOf(node.callee, context.sourceCode) : []
         for (const row of rows)
           check(
             row,
             title.replace('%s', () => textOf(row)),
           )
-        if (rows.length === 0 && title !== '%s') check(first, title)
-      },
-      'Program:exit'(node) {
-        if (isException && faults === 0) context.report({ node, messageId: 'unneeded' })
+        if (rows.length === 0) check(first, title)
       },
     }
   },
@@ -134,13 +125,20 @@ function textOf(node) {
   return node.type === 'TemplateLiteral' ? node.quasis.map(({ value }) => value.cooked).join('%s') : null
 }
 
-/** The first column of the table of `it.each([['…', 1], …])`, as far as it is written there. */
-function rowsOf(callee) {
+/** The first column of the table of `it.each([['…', 1], …])`, as far as it is written there or in a constant of the file. */
+function rowsOf(callee, sourceCode) {
   if (callee.type !== 'CallExpression') return []
   let [table] = callee.arguments
+  if (table?.type === 'Identifier') table = initialValue(table, sourceCode)
   while (table?.type === 'TSAsExpression') table = table.expression
   if (table?.type !== 'ArrayExpression') return []
   return table.elements
     .map((row) => (row?.type === 'ArrayExpression' ? row.elements[0] : row))
     .filter((first) => first && textOf(first) !== null)
+}
+
+/** The initial value of a variable of the file; undefined for anything else. */
+function initialValue(identifier, sourceCode) {
+  const reference = sourceCode.getScope(identifier).references.find((each) => each.identifier === identifier)
+  return reference?.resolved?.defs[0]?.node.init
 }

@@ -95,7 +95,7 @@ export function clientFolder(path: string): LayoutFolder {
 }
 
 /** The outermost folder of a member or client. */
-export function pathOf(layout: Layout, kind: 'members' | 'clients', name: string): string {
+export function folderOf(layout: Layout, kind: 'members' | 'clients', name: string): string {
   return layout === 'kubeadm' && kind === 'members' ? name : join(FOLDERS[kind], name)
 }
 
@@ -151,7 +151,7 @@ export function planLayout<M extends string, C extends string>(
 ): LayoutPlan<M, C> {
   const names = Object.keys(cluster.members) as M[] // its keys are those of the record
   const clients = Object.entries<Credentials>(cluster.clients).map(([name, credentials]) => {
-    const path = pathOf(layout, 'clients', name)
+    const path = folderOf(layout, 'clients', name)
     const folder = {
       path,
       credentials: [{ credentials, names: CLIENT.names }],
@@ -203,7 +203,7 @@ function planMember<M extends string>(
   const { server, peer } = cluster.members[name]
   const held = { server, peer, healthcheckClient: server, apiserverClient: server, ...clients }
   const hasPeerCa = !haveSameAnchors(server, peer)
-  const base = !isEtcd && form === 'one' ? '' : pathOf(layout, 'members', name)
+  const base = !isEtcd && form === 'one' ? '' : folderOf(layout, 'members', name)
   const paths: Partial<Record<keyof typeof held, CredentialFiles>> = {}
   const folders = memberFolders(layout, base).map(({ path, identities }): FolderPlan => {
     const credentials = identities.map(({ kind, names }) => {

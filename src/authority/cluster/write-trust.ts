@@ -17,7 +17,7 @@ import {
   type Layout,
   type LayoutFolder,
   migrationOf,
-  pathOf,
+  folderOf,
   PEER_CA,
 } from './layouts.js'
 
@@ -75,17 +75,17 @@ async function foldersOf(
   if (first !== undefined) throw writeFailed(join(root, first.path), first.reason)
   // A directory of one node has no folder for each member, so `members` is ignored.
   const isNode = folders.some(({ path }) => path === '')
-  const wanted = [
-    ...(isNode ? [] : (members ?? []).map((name) => pathOf(layout, 'members', name))),
-    ...(clients ?? []).map((name) => pathOf(layout, 'clients', name)),
+  const requested = [
+    ...(isNode ? [] : (members ?? []).map((name) => folderOf(layout, 'members', name))),
+    ...(clients ?? []).map((name) => folderOf(layout, 'clients', name)),
   ]
-  const missing = wanted.find((path) => !folders.some((folder) => folder.path === path))
+  const missing = requested.find((path) => !folders.some((folder) => folder.path === path))
   if (missing !== undefined)
     throw writeFailed(join(root, missing), 'it does not exist: check `layout` and the names of members and clients')
   return folders.filter(({ path, identities }) => {
     const isClient = identities.every(({ kind }) => kind === 'client')
     const isEvery = isClient ? clients === undefined : isNode || members === undefined
-    return isEvery || wanted.includes(path) || wanted.includes(dirname(path))
+    return isEvery || requested.includes(path) || requested.includes(dirname(path))
   })
 }
 
@@ -126,7 +126,7 @@ async function checkFolderTrust(
   return [...files]
 }
 
-/** The most certificates of a chain that are checked. */
+/** Maximum number of certificates of a chain that are checked. */
 const MAX_CHAIN = 10
 
 /** Why a certificate would no longer be trusted. Checks only names and signatures; the validator checks the rest. */

@@ -68,8 +68,8 @@ function identityOf({ username, commonName, isHidden }: Caller): Pick<AccessDeta
   return { identity: commonName === null ? 'none' : 'common-name', user: commonName }
 }
 
-/** Most permissions that a finding lists. */
-const MAX_REQUIRED = 50
+/** Maximum number of permissions that a finding lists. */
+const MAX_PERMISSIONS = 50
 
 /** The permissions that a call requires (etcd server/etcdserver/apply/apply_auth.go); empty if they are not known. */
 function requiredBy(method: string, request: Uint8Array | null): RequiredPermission[] {
@@ -77,7 +77,7 @@ function requiredBy(method: string, request: Uint8Array | null): RequiredPermiss
   const found = new Map<string, RequiredPermission>()
   try {
     for (const each of permissionsOf(method, new Fields(request ?? new Uint8Array()), 0)) {
-      if (found.size < MAX_REQUIRED) found.set(JSON.stringify(each), each)
+      if (found.size < MAX_PERMISSIONS) found.set(JSON.stringify(each), each)
     }
   } catch (error) {
     // The request is not a message of this call.

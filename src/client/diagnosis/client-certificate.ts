@@ -55,7 +55,7 @@ export function explainCertificateAlert(alert: number, attempt: FailedAttempt): 
   }
 }
 
-/** Most names of CAs that a finding lists. */
+/** Maximum number of names of CAs that a finding lists. */
 const MAX_CAS = 50
 
 /** The issuer of our certificate, and the CAs that the server accepts. */

@@ -80,7 +80,7 @@ export const NOT_TLS: ReadonlySet<string> = new Set([
   'ERR_SSL_HTTP_REQUEST',
 ])
 
-/** Most names of a certificate that a finding shows. */
+/** Maximum number of names of a certificate that a finding shows. */
 export const MAX_NAMES = 20
 
 /** Whether the server ended the handshake before the client sent more than its first message. */

@@ -161,7 +161,7 @@ class Observation {
 
   #startTls(name: Host): void {
     try {
-      const tls = openTls({ raw: tapped(this.#raw, this.#reader), name }, WITHOUT_CREDENTIAL)
+      const tls = openTls({ raw: tapSocket(this.#raw, this.#reader), name }, WITHOUT_CREDENTIAL)
       this.#tls = tls
       shareSecret(tls, this.#reader)
       tls.once('secureConnect', this.#finished).once('session', this.#accepted).once('data', this.#accepted)
@@ -216,7 +216,7 @@ class Observation {
     this.#resolve({
       protocol,
       chain: chain ?? [],
-      clientCertificate: authorities === null ? (isComplete ? 'not-requested' : null) : demandOf(refusal),
+      clientCertificate: authorities === null ? (isComplete ? 'not-requested' : null) : certificateDemandOf(refusal),
       acceptedAuthorities: authorities,
       refusal,
     })
@@ -233,7 +233,7 @@ class Observation {
 }
 
 /** How strict the request for a certificate is, by the end of a handshake without one. */
-function demandOf(refusal: ServerRefusal | null): ServerObservation['clientCertificate'] {
+function certificateDemandOf(refusal: ServerRefusal | null): ServerObservation['clientCertificate'] {
   if (refusal === null) return 'requested'
   return refusal.kind === 'alert' || refusal.kind === 'closed' ? 'required' : null
 }
@@ -247,11 +247,11 @@ const WITHOUT_CREDENTIAL: ConnectionOptions = {
   ALPNProtocols: ['h2', 'http/1.1'],
 }
 
-/** Most bytes that a tapped connection reads. */
+/** Maximum bytes that a tapped connection reads. */
 const MAX_BYTES = 1024 * 1024
 
-/** A stream in place of the socket: what passes through it from the server, the reader reads as well. */
-export function tapped(raw: Socket, reader: FlightReader): Duplex {
+/** Returns a stream to use in place of the socket. The reader also gets each byte that the server sends. */
+export function tapSocket(raw: Socket, reader: FlightReader): Duplex {
   const wire = new Duplex({
     read: () => undefined,
     write: (chunk: Uint8Array, _encoding, written) => {

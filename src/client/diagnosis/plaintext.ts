@@ -1,6 +1,6 @@
 /** Recognizes a server without TLS by what it sends, and reads what it says about itself. */
 
-/** Most characters that are read: the status line and the headers of an HTTP answer fit. */
+/** Maximum number of characters that are read: the status line and the headers of an HTTP answer fit. */
 const MAX_LENGTH = 2048
 
 /** HTTP/2's client preface (RFC 9113 section 3.4) with an empty SETTINGS frame: HTTP/1.1 servers answer it, too. */

@@ -27,7 +27,7 @@ import {
   mayConcernCertificate,
 } from './evidence.js'
 import { hasOnlyDateErrors } from './explain.js'
-import { observeTarget, shareSecret, tapped } from './observe-server.js'
+import { observeTarget, shareSecret, tapSocket } from './observe-server.js'
 import { type PlaintextAnswer, POSTGRES_SSL_REQUEST, PREFACE, readAnswer, readPostgresAnswer } from './plaintext.js'
 
 interface DiagnosisRequest {
@@ -172,7 +172,7 @@ const probePlaintext =
  */
 const probeHttp1: Probe = ({ endpoint, name, validated, timeout }, raw, found, done) => {
   const reader = new FlightReader()
-  const verified = { raw: tapped(raw, reader), name, validated, endpoint: endpoint.url }
+  const verified = { raw: tapSocket(raw, reader), name, validated, endpoint: endpoint.url }
   // Without ALPN, because a server without HTTP/1.1 would refuse that name before it sends its list of CAs.
   const socket = openVerifiedTls(verified, { ALPNProtocols: [] }, () => undefined)
   shareSecret(socket, reader)

@@ -18,7 +18,7 @@ import { asError, isError, isEtcdMtlsError } from '../../report/errors.js'
 import type { Etcd3Options } from './options.js'
 import { markCall } from '../retryable.js'
 import { LeaseKeeper } from '../streams/lease-keeper.js'
-import { AbortFanOut, holdingProcess } from '../timing.js'
+import { AbortListeners, holdingProcess } from '../timing.js'
 import { CLIENT, type ClientInternals, type TlsSession } from '../tls-session.js'
 import type { ExplainedCall } from '../transport/channel.js'
 import type { Session } from '../session.js'
@@ -71,7 +71,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     const owner = {
       session,
       closing: closing.signal,
-      onAbort: new AbortFanOut().listen,
+      onAbort: new AbortListeners().listen,
       moreWatchStreams: MORE_WATCH_STREAMS,
     }
     this.#owner = owner
@@ -288,7 +288,7 @@ function wrapNamespace(namespace: Namespace, owner: StreamOwner): Namespace {
   return namespace
 }
 
-/** `paceWatchStreams` makes the pauses. */
+/** No pause in etcd3: `paceWatchStreams` makes the pauses. */
 const NO_BACKOFF: WatchBackoff = { duration: 0, next: () => NO_BACKOFF }
 
 /** Removes the pause once the client is closed: a pending pause would keep the process alive. */

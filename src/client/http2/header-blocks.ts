@@ -5,7 +5,7 @@ import { type AnswerHead, ConnectionError, ErrorCode, Flag, FrameType, StreamErr
 
 /** The largest list of headers in bytes, and the largest block that encodes one. */
 export const MAX_HEADERS = 64 * 1024
-/** Most frames of one block. */
+/** Maximum number of frames of one block. */
 const MAX_FRAMES = 64
 const PRIORITY_LENGTH = 5
 

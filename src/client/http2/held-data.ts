@@ -51,7 +51,7 @@ export class HeldData {
     return piece ?? null
   }
 
-  /** Removes all pieces, as one. */
+  /** Removes all pieces, and returns them as one buffer. */
   takeAll(): Buffer {
     const pieces = this.#pieces.splice(0)
     this.#start = this.#end

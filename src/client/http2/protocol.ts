@@ -119,7 +119,7 @@ export interface Http2Session {
   /** Whether it can open streams. */
   readonly isOpen: boolean
   readonly isClosed: boolean
-  /** The most streams that the server accepts at the same time. */
+  /** Maximum number of streams that the server accepts at the same time. */
   readonly streamLimit: number
   /**
    * Opens a stream.

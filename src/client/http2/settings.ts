@@ -15,7 +15,7 @@ export const Setting = {
 /** The first window of a connection, and of a stream unless SETTINGS change it, in bytes. */
 export const DEFAULT_WINDOW = 65_535
 export const MAX_WINDOW = 2 ** 31 - 1
-/** Bytes of one setting, and most settings of one frame. */
+/** Bytes of one setting, and the maximum number of settings of one frame. */
 const LENGTH = 6
 const MAX_SETTINGS = 64
 

@@ -22,7 +22,7 @@ const RETRY_PAUSE = 100
  */
 const MARGIN = 1 / 10
 const MAX_MARGIN = 1000
-/** Most streams that wait for an answer: enough for one TTL. The oldest is cancelled for a new one. */
+/** Maximum number of streams that wait for an answer: enough for one TTL. The oldest is cancelled for a new one. */
 const MAX_STREAMS = 1 / ANSWER_LIMIT
 
 /** The stream of etcd's LeaseKeepAlive, as etcd3 exposes it. */
@@ -66,7 +66,7 @@ export function leaseDeadline(since: number, ttl: number): number {
   return since + ttl - Math.min(ttl * MARGIN, MAX_MARGIN)
 }
 
-/** Most grants whose time is kept: it is read in the turn in which the grant is answered. */
+/** Maximum number of grants whose time is kept: it is read in the turn in which the grant is answered. */
 const MAX_GRANTS = 1000
 
 /** What the client keeps of the leases that etcd granted to it. */
@@ -254,7 +254,7 @@ const RESPONSE_ID = 2
 const RESPONSE_TTL = 3
 const RESPONSE = new Shape({ varints: [2, 3], messages: { 1: new Shape({ varints: [1, 2, 3, 4] }) } })
 
-/** Most denials in a row that are ignored: a cluster that was restored from a snapshot starts with low terms. */
+/** Maximum number of denials in a row that are ignored: a cluster that was restored from a snapshot starts with low terms. */
 const MAX_OUTDATED = 8
 
 /**

@@ -51,17 +51,17 @@ export interface StreamResumer {
   failed(): void
 }
 
-/** Most consecutive attempts that fail without a message. Then the stream fails. */
+/** Maximum number of consecutive attempts that fail without a message. Then the stream fails. */
 const MAX_FAILURES = 5
 /** Milliseconds between attempts after a failure: a member that shuts down ends each new stream. */
 const PAUSES = { first: 75, longest: 1500 }
-/** Most consecutive attempts whose token is refused. */
+/** Maximum number of consecutive attempts whose token is refused. */
 const MAX_REFUSALS = 3
 /** Milliseconds that a migration may take: less than the drain limit of a connection. */
 const MIGRATION_LIMIT = 5000
 /** Milliseconds between two refreshes. The shortest useful `--auto-compaction-retention` of etcd is a minute. */
 const REFRESH = 20_000
-/** Most messages that are delivered in one turn of the event loop: about half a millisecond of work. */
+/** Maximum number of messages that are delivered in one turn of the event loop: about half a millisecond of work. */
 const LONGEST_BURST = 64
 
 export class ResumableCall extends CallBase implements Call {

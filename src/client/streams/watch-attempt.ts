@@ -52,7 +52,7 @@ interface PendingWatch {
 }
 
 interface AttemptOwner {
-  /** Most bytes of fragments that are held. */
+  /** Maximum bytes of fragments that are held. */
   readonly limit: number
   /** An id that no watch of the stream has. */
   readonly freshId: () => bigint

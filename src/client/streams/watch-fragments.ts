@@ -16,7 +16,7 @@ export class WatchFragments {
   readonly #unfinished = new Map<bigint, UnfinishedRevision>()
   #held = 0
 
-  /** @param limit Most bytes that are held for all watches of a stream. */
+  /** @param limit Maximum bytes that are held for all watches of a stream. */
   constructor(limit: number) {
     this.#limit = limit
   }

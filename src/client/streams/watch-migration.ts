@@ -15,7 +15,7 @@ interface MigrationParts {
   readonly next: WatchAttempt
   /** All watches of the stream, by their ids. */
   readonly watches: ReadonlyMap<bigint, Watch>
-  /** The old attempt can be left. */
+  /** Called when the old attempt is not needed anymore. */
   readonly done: () => void
 }
 

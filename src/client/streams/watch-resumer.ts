@@ -138,7 +138,7 @@ export class WatchResumer implements StreamResumer {
     this.#migration = null
     this.#next = null
     const { pending } = current
-    // Those that the caller has created meanwhile.
+    // The caller created these watches during the migration.
     for (const watch of this.#watches.values()) {
       if (current.find(watch) === undefined && !pending.has(watch)) current.create(watch)
     }
@@ -263,7 +263,7 @@ export class WatchResumer implements StreamResumer {
     if (accepted === null) return
     const { watch, created } = accepted
     if (this.#watches.get(watch.id) !== watch) {
-      // It has ended meanwhile.
+      // The watch ended before this response.
       attempt.cancel(watch)
       if (created !== null) attempt.remove(created)
     } else if (created === null) this.#onRefused(attempt, watch, response)

@@ -50,8 +50,8 @@ export interface CallRoute {
   readonly maxReceiveLength: number
   /** Limits the memory of all unfinished messages. */
   readonly receiveBudget: ReceiveBudget
-  /** Calls what was added `HEDGE_AFTER` later. */
-  readonly hedgeAlarms: SharedTimer
+  /** Calls each added callback `HEDGE_AFTER` later. */
+  readonly sharedHedgeTimer: SharedTimer
   /** The headers that make a member without a leader refuse a call; null: they are not used. */
   readonly leaderHeaders: OutgoingHttpHeaders | null
   /** Whether an endpoint outside of `avoid` is ready. */
@@ -85,13 +85,13 @@ export interface CallParts {
   readonly longestWait: number | null
   /** Whether a server did not process an earlier attempt: this one goes before other calls. */
   readonly isRepeated?: boolean
-  /** For answers above the limit; null: they are refused. */
+  /** Splits answers above the limit; null: they are refused. */
   readonly makeSplitter: MakeSplitter | null
 }
 
 /** Receives the events of an attempt. `onEnd` is the last one, in a later turn than its cause. */
 export interface AttemptListener {
-  /** The head of the answer. */
+  /** Called with the headers of the answer. */
   onMetadata(headers: IncomingHttpHeaders): void
   onMessage(message: Buffer): void
   onEnd(outcome: Outcome): void
@@ -110,6 +110,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
   readonly longestWait: number | null
   /** When the request was passed to a connection, by `performance.now()`; null before that. */
   sentAt: number | null = null
+  /** Whether a connection has taken the call. */
   wasCarried = false
   readonly priority: Priority
   answerDue = false
@@ -375,7 +376,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     }
   }
 
-  /** Metadata of the caller never repeats a header of the call. */
+  /** Metadata of the caller never replaces a header of the call. */
   #makeHeaders(connection: Connection): { common: OutgoingHttpHeaders; own: OutgoingHttpHeaders } {
     const { path } = this
     const { authority, headers } = this.#parts

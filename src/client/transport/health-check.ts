@@ -50,7 +50,7 @@ interface Reply {
   readonly trailers: IncomingHttpHeaders
 }
 
-/** Most informational responses to one request. etcd sends none, a proxy one or two (RFC 9110 section 15.2). */
+/** Maximum number of informational responses to one request. etcd sends none, a proxy one or two (RFC 9110 section 15.2). */
 export const MAX_INFORMATIONAL = 64
 
 /** One request and the reading of its answer. */
@@ -162,8 +162,9 @@ export interface Answer {
 
 const NO_BODY = new Uint8Array()
 const EMPTY_MESSAGE = frameMessage(new Uint8Array())
-/** Limits for reading the title of a page, in bytes and in milliseconds. */
+/** Maximum bytes of a page whose title is read. */
 const MAX_PAGE = 4096
+/** Milliseconds for reading the title. */
 const PAGE_TIMEOUT = 500
 
 /**

@@ -15,7 +15,7 @@ const NO_HEADERS: OutgoingHttpHeaders = {}
  */
 const PAUSES = { first: 1000, longest: 30_000 }
 
-/** Most consecutive refusals of a new token: etcd3 would repeat the call without end. */
+/** Maximum number of consecutive refusals of a new token: etcd3 would repeat the call without end. */
 const MAX_REFUSALS = 3
 
 /** `refused`: etcd refused the name or the password, so another attempt does not help. */

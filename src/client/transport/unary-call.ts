@@ -35,7 +35,7 @@ import {
 import { isTokenRefused } from './login.js'
 import { termOf } from './protobuf.js'
 
-/** Most attempts of a call. With the pauses below they last about 4 s, longer than an election. */
+/** Maximum number of attempts of a call. With the pauses below they last about 4 s, longer than an election. */
 const MAX_ATTEMPTS = 10
 /**
  * Milliseconds after its start, or after servers began not to process it, in which a call without a deadline may wait for
@@ -103,9 +103,9 @@ export class UnaryCall extends CallBase implements DirectCall {
   #repeated = false
   /** When the first attempt was sent, by `performance.now()`. */
   #sentAt: number | null = null
-  /** For a short deadline; otherwise {@link CallRoute.hedgeAlarms}. */
+  /** For a short deadline; otherwise {@link CallRoute.sharedHedgeTimer}. */
   #hedgeTimer: NodeJS.Timeout | undefined
-  #hedgeAlarm: (() => void) | null = null
+  #hedgeCallback: (() => void) | null = null
   #pauseTimer: NodeJS.Timeout | undefined
   #deadlineTimer: NodeJS.Timeout | undefined
   #ended = false
@@ -183,10 +183,10 @@ export class UnaryCall extends CallBase implements DirectCall {
     this.#disarmHedge()
     const left = this.#timeLeft()
     if (left >= 3 * HEDGE_AFTER) {
-      this.#hedgeAlarm = () => {
+      this.#hedgeCallback = () => {
         this.#hedge(attempt)
       }
-      this.#parts.route.hedgeAlarms.add(this.#hedgeAlarm)
+      this.#parts.route.sharedHedgeTimer.add(this.#hedgeCallback)
       return
     }
     const delay = Math.max(1, Math.round(left / 3))
@@ -197,8 +197,8 @@ export class UnaryCall extends CallBase implements DirectCall {
 
   #disarmHedge(): void {
     clearTimeout(this.#hedgeTimer)
-    if (this.#hedgeAlarm !== null) this.#parts.route.hedgeAlarms.delete(this.#hedgeAlarm)
-    this.#hedgeAlarm = null
+    if (this.#hedgeCallback !== null) this.#parts.route.sharedHedgeTimer.delete(this.#hedgeCallback)
+    this.#hedgeCallback = null
   }
 
   #hedge(attempt: Attempt): void {

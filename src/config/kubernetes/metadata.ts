@@ -67,9 +67,9 @@ function isSubdomain(name: string, max: number): boolean {
 export function metadataOf(name: string, namespace: string | undefined, options: MetadataOptions): ManifestMetadata {
   const { labels = {}, annotations } = options
   for (const [key, value] of entriesOf('labels', labels)) {
-    const wants = `must be letters, digits, "-", "_" and ".", at most ${String(MAX_LABEL)}, with a letter or digit at both ends`
+    const requirement = `must be letters, digits, "-", "_" and ".", at most ${String(MAX_LABEL)}, with a letter or digit at both ends`
     const isValid = value === '' || (value.length <= MAX_LABEL && QUALIFIED.test(value))
-    if (!isValid) throw optionInvalid(`labels.${key}`, wants)
+    if (!isValid) throw optionInvalid(`labels.${key}`, requirement)
   }
   checkAnnotations(annotations ?? {})
   return {

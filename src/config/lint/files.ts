@@ -115,8 +115,8 @@ class FilesReader {
     const { text, isSet, isUnresolved, place } = this.#member.server('dataDir')
     const path = isSet && !isUnresolved ? this.#read.hostPath(text) : null
     if (path === null || (await isHostFile(path)) !== true) return
-    const wants = 'a directory, and there is a file at this path'
-    this.#findings.push(finding('config/value-invalid', { ...place, kind: 'refused', value: text, wants }))
+    const expected = 'a directory, and there is a file at this path'
+    this.#findings.push(finding('config/value-invalid', { ...place, kind: 'refused', value: text, wants: expected }))
   }
 
   async side(side: LintSide): Promise<SideFiles> {

@@ -43,16 +43,16 @@ export function readCrl(
     return unreadable('damaged', `It does not begin with "${PEM_CRL}", or its lines do not end with line feeds.`)
   const flaws: CrlFlaw[] = [...(isPem ? ['PEM' as const] : []), ...flawsFor36(first)]
   const details = { ...place, path, version: version === null ? '' : formatVersion(version), isAhead: !isDerOnly }
-  const { origin, restriction } = first
+  const { origin, unsupportedScope } = first
   const several = finding('config/crl-unreadable', { ...place, kind: 'several', path, count: crls.length })
   return {
     crl: isDerOnly && flaws.length > 0 ? null : first,
     findings: [
       ...(!isDerOnly && isPem && crls.length > 1 ? [several] : []),
       // etcd refuses the listed serial numbers nevertheless.
-      ...(restriction === null
+      ...(unsupportedScope === null
         ? []
-        : [chainFinding('revocation/crl-unsupported', { origin, restriction, readByEtcd: true })]),
+        : [chainFinding('revocation/crl-unsupported', { origin, unsupportedScope, readByEtcd: true })]),
       ...flaws.map((is) => finding('config/crl-form', { ...details, is })),
     ],
   }

@@ -7,7 +7,7 @@ import type { ServerField } from '../tables/options.js'
 import type { FileOptions, FilesReading } from './files.js'
 import type { LintMember } from './member.js'
 import { type Found, groupBy, rulesAbout } from './rule.js'
-import { chains, refusedByName, revokedIn } from './rules-files.js'
+import { hasPathToAnchor, refusedByName, revokedIn } from './rules-files.js'
 import { readTokenOptions } from './values.js'
 
 export interface ClusterMember {
@@ -229,7 +229,7 @@ export const clusterRules = [
       return roles.flatMap((as) => {
         const chain = as === 'client' ? clientChain : serverChain
         const subject = chain[0]?.subject.toString()
-        return subject === undefined || chains(chain, anchors, options) ? [] : [{ other, by, as, subject }]
+        return subject === undefined || hasPathToAnchor(chain, anchors, options) ? [] : [{ other, by, as, subject }]
       })
     })
     return reportRefusals(refusals)

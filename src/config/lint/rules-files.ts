@@ -59,7 +59,8 @@ const PUBLIC_CAS =
 /** A file with at least this many CAs is a list of public CAs. */
 const MIN_PUBLIC_CAS = 50
 
-export function chains(
+/** Whether the chain has a path to one of the trust anchors; other faults of it do not count. */
+export function hasPathToAnchor(
   [leaf, ...intermediates]: readonly Certificate[],
   trustAnchors: readonly Certificate[],
   { at, clockSkew }: Pick<FileOptions, 'at' | 'clockSkew'>,
@@ -72,9 +73,12 @@ export function chains(
 export const fileRules = [
   member('config/client-and-peer-swapped', ({ member, files: { client, peer }, options }) => {
     const [first] = client.serverChain
-    const isOwn = chains(client.serverChain, client.anchors, options) || chains(peer.serverChain, peer.anchors, options)
+    const isOwn =
+      hasPathToAnchor(client.serverChain, client.anchors, options) ||
+      hasPathToAnchor(peer.serverChain, peer.anchors, options)
     const isOther =
-      chains(client.serverChain, peer.anchors, options) && chains(peer.serverChain, client.anchors, options)
+      hasPathToAnchor(client.serverChain, peer.anchors, options) &&
+      hasPathToAnchor(peer.serverChain, client.anchors, options)
     return (
       first !== undefined &&
       !isOwn &&
@@ -138,7 +142,7 @@ export const fileRules = [
       return ended.map(({ subject, notAfter }) => ({ at, subjects: [subject], notAfter, block, isEvery: false }))
     }
     // If the certificate of the member chains to an expired CA, the validator reports it.
-    const isReported = [serverChain, clientChain].some((chain) => chains(chain, anchors, options))
+    const isReported = [serverChain, clientChain].some((chain) => hasPathToAnchor(chain, anchors, options))
     const notAfter = new Date(Math.max(...ended.map((each) => each.notAfter.getTime())))
     const subjects = ended.map(({ subject }) => subject)
     return side.requiresCertificates && !isReported && { at, subjects, notAfter, block, isEvery: true }

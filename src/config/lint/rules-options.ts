@@ -88,11 +88,11 @@ const optionRules = [
       const isUnset =
         at.text === '' && (at.form !== 'flags' || at.row.kind === 'tls-version' || at.isUnreadable === true)
       const rule = isUnset || at.unknown.length > 0 ? undefined : optionKinds[at.row.kind].text
-      if (rule?.is(at.text) === false) found.push({ at, kind: 'refused', value: at.text, wants: rule.wants })
+      if (rule?.is(at.text) === false) found.push({ at, kind: 'refused', value: at.text, wants: rule.expected })
     }
-    for (const [flag, { kind = 'refused', wants, is }] of Object.entries(ACCESS_VALUES)) {
+    for (const [flag, { kind = 'refused', expected, is }] of Object.entries(ACCESS_VALUES)) {
       const at = member.known(flag)
-      if (at !== undefined && !is(at.text, member, at.form)) found.push({ at, kind, value: at.text, wants })
+      if (at !== undefined && !is(at.text, member, at.form)) found.push({ at, kind, value: at.text, wants: expected })
     }
     return found
   }),

@@ -181,7 +181,7 @@ export function suppress(
       .filter((each) => !isAccepted(each))
       .map((each) => (each.consequences.length === 0 ? each : { ...each, consequences: keep(each.consequences) }))
   const kept = keep(findings)
-  const idle = comments
+  const unused = comments
     .filter((each) => !used.has(each))
     .map(({ code, reason, place }) => {
       const why = !isLintCode(code) ? 'unknown code' : reason === '' ? 'no reason' : 'nothing to suppress'
@@ -192,7 +192,7 @@ export function suppress(
     if (by !== undefined) suppressed.push({ unchecked: each, reason: by.reason, by: null })
     return by === undefined
   })
-  return { kept: [...kept, ...idle], unchecked, suppressed }
+  return { kept: [...kept, ...unused], unchecked, suppressed }
 }
 
 function matchesPlace(place: FindingPlace | undefined, wanted: Suppression['place']): boolean {

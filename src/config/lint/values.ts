@@ -7,36 +7,36 @@ import { acceptedUrl, type LintMember } from './member.js'
 interface ValueRow {
   /** `not used`: etcd silently uses the default instead. @default refused */
   readonly kind?: 'not used'
-  readonly wants: string
+  readonly expected: string
   readonly is: (text: string, member: LintMember, form: ConfigForm) => boolean
 }
 
-/** By the name of the flag. */
+/** The rules for values that decide about access, by the name of the flag. */
 export const ACCESS_VALUES: Readonly<Record<string, ValueRow>> = {
   'auth-token': {
-    wants:
+    expected:
       'simple, or jwt with its method and keys, as jwt,pub-key=FILE,priv-key=FILE,sign-method=RS256,ttl=10m (the methods are RS, PS, ES and HS with 256, 384 or 512; ttl has a unit)',
     is: (text, { version }) => isToken(text, version),
   },
   // server/auth/store.go v3.5.16 NewAuthStore. Another rule reports a value that is not a number.
   'bcrypt-cost': {
     kind: 'not used',
-    wants: 'a number from 4 to 31',
+    expected: 'a number from 4 to 31',
     is: (text) => !/^\+?\d+$/.test(text) || (Number(text) >= 4 && Number(text) <= 31),
   },
   // pkg/flags/unique_urls.go v3.5.16 Set
   cors: {
-    wants: '"*", or URLs of scheme, host and port',
+    expected: '"*", or URLs of scheme, host and port',
     is: (text) => text === '*' || text.split(',').every((each) => acceptedUrl(each.trim()) !== null),
   },
   // With another value, it starts no member (server/etcdmain/etcd.go v3.5.16 startEtcdOrProxyV2).
   proxy: {
-    wants: 'off: with another value, etcd starts a proxy and no member',
+    expected: 'off: with another value, etcd starts a proxy and no member',
     is: (text) => text === 'off',
   },
   // The default of a file is 0 (server/embed/config.go v3.5.16 configFromFile, ClientSelfCert).
   'self-signed-cert-validity': {
-    wants: 'a number of years above 0',
+    expected: 'a number of years above 0',
     is: (text, { sides }, form) => Number(text) !== 0 || form === 'yaml' || !sides.some(({ isAutoTls }) => isAutoTls),
   },
 }

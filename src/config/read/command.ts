@@ -31,7 +31,7 @@ interface CommandSource {
 }
 
 /** @param variables Variables that are set outside of the command. */
-export function readStart(
+export function readEtcdCommand(
   command: EtcdCommand,
   variables: readonly Variable[],
   source: CommandSource,
@@ -42,7 +42,7 @@ export function readStart(
   if (command.script !== undefined) {
     const message =
       'Only the literal arguments of etcd were read, not the rest of the script. Lint the arguments of the process, /proc/PID/cmdline.'
-    into.leave('script', place(command.script, option), message)
+    into.addUnchecked('script', place(command.script, option), message)
   }
   reportFaults(command.faults, source, into)
   readFlags(command.args, place, syntax, into)
@@ -91,7 +91,7 @@ function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdC
     const started = commandsOfOne(command, { ...context, mayBeFlags })
     found.push(...started.map((each) => ({ ...each, variables: [...exported.values(), ...each.variables] })))
     if (started.length > 0) {
-      // These may not pass the variables on.
+      // Programs that change the environment may not pass the exported variables on.
       hasOthers ||= exported.size > 0 && command.some(({ text }) => CHANGES_VARIABLES.test(text))
       continue
     }
@@ -109,7 +109,7 @@ function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdC
       const known = isSet === '' ? (own.get(name) ?? { ...token, text: `${name}=\${${name}}` }) : token
       own.set(name, known)
       if (!isExport && !exported.has(name)) continue
-      // The rest is not read, as that of a script.
+      // Further exports are not read. The caller reports that, as for the rest of a script.
       if (exported.size < MAX_EXPORTS || exported.has(name)) exported.set(name, known)
       else hasOthers = true
     }

@@ -62,7 +62,7 @@ function leaveMerged({ documents, text, place }: YamlReading, into: Reading): vo
   if (offset === undefined) return
   const message =
     'Compose merges this with what is before, and each part was read alone. Lint the output of `docker compose config`.'
-  into.leave('document', place(offset, 'services'), message)
+  into.addUnchecked('document', place(offset, 'services'), message)
   into.isComplete = false
 }
 
@@ -76,7 +76,7 @@ interface ComposeFile {
 function leaveElsewhere(value: YamlValue | null, yaml: YamlReading, into: Reading): void {
   if (value === null) return
   const message = 'What it takes from elsewhere was not read. Lint the output of `docker compose config`.'
-  into.leave('file-absent', yaml.place(value.offset, 'services'), message)
+  into.addUnchecked('file-absent', yaml.place(value.offset, 'services'), message)
 }
 
 async function readService(
@@ -137,7 +137,7 @@ function environmentOf(service: YamlValue, yaml: YamlReading, into: Reading): Va
     entriesOf(value).find(({ key }) => isOpen(key, 'template'))
   if (open !== undefined) {
     const message = 'It may set any variable. Lint the output of `docker compose config`.'
-    into.leave('variable', yaml.place(open.offset, 'environment'), message)
+    into.addUnchecked('variable', yaml.place(open.offset, 'environment'), message)
     into.isComplete = false
   }
   if (value?.kind === 'map') return value.entries.map((each) => variable(each.key, textAt(each.value), each.offset))
@@ -146,8 +146,8 @@ function environmentOf(service: YamlValue, yaml: YamlReading, into: Reading): Va
     if (entry?.value.kind === 'scalar') {
       // Compose refuses the item `- NAME: value`.
       const { key, value } = entry
-      const wants = `a string with "=" in place of ":", as "${key}=${value.text}"`
-      reportType(into, yaml.place(item.offset, key), wants, item)
+      const expected = `a string with "=" in place of ":", as "${key}=${value.text}"`
+      reportType(into, yaml.place(item.offset, key), expected, item)
       return [variable(key, value.text, item.offset)]
     }
     const [, name, text] = item.kind === 'scalar' ? (/^([^=]+)(?:=([\s\S]*))?$/.exec(item.text) ?? []) : []

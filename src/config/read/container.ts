@@ -1,7 +1,7 @@
 /** Starts of etcd by a container: its image, its command and its variables, of a pod or of a Compose file. */
 import { rowOfVariable } from '../tables/options.js'
 import { parseVersion } from '../tables/version.js'
-import { type EtcdCommand, etcdCommands, NO_ARGUMENTS, readStart, SHELL, simpleCommands } from './command.js'
+import { type EtcdCommand, etcdCommands, NO_ARGUMENTS, readEtcdCommand, SHELL, simpleCommands } from './command.js'
 import type { Variable } from './env.js'
 import { areOfMember, isAddress } from './flags.js'
 import { noEtcd, type Reading, type RuntimeContext } from './read-option.js'
@@ -95,11 +95,11 @@ export function readContainer(
   if (command.isByImage === true) {
     const of = image === '' ? 'the image' : image
     const message = `The entrypoint of ${of} may set options. Lint the arguments of the process, /proc/PID/cmdline.`
-    into.leave('image', place, message)
+    into.addUnchecked('image', place, message)
   }
   // A script that was not read sets options elsewhere.
   if (command.script !== undefined && command.args.length === 0) into.isComplete = false
-  readStart(command, variables, { ...yaml, option: 'command', syntax }, into)
+  readEtcdCommand(command, variables, { ...yaml, option: 'command', syntax }, into)
   const [, release] = RELEASE.exec(image) ?? []
   const version = release === undefined ? null : parseVersion(release)
   into.context = { ...context, version, ...(written === null ? {} : { versionPlace: place }) }

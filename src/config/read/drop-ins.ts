@@ -28,7 +28,11 @@ export async function readDropIns(
   if (!readFiles || !name.endsWith('.service')) return []
   const place = { option: null, file, line: null, column: null }
   const leave = (path: string): void => {
-    into.leave('drop-ins', place, `The drop-in ${path} was not read. Pass the unit and its drop-ins as { unit: […] }.`)
+    into.addUnchecked(
+      'drop-ins',
+      place,
+      `The drop-in ${path} was not read. Pass the unit and its drop-ins as { unit: […] }.`,
+    )
   }
   const names = [`${name}.d`, ...(template === undefined ? [] : [`${template}.service.d`]), ...prefixesOf(name)]
   const units = UNIT_FOLDERS.map((folder) => hostPathText(onDisk(folder, root)))
@@ -44,7 +48,7 @@ export async function readDropIns(
     }
   }
   if (found.size > MAX_DROP_INS)
-    into.leave('limit', place, `Only ${String(MAX_DROP_INS)} drop-ins of the unit were read.`)
+    into.addUnchecked('limit', place, `Only ${String(MAX_DROP_INS)} drop-ins of the unit were read.`)
   const dropIns: ConfigText[] = []
   for (const [, path] of [...found].toSorted(([a], [b]) => (a < b ? -1 : 1)).slice(0, MAX_DROP_INS)) {
     const content = await readConfigFile(path, hostPathText(path))

@@ -84,7 +84,7 @@ async function readConfigOf(
           : null
   const reading = new Reading(given)
   const leave = (reason: string): Reading => {
-    reading.leave(
+    reading.addUnchecked(
       'file-absent',
       place,
       `The configuration file ${path} was not read: ${reason}. Pass it as { file } or { yaml }.`,
@@ -174,7 +174,7 @@ const NAME_ROW = etcdOptions.find((row) => row.block === 'server' && row.field =
 function checkEntries(options: readonly ReadOption[], into: Reading): void {
   const name = options.find(({ row, text }) => row === NAME_ROW && text !== '')?.text ?? NAME_ROW?.default ?? ''
   for (const { row, place, text, unknown } of options) {
-    const withSpace = (entry: string, isRefused = true, isMember = false): void => {
+    const reportSpace = (entry: string, isRefused = true, isMember = false): void => {
       into.report('config/space-in-list', { ...place, entry, isRefused, isMember })
     }
     const isKnown = unknown.length === 0
@@ -182,19 +182,19 @@ function checkEntries(options: readonly ReadOption[], into: Reading): void {
       into.report('config/not-expanded', { ...place, names: [text], kind: 'etcd, a home folder' })
     // Spaces are wrong in these kinds. A cluster token may begin or end with one.
     const isPlain = row === NAME_ROW || row.kind === 'path' || row.kind === 'state'
-    if (isPlain && /^ | $/.test(text) && text.trim() !== '' && isKnown) withSpace(text)
+    if (isPlain && /^ | $/.test(text) && text.trim() !== '' && isKnown) reportSpace(text)
     if (!SPACES_COUNT.has(row.kind)) continue
     const isCluster = row.kind === 'cluster'
     const entries = text.split(',')
     // In a list of members, only a space at this member's name matters: etcd compares only its own name.
-    const isAtName = (entry: string): boolean => /^\s+[^\s=]|^[^=]*\s=/.test(entry)
-    const isOwn = (entry: string): boolean => isAtName(entry) && entry.split('=', 1)[0]?.trim() === name
-    const spaced = entries.find((each) => (isCluster ? isOwn(each) : each !== each.trim() && each.trim() !== ''))
-    const other = isCluster && isKnown ? entries.find(isAtName) : undefined
-    if (spaced !== undefined) withSpace(spaced, row.kind !== 'names')
-    else if (other !== undefined) withSpace(other, true, true)
+    const hasSpaceAtName = (entry: string): boolean => /^\s+[^\s=]|^[^=]*\s=/.test(entry)
+    const isOwnEntry = (entry: string): boolean => hasSpaceAtName(entry) && entry.split('=', 1)[0]?.trim() === name
+    const spaced = entries.find((each) => (isCluster ? isOwnEntry(each) : each !== each.trim() && each.trim() !== ''))
+    const other = isCluster && isKnown ? entries.find(hasSpaceAtName) : undefined
+    if (spaced !== undefined) reportSpace(spaced, row.kind !== 'names')
+    else if (other !== undefined) reportSpace(other, true, true)
     const value = isCluster && isKnown ? entries.find((each) => each !== '' && !each.includes('=')) : undefined
-    const wants = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:2380'
-    if (value !== undefined) into.report('config/value-invalid', { ...place, kind: 'refused', value, wants })
+    const expected = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:2380'
+    if (value !== undefined) into.report('config/value-invalid', { ...place, kind: 'refused', value, wants: expected })
   }
 }

@@ -78,7 +78,7 @@ export function fileVariables(source: ConfigText, into: Reading, reader: 'system
   }
   if (strayAt !== null) {
     const message = 'The line is not an assignment, and was not read. If the text is a script, lint the command in it.'
-    into.leave('script', placeOf(strayAt, 'The line'), message)
+    into.addUnchecked('script', placeOf(strayAt, 'The line'), message)
   }
   return variables
 }
@@ -142,7 +142,7 @@ export async function namedVariables(
   for (const { path, place, isOptional } of files.slice(0, MAX_NAMED_FILES + 1)) {
     const content = (await readNamed?.(path)) ?? null
     if (content === null || ('code' in content && content.code === 'file/missing'))
-      into.leave(
+      into.addUnchecked(
         'file-absent',
         place,
         `The file ${path} was not read. Pass its variables as { env }, or mount the disk.`,
@@ -154,7 +154,7 @@ export async function namedVariables(
   }
   const next = files[MAX_NAMED_FILES + 1]
   if (next !== undefined)
-    into.leave('limit', next.place, `Only ${String(MAX_NAMED_FILES)} files of variables were read.`)
+    into.addUnchecked('limit', next.place, `Only ${String(MAX_NAMED_FILES)} files of variables were read.`)
   return found.flat()
 }
 
@@ -200,7 +200,11 @@ export function readVariables(variables: readonly Variable[], into: Reading): vo
     if (row !== undefined && value !== '') into.set(row, value, 'env', place, syntax)
     else if (row === undefined && isOfEtcd && unknown++ < MAX_UNKNOWN) readUnknown(variable, byName, into)
     else if (row === undefined && isOfEtcd && unknown === MAX_UNKNOWN + 1)
-      into.leave('limit', place, `Only the first ${String(MAX_UNKNOWN)} unknown variables were compared with options.`)
+      into.addUnchecked(
+        'limit',
+        place,
+        `Only the first ${String(MAX_UNKNOWN)} unknown variables were compared with options.`,
+      )
   }
 }
 

@@ -34,7 +34,11 @@ export function readFlags(tokens: readonly Token[], place: PlaceOf, syntax: Synt
     return
   }
   if (last !== undefined)
-    into.leave('limit', place(last.offset, 'etcd'), `Only the first ${String(MAX_ARGUMENTS)} arguments were read.`)
+    into.addUnchecked(
+      'limit',
+      place(last.offset, 'etcd'),
+      `Only the first ${String(MAX_ARGUMENTS)} arguments were read.`,
+    )
   new FlagsReader(tokens.slice(0, MAX_ARGUMENTS), place, syntax, into).read()
 }
 
@@ -100,7 +104,7 @@ class FlagsReader {
 
   #mayBeFlags({ text, offset }: Token): void {
     const message = `"${plainDollars(showExpressions(text))}" may hold any flags. Pass its value in the option "variables", or the arguments of the process.`
-    this.#into.leave('flag-list', this.#place(offset, 'etcd'), message)
+    this.#into.addUnchecked('flag-list', this.#place(offset, 'etcd'), message)
   }
 
   /** Reports several flags in one argument, as from an unsplit variable: etcd receives them as one value. */
@@ -203,6 +207,7 @@ export function isAddress(kind: string | undefined): boolean {
   return kind === 'urls' || kind === 'cluster'
 }
 
+/** The first known flag that follows a space in an argument; null if there is none. */
 export function flagWithin(text: string): string | null {
   const flags = Array.from(text.matchAll(/\s(--?)([a-z][a-z0-9-]*)(?=[=\s]|$)/g))
   const [, dashes = '', name = ''] = flags.find(([, , each = '']) => rowOf(each) !== undefined) ?? []

@@ -6,7 +6,7 @@ import type { Finding } from '../../report/finding.js'
 import { checkOptions, isPlainObject, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { withoutPlace } from '../finding.js'
 import { rowOfVariable } from '../tables/options.js'
-import { etcdCommands, readStart } from './command.js'
+import { etcdCommands, readEtcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { readDropIns } from './drop-ins.js'
 import { type ReadMember, resolveEffective } from './effective.js'
@@ -101,7 +101,7 @@ function withoutUnread(etcds: readonly Reading[]): readonly Reading[] {
 function limited(readings: readonly Reading[]): readonly Reading[] {
   const [first, next] = [readings[0], readings[MAX_MEMBERS]]
   if (next !== undefined)
-    first?.leave(
+    first?.addUnchecked(
       'limit',
       next.place ?? withoutPlace('etcd'),
       `Only the first ${String(MAX_MEMBERS)} members were read.`,
@@ -235,7 +235,7 @@ const READERS: Readonly<Record<Form, Reader>> = {
   },
   'cloud-config': ({ file }, into) => {
     const message = 'A cloud-config has several files, which were not read. Pass the unit of etcd as { unit }.'
-    into.leave('document', { option: null, file, line: 1, column: 1 }, message)
+    into.addUnchecked('document', { option: null, file, line: 1, column: 1 }, message)
     into.isComplete = false
     return []
   },
@@ -248,7 +248,7 @@ async function leaveOverrides(file: string, { root, readFiles }: Call, into: Rea
   const other = names.find((each) => /^(?:docker-)?compose\.override\.ya?ml$/.test(each))
   if (other === undefined) return
   const message = `${other}, which Compose reads too, was not read. Lint the output of \`docker compose config\`.`
-  into.leave('file-absent', { option: null, file, line: null, column: null }, message)
+  into.addUnchecked('file-absent', { option: null, file, line: null, column: null }, message)
 }
 
 /** A unit, and its drop-ins. */
@@ -292,7 +292,11 @@ function readEnvText(source: ConfigText, into: Reading): void {
   // Only the program that reads the file passes them on.
   for (const { name, value, place } of isProcess ? [] : variables) {
     if (rowOfVariable(name) === undefined && flagWithin(` ${value}`) !== null)
-      into.leave('flag-list', place, `${name} has flags of etcd, which were not read. Lint the command that uses them.`)
+      into.addUnchecked(
+        'flag-list',
+        place,
+        `${name} has flags of etcd, which were not read. Lint the command that uses them.`,
+      )
   }
   readVariables(variables, into)
 }
@@ -327,7 +331,7 @@ function readTokens(
   if (commands.length === 0) return [unreadable(noEtcd(place(0, '').file, 'no argument of the command is etcd'))]
   return commands.map((command) => {
     const reading = new Reading(given)
-    readStart({ ...command, faults: [...faults, ...command.faults] }, [], source, reading)
+    readEtcdCommand({ ...command, faults: [...faults, ...command.faults] }, [], source, reading)
     return reading
   })
 }

@@ -39,12 +39,12 @@ export async function readManifest(source: ConfigText, given: GivenValues): Prom
 /** Says that an object may start a program elsewhere than in a pod that is read. */
 function leaveOtherContainers(object: YamlValue, yaml: YamlReading, into: Reading): void {
   const kind = textAt(object, 'kind') ?? 'no kind'
-  // A schema names the keys of containers, and has none.
+  // Its schema has the names of the keys, but no containers.
   if (kind === 'CustomResourceDefinition') return
   const read = podsOf(object).map(({ spec }) => spec)
   if (!hasContainers(object, read)) return
   const message = `This document (${kind}) has containers or a command that were not read. Pass the pod that runs etcd.`
-  into.leave('document', yaml.place((at(object, 'kind') ?? object).offset, 'kind'), message)
+  into.addUnchecked('document', yaml.place((at(object, 'kind') ?? object).offset, 'kind'), message)
   into.isComplete = false
 }
 
@@ -182,7 +182,7 @@ function readEtcd(
   readContainer(command, { value, yaml, variables, syntax: 'Kubernetes', context }, reading)
   for (const { from, offset } of missing) {
     const message = `The variables of ${from} were not read. Put it into the same text.`
-    reading.leave('env-from', yaml.place(offset, 'envFrom'), message)
+    reading.addUnchecked('env-from', yaml.place(offset, 'envFrom'), message)
   }
   return reading
 }

@@ -21,7 +21,7 @@ const FIELDS: ReadonlyMap<string, readonly (readonly [field: string, isBase64: b
   ['Secret', [['data', true], ['stringData', false]]],
 ]) // prettier-ignore
 
-/** The objects of a document: itself, or the items of a List, of which one may be a List. */
+/** The objects of a document. A List stands for its items, which may be Lists themselves. */
 export function objectsIn(document: YamlValue | null): YamlValue[] {
   if (document === null) return []
   const isList = textAt(document, 'kind')?.endsWith('List') === true && at(document, 'items') !== null

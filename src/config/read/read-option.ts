@@ -71,7 +71,7 @@ export interface RuntimeContext {
   readonly published?: readonly { readonly outside: string; readonly inside: string }[]
 }
 
-/** A request of the kubelet to one port, with which it asks whether etcd lives. */
+/** A request of the kubelet to one port, with which it checks etcd. */
 export interface KubeletProbe {
   readonly kind: 'http' | 'https' | 'grpc'
   readonly port: string
@@ -142,7 +142,7 @@ export class Reading {
    *
    * @param codes What it may hide. Default: everything, and options that are not set here may be set there.
    */
-  leave(
+  addUnchecked(
     kind: UncheckedKind,
     place: FindingPlace,
     message: string,
@@ -154,7 +154,7 @@ export class Reading {
 
   /** @param what A sentence. */
   leaveTemplate(place: FindingPlace, what: string): void {
-    this.leave('template', place, `${what} Lint the text that is rendered from it.`)
+    this.addUnchecked('template', place, `${what} Lint the text that is rendered from it.`)
   }
 
   /** Takes what was read in a part that several etcds share. */
@@ -221,7 +221,7 @@ export class Reading {
       this.others.push({ name: row.name, form, place, text, ...references })
       const rule = row.kind === 'nothing' ? undefined : optionKinds[row.kind].text
       if (rule !== undefined && references.unknown.length === 0 && !rule.is(text))
-        this.report('config/value-invalid', { ...place, kind: 'refused', value: text, wants: rule.wants })
+        this.report('config/value-invalid', { ...place, kind: 'refused', value: text, wants: rule.expected })
     }
   }
 
@@ -294,13 +294,13 @@ export interface Setting {
   readonly values: readonly string[]
   readonly text: string
   readonly isSet: boolean
-  /** Whether the value has references to what is not known, or is not known. */
+  /** Whether the value is not known, or has a reference that is not known. */
   readonly isUnresolved: boolean
   /** Without a line if the option is not set. */
   readonly place: ConfigPlace
   /** Whether it will be rendered. */
   readonly isWritten: boolean
-  /** Whether an entry has such a reference. */
+  /** Whether an entry of the value has a reference that is not known. */
   isUnresolvedEntry(text: string): boolean
 }
 

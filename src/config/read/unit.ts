@@ -3,7 +3,7 @@ import {
   boundedValues,
   type EtcdCommand,
   etcdCommands,
-  readStart,
+  readEtcdCommand,
   reportFaults,
   simpleCommands,
   type Values,
@@ -48,7 +48,7 @@ export async function readUnit(
   for (const key of OTHER_STARTS) {
     const other = startsOf(unit, key, values).find(({ command }) => areOfMember(command.args))?.directive
     const message = `${key}= starts etcd too, which was not read. Lint its command on its own.`
-    if (other !== undefined) shared.leave('script', other.place(other.start, key), message)
+    if (other !== undefined) shared.addUnchecked('script', other.place(other.start, key), message)
   }
   const started = startsOf(unit, 'ExecStart', values)
   const commands = started.filter(({ directive }) => isOneshot || directive === started[0]?.directive)
@@ -60,7 +60,7 @@ export async function readUnit(
       reportArguments(command.args, place, reading)
       reportNotExpanded(variables, reading)
     }
-    readStart(command, variables, { text: source.text, option: 'ExecStart', place, syntax: 'systemd' }, reading)
+    readEtcdCommand(command, variables, { text: source.text, option: 'ExecStart', place, syntax: 'systemd' }, reading)
     const hasOwnFiles = OWN_FILES.some((key) => unit.last(key) !== null)
     const directory = unit.last('WorkingDirectory') ?? '/'
     reading.context = { ...NO_CONTEXT, directory, mounts: hasOwnFiles ? [] : null }
@@ -180,7 +180,7 @@ async function variablesOf(unit: Unit, readNamed: ReadNamedFile, into: Reading):
     if (open === undefined) continue
     // systemd takes it from its own environment.
     const message = `The value of ${open} is not in the unit. Set it in the unit.`
-    into.leave('variable', place(start, 'PassEnvironment'), message)
+    into.addUnchecked('variable', place(start, 'PassEnvironment'), message)
     into.isComplete = false
   }
   const unset = unit.inForce('UnsetEnvironment').flatMap(({ value }) => wordsOf(value))

@@ -40,9 +40,9 @@ export interface ResolvedText {
   readonly assumed: readonly string[]
 }
 
-/** Limits references in references. */
+/** Maximum depth of references in the defaults of references. */
 const MAX_DEPTH = 3
-/** With more references, the whole value is not known. */
+/** Maximum number of references in a value. With more, the whole value is not known. */
 const MAX_REFERENCES = 100
 
 /** Replaces references to given values, and those with a default by that. */

@@ -1,6 +1,6 @@
 /** Reads a configuration file of etcd. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import { optionKinds, wantedNumber, type YamlType } from '../tables/kinds.js'
+import { optionKinds, expectedNumber, type YamlType } from '../tables/kinds.js'
 import {
   type EtcdOptionRow,
   etcdOptions,
@@ -216,7 +216,7 @@ class ConfigReader {
     }
     if (own.length === 1 && GO_FIELDS.has(key)) {
       const message = 'etcd reads this key by the name of a field of Go. Write the option by its documented name.'
-      this.#into.leave('document', this.#place(at), message)
+      this.#into.addUnchecked('document', this.#place(at), message)
       this.#into.isComplete = false
       return
     }
@@ -248,9 +248,9 @@ class ConfigReader {
 
   #option(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): void {
     if (isNull(value)) return
-    const wants = wantedType(row, value)
-    if (wants !== null) {
-      this.#wrongType(place, wants, value)
+    const expected = expectedType(row, value)
+    if (expected !== null) {
+      this.#wrongType(place, expected, value)
       this.#into.options.push({ ...textOption(row, '', 'yaml', place), isUnreadable: true })
       return
     }
@@ -273,8 +273,8 @@ class ConfigReader {
     return resolveText(text, 'template', this.#into.given)
   }
 
-  #wrongType(place: ConfigPlace, wants: string, value: YamlValue): void {
-    reportType(this.#into, place, wants, value, value.kind === 'scalar' ? value.text : undefined)
+  #wrongType(place: ConfigPlace, expected: string, value: YamlValue): void {
+    reportType(this.#into, place, expected, value, value.kind === 'scalar' ? value.text : undefined)
   }
 
   #other(own: Path, value: YamlValue, at: WrittenAt): void {
@@ -295,11 +295,11 @@ class ConfigReader {
   #checkPassthrough({ kind }: PassthroughRow, value: YamlValue, place: ConfigPlace): void {
     if (kind === 'nothing' || isNull(value) || isOpen(value)) return
     const row = optionKinds[kind]
-    if (!row.file.types.includes(typeOf(value))) this.#wrongType(place, row.file.wants, value)
+    if (!row.file.types.includes(typeOf(value))) this.#wrongType(place, row.file.expected, value)
     else if (value.kind === 'scalar' && value.type === 'number') {
-      const wants = wantedNumber(row, value.text)
-      if (wants !== null)
-        this.#into.report('config/value-invalid', { ...place, kind: 'refused', value: value.text, wants })
+      const expected = expectedNumber(row, value.text)
+      if (expected !== null)
+        this.#into.report('config/value-invalid', { ...place, kind: 'refused', value: value.text, wants: expected })
     }
   }
 
@@ -309,7 +309,7 @@ class ConfigReader {
     const place = this.#place(at)
     if (this.#into.isFull('config/option-ignored', 'config/protection-ignored', 'config/restriction-not-in-force')) {
       if (!this.#isLimited)
-        this.#into.leave('limit', place, 'The unknown keys from here on were not compared with options.')
+        this.#into.addUnchecked('limit', place, 'The unknown keys from here on were not compared with options.')
       this.#isLimited = true
       return
     }
@@ -405,8 +405,8 @@ function isOpen(value: YamlValue): boolean {
 }
 
 /** The type that the value must have; null if etcd accepts it. */
-function wantedType({ kind }: EtcdOptionRow, value: YamlValue): string | null {
+function expectedType({ kind }: EtcdOptionRow, value: YamlValue): string | null {
   if (isOpen(value)) return null
-  const { wants, types } = optionKinds[kind].file
-  return types.includes(typeOf(value)) ? null : wants
+  const { expected, types } = optionKinds[kind].file
+  return types.includes(typeOf(value)) ? null : expected
 }

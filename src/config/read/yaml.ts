@@ -68,9 +68,9 @@ export function scalarsOf(value: YamlValue | null): YamlScalar[] {
   return listed(value).flatMap((item) => (item.kind === 'scalar' ? [item] : []))
 }
 
-export function reportType(into: Reading, place: ConfigPlace, wants: string, value: YamlValue, text?: string): void {
+export function reportType(into: Reading, place: ConfigPlace, expected: string, value: YamlValue, text?: string): void {
   const written = text === undefined ? {} : { value: text }
-  into.report('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), ...written })
+  into.report('config/value-type', { ...place, kind: 'type', wants: expected, has: kindText(value), ...written })
 }
 
 function kindText(value: YamlValue): string {

@@ -13,7 +13,7 @@ type Texts = ReadonlyMap<string, string>
 
 /** What the value must be, and the test of a value. */
 type ValueRow = readonly [
-  wants: string | ((version: ParsedVersion) => string),
+  expected: string | ((version: ParsedVersion) => string),
   is: RegExp | ((text: string, version: ParsedVersion, all: Texts) => boolean),
 ]
 
@@ -133,10 +133,10 @@ export function extraValueFindings(all: Texts, version: ParsedVersion): Finding[
 
 function refusedValues(all: Texts, version: ParsedVersion): Finding[] {
   return [...all].flatMap(([name, value]) => {
-    const [wants, is] = VALUES[name] ?? ['', /^/]
+    const [expected, is] = VALUES[name] ?? ['', /^/]
     if (is instanceof RegExp ? is.test(value) : is(value, version, all)) return []
-    const wanted = typeof wants === 'string' ? wants : wants(version)
-    return [finding('config/value-invalid', { ...at(name), kind: 'refused', value, wants: wanted })]
+    const wants = typeof expected === 'string' ? expected : expected(version)
+    return [finding('config/value-invalid', { ...at(name), kind: 'refused', value, wants })]
   })
 }
 

@@ -198,9 +198,9 @@ export function notWritable(text: string): string | null {
   return NOT_WRITABLE.test(text) ? 'contains a control character, a line break, or half a character' : null
 }
 
-export function refused(option: string, value: string, wants: string | null): Finding[] {
-  if (wants === null) return []
-  return [finding('config/value-invalid', { ...withoutPlace(option), kind: 'not writable', value, wants })]
+export function refused(option: string, value: string, expected: string | null): Finding[] {
+  if (expected === null) return []
+  return [finding('config/value-invalid', { ...withoutPlace(option), kind: 'not writable', value, wants: expected })]
 }
 
 function valueFindings(config: MemberConfig, row: EtcdOptionRow, value: OptionValue): Finding[] {

@@ -9,7 +9,7 @@ import { optionsOf, type WrittenOption } from './member-options.js'
 import { quoteForEnvironment, quoteForShell } from './quote.js'
 
 export interface RenderConfigOptions {
-  /** The etcd that reads it. @default version of the configuration, else '3.5': all releases of that line */
+  /** The version of etcd that reads the configuration. @default version of the configuration, else '3.5': all releases of that line */
   version?: EtcdVersion | undefined
 }
 

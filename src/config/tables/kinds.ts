@@ -16,10 +16,10 @@ export type YamlType = 'text' | 'boolean' | 'number' | 'null' | 'list' | 'map'
 export interface KindRow {
   readonly given: CallerValue
   /** The syntax of a flag or a variable, if it is checked here. */
-  readonly text?: { readonly wants: string; readonly is: (text: string) => boolean }
-  readonly file: { readonly wants: string; readonly types: readonly YamlType[] }
+  readonly text?: { readonly expected: string; readonly is: (text: string) => boolean }
+  readonly file: { readonly expected: string; readonly types: readonly YamlType[] }
   /** The range of numbers that Go decodes from a file. */
-  readonly range?: { readonly wants: string; readonly least: number; readonly most: number }
+  readonly range?: { readonly expected: string; readonly least: number; readonly most: number }
   /** Converts the caller's value for a file. @default no change */
   readonly written?: (given: ExtraValue) => unknown
 }
@@ -34,10 +34,10 @@ const SEVERAL: CallerValue = {
   accepts: 'a string or an array of strings',
   is: (given) => isText(given) || (isTexts(given) && given.length > 0),
 }
-const NUMBER_IN_FILE: KindRow['file'] = { wants: 'a number', types: ['number'] }
-const COMMAS_IN_FILE: KindRow['file'] = { wants: 'one string, with commas between entries', types: ['text'] }
-const LIST_IN_FILE: KindRow['file'] = { wants: 'a list', types: ['list'] }
-const TEXT: KindRow = { given: { accepts: 'a string', is: isText }, file: { wants: 'a string', types: ['text'] } }
+const NUMBER_IN_FILE: KindRow['file'] = { expected: 'a number', types: ['number'] }
+const COMMAS_IN_FILE: KindRow['file'] = { expected: 'one string, with commas between entries', types: ['text'] }
+const LIST_IN_FILE: KindRow['file'] = { expected: 'a list', types: ['list'] }
+const TEXT: KindRow = { given: { accepts: 'a string', is: isText }, file: { expected: 'a string', types: ['text'] } }
 
 function oneOf(...values: string[]): KindRow {
   return {
@@ -46,23 +46,23 @@ function oneOf(...values: string[]): KindRow {
       accepts: values.map((each) => `'${each}'`).join(' or '),
       is: (given) => values.some((each) => each === given),
     },
-    text: { wants: values.join(' or '), is: (text) => values.includes(text) },
+    text: { expected: values.join(' or '), is: (text) => values.includes(text) },
   }
 }
 
 /** Go: strconv.ParseUint with base 0. */
 const UNSIGNED = /^(?:[1-9](?:_?\d)*|0(?:_?[0-7])*|0[xX](?:_?[\da-fA-F])+|0[bB](?:_?[01])+|0[oO](?:_?[0-7])+)$/
 
-function number(wants: string, least: number, most: number): KindRow {
+function number(expected: string, least: number, most: number): KindRow {
   const isNumber = (text: string): boolean => UNSIGNED.test(least < 0 ? text.replace(/^[-+]/, '') : text)
   return {
     given: {
-      accepts: wants,
+      accepts: expected,
       is: whole(Math.max(least, Number.MIN_SAFE_INTEGER), Math.min(most, Number.MAX_SAFE_INTEGER)),
     },
-    text: { wants, is: (text) => isNumber(text) && !(Number(text.replaceAll('_', '')) > most) },
+    text: { expected, is: (text) => isNumber(text) && !(Number(text.replaceAll('_', '')) > most) },
     file: NUMBER_IN_FILE,
-    range: { wants, least, most },
+    range: { expected, least, most },
   }
 }
 
@@ -75,16 +75,16 @@ export const optionKinds: Readonly<Record<OptionKind | Exclude<PassthroughKind, 
   directory: TEXT,
   boolean: {
     given: { accepts: 'true or false', is: (given) => typeof given === 'boolean' },
-    text: { wants: 'true or false', is: (text) => parseGoBoolean(text) !== null },
-    file: { wants: 'true or false, without quotes', types: ['boolean'] },
+    text: { expected: 'true or false', is: (text) => parseGoBoolean(text) !== null },
+    file: { expected: 'true or false, without quotes', types: ['boolean'] },
   },
   years: {
     given: { accepts: 'a whole number of years from 1 to 100', is: whole(1, 100) },
-    text: { wants: 'a number of years', is: (text) => UNSIGNED.test(text) },
+    text: { expected: 'a number of years', is: (text) => UNSIGNED.test(text) },
     file: NUMBER_IN_FILE,
   },
   urls: { given: TEXTS, file: COMMAS_IN_FILE },
-  names: { given: TEXTS, file: { wants: 'a string', types: ['list', 'text'] } },
+  names: { given: TEXTS, file: { expected: 'a string', types: ['list', 'text'] } },
   suites: { given: TEXTS, file: LIST_IN_FILE },
   cluster: {
     given: { accepts: 'an object of arrays of URLs, by the names of members', is: isCluster },
@@ -100,10 +100,10 @@ export const optionKinds: Readonly<Record<OptionKind | Exclude<PassthroughKind, 
       accepts: "a duration as Go writes it, such as '1h30m' or '500ms'",
       is: (given) => isText(given) && parseGoDuration(given) !== null,
     },
-    text: { wants: 'a duration such as 500ms or 1h30m', is: (text) => parseGoDuration(text) !== null },
+    text: { expected: 'a duration such as 500ms or 1h30m', is: (text) => parseGoDuration(text) !== null },
     // In a file, only nanoseconds are valid (server/embed/config.go v3.6.14, Config).
-    file: { wants: 'a number of nanoseconds, such as 5000000000 for five seconds', types: ['number'] },
-    range: { wants: 'a whole number of nanoseconds', least: -INT64, most: INT64 },
+    file: { expected: 'a number of nanoseconds, such as 5000000000 for five seconds', types: ['number'] },
+    range: { expected: 'a whole number of nanoseconds', least: -INT64, most: INT64 },
     written: (given) => parseGoDuration(String(given)),
   },
   texts: { given: SEVERAL, file: COMMAS_IN_FILE, written: valueText },
@@ -132,9 +132,9 @@ export function valueText(value: ExtraValue): string {
   return typeof value === 'object' ? value.join(',') : String(value)
 }
 
-/** What a number in a file must be; null if Go decodes it. */
-export function wantedNumber({ range }: KindRow, text: string): string | null {
+/** The number that a file must have, in words; null if Go decodes it. */
+export function expectedNumber({ range }: KindRow, text: string): string | null {
   const number = Number(text.replaceAll('_', ''))
   if (range === undefined || Number.isNaN(number)) return null
-  return Number.isInteger(number) && number >= range.least && number <= range.most ? null : range.wants
+  return Number.isInteger(number) && number >= range.least && number <= range.most ? null : range.expected
 }

@@ -230,7 +230,7 @@ export async function resolvePaths(paths: readonly HostPath[]): Promise<Resolved
   return { directories: new Map(directories), signature: traces.map(({ signature }) => signature).join('\n') }
 }
 
-/** Most links in one path, as in Linux (MAXSYMLINKS). */
+/** Maximum number of links in one path, as in Linux (MAXSYMLINKS). */
 const MAX_LINKS = 40
 
 /** Resolves an absolute path one name at a time, as the operating system does, or a path below a root. */

@@ -131,7 +131,7 @@ function grantCommands(user: string, required: readonly RequiredPermission[]): s
   return `"etcdctl role add ROLE" for a new role, ${shown.join(', ')}${more} and "etcdctl user grant-role ${user} ROLE"`
 }
 
-/** Most commands in one remedy. */
+/** Maximum number of commands in one remedy. */
 const MOST_GRANTS = 2
 
 /** One grant for each range: a second grant for a range replaces the first (etcd server/auth/store.go, RoleGrantPermission). */

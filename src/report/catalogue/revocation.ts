@@ -26,12 +26,12 @@ function isCritical({ reason }: { reason: string }): boolean {
 
 /** A CRL that does not list every revoked certificate of its issuer, or also those of others. */
 export interface UnsupportedCrl extends CrlDetails {
-  restriction: keyof typeof RESTRICTIONS
+  unsupportedScope: keyof typeof UNSUPPORTED_SCOPES
   /** Whether it is a CRL file of etcd, which compares serial numbers only. */
   readByEtcd: boolean
 }
 
-const RESTRICTIONS = {
+const UNSUPPORTED_SCOPES = {
   delta: 'is a delta CRL',
   certificates: 'covers only some kinds of certificate',
   reasons: 'covers only some reasons of revocation',
@@ -71,12 +71,12 @@ export const revocation = {
     Node: 'CERT_REVOKED',
   }),
   'revocation/crl-unsupported': error((d: UnsupportedCrl) => [
-    `The CRL ${d.origin} ${RESTRICTIONS[d.restriction]}${d.readByEtcd ? '; etcd reads its serial numbers like those of a full CRL' : ', which is not supported'}.`,
+    `The CRL ${d.origin} ${UNSUPPORTED_SCOPES[d.unsupportedScope]}${d.readByEtcd ? '; etcd reads its serial numbers like those of a full CRL' : ', which is not supported'}.`,
     'Use the current full CRL, which lists every revoked certificate of its issuer and no others.',
   ])
     .or('warning', ({ readByEtcd }) => readByEtcd)
     .refusedAs([
-      { OpenSSL: 'different CRL scope', when: ({ restriction }) => restriction === 'certificates' },
+      { OpenSSL: 'different CRL scope', when: ({ unsupportedScope }) => unsupportedScope === 'certificates' },
       { ...NOT_FOUND, when: ({ readByEtcd }) => !readByEtcd },
     ]),
   'revocation/crl-scope': error((d: { lists: { origin: string; point: string }[] }, _who, { inside }) => [

@@ -26,7 +26,7 @@ export function checkIssuerConstraints(place: PathCertificate, findings: Finding
   }
 }
 
-/** The most constraints in one finding. */
+/** Maximum number of constraints in one finding. */
 const MAX_CONSTRAINTS = 50
 
 export function constraintsOf({ extensions }: Certificate): GeneralName[] {

@@ -89,10 +89,10 @@ class RevocationCheck {
 
   /** Reports a CRL that is not supported as an error if its issuer is one of this path, whichever key signed it. */
   #isSupported(crl: Crl): boolean {
-    const { restriction, origin, issuer } = crl
-    if (restriction === null) return true
+    const { unsupportedScope, origin, issuer } = crl
+    if (unsupportedScope === null) return true
     if (this.#path.some(({ certificate }) => issuer.equals(certificate.issuer))) {
-      this.#findings.add(null, 'revocation/crl-unsupported', { origin, restriction, readByEtcd: false })
+      this.#findings.add(null, 'revocation/crl-unsupported', { origin, unsupportedScope, readByEtcd: false })
       this.#issuersOfUnusable.add(issuer.key)
     } else this.#reportUnused(crl, UNRELATED)
     return false
@@ -228,7 +228,7 @@ class RevocationCheck {
   #whyNotRevoked({ certificate, role, index }: PathCertificate, crl: Crl): string {
     if (role === 'anchor') return 'a trust anchor is trusted whatever lists say'
     if (!crl.issuer.equals(certificate.issuer)) return 'the list is of another CA'
-    if (crl.restriction !== null) return 'the list is not supported'
+    if (crl.unsupportedScope !== null) return 'the list is not supported'
     if ((this.#signers.get(crl)?.index ?? 0) <= index) return 'the list is not signed by the key of its issuer'
     return 'a newer list no longer names it'
   }

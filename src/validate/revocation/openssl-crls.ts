@@ -31,7 +31,9 @@ interface ScoredCrl {
  * @param path Ends at a trust anchor, for which OpenSSL requires a CRL, too.
  */
 export function crlRefusals(path: readonly PathCertificate[], crls: readonly Crl[], at: Date): CrlRefusal[] {
-  const usable = crls.filter(({ damage }) => damage === null).filter(({ restriction }) => restriction === null)
+  const usable = crls
+    .filter(({ damage }) => damage === null)
+    .filter(({ unsupportedScope }) => unsupportedScope === null)
   return path.flatMap((place) => {
     const above = path.slice(place.index + 1)
     const signers = (above.length === 0 ? [place] : above).map(({ certificate }) => certificate)

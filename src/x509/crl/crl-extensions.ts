@@ -13,12 +13,12 @@ import { type DistributionPointName, readOptionalName } from './distribution-poi
  * Why a CRL does not list every revoked certificate of its issuer, and so is not supported: it lists only changes, only some
  * kinds of certificate, or only some reasons, or it lists certificates of other issuers, too.
  */
-export type CrlRestriction = 'delta' | 'certificates' | 'reasons' | 'indirect'
+export type UnsupportedCrlScope = 'delta' | 'certificates' | 'reasons' | 'indirect'
 
 /** The issuing distribution point (RFC 5280 section 5.2.5). */
 export interface IssuingDistributionPoint {
   readonly name: DistributionPointName | null
-  readonly restriction: CrlRestriction | null
+  readonly unsupportedScope: UnsupportedCrlScope | null
 }
 
 /** The extensions of a CRL. `null`: the extension is absent, or listed in `problems`. */
@@ -59,7 +59,7 @@ function readNumber(reader: DerReader): bigint {
 }
 
 /** The fields after the name. Their values do not matter: a CRL with one of them is not supported. */
-const RESTRICTIONS: Readonly<Record<number, CrlRestriction>> = {
+const UNSUPPORTED_SCOPES: Readonly<Record<number, UnsupportedCrlScope>> = {
   [contextTag(1, 'primitive')]: 'certificates', // onlyContainsUserCerts
   [contextTag(2, 'primitive')]: 'certificates', // onlyContainsCACerts
   [contextTag(3, 'primitive')]: 'reasons',
@@ -73,7 +73,7 @@ function readIssuingDistributionPoint(reader: DerReader): IssuingDistributionPoi
   // Section 5.2.5 forbids it, and the intended scope is not known.
   if (fields.atEnd) throw new DerError('the issuing distribution point is empty', start)
   const name = readOptionalName(fields)
-  const restriction = RESTRICTIONS[fields.peek()] ?? null
-  if (restriction === null) fields.finish('the issuing distribution point')
-  return { name, restriction }
+  const unsupportedScope = UNSUPPORTED_SCOPES[fields.peek()] ?? null
+  if (unsupportedScope === null) fields.finish('the issuing distribution point')
+  return { name, unsupportedScope }
 }

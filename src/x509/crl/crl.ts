@@ -4,7 +4,7 @@ import { printable } from '../../report/printable.js'
 import type { SignatureAlgorithm } from '../algorithms.js'
 import type { Certificate } from '../certificate.js'
 import { type CrlEntry, MAX_CRL_BYTES, RevokedEntries } from './crl-entries.js'
-import { type CrlExtensions, type CrlRestriction, decodeCrlExtensions } from './crl-extensions.js'
+import { type CrlExtensions, type UnsupportedCrlScope, decodeCrlExtensions } from './crl-extensions.js'
 import type { DistributionPointName } from './distribution-point.js'
 import { contextTag, DerError, type DerElement, type DerReader, Tag } from '../der.js'
 import { DistinguishedName } from '../distinguished-name.js'
@@ -101,14 +101,15 @@ export class Crl {
   }
 
   /**
-   * Why it is not supported: it does not list every revoked certificate of its issuer, or also those of others; null if it is.
+   * Why this CRL is not supported: it does not list every revoked certificate of its issuer, or it lists certificates of other
+   * issuers, too. Null for a full CRL.
    *
    * @throws {DerError} if an entry cannot be read.
    */
-  get restriction(): CrlRestriction | null {
+  get unsupportedScope(): UnsupportedCrlScope | null {
     if (this.#extension(ExtensionId.deltaCRLIndicator) !== null) return 'delta'
     const { issuingDistributionPoint } = this.#parts.extensions
-    return issuingDistributionPoint?.restriction ?? (this.entries.hasCertificateIssuer ? 'indirect' : null)
+    return issuingDistributionPoint?.unsupportedScope ?? (this.entries.hasCertificateIssuer ? 'indirect' : null)
   }
 
   get extensions(): CrlExtensions {

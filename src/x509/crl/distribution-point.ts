@@ -28,7 +28,7 @@ export interface DistributionPoint {
   readonly crlIssuer: readonly GeneralName[] | null
 }
 
-/** Most distribution points of a certificate. Real ones have one or two. */
+/** Maximum number of distribution points of a certificate. Real ones have one or two. */
 const MAX_POINTS = 100
 
 /** Reads CRLDistributionPoints: a SEQUENCE of at least one. */

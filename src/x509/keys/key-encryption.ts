@@ -14,7 +14,7 @@ export interface KeyEncryption {
   readonly excess: string | null
 }
 
-/** Takes about a second. OWASP recommends 600,000. */
+/** Maximum number of iterations of PBKDF2: they take about a second. OWASP recommends 600,000. */
 const MAX_ITERATIONS = 2_000_000
 /** OpenSSL's own limit on the memory of scrypt, in bytes. */
 const MAX_SCRYPT_MEMORY = 32 * 1024 * 1024

@@ -7,13 +7,13 @@ import type { Layout, PemDamage } from '../../report/catalogue/pem.js'
 
 /** Largest input in bytes. The bundle of all public CAs has about 0.25 MB. */
 export const MAX_PEM_BYTES = 4 * 1024 * 1024
-/** Most blocks. The largest bundles of public CAs have a few hundred. */
+/** Maximum number of blocks. The largest bundles of public CAs have a few hundred. */
 export const MAX_PEM_BLOCKS = 2000
 /** The scan ends after this number of problems. */
 const MAX_PROBLEMS = 100
 /** Longest label in characters. The longest in use have about 30. */
 const MAX_LABEL = 64
-/** Most header lines in a block. Encrypted keys have two. */
+/** Maximum number of header lines in a block. Encrypted keys have two. */
 const MAX_HEADER_LINES = 32
 
 /** A header inside a block, such as `DEK-Info: AES-256-CBC,…`. */

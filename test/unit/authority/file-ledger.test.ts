@@ -87,7 +87,7 @@ describe.each([
 })
 
 describe('the file', () => {
-  it('has mode 0600 whatever the umask is, and leaves no other file', async () => {
+  it('writes the file with mode 0600 under any umask, and leaves no other file', async () => {
     const path = fresh()
     const before = process.umask(0)
     try {
@@ -99,7 +99,7 @@ describe('the file', () => {
     }
   })
 
-  it('has one line of text for each entry, which another ledger reads', async () => {
+  it('writes one line of text for each entry, which another ledger reads', async () => {
     const path = fresh()
     await fileLedger(path).append(entries)
     expect(await fileLedger(path).read()).toEqual(entries)
@@ -124,7 +124,7 @@ describe('the file', () => {
     expect(disk.calls.filter((call) => call.startsWith('sync')).length).toBeLessThan(20)
   })
 
-  it('is reported as too large at once, and does not grow further', async () => {
+  it('reports a file that is too large at once, and does not append to it', async () => {
     const path = fresh()
     // A sparse file: no disk and no memory is used for what is not there.
     await fileLedger(path).append(entries)
@@ -180,7 +180,7 @@ describe('damage', () => {
     ['is cut off', (text: string) => text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1), 'bytes, and had'],
     ['is emptied', () => '', 'bytes, and had'],
     ['has two lines in another order', (text: string) => text.split('\n').toSorted().join('\n'), ''],
-  ])('is reported by read and by append if the ledger %s', async (_, change, words) => {
+  ])('a ledger that %s is reported by read and by append', async (_, change, words) => {
     const path = fresh()
     await fileLedger(path).append(entries)
     writeFileSync(path, change(readFileSync(path, 'utf8')))
@@ -192,13 +192,16 @@ describe('damage', () => {
     }
   })
 
-  it.each(['ledger', 'ledger.head'])('is reported by read and by append if the file %s was removed', async (name) => {
-    const path = fresh()
-    await fileLedger(path).append(entries)
-    rmSync(`${dirname(path)}/${name}`)
-    expect(await refusal(fileLedger(path).read())).toContain('ERR_ISSUE_REFUSED')
-    expect(await refusal(fileLedger(path).append([issued(9)]))).toContain('ERR_ISSUE_REFUSED')
-  })
+  it.each(['ledger', 'ledger.head'])(
+    'a ledger whose file %s was removed is reported by read and by append',
+    async (name) => {
+      const path = fresh()
+      await fileLedger(path).append(entries)
+      rmSync(`${dirname(path)}/${name}`)
+      expect(await refusal(fileLedger(path).read())).toContain('ERR_ISSUE_REFUSED')
+      expect(await refusal(fileLedger(path).append([issued(9)]))).toContain('ERR_ISSUE_REFUSED')
+    },
+  )
 
   it('keeps entries that were written before a crash kept the head from being replaced', async () => {
     const path = fresh()
@@ -211,7 +214,7 @@ describe('damage', () => {
     expect(await fileLedger(path).read()).toEqual([...entries, issued(9)])
   })
 
-  it('of the end of the last line keeps new entries from taking its place', async () => {
+  it('refuses new entries if the end of the last line is damaged', async () => {
     const path = fresh()
     await fileLedger(path).append(entries)
     const whole = readFileSync(path)
@@ -245,7 +248,7 @@ describe('damage', () => {
 })
 
 describe('the file system', () => {
-  it('has an entry, or its call was rejected', async () => {
+  it('a ledger has the entry of each append that was not rejected, whichever call of the file system fails', async () => {
     for (const how of ['fail', 'full', 'kill'] as const) {
       const counted = faultyFileSystem()
       const path = fresh()
@@ -296,7 +299,7 @@ describe('processes', () => {
   const serials = async (path: string): Promise<string[]> =>
     (await fileLedger(path).read()).flatMap((entry) => (entry.kind === 'revoked' ? [entry.serialNumber] : []))
 
-  it('lose no entry when they add at the same time', async () => {
+  it('processes lose no entry when they append at the same time', async () => {
     const path = fresh()
     const writers = ['A', 'B', 'C'].map((name) => children.start(code(path, name, 10)))
     await Promise.all(writers.map(({ ended }) => ended))
@@ -309,7 +312,7 @@ describe('processes', () => {
     }
   })
 
-  it('write nothing after a pause in which another one can have taken the lock', async () => {
+  it('a process writes nothing after a pause in which another one can have taken the lock', async () => {
     const path = fresh()
     await openLedger(path).append([issued(1)])
     const bytes = readFileSync(path)
@@ -330,7 +333,7 @@ describe('processes', () => {
     await openLedger(path).append([issued(3)])
   })
 
-  it('keep every entry that was confirmed before they were killed', async () => {
+  it('a ledger keeps every entry that was confirmed before its process was killed', async () => {
     const path = fresh()
     for (let round = 0; round < scaled({ short: 2, long: 6 }); round++) {
       const name = `R${String(round)}-`

@@ -154,7 +154,7 @@ describe.each(['ed25519', 'rsa', 'ecdsa'] as const)('under a CA of %s', (kind) =
   it.each([
     ['a client', CLIENT],
     ['a server', SERVER],
-  ])('%s', async (_, request) => {
+  ])('certificates of %s are the same each time, as @peculiar/x509 writes them', async (_, request) => {
     const key = ed25519Key(9)
     const issued = [1, 2].map(async () => (await authority(kind)).issue({ ...request, key }))
     const [first, second] = (await Promise.all(issued)).map(({ chain }) => chain[0])
@@ -164,7 +164,7 @@ describe.each(['ed25519', 'rsa', 'ecdsa'] as const)('under a CA of %s', (kind) =
     expect(part(await referenceCertificate(kind, first, ca, request))).toBe(part(first.raw))
   })
 
-  it('an intermediate', async () => {
+  it('certificates of an intermediate are the same each time, as @peculiar/x509 writes them', async () => {
     const key = ed25519Key(11)
     const signer = { publicKey: key.publicKey, sign: (data: Uint8Array) => sign(null, data, key.toKeyObject()) }
     const below = [1, 2].map(async () => (await authority(kind)).createIntermediate({ name: 'Below', signer }))
@@ -193,7 +193,7 @@ describe.each(['ed25519', 'rsa', 'ecdsa'] as const)('under a CA of %s', (kind) =
     expect(part(new Uint8Array(other.rawData))).toBe(part(first.raw))
   })
 
-  it('a revocation list', async () => {
+  it('CRLs are the same each time, as @peculiar/x509 writes them', async () => {
     const issue = async (): Promise<Uint8Array> => {
       const by = await authority(kind)
       const one = await by.issue({ ...CLIENT, key: ed25519Key(9) })
@@ -249,7 +249,7 @@ it.each<[string, IssueRequest, KeyObject | undefined]>([
   )
 })
 
-it('under the key of Ed25519 they are these', async () => {
+it('certificates and CRLs under the Ed25519 key have these digests', async () => {
   const by = await authority('ed25519')
   const key = ed25519Key(9)
   const { chain } = await by.issue({ ...SERVER, key })

@@ -60,7 +60,7 @@ async function option(work: Promise<unknown>): Promise<string> {
 const days = (count: number): Date => new Date(AT.getTime() + count * 86_400_000)
 
 describe('an intermediate', () => {
-  it('is sent with its certificates, and only the root is trusted', async () => {
+  it('credentials of an intermediate send its certificates, and trust only the root', async () => {
     const root = await createAuthority({ name: 'Root', clock })
     const below = await root.createIntermediate({ name: 'Issuing', algorithm: 'ed25519', subject: { country: 'DE' } })
     const credentials = await below.issue(SERVER)
@@ -92,7 +92,7 @@ describe('an intermediate', () => {
     expect(await reason(second.createIntermediate({ name: 'X', maxIntermediates: 1 }))).toContain('"CN=Second"')
   })
 
-  it('is limited by every CA above', async () => {
+  it('every CA above limits an intermediate', async () => {
     const root = mintCa({ subject: 'Root', pathLength: 1 })
     const middle = mintCa({ subject: 'Middle', issuer: root })
     const authority = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: root.pem })
@@ -102,7 +102,7 @@ describe('an intermediate', () => {
     expect(low.certificate.extensions.basicConstraints?.pathLength).toBe(100)
   })
 
-  it('is valid for five years by default, within the CAs above', async () => {
+  it('an intermediate is valid for five years by default, and not longer than the CAs above', async () => {
     const root = await createAuthority({ name: 'Root', validity: '1000d', clock })
     const cut = await root.createIntermediate({ name: 'Cut' })
     expect(cut.certificate.notAfter).toEqual(root.certificate.notAfter)
@@ -150,7 +150,7 @@ describe('an intermediate', () => {
     expect(other.certificate.notAfter).toEqual(days(1835))
   })
 
-  it('has a name and a key of its own', async () => {
+  it('refuses an intermediate with the name or the key of its issuer', async () => {
     const root = await createAuthority({ name: 'Root', clock })
     expect(await option(root.createIntermediate({ name: 'Root' }))).toBe('name')
     const key = createPrivateKey(root.export().key)
@@ -193,25 +193,28 @@ const PERMITS: [permittedNames: string[], hosts: string[], openssl: string, name
 ]
 
 describe('permittedNames', () => {
-  it.each(PERMITS)('%j and %j', async (permittedNames, hosts, words, name = 'a') => {
-    const authority = await createAuthority({ name: 'CA', permittedNames, clock })
-    const request = { role: 'server', name, hosts } as const
-    const given = await authority.issue({ ...request, skipEtcdChecks: true })
-    expect(opensslSays(given)).toContain(words)
-    // What OpenSSL makes of common names, and Go does not, is a warning.
-    const code = words === 'OK' ? null : name === 'a' ? REFUSED : COMMON_NAME
-    expect(new Set(codes(given, 'server'))).toEqual(new Set(code === REFUSED ? [code] : []))
-    if (code === null) {
-      await authority.issue(request)
-      return
-    }
-    const error = await refused(authority.issue(request), 'ERR_ISSUE_REFUSED')
-    expect(error.details.findings.map((each) => each.code)).toContain(code)
-    expect(error.message).toContain(`[${code}]`)
-    expect(error.details.reason).toContain('"CN=CA"')
-  })
+  it.each(PERMITS)(
+    'permittedNames %j apply to %j as OpenSSL applies them',
+    async (permittedNames, hosts, words, name = 'a') => {
+      const authority = await createAuthority({ name: 'CA', permittedNames, clock })
+      const request = { role: 'server', name, hosts } as const
+      const given = await authority.issue({ ...request, skipEtcdChecks: true })
+      expect(opensslSays(given)).toContain(words)
+      // What OpenSSL makes of common names, and Go does not, is a warning.
+      const code = words === 'OK' ? null : name === 'a' ? REFUSED : COMMON_NAME
+      expect(new Set(codes(given, 'server'))).toEqual(new Set(code === REFUSED ? [code] : []))
+      if (code === null) {
+        await authority.issue(request)
+        return
+      }
+      const error = await refused(authority.issue(request), 'ERR_ISSUE_REFUSED')
+      expect(error.details.findings.map((each) => each.code)).toContain(code)
+      expect(error.message).toContain(`[${code}]`)
+      expect(error.details.reason).toContain('"CN=CA"')
+    },
+  )
 
-  it('writes a critical extension that excludes all other names of those kinds', async () => {
+  it('writes permittedNames as a critical extension that excludes all other names of the same kinds', async () => {
     const permittedNames = ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/x'] as const
     const { certificate } = await createAuthority({ name: 'CA', permittedNames, clock })
     const text = openssl(['x509', '-noout', '-ext', 'nameConstraints'], certificate.toPem())
@@ -260,7 +263,7 @@ describe('a cross-certificate', () => {
     expect(opensslSays(unseen)).toContain('unable to get local issuer certificate')
   })
 
-  it('is in the ledger of the CA that signed, which can revoke it', async () => {
+  it('a cross-certificate is in the ledger of the CA that signed it, which can revoke it', async () => {
     const ledger = memoryLedger()
     const old = await createAuthority({ name: 'Old', ledger, clock })
     const cross = await old.crossSign(await createAuthority({ name: 'New', clock }))
@@ -287,7 +290,7 @@ describe('a cross-certificate', () => {
     )
   })
 
-  it('is refused for a certificate that is not a CA, has expired, has the same key, or leaves no room', async () => {
+  it('refuses to cross-sign a certificate that is not a CA, has expired, has the same key, or leaves no room', async () => {
     const { old, next } = await pair()
     const { chain } = await next.issue(SERVER)
     expect(await reason(old.crossSign(chain[0]))).toContain('not a CA certificate')
@@ -309,7 +312,7 @@ describe('a cross-certificate', () => {
     expect(await option(old.crossSign(next, { permittedNames: [] as never }))).toBe('permittedNames')
   })
 
-  it('of an intermediate is sent with the chain of that intermediate', async () => {
+  it('a cross-certificate of an intermediate is sent with the chain of that intermediate', async () => {
     const old = await createAuthority({ name: 'Old root', clock })
     const oldIssuing = await old.createIntermediate({ name: 'Old issuing', maxIntermediates: 1 })
     const next = await createAuthority({ name: 'New CA', clock })
@@ -337,7 +340,7 @@ describe('a cross-certificate', () => {
     }
   })
 
-  it('is sent once, and only if it has the own name and key', async () => {
+  it('an authority sends a cross-certificate once, and accepts only one with its own name and key', async () => {
     const { old, next } = await pair()
     const cross = await old.crossSign(next)
     const twice = next.withCrossCertificate(cross).withCrossCertificate(cross)

@@ -45,7 +45,7 @@ const ofCode = ({ findings }: RequestReport, code: FindingCode): RequestReport['
   return found
 }
 
-describe('what is asked for', () => {
+describe('the requested fields', () => {
   it('accepts a request with everything that is supported', () => {
     const report = inspectRequest(
       csr({
@@ -77,7 +77,7 @@ describe('what is asked for', () => {
     expect(report.request).toBeInstanceOf(CertificateRequest)
   })
 
-  it('reports what is ignored as information', () => {
+  it('reports ignored parts of a request as information', () => {
     const report = inspectRequest(
       csr({
         names: [email('a@b.example'), directoryName('x')],
@@ -106,15 +106,15 @@ describe('forms in which a request is given', () => {
   const { der, pem: text } = mintCsr({ subject: 'etcd-0', key })
 
   it.each<[string, string | Uint8Array | CertificateRequest, string[]]>([
-    ['PEM as text', text, []],
+    ['PEM', text, []],
     ['DER', der, []],
-    ['one that was read', CertificateRequest.parse(der), []],
-    ['the label of old tools', text.replaceAll('CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'), []],
-    ['Windows line ends', text.replaceAll('\n', '\r\n'), ['info pem/layout-unusual']],
-    ['behind the text of "openssl req -text"', openssl(['req', '-text'], text), ['info pem/layout-unusual']],
-    ['next to its key', text + openssl(['pkey'], keyText()), ['warning input/other-block']],
-    ['next to a certificate', mintCa({ subject: 'x' }).pem + text, ['info input/other-block']],
-  ])('%s', (_, given, expected) => {
+    ['a CertificateRequest', CertificateRequest.parse(der), []],
+    ['PEM with the label of old tools', text.replaceAll('CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'), []],
+    ['PEM with Windows line ends', text.replaceAll('\n', '\r\n'), ['info pem/layout-unusual']],
+    ['PEM after the text of "openssl req -text"', openssl(['req', '-text'], text), ['info pem/layout-unusual']],
+    ['PEM next to its key', text + openssl(['pkey'], keyText()), ['warning input/other-block']],
+    ['PEM next to a certificate', mintCa({ subject: 'x' }).pem + text, ['info input/other-block']],
+  ])('reads a request given as %s', (_, given, expected) => {
     const report = inspectRequest(given)
     expect(codes(report)).toEqual(expected)
     expect(requestedOf(report.request)?.commonName).toBe('etcd-0')
@@ -125,11 +125,11 @@ describe('forms in which a request is given', () => {
     ['a certificate in DER', mintCa({ subject: 'x' }).der, 'error input/unexpected-content'],
     ['a CRL', mintCrl({ issuer: mintCa({ subject: 'x' }) }).pem, 'error input/unexpected-content'],
     ['two requests', text + text, 'error input/several'],
-    ['one that was cut', text.slice(0, 200), 'error pem/damaged'],
+    ['a request that was cut', text.slice(0, 200), 'error pem/damaged'],
     ['other data under the label', pem('CERTIFICATE REQUEST', mintCa({ subject: 'x' }).der), 'error request/malformed'],
-    ['what cfssl prints', JSON.stringify({ csr: text, key: 'x' }), 'error input/unexpected-content'],
+    ['the output of cfssl', JSON.stringify({ csr: text, key: 'x' }), 'error input/unexpected-content'],
     ['base64 alone', der.toString('base64'), 'error input/unexpected-content'],
-    ['more than is read', 'x'.repeat(5_000_000), 'error input/too-much'],
+    ['more bytes than are read', 'x'.repeat(5_000_000), 'error input/too-much'],
     [
       'a request of more bytes than are read',
       csr({ subject: 'a', attributes: [csrAttribute('1.2.3', utf8String('x'.repeat(300_000)))] }),
@@ -168,7 +168,7 @@ function keyText(): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
-describe('what is refused', () => {
+describe('refused requests', () => {
   const unused = bitString(Buffer.alloc(65, 4))
   const rsaSpki = (parameters: Buffer[]): Buffer => {
     const bits = spkiOf(rsa).subarray(19) // behind SEQUENCE and AlgorithmIdentifier
@@ -176,10 +176,10 @@ describe('what is refused', () => {
   }
 
   it.each<[FindingCode, string, CsrOptions]>([
-    ['request/signature-refused', 'signed by another key', { signWith: newKey() }],
+    ['request/signature-refused', 'a signature of another key', { signWith: newKey() }],
     ['request/signature-refused', 'SHA-1', { signature: 'ecdsa-sha1' }],
     ['request/signature-refused', 'MD5', { key: rsa, signature: 'rsa-md5' }],
-    ['request/signature-refused', 'no known algorithm', { outerSignature: sequence(oid('1.2.3')) }],
+    ['request/signature-refused', 'an unknown signature algorithm', { outerSignature: sequence(oid('1.2.3')) }],
     ['request/key-refused', 'RSA 1024', { key: newKey('rsa-1024') }],
     ['request/key-refused', 'secp256k1', { key: newKey('secp256k1') }],
     ['request/key-refused', 'P-192', { spki: ecSpki('1.2.840.10045.3.1.1') }],
@@ -193,18 +193,18 @@ describe('what is refused', () => {
     ['request/key-refused', 'RSA beyond 8192 bits', { spki: rsaOf(8200n, 65537n) }],
     ['request/key-refused', 'RSA with an even exponent', { spki: rsaOf(2048n, 65538n) }],
     ['request/key-refused', 'RSA without its NULL', { key: rsa, spki: rsaSpki([]) }],
-    ['request/key-refused', 'an unknown kind', { spki: sequence(sequence(oid('1.2.3')), unused) }],
+    ['request/key-refused', 'a key of an unknown kind', { spki: sequence(sequence(oid('1.2.3')), unused) }],
     ['request/ca-requested', 'CA:TRUE', { extensions: [basicConstraints({ ca: true })] }],
     ['request/ca-requested', 'keyCertSign', { extensions: [keyUsage(['digitalSignature', 'keyCertSign'])] }],
     ['request/ca-requested', 'cRLSign', { extensions: [keyUsage(['cRLSign'])] }],
-    ['request/extension-refused', 'by number', { extensions: [unknownExtension(true)] }],
-    ['request/extension-refused', 'a usage that is none', { extensions: [broken('2.5.29.15')] }],
+    ['request/extension-refused', 'a critical extension that is unknown', { extensions: [unknownExtension(true)] }],
+    ['request/extension-refused', 'a malformed key usage', { extensions: [broken('2.5.29.15')] }],
     [
       'request/extension-refused',
-      'usage twice',
+      'two key usages',
       { extensions: [keyUsage(['digitalSignature']), keyUsage(['keyAgreement'])] },
     ],
-  ])('%s: %s', (code, _, options) => {
+  ])('reports %s for a request: %s', (code, _, options) => {
     const report = inspectRequest(csr(options))
     expect(codes(report)).toEqual([`error ${code}`])
     expect(report.ok).toBe(false)
@@ -266,7 +266,7 @@ describe('names that are not hosts', () => {
     [dns('spiffe://a/b'), 'must be requested as a URI name'],
     [uri('etcd-0'), 'must be requested as a DNS name'],
     [dns('a\u0000b'), 'must not contain white space or control characters'],
-  ])('%j', (name, reason) => {
+  ])('reports the name %j as unusable, and ignores it', (name, reason) => {
     const report = inspectRequest(csr({ names: [name, dns('good.example')] }))
     expect(codes(report)).toEqual(['warning request/name-unusable'])
     expect(requestedOf(report.request)?.hosts).toEqual(['good.example'])

@@ -37,7 +37,7 @@ describe('renewal', () => {
     expect(message).toContain('"CN=app"')
   })
 
-  it('by another CA does not undo a revocation either, as when a CA is replaced', async () => {
+  it('renewal by another CA does not undo a revocation, as when a CA is replaced', async () => {
     const ledger = memoryLedger()
     const [from, to] = [await createAuthority({ name: 'CA', ledger }), await createAuthority({ name: 'CA 2', ledger })]
     for (const issuing of [from, await from.createIntermediate({ name: 'CA 1' })]) {
@@ -48,7 +48,7 @@ describe('renewal', () => {
     }
   })
 
-  it('of a directory keeps what was revoked, with the finding, and renews the rest', async () => {
+  it('renewal of a directory keeps revoked credentials, with the finding, and renews the rest', async () => {
     const authority = await createAuthority({ name: 'CA', ledger: fileLedger(folder.file('ledger')) })
     const place = folder.file('cluster')
     mkdirSync(place)
@@ -67,7 +67,7 @@ describe('renewal', () => {
 })
 
 describe('a compromised key', () => {
-  it('is certified neither by issue nor by sign, under any name', async () => {
+  it('refuses to certify a compromised key in issue and in sign, under any name', async () => {
     const authority = await createAuthority({ name: 'CA' })
     const { csr, key } = await createRequest({ name: 'app' })
     const signed = await authority.sign(csr, { role: 'client', name: 'app' })
@@ -122,7 +122,7 @@ describe('a ledger that was lost', () => {
     expect((await forgetful.issueCrl({ previous })).find(leaf)).not.toBe(null)
   })
 
-  it('is refused with the serial number of the missing revocation', async () => {
+  it('refuses a ledger that lacks a revocation of the previous CRL, with its serial number', async () => {
     const ledger = memoryLedger()
     const authority = await createAuthority({ name: 'CA', ledger })
     const { chain } = await authority.issue({ role: 'client', name: 'one' })

@@ -29,7 +29,7 @@ async function refusal(work: Promise<unknown>): Promise<string> {
 }
 
 describe('an authority', () => {
-  it('is valid for ten years, from five minutes ago', async () => {
+  it('an authority is valid for ten years, from five minutes ago', async () => {
     const authority = await at('2026-01-31T12:00:00.789Z')
     expect(lifetime(authority.certificate)).toEqual(['2026-01-31T11:55:00.000Z', '2036-01-29T12:00:00.000Z'])
   })
@@ -40,7 +40,7 @@ describe('an authority', () => {
     ['2049-12-31T23:59:00Z', '60s', '2049-12-31T23:54:00.000Z', '2050-01-01T00:00:00.000Z'],
     ['2060-06-01T00:00:00Z', '1d', '2060-05-31T23:55:00.000Z', '2060-06-02T00:00:00.000Z'],
     ['2026-01-01T00:00:00Z', '2912076d', '2025-12-31T23:55:00.000Z', '9998-12-30T00:00:00.000Z'],
-  ])('made at %s for %s', async (now, validity, from, to) => {
+  ])('an authority made at %s for %s writes its dates as RFC 5280 requires', async (now, validity, from, to) => {
     const authority = await at(now, validity)
     const { chain } = await authority.issue({ role: 'client', name: 'x', validity })
     for (const certificate of [authority.certificate, chain[0]]) {
@@ -56,7 +56,7 @@ describe('an authority', () => {
 })
 
 describe('a certificate', () => {
-  it('is valid for a year by default', async () => {
+  it('a certificate is valid for a year by default', async () => {
     const authority = await at('2026-03-01T00:00:00Z')
     vi.setSystemTime(new Date('2026-04-01T00:00:00Z'))
     for (const role of ['server', 'peer', 'client'] as const) {
@@ -72,7 +72,7 @@ describe('a certificate', () => {
     expect(lifetime(chain[0])).toEqual(['2026-02-28T23:55:00.000Z', '2026-03-01T00:57:00.000Z'])
   })
 
-  it('of the same length is shortened by the time in between', async () => {
+  it('a certificate of the same validity as its CA ends with the CA', async () => {
     const authority = await at('2026-03-01T00:00:00Z', '30d')
     vi.setSystemTime(new Date('2026-03-01T00:05:00Z'))
     const { chain } = await authority.issue({ role: 'client', name: 'x', validity: '30d' })

@@ -49,7 +49,7 @@ describe('an authority of openssl', () => {
   it.each<[string, () => string, RegExp]>([
     ['SEC1 after its parameters', () => openssl(['ecparam', '-name', 'secp384r1', '-genkey']), /^-----BEGIN EC PARAM/],
     ['PKCS#1', () => openssl(['rsa', '-traditional'], rsa()), /^-----BEGIN RSA PRIVATE KEY/],
-  ])('with its key in %s', async (_, make, looks) => {
+  ])('loads an authority of openssl with its key in %s', async (_, make, looks) => {
     const key = make()
     expect(key).toMatch(looks)
     const cert = opensslCa(folder.file('ca.key', key))
@@ -60,7 +60,7 @@ describe('an authority of openssl', () => {
   it.each<[string, () => string, string[], RegExp]>([
     ['PBES2', ec, ['pkcs8', '-topk8', '-v2', 'aes-256-cbc', ...pass], /^-----BEGIN ENCRYPTED PRIVATE KEY/],
     ['old PEM of PKCS#1', rsa, ['rsa', '-traditional', '-aes128', ...pass], /DEK-Info: AES-128-CBC/],
-  ])('with its key encrypted: %s', async (_, make, encrypt, looks) => {
+  ])('loads an authority of openssl with its key encrypted: %s', async (_, make, encrypt, looks) => {
     const plain = make()
     const key = openssl(encrypt, plain)
     expect(key).toMatch(looks)
@@ -72,7 +72,7 @@ describe('an authority of openssl', () => {
 })
 
 describe('an authority of our own', () => {
-  it('is loaded as it was exported', async () => {
+  it('loads an authority as it was exported', async () => {
     const made = await createAuthority({ name: 'CA', maxIntermediates: 1 })
     const loaded = await loadAuthority(made.export())
     expect(loaded.export()).toEqual(made.export())
@@ -81,7 +81,7 @@ describe('an authority of our own', () => {
     await expectVerified(await loadAuthority({ ...encrypted, passphrase: PASSPHRASE }), made.certificate.toPem())
   })
 
-  it('is loaded from one file with certificate and key', async () => {
+  it('loads an authority from one file with certificate and key', async () => {
     const { cert, key } = (await createAuthority({ name: 'CA' })).export()
     await expectVerified(await loadAuthority({ cert: key + cert, key: key + cert }), cert)
   })
@@ -124,7 +124,7 @@ describe('an intermediate', () => {
     )
   })
 
-  it('is not a root if certificates sign each other in a circle', async () => {
+  it('refuses an intermediate without a root if certificates sign each other in a circle', async () => {
     const a = mintCa({ subject: 'A', issuer: { key: newKey(), subject: mintCa({ subject: 'B' }).subject } })
     const b = mintCa({ subject: 'B', issuer: a })
     const backToB = mintCa({ subject: 'A', key: a.key, issuer: b })
@@ -141,7 +141,7 @@ it('derives the key identifier of an authority that has none', async () => {
   expect(openssl([...verify, folder.file('leaf.pem', chain[0].toPem())])).toContain('OK')
 })
 
-describe('what is not an authority', () => {
+describe('certificates and keys that are not an authority', () => {
   const ca = mintCa({ subject: 'CA' })
   const other = mintCa({ subject: 'Other' })
   const weak = mintCa({ subject: 'Weak', key: 'rsa-1024' })
@@ -150,7 +150,7 @@ describe('what is not an authority', () => {
   const signsNothing = mintCa({ subject: 'Idle', keyUsages: ['digitalSignature', 'cRLSign'] })
 
   it.each<[string, Minted, Minted, string]>([
-    ['the key of another', ca, other, 'holds another key'],
+    ['the key of another CA', ca, other, 'holds another key'],
     [
       'a key of another kind',
       ca,
@@ -158,10 +158,10 @@ describe('what is not an authority', () => {
       'holds another key (ECDSA P-256) than the private key that was given (RSA 1024)',
     ],
     ['a leaf', leaf, leaf, 'not a CA certificate'],
-    ['CA:FALSE', saysNo, saysNo, 'not a CA certificate'],
-    ['no keyCertSign', signsNothing, signsNothing, 'keyUsage lacks keyCertSign'],
+    ['a certificate with CA:FALSE', saysNo, saysNo, 'not a CA certificate'],
+    ['a CA without keyCertSign', signsNothing, signsNothing, 'keyUsage lacks keyCertSign'],
     ['a weak key', weak, weak, 'a RSA 1024 key'],
-  ])('%s', async (_, cert, key, reason) => {
+  ])('refuses to load %s', async (_, cert, key, reason) => {
     expect(await refused({ cert: cert.pem, key: key.keyPem })).toContain(reason)
   })
 
@@ -196,7 +196,7 @@ describe('an authority that must not issue', () => {
     return error.details.findings.map(({ code }) => code)
   }
 
-  it('is refused if its extended key usage excludes the purpose', async () => {
+  it('refuses to issue if the extended key usage of the authority excludes the purpose', async () => {
     const root = mintCa({ subject: 'Root' })
     const clients = mintCa({ subject: 'Clients', issuer: root, extensions: [extendedKeyUsage(['clientAuth'])] })
     const authority = await loadAuthority({ cert: clients.pem, key: clients.keyPem, chain: root.pem })

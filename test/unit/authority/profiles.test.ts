@@ -22,7 +22,7 @@ async function text(request: IssueRequest): Promise<string> {
 }
 
 describe('subject attributes', () => {
-  it('are written before the common name, which is last', async () => {
+  it('writes subject attributes before the common name, which is last', async () => {
     const subject = {
       organization: ['system:masters', 'Zoë & Söhne'],
       country: 'DE',
@@ -42,7 +42,7 @@ describe('subject attributes', () => {
     expect(tree).toMatch(/UTF8STRING +:app/)
   })
 
-  it('accept sixteen organizations, and characters beyond the first plane', async () => {
+  it('accepts sixteen organizations, and characters beyond the first plane', async () => {
     const organization = Array.from({ length: 16 }, (_, i) => `${'\u{1f511}'.repeat(50)}${String(10 + i)}`)
     const name = '\u{1f600}'.repeat(64)
     const { chain } = await authority.issue({ role: 'client', name, subject: { organization } })
@@ -52,7 +52,7 @@ describe('subject attributes', () => {
 })
 
 describe('extended key usage', () => {
-  it('can have fewer and more purposes', async () => {
+  it('writes fewer and more purposes than the role has by default', async () => {
     const both = await text({ ...CLIENT, extendedKeyUsage: ['clientAuth', 'serverAuth', 'clientAuth'] })
     expect(both).toMatch(/Extended Key Usage: \n +TLS Web Client Authentication, TLS Web Server Authentication\n/)
     const more = await text({ ...SERVER, extendedKeyUsage: ['serverAuth', '1.3.6.1.5.5.7.3.2', '1.3.6.1.4.1.99999.7'] })
@@ -63,14 +63,14 @@ describe('extended key usage', () => {
 describe('further extensions', () => {
   const NOTE = { oid: '1.3.6.1.4.1.99999.1', value: Buffer.from('0c0568656c6c6f', 'hex') }
 
-  it('are written after the others, unchanged', async () => {
+  it('writes further extensions after the others, unchanged', async () => {
     const { chain } = await authority.issue({ ...CLIENT, extensions: [NOTE] })
     const last = chain[0].extensions.all.at(-1)
     expect(last).toMatchObject({ oid: NOTE.oid, critical: false })
     expect(Buffer.from(last?.value ?? [])).toEqual(NOTE.value)
   })
 
-  it('may be twenty of 8 KiB in 16 KiB', async () => {
+  it('accepts twenty further extensions, and one of 8 KiB', async () => {
     const value = Buffer.concat([Buffer.from([0x04, 0x82, 0x1f, 0xfc]), Buffer.alloc(8188)])
     const many = Array.from({ length: 20 }, (_, i) => ({ oid: `1.3.6.1.4.1.99999.${String(i)}`, value: NOTE.value }))
     await authority.issue({ ...CLIENT, extensions: [...many.slice(0, 19), { oid: '1.2.3.4', value }] })
@@ -80,7 +80,7 @@ describe('further extensions', () => {
 const CRITICAL = { oid: '1.3.6.1.4.1.99999.1', critical: true, value: Buffer.from('0500', 'hex') }
 const BROKEN = { oid: '2.5.29.31', value: Buffer.from('0500', 'hex') }
 
-describe('what etcd, its gateway or its clients refuse', () => {
+describe('certificates that etcd, its gateway or its clients refuse', () => {
   it.each<[string, IssueRequest, FindingCode]>([
     [
       'a client without clientAuth',
@@ -95,26 +95,26 @@ describe('what etcd, its gateway or its clients refuse', () => {
     ['a peer with serverAuth alone', { ...PEER, extendedKeyUsage: ['serverAuth'] }, 'usage/extended-key-usage-missing'],
     ['a critical extension', { ...CLIENT, extensions: [CRITICAL] }, 'certificate/extension-refused'],
     ['an extension that cannot be read', { ...SERVER, extensions: [BROKEN] }, 'certificate/extension-refused'],
-  ])('%s', async (_, request, code) => {
+  ])('refuses %s unless skipEtcdChecks is set', async (_, request, code) => {
     const error = await refused(authority.issue(request), 'ERR_ISSUE_REFUSED')
     expect(error.details.findings.map((each) => each.code)).toContain(code)
     const { chain } = await authority.issue({ ...request, skipEtcdChecks: true })
     expect(chain[0].subject.commonName).toBe(request.name)
   })
 
-  it('may be a member without hosts', async () => {
+  it('issues a member certificate without hosts if skipEtcdChecks is set', async () => {
     const given = await authority.issue({ role: 'peer', name: 'x', hosts: [], skipEtcdChecks: true })
     expect(given.chain[0].extensions.subjectAltName).toBe(null)
   })
 
-  it('is refused for a weak key', async () => {
+  it('refuses a weak key unless skipEtcdChecks is set', async () => {
     const key = PrivateKey.fromKeyObject(newKey('rsa-1024'))
     const error = await refused(authority.issue({ ...CLIENT, key }), 'ERR_ISSUE_REFUSED')
     expect(error.details.findings.map((each) => each.code)).toContain('key/weak')
     expect((await authority.issue({ ...CLIENT, key, skipEtcdChecks: true })).key).toBe(key)
   })
 
-  it("is refused beyond the authority's own end, and for its key", async () => {
+  it('refuses an end after the end of the authority, and the key of the authority, even with skipEtcdChecks', async () => {
     const skipEtcdChecks = true
     await refused(authority.issue({ ...CLIENT, validity: '9999d', skipEtcdChecks }), 'ERR_ISSUE_REFUSED')
     const { key } = authority.issuer

@@ -120,7 +120,7 @@ describe('renewCredentials', () => {
     )
   })
 
-  it('renews expired credentials, and those of a CA whose certificate was renewed', async () => {
+  it('renews expired credentials, and credentials of a CA whose certificate was renewed', async () => {
     const expired = leafOf({
       usages: ['clientAuth'],
       notBefore: new Date(Date.now() - 10 * DAY),
@@ -138,7 +138,7 @@ describe('renewCredentials', () => {
 describe('another CA', () => {
   const foreign = mintCa({ subject: 'foreign CA' })
 
-  it('is refused with the reason, unless foreign is set', async () => {
+  it('refuses credentials of another CA with the reason, unless foreign is set', async () => {
     const before = leafOf({ names: [dns('a')] }, foreign)
     expect((await refusal(renewCredentials(authority, before))).message).toBe(
       'The certificate "CN=x" was issued by "CN=foreign CA", and this authority is "CN=minted CA"; set `foreign: true` to renew it',
@@ -149,31 +149,31 @@ describe('another CA', () => {
     expect(validateCredentials(after, { usage: 'peer' }).ok).toBe(true)
   })
 
-  it('of the same name is recognized by its key', async () => {
+  it('recognizes another CA of the same name by its key', async () => {
     const namesake = mintCa({ subject: 'minted CA' })
     expect((await refusal(renewCredentials(authority, leafOf({}, namesake)))).message).toContain('another key')
   })
 })
 
-describe('what cannot be renewed', () => {
-  it.each<[Partial<MintLeafOptions>, string]>([
-    [{ usages: ['clientAuth'], names: [email('a@b.c'), dns('a')] }, 'email "a@b.c"'],
-    [{ usages: ['codeSigning'] }, 'neither for servers nor for clients'],
-    [{}, 'no subject alternative name'],
-    [{ usages: ['clientAuth'], names: Array.from({ length: 1001 }, (_, i) => dns(`h${String(i)}`)) }, '1001 names'],
-    [{ usages: Array.from({ length: 17 }, (_, i) => `1.2.3.${String(i)}`) }, '17 purposes'],
-  ])('%#', async (options, words) => {
+describe('credentials that cannot be renewed', () => {
+  it.each<[string, Partial<MintLeafOptions>]>([
+    ['email "a@b.c"', { usages: ['clientAuth'], names: [email('a@b.c'), dns('a')] }],
+    ['neither for servers nor for clients', { usages: ['codeSigning'] }],
+    ['no subject alternative name', {}],
+    ['1001 names', { usages: ['clientAuth'], names: Array.from({ length: 1001 }, (_, i) => dns(`h${String(i)}`)) }],
+    ['17 purposes', { usages: Array.from({ length: 17 }, (_, i) => `1.2.3.${String(i)}`) }],
+  ])('refuses to renew a certificate, with the reason: %s', async (words, options) => {
     expect((await refusal(renewCredentials(authority, leafOf(options)))).message).toContain(words)
   })
 
-  it('is refused if etcd would refuse it, unless skipEtcdChecks is set', async () => {
+  it('refuses to renew credentials that etcd refuses, unless skipEtcdChecks is set', async () => {
     const before = leafOf({ usages: ['serverAuth'], names: [dns('a')] })
     const error = await refusal(renewCredentials(authority, before))
     expect(error.details.findings.map(({ code }) => code)).toContain('usage/gateway-client-auth-missing')
     expect(says(await renewCredentials(authority, before, { skipEtcdChecks: true }))).toEqual(says(before))
   })
 
-  it('is refused for a CA, and for a key that does not match', async () => {
+  it('refuses to renew a CA, and credentials whose key does not match', async () => {
     const ca = mintCa({ subject: 'below', issuer: minted })
     const error = await refusal(renewCredentials(authority, mintedCredentials({ leaf: ca, trust: [minted] })))
     expect(error.message).toContain('is a CA certificate')
@@ -194,7 +194,7 @@ describe('renewalDue', () => {
       ...options,
     })
 
-  it('is due at two thirds or another fraction, and expired after the last second', () => {
+  it('renewal is due at two thirds or another fraction of the validity, and credentials expire after the last second', () => {
     const credentials = mintedCredentials({ leaf: of(90), trust: [minted] })
     expect(renewalDue(credentials, { at: new Date(at(60).getTime() - 1) })).toMatchObject({
       due: false,

@@ -46,7 +46,7 @@ function listed(crl: Crl): string[] {
 }
 
 describe('reasons', () => {
-  it('are read by openssl and by our reader', async () => {
+  it('openssl and Crl read the same reason for each entry', async () => {
     const reasons: [RevokeReason | undefined, string, string | null][] = [
       [undefined, '', null],
       ['unspecified', '', null],
@@ -120,7 +120,7 @@ describe('revoking', () => {
     await forgetful.revoke(three)
   })
 
-  it('is refused for certificates of others, and for the authority itself', async () => {
+  it('refuses to revoke certificates of other CAs, and the authority itself', async () => {
     const { authority } = await moving()
     const namesake = await createAuthority({ name: 'CA', clock: () => new Date(START) })
     const foreign = await client(namesake)
@@ -142,7 +142,7 @@ describe('revoking', () => {
 })
 
 describe('numbers', () => {
-  it('grow with each CRL, also concurrently and within one second', async () => {
+  it('the number grows with each CRL, also concurrently and within one second', async () => {
     const { authority } = await moving()
     const lists = await Promise.all(Array.from({ length: 20 }, () => authority.issueCrl()))
     const numbers = lists.map(({ number }) => number ?? 0n)
@@ -151,7 +151,7 @@ describe('numbers', () => {
     expect(numbers[0]).toBe(BigInt(START / 1000))
   })
 
-  it('continue after a restart with the file, and after its loss', async () => {
+  it('the numbers of CRLs continue after a restart with the ledger file, and after its loss', async () => {
     const path = folder.file('numbers.ledger')
     const { authority, at, again } = await moving(fileLedger(path))
     const first = (await authority.issueCrl()).number ?? 0n
@@ -165,7 +165,7 @@ describe('numbers', () => {
     expect((await (await again(fileLedger(path))).issueCrl()).number).toBe(kept + 1n)
   })
 
-  it('are separate for two CAs in one ledger', async () => {
+  it('the numbers of CRLs are separate for two CAs in one ledger', async () => {
     const ledger = memoryLedger()
     const clock = (): Date => new Date(START)
     const [a, b] = await Promise.all(['A', 'B'].map((name) => createAuthority({ name, ledger, clock })))
@@ -178,7 +178,7 @@ describe('numbers', () => {
 })
 
 describe('entries', () => {
-  it('stay until one CRL listed them after they had expired', async () => {
+  it('an entry stays until a CRL listed it after its certificate had expired', async () => {
     const { authority, at } = await moving()
     const short = await client(authority, '10d')
     const long = await client(authority, '100d')
@@ -196,7 +196,7 @@ describe('entries', () => {
     expect(await serials()).toEqual([])
   })
 
-  it('of expired certificates are listed once, too', async () => {
+  it('a CRL lists an expired certificate once if it was revoked after its end', async () => {
     const { authority, at } = await moving()
     const leaf = await client(authority, '10d')
     at(12)
@@ -208,7 +208,7 @@ describe('entries', () => {
     expect(listed(await authority.issueCrl())).toHaveLength(0)
   })
 
-  it('of certificates that are not in the ledger stay', async () => {
+  it('an entry stays if its certificate is not in the ledger', async () => {
     const { authority, again, at } = await moving()
     const leaf = await client(authority, '1d')
     const forgetful = await again(memoryLedger())
@@ -217,7 +217,7 @@ describe('entries', () => {
     for (let i = 0; i < 3; i++) expect(listed(await forgetful.issueCrl())).toHaveLength(1)
   })
 
-  it('are kept by a ledger in memory', async () => {
+  it('a ledger in memory keeps the certificates that the next CRL lists', async () => {
     const ledger = memoryLedger()
     const { authority, at } = await moving(ledger)
     const [revoked, expired] = [await client(authority, '1d'), await client(authority, '1d')]
@@ -252,7 +252,7 @@ it('refuses a CRL that is too large to be read', async () => {
 })
 
 describe('a CRL', () => {
-  it('is valid from five minutes ago, for a week or as long as requested', async () => {
+  it('a CRL is valid from five minutes ago, for a week or as long as requested', async () => {
     const { authority } = await moving()
     const crl = await authority.issueCrl()
     expect(crl.thisUpdate).toEqual(new Date(START - 300_000))

@@ -58,7 +58,7 @@ describe('openssl as a process of its own', () => {
     ['Ed25519', ['-algorithm', 'ED25519'], (key) => ['pkeyutl', '-sign', '-rawin', '-inkey', key, '-in']],
   ]
 
-  it.each(KINDS)('%s', async (_, generate, command) => {
+  it.each(KINDS)('an authority signs with a key of %s in another process', async (_, generate, command) => {
     const { keyFile, publicKey } = keyOutside(...generate)
     const signer: Signer = { publicKey, sign: (data) => run(command(keyFile), data) }
     const authority = await createAuthority({ name: 'Outside', signer })
@@ -95,7 +95,7 @@ const CURVES = [
 ] as const
 
 describe('an ECDSA signature', () => {
-  it.each(CURVES)('of %s may be DER or two numbers', async (namedCurve, digest, size) => {
+  it.each(CURVES)('accepts an ECDSA signature of %s as DER and as two numbers', async (namedCurve, digest, size) => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
     for (const dsaEncoding of ['der', 'ieee-p1363'] as const) {
       const authority = await createAuthority({
@@ -116,23 +116,23 @@ describe('a faulty signer', () => {
   const failure = new Error('the module is locked')
 
   it.each<[string, (data: Uint8Array) => unknown, RegExp]>([
-    ['with another key', (data) => right(data, other.privateKey), /may hold another key/],
-    ['with another digest', (data) => sign('sha384', data, pair.privateKey), /than sha256/],
-    ['the digest', (data) => right(webDigest(data)), /sign a digest of the data/],
-    ['cut off', (data) => right(data).subarray(0, -1), /does not verify/],
-    ['and more', (data) => Buffer.concat([right(data), Buffer.from([0])]), /does not verify/],
-    ['nothing', () => new Uint8Array(), /does not verify/],
-    ['one number', () => new Uint8Array(1).fill(7), /does not verify/],
-    ['text', (data) => right(data).toString('base64'), /did not return its signature as bytes/],
+    ['signs with another key', (data) => right(data, other.privateKey), /may hold another key/],
+    ['signs with another digest', (data) => sign('sha384', data, pair.privateKey), /than sha256/],
+    ['signs the digest', (data) => right(webDigest(data)), /sign a digest of the data/],
+    ['cuts off the signature', (data) => right(data).subarray(0, -1), /does not verify/],
+    ['appends a byte', (data) => Buffer.concat([right(data), Buffer.from([0])]), /does not verify/],
+    ['returns no bytes', () => new Uint8Array(), /does not verify/],
+    ['returns one byte', () => new Uint8Array(1).fill(7), /does not verify/],
+    ['returns a string', (data) => right(data).toString('base64'), /did not return its signature as bytes/],
     [
-      'and throws',
+      'throws',
       () => {
         throw failure
       },
       /does not sign/,
     ],
-    ['and rejects', () => Promise.reject(failure), /does not sign/],
-  ])('%s', async (_, wrong, words) => {
+    ['rejects', () => Promise.reject(failure), /does not sign/],
+  ])('reports a signer that %s', async (_, wrong, words) => {
     const options = { name: 'CA', signer: { publicKey: pair.publicKey, sign: wrong as never } }
     expect((await refused(createAuthority(options), 'ERR_ISSUE_REFUSED')).details.reason).toMatch(words)
     let isWrong = false
@@ -153,7 +153,7 @@ describe('a faulty signer', () => {
     expect(await authority.issuer.settings.ledger.read()).toHaveLength(before)
   })
 
-  it('can change only its copy of the data', async () => {
+  it('a signer can change only its copy of the data', async () => {
     const signer: Signer = {
       publicKey: pair.publicKey,
       sign: (data) => {
@@ -172,7 +172,7 @@ describe('a faulty signer', () => {
   it.each<[string, KeyObject, string]>([
     ['RSA of 1024 bits', publicHalf(newKey('rsa-1024')), 'RSA 1024'],
     ['secp256k1', generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey, 'ECDSA secp256k1'],
-  ])('is refused with a key that is not supported: %s', async (_, publicKey, kind) => {
+  ])('refuses a signer whose key is not supported: %s', async (_, publicKey, kind) => {
     const { details } = await refused(
       createAuthority({ name: 'CA', signer: { publicKey, sign: right } }),
       'ERR_ISSUE_REFUSED',

@@ -10,7 +10,7 @@ const never = (): Promise<never> => new Promise(() => undefined)
 
 const refused = (work: Promise<unknown>) => refusedWith(work, 'ERR_ISSUE_REFUSED')
 
-describe('what never answers is reported', () => {
+describe('a signer or a ledger that never answers', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   })
@@ -37,20 +37,20 @@ describe('what never answers is reported', () => {
     return details.reason
   }
 
-  it('for a signer', async () => {
+  it('reports a signer that never answers', async () => {
     expect(await after(60, createAuthority({ name: 'CA', signer: { publicKey, sign: never } }))).toBe(
       'The signer gave no answer within 60 s',
     )
   })
 
-  it('for a ledger, when it appends and when it reads', async () => {
+  it('reports a ledger that never answers when it appends and when it reads', async () => {
     const ledger: Ledger = { append: never, read: never }
     expect(await after(180, createAuthority({ name: 'CA', ledger }))).toBe('The ledger gave no answer within 180 s')
     const authority = await createAuthority({ name: 'CA', ledger: { ...memoryLedger(), read: never } })
     expect(await after(180, authority.issueCrl())).toBe('The ledger gave no answer within 180 s')
   })
 
-  it('and a CRL that waits does not delay the next one', async () => {
+  it('a CRL that waits for the ledger does not delay the next one', async () => {
     let isSilent = true
     const inner = memoryLedger()
     const ledger: Ledger = { ...inner, read: () => (isSilent ? never() : inner.read()) }
@@ -62,7 +62,7 @@ describe('what never answers is reported', () => {
 })
 
 describe('a ledger that fails', () => {
-  it.each([undefined, null, 'entries', { length: 1 }])('is reported if it reads %j', async (given) => {
+  it.each([undefined, null, 'entries', { length: 1 }])('reports a ledger that reads %j', async (given) => {
     const ledger: Ledger = { ...memoryLedger(), read: () => Promise.resolve(given as never) }
     const authority = await createAuthority({ name: 'CA', ledger })
     expect((await refused(authority.issueCrl())).details.reason).toContain('did not return a list of entries')

@@ -335,7 +335,7 @@ const CLUSTERS: Row[] = [
 ]
 
 it.each([...REQUESTS, ...AUTHORITIES, ...SIGNING, ...RENEWAL, ...REVOCATION, ...CLUSTERS])(
-  '%s (%#)',
+  'refuses a wrong call with the option %s (%#)',
   async (option, call, words = '') => {
     const error: unknown = await Promise.resolve()
       .then(call)

@@ -42,10 +42,22 @@ describe('endpoints from DNS', () => {
   })
 
   it.each<[string, string[], string, object, 'ready' | null]>([
-    ['have to cover the domain and not their own host', ['localhost', '*.etcd.test'], SECURE, {}, null],
-    ['have to cover a server name that is given', ['localhost'], SECURE, { serverName: 'localhost' }, 'ready'],
     [
-      'are those of a named service',
+      'servers of DNS endpoints must cover the domain, not their own host',
+      ['localhost', '*.etcd.test'],
+      SECURE,
+      {},
+      null,
+    ],
+    [
+      'servers of DNS endpoints must cover the server name that is given',
+      ['localhost'],
+      SECURE,
+      { serverName: 'localhost' },
+      'ready',
+    ],
+    [
+      'DNS gives the endpoints of a named service',
       ['etcd.test'],
       '_etcd-client-ssl-blue._tcp.etcd.test',
       { endpoints: { srv: 'ETCD.test', name: 'blue' } },
@@ -100,7 +112,7 @@ describe('endpoints from DNS', () => {
   })
 })
 
-describe('what DNS does not know', () => {
+describe('domains without records', () => {
   it.each<[string, Record<string, DnsAnswer>, string | null]>([
     ['no such name', {}, null],
     ['a name without records', { [SECURE]: [] }, null],
@@ -301,7 +313,7 @@ describe('setEndpoints', () => {
     expect([slow.open, other.open]).toEqual([0, 0])
   })
 
-  it('dials new endpoints, keeps the connection of those that stay, and leaves the others', async () => {
+  it('dials new endpoints, keeps the connection of endpoints that stay, and leaves the others', async () => {
     await using one = await recordingPeer(pki.server)
     await using two = await recordingPeer(pki.server)
     await using three = await recordingPeer(pki.server)

@@ -145,7 +145,7 @@ describe('ETCDCTL_COMMAND_TIMEOUT', () => {
     return defaultCallOptions(context)
   }
 
-  it('is the deadline of a unary call, counted from the call', () => {
+  it('ETCDCTL_COMMAND_TIMEOUT sets the deadline of a unary call, counted from the call', () => {
     const before = Date.now()
     const { deadline } = optionsOf(unary, { defaultCallOptions: { propagate_flags: 1 } }) as { deadline: number }
     expect(deadline).toBeGreaterThanOrEqual(before + 60_000)

@@ -25,7 +25,7 @@ function rowsOf(heading: string): { old: string; here: string }[] {
 const pki = mintPki()
 
 describe('docs/migrating.md', () => {
-  it.each(rowsOf('Options'))('has the form of the error: $old', async ({ old, here }) => {
+  it.each(rowsOf('Options'))('docs/migrating.md has the form of the error for $old', async ({ old, here }) => {
     const [first = ''] = /`[^`]+`/.exec(old) ?? []
     const call = OPTIONS[first.replaceAll('`', '')]
     if (call === undefined) throw new Error(`no test for ${old}`)
@@ -77,7 +77,7 @@ const OPTIONS: Record<string, object> = {
   },
 }
 
-it('the errors of docs/migrating.md are those that other tests expect', () => {
+it('other tests expect the errors of docs/migrating.md', () => {
   const expected: Record<string, [file: string, text: string]> = {
     "`GRPCUnavailableError` with OpenSSL's message": ['integration/diagnosis/why-tls-fails.test.ts', 'cause.codes'],
     '`BrokenCircuitError`': ['unit/client/causes.test.ts', 'ERR_HANDSHAKE_FAILED'],

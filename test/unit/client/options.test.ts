@@ -109,7 +109,7 @@ describe('the signal', () => {
 describe('tls.ciphers', () => {
   const resolve = (tls: object) => resolveOptions({ ...good, tls }).tls
 
-  it('has the table of cipher suites of OpenSSL, each of which Node supports', () => {
+  it('the table of cipher suites is equal to that of OpenSSL, and Node supports each of them', () => {
     const lines = openssl(['ciphers', '-stdname', 'ALL:COMPLEMENTOFALL:@SECLEVEL=0']).trim().split('\n')
     const names = new Map(lines.map((line) => line.trim().split(/\s+/)).map(([iana, , name]) => [iana, name]))
     const isOlder = (iana: string): boolean => iana.endsWith('_CHACHA20_POLY1305')

@@ -42,7 +42,7 @@ it('a change of the list of trust anchors by its owner makes a new TLS context',
   expect(prepare(credentials, tls).secureContext).toBe(single?.secureContext)
 })
 
-it('certificates of a verified server are read once for all connections and rotations, those of a refused one each time', async () => {
+it('certificates of a verified server are read once for all connections and rotations, and certificates of a refused server each time', async () => {
   const validated = prepare(pki.client, tls)
   const check = (server: Credentials, by: ValidatedCredentials, url = endpoint.url): ServerValidation =>
     validateServer(

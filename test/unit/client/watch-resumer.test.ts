@@ -216,14 +216,14 @@ const A = 'create a\n> create a from 0 as 1\n@10 1 created\n< 1: created'
 /** The same, and one on `b`. */
 const AB = `${A}\ncreate b\n> create b from 0 as 2\n@10 2 created\n< 2: created`
 
-describe('on its first attempt', () => {
+describe('a watch on its first attempt', () => {
   it.each<[string, string]>([
     [
-      'a watch has an id of ours, and all that the server says comes through',
+      'a watch has an id of this client, and every response reaches the caller',
       `${A}\n@11 1 11\n< 1: 11\n@20 1\n< 1: progress 20`,
     ],
     [
-      'the first watch is created alone; when the server has used our id, the others follow at once, in whatever order',
+      'the first watch is created alone; when the server has used its id, the others follow at once, in any order',
       `create a
        > create a from 0 as 1
        create b
@@ -238,7 +238,7 @@ describe('on its first attempt', () => {
        < 2: created`,
     ],
     [
-      'a server that gives ids of its own: one watch after the other, and the caller sees ours',
+      'a server that gives its own ids creates one watch after the other, and the caller sees the ids of this client',
       `create a
        > create a from 0 as 1
        create b
@@ -257,15 +257,15 @@ describe('on its first attempt', () => {
        < 2: canceled`,
     ],
     [
-      "progress that the caller asked for is his; events for a watch that is gone are nobody's",
+      'the caller receives the progress that it requested, and events for a watch that ended are dropped',
       `${A}\nprogress\n> progress\n@30 -1\n< -1: progress 30\n@30 5 30`,
     ],
     [
-      "a cancel for a watch that has ended goes nowhere, as its id may be another's by now",
+      'a cancel for a watch that has ended is not sent, because another watch may have its id',
       `${A}\n@12 1 canceled\n< 1: canceled\ncancel 1`,
     ],
     [
-      "a refused create is reported, and followed by what gets etcd3's queue going",
+      'a refused create is reported, and followed by a response with which etcd3 sends its next request',
       `create a
        > create a from 0 as 1
        create b
@@ -294,25 +294,31 @@ describe('on its first attempt', () => {
   })
 })
 
-describe('on the next attempt', () => {
+describe('a watch on the next attempt', () => {
   it.each<[string, string]>([
-    ['created and nothing since: the revision after that', `${A}\nbegin\n> create a from 11 as 1`],
-    ['an event: the revision after it', `${A}\n@15 1 15\n< 1: 15\nbegin\n> create a from 16 as 1`],
-    ['progress: the revision after it', `${A}\n@40 1\n< 1: progress 40\nbegin\n> create a from 41 as 1`],
     [
-      'events that catch up: the revision after the last of them, not after the header; and it is created unseen',
+      'a watch without a response since it was created resumes after the revision of its creation',
+      `${A}\nbegin\n> create a from 11 as 1`,
+    ],
+    ['a watch resumes after the revision of its last event', `${A}\n@15 1 15\n< 1: 15\nbegin\n> create a from 16 as 1`],
+    [
+      'a watch resumes after the revision of its last progress',
+      `${A}\n@40 1\n< 1: progress 40\nbegin\n> create a from 41 as 1`,
+    ],
+    [
+      'a watch that reads past events resumes after the last of them, not after the header, and the caller does not see it created again',
       `${A}\n@9000 1 12,13,14\n< 1: 12,13,14\nbegin\n> create a from 15 as 1\n@9500 1 created\n> progress\n@9500 1 9400\n< 1: 9400`,
     ],
     [
-      'a member that lags behind: never further back',
+      'a watch never resumes further back if a member lags behind',
       `${A}\n@15 1 15\n< 1: 15\n@12 1\n< 1: progress 12\nbegin\n> create a from 16 as 1`,
     ],
     [
-      'a watch from a revision of the future keeps it',
+      'a watch from a revision in the future keeps that revision',
       'create a 500\n> create a from 500 as 1\n@10 1 created\n< 1: created\n@20 1\n< 1: progress 20\nbegin\n> create a from 500 as 1',
     ],
     [
-      'a watch that was not created yet is asked for as before, and reported when it is',
+      'a watch that was not created yet is requested as before, and reported when it is created',
       `create a
        > create a from 0 as 1
        create b 7
@@ -326,7 +332,7 @@ describe('on the next attempt', () => {
        > progress`,
     ],
     [
-      'other ids of the server are mapped, also where they are the ids of others here',
+      'other ids of the server are mapped, also if they are the ids of other watches of this client',
       `${AB}
        begin
        > create a from 11 as 1
@@ -343,7 +349,7 @@ describe('on the next attempt', () => {
       `${AB}\ncancel 1\n> cancel 1\nbegin\n< 1: canceled\n> create b from 11 as 2`,
     ],
     [
-      'a cancel meanwhile: before it is asked for, and while it is',
+      'a cancel during the attempt ends a watch that is not requested yet, and a watch that is',
       `${AB}
        begin
        > create a from 11 as 1
@@ -358,7 +364,7 @@ describe('on the next attempt', () => {
        begin`,
     ],
     [
-      'a watch that is refused there has ended for the caller',
+      'a watch that the next server refuses has ended for the caller',
       `${AB}
        begin
        > create a from 11 as 1
@@ -367,7 +373,7 @@ describe('on the next attempt', () => {
        > create b from 11 as 2`,
     ],
     [
-      'a refused token is renewed instead, and all is asked for again',
+      'a refused token is renewed instead, and all watches are requested again',
       `${A}
        begin
        > create a from 11 as 1
@@ -380,7 +386,7 @@ describe('on the next attempt', () => {
        < 1: canceled (etcdserver: invalid auth token)`,
     ],
     [
-      "what answers an older attempt's question concerns nobody",
+      'an answer to a request of an older attempt is dropped',
       `${A}\nprogress\n> progress\nbegin\n> create a from 11 as 1\n@30 -1`,
     ],
   ])('%s', (_what, script) => {
@@ -390,17 +396,17 @@ describe('on the next attempt', () => {
 
 describe('a quiet watch', () => {
   it.each<[string, string]>([
-    ['is not asked for at an etcd whose answer may overtake events', `${A}\nset exact false\nrefresh\nrefresh`],
+    ['requests no progress from an etcd whose answer may overtake events', `${A}\nset exact false\nrefresh\nrefresh`],
     [
-      'is not asked for at a server that does not use our ids, such as the grpc-proxy',
+      'requests no progress from a server that does not use the ids of this client, such as the grpc-proxy',
       'create a\n> create a from 0 as 1\n@10 7 created\n< 1: created\nrefresh',
     ],
     [
-      'has its position requested at each refresh, once for all watches of the stream',
+      'requests the position at each refresh, once for all watches of the stream',
       `${AB}\nrefresh\n> progress\n@500 -1\nrefresh\nwait 10\n> progress\n@600 -1\nbegin\n> create a from 601 as 1`,
     ],
     [
-      'has its position requested again until the server answers, after pauses that grow to the interval',
+      'requests the position again until the server answers, after pauses that grow to the interval',
       `${A}
        refresh
        > progress
@@ -415,7 +421,7 @@ describe('a quiet watch', () => {
        > create a from 501 as 1`,
     ],
     [
-      'has its position requested as soon as it was created again, because the next attempt may be short',
+      'requests the position as soon as the watch was created again, because the next attempt may be short',
       `${AB}
        begin
        > create a from 11 as 1
@@ -428,7 +434,7 @@ describe('a quiet watch', () => {
        > create a from 100 as 1`,
     ],
     [
-      'does not take the progress of the others for its own if the request was sent before it was created',
+      'does not take the progress of other watches for its own if the request was sent before it was created',
       `${A}
        refresh
        > progress
@@ -448,7 +454,7 @@ describe('a quiet watch', () => {
     ],
     ['leaves no timer when the stream ends', `${A}\nrefresh\n> progress\nstop\nwait 60000`],
     [
-      'has progress responses without having asked for them, which the caller does not see',
+      'hides progress responses that the caller did not request',
       'create a quiet\n> create a from 0 as 1\n@10 1 created\n< 1: created\n@40 1\nbegin\n> create a from 41 as 1',
     ],
   ])('%s', (_what, script) => {
@@ -486,13 +492,13 @@ const MOVE_AB = `${AB}
 
 describe('a move to another attempt', () => {
   it.each<[string, string]>([
-    ['without a watch is done at once', 'move\n> done'],
+    ['a move without a watch is done at once', 'move\n> done'],
     [
-      'is done when the next server has read the past events: from then on, a compaction does not end the watch',
+      'a move is done when the next server has read the past events: from then on, a compaction does not end the watch',
       `${MOVE_A}\n@@25 1 created\n>> progress\n@@25 -1\n> done`,
     ],
     [
-      'asks the next server again while that reads past events',
+      'asks the next server again while it reads past events',
       `${MOVE_A}\n@@25 1 created\n>> progress\nwait 100\n>> progress\n@@25 -1\n> done`,
     ],
     [
@@ -610,11 +616,11 @@ describe('a move to another attempt', () => {
        >> create b from 16 as 2`,
     ],
     [
-      'is done as soon as the watches are created, if the servers do not report progress in order',
+      'a move is done as soon as the watches are created, if the servers do not report progress in order',
       `${A}\nset exact false\nmove\n>> create a from 11 as 1\n@@20 1 created\n> done`,
     ],
     [
-      'that cannot wait longer creates watches again which start after their positions',
+      'a move that cannot wait longer creates watches again which start after their positions',
       `${MOVE_AB}
        finish
        > cancel 2
@@ -624,7 +630,7 @@ describe('a move to another attempt', () => {
        < 2: 21,41`,
     ],
     [
-      'that cannot wait longer creates the watches that are not created',
+      'a move that cannot wait longer creates the watches that are not created',
       `${AB}
        move
        > progress
@@ -634,7 +640,7 @@ describe('a move to another attempt', () => {
        > create b from 11 as 2`,
     ],
     [
-      'that cannot wait longer creates a watch again whose answer comes too late',
+      'a move that cannot wait longer creates a watch again whose answer comes too late',
       `${AB}
        move
        > progress
@@ -652,11 +658,11 @@ describe('a move to another attempt', () => {
       `${MOVE_A}\n@@25 1 created\n>> progress\ncancel 1\n> cancel 1\n>> cancel 1\nfinish\n< 1: canceled\n@25 1 canceled`,
     ],
     [
-      'that fails leaves the watches on the old attempt, with those that the caller has created',
+      'a move that fails leaves all watches on the old attempt, including watches that the caller has created',
       `${MOVE_A}\ncreate c\nabandon\n> create c from 0 as 2\n@25 2 created\n< 2: created\n@26 1 26\n< 1: 26`,
     ],
     [
-      'can be tried again',
+      'a move can be tried again',
       `${MOVE_A}\nabandon\nmove\nwait 10\n> progress\n@30 -1\n>> create a from 31 as 1\n@@30 1 created\n>> progress\n@@30 -1\n> done`,
     ],
   ])('%s', (_what, script) => {
@@ -677,29 +683,32 @@ it('sets a cause on a refused watch, whose message is part of the reason', () =>
 describe('fragments of a response', () => {
   it.each<[string, string]>([
     [
-      'are passed on in whole revisions, and the last one with the next fragment',
+      'fragments are passed on in whole revisions, and the last one with the next fragment',
       `${A}\n@50 1 +11,12,13\n< 1: 11,12\n@50 1 +13,13,14\n< 1: 13,13,13\n@50 1 14,15\n< 1: 14,14\n< 1: 15`,
     ],
-    ['hold one revision that fills several of them', `${A}\n@50 1 +11\n@50 1 +11,11\n@50 1 11\n< 1: 11,11,11,11`],
-    ['give each revision once if each has its own', `${A}\n@50 1 +11\n@50 1 +12\n< 1: 11\n@50 1 13\n< 1: 12\n< 1: 13`],
+    ['fragments may share one revision', `${A}\n@50 1 +11\n@50 1 +11,11\n@50 1 11\n< 1: 11,11,11,11`],
     [
-      'are requested again from the first revision that was not complete',
+      'fragments deliver each revision once if each has its own',
+      `${A}\n@50 1 +11\n@50 1 +12\n< 1: 11\n@50 1 13\n< 1: 12\n< 1: 13`,
+    ],
+    [
+      'fragments are requested again from the first revision that was not complete',
       `${A}\n@50 1 +11,12,13\n< 1: 11,12\nbegin\n> create a from 13 as 1\n@50 1 created\n> progress\n@50 1 +13,13\n@50 1 14\n< 1: 13,13\n< 1: 14`,
     ],
     [
-      'leave the position of their watch alone if a progress response comes between them',
+      'fragments keep the position of their watch if a progress response comes between them',
       `${A}\n@50 1 +11,12\n< 1: 11\n@50 -1\nbegin\n> create a from 12 as 1`,
     ],
     [
-      'are of one watch: another one has its own',
+      'fragments belong to one watch, and another watch has its own',
       `${AB}\n@50 1 +11,12\n< 1: 11\n@50 2 +11,12\n< 2: 11\n@50 1 13\n< 1: 12\n< 1: 13\n@50 2 12\n< 2: 12,12`,
     ],
     [
-      'do not come back after their watch was canceled',
+      'fragments do not come back after their watch was canceled',
       `${A}\n@50 1 +11,12\n< 1: 11\ncancel 1\n> cancel 1\n@50 1 canceled\n< 1: canceled`,
     ],
     [
-      'leave the request that etcd3 makes next at the unfinished revision',
+      'fragments make the next request of etcd3 start at the unfinished revision',
       `${A}\n@50 1 +11,12\n< 1: 11\nfail\ncreate a 51\n> create a from 12 as 1`,
     ],
   ])('%s', (_what, script) => {
@@ -709,7 +718,7 @@ describe('fragments of a response', () => {
   const tooLarge =
     'The watch on "a" has an event or a revision of more than 1000 bytes, which this client does not receive.'
 
-  it('end their watch, once and with a cause, if a revision is larger than the limit', () => {
+  it('ends the watch, once and with a cause, if a revision is larger than the limit', () => {
     const bench = new Bench().play(AB)
     const part = watchResponse({ revision: 50, watchId: 1, events: [11], size: 600, fragment: true })
     bench.receive(Buffer.from(part))
@@ -727,7 +736,7 @@ describe('fragments of a response', () => {
     bench.play('@51 2 51\n< 2: 51')
   })
 
-  it('end their watch if an event was refused as too large, and no other watch', () => {
+  it('ends the watch if an event was refused as too large, and no other watch', () => {
     const bench = new Bench().play(AB)
     bench.refuse(watchResponse({ revision: 50, watchId: 1 }))
     expect(bench.log[1]).toContain(tooLarge)
@@ -735,14 +744,14 @@ describe('fragments of a response', () => {
     bench.play('begin\n> create b from 11 as 2')
   })
 
-  it('end their watch if one of them has no events', () => {
+  it('ends the watch if one of its fragments has no events', () => {
     const bench = new Bench().play(A)
     bench.receive(watchResponse({ revision: 50, watchId: 1, fragment: true }))
     expect(bench.log[1]).toMatch(/canceled .*a fragment without events/)
   })
 })
 
-describe('what etcd never sends', () => {
+describe('responses that etcd never sends', () => {
   it('ends only the watch of an invalid response, and asks the server to cancel it', () => {
     const bench = new Bench().play(AB)
     const invalid = Buffer.from('5a020805', 'hex')
@@ -774,7 +783,7 @@ describe('what etcd never sends', () => {
     ['a', 'b', 'A', false],
     ['b', '\0', 'zz', true],
     ['b', '\0', 'a', false],
-  ])('a watch from %j to %j: an event for %j passes: %j', (key, rangeEnd, changed, passes) => {
+  ])('a watch from %j to %j with an event for %j passes it: %j', (key, rangeEnd, changed, passes) => {
     const keys = { key: Buffer.from(key), rangeEnd: Buffer.from(rangeEnd) }
     const response = readWatchResponse(watchResponse({ revision: 11, watchId: 1, events: [11], key: changed }))
     expect(areWatched(response, keys)).toBe(passes)
@@ -787,13 +796,13 @@ describe('what etcd never sends', () => {
   })
 })
 
-describe('when the stream has failed, the request that etcd3 makes next', () => {
+describe('the next request of etcd3 after the stream has failed', () => {
   const past = (id: number): string =>
     `create a 1\n> create a from 1 as ${String(id)}\n@100 ${String(id)} created\n< ${String(id)}: created`
 
   it.each<[string, string]>([
     [
-      'is put right, once',
+      'corrects the next request of etcd3, once',
       `${past(1)}
        @120 1 1,2,3
        < 1: 1,2,3
@@ -806,11 +815,11 @@ describe('when the stream has failed, the request that etcd3 makes next', () => 
        > create a from 121 as 2`,
     ],
     [
-      'is put right, also when it fails again before it was answered',
+      'corrects the next request of etcd3, also if it fails again before it was answered',
       `${past(1)}\nfail\ncreate a 101\n> create a from 1 as 1\nfail\ncreate a 101\n> create a from 1 as 1`,
     ],
     [
-      'finds its own among watches that ask alike, in order',
+      'finds the position of each of several equal requests, in order',
       `${past(1)}
        create a
        > create a from 0 as 2
@@ -825,10 +834,13 @@ describe('when the stream has failed, the request that etcd3 makes next', () => 
        > create a from 101 as 2`,
     ],
     [
-      'is left alone if it was canceled',
+      'leaves a request alone if its watch was canceled',
       `${past(1)}\ncancel 1\n> cancel 1\nfail\ncreate a 101\n> create a from 101 as 1`,
     ],
-    ['is left alone if it is about something else', `${past(1)}\nfail\ncreate a 102\n> create a from 102 as 1`],
+    [
+      'leaves a request alone if it starts at another revision',
+      `${past(1)}\nfail\ncreate a 102\n> create a from 102 as 1`,
+    ],
   ])('%s', (_what, script) => {
     expect(() => new Bench().play(script)).not.toThrow()
   })

@@ -15,7 +15,7 @@ import { cipherSuites } from '../../../src/x509/cipher-suites.js'
 import { readVersion } from '../../../src/config/tables/version.js'
 
 describe('the table', () => {
-  it('and the table of all others name each flag, variable and key once', () => {
+  it('each flag, variable and key is in the tables of options once', () => {
     const flags = [...etcdOptions, ...passthroughOptions].flatMap(({ flag }) => flag?.name ?? [])
     expect(new Set(flags).size).toBe(flags.length)
     expect(new Set(flags.map(variableOf)).size).toBe(flags.length)
@@ -29,7 +29,7 @@ describe('the table', () => {
     expect(passthroughSpellings('socket-options', 'yaml')).toHaveLength(2)
   })
 
-  it('finds rows by what a reader meets', () => {
+  it('finds a row by its flag, variable and key', () => {
     expect(variableOf('peer-cert-allowed-cn')).toBe('ETCD_PEER_CERT_ALLOWED_CN')
     const row = rowOfFlag('peer-cert-allowed-cn')
     expect(row).toMatchObject({ block: 'peer', field: 'allowedCn', kind: 'names' })
@@ -40,7 +40,7 @@ describe('the table', () => {
     expect(rowOfPath(['client-transport-security', 'crl-file'])).toBeUndefined()
   })
 
-  it("knows the suites by names that are no other's", () => {
+  it('the names of cipher suites are distinct', () => {
     const names = cipherSuites.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
     expect(cipherSuites.filter(({ http2 }) => http2 === true)).toHaveLength(2)

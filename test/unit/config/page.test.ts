@@ -44,17 +44,17 @@ async function run(word: string, edit: (code: string) => string = (code) => code
   return printed
 }
 
-it('the member, as YAML', async () => {
+it('docs/config.md shows the YAML of a member', async () => {
   expect(await run('const member = {')).toEqual([`${after(snippet('const member = {'), 'yaml')}\n`])
 })
 
-it('what a file cannot say, said by variables', async () => {
+it('docs/config.md shows an option that a file cannot set, and the variable that sets it', async () => {
   const [code, remedy, text] = await run('option-not-in-version')
   expect(text).toContain('ETCD_CLIENT_CRL_FILE=/etc/etcd/clients.crl\n')
   expect(snippet('option-not-in-version').code).toContain(`// ${String(code)} ${String(remedy)}`)
 })
 
-it('other options', async () => {
+it('docs/config.md shows other options', async () => {
   const [text] = await run('const tuned')
   expect(text).toContain(
     'quota-backend-bytes: 8589934592\nauto-compaction-mode: "periodic"\nauto-compaction-retention: "1h"\nsnapshot-count: 10000\n' +
@@ -62,7 +62,7 @@ it('other options', async () => {
   )
 })
 
-it('a whole cluster', async () => {
+it('docs/config.md shows a whole cluster', async () => {
   // The CAs and the cluster are written to a temporary folder, not to the root of the repository.
   const printed = await run('renderCluster', (code) => code.replaceAll("'./", `'${folder.file('')}/`))
   expect(printed).toEqual([
@@ -70,7 +70,7 @@ it('a whole cluster', async () => {
   ]) // prettier-ignore
 })
 
-it('units, Compose files and etcdctl', async () => {
+it('docs/config.md shows units, Compose files and etcdctl', async () => {
   expect(await run('network_mode')).toEqual([
     expect.stringContaining('--client-cert-auth=true'),
     expect.stringContaining('EnvironmentFile=/etc/default/etcd\n'),

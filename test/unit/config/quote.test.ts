@@ -27,7 +27,7 @@ function shell(script: string): string[] {
 }
 
 describe('for a shell', () => {
-  it('each argument comes back as it was', () => {
+  it('a shell reads each argument of quoteForShell as it was', () => {
     expect(shell(`printf '%s\\0' ${NASTY.map(quoteForShell).join(' ')}`)).toEqual(NASTY)
     fc.assert(
       fc.property(fc.array(text, { minLength: 50, maxLength: 100 }), (words) => {
@@ -37,7 +37,7 @@ describe('for a shell', () => {
     )
   })
 
-  it('what is plain stays readable', () => {
+  it('quoteForShell leaves a plain argument readable', () => {
     expect(quoteForShell('--cert-file=/etc/etcd/server.crt')).toBe('--cert-file=/etc/etcd/server.crt')
     expect(quoteForShell("it's")).toBe(String.raw`'it'\''s'`)
   })
@@ -47,7 +47,7 @@ describe('for a file of variables', () => {
   const variables = (values: readonly string[]): string =>
     values.map((value, i) => `V${String(i)}=${quoteForEnvironment(value)}\n`).join('')
 
-  it('a shell reads each value as it was', () => {
+  it('a shell reads each value of quoteForEnvironment as it was', () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 20, maxLength: 40 }), (values) => {
         writeFileSync(folder.file('env'), variables(values))
@@ -58,7 +58,7 @@ describe('for a file of variables', () => {
     )
   })
 
-  it('systemd reads each value as it was', () => {
+  it('systemd reads each value of quoteForEnvironment as it was', () => {
     const values = [...NASTY, ...fc.sample(text, 30)]
     for (let at = 0; at < values.length; at += AT_ONCE) {
       const some = values.slice(at, at + AT_ONCE)
@@ -67,14 +67,14 @@ describe('for a file of variables', () => {
     }
   })
 
-  it('single quotes where they do, double ones around a single one', () => {
+  it('quoteForEnvironment uses single quotes if they suffice, and double quotes around a single one', () => {
     expect(quoteForEnvironment('/etc/a b')).toBe("'/etc/a b'")
     expect(quoteForEnvironment('a"b')).toBe(`'a"b'`)
     expect(quoteForEnvironment(`it's $5 "\\\``)).toBe(String.raw`"it's \$5 \"\\` + '\\`"')
   })
 })
 
-it('for a unit of systemd: each word comes back as it was', () => {
+it('our reader reads each argument of quoteForUnit as it was', () => {
   expect(quoteForUnit('/usr/bin/etcd')).toBe('/usr/bin/etcd')
   expect(quoteForUnit('100%')).toBe('100%%')
   expect(quoteForUnit('a $HOME "b"')).toBe(String.raw`"a $$HOME \"b\""`)
@@ -82,7 +82,7 @@ it('for a unit of systemd: each word comes back as it was', () => {
   expect(unquoteUnitLine(words.map(quoteForUnit).join(' '))).toEqual(words)
 })
 
-it('for a unit of systemd: itself reads each word as it was', () => {
+it('systemd reads each argument of quoteForUnit as it was', () => {
   const words = [...NASTY, ...fc.sample(text, 100)].filter((word) => word !== '')
   const lines = words.map((word) => `ExecStart=/bin/echo ${quoteForUnit(word)}\n`)
   const loaded = loadService(folder, `[Service]\nType=oneshot\n${lines.join('')}`)

@@ -26,7 +26,7 @@ const at = (host: string): MemberAddresses => ({
 })
 
 describe('a cluster', () => {
-  it('each member with its own files and addresses, and all members', () => {
+  it('renders each member with its own files and addresses, and the list of all members', () => {
     const plan = {
       members: { a: { ...at('10.0.0.1'), dataDir: '/var/lib/a' }, b: at('etcd-b.example.com') },
       initialClusterToken: 'blue',
@@ -50,7 +50,7 @@ describe('a cluster', () => {
     expect(configs.b.client.advertiseUrls).toEqual(['https://etcd-b.example.com:2379'])
   })
 
-  it('as texts, for files that are taken elsewhere', () => {
+  it('renderCluster rewrites the paths of the files with filePath', () => {
     const filePath = (file: string, name: string): string => file.replace(`/pki/${name}/`, '/etc/etcd/')
     const texts = renderCluster(files, { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, filePath }, 'env')
     expect(Object.keys(texts)).toEqual(['a', 'b'])
@@ -58,7 +58,7 @@ describe('a cluster', () => {
     expect(texts.b.text).toContain('ETCD_PEER_TRUSTED_CA_FILE=/etc/etcd/peer-ca.crt\n')
   })
 
-  it('without client certificates there is no CA for clients, which would ask for them all the same', () => {
+  it('a cluster without client certificates has no CA for clients, with which etcd would request them all the same', () => {
     const { a } = renderCluster(
       files,
       { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, client: { clientCertAuth: false } },
@@ -83,7 +83,7 @@ describe('etcdctl', () => {
   const client = named("/home/o'neil/my certs", 'tls')
   const endpoints = ['https://10.0.0.1:2379', 'https://etcd-b.example.com:2379']
 
-  it('in three forms', () => {
+  it('renderEtcdctl writes flags, variables and JSON', () => {
     expect(renderEtcdctl(named('/pki', 'tls'), endpoints, 'flags')).toBe(
       '--endpoints=https://10.0.0.1:2379,https://etcd-b.example.com:2379 --cacert=/pki/ca.crt --cert=/pki/tls.crt --key=/pki/tls.key',
     )
@@ -114,7 +114,7 @@ describe('a unit of systemd', () => {
   /** The command line of a unit. */
   const execStart = (unit: string): string => /^ExecStart=((?:.*\\\n)*.*)$/m.exec(unit)?.[1] ?? ''
 
-  it('starts etcd with the very arguments', () => {
+  it('starts etcd with the rendered arguments', () => {
     const config = memberConfig({
       name: '50% "off" $5',
       initialCluster: { '50% "off" $5': ['https://10.0.0.1:2380'] },
@@ -130,7 +130,7 @@ describe('a unit of systemd', () => {
     expect(unit).toContain('\nReadWritePaths=/var/lib/etcd\n')
   })
 
-  it('or with a file, once that can say it', () => {
+  it('starts etcd with a file, if the file can set each option', () => {
     const file = renderSystemdUnit(memberConfig(), {
       configFile: '/etc/etcd/etcd.conf.yml',
       user: 'db',

@@ -78,7 +78,7 @@ it('keys that are not called like their flags', () => {
   expect(args(extra, '3.5.16')).toContain('--experimental-snapshot-catchup-entries=5')
 })
 
-describe('refused, with what to do', () => {
+describe('refused options in extra', () => {
   it.each<[Extra, string]>([
     [{ 'quota-backend-byte': 1 }, 'config/option-unknown quota-backend-byte: Write "quota-backend-bytes" if you mean that.'],
     [{ ETCD_SNAPSHOT_COUNT: 1 }, 'config/option-unknown ETCD_SNAPSHOT_COUNT: Write "snapshot-count" if you mean that.'],
@@ -92,7 +92,7 @@ describe('refused, with what to do', () => {
     [{ 'log-level': 'a\nb' }, 'config/value-invalid --log-level: Set --log-level to another value.'],
     [{ 'log-outputs': ['a,b'] }, 'config/value-invalid --log-outputs: Set --log-outputs to another value.'],
     [{ 'auth-token': 'a'.repeat(200_000) }, 'config/value-invalid --auth-token: Set --auth-token to another value.'],
-  ])('%j', (extra, finding) => {
+  ])('refuses an unusable option in extra, with a remedy (%#)', (extra, finding) => {
     expect(refused(extra)).toEqual([finding])
   }) // prettier-ignore
 
@@ -101,7 +101,7 @@ describe('refused, with what to do', () => {
     [{ 'feature-gates': 'a' }, 'flags', '3.5', 'config/option-not-in-version --feature-gates'],
     [{ 'experimental-corrupt-check-time': '5s' }, 'env', '3.7', 'config/option-not-in-version --experimental-corrupt-check-time'],
     [{ 'socket-reuse-port': true }, 'yaml', '3.5', 'config/option-not-in-version --socket-reuse-port'],
-  ])('%j as %s for etcd %s', (extra, form, version, finding) => {
+  ])('refuses %j as %s for etcd %s', (extra, form, version, finding) => {
     expect(refused(extra, form, version)).toEqual([expect.stringContaining(finding)])
   }) // prettier-ignore
 })

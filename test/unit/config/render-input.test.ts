@@ -46,7 +46,7 @@ describe('a URL', () => {
     })
   })
 
-  it('has an address to listen on, not a name', () => {
+  it('a URL to listen on has an address, not a name', () => {
     const refused = expect.stringContaining('not a host name') as string
     expect(readPlainUrl('https://etcd-0:2379', 'listen')).toEqual({ refused })
   })
@@ -58,8 +58,8 @@ describe('strings', () => {
     ['an escape', 'a\u001b[31m'],
     ['a line separator', 'a\u2028b'],
     ['half a character', 'a\ud800'],
-    ['nothing', ''],
-  ])('with %s are refused, in every form and in every place', (_, text) => {
+    ['no characters', ''],
+  ])('refuses strings with %s, in every form and in every place', (_, text) => {
     const odd: ConfigChanges[] = [
       { dataDir: text },
       { client: { trustedCaFile: text } },
@@ -86,7 +86,7 @@ describe('strings', () => {
     ])
   })
 
-  it('of all other kinds come back from YAML as they were', () => {
+  it('YAML returns all other strings as they were', () => {
     const texts = ['on', 'null', '~', '1e3', '0x1f', '012', '2001-01-01', '- a', 'a: b', '"', "'", '\\', '#a', '%s', '${HOME}', ' a ', 'ünï', '🔒', '!tag', '&a', '*a', '<<', '__proto__', '\u00a0'] // prettier-ignore
     const path = fc.oneof(fc.constantFrom(...texts), fc.string({ minLength: 1, unit: 'grapheme' }))
     fc.assert(
@@ -114,7 +114,7 @@ describe('strings', () => {
 })
 
 describe('lists', () => {
-  it('of ten thousand are a file, and no flag', () => {
+  it('a list of ten thousand names fits in a file, and not in a flag', () => {
     const allowedCn = Array.from({ length: 10_000 }, (_, i) => `client-${String(i)}.example.com`)
     const config = memberConfig({ peer: { allowedCn } })
     expect(renderEtcdConfig(config, 'yaml', { version: '3.6' })).toContain('    - "client-9999.example.com"\n')
@@ -130,7 +130,7 @@ describe('lists', () => {
   })
 })
 
-describe('a wrong call is one with an invalid', () => {
+describe('wrong calls', () => {
   it.each<[string, unknown]>([
     ['config.client', { ...memberConfig(), client: undefined }],
     ['config.name', { ...memberConfig(), name: undefined }],
@@ -148,13 +148,13 @@ describe('a wrong call is one with an invalid', () => {
     ['config.tlsMinVersion', memberConfig({ tlsMinVersion: 'TLS1.1' as 'TLS1.2' })],
     ['config.selfSignedCertValidity', memberConfig({ selfSignedCertValidity: 0 })],
     ['config.version', memberConfig({ version: '3.8' as '3.7' })],
-  ])('%s', (option, config) => {
+  ])('refuses %s as a wrong call', (option, config) => {
     expect(thrown(() => renderEtcdConfig(config as MemberConfig, 'flags'), 'ERR_OPTION_INVALID').details.option).toBe(
       option,
     )
   })
 
-  it('and so are another form and unknown options', () => {
+  it('refuses another form and unknown options as a wrong call', () => {
     expect(thrown(() => renderEtcdConfig(memberConfig(), 'toml' as 'yaml'), 'ERR_OPTION_INVALID').details.option).toBe(
       'form',
     )

@@ -29,7 +29,7 @@ function yaml(config: MemberConfig, version: EtcdVersion): unknown {
 
 describe('a member', () => {
   // The YAML of a member is in docs/config.md, which page.test.ts runs.
-  it('has the same options as flags and as variables', () => {
+  it('a member has the same options as flags and as variables', () => {
     const config = memberConfig({ client: { crlFile: '/etc/etcd/my list.crl' } })
     const flags = args(config)
     expect(flags).toContain('--client-crl-file=/etc/etcd/my list.crl')
@@ -40,19 +40,19 @@ describe('a member', () => {
     expect(lines).toHaveLength(flags.length)
   })
 
-  it('is written without the defaults of etcd', () => {
+  it('writes a member without the defaults of etcd', () => {
     const config = memberConfig({ enableGrpcGateway: true, peer: { skipClientSanVerification: false, autoTls: false } })
     expect(args(config)).toEqual(args(memberConfig()))
     expect(args(memberConfig({ enableGrpcGateway: false }))).toContain('--enable-grpc-gateway=false')
   })
 
-  it('has its version in the configuration, unless the call has another', () => {
+  it('uses the version of the configuration, unless the call has another', () => {
     const config = memberConfig({ version: '3.4.45', client: { clientCertFile: '/a', clientKeyFile: '/b' } })
     expect(findings(config)).toHaveLength(2)
     expect(args(config, '3.6')).toContain('--client-cert-file=/a')
   })
 
-  it('has plaintext and certificates of its own if the caller requests them', () => {
+  it('writes plaintext and automatic certificates if the caller requests them', () => {
     const plain = { listenUrls: ['http://127.0.0.1:2379'], advertiseUrls: ['http://127.0.0.1:2379'], plaintext: true }
     const config = { ...memberConfig(), client: plain, metricsUrls: ['http://127.0.0.1:2381'] }
     expect(args(config).filter((each) => /^--(client|cert|key|trusted)/.test(each))).toEqual([])
@@ -71,11 +71,11 @@ describe('an option that a form or a version does not have', () => {
     [{ peer: { allowedCn: ['a', 'b'] } }, 'flags', undefined, 'config/one-value-only --peer-cert-allowed-cn'],
     [{ tlsMinVersion: 'TLS1.3' }, 'flags', '3.5', 'config/option-not-in-version --tls-min-version'],
     [{ selfSignedCertValidity: 2 }, 'yaml', undefined, 'config/option-not-in-version --self-signed-cert-validity'],
-  ])('is refused: %j as %s for etcd %s', (changes, form, version, finding) => {
+  ])('refuses %j as %s for etcd %s', (changes, form, version, finding) => {
     expect(findings(memberConfig(changes), form, version)).toEqual([finding])
   }) // prettier-ignore
 
-  it('is refused with the form or the release that has it', () => {
+  it('refuses an option, with the form or the release that has it', () => {
     const [crl] = refused(memberConfig({ peer: { crlFile: '/a' } }), 'yaml')
     expect(crl).toMatchObject({
       details: { form: 'yaml', version: '3.5', forms: ['flags', 'env'], file: null, line: null, column: null },
@@ -90,7 +90,7 @@ describe('an option that a form or a version does not have', () => {
 })
 
 describe('an option is written as the version reads it', () => {
-  it('one name as a string up to 3.5.14, and a list from 3.5.15', () => {
+  it('writes one name as a string up to 3.5.14, and as a list from 3.5.15', () => {
     const config = memberConfig({ client: { allowedCn: ['root'] }, peer: { allowedHostname: ['*.etcd'] } })
     for (const [version, of] of [['3.5.14', (name: string) => name], ['3.5.15', (name: string) => [name]]] as const)
       expect(yaml(config, version)).toMatchObject({
@@ -99,7 +99,7 @@ describe('an option is written as the version reads it', () => {
       })
   }) // prettier-ignore
 
-  it('with a comma in a name only if no list is read', () => {
+  it('writes a comma in a name only if etcd reads no list', () => {
     const config = memberConfig({ peer: { allowedCn: ['Doe, Jane'] } })
     expect(args(config, '3.5.14')).toContain('--peer-cert-allowed-cn=Doe, Jane')
     for (const version of ['3.5', '3.5.15'] as const)
@@ -107,7 +107,7 @@ describe('an option is written as the version reads it', () => {
     expect(yaml(config, '3.6')).toMatchObject({ 'peer-transport-security': { 'allowed-cn': ['Doe, Jane'] } })
   })
 
-  it('under the name that is not deprecated', () => {
+  it('writes an option under the name that is not deprecated', () => {
     const config = memberConfig({ peer: { skipClientSanVerification: true } })
     const flag = (version: EtcdVersion) => args(config, version).filter((each) => each.includes('skip'))
     expect(flag('3.5.16')).toEqual(['--experimental-peer-skip-client-san-verification=true'])
@@ -115,7 +115,7 @@ describe('an option is written as the version reads it', () => {
     expect(yaml(config, '3.6')).toMatchObject({ 'peer-transport-security': { 'skip-client-san-verification': true } })
   })
 
-  it('with suites as a list in YAML, and with commas elsewhere', () => {
+  it('writes cipher suites as a list in YAML, and with commas elsewhere', () => {
     const suites = ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305']
     const config = memberConfig({ cipherSuites: suites })
     expect(yaml(config, '3.4')).toMatchObject({ 'cipher-suites': suites })
@@ -147,11 +147,11 @@ describe('a member that would be open, or would not start', () => {
     [{ metricsUrls: ['http://10.0.0.1:2381'] }, ['config/metrics-plaintext --listen-metrics-urls']],
     [{ metricsUrls: ['http://127.0.0.1:2379'] }, ['config/url-repeated --listen-metrics-urls']],
     [{ extra: { 'heartbeat-interval': 300 } }, ['config/election-too-short --heartbeat-interval']],
-  ])('is refused: %j', (changes, expected) => {
+  ])('refuses a member with %j', (changes, expected) => {
     expect(findings(memberConfig(changes), 'flags', '3.6')).toEqual(expected)
   }) // prettier-ignore
 
-  it('is refused with a CRL that the gRPC port ignores', () => {
+  it('refuses a CRL that the gRPC port ignores', () => {
     const config = memberConfig({ client: { crlFile: '/a', httpUrls: ['https://0.0.0.0:8080'] } })
     for (const version of ['3.4.45', '3.5.31', '3.6', '3.6.12'] as const)
       expect(findings(config, 'flags', version)).toEqual(['config/restriction-not-in-force --client-crl-file'])
@@ -164,7 +164,7 @@ describe('a member that would be open, or would not start', () => {
     ['tls_ecdhe_rsa_with_aes_256_gcm_sha384', '3.5', 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384'],
     ['TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256', '3.4.21', 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305'],
     ['RC4-SHA', '3.5', null],
-  ])('is refused with the name that etcd knows for the suite %s in %s', (suite, version, suggestion) => {
+  ])('refuses the suite %s in %s, with the name that etcd knows', (suite, version, suggestion) => {
     const config = memberConfig({ cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', suite] })
     expect(refused(config, 'flags', version)[0]?.details).toMatchObject({
       suggestions: suggestion === null ? [] : [suggestion],

@@ -20,14 +20,14 @@ it('another version is a wrong call', () => {
   }
 })
 
-it('what came with 3.4.25, 3.5.8 and 3.6.0 is in those releases, and in later lines', () => {
+it('an option that came with 3.4.25, 3.5.8 and 3.6.0 is in these releases, and in later lines', () => {
   const availability = (version: string) => availableIn(at(version), ['3.4.25', '3.5.8', '3.6.0'])
   expect(['3.4', '3.5'].map(availability)).toEqual(['some', 'some'])
   expect(['3.4.24', '3.5.7'].map(availability)).toEqual(['none', 'none'])
   for (const version of ['3.4.25', '3.5.8', '3.6', '3.6.0', '3.7']) expect(availability(version), version).toBe('all')
 })
 
-it('what came with a line is not in those before, and is gone where it went', () => {
+it('an option that came with a line is not in earlier lines, and not in releases after its removal', () => {
   expect(availableIn(at('3.4.45'), ['3.5.0'])).toBe('none')
   expect(availableIn(at('3.6.14'), ['3.5.0'])).toBe('all')
   expect(['3.5', '3.6.14', '3.7', '3.7.0', '3.7.1'].map((each) => availableIn(at(each), ['3.4.0'], '3.7.0'))).toEqual([

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { AbortFanOut } from '../../../src/client/timing.js'
+import { AbortListeners } from '../../../src/client/timing.js'
 import { contend, type Held, tryContend, type TryLockResult } from '../../../src/coordination/contend.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { FakeStore, LeaseGoneError, TransientError } from '../../support/fake-store.js'
@@ -20,10 +20,10 @@ afterEach(() => {
 })
 
 const claim = (value = '', signal: AbortSignal | null = null): Promise<Held> =>
-  contend(store, QUEUE, { value, signal, closing: closing.signal, onAbort: new AbortFanOut().listen })
+  contend(store, QUEUE, { value, signal, closing: closing.signal, onAbort: new AbortListeners().listen })
 
 const tryClaim = (value = ''): Promise<TryLockResult> =>
-  tryContend(store, QUEUE, { value, signal: null, closing: closing.signal, onAbort: new AbortFanOut().listen })
+  tryContend(store, QUEUE, { value, signal: null, closing: closing.signal, onAbort: new AbortListeners().listen })
 
 /** Lets what is under way go on, and a little time pass for the pauses between attempts. */
 const settle = () => vi.advanceTimersByTimeAsync(100)

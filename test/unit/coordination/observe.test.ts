@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { AbortFanOut } from '../../../src/client/timing.js'
+import { AbortListeners } from '../../../src/client/timing.js'
 import { observeLeaders } from '../../../src/coordination/observe.js'
 import { FakeStore } from '../../support/fake-store.js'
 
@@ -14,7 +14,7 @@ beforeEach(() => {
 })
 
 const observe = () =>
-  observeLeaders(store, 'jobs/', ending.signal, { closing: closing.signal, onAbort: new AbortFanOut().listen })
+  observeLeaders(store, 'jobs/', ending.signal, { closing: closing.signal, onAbort: new AbortListeners().listen })
 
 async function stand(name: string): Promise<void> {
   await store.grant(name)

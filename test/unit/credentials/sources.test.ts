@@ -124,7 +124,7 @@ describe('material that is read, with a finding', () => {
     ],
   ]
 
-  it.each(rows)('%s', async (_, contents, expected) => {
+  it.each(rows)('reads with a finding: %s', async (_, contents, expected) => {
     for (const source of [fromPem({ ...good, ...contents }), sourceOfFiles(folder, { ...good, ...contents })]) {
       const found = await findingsOf(source)
       expect(found.map(({ severity, code }) => `${severity} ${code}`)).toEqual([expected])

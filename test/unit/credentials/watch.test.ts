@@ -66,7 +66,7 @@ describe.each([
   ['reported by the system', reported],
   ['found by polling', polled],
 ])('a change is %s', (_, parts) => {
-  it.each(Object.entries(changes))('%s', async (__, change) => {
+  it.each(Object.entries(changes))('follows a change %s', async (__, change) => {
     const { consumer, gave } = await follow(scene.path, scene.signal, parts)
     change(textsOf('second'))
     await gave('second')

@@ -90,7 +90,7 @@ const FILES: Row[] = [
   ['credentials.key', () => write({}, { ...credentials, key: good.key })],
 ]
 
-it.each([...SOURCES, ...FILES])('%s (%#)', async (option, call) => {
+it.each([...SOURCES, ...FILES])('refuses a wrong call with the option %s (%#)', async (option, call) => {
   const error: unknown = await Promise.resolve()
     .then(call)
     .then(

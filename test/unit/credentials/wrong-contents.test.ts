@@ -176,7 +176,7 @@ const rows: Row[] = [
 
 const FILES = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key', crl: 'crl.pem' }
 
-it.each(rows)('%s', async (what, role, expected, contents, remedy) => {
+it.each(rows)('reports wrong contents: %s', async (what, role, expected, contents, remedy) => {
   const all = { ...good, ...contents() }
   for (const [source, isPem] of [
     [pemSource(all), true],
@@ -240,14 +240,14 @@ describe('all faults are reported together', () => {
   })
 })
 
-it('the first of several blocks of a kind that do not belong there stands for all', async () => {
+it('reports the first of several misplaced blocks of a kind for all of them', async () => {
   const found = await findingsOf(pemSource({ ...good, ca: root.pem + csr() + csr() }))
   const line = root.pem.split('\n').length
   expect(found).toMatchObject([{ code: 'input/other-block', details: { line } }])
 })
 
 describe('what is the same key', () => {
-  it('a certificate that writes the point compressed', async () => {
+  it('reports a certificate with a compressed point', async () => {
     // Byte 26 of a P-256 SubjectPublicKeyInfo is the form of the point, behind it stand x and y.
     const spkiDer = leaf.x509().publicKey.export({ type: 'spki', format: 'der' })
     const odd = ((spkiDer[90] ?? 0) & 1) === 1

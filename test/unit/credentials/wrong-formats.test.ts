@@ -114,7 +114,7 @@ describe.each<[MaterialRole & ('ca' | 'cert' | 'key'), string, Buffer]>([
   ['cert', leaf.pem, leaf.der],
   ['key', leaf.keyPem, leaf.key.export({ type: 'pkcs8', format: 'der' })],
 ])('given as %s', (role, text, der) => {
-  it.each(drawn(rows, 25))('%s', async (_, holds, content, remedy) => {
+  it.each(drawn(rows, 25))('reports an input in a wrong format: %s', async (_, holds, content, remedy) => {
     const contents = { ...good, [role]: content(text, der) }
     for (const source of [pemSource(contents), sourceOfFiles(folder, contents)]) {
       const errors = (await findingsOf(source)).filter(({ severity }) => severity === 'error')

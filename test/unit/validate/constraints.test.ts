@@ -26,21 +26,25 @@ const dotted = Array.from({ length: 51 }, (_, i) => `.z${String(i)}`)
 const [registered, other] = [registeredId('1.2.3'), otherName('1.2.3', Buffer.from('0500', 'hex'))]
 
 tableOf('a CA', 'constraints/not-a-ca', [
-  ['needs them', { intermediate: bare }, ['@1 (no basicConstraints, CN=etcd-0)']],
-  ['needs them as an anchor as well', { root: bare }, ['@2 (no basicConstraints, CN=Test Intermediate)']],
-  ['is not CA:FALSE', { intermediate: { extensions: [NO_CA] } }, ['@1 (CA:FALSE, CN=etcd-0)']],
+  ['needs basicConstraints', { intermediate: bare }, ['@1 (no basicConstraints, CN=etcd-0)']],
+  ['needs basicConstraints as an anchor as well', { root: bare }, ['@2 (no basicConstraints, CN=Test Intermediate)']],
+  ['must not have CA:FALSE', { intermediate: { extensions: [NO_CA] } }, ['@1 (CA:FALSE, CN=etcd-0)']],
   [
     'marks its constraints as critical',
     { intermediate: { extensions: [basicConstraints({ ca: true, pathLength: 0 }, false), notCritical] } },
     ['basicConstraints', 'nameConstraints'].map((name) => `warning criticality-unusual@1 (of a CA, ${name})`),
   ],
   [
-    'has critical constraints of kinds that Go compares, permitted or excluded',
+    'should have only critical name constraints of kinds that Go compares, permitted or excluded',
     { root: constrained({ permitted: [registered], excluded: [registered, other, directoryName('Other')] }) },
     ['warning extension-refused@2 (names unread by Go, nameConstraints, [registeredId otherName dirName], server)'],
   ],
-  ['may have others', { root: constrained({ excluded: [registered] }, false) }, ['warning criticality-unusual@2']],
-  ['has unreadable ones that are reported as such', { root: { extensions: [garbled] } }, ['extension-refused@2']],
+  [
+    'may have other name constraints that are not critical',
+    { root: constrained({ excluded: [registered] }, false) },
+    ['warning criticality-unusual@2'],
+  ],
+  ['is reported for unreadable name constraints', { root: { extensions: [garbled] } }, ['extension-refused@2']],
   [
     'may have DNS, IP, mail and URI constraints',
     { root: constrained({ excluded: [dns('a.b'), ipRange('10.0.0.0/8'), email('a.b'), uri('a.b')] }) },
@@ -52,24 +56,28 @@ tableOf('a CA', 'constraints/not-a-ca', [
     ['warning name-constraints/malformed@2 (leading dot, [.svc .a.svc])'],
   ],
   [
-    'is reported with fifty of them',
+    'is reported with fifty DNS constraints with a leading dot',
     { root: constrained({ excluded: dotted.map(dns) }) },
     [`warning name-constraints/malformed@2 (leading dot, [${dotted.slice(0, 50).join(' ')}])`],
   ],
 ])
 
 tableOf('a leaf', 'constraints/only-for-cas', [
-  ['is not a CA', leafWith(basicConstraints({ ca: true })), ['warning leaf-is-ca@0']],
+  ['should not be a CA', leafWith(basicConstraints({ ca: true })), ['warning leaf-is-ca@0']],
   [
     'is reported once with a path length',
     leafWith(basicConstraints({ ca: true, pathLength: 3 })),
     ['warning leaf-is-ca@0'],
   ],
-  ['has no pathlen', leafWith(basicConstraints({ ca: false, pathLength: 0 })), ['warning @0 (pathlen)']],
+  ['should have no pathlen', leafWith(basicConstraints({ ca: false, pathLength: 0 })), ['warning @0 (pathlen)']],
   ['may have no basicConstraints', { leaf: bare }, []],
-  ['has none', leafWith(nameConstraints({ permitted: [dns('svc')] })), ['warning @0 (nameConstraints)']],
   [
-    'constrains no names of kinds that Go does not compare',
+    'should have no name constraints',
+    leafWith(nameConstraints({ permitted: [dns('svc')] })),
+    ['warning @0 (nameConstraints)'],
+  ],
+  [
+    'should not constrain names of kinds that Go does not compare',
     leafWith(nameConstraints({ excluded: [directoryName('Other')] })),
     [
       'warning @0 (nameConstraints)',
@@ -97,8 +105,8 @@ tableOf('path lengths', 'constraints/path-too-long', [
     ['@2 (for all, 0, 1, [CN=CA 1])', '@3 (for all, 1, 2, [CN=CA 1 CN=CA 0])'],
   ],
   ['do not count a self-issued CA, except in Go', line(NONE, OWN), ['warning @2 (for Go, 0, 1, [CN=CA], server)']],
-  ['are an error then for what etcd validates', line(NONE, OWN), ['@2'], { usage: 'peer' }],
-  ['count what is below a self-issued CA', line(NONE, OWN, {}), ['@3 (for all, 0, 1, [CN=CA 1 CN=CA])']],
+  ['with a self-issued CA are an error if etcd validates', line(NONE, OWN), ['@2'], { usage: 'peer' }],
+  ['count the CAs below a self-issued CA', line(NONE, OWN, {}), ['@3 (for all, 0, 1, [CN=CA 1 CN=CA])']],
   ['are limited by the caller', line({}, {}, {}), ['limit-exceeded (intermediates, 1, 2)'], { maxIntermediates: 1 }],
   ['may be as long as the caller allows', line({}, {}, {}), [], { maxIntermediates: 2 }],
   ['are limited without self-issued CAs', line({}, { subject: 'CA' }), [], { maxIntermediates: 0 }],

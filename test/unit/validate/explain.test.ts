@@ -39,7 +39,7 @@ const row = (
 tableOf('a path without an issuer', 'chain/issuer-not-found', [
   row('names the issuer and the CAs that were given', leafOf(A), [T], [U], '@0 (not given, CN=A, [CN=U], [CN=T])'),
   row(
-    'names twenty of each',
+    'names twenty issuers and twenty CAs',
     leafOf(A),
     numbered(21),
     numbered(22),
@@ -75,14 +75,14 @@ const wanted = (extension: Extension): Minted => leafOf(A, { extensions: [extens
 
 tableOf('a path with certificates of the name of the issuer', 'certificate/key-identifier-unusual', [
   row(
-    'names them, and the key that it looks for',
+    'names the certificates, and the key of the issuer',
     wanted(authorityKeyIdentifier(Buffer.of(9))),
     [namesake],
     [R],
     `issuer-key-differs@0 (CN=A, [${fingerprint(namesake)}], 09)`,
   ),
   row(
-    'may look for no key',
+    'names the certificates without a key if the certificate names none',
     wanted(authorityKeyIdentifier(null)),
     [namesake],
     [R],
@@ -98,7 +98,7 @@ tableOf('a path with certificates of the name of the issuer', 'certificate/key-i
     'warning @0',
   ),
   row(
-    'names twenty of them',
+    'names twenty certificates',
     wanted(authorityKeyIdentifier(null)),
     twenty,
     [R],
@@ -140,7 +140,7 @@ const linked = (extension: Extension): Given => ({
 const certificate = (serial?: bigint, ...issuer: Buffer[]): Given =>
   linked(authorityKeyIdentifier(Buffer.of(12), { serial, issuer: issuer.length === 0 ? undefined : issuer }))
 
-tableOf('a link', 'chain/authority-differs', [
+tableOf('the check of a link', 'chain/authority-differs', [
   [
     'reports another key',
     linked(authorityKeyIdentifier(Buffer.of(10, 11))),
@@ -151,7 +151,11 @@ tableOf('a link', 'chain/authority-differs', [
   ['agrees with an issuer in other case', certificate(undefined, directoryName('r')), []],
   ['agrees with the first directory name', certificate(7n, urn, directoryName('R'), directoryName('x')), []],
   ['reports another serial number', certificate(8n), ['@0 (certificate, CN=Middle, 07, 08, -)']],
-  ['reports it next to a URI as issuer', certificate(8n, urn), ['@0 (certificate, CN=Middle, 07, 08, -)']],
+  [
+    'reports another serial number next to a URI as issuer',
+    certificate(8n, urn),
+    ['@0 (certificate, CN=Middle, 07, 08, -)'],
+  ],
   ['reports another issuer', certificate(undefined, urn, other), ['@0 (certificate, CN=Middle, 07, -, CN=Other)']],
   [
     'reports an issuer in other bytes',

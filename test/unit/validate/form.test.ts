@@ -23,7 +23,7 @@ import { caWith, given, leafOf, leafWith, table, tableOf, type Parts, type Ca, t
 
 const bare = (version: number | null): Ca => ({ version, without: Object.values(EXTENSION) })
 
-tableOf('the version', 'certificate/version-unsupported', [
+tableOf('the check of the version', 'certificate/version-unsupported', [
   [
     'refuses a leaf of version 1, which can have no extensions',
     { leaf: bare(null) },
@@ -40,9 +40,9 @@ tableOf('the version', 'certificate/version-unsupported', [
 
 const serial = (octets: string): Parts => ({ leaf: { serial: Buffer.from(octets, 'hex') } })
 
-tableOf('the serial number (RFC 5280 section 4.1.2.2)', 'certificate/serial-unusual', [
-  ['refuses a negative one', serial('80'), ['@0 (80, is negative)']],
-  ['accepts one below 0x80', serial('7f'), []],
+tableOf('the check of the serial number (RFC 5280 section 4.1.2.2)', 'certificate/serial-unusual', [
+  ['refuses a negative number', serial('80'), ['@0 (80, is negative)']],
+  ['accepts a number below 0x80', serial('7f'), []],
   ['reports zero', serial('00'), ['warning @0 (00, is zero)']],
   ['accepts 20 bytes', serial('01'.repeat(20)), []],
   [
@@ -51,7 +51,7 @@ tableOf('the serial number (RFC 5280 section 4.1.2.2)', 'certificate/serial-unus
     ['warning @0 (010101010101010101010101010101010101010101, has 21 bytes, more than 20)'],
   ],
   [
-    'shows 40 bytes of one that is longer',
+    'shows 40 bytes of a longer number',
     serial('01'.repeat(60)),
     [
       'warning @0 (01010101010101010101010101010101010101010101010101010101010101010101010101010101, has 60 bytes, more than 20)',
@@ -61,11 +61,19 @@ tableOf('the serial number (RFC 5280 section 4.1.2.2)', 'certificate/serial-unus
 
 const malformed = [['O', 'etcd'] as const, ['CN', 'a_b', TAG.printableString] as const]
 
-tableOf('subject and issuer', 'certificate/name-malformed', [
+tableOf('the check of subject and issuer', 'certificate/name-malformed', [
   ['refuses a malformed subject', { leaf: { subject: malformed } }, ['@0 (malformed, subject, 2.5.4.3)']],
-  ['refuses that of a CA once', { intermediate: { subject: malformed } }, ['@1 (malformed, subject, 2.5.4.3) > @0']],
+  [
+    'refuses a malformed subject of a CA once',
+    { intermediate: { subject: malformed } },
+    ['@1 (malformed, subject, 2.5.4.3) > @0'],
+  ],
   ['refuses an empty subject of a CA', { intermediate: { subject: '' } }, ['@1 (empty, subject) > @0']],
-  ['accepts an empty one of a leaf', { leaf: { subject: '', extensions: [subjectAltName([dns(HOST)], true)] } }, []],
+  [
+    'accepts an empty subject of a leaf',
+    { leaf: { subject: '', extensions: [subjectAltName([dns(HOST)], true)] } },
+    [],
+  ],
   [
     'refuses an empty subject of a leaf that is a CA',
     { leaf: { subject: '', extensions: [basicConstraints({ ca: true }), subjectAltName([dns(HOST)], true)] } },
@@ -84,22 +92,22 @@ const raw = (dotted: string, value: string, critical = true): Extension => ({
 const { policyConstraints, policyMappings, inhibitAnyPolicy } = EXTENSION
 const [x, y] = [directoryName('x'), directoryName('y')]
 
-table('the signature algorithm', [
-  ['refuses two statements', { intermediate: twice }, ['algorithm-refused@1 (stated twice)']],
+table('the check of the signature algorithm', [
+  ['refuses two algorithms', { intermediate: twice }, ['algorithm-refused@1 (stated twice)']],
 ])
 
-tableOf('extensions', 'certificate/extension-refused', [
+tableOf('the check of extensions', 'certificate/extension-refused', [
   [
-    'refuses one that cannot be read',
+    'refuses an extension that cannot be read',
     leafWith(raw(EXTENSION.keyUsage, '3003')),
     ['@0 (malformed, keyUsage, keyUsage is missing or of another type)'],
   ],
   [
-    'refuses one that occurs twice, and one that is critical and unknown',
+    'refuses an extension that occurs twice, and one that is critical and unknown',
     leafWith(unknownExtension(false), unknownExtension(false), unknownExtension(true, '1.2.3')),
     ['@0 (repeated, 1.3.6.1.4.1.99999.1)', '@0 (unknown, 1.2.3)'],
   ],
-  ['accepts an unknown one', leafWith(unknownExtension(false)), []],
+  ['accepts an unknown extension', leafWith(unknownExtension(false)), []],
   [
     'refuses critical key identifiers',
     { leaf: { key, extensions: [subjectKeyIdentifier(own, true), authorityKeyIdentifier(Buffer.of(7), {}, true)] } },
@@ -144,7 +152,7 @@ tableOf('extensions', 'certificate/extension-refused', [
     }),
   ),
   [
-    'refuses critical ones that require a policy',
+    'refuses critical extensions that require a policy',
     caWith(raw(policyConstraints, '3003800100')),
     ['@1 (unknown, policyConstraints)'],
   ],
@@ -170,17 +178,17 @@ tableOf('extensions', 'certificate/extension-refused', [
     ['warning @1 (names unread by Go, subjectAltName, [dirName], server)'],
   ],
   ['accepts a critical SAN of which Go reads one name', caWith(subjectAltName([x, dns('ca.etcd')], true)), []],
-  ['accepts one of which Go reads no name if it is not critical', caWith(subjectAltName([x])), []],
+  ['accepts a SAN of which Go reads no name if it is not critical', caWith(subjectAltName([x])), []],
 ])
 
-tableOf('URIs', 'san/name-unusable', [
+tableOf('the check of URIs', 'san/name-unusable', [
   [
-    'reports the first five that Go does not read',
+    'reports the first five URIs that Go does not read',
     { leaf: { names: [dns(HOST), ...[1, 2, 3, 4, 5, 6].map((i) => uri(`a://b/%${String(i)}`))] } },
     [1, 2, 3, 4, 5].map((i) => `@0 (URI, a://b/%${String(i)}, has a % that begins no escape)`),
   ],
   [
-    'accepts one that Go reads, and other names',
+    'accepts a URI that Go reads, and other names',
     { leaf: { names: [dns(HOST), uri('spiffe://cluster/%20'), email('%1@a.b')] } },
     [],
   ],
@@ -194,22 +202,30 @@ const root = mintCa({ subject: 'CA' })
 const rolled = mintCa({ subject: 'CA', issuer: root, ...noAuthorityKey })
 const belowRolled = leafOf(rolled)
 
-tableOf('key identifiers', 'certificate/key-identifier-unusual', [
+tableOf('the check of key identifiers', 'certificate/key-identifier-unusual', [
   [
-    'reports a CA without its own',
+    'reports a CA without its own key identifier',
     { root: noSubjectKey, intermediate: noSubjectKey },
     ['warning @1 (missing, subjectKeyIdentifier)', 'warning @2 (missing, subjectKeyIdentifier)'],
   ],
   [
-    'reports certificates without that of their issuer',
+    'reports certificates without the key identifier of their issuer',
     { leaf: noAuthorityKey, intermediate: noAuthorityKey },
     ['warning @0 (missing, authorityKeyIdentifier)', 'warning @1 (missing, authorityKeyIdentifier)'],
   ],
-  ['reports one without a key, of a leaf', leafWith(authorityKeyIdentifier(null)), ['warning @0']],
-  ['accepts a self-signed leaf without that of its issuer', { leaf: selfSigned, trust: [selfSigned] }, []],
+  [
+    'reports an authority key identifier without a key in a leaf',
+    leafWith(authorityKeyIdentifier(null)),
+    ['warning @0'],
+  ],
+  [
+    'accepts a self-signed leaf without the key identifier of its issuer',
+    { leaf: selfSigned, trust: [selfSigned] },
+    [],
+  ],
   [
     // OpenSSL takes a certificate without it for self-signed, because the names agree.
-    'reports a CA without it that its own old key certified',
+    'reports a CA without a key identifier of its issuer that its own old key certified',
     { leaf: belowRolled, sent: [rolled], trust: [root] },
     ['openssl-picks-other-path@1', 'warning @1'],
   ],
@@ -231,7 +247,7 @@ const issuer = [directoryName('Test Root')]
 const NAMED = 'warning @2 (of a root, names an issuer or serial number)'
 const NOT_SELF_SIGNED = 'anchor-not-self-signed@2 (server, false, CN=Test Root, true, false)'
 
-tableOf('the authority key identifier of a self-issued anchor', 'certificate/key-identifier-unusual', [
+tableOf('the check of the authority key identifier of a self-issued anchor', 'certificate/key-identifier-unusual', [
   ['accepts its own key', ofRoot(authorityKeyIdentifier(own)), []],
   ['reports no key', ofRoot(authorityKeyIdentifier(null)), ['warning @2 (of a root, holds no key identifier)']],
   [
@@ -243,7 +259,7 @@ tableOf('the authority key identifier of a self-issued anchor', 'certificate/key
   ['reports its own serial number', ofRoot(authorityKeyIdentifier(own, { serial: 7n })), [NAMED]],
   ['reports its own issuer', ofRoot(authorityKeyIdentifier(own, { issuer })), [NAMED]],
   [
-    'reports the serial number of another one',
+    'reports the serial number of another CA',
     ofRoot(authorityKeyIdentifier(own, { issuer, serial: 8n })),
     [NOT_SELF_SIGNED, 'warning @2 (of a root, points to another certificate)'],
   ],

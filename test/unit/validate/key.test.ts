@@ -16,16 +16,20 @@ function rsa(bits: number, exponent: bigint | Uint8Array = 65537n, kind = sequen
   return { leaf: { spki: sequence(kind, bitString(sequence(integer(modulus), integer(exponent)))) } }
 }
 
-tableOf('RSA', 'key/weak', [
+tableOf('the check of RSA keys', 'key/weak', [
   ...[2048, 8192].map((bits): Row => [`accepts ${String(bits)} bits`, rsa(bits), []]),
   ['refuses less than 2048 bits', rsa(2040), ['@0 (RSA 2040, RSA 3072 or ECDSA P-256)']],
   ['refuses more than 8192 bits', rsa(8200), ['key/unsupported@0 (public key, RSA 8200, Go refuses beyond 8192 bits)']],
   [
-    'refuses one without the NULL after its OID, as Go does',
+    'refuses a key without the NULL after its OID, as Go does',
     rsa(2048, 65537n, sequence(RSA)),
     ['key/unsupported@0 (public key, RSA 2048, Go does not read as it is written)'],
   ],
-  ['reports bits that fill no whole byte', rsa(3073), ['warning size-unusual@0 (no whole bytes, RSA 3073)']],
+  [
+    'reports a number of bits that fills no whole byte',
+    rsa(3073),
+    ['warning size-unusual@0 (no whole bytes, RSA 3073)'],
+  ],
   [
     'reports less than 3072 bits beyond 2030',
     { leaf: { ...rsa(3064).leaf, ...ends('2031-01-01T00:00:00Z') } },
@@ -62,7 +66,7 @@ const key = newKey()
 const point = spkiOf(key).subarray(-65)
 const compressed = Buffer.concat([Buffer.of(2 + ((point[64] ?? 0) & 1)), point.subarray(1, 33)])
 
-tableOf('other kinds of key', 'key/unsupported', [
+tableOf('the check of other kinds of key', 'key/unsupported', [
   ...(['p256', 'p384', 'p521', 'ed25519'] as const).map((kind): Row => [
     `accepts ${kind}`,
     { leaf: { key: kind } },
@@ -105,7 +109,7 @@ const middle = mintCa({ subject: 'M', issuer: mintCa({ subject: 'R', key: rsaKey
 const NOT_SELF_SIGNED = 'anchor-not-self-signed@2 (server, false, CN=Test Root, true, false)'
 const UNKNOWN = sequence(oid('1.2.3.4'))
 
-tableOf('signature algorithms', 'signature/algorithm-refused', [
+tableOf('the check of signature algorithms', 'signature/algorithm-refused', [
   ...(['rsa-sha256', 'rsa-pss-sha256', 'rsa-pss-sha384', 'rsa-pss-sha512', 'ecdsa-sha384'] as const).map(
     (signature): Row => [`accepts ${signature}`, signedBy(signature), []],
   ),
@@ -119,14 +123,14 @@ tableOf('signature algorithms', 'signature/algorithm-refused', [
     ['warning @0 (weak, ECDSA with SHA-1, true)'],
   ],
   ['refuses RSA with SHA-224, as Go does', signedBy('rsa-sha224'), ['@0 (unsupported, 1.2.840.113549.1.1.14)']],
-  ['refuses an unknown one', { intermediate: named(UNKNOWN) }, ['@1 (unsupported, 1.2.3.4)']],
+  ['refuses an unknown algorithm', { intermediate: named(UNKNOWN) }, ['@1 (unsupported, 1.2.3.4)']],
   [
-    'accepts an unknown one in an anchor, but OpenSSL does not take it for self-signed',
+    'accepts an unknown algorithm in an anchor, but OpenSSL does not take it for self-signed',
     { root: named(UNKNOWN) },
     [NOT_SELF_SIGNED, 'warning key-mismatch@2 (root, 1.2.3.4, ECDSA P-256)'],
   ],
   [
-    'does the same if it is of another kind of key',
+    'accepts an algorithm for another kind of key in an anchor, but OpenSSL does not take it for self-signed',
     { root: named('rsa-sha256') },
     [NOT_SELF_SIGNED, 'warning key-mismatch@2 (root, RSA with SHA-256, ECDSA P-256)'],
   ],
@@ -137,13 +141,17 @@ tableOf('signature algorithms', 'signature/algorithm-refused', [
     { usage: 'any' },
   ],
   ['accepts any salt in an anchor', { root: { ...RSA_CA, signature: SALT_20 }, intermediate: RSA_CA }, []],
-  ['accepts one in an anchor that does not fit the signature', { root: named('ecdsa-sha384') }, []],
+  ['accepts a salt in an anchor that does not fit the signature', { root: named('ecdsa-sha384') }, []],
   [
     'accepts RSA with SHA-224 in an anchor, which OpenSSL takes for self-signed',
     { root: { ...RSA_CA, signature: 'rsa-sha224' }, intermediate: { notAfter: future(99) } },
     ['warning key-mismatch@2'],
   ],
-  ['does not with ECDSA', { root: named('rsa-sha224') }, ['anchor-not-self-signed@2', 'warning key-mismatch@2']],
+  [
+    'accepts ECDSA with SHA-224 in an anchor, which OpenSSL does not take for self-signed',
+    { root: named('rsa-sha224') },
+    ['anchor-not-self-signed@2', 'warning key-mismatch@2'],
+  ],
   [
     'accepts another key in an anchor of another CA',
     { leaf: leafOf(middle), trust: [middle] },

@@ -93,7 +93,7 @@ const BY_NODE = 'warning common-name-refused@0'
 
 tableOf('a subject', 'name-constraints/name-refused', [
   under('is refused as a directory name', only(x, middle), {}, REFUSED),
-  under('is accepted as the permitted one', only(etcd, middle), {}),
+  under('is accepted as the permitted directory name', only(etcd, middle), {}),
   under('is refused next to a permitted directory name', only(x, middle), { names: [x] }, REFUSED),
   under('is accepted if it is empty', only(middle), { subject: '', names: [a] }),
   under(
@@ -102,7 +102,7 @@ tableOf('a subject', 'name-constraints/name-refused', [
     { subject: mailbox },
     '@0 (excluded, me@a.test, email, CN=R, a.test)',
   ),
-  under('is not for its mailbox next to a SAN', not(inA), { subject: mailbox, names: [c] }),
+  under('is not refused for its mailbox next to a SAN', not(inA), { subject: mailbox, names: [c] }),
   under(
     'is refused for an unreadable mailbox',
     not(inB),
@@ -110,7 +110,7 @@ tableOf('a subject', 'name-constraints/name-refused', [
     'name-malformed@0',
     `${UNREADABLE} (malformed, , email, CN=R)`,
   ),
-  under('is not for a mailbox that Go does not read', not(inB), { subject: [['emailAddress', '.me@a.test']] }),
+  under('is not refused for a mailbox that Go does not read', not(inB), { subject: [['emailAddress', '.me@a.test']] }),
   // crypto/x509 NAME_CONSTRAINTS_check_CN
   under(
     'is refused by Node for its common name',
@@ -118,12 +118,17 @@ tableOf('a subject', 'name-constraints/name-refused', [
     { subject: 'x.b.test', names: [ip('10.0.0.1')] },
     `${BY_NODE} (x.b.test, CN=R, false, server)`,
   ),
-  under('is refused for an excluded one', not(b), { subject: 'x.b.test' }, `${BY_NODE} (x.b.test, CN=R, true, server)`),
-  under('is not for a permitted one', only(a), { subject: 'etcd.a.test' }),
-  under('is not for one that is not excluded', not(b), { subject: 'etcd.a.test' }),
-  under('is not next to a DNS name', only(a), { subject: 'etcd.b.test', names: [a] }),
-  under('is not for one without a dot', only(a), { subject: 'etcd' }),
-  under('is not for one that is not a DNS name', only(a), { subject: 'etcd b.test' }),
+  under(
+    'is refused by Node for an excluded common name',
+    not(b),
+    { subject: 'x.b.test' },
+    `${BY_NODE} (x.b.test, CN=R, true, server)`,
+  ),
+  under('is not refused for a permitted common name', only(a), { subject: 'etcd.a.test' }),
+  under('is not refused for a common name that is not excluded', not(b), { subject: 'etcd.a.test' }),
+  under('is not refused for its common name next to a DNS name', only(a), { subject: 'etcd.b.test', names: [a] }),
+  under('is not refused for a common name without a dot', only(a), { subject: 'etcd' }),
+  under('is not refused for a common name that is not a DNS name', only(a), { subject: 'etcd b.test' }),
 ])
 
 const wild = constrain(only(dns('*.x')))
@@ -136,15 +141,30 @@ const path = (what: string, root: Ca, ca: Ca, names?: readonly GeneralName[] | n
 const without = (...names: string[]): Ca => constrain(not(...names.map(directoryName)), false)
 
 tableOf('a path', 'name-constraints/name-refused', [
-  path('has the constraints of every CA for all below', without('M', 'L'), constrain(only(a)), [b], '@0', '@0', '@1'),
-  path('does not have them for the CA and what is above', {}, without('M', 'R')),
-  path('has those next to malformed ones', constrain(only(a)), wild, [b], 'name-constraints/malformed@1', '@0'),
-  path('does not have them for a self-issued CA', without('R'), { subject: 'R' }),
-  path('does not have them for the common name of a CA', constrain(only(a)), { subject: 'm.b.test' }, [a]),
+  path(
+    'applies the constraints of every CA to all certificates below',
+    without('M', 'L'),
+    constrain(only(a)),
+    [b],
+    '@0',
+    '@0',
+    '@1',
+  ),
+  path('does not apply them to the CA itself and to the CAs above', {}, without('M', 'R')),
+  path(
+    'applies constraints next to malformed ones',
+    constrain(only(a)),
+    wild,
+    [b],
+    'name-constraints/malformed@1',
+    '@0',
+  ),
+  path('does not apply constraints to a self-issued CA', without('R'), { subject: 'R' }),
+  path('does not apply constraints to the common name of a CA', constrain(only(a)), { subject: 'm.b.test' }, [a]),
   path('is narrowed by a lower CA', constrain(only(dns('test'))), constrain(only(a)), [a, b], '@0'),
   path('is not widened by a lower CA', constrain(only(a)), constrain(only(dns('test'))), [a, b], '@0'),
-  path('has them for a self-issued leaf', without('R'), { subject: 'R' }, null, '@0'),
-  ['has no constraints of a leaf', { leaf: wild }, [], hosts],
+  path('applies constraints to a self-issued leaf', without('R'), { subject: 'R' }, null, '@0'),
+  ['does not apply constraints of a leaf', { leaf: wild }, [], hosts],
 ])
 
 const ofGo = (what: string, subtrees: Subtrees, name: GeneralName, ...found: string[]): Row => [
@@ -160,8 +180,13 @@ const ofCa = (...names: GeneralName[]): Parts => ({
   intermediate: { subject: 'R', pathLength: undefined, extensions: [subjectAltName(names)] },
 })
 
-tableOf('Go, next to a constraint of any kind', 'name-constraints/name-unreadable', [
-  ofGo('refuses one without a host', anyKind, email('nobody'), '@0 (malformed for Go, nobody, email, CN=R, peer)'),
+tableOf('Go, next to a constraint of any kind,', 'name-constraints/name-unreadable', [
+  ofGo(
+    'refuses a mailbox without a host',
+    anyKind,
+    email('nobody'),
+    '@0 (malformed for Go, nobody, email, CN=R, peer)',
+  ),
   ofGo('reads the DNS name a_b', anyKind, dns('a_b')),
   ofGo(
     'refuses a URI below an excluded host',
@@ -169,9 +194,9 @@ tableOf('Go, next to a constraint of any kind', 'name-constraints/name-unreadabl
     uri('a://x.a.test'),
     'name-refused@0 (excluded by Go, a://x.a.test, uri, CN=R, peer, a.test)',
   ),
-  ofGo('accepts one of another host', not(uri('a.test')), uri('a://xa.test')),
-  ['refuses one of a self-issued CA', ofCa(b, a, x), ['name-refused@1 (self-issued, [b.test], CN=R, peer)'], asPeer],
-  ['accepts another name of it', ofCa(a), [], asPeer],
+  ofGo('accepts a URI of another host', not(uri('a.test')), uri('a://xa.test')),
+  ['refuses a name of a self-issued CA', ofCa(b, a, x), ['name-refused@1 (self-issued, [b.test], CN=R, peer)'], asPeer],
+  ['accepts another name of a self-issued CA', ofCa(a), [], asPeer],
 ])
 
 describe('the budget', () => {

@@ -37,7 +37,7 @@ it.each([
   // The nearest name shares the first label.
   miss('a.b.c', [dns('x.b.c'), uri('a.b.d'), email('a.b')], 'no-such-name'),
   miss('spiffe://cluster/a', [uri('spiffe://cluster/b')], 'no-such-name'),
-])('explains why %s is not covered: %j', (host, names, reason, nearest, subject) => {
+])('explains why %s is not covered (%#)', (host, names, reason, nearest, subject) => {
   const { findings } = reportOn(given({ leaf: { names, subject } }), { hosts: [host] })
   expect(detailsOf(findings, 'san/host-not-covered')).toMatchObject([{ reason, nearest }])
 })
@@ -60,7 +60,7 @@ table('a name', [
   covers('xn--bliss-1b3c148a.example.com', dns('xn--*-1b3c148a.example.com'), NOT_COVERED, 'warning name-unusable@0'),
   covers('ab.example.com', dns('a*.example.com'), NOT_COVERED, 'warning name-unusable@0'),
   [
-    'is reported as found and as what it covers',
+    'is reported as found, with the names that it covers',
     { leaf: { names } },
     [
       'host-not-covered@0 (10.0.0.2, ip, no-such-name, -, [a.etcd.svc 10.0.0.1 *.b.svc spiffe://x/y], 1, [a.etcd.svc, a.etcd.svc a.b.svc, *.b.svc])',
@@ -122,7 +122,7 @@ tableOf('the subject alternative name', 'san/name-unusable', [
     'warning @0 (DNS, *.svc, a wide wildcard)',
   ),
   listed(
-    'should not hold what is not a host name',
+    'should not hold a name that is not a host name',
     [dns('a b'), dns('a..b'), dns('a.*.b'), dns('-a'), dns('a.svc.')],
     'warning @0 (DNS, a b, no host name)',
     'warning @0 (DNS, a..b, no host name)',
@@ -165,8 +165,8 @@ const organization = { leaf: { subject: [['O', 'Example']] } } as const
 const unreadable = { leaf: { subject: [['CN', 'a_b', TAG.printableString]] } } as const
 
 tableOf('the common name', 'identity/common-name', [
-  ['should be there for a client, a user by it', organization, ['info @0 (missing)'], { usage: 'client' }],
-  ['need not be there for a server', organization, []],
+  ['should exist for a client, whose user it is', organization, ['info @0 (missing)'], { usage: 'client' }],
+  ['may be missing for a server', organization, []],
   ['is missing if it cannot be read', unreadable, ['name-malformed@0', 'info @0'], { usage: 'client' }],
   called('root', 'server', 'warning @0 (user of etcd, root)'),
   called('root', 'peer', 'warning @0 (user of etcd, root)'),

@@ -13,7 +13,7 @@ import { given, reportOn, textsOf } from './rows.js'
 const optionOf = (call: () => unknown): unknown => thrown(call, 'ERR_OPTION_INVALID').details.option
 
 describe('options', () => {
-  it('resolve to defaults', () => {
+  it('options resolve to defaults', () => {
     vi.useFakeTimers({ now: 1_900_000_000_000 })
     try {
       const rest = { hosts: [], clockSkew: 0, expiryWarning: null, revocation: 'if-listed', ignore: [] }
@@ -23,7 +23,7 @@ describe('options', () => {
     }
   })
 
-  it('resolve to hosts by kind, milliseconds and codes', () => {
+  it('options resolve to hosts by kind, milliseconds and codes', () => {
     const ignore = ['san/wildcard', 'file/key-readable-by-others'] as const
     const given = { usage: 'peer', at: new Date(0), revocation: 'require', ignore } as const
     expect(resolveContext({ ...given, hosts: ['A.svc', '::1'], clockSkew: '5s', expiryWarning: '0s' })).toEqual({
@@ -50,17 +50,17 @@ describe('options', () => {
     ['ignore[1]', { ignore: ['san/wildcard', 'validity/expired'] }],
     ['ignore[0]', { ignore: ['san/nothing'] }],
     ['port', { port: 1 }],
-  ])('are refused for %s', (option, options) => {
+  ])('refuses wrong options, with the name: %s', (option, options) => {
     expect(optionOf(() => resolveContext({ usage: 'any', ...options } as ValidateOptions))).toBe(option)
   })
 
-  it('may be more of those that the caller knows, and 10,000 hosts', () => {
+  it('accepts further options that the caller knows, and 10,000 hosts', () => {
     expect(resolveContext({ usage: 'any', port: 1 } as never, ['port']).usage).toBe('any')
     const hosts = Array.from({ length: 10_000 }, (_, i) => `h${String(i)}.svc`)
     expect(resolveContext({ usage: 'any', hosts }).hosts).toHaveLength(10_000)
   })
 
-  it('ignore codes of warnings and infos, and codes of other areas', () => {
+  it('the option ignore accepts codes of warnings and infos, and codes of other areas', () => {
     const own = Object.entries(rows)
     expect(own.filter(([code, row]) => isIgnorable(code) !== (severitiesOf(row).join() !== 'error'))).toEqual([])
     const areas = new Set(Object.keys(rows).map((code) => code.split('/')[0]))
@@ -80,13 +80,13 @@ describe('options of a chain', () => {
   const check = (options: Partial<Record<keyof ValidateChainOptions, unknown>>): string[] =>
     textsOf(reportOn({ leaf, sent, trust }, options as ValidateChainOptions).findings)
 
-  it('allow from 0 to 255 intermediates', () => {
+  it('accepts from 0 to 255 intermediates', () => {
     expect([0, 1, 255].map((maxIntermediates) => check({ maxIntermediates }))).toEqual([['limit-exceeded'], [], []])
     for (const maxIntermediates of [-1, 256, 1.5, Number.NaN, '3', null])
       expect(optionOf(() => check({ maxIntermediates }))).toBe('maxIntermediates')
   })
 
-  it('are checked before anything is read', () => {
+  it('checks the options before it reads a certificate', () => {
     expect(optionOf(() => validateChain({} as never, { usage: 'servers' as never }))).toBe('usage')
     expect(optionOf(() => validateChain({ leafs: [] } as never, { usage }))).toBe('leafs')
     expect(optionOf(() => check({ budget: { paths: 1 } }))).toBe('budget.paths')
@@ -99,7 +99,7 @@ describe('a chain', () => {
     ['text of the whole chain', { chain: chainPem(leaf, intermediate) }],
     ['bytes of the whole chain', { chain: [leaf.der, intermediate.der] }],
     ['certificates and text', { leaf: Certificate.parse(leaf.der), intermediates: [intermediate.pem] }],
-  ])('is %s', (_, input) => {
+  ])('reads a chain given as %s', (_, input) => {
     const report = validateChain({ ...input, trustAnchors: root.der }, { usage, hosts: [HOST] })
     expect(report.findings).toEqual([])
     expect(report.path?.map(({ subject }) => subject)).toEqual(['CN=etcd-0', 'CN=Test Intermediate', 'CN=Test Root'])
@@ -110,7 +110,7 @@ describe('a chain', () => {
     expect(path?.[0]?.subject).toBe('CN=Test Intermediate')
   })
 
-  it('has a leaf, once', () => {
+  it('requires exactly one leaf', () => {
     const trustAnchors = root.der
     expect(optionOf(() => validateChain({ leaf: [] as never, trustAnchors }, { usage }))).toBe('leaf')
     expect(optionOf(() => validateChain({ chain: [], trustAnchors }, { usage }))).toBe('chain')
@@ -121,13 +121,13 @@ describe('a chain', () => {
     expect([report.path, report.checkedAt, textsOf(report.findings)]).toEqual([null, at, ['certificate/malformed']])
   })
 
-  it('is validated as far as it can be read', () => {
+  it('validates a chain as far as it can be read', () => {
     const input = { leaf: leaf.der, intermediates: [SCRAP, intermediate.der], trustAnchors: root.der }
     const report = validateChain(input, { usage: 'any' })
     expect([report.path?.length, textsOf(report.findings)]).toEqual([3, ['certificate/malformed']])
   })
 
-  it('is reported with the time, without what the caller ignores', () => {
+  it('reports the time of the validation, and no code that the caller ignores', () => {
     const minted = given({ leaf: { names: [dns(HOST), dns('*.etcd.svc')] } })
     const at = new Date(Date.now() + 86_400_000)
     expect(reportOn(minted, { at })).toMatchObject({ checkedAt: at, findings: [{ code: 'san/wildcard' }] })

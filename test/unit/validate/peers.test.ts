@@ -84,72 +84,77 @@ const integerAsName = sequence(setOf(sequence(oid('2.5.4.3'), integer(1))))
 tableOf('a certificate that is sent and not used', 'chain/unused-unread-by-go', [
   unusedSent('is read by Go on P-224', { key: 'p224' }),
   unusedSent(
-    'is not on secp256k1',
+    'is not read by Go on secp256k1',
     { key: 'secp256k1' },
     '@1 (sent, its key is on the curve secp256k1, client, false)',
   ),
   unusedSent(
-    'is not with a point beside its curve',
+    'is not read by Go with a point that is not on its curve',
     { spki: ec(Buffer.alloc(65, 4)) },
     '@1 (sent, its key is not a point of its curve, uncompressed, client, false)',
   ),
   unusedSent(
-    'is not with a compressed point',
+    'is not read by Go with a compressed point',
     { spki: ec(Buffer.alloc(33, 2)) },
     '@1 (sent, its key is not a point of its curve, uncompressed, client, false)',
   ),
-  unusedSent('is with an RSA key of 8192 bits', { spki: rsa(8192n) }),
-  ['is as an anchor with one more', { leaf, sent, trust: [...trust, stranger({ spki: rsa(8193n) })] }, [], asClient],
+  unusedSent('is read by Go with an RSA key of 8192 bits', { spki: rsa(8192n) }),
+  [
+    'is read by Go as an anchor with an RSA key of more bits',
+    { leaf, sent, trust: [...trust, stranger({ spki: rsa(8193n) })] },
+    [],
+    asClient,
+  ],
   unusedSent(
-    'is not with one more',
+    'is not read by Go with an RSA key of more bits',
     { spki: rsa(8193n) },
     '@1 (sent, its RSA key has more than 8192 bits, client, false)',
   ),
   unusedSent(
-    'is not with an RSA key without parameters',
+    'is not read by Go with an RSA key without parameters',
     { spki: rsa(2048n, sequence(oid('1.2.840.113549.1.1.1'))) },
     '@1 (sent, the parameters of its RSA key are unusual, client, false)',
   ),
   unusedSent(
-    'is not with critical authorityInfoAccess',
+    'is not read by Go with critical authorityInfoAccess',
     { extensions: [{ oid: '1.3.6.1.5.5.7.1.1', critical: true, value: access }] },
     '@1 (sent, it marks authorityInfoAccess as critical, client, false)',
   ),
-  unusedSent('is with constraints that may be empty', excluding(uri(''), email(''), dns('a_b'))),
+  unusedSent('is read by Go with constraints that may be empty', excluding(uri(''), email(''), dns('a_b'))),
   unusedSent(
-    'is not with a malformed name constraint',
+    'is not read by Go with a malformed name constraint',
     excluding(dns('a b')),
     '@1 (sent, it has the malformed name constraint "a b", client, false)',
   ),
   unusedSent(
-    'is not with an unreadable extension',
+    'is not read by Go with an unreadable extension',
     { extensions: [{ oid: EXTENSION.keyUsage, value: nullValue() }] },
     '@1 (sent, an extension of it is malformed, client, false)',
   ),
   unusedSent(
-    'is not with two algorithms',
+    'is not read by Go with two algorithms',
     { innerSignature: 'ecdsa-sha384' },
     '@1 (sent, it names two signature algorithms, client, false)',
   ),
   unusedSent(
-    'is not with a negative serial',
+    'is not read by Go with a negative serial',
     { serial: -5n },
     '@1 (sent, its serial number is negative, client, false)',
   ),
-  unusedSent('is with a serial number of zero', { serial: 0 }),
+  unusedSent('is read by Go with a serial number of zero', { serial: 0 }),
   unusedSent(
-    'is not with a malformed name',
+    'is not read by Go with a malformed name',
     badSubject,
     '@1 (sent, its subject or issuer is malformed, client, false)',
   ),
   ...USAGES.map((usage): Row => [
-    `is not with a name that OpenSSL does not read either: ${usage}`,
+    `is not read by Go with a name that OpenSSL does not read either: ${usage}`,
     { leaf, sent: [...sent, stranger({ subject: integerAsName })], trust },
     [`${usage === 'any' ? 'info ' : ''}@1 (sent, its subject or issuer is malformed, ${usage}, true)`],
     { usage },
   ]),
-  unusedSent('is with an empty subject', { subject: '' }),
-  unusedSent('is if it has expired', EXPIRED),
+  unusedSent('is read by Go with an empty subject', { subject: '' }),
+  unusedSent('is read by Go if it has expired', EXPIRED),
 ])
 
 it('reports twenty certificates that Go does not read, and none that the path uses', () => {
@@ -188,20 +193,35 @@ const OPENSSL_PATHS: OpensslRow[] = [
     'sent crossed, needs intermediate, order: no certificate that was given fits as the issuer "CN=Other" of "CN=Test Intermediate"',
   ],
   [
-    'leads there through another CA',
+    'leads to a CA that is not trusted through another CA',
     [crossed, other, intermediate],
     [root],
     'sent crossed, needs intermediate, order: "CN=Other" counts as a self-signed root and is not the trusted CA of that name',
   ],
-  ['has another key', [forged, intermediate], [root], `sent forged, needs intermediate, order: ${NOT_SIGNED}`],
   [
-    'has another key, trusted',
+    'has a CA with another key',
+    [forged, intermediate],
+    [root],
+    `sent forged, needs intermediate, order: ${NOT_SIGNED}`,
+  ],
+  [
+    'has a trusted CA with another key',
     [intermediate],
     [forged, root],
     `trusted forged, needs intermediate, remove: ${NOT_SIGNED}`,
   ],
-  ['has it twice', [forged, intermediate], [forged, root], `both forged, needs intermediate, remove: ${NOT_SIGNED}`],
-  ['has two', [intermediate], [forged, forge(), root], `trusted forged, needs intermediate, path: ${NOT_SIGNED}`],
+  [
+    'has a CA with another key that is sent and trusted',
+    [forged, intermediate],
+    [forged, root],
+    `both forged, needs intermediate, remove: ${NOT_SIGNED}`,
+  ],
+  [
+    'has one of two CAs with other keys',
+    [intermediate],
+    [forged, forge(), root],
+    `trusted forged, needs intermediate, path: ${NOT_SIGNED}`,
+  ],
   [
     'has a CA that may not sign',
     [weak, intermediate],
@@ -209,9 +229,9 @@ const OPENSSL_PATHS: OpensslRow[] = [
     'sent weak, needs intermediate, order: The intermediate certificate "CN=Test Intermediate" from intermediates[0] issued a certificate, but its key usage (digitalSignature) lacks keyCertSign',
   ],
   ['ends at a trusted CA that is not self-signed', [intermediate], [crossed, root], TRUSTED_ALONE],
-  ['starts with the right one', [intermediate, crossed], [root], null],
-  ['leaves out an expired one', [again(EXPIRED), intermediate], [root], null],
-  ['leaves out one that is not valid yet', [early, intermediate], [root], null],
+  ['starts with the right CA', [intermediate, crossed], [root], null],
+  ['leaves out an expired CA', [again(EXPIRED), intermediate], [root], null],
+  ['leaves out a CA that is not valid yet', [early, intermediate], [root], null],
   ['leads to the trusted CA both ways', [again({}), intermediate], [root], null],
   [
     'leads through CAs that sign each other',
@@ -226,7 +246,7 @@ const OPENSSL_PATHS: OpensslRow[] = [
 ]
 
 describe('the one path that OpenSSL builds', () => {
-  it.each(OPENSSL_PATHS)('%s', (_, cas, anchors, found) => {
+  it.each(OPENSSL_PATHS)('the path of OpenSSL %s', (_, cas, anchors, found) => {
     for (const usage of USAGES) {
       const [finding, ...more]: (Finding | undefined)[] = reportOn(
         { leaf, sent: cas, trust: anchors },

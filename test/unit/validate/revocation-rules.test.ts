@@ -87,13 +87,13 @@ tableOf('no CRL of the issuer', 'revocation/no-crl', [
   row('is an error for its CAs, the anchor included', [ofIntermediate], ['@1', '@2']),
   row('is a warning for a client', [ofOther, ofRoot], ['warning @0', UNUSED], asClient),
   row('is information for the CA of a client', [ofIntermediate], ['info @1'], asClient),
-  row('is nothing if no CRL was given', [], []),
-  row('is an error if one is required', [], ['@0', '@1'], required),
-  row('is an error if one is required of a server', [ofRoot], ['@0'], required),
-  row('is an error if one is required of a client', [ofRoot], ['@0'], { ...required, ...asClient }),
-  row('is not reported if each is there', [ofRoot, ofIntermediate], [], required),
+  row('is not reported if no CRL was given', [], []),
+  row('is an error if a CRL is required', [], ['@0', '@1'], required),
+  row('is an error if a CRL is required of a server', [ofRoot], ['@0'], required),
+  row('is an error if a CRL is required of a client', [ofRoot], ['@0'], { ...required, ...asClient }),
+  row('is not reported if each issuer has one', [ofRoot, ofIntermediate], [], required),
   ['is reported for a leaf that is its own anchor, to Node', { leaf: self, trust: [self], crls: [ofRoot] }, ['@0']],
-  ['is not reported to Go then', { leaf: self, trust: [self], crls: [ofRoot] }, [], asClient],
+  ['is not reported to Go for such a leaf', { leaf: self, trust: [self], crls: [ofRoot] }, [], asClient],
   [
     'leads to another path whose CRLs were given',
     {
@@ -107,7 +107,7 @@ tableOf('no CRL of the issuer', 'revocation/no-crl', [
   ],
 ])
 
-it('is a warning for a server that the client connected to', () => {
+it('a missing CRL is a warning for a server that the client connected to, unless CRLs are required', () => {
   const connected = (crls: Crl[], options: Options = {}): string[] => {
     const input = { ...inDer, crls: crls.map(({ der }) => der) }
     return textsOf(validateConnected(input, { usage: 'server', ...options }).findings)
@@ -130,15 +130,23 @@ const around = [crl(root, { revoked: [{ serial: 10 }] }), crl(valid), ofOther]
 table('the way around a revoked CA', [
   // OpenSSL takes the first one, whatever a CRL says of it.
   [
-    'is found if the revoked one is first',
+    'is found if the revoked certificate is first',
     { leaf: issued, sent: [revoked, valid], trust, crls: around },
     [OTHER, UNUSED],
   ],
-  ['is found if it comes last', { leaf: issued, sent: [valid, revoked], trust, crls: around }, [UNUSED]],
-  ['is not there', { leaf: issued, sent: [revoked], trust, crls: around }, ['revocation/revoked@1', UNUSED]],
+  [
+    'is found if the revoked certificate is last',
+    { leaf: issued, sent: [valid, revoked], trust, crls: around },
+    [UNUSED],
+  ],
+  [
+    'cannot be found if only the revoked certificate was sent',
+    { leaf: issued, sent: [revoked], trust, crls: around },
+    ['revocation/revoked@1', UNUSED],
+  ],
   ['leads to another root', { leaf: issued, ...twoRoots, crls: around }, [OTHER, UNUSED]],
   [
-    'does not if that is revoked as well',
+    'does not lead to another root if that path is revoked as well',
     { leaf: issued, ...twoRoots, crls: [...around.slice(0, 2), allRevoked] },
     ['revocation/revoked@1', UNUSED, 'info others-tried'],
   ],
@@ -171,12 +179,16 @@ tableOf('a CA with a new key', 'revocation/no-crl', [
   // Node requires a CRL of the anchor as well, which is of the same issuer.
   rolled('does not vouch for its new key by that key', [crl(newRoot)], ['@1', '@2']),
   rolled('does not revoke its new key by that key', [by(newRoot, newRoot)], ['@1', '@2', 'warning serial-listed@1']),
-  rolled('has one late CRL that two certificates need', [crl(oldRoot, LATE)], ['crl-not-current']),
-  rolled('has one unusual CRL', [crl(oldRoot, { ...LATE, nextUpdate: null })], ['warning crl-unusual']),
+  rolled('has one finding about a late CRL that two certificates need', [crl(oldRoot, LATE)], ['crl-not-current']),
+  rolled(
+    'has one finding about an unusual CRL',
+    [crl(oldRoot, { ...LATE, nextUpdate: null })],
+    ['warning crl-unusual'],
+  ),
   rolled('still needs the CRL of the old key', [crl(oldRoot, LATE), crl(newRoot)], ['crl-not-current']),
-  rolled('does not use that of a stranger', [crl(oldRoot), crl(mintCa({ subject: 'Root' }))], [UNUSED]),
-  rolled('has an altered one', [altered, crl(newRoot)], ['crl-signer-differs@2 (signature, crls[0], CN=Root, false)']),
-  separated('is two roots with a CRL each', [crl(oldRoot), crl(separate)], [UNUSED]),
+  rolled('does not use the CRL of a stranger', [crl(oldRoot), crl(mintCa({ subject: 'Root' }))], [UNUSED]),
+  rolled('has an altered CRL', [altered, crl(newRoot)], ['crl-signer-differs@2 (signature, crls[0], CN=Root, false)']),
+  separated('counts as two roots with a CRL each', [crl(oldRoot), crl(separate)], [UNUSED]),
   separated(
     'is not listed by the key of the other root',
     [crl(oldRoot)],
@@ -212,7 +224,12 @@ table('CRLs', [
     any,
   ],
   row('given twice are reported once', [ofRoot, late, late], ['crl-not-current']),
-  row('that revoke one report it once', [ofRoot, numbered(1), numbered(2)], ['revocation/revoked@0', UNUSED], any),
+  row(
+    'that revoke one certificate report it once',
+    [ofRoot, numbered(1), numbered(2)],
+    ['revocation/revoked@0', UNUSED],
+    any,
+  ),
   row('are reported for twenty repeated extensions', [ofRoot, withMore(...some, ...some)], twenty, any),
   row('are reported for twenty extensions of entries', [ofRoot, crl(intermediate, { revoked: critical })], twenty, any),
   ['do not decide on a path without an anchor', { leaf, sent, trust: [other], crls: [ofLeaf] }, ['issuer-not-found@1']],
@@ -236,7 +253,7 @@ describe('a leaf that is trusted itself', () => {
     ['that the CRL of its issuer lists', leaf, revokes(leaf, intermediate), 'revocation/revoked@0'],
     ['whose serial number another CA lists', own, revokes(own, other), 'warning serial-listed@0'],
     ['that no CRL lists', own, mintCrl({ issuer: own }).der, null],
-  ])('is compared with CRLs as etcd does: one %s', (_, pinned, crl, found) => {
+  ])('compares a leaf that is trusted itself with CRLs as etcd does: one %s', (_, pinned, crl, found) => {
     for (const usage of ['client', 'peer', 'any'] as const) {
       const { findings } = validateChain({ leaf: pinned.der, trustAnchors: pinned.der, crls: crl }, { usage })
       const seen = textsOf(findings).filter((text) => /revoked|serial-listed/.test(text))
@@ -322,33 +339,37 @@ table('OpenSSL', [
       'openssl-picks-other-crl@2 (crls[0], a distribution point of the certificate limits it to some reasons, server, false)',
     ],
   ],
-  ['is not asked for a client', limited, [], asClient],
+  ['does not check CRLs for a client', limited, [], asClient],
   // Node refused each of these in a handshake, for the same reason.
   beyondOpenssl('refuses a CRL that is late', LATE, 'it is not current'),
   beyondOpenssl('processes no unknown extension', { extensions: [akid, crlNumber(1), ...unknown] }, UNPROCESSED),
-  beyondOpenssl('nor that of an entry', { revoked: [{ serial: 5, extensions: unknown }] }, UNPROCESSED),
+  beyondOpenssl(
+    'processes no unknown extension of an entry',
+    { revoked: [{ serial: 5, extensions: unknown }] },
+    UNPROCESSED,
+  ),
   [
     'takes the CRL of the nearest CA, which may not sign it',
     { leaf: leafOf(muteRoot), sent: [muteRoot], trust: [oldRoot], crls: [crl(oldRoot), crl(muteRoot)] },
     ['openssl-picks-other-crl@0 (crls[1], the key usage of its CA lacks cRLSign, server, false)', UNUSED],
   ],
   rolled(
-    'takes one without a key identifier for one of the nearest CA',
+    'takes a CRL without a key identifier for one of the nearest CA',
     [crl(oldRoot, { extensions: [] })],
     ['no-crl@0', 'warning crl-unusual', 'warning crl-unusual'],
   ),
   [
-    'accepts that of a CA without key usage',
+    'accepts the CRL of a CA without key usage',
     { ...noUsage, crls: [...noUsage.trust, ...noUsage.sent].map((issuer) => crl(issuer)) },
     ['info extension-absent@1'],
   ],
   [
-    'accepts one of a place that the certificate names second',
+    'accepts a CRL of a distribution point that the certificate names second',
     { ...twoPlaces, crls: [...twoPlaces.trust.map((issuer) => crl(issuer)), ...twoPlaces.sent.map(ofPlace(1))] },
     [],
   ],
   [
-    'accepts one of another place next to the newer one of a place that the certificate names for one reason',
+    'accepts a CRL of another distribution point next to the newer one of a point that the certificate names for one reason',
     {
       ...firstLimited,
       crls: [
@@ -360,7 +381,7 @@ table('OpenSSL', [
     [],
   ],
   row(
-    'does not read a damaged one',
+    'does not read a damaged CRL',
     [ofRoot, crl(intermediate, { rawEntries: sequence(), thisUpdate: past(0.001) }), ofIntermediate],
     ['crl-malformed'],
   ),
@@ -391,7 +412,7 @@ const revokedBy = (entry: Partial<RevokedEntry>): Finding =>
 describe('a revoked certificate', () => {
   const date = new Date('2024-05-06T07:08:09Z')
 
-  it('is reported with date, reason and CRL', () => {
+  it('reports a revoked certificate with date, reason and CRL', () => {
     const { message, remedy, details } = revokedBy({ date, reason: 1 })
     expect(message).toBe(
       'The server\'s certificate "CN=etcd-0" from leaf was revoked on 2024-05-06T07:08:09.000Z (keyCompromise), according to crls[1].',
@@ -406,7 +427,7 @@ describe('a revoked certificate', () => {
     })
   })
 
-  it('has the reason of its entry', () => {
+  it('reports a revoked certificate with the reason of its entry', () => {
     const names = 'unspecified keyCompromise cACompromise affiliationChanged superseded cessationOfOperation'.split(' ')
     const more = [7, 'reason 7', 9, 'privilegeWithdrawn', 10, 'aACompromise', 200, 'reason 200'] as const
     const pairs = [0, 2, 4, 6].map((i) => [more[i], more[i + 1]] as [number, string])
@@ -417,7 +438,7 @@ describe('a revoked certificate', () => {
     }
   })
 
-  it('may have no reason, be on hold, or be removed', () => {
+  it('reports a revocation without a reason, on hold, or removed', () => {
     expect(revokedBy({ date }).message).toContain('09.000Z, according to')
     expect(revokedBy({ date }).details).toMatchObject({ reason: null })
     expect(revokedBy({ reason: 6 }).message).toContain('was put on hold')
@@ -428,7 +449,7 @@ describe('a revoked certificate', () => {
       expect(findingOf(found({ revoked }), 'revocation/revoked').details).toMatchObject({ reason: 'superseded' })
   })
 
-  it('may be revoked from a date in the future on, or since the key was compromised', () => {
+  it('reports a revocation from a date in the future on, or since the key was compromised', () => {
     const { message, details } = revokedBy({ date: new Date('2048-01-01T00:00:00Z') })
     expect(message).toContain('was revoked as of 2048-01-01T00:00:00.000Z, a date in the future that counts at once')
     expect(details).toMatchObject({ inFuture: true })
@@ -459,12 +480,12 @@ describe('the dates of a CRL', () => {
     ['2029-12-31T23:59:54Z', '5s', false],
     ['2030-02-01T00:00:05Z', '5s', true],
     ['2030-02-01T00:00:06Z', '5s', false],
-  ])('count at %s with a clock skew of %s: %s', (at, clockSkew, isCurrent) => {
+  ])('a CRL is current at %s with a clock skew of %s: %s', (at, clockSkew, isCurrent) => {
     const { findings } = reportOn({ ...lasting, crls }, { usage: 'any', at: new Date(at), clockSkew })
     expect(textsOf(findings)).toEqual(isCurrent ? [] : ['crl-not-current', 'crl-not-current'])
   })
 
-  it('decide which of two is the newer one at that time', () => {
+  it('the dates of two CRLs decide which of them is used at that time', () => {
     const unused = (at: string): unknown => {
       const { findings } = reportOn({ ...lasting, crls: [...crls, later] }, { usage: 'any', at: new Date(at) })
       return findingOf(findings, 'revocation/crl-unused').details
@@ -475,7 +496,7 @@ describe('the dates of a CRL', () => {
 })
 
 describe('a finding about CRLs', () => {
-  it('says what they cover instead, and why they were not needed', () => {
+  it('a finding about CRLs names the scope that they cover instead, and why they were not needed', () => {
     const scope = issuingDistributionPoint({ name: [directoryName('Lists')] })
     expect(findingOf(found({ extensions: [scope] }), 'revocation/crl-scope').message).toBe(
       'No CRL covers the server\'s certificate "CN=etcd-0" from leaf: crls[1] covers only certificates that name the distribution point CN=Lists.',
@@ -486,21 +507,24 @@ describe('a finding about CRLs', () => {
     )
   })
 
-  it.each<[UnsupportedCrl['restriction'], string, Extension]>([
+  it.each<[UnsupportedCrl['unsupportedScope'], string, Extension]>([
     ['delta', 'is a delta CRL', deltaCrlIndicator(3)],
     ['certificates', 'covers only some kinds of certificate', issuingDistributionPoint({ onlyCaCerts: true })],
     ['reasons', 'covers only some reasons of revocation', issuingDistributionPoint({ onlySomeReasons: [1] })],
     ['indirect', 'is an indirect CRL', issuingDistributionPoint({ indirect: true })],
-  ])('the finding says why a CRL is not supported, also next to a full one: %s', (restriction, text, extension) => {
-    const special = { extensions: [akid, crlNumber(9), extension] }
-    for (const findings of [found(special), found(special, [ofIntermediate])]) {
-      const finding = findingOf(findings, 'revocation/crl-unsupported')
-      expect(finding.message).toBe(`The CRL crls[1] ${text}, which is not supported.`)
-      expect(finding.details).toEqual({ origin: 'crls[1]', restriction, readByEtcd: false })
-      expect(finding.severity).toBe('error')
-      expect(findings.map(({ code }) => code)).toEqual(['revocation/crl-unsupported'])
-    }
-  })
+  ])(
+    'the finding says why a CRL is not supported, also next to a full one: %s',
+    (unsupportedScope, text, extension) => {
+      const special = { extensions: [akid, crlNumber(9), extension] }
+      for (const findings of [found(special), found(special, [ofIntermediate])]) {
+        const finding = findingOf(findings, 'revocation/crl-unsupported')
+        expect(finding.message).toBe(`The CRL crls[1] ${text}, which is not supported.`)
+        expect(finding.details).toEqual({ origin: 'crls[1]', unsupportedScope, readByEtcd: false })
+        expect(finding.severity).toBe('error')
+        expect(findings.map(({ code }) => code)).toEqual(['revocation/crl-unsupported'])
+      }
+    },
+  )
 
   it('the validator refuses a delta CRL for a pinned leaf, and for a client that connected', () => {
     const delta = crl(intermediate, { extensions: [akid, crlNumber(2), deltaCrlIndicator(1)] })
@@ -510,7 +534,7 @@ describe('a finding about CRLs', () => {
     expect(textsOf(validateConnected(input, { usage: 'server' }).findings)).toEqual(['crl-unsupported'])
   })
 
-  it('says that another key signed them, and what etcd makes of the serial numbers of another CA', () => {
+  it('a finding about CRLs names another key that signed them, and serial numbers of another CA that etcd counts', () => {
     const forged = crl(mintCa({ subject: 'Test Intermediate' }))
     const reported = (crls: Crl[], options?: Options) => reportOn({ leaf, sent, trust, crls }, options).findings
     const { message, remedy } = findingOf(reported([ofRoot, forged]), 'revocation/crl-signer-differs')

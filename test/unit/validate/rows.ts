@@ -1,5 +1,5 @@
 /** Tables of chains: what is changed in a healthy chain, and everything that is found then. */
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Finding, FindingCode } from '../../../src/report/finding.js'
 import { type Report, validateChain, type ValidateChainOptions } from '../../../src/validate/index.js'
 import { HOST, mintChain } from '../../support/minted-chain.js'
@@ -92,17 +92,16 @@ export function expectFound(findings: readonly Finding[], expected: readonly str
   expect(flat(findings).map((each, i) => textOf(each, expected[i]?.includes('(')))).toEqual(expected)
 }
 
-export function table(name: string, rows: readonly Row[]): void {
-  tableOf(name, null, rows)
+/** @param subject Begins each title; the first column of a row continues it. */
+export function table(subject: string, rows: readonly Row[]): void {
+  tableOf(subject, null, rows)
 }
 
 /** A table in which `@` stands for `code@`. */
-export function tableOf(name: string, code: FindingCode | null, rows: readonly Row[]): void {
+export function tableOf(subject: string, code: FindingCode | null, rows: readonly Row[]): void {
   const expand = (text: string): string => text.replaceAll(/(^|[ >])@/g, `$1${short(code ?? '')}@`)
-  describe(name, () => {
-    it.each(rows.map(([what, ...row]) => [what, row] as const))('%s', (_, [made, found, options]) => {
-      const { findings } = reportOn(isGiven(made) ? made : given(made), options)
-      expectFound(findings, found.map(expand))
-    })
+  it.each(rows.map(([what, ...row]) => [what, row] as const))(`${subject} %s`, (_, [made, found, options]) => {
+    const { findings } = reportOn(isGiven(made) ? made : given(made), options)
+    expectFound(findings, found.map(expand))
   })
 }

@@ -5,7 +5,7 @@ import { basicConstraints, EXTENSION, extendedKeyUsage, type KeyUsageName } from
 import { table, tableOf, type Parts, type Row } from './rows.js'
 
 const leafRow = (usage: Usage, usages: readonly string[], ...found: string[]): Row => [
-  `for ${usage}, the leaf for ${usages.join(' and ') || 'nothing in particular'}`,
+  `validates, for ${usage}, a leaf for ${usages.join(' and ') || 'nothing in particular'}`,
   { leaf: { usages } },
   found,
   { usage },
@@ -13,7 +13,7 @@ const leafRow = (usage: Usage, usages: readonly string[], ...found: string[]): R
 
 const missing = (purposes: string): string => `extended-key-usage-missing@0 (of the certificate, ${purposes})`
 
-tableOf('extended key usages of the leaf', 'usage/any-extended-key-usage', [
+tableOf('the check of the extended key usages of a leaf', 'usage/any-extended-key-usage', [
   leafRow('server', ['serverAuth', 'clientAuth']),
   leafRow('server', ['serverAuth'], 'warning gateway-client-auth-missing@0 ([serverAuth], false)'),
   leafRow('server', ['clientAuth'], missing('[serverAuth clientAuth], [serverAuth], [clientAuth]')),
@@ -31,7 +31,7 @@ tableOf('extended key usages of the leaf', 'usage/any-extended-key-usage', [
     leafRow('server', [gated, 'any'], 'warning @0 (false)'),
     leafRow('peer', [gated, 'clientAuth'], missing(`[serverAuth clientAuth], [serverAuth], [${gated} clientAuth]`)),
     [
-      `for server, a CA that allows ${gated}`,
+      `validates, for server, a CA that allows ${gated}`,
       { intermediate: { extensions: [extendedKeyUsage([gated])] } },
       [`warning extended-key-usage-missing@1 (server gated, ${gated})`],
       { usage: 'server' },
@@ -45,7 +45,7 @@ tableOf('extended key usages of the leaf', 'usage/any-extended-key-usage', [
     ['extension-refused@0 (malformed, extendedKeyUsage, an empty list of purposes)'],
   ],
   [
-    'calls it absent if another one is unreadable',
+    'calls the extension absent if another one is unreadable',
     unreadable(EXTENSION.keyUsage),
     [
       'extension-refused@0 (malformed, keyUsage, keyUsage is missing or of another type)',
@@ -53,7 +53,7 @@ tableOf('extended key usages of the leaf', 'usage/any-extended-key-usage', [
     ],
   ],
   [
-    'reports that they are critical',
+    'reports critical usages',
     { leaf: { extensions: [extendedKeyUsage(['clientAuth'], true)] } },
     ['info criticality-unusual@0 (of usages, extendedKeyUsage)'],
     { usage: 'client' },
@@ -65,13 +65,13 @@ function unreadable(oid: string): Parts {
 }
 
 const keyUsageRow = (usage: Usage, keyUsages: readonly KeyUsageName[], ...found: string[]): Row => [
-  `for ${usage}, a key for ${keyUsages.join(' and ')}`,
+  `validates, for ${usage}, a key for ${keyUsages.join(' and ')}`,
   { leaf: { keyUsages } },
   found,
   { usage },
 ]
 
-tableOf('key usages of the leaf', 'usage/key-usage-missing', [
+tableOf('the check of the key usages of a leaf', 'usage/key-usage-missing', [
   // OpenSSL's purpose check of a server accepts each of three usages; Go does not check key usages of a leaf.
   keyUsageRow('server', ['keyEncipherment'], 'warning @0 (digitalSignature, [keyEncipherment], false)'),
   keyUsageRow('server', ['keyAgreement'], 'warning @0 (digitalSignature, [keyAgreement], false)'),
@@ -96,13 +96,13 @@ tableOf('key usages of the leaf', 'usage/key-usage-missing', [
 
 /** The bits from the first: client, server, mail, objects, and the CAs of each. */
 const typed = (usage: Usage, bits: number, ...found: string[]): Row => [
-  `for ${usage}, the bits ${bits.toString(2).padStart(8, '0')}`,
+  `validates, for ${usage}, the bits ${bits.toString(2).padStart(8, '0')}`,
   { leaf: { extensions: [{ oid: '2.16.840.1.113730.1.1', value: bitString(Buffer.from([bits])) }] } },
   found,
   { usage },
 ]
 
-table('the Netscape certificate type of the leaf, which OpenSSL checks', [
+table('the check of the Netscape certificate type of a leaf', [
   typed('server', 0b0100_0000),
   typed('server', 0b1000_0000, 'netscape-type-unsuited@0 ()'),
   typed('peer', 0b0000_0100, 'netscape-type-unsuited@0 ()'),
@@ -110,19 +110,23 @@ table('the Netscape certificate type of the leaf, which OpenSSL checks', [
 ])
 
 const issuerRow = (usage: Usage, usages: readonly string[], ...found: string[]): Row => [
-  `for ${usage}, a CA for ${usages.join(' and ')}`,
+  `validates, for ${usage}, a CA for ${usages.join(' and ')}`,
   { intermediate: { extensions: [extendedKeyUsage(usages)] } },
   found,
   { usage },
 ]
 
-tableOf('usages of a CA', 'usage/extended-key-usage-missing', [
+tableOf('the check of the usages of a CA', 'usage/extended-key-usage-missing', [
   [
     'refuses a CA that may not sign certificates',
     { intermediate: { keyUsages: ['cRLSign', 'digitalSignature'] } },
     ['key-usage-missing@1 (keyCertSign, [digitalSignature cRLSign])'],
   ],
-  ['reports no key usage', { intermediate: { without: [EXTENSION.keyUsage] } }, ['info extension-absent@1 (keyUsage)']],
+  [
+    'reports a CA without key usage',
+    { intermediate: { without: [EXTENSION.keyUsage] } },
+    ['info extension-absent@1 (keyUsage)'],
+  ],
   issuerRow('server', ['serverAuth', 'clientAuth']),
   issuerRow('server', ['serverAuth'], 'warning gateway-client-auth-missing@1 ([serverAuth], true)'),
   issuerRow('server', ['clientAuth'], '@1 (of its CA, serverAuth, [clientAuth], CN=etcd-0)'),
@@ -134,7 +138,7 @@ tableOf('usages of a CA', 'usage/extended-key-usage-missing', [
   issuerRow('peer', ['serverAuth'], '@1 (of its CA, clientAuth, [serverAuth], CN=etcd-0)'),
   issuerRow('any', ['codeSigning']),
   [
-    'checks and reports those of the anchor',
+    'reports the usages of the anchor',
     { root: { extensions: [extendedKeyUsage(['clientAuth'])] } },
     ['@2 (of its CA, serverAuth, [clientAuth], CN=etcd-0)', 'info anchor-extended-key-usage@2 ([clientAuth])'],
   ],

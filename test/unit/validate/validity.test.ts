@@ -98,7 +98,7 @@ const lasting = (...ends: [root: Date, intermediate: Date, leaf: Date]): Parts =
   leaf: { notAfter: ends[2] },
 })
 
-table('validity', [
+table('the check of validity', [
   ['accepts a single second', lives('leaf', BEGIN, BEGIN), [], { at: BEGIN, ...quiet }],
   [
     'refuses an end before the beginning',
@@ -113,7 +113,11 @@ table('validity', [
     { ...lives('intermediate', past(270), future(29)), ...lives('leaf', past(1), future(29)) },
     ['warning expires-soon@1'],
   ],
-  ['warns no earlier', { ...lives('intermediate', past(270), future(31)), ...lives('leaf', past(1), future(31)) }, []],
+  [
+    'does not warn of a CA earlier',
+    { ...lives('intermediate', past(270), future(31)), ...lives('leaf', past(1), future(31)) },
+    [],
+  ],
   ['accepts a lifetime of 825 days', lives('leaf', BEGIN, LONG), [], { at: BEGIN }],
   [
     'reports a second more',

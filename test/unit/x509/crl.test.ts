@@ -43,7 +43,7 @@ describe('a CRL', () => {
     const revokedAt = new Date('2024-12-31T00:00:00Z')
     const revoked = [{ serial: 0x1234n, date: revokedAt, reason: 4 }, { serial: 7 }]
     const crl = read({ thisUpdate, nextUpdate, revoked })
-    expect(crl).toMatchObject({ version: 2, thisUpdate, nextUpdate, number: 1n, restriction: null })
+    expect(crl).toMatchObject({ version: 2, thisUpdate, nextUpdate, number: 1n, unsupportedScope: null })
     expect(crl).toMatchObject({ distributionPoint: null, oddities: [], damage: null })
     expect(crl).toMatchObject({ blockingExtensions: [], signatureAlgorithmsAgree: true, origin: 'CRL', form: 'der' })
     const key = crl.extensions.authorityKey?.keyIdentifier ?? []
@@ -90,7 +90,7 @@ describe('a CRL', () => {
     const point = issuingDistributionPoint({ name: [uri('http://a'), directoryName('Lists')] })
     const crl = read({ extensions: [authorityKey, point] })
     expect(crl.distributionPoint).toMatchObject({ fullName: [{ value: 'http://a' }, { value: 'CN=Lists' }] })
-    expect(crl).toMatchObject({ restriction: null, blockingExtensions: [] })
+    expect(crl).toMatchObject({ unsupportedScope: null, blockingExtensions: [] })
   })
 
   const name = [uri('http://a')]
@@ -104,10 +104,10 @@ describe('a CRL', () => {
     ['indirect', [issuingDistributionPoint({ indirect: true })]],
     ['indirect', undefined, [certificateIssuer('Other')]],
     ['indirect', undefined, [certificateIssuer('Test CA', false)]],
-  ])('a CRL that is restricted is not supported: %s, case %#', (restriction, extensions, ofEntry = []) => {
+  ])('a CRL that is restricted is not supported: %s, case %#', (unsupportedScope, extensions, ofEntry = []) => {
     const revoked = [{ serial: 7, extensions: ofEntry }]
     expect(read({ revoked, ...(extensions && { extensions: [authorityKey, ...extensions] }) })).toMatchObject({
-      restriction,
+      unsupportedScope,
       extensions: { problems: [] },
     })
   })
@@ -157,7 +157,7 @@ describe('a CRL', () => {
     expect(crl.damage).toBe('an entry of the CRL is missing or of another type')
     expect(() => crl.entries).toThrow(DerError)
     expect(() => crl.find(signer)).toThrow(DerError)
-    expect(() => crl.restriction).toThrow(DerError)
+    expect(() => crl.unsupportedScope).toThrow(DerError)
   })
 })
 

@@ -27,7 +27,7 @@ describe('a name', () => {
   it('a name is read without the bytes that follow it', () => {
     const bytes = encodeName('x')
     const name = parse(Buffer.concat([nullValue(), bytes, nullValue()]), 2)
-    expect([Buffer.from(name.raw), Buffer.from(name.rawKey, 'latin1')]).toEqual([bytes, bytes])
+    expect([Buffer.from(name.raw), Buffer.from(name.mapKey, 'latin1')]).toEqual([bytes, bytes])
   })
 
   it.each([

@@ -44,7 +44,7 @@ function subjectIn(path: string): string {
 }
 
 describe('the layout etcd', () => {
-  it('has a folder for each member and client', async () => {
+  it('writes a folder for each member and client in the layout etcd', async () => {
     const directory = fresh()
     const plan = cluster(['etcd-0', '__proto__'], ['alice'])
     const files = await writeClusterFlushed(directory, plan, ETCD)
@@ -83,7 +83,7 @@ describe('the layout etcd', () => {
     expect(existsSync(peer.ca)).toBe(false)
   })
 
-  it('has the keys of the authorities if requested', async () => {
+  it('writes the keys of the authorities if the caller requests them', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a'], [], { client: root, peer: otherRoot }), { ...ETCD, caKey: true })
     const files = ['ca.crt 644', 'ca.key 600', 'members 700', 'peer-ca.crt 644', 'peer-ca.key 600']
@@ -105,7 +105,7 @@ describe('the layout kubeadm', () => {
     ),
   ]
 
-  it('is that of /etc/kubernetes/pki for one member', async () => {
+  it('writes the layout of /etc/kubernetes/pki for one member', async () => {
     const directory = fresh()
     const files = await writeCluster(directory, cluster(['node-1']), KUBEADM)
     expect(tree(directory)).toEqual(NODE)
@@ -126,7 +126,7 @@ describe('the layout kubeadm', () => {
     expect(subjectIn(`${directory}/apiserver-etcd-client.crt`)).toBe('CN=kube-apiserver-etcd-client')
   })
 
-  it('has a folder for each of several members, and one of them can be written alone', async () => {
+  it('writes a folder for each of several kubeadm members, and can write one of them alone', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['n1', 'n2']), KUBEADM)
     const one = cluster(['n1'])
@@ -137,7 +137,7 @@ describe('the layout kubeadm', () => {
     for (const name of ['n1', 'n2', 'n3']) expect(tree(`${directory}/${name}`)).toEqual(NODE)
   })
 
-  it('has the authority issue the two clients if the cluster has none', async () => {
+  it('issues the two kubeadm clients if the cluster has none', async () => {
     const authority = await createAuthority({ name: 'etcd-ca' })
     const issued = await issueCluster(authority, { members: [{ name: 'node', hosts: ['10.0.0.1'] }] })
     const directory = fresh()
@@ -148,7 +148,7 @@ describe('the layout kubeadm', () => {
     expect(faultsOf(directory)).toEqual([])
   })
 
-  it('has the folders of clients and the key of the CA, next to one node and to several', async () => {
+  it('writes the folders of clients and the key of the CA in the layout kubeadm, for one node and for several', async () => {
     for (const members of [['a'], ['a', 'b']]) {
       const directory = fresh()
       const { clients } = await writeCluster(directory, cluster(members, ['alice']), { ...KUBEADM, caKey: true })
@@ -157,7 +157,7 @@ describe('the layout kubeadm', () => {
     }
   })
 
-  it('is refused without its clients, with two CAs, with a member named clients, and over the files of another node', async () => {
+  it('refuses the layout kubeadm without its clients, with two CAs, with a member named clients, and over the files of another node', async () => {
     const directory = fresh()
     const { kubeadm: _, ...without } = cluster(['a'])
     expect(await refused(writeCluster(directory, without, KUBEADM))).toBe('cluster.kubeadm.a')
@@ -176,7 +176,7 @@ describe('the layout kubeadm', () => {
 })
 
 describe('existing files', () => {
-  it('of other members and clients do not change', async () => {
+  it('leaves the files of other members and clients unchanged', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a', 'b'], ['alice']), ETCD)
     writeFileSync(`${directory}/members/b/notes.txt`, 'mine')
@@ -234,7 +234,7 @@ describe('existing files', () => {
     expect(faultsOf(at)).toEqual([])
   })
 
-  it('are found through a directory that is a link, and not through links below it', async () => {
+  it('finds existing files through a directory that is a link, and not through links below it', async () => {
     const [directory, real, elsewhere] = [fresh(), fresh(), fresh()]
     mkdirSync(real)
     mkdirSync(elsewhere)

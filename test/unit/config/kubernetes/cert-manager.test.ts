@@ -19,16 +19,16 @@ function certificate(name: string, options = plan): Record<string, unknown> {
 describe('by the schemas of cert-manager', () => {
   it.each([
     ['CAs of its own', {}],
-    ['an issuer that is there', { issuer: { name: 'company', kind: 'ClusterIssuer' } }],
+    ['an existing issuer', { issuer: { name: 'company', kind: 'ClusterIssuer' } }],
     ['an issuer for members', { peerIssuer: { name: 'peers' } }],
     ['RSA keys', { algorithm: 'rsa-4096' as const }],
     ['addresses and URIs', { members: [{ name: 'a', hosts: ['10.0.0.1', '::1', 'spiffe://cluster/etcd'] as const }] }],
     ['hostile common names', { clients: [{ user: '"\'{}: #\\$(A)', secretName: 'a' }] }],
-  ])('%s', (_, changes) => {
+  ])('the schemas of cert-manager accept %s', (_, changes) => {
     expect(certManagerResources({ ...plan, ...changes }).flatMap(complaints)).toEqual([])
   })
 
-  it('the schemas are really asked', () => {
+  it('the schemas of cert-manager reject faulty certificates', () => {
     const [good] = certManagerResources(plan).filter(({ kind }) => kind === 'Certificate')
     const spec = good?.spec ?? {}
     const bad = [
@@ -49,14 +49,14 @@ it('members serve and dial with one certificate, clients dial alone', () => {
   expect(certificate('orders-etcd')['commonName']).toBe('Orders Service')
 })
 
-it('keys are new with each renewal, those of CAs are not, and only RSA keys encipher', () => {
+it('keys are new with each renewal, keys of CAs are not, and only RSA keys encipher', () => {
   const key = { rotationPolicy: 'Always', algorithm: 'ECDSA', size: 256 }
   expect(certificate('etcd-server')['privateKey']).toMatchObject(key)
   expect(certificate('etcd-ca')['privateKey']).toMatchObject({ rotationPolicy: 'Never' })
   expect(certificate('etcd-server', { ...plan, algorithm: 'rsa-2048' })['usages']).toContain('key encipherment')
 })
 
-it('durations are those of Go', () => {
+it('durations are written as Go writes them', () => {
   const { duration, renewBefore } = certificate('etcd-server') as Record<string, string>
   expect([duration, renewBefore]).toEqual(['2160h0m0s', '720h0m0s'])
   expect(certificate('etcd-server', { ...plan, duration: '90m', renewBefore: '330s' })).toMatchObject({

@@ -57,7 +57,7 @@ describe('by the schemas of Kubernetes', () => {
     expect(unseen.filter((path) => !FREE.test(path))).toEqual([])
   })
 
-  it('rejects what they do not allow', () => {
+  it('the schemas of Kubernetes reject values that they do not allow', () => {
     const set = exampleManifests('stateful-set').find(({ kind }) => kind === 'StatefulSet')
     const changed = (changes: object): object => ({ ...set, spec: { ...set?.spec, ...changes } })
     expect(complaints(changed({}))).toEqual([])
@@ -83,7 +83,7 @@ describe('an example', () => {
     expect(report.findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code)).toEqual(codes)
   })
 
-  it('of a StatefulSet names each member by its pod', () => {
+  it('the example of a StatefulSet names each member by its pod', () => {
     const { command } = spec('stateful-set').containers[0]
     expect(command).toContain('--name=$(POD_NAME)')
     expect(command).toContain('--advertise-client-urls=https://$(POD_NAME).etcd.db.svc.cluster.local:2379')
@@ -91,7 +91,7 @@ describe('an example', () => {
   })
 
   it.each<ExampleName>(['stateful-set', 'client-deployment'])(
-    'of %s requires nothing of the system (Pod Security Standard "restricted")',
+    'the example %s requires nothing of the system (Pod Security Standard "restricted")',
     (name) => {
       const { securityContext, containers } = spec(name)
       expect(securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } })
@@ -103,14 +103,14 @@ describe('an example', () => {
     },
   )
 
-  it('of a static pod creates the data directory, and not that of the certificates', () => {
+  it('the example of a static pod creates the data directory, and not the directory of the certificates', () => {
     expect(spec('static-pod').volumes).toEqual([
       { name: 'etcd-data', hostPath: { path: '/var/lib/etcd', type: 'DirectoryOrCreate' } },
       { name: 'etcd-certs', hostPath: { path: '/etc/kubernetes/pki/etcd', type: 'Directory' } },
     ])
   })
 
-  it('of a client mounts its whole Secret, for the group of the pod', () => {
+  it('the example of a client mounts its whole Secret, for the group of the pod', () => {
     const { volumes, securityContext } = spec('client-deployment')
     expect(JSON.stringify(spec('client-deployment'))).not.toContain('subPath')
     expect(volumes?.[0]?.secret).toEqual({ secretName: 'etcd-client-orders', defaultMode: 0o440 })
@@ -118,7 +118,7 @@ describe('an example', () => {
   })
 })
 
-it("kube-apiserver's flags", () => {
+it('kubeApiserverFlags writes the flags of kube-apiserver for etcd', () => {
   expect(
     kubeApiserverFlags({
       endpoints: ['https://10.0.0.1:2379', 'https://[::1]:2379'],

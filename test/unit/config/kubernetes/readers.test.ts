@@ -56,17 +56,17 @@ async function refusal(access: Promise<EtcdAccess>): Promise<unknown> {
 describe('of kube-apiserver', () => {
   it.each<[string, string | readonly string[]]>([
     ['flags alone', flags],
-    ['a list of words', ['/usr/bin/env', 'kube-apiserver', '--v=2', ...flags]],
-    ['names and values apart', ['kube-apiserver', ...flags.flatMap((flag) => flag.split(/=(.*)/).slice(0, 2))]],
-    ['underscores', ['kube-apiserver', ...flags.map((flag) => flag.replace('etcd-', 'etcd_'))]],
+    ['a list of arguments', ['/usr/bin/env', 'kube-apiserver', '--v=2', ...flags]],
+    ['names and values in separate arguments', ['kube-apiserver', ...flags.flatMap((flag) => flag.split(/=(.*)/).slice(0, 2))]],
+    ['flags with underscores', ['kube-apiserver', ...flags.map((flag) => flag.replace('etcd-', 'etcd_'))]],
     ['a line of a shell', `exec kube-apiserver ${flags.map((flag) => `'${flag}'`).join(' \\\n ')} && echo --etcd-cafile=/x`],
     ['/proc/PID/cmdline', `kube-apiserver\0${flags.join('\0')}\0`],
     [
-      'a list in two flags',
+      'a list of endpoints in two flags',
       ['kube-apiserver', `--etcd-servers=${endpoints[0]}`, `--etcd-servers=${endpoints[1]}`, ...flags.slice(1)],
     ],
-    ['a text given twice', ['kube-apiserver', '--etcd-cafile=/old', ...flags]],
-  ])('%s', async (_, given) => {
+    ['a flag that is given twice', ['kube-apiserver', '--etcd-cafile=/old', ...flags]],
+  ])('reads the access of kube-apiserver from %s', async (_, given) => {
     expect(shown(await fromKubeApiserver({ flags: given }))).toEqual(plain)
   }) // prettier-ignore
 
@@ -77,12 +77,12 @@ describe('of kube-apiserver', () => {
     ['with its flags as arguments', manifest(['kube-apiserver', ...flags]).replace('["kube-apiserver",', '["kube-apiserver"]\n      args: [')],
     ['with an image that runs it', manifest(['kube-apiserver', ...flags]).replace('command: ["kube-apiserver",', 'args: [')],
     ['with a shell', manifest(['/bin/sh', '-c', `kube-apiserver ${flags.join(' ')} 1>>/var/log/kube-apiserver.log`])],
-  ])('a manifest %s, whose paths lead to the host', async (_, text) => {
+  ])('reads a manifest %s, whose paths lead to the host', async (_, text) => {
     expect(shown(await fromKubeApiserver({ manifest: text }))).toEqual({ endpoints, files: paths() })
     expect(shown(await fromKubeApiserver({ manifest: text }, { root: '/host' }))).toMatchObject({ files: paths('/host') })
   }) // prettier-ignore
 
-  it('a unit of systemd, as a text of its command', async () => {
+  it('reads the command of a unit of systemd', async () => {
     const path = '/etc/systemd/system/kube-apiserver.service'
     const words = [
       '[Service]',
@@ -115,7 +115,7 @@ describe('of kube-apiserver', () => {
   it.each<[string, Parameters<typeof fromKubeApiserver>[0], string[]]>([
     ['another program', { flags: 'kube-scheduler --etcd-servers=a' }, ['config/no-etcd']],
     ['another pod', { manifest: 'kind: Pod\nspec: { containers: [{ name: a, command: [b] }] }' }, ['config/no-etcd']],
-    ['no YAML', { manifest: 'kind: "' }, ['config/yaml-malformed YAML']],
+    ['text that is not YAML', { manifest: 'kind: "' }, ['config/yaml-malformed YAML']],
     ['no file', { file: '/no/such.yaml' }, ['file/missing']],
     ['nothing of etcd', { flags: 'kube-apiserver --v=2' }, Object.values(NAMES).map((flag) => `config/option-needs ${flag}`)],
     ['plaintext', { flags: ['--etcd-servers=http://127.0.0.1:2379', ...flags.slice(1)] }, ['config/url-invalid --etcd-servers']],
@@ -138,7 +138,7 @@ describe('of kubeadm', () => {
   it.each([
     ['v1beta4', configuration],
     ['v1beta3', JSON.stringify(kubeadmExternalEtcd({ endpoints, ...files, apiVersion: 'v1beta3' }))],
-    ['among other documents', `apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n---\n${configuration}`],
+    ['one of several documents', `apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n---\n${configuration}`],
     [
       'the ConfigMap of the cluster',
       JSON.stringify({
@@ -148,7 +148,7 @@ describe('of kubeadm', () => {
         data: { ClusterConfiguration: configuration },
       }),
     ],
-  ])('%s', async (_, yaml) => {
+  ])('reads the access of kubeadm from %s', async (_, yaml) => {
     expect(shown(await fromKubeadmConfig({ yaml }))).toEqual(plain)
   })
 
@@ -186,15 +186,15 @@ describe('of kubeadm', () => {
   it.each([
     ['v1beta3, by a mapping', `${local('v1beta3')}apiServer: { extraArgs: { etcd-servers: "${endpoints.join(',')}", etcd-keyfile: /pki/own.key, v: "2" } }\n`, own],
     ['v1beta4, by a list in which one is given twice', `${local('v1beta4')}apiServer:\n  extraArgs:\n${twice}`, own],
-    ['an external etcd, too', `${configuration}apiServer:\n  extraArgs: [{ name: etcd-keyfile, value: /pki/own.key }]\n`, own],
+    ['an external etcd', `${configuration}apiServer:\n  extraArgs: [{ name: etcd-keyfile, value: /pki/own.key }]\n`, own],
     ['nothing of etcd', `${local('v1beta4', 'local: { extraArgs: [{ name: snapshot-count, value: "5" }] }')}apiServer: { extraArgs: [] }\n`, { endpoints: ['https://127.0.0.1:2379'], key: LOCAL_KEY }],
     ['a node whose address is of IPv6', `kind: InitConfiguration\nlocalAPIEndpoint: { advertiseAddress: "2001:db8::1" }\n---\n${local('v1beta4')}`, { endpoints: ['https://[::1]:2379'], key: LOCAL_KEY }],
-  ])('reports options of kube-apiserver that do not match: %s', async (_, yaml, expected) => {
+  ])('reads extraArgs of kube-apiserver: %s', async (_, yaml, expected) => {
     const access = await fromKubeadmConfig({ yaml })
     expect({ endpoints: access.endpoints, key: access.credentials.origin.split(', ').at(-1) }).toEqual(expected)
   }) // prettier-ignore
 
-  it('reports the place of an option of kube-apiserver that does not match', async () => {
+  it('reports the place of an option in extraArgs that is refused', async () => {
     const yaml = `${local('v1beta4')}apiServer:\n  extraArgs:\n  - name: etcd-servers\n    value: http://10.0.0.1:2379\n`
     const error: unknown = await fromKubeadmConfig({ yaml }).catch((reason: unknown) => reason)
     expect(error).toMatchObject({
@@ -205,7 +205,7 @@ describe('of kubeadm', () => {
   it.each<[string, string, string[]]>([
     ['another version', configuration.replace('v1beta4', 'v1alpha1'), ['config/no-etcd']],
     ['something else', 'kind: Pod\n', ['config/no-etcd']],
-    ['no YAML', 'a: [', ['config/yaml-malformed YAML']],
+    ['text that is not YAML', 'a: [', ['config/yaml-malformed YAML']],
     ['no certificate', configuration.replace(/ +certFile.*\n/, ''), ['config/option-needs etcd.external.certFile']],
     ['plaintext', configuration.replace('https://10', 'http://10'), ['config/url-invalid etcd.external.endpoints']],
     ['far too much', 'a'.repeat(2_000_000), ['config/too-large']],

@@ -89,28 +89,28 @@ describe('members', () => {
       ['info members-differ state 2'],
     ],
     [
-      'with other election timeouts',
+      'with different election timeouts',
       ['election-timeout=1000', 'election-timeout=5000', ''],
       ['warning members-differ restriction 1'],
     ],
     ['with the default timeout, written or not', ['election-timeout=1000', '', ''], []],
-    ['with other kinds of tokens for users', ['auth-token=simple', '', ''], []],
+    ['with different kinds of tokens for users', ['auth-token=simple', '', ''], []],
     [
       'without a version of TLS in common',
       ['tls-min-version=TLS1.3', '', 'tls-max-version=TLS1.2'],
       ['error tls-versions-disjoint 0'],
     ],
     [
-      'that allow other names',
+      'that allow different names',
       ['client-cert-allowed-hostname=a', 'client-cert-allowed-hostname=b', 'client-cert-allowed-hostname=a'],
       ['error members-differ access 1', ...[0, 1, 2].map((i) => `warning gateway-refused name ${String(i)}`)],
     ],
-  ])('%s', async (_, changes, found) => {
+  ])('lints members %s', async (_, changes, found) => {
     expect((await together(changes, { readFiles: false })).map(shown).toSorted()).toEqual(found.toSorted())
   })
 
   it.each(['client-crl-file', 'peer-crl-file', 'client-cert-allowed-hostname', 'peer-cert-allowed-cn'])(
-    'of which one lacks --%s accept what others refuse; the remedy does not remove it',
+    'members of which one lacks --%s accept certificates that others refuse; the remedy does not remove it',
     async (name) => {
       const found = await together([`${name}=e1`, `${name}=e1`, ''], { readFiles: false })
       const { severity, message, remedy } = findingOf(found, 'config/members-differ')
@@ -131,11 +131,11 @@ describe('certificates of members', () => {
     ],
     ['that the CRL of another one revokes', 'peer-crl-file=peer.crl', ['error member-revoked by others 1']],
     [
-      'that nobody is asked for',
+      'that no member requests',
       `peer-crl-file=peer.crl ${OFF}`,
       ['error client-auth-off 2', 'error members-differ access 2', 'warning members-differ restriction 2'],
     ],
-  ])('%s', async (_, third, found) => {
+  ])('lints certificates of members %s', async (_, third, found) => {
     const second = third.includes('crl') ? pair('revoked', 'peer-') : ''
     expect((await together(['', second, third])).map(shown).toSorted()).toEqual(found.toSorted())
   })
@@ -143,7 +143,7 @@ describe('certificates of members', () => {
   it.each([
     ['server', `${pair('foreign', 'peer-')} peer-client-cert-file=peer.crt peer-client-key-file=peer.key`],
     ['client', 'peer-client-cert-file=foreign.crt peer-client-key-file=foreign.key'],
-  ])('are validated by the CAs of those who receive them: a %s', async (as, changes) => {
+  ])('a certificate of a member is validated by the CAs of its receivers: a %s', async (as, changes) => {
     const found = await together(['', '', `${changes} peer-trusted-ca-file=both.crt`])
     const refused = found.flatMap((each) => (each.code === 'config/member-not-trusted' ? [each.details.as] : []))
     expect(refused).toEqual([as])
@@ -178,7 +178,7 @@ describe('one cause is one error', () => {
       ['error chain/issuer-not-found not given 2'],
     ],
     ['one name twice', 'name=e1', 'error members-name-repeated 2', ['error cluster-urls-differ 2']],
-  ])('%s', async (_, third, cause, follows) => {
+  ])('reports one error for %s', async (_, third, cause, follows) => {
     const errors = (await together(['', '', third])).filter(({ severity }) => severity === 'error')
     expect(errors.map(shown)).toEqual([cause])
     expect(errors[0]?.consequences.map(shown)).toEqual(follows)
@@ -196,7 +196,7 @@ it('The methods with which members sign tokens are the same', async () => {
   expect(await differences(jwt, '', jwt)).toEqual(['error members-differ tokens 1'])
 })
 
-it('A timeout whose value is not known is not compared with those of other members', async () => {
+it('A timeout whose value is not known is not compared with the timeouts of other members', async () => {
   const differences = async (...timeouts: string[]): Promise<string[]> => {
     const members = timeouts.map((each, i) => member(i + 1, `election-timeout=${each}`).flags.join(' '))
     const { findings } = await lintCluster(

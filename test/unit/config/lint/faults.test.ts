@@ -43,7 +43,7 @@ async function found(config: ConfigInput, options: LintOptions = {}): Promise<st
 describe('one fault is one finding, as flags, as variables and as a process', () => {
   const explanations = readExplanations(root)
   it.each(FAULTS.map(([fault, changes, cis]) => ({ fault, changes, cis })))(
-    '$fault: $changes',
+    'reports $fault for $changes',
     async ({ fault, changes, cis }) => {
       for (const config of [asFlags(changes), asEnv(changes), asProcess(changes)]) {
         expect(await found(config)).toEqual([fault])
@@ -65,7 +65,7 @@ describe('one fault is one finding, as flags, as variables and as a process', ()
     'quota-backend-bytes=8589934592 force-new-cluster=false unsafe-no-fsync=false',
     'auto-compaction-mode=revision auto-compaction-retention=1000',
     'heartbeat-interval=200 bcrypt-cost=12 metrics=extensive backend-bbolt-freelist-type=map',
-  ])('%j is right', async (changes) => {
+  ])('reports nothing for %j', async (changes) => {
     expect(await found(asFlags(changes))).toEqual([])
   })
 
@@ -77,7 +77,7 @@ describe('one fault is one finding, as flags, as variables and as a process', ()
       'client-crl-file=/x listen-client-http-urls=https://10.0.0.1:2378',
       { version: '3.5.16' },
     ],
-  ])('%s with %s in a release', async (fault, changes, options) => {
+  ])('reports %s for %s in an older release', async (fault, changes, options) => {
     expect(await found(asFlags(changes), options)).toEqual([fault])
   })
 
@@ -155,7 +155,7 @@ describe('one fault of a form is one finding', () => {
     ['error no-etcd', { unit: '[Service]\nExecStart=/bin/true\n' }],
     ['error no-etcd', { manifest: 'kind: Pod\nspec: {containers: [{command: [sh]}]}\n' }],
     ['error no-etcd', { flags: 'sh -c true' }],
-  ])('%s %#', async (fault, config, options) => {
+  ])('reports %s for a fault of the form (%#)', async (fault, config, options) => {
     expect(await found(config, options)).toEqual([fault])
   })
 
@@ -174,7 +174,7 @@ describe('one fault of a form is one finding', () => {
       { version: '3.6' },
     ],
     ['option-of-other-version', yaml({ end: 'feature-gates: a=true\n' }), { version: '3.5' }],
-  ])('%s is an info, alone %#', async (code, config, options) => {
+  ])('reports %s alone, as an info (%#)', async (code, config, options) => {
     const { findings } = await lintOne(config, { readFiles: false, ...options })
     expect(findings.map(({ severity, code: own }) => `${severity} ${own}`)).toEqual([`info config/${code}`])
   })
@@ -249,14 +249,17 @@ describe('a remedy', () => {
     ['3.7.0', 'experimental-peer-skip-client-san-verification', 'Write --peer-skip-client-san-verification.'],
     ['3.5.16', 'peer-skip-client-san-verification', 'Write --experimental-peer-skip-client-san-verification.'],
     ['3.5.7', 'tls-min-version', /^Update etcd to 3\.4\.25, 3\.5\.8/],
-  ] as const)('of etcd %s without --%s is its other name, or an update', async (version, flag, remedy) => {
-    const value = flag === 'tls-min-version' ? 'TLS1.3' : 'true'
-    const { findings } = await lintOne(asFlags(`${flag}=${value}`), { version, readFiles: false })
-    const worse = findings.filter(({ severity }) => severity !== 'info')
-    // It is not in force, so nothing is said of what it does.
-    expect(worse.map(({ code }) => code)).toEqual(['config/option-not-in-version'])
-    expect(worse[0]?.remedy).toMatch(remedy)
-  })
+  ] as const)(
+    'the remedy for etcd %s, which lacks --%s, is its other name or an update',
+    async (version, flag, remedy) => {
+      const value = flag === 'tls-min-version' ? 'TLS1.3' : 'true'
+      const { findings } = await lintOne(asFlags(`${flag}=${value}`), { version, readFiles: false })
+      const worse = findings.filter(({ severity }) => severity !== 'info')
+      // It is not in force, so nothing is said of what it does.
+      expect(worse.map(({ code }) => code)).toEqual(['config/option-not-in-version'])
+      expect(worse[0]?.remedy).toMatch(remedy)
+    },
+  )
 
   it('lists the suites of Go for all that have a name of OpenSSL, and removes the others', async () => {
     const remedyOf = async (suites: string): Promise<string> =>
@@ -270,7 +273,7 @@ describe('a remedy', () => {
     expect(await remedyOf(`${STRONG},TLS_RSA_WITH_RC4_128_SHA,TLS_RSA_WITH_AES_128_CBC_SHA`)).toMatch(/^Remove them/)
   })
 
-  it('is at the line of the suite that does not fit, and one fault for the whole list', async () => {
+  it('the remedy for a suite that does not fit has its line, and is one finding for the whole list', async () => {
     const list = `cipher-suites:\n- ECDHE-RSA-AES128-GCM-SHA256\n- ${STRONG}\n- nonsense\n`
     const { findings } = await lintOne({ yaml: `name: a\n${list}` }, { readFiles: false })
     const [first, ...others] = findings
@@ -281,7 +284,7 @@ describe('a remedy', () => {
     ])
   })
 
-  it('about a CA that is missing does not turn off client authentication', async () => {
+  it('the remedy for a missing CA does not turn off client authentication', async () => {
     const { findings } = await lintOne(asFlags('-trusted-ca-file'), { readFiles: false })
     expect(findingOf(findings, 'config/client-auth-by-public-cas').remedy).toBe('Set --trusted-ca-file to your own CA.')
   })
@@ -296,7 +299,7 @@ describe('a remedy', () => {
   })
 
   it.each(['# comment', '> /dev/null', '2>&1', '&& echo started', '| tee log'])(
-    'names what only a shell reads after the command of a unit: %s',
+    'the remedy names the text after the command of a unit that only a shell reads: %s',
     async (rest) => {
       const unit = `[Service]\nExecStart=/usr/bin/etcd --name=a --client-cert-auth ${rest}\n`
       const { findings } = await lintOne({ unit }, { readFiles: false })
@@ -308,7 +311,7 @@ describe('a remedy', () => {
   )
 })
 
-it('what is false is reported as false, in the form that is linted', async () => {
+it('a message reports false for an option that is false, in the form of the configuration', async () => {
   const { findings } = await lintOne({
     yaml: yamlText().replace('client-cert-auth: true', 'client-cert-auth: false'),
   })
@@ -336,7 +339,7 @@ describe('a place', () => {
       7,
       '--auto-tls',
     ],
-  ])('of %s has option, line and column', async (_, config, line, column, option) => {
+  ])('a place in %s has option, line and column', async (_, config, line, column, option) => {
     const { findings } = await lintOne(config, { readFiles: false })
     const wrong = findings.find(({ code }) => code === 'config/value-invalid' || code === 'config/value-type')
     expect(wrong?.details).toMatchObject({ file: null, line, column, option })
@@ -346,7 +349,7 @@ describe('a place', () => {
     ['trusted-ca-file', 'client-auth-by-public-cas', 'client-transport-security.client-cert-auth'],
     ['key-file', 'option-needs', 'client-transport-security.cert-file'],
     ['cert-file: \\S+\n  key-file', 'option-needs', 'listen-client-urls'],
-  ] as const)('of an absent %s is at what asks for it', async (absent, code, option) => {
+  ] as const)('the place of an absent %s is the option that requires it', async (absent, code, option) => {
     const { findings } = await lintOne(
       { yaml: yamlText().replace(new RegExp(`  ${absent}: \\S+\n`), '') },
       { readFiles: false },

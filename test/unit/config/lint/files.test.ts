@@ -129,7 +129,7 @@ describe('a fault is one finding, with its place', () => {
       'config/option-needs',
       '--listen-metrics-urls',
     ],
-  ])('%s: %s', async (changes, expected, option) => {
+  ])('a member with "%s" has the findings "%s"', async (changes, expected, option) => {
     const found = await findings(changes)
     expect(worse(found).join(' ')).toBe(expected)
     if (option !== undefined) expect(found[0]?.place).toMatchObject({ option, line: 1 })
@@ -146,7 +146,7 @@ describe('a fault is one finding, with its place', () => {
     expect(findingOf(await findings(changes), code).message).toMatch(expected)
   })
 
-  it('in a file has the line of the option, also in the report', async () => {
+  it('a fault in a configuration file has the line of the option, also in the report', async () => {
     const options = memberOptions(pair('elsewhere'))
     const name = (option: string): string => pki.path(options.get(option) ?? '')
     const yaml = `name: e1\nlisten-client-urls: ${options.get('listen-client-urls') ?? ''}\nadvertise-client-urls: https://10.0.0.1:2379\nclient-transport-security:\n  cert-file: ${name('cert-file')}\n  key-file: ${name('key-file')}\n`
@@ -162,7 +162,7 @@ describe('a fault is one finding, with its place', () => {
     expect(formatReport(report, { width: Infinity })).toContain(`${option} (line 5:3)`)
   })
 
-  it('of a file of variables or a configuration file that is not there is at what names it', async () => {
+  it('a missing file of variables or configuration file is reported at the option that names it', async () => {
     const unit = '[Service]\nEnvironmentFile=/none/etcd.env\nExecStart=/usr/bin/etcd --name=a\n'
     const [variables, file] = await Promise.all([
       lintOne({ unit }),
@@ -179,7 +179,7 @@ it('the list of public CAs is known by its path, without reading it', async () =
   expect(await codes('cert-file=none.crt', { readFiles: false })).toEqual([])
 })
 
-it('hosts next to those that are advertised must be covered', async () => {
+it('the certificate must cover hosts in addition to the advertised addresses', async () => {
   expect(await codes('', { hosts: ['10.0.0.1', 'e1'] })).toEqual([])
   expect(await codes('', { hosts: ['10.0.0.2'] })).toEqual(['san/host-not-covered'])
 })
@@ -195,19 +195,19 @@ describe('expired CAs of clients', () => {
     ['trusted-ca-file=ended.crt', 'error', {}],
     ['trusted-ca-file=some.crt', 'warning', {}],
     ['trusted-ca-file=ended.crt', undefined, { clockSkew: '2d' }],
-  ] as const)('%s: %s', async (changes, severity, options) => {
+  ] as const)('reports the expired CA of %s with the severity %s', async (changes, severity, options) => {
     const found = (await findings(changes, options)).find(({ code }) => code === 'config/ca-expired')
     expect(found?.severity).toBe(severity)
   })
 
-  it('are reported once if the own certificate leads to one', async () => {
+  it('reports an expired CA once if the own certificate leads to it', async () => {
     const found = await findings(`${pair('of-ended')} trusted-ca-file=ended.crt`)
     expect(worse(found)).not.toContain('config/ca-expired')
     expect(findingOf(found, 'validity/expired').certificate?.role).toBe('anchor')
   })
 })
 
-it('suites for another key: releases that speak TLS 1.2 alone serve nobody, others are an info', async () => {
+it('suites for another key are an error in releases with TLS 1.2 alone, and an info in others', async () => {
   const changes = `${pair('rsa')} cipher-suites=${ECDSA}`
   expect(await codes(changes, { version: '3.5.7' })).toEqual(['config/cipher-suites-unfit'])
   expect(await codes(changes, { version: '3.5.8' })).toEqual([])
@@ -273,7 +273,7 @@ describe('a CRL by version', () => {
     ['text before', `x\n${mintCrl({ issuer: root, revoked }).pem}`, [UNREADABLE], [FORM]],
     ['several', mintCrl({ issuer: root, revoked }).pem.repeat(2), [UNREADABLE, FORM], [FORM]],
     ['garbage', 'garbage', [UNREADABLE]],
-  ])('%s', async (_, content, old, young = old) => {
+  ])('reports how each release of etcd reads a CRL: %s', async (_, content, old, young = old) => {
     pki.write('list.crl', content)
     const of = async (version?: LintOptions['version']): Promise<string[]> =>
       (await findings('client-crl-file=list.crl', { version })).map(({ code }) => code)
@@ -299,7 +299,7 @@ describe('a CRL by version', () => {
     ['ca.der', false],
     ['torn.crl', true],
     ['none.crl', true],
-  ])('a remedy does not overwrite what is no CRL: %s', async (name, isWritten) => {
+  ])('a remedy does not overwrite a file that is not a CRL: %s', async (name, isWritten) => {
     pki.write('ca.der', root.der)
     pki.write('torn.crl', mintCrl({ issuer: root }).pem.replace(/\n.*\n-----END/, '\n-----END'))
     const { message, remedy } = findingOf(
@@ -320,7 +320,7 @@ it('a certificate of an intermediate, and a self-signed one, have remedies of th
   expect(findingOf(self, 'config/gateway-refused').message).toContain('is self-signed')
 })
 
-it('what follows from something else is reported with it', async () => {
+it('a consequence is reported with its cause', async () => {
   const turned = await findings('cert-file=turned.crt')
   expect(worse(turned)).toEqual(['credentials/leaf-not-first'])
   expect(turned[0]?.consequences.map(({ code }) => code)).toContain('san/host-not-covered')
@@ -342,26 +342,26 @@ describe('remedies about files name options of etcd', () => {
     ['cert-file=.', 'file/not-regular', /^(?!.*from(?:Pem|Files|Kubernetes))/],
     ['cert-file=/dev/null', 'file/not-regular', /^(?!.*from(?:Pem|Files|Kubernetes))/],
     [pair('elsewhere'), 'san/host-not-covered', /or advertise a name that it covers/],
-  ])('%s: %s', async (changes, code, text) => {
+  ])('the remedy for %s names the options of etcd: %s', async (changes, code, text) => {
     const { message, remedy } = findingOf(await findings(changes), code)
     expect(`${message} ${remedy}`).toMatch(text)
     expect(`${message} ${remedy}`).not.toMatch(/"(?:ca|cert|key)"/)
   })
 })
 
-describe('who may read the key', () => {
+describe('permissions of the key', () => {
   const isRoot = process.getuid?.() === 0
   const unit = (lines: string, changes = ''): { unit: string } => ({
     unit: `[Service]\n${lines}\nExecStart=/usr/bin/etcd ${pki.flags(changes).join(' ')}\n`,
   })
 
-  it('is nobody else', async () => {
+  it('reports a key that every user may read', async () => {
     pki.issue('loose')
     chmodSync(pki.path('loose.key'), 0o644)
     expect(await codes(pair('loose'))).toEqual(['file/key-readable-by-others'])
   })
 
-  it('is the group of etcd', async () => {
+  it('accepts a key that the group of etcd may read only if root owns it', async () => {
     pki.issue('grouped')
     const file = pki.path('grouped.key')
     chmodSync(file, 0o640)
@@ -415,7 +415,7 @@ spec:
   for (const exact of [pki.path(`${odd}.yml`), '/no/\u202e.crt', '/no/\u009b.crt']) expect([...shown]).toContain(exact)
 }) // prettier-ignore
 
-it('paths of a pod are those of its host, if a volume has them', async () => {
+it('paths of a pod are paths of its host if a volume mounts them', async () => {
   const folder = dirname(pki.path('x'))
   const pod = (volume: string, mountPath = '/pki'): { manifest: string } => ({
     manifest: `kind: Pod

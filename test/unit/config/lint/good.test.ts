@@ -160,7 +160,7 @@ const KARMADA = HOW_TO_MENDED.replace('https://192.168.1.10:2379', 'https://10.2
 
 it.each<[string, ConfigInput, string[], EtcdVersion?]>([
   [
-    'the how-to: who may do what is not asked, and without its URLs there is no TLS at all',
+    'the how-to without its URLs, which has no TLS at all',
     { yaml: HOW_TO },
     ['config/client-auth-implied', 'config/client-auth-implied', 'config/tls-unused', 'config/tls-unused'],
   ],
@@ -213,7 +213,7 @@ it.each<[string, ConfigInput, string[], EtcdVersion?]>([
     { env: KUBESPRAY_ENV.replace('ADVERTISE_CLIENT_URLS=https', 'ADVERTISE_CLIENT_URLS=http') },
     ['config/advertise-unreachable'],
   ],
-])('%s is found wanting', async (_, config, codes, version) => {
+])('the lint reports the faults of %s', async (_, config, codes, version) => {
   const report = await lintOne(config, { readFiles: false, version })
   const found = report.findings.map(({ code }) => code)
   // A consequence of the fault may be reported as well.

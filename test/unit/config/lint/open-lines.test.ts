@@ -180,7 +180,10 @@ const CONTAINERS: readonly (readonly [where: string, config: ConfigInput])[] = [
     },
   ],
   ['a hook of Compose', compose({ post_start: [{ command: open.command }] })],
-  ['what Compose removes', { manifest: (compose({}).manifest ?? '').replace('"command":', '"command": !reset ') }],
+  [
+    'a part that Compose removes',
+    { manifest: (compose({}).manifest ?? '').replace('"command":', '"command": !reset ') },
+  ],
   ['a script of a service', compose({}, { other: { image: OFFICIAL, command: 'sh /start.sh' } })],
   ['an entrypoint of a service', compose({}, { other: { image: OFFICIAL, entrypoint: '/start.sh' } })],
   ['a service with the name of etcd', compose({}, { etcd2: { build: './etcd' } })],

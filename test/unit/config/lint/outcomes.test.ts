@@ -206,7 +206,7 @@ const KINDS: readonly (readonly [
 
 describe('a configuration of which something was not checked', () => {
   it.each(KINDS.map(([kind, config, place, codes, variables]) => ({ kind, config, place, codes, variables })))(
-    'A report with $kind is not complete, says what and where, and is accepted with a reason: $config',
+    'A report with $kind is not complete, names the kind and the place, and is accepted with a reason: $config',
     async ({ kind, config, place, codes, variables }) => {
       const report = await lintOne(config, NO_FILES)
       expect(report.ok).toBe(true)
@@ -249,7 +249,7 @@ describe('a configuration of which something was not checked', () => {
     }
   })
 
-  it('Of several reports, those with errors come first, then those that are not complete', async () => {
+  it('Several reports are sorted: reports with errors are first, then reports that are not complete', async () => {
     const reports = await Promise.all(
       ['', '$OPTS', OPEN].map((more) => lintOne({ flags: `etcd ${LINE} ${more}` }, NO_FILES)),
     )
@@ -257,7 +257,7 @@ describe('a configuration of which something was not checked', () => {
     expect(results).toEqual(['Failed', 'Not completely checked', 'Passed'])
   })
 
-  it('A report begins with its errors, and ends with what was not checked', async () => {
+  it('A report begins with its errors, and ends with the parts that were not checked', async () => {
     const text = formatReport([await lintOne({ flags: `etcd ${LINE} ${OPEN} $OPTS` }, NO_FILES)])
     expect(text).toMatch(
       /^line 1:\d+: --listen-client-http-urls[^]*\n {2}error config\/plaintext-url[^]*Not checked:\n {2}flag-list/,
@@ -325,13 +325,13 @@ describe('the drop-ins of a unit', () => {
       'b',
     ],
     [
-      'of the same name replace those of a less important folder',
+      'of the same name replace drop-ins of a less important folder',
       { [LIB]: UNIT, [`${LIB}.d/10.conf`]: named('lib'), [`${ETC}.d/10.conf`]: named('etc') },
       LIB,
       'etc',
     ],
     [
-      'in /run replace those in /usr/lib',
+      'in /run replace drop-ins in /usr/lib',
       { [LIB]: UNIT, [`${LIB}.d/10.conf`]: named('lib'), 'run/systemd/system/etcd.service.d/10.conf': named('run') },
       LIB,
       'run',
@@ -349,7 +349,7 @@ describe('the drop-ins of a unit', () => {
       't',
     ],
     [
-      'of an instance replace those of its template',
+      'of an instance replace drop-ins of its template',
       {
         'etc/systemd/system/etcd@a.service': UNIT,
         'etc/systemd/system/etcd@.service.d/10.conf': named('t'),
@@ -387,7 +387,7 @@ describe('the drop-ins of a unit', () => {
     ],
     ['that do not end in .conf are not read', { [ETC]: UNIT, [`${ETC}.d/10.conf.bak`]: named('bak') }, ETC, 'e1'],
   ]
-  it.each(rows)('Drop-ins %s', async (_, files, unit, name) => {
+  it.each(rows)('The lint merges drop-ins as systemd does: drop-ins %s', async (_, files, unit, name) => {
     expect((await memberOf(files, unit)).member).toBe(name)
   })
 

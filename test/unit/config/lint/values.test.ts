@@ -57,7 +57,7 @@ describe('values of options that are passed through', () => {
     ['--log-level=$LEVEL'],
     ['--feature-gates=AllAlpha=false, InitialCorruptCheck=1,', '--cors=*', '--proxy=off'],
     ['--cors=https://a.example:443, http://b:80', '--v2-deprecation=write-only-skip-check'],
-  ])('%s is taken', async (...flags) => {
+  ])('accepts %s', async (...flags) => {
     expect(await codesOf({ flags })).toEqual([])
   })
 
@@ -90,7 +90,7 @@ describe('values of options that are passed through', () => {
     expect(codesOfWritten({ 'feature-gates': 'PriorityRequest=true' }, '3.6')).toEqual([MALFORMED])
   })
 
-  it('are free in a file where etcd does not look', async () => {
+  it('accepts any value in a file if etcd does not check it there', async () => {
     expect(await codesOf({ yaml: 'v2-deprecation: never\n' })).toEqual([])
   })
 
@@ -100,7 +100,7 @@ describe('values of options that are passed through', () => {
     ["cipher-suites: ['']", ['config/cipher-suites-unfit']],
     ['cipher-suites: [~]', ['config/cipher-suites-unfit']],
     ['cipher-suites: []', []],
-  ])('%j of a file are those of a list: %j', async (lines, codes) => {
+  ])('reads %j of a file as a list: %j', async (lines, codes) => {
     expect(await codesOf({ yaml: `name: a\n${lines}\n` })).toEqual(codes)
   })
 })
@@ -108,7 +108,7 @@ describe('values of options that are passed through', () => {
 describe('options that exclude or need each other', () => {
   const EXCLUDE = 'config/options-conflict'
   const NEEDS = 'config/option-needs'
-  it('are dangerous once under two names', async () => {
+  it('reports a dangerous option once if it is set under two names', async () => {
     const skip = 'peer-skip-client-san-verification'
     const codes = await codesOf({ flags: ['--name=a', `--${skip}`, `--experimental-${skip}`] })
     expect(codes.filter((code) => code === 'config/option-dangerous')).toHaveLength(1)
@@ -122,7 +122,7 @@ describe('options that exclude or need each other', () => {
     expect(await codesOf({ yaml: whole }, { version: '3.5' })).toEqual(['config/option-of-other-version'])
   })
 
-  it('are reported for neither option if the version has only one of them', async () => {
+  it('reports no conflict if the version has only one of the two options', async () => {
     const flags = ['--experimental-corrupt-check-time=1m', '--corrupt-check-time=1m']
     for (const version of ['3.5', '3.7'] as const) {
       expect(await codesOf({ flags }, { version })).toEqual(['config/option-unknown'])
@@ -131,7 +131,7 @@ describe('options that exclude or need each other', () => {
     expect(await codesOf({ flags: both }, { version: '3.6' })).toEqual([])
   })
 
-  it('are refused by what renders, too', () => {
+  it('the renderer refuses options that exclude or need each other, too', () => {
     const render = (extra: NonNullable<MemberConfig['extra']>, version: '3.5.16' | '3.6'): string[] => {
       const { details } = thrown(
         () => renderEtcdConfig({ ...memberConfig(), extra, version }, 'flags'),
@@ -165,7 +165,7 @@ describe('allowed common names of clients', () => {
     )
   })
 
-  it('of hosts, it is the variable of another name', async () => {
+  it('names the other variable for the allowed host names of clients', async () => {
     const { findings } = await lintOne({ env: { ETCD_ALLOWED_HOSTNAME: 'a' } })
     const remedies = findings.map(({ remedy }) => remedy)
     expect(remedies).toContain('Write ETCD_CLIENT_CERT_ALLOWED_HOSTNAME if you mean that.')
@@ -186,12 +186,12 @@ describe('numbers of a file', () => {
     ['snapshot-count: 10_000', null],
     ['quota-backend-bytes: -5', null],
     ['grpc-keepalive-interval: -1', null],
-  ])('%s: %s', async (line, code) => {
+  ])('checks the number %s as etcd does: %s', async (line, code) => {
     expect(await codesOf({ yaml: `name: a\n${line}\n` })).toEqual(code === null ? [] : [code])
   })
 })
 
-describe('what only a shell replaces', () => {
+describe('expressions that only a shell replaces', () => {
   const unit = (rest: string, more = ''): ConfigInput => ({
     unit: `[Service]\n${more}ExecStart=/usr/bin/etcd --data-dir=/d ${rest}\n`,
   })
@@ -211,12 +211,16 @@ describe('what only a shell replaces', () => {
       ['config/not-expanded'],
     ],
     ['a command in a unit', unit('--name=$(hostname)'), ['config/not-expanded']],
-    ['the same in quotes that a name may have', unit('--name=`hostname`'), []],
+    ['a command in backquotes, which a name may have', unit('--name=`hostname`'), []],
     ['a command in a shell of a unit', { unit: "[Service]\nExecStart=/bin/sh -c 'etcd --name=$(hostname)'\n" }, []],
     ['a variable in a variable of a unit', unit('', 'Environment=N=a ETCD_NAME=x-${N}\n'), ['config/not-expanded']],
     ['a variable that a container lacks', pod('"--name=$(NODE)"'), ['config/not-expanded']],
-    ['one that it has', pod('"--name=$(NODE)"', ', env: [{name: NODE, value: a}]'), []],
-    ['one that may come from elsewhere', pod('"--name=$(NODE)"', ', envFrom: [{secretRef: {name: s}}]'), []],
+    ['a variable that a container has', pod('"--name=$(NODE)"', ', env: [{name: NODE, value: a}]'), []],
+    [
+      'a variable of a container that may come from elsewhere',
+      pod('"--name=$(NODE)"', ', envFrom: [{secretRef: {name: s}}]'),
+      [],
+    ],
     ['a dollar sign', pod('"--name=$$(NODE)"'), []],
     [
       'several words in one variable',
@@ -224,7 +228,7 @@ describe('what only a shell replaces', () => {
       ['config/argument-misplaced'],
     ],
     ['several words of one variable', unit('$OPTS', 'Environment="OPTS=--name=a --wal-dir=/w"\n'), []],
-  ])('%s', async (_, config, codes) => {
+  ])('checks %s', async (_, config, codes) => {
     expect((await codesOf(config)).toSorted()).toEqual(codes.toSorted())
   })
 })

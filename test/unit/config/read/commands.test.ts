@@ -54,7 +54,7 @@ describe('a command', () => {
     // Not the label of a "case", which also ends with a parenthesis.
     [['--name=a)', '--data-dir=b'], { '--name': 'a)', '--data-dir': 'b' }],
     ['etcd --name a --', { '--name': 'a' }],
-  ])('%j', async (flags, options) => {
+  ])('reads the command %j', async (flags, options) => {
     expect(await readBack({ flags })).toEqual({ options, findings: [] })
   }) // prettier-ignore
 
@@ -86,7 +86,7 @@ describe('a command', () => {
     expect(findings.map((each) => `${each.code}: ${each.message}`)).toEqual([expect.stringContaining(code)])
   })
 
-  it("takes numbers and durations in all of Go's spellings, and what a variable completes", async () => {
+  it("accepts numbers and durations in all of Go's spellings, and values that a variable completes", async () => {
     const values =
       '--snapshot-count=0x10 --max-wals=1_000 --quota-backend-bytes=-1 --grpc-keepalive-timeout=1h1.5s --backend-batch-interval=0'
     const open = ['$N', '${N}', '$(N)', '{{ n }}'].map((value) => ['etcd', `--snapshot-count=${value}`])

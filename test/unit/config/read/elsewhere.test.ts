@@ -36,7 +36,7 @@ describe('a file that a configuration names and that is not one of etcd', () => 
     ['broken YAML', 'SECRET1: "a\nSECRET2: [\n'],
     ['variables', 'SECRET1=SECRET2\nexport SECRET3="SECRET4\n'],
     ['a key', '-----BEGIN PRIVATE KEY-----\nSECRET1\n-----END PRIVATE KEY-----\n'],
-  ])('is not repeated in the report: %s', async (name, text) => {
+  ])('the report does not repeat the contents of %s', async (name, text) => {
     const file = folder.file(name.replaceAll(' ', '-'), text)
     const compose = folder.file('compose.yml', `services: {etcd: {image: etcd, env_file: ${file}}}\n`)
     const configs: ConfigInput[] = [
@@ -52,14 +52,14 @@ describe('a file that a configuration names and that is not one of etcd', () => 
     expect((await lintOne({ flags: [`--config-file=${file}`] })).ok).toBe(false)
   })
 
-  it('is distinguished from one with misspelt options', async () => {
+  it('the lint distinguishes a file of another program from a configuration with misspelt options', async () => {
     const file = folder.file('slips.yml', 'name: a\nhartbeat-interval: 1\nfoo: 1\n')
     const codes = (await linesOf({ flags: [`--config-file=${file}`] })).map((text) => text.split(' ', 1)[0])
     expect(codes).toEqual(['config/option-ignored', 'config/option-ignored'])
   })
 })
 
-describe('a ConfigMap of the same text is read', () => {
+describe('a ConfigMap in the same text', () => {
   const MAP = `kind: ConfigMap
 metadata: {name: z}
 data:
@@ -88,7 +88,7 @@ spec:
     [pod('projected: {sources: [{configMap: {name: z}}]}')],
     [pod('configMap: {name: z, items: [{key: e.yml, path: x/e.yml}]}', '{name: c, mountPath: /conf, subPath: x}')],
     [pod('configMap: {name: z}', '{name: c, mountPath: /conf/e.yml, subPath: e.yml}')],
-  ])('%j', async (config) => {
+  ])('reads the configuration from a ConfigMap: %j', async (config) => {
     for (const readFiles of [true, false]) {
       const all = await linesOf(config, readFiles)
       expect(all[0]).toMatch(found)
@@ -97,14 +97,14 @@ spec:
   })
 
   it.each(['configMap: {name: other}', 'secret: {secretName: z}', 'persistentVolumeClaim: {claimName: z}'])(
-    'and one that is not there is reported: %s',
+    'reports a volume whose object is not in the text: %s',
     async (volume) => {
       const place = /^file-absent --config-file The configuration file \/conf\/e.yml.*inside the container/
       expect(await linesOf(pod(volume))).toEqual([expect.stringMatching(place)])
     },
   )
 
-  it('by its variables, too', async () => {
+  it('reads the variables of a ConfigMap', async () => {
     const from = (line: string): ConfigInput => ({
       manifest: `${MAP}kind: Pod\nspec:\n  containers:\n  - command: [etcd, --name=a]\n    ${line}\n`,
     })
@@ -135,7 +135,7 @@ describe('a Compose file', () => {
     ['text', 'env_file: ./kv.env'],
     ['list', 'env_file: [kv.env]'],
     ['mapping', 'env_file: [{path: ./kv.env, required: true}, {path: none.env, required: false}]'],
-  ])('files of variables beside it are read: %s', async (name, line) => {
+  ])('reads files of variables next to the Compose file: %s', async (name, line) => {
     folder.file('kv.env', 'ETCD_NAME=a # mine\nexport ETCD_DATA_DIRR=b\n')
     const all = await linesOf(written(name, line, 'command: etcd'))
     expect(all.filter((each) => !each.startsWith('file-absent'))).toEqual([
@@ -145,14 +145,14 @@ describe('a Compose file', () => {
     expect(findings.map(({ code }) => code)).toEqual(['config/option-ignored'])
   })
 
-  it('are reported if they are missing or not read', async () => {
+  it('reports files of variables that are missing or not read', async () => {
     const config = written('missing', 'env_file: [none.env]')
     expect((await linesOf(config))[0]).toMatch(/^file\/missing/)
     expect(await linesOf(config, false)).toEqual([expect.stringMatching(/^file-absent env_file The file none.env/)])
     expect((await linesOf({ manifest: compose('env_file: a.env') })).join()).toMatch(/file-absent/)
   })
 
-  it('what stands beside it is looked for there, also with another root', async () => {
+  it('looks for other files next to the Compose file, also with another root', async () => {
     mkdirSync(folder.file('beside'))
     folder.file('beside/etcd.yml', 'data-dirr: b\n')
     const config = written('beside', 'command: [etcd, --config-file=/conf/etcd.yml]', 'volumes: ["./beside:/conf"]')
@@ -161,7 +161,7 @@ describe('a Compose file', () => {
   })
 })
 
-describe('files of variables are read in bounds, and what is not read is reported', () => {
+describe('bounds for files of variables', () => {
   // Each within the limit of one file.
   const long = (): string => folder.file('long.env', 'A=1\n'.repeat(250_000))
   const compose = (path: string, times: number): string =>
@@ -171,7 +171,7 @@ describe('files of variables are read in bounds, and what is not read is reporte
     ['env_file', (path, times) => ({ file: folder.file('compose.yml', compose(path, times)) })],
   ] // prettier-ignore
 
-  it.each(WAYS)('%s: one of many lines, many of them, and very many', async (_, config) => {
+  it.each(WAYS)('bounds of %s apply to one file of many lines, to many files, and to very many', async (_, config) => {
     const codesOf = async (path: string, times: number): Promise<Record<string, number>> => {
       const counts: Record<string, number> = {}
       for (const line of await linesOf(config(path, times))) {
@@ -188,7 +188,7 @@ describe('files of variables are read in bounds, and what is not read is reporte
     expect(await codesOf(small, 400)).toEqual({ 'file-absent': 1, limit: 1 })
   })
 
-  it('a file that may be missing may not be anything else', async () => {
+  it('a file that may be missing must be a regular file if it exists', async () => {
     const optional = `    env_file: [{ path: ./dir, required: false }, { path: ./gone, required: false }]\n`
     mkdirSync(folder.file('dir'), { recursive: true })
     const file = folder.file('optional.yml', `services:\n  kv:\n    image: etcd:v3.6.9\n${optional}`)

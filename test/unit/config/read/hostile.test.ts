@@ -16,7 +16,7 @@ async function codesOf(config: ConfigInput): Promise<string[]> {
 }
 
 describe('in bounded work', () => {
-  it.each(sample(Object.entries(hostileConfigs), 16))('%s', async (_, text) => {
+  it.each(sample(Object.entries(hostileConfigs), 16))('reads hostile text in bounded work: %s', async (_, text) => {
     for (const form of HOSTILE_FORMS) {
       const before = process.cpuUsage()
       const report = await lintOne({ [form]: text }, { readFiles: false })
@@ -46,7 +46,7 @@ it('aliases that grow beyond measure are refused', async () => {
   expect(await codesOf({ yaml: hostileConfigs['laughs'] ?? '' })).toEqual(['config/too-large'])
 })
 
-describe('what is bounded', () => {
+describe('bounds', () => {
   it('an EnvironmentFile with quotes: they open where a value begins, and one that stays open reaches to the end', async () => {
     const at = async (env: string): Promise<unknown[]> => {
       const { findings } = await lintOne({ env }, { readFiles: false })

@@ -74,7 +74,7 @@ describe.each([
   ['variables', VARIABLES],
   ['keys', KEYS],
 ])('%s', (_, cases) => {
-  it.each(cases)('%j: %s', async (config, code, said, options) => {
+  it.each(cases)('%j has the finding "%s"', async (config, code, said, options) => {
     const read = await readBack(config)
     expect(read.findings.map((each) => each.code)).toEqual(code === '' ? [] : [`config/${code}`])
     expect(read.findings.map(({ message, remedy }) => `${message} ${remedy}`).join('')).toMatch(said)
@@ -82,7 +82,7 @@ describe.each([
   })
 })
 
-it('only what is written right is set', async () => {
+it('sets only options with the right name', async () => {
   const { options } = await readBack({ flags: 'etcd --trusted-ca=a --trusted-ca-file=b --name a' })
   expect(options).toEqual({ '--trusted-ca-file': 'b', '--name': 'a' })
   const { findings } = await readBack({ yaml: 'defaults: &it {name: a, data-dir: b}\n<<: *it\n' })
@@ -104,7 +104,7 @@ it('one cause is one finding', async () => {
   expect(await codes(good.replace('/k\n', '/k # key\n'))).toEqual(['config/comment-in-value'])
 })
 
-it('options beside a file are one finding, but for lists of revoked certificates', async () => {
+it('options next to a configuration file are one finding, and a CRL is its own', async () => {
   const { findings } = await readBack({ flags: 'etcd --name=a --config-file=/f --data-dir=b --client-crl-file=c' })
   expect(findings.map(({ code, remedy }) => [code, remedy])).toEqual([
     ['config/restriction-not-in-force', expect.any(String)],
@@ -112,7 +112,7 @@ it('options beside a file are one finding, but for lists of revoked certificates
   ])
 })
 
-describe("what is none of etcd's configurations", () => {
+describe('texts that are not a configuration of etcd', () => {
   it.each<[ConfigInput, string]>([
     [{ yaml: '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n' }, 'config/no-etcd The configuration does not start etcd: it is PEM and holds a CERTIFICATE.'],
     [{ flags: 'etcd gateway start --endpoints=a' }, 'config/no-etcd The configuration does not start etcd: it starts etcd\'s gateway, which has its own flags and is not checked.'],
@@ -125,7 +125,7 @@ describe("what is none of etcd's configurations", () => {
     [{ flags: 'etcd' }, NOTHING],
     [{ args: ['etcd'] }, NOTHING],
     ...[{ env: {} }, { args: [] }, { flags: [] }, { flags: '' }, { args: [], env: {} }].map((config): [ConfigInput, string] => [config, 'config/no-etcd The configuration does not start etcd: it sets no option of etcd.']),
-  ])('%j', async (config, said) => {
+  ])('reports that %j is not a configuration of a member', async (config, said) => {
     const { findings } = await readBack(config)
     expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([said])
   }) // prettier-ignore
@@ -164,7 +164,7 @@ const MEANT: readonly (readonly [config: ConfigInput, meant: string])[] = [
   [{ yaml: 'tls-minimum-version: TLS1.3' }, '"tls-min-version"'],
 ]
 
-it.each(MEANT)('%j is %s', async (config, meant) => {
+it.each(MEANT)('%j is reported with the name that may be meant: %s', async (config, meant) => {
   const { findings, options } = await readBack(config)
   const code = config.flags === undefined ? 'protection-ignored' : 'option-unknown'
   expect(findings.map((each) => `${each.code} ${each.remedy}`)).toEqual([
@@ -176,14 +176,14 @@ it.each(MEANT)('%j is %s', async (config, meant) => {
 it.each([
   ['ETCD_TLS_MODE_STRICT ETCD_AUTH_SOMETHING ETCD_CA_ROTATION', ['config/option-ignored']],
   ['ETCD_CERT_DIR ETCD_CA_DIR ETCD_SSL_DIR ETCD_OPTS ETCD_MY_THING', []],
-])('of %s: %j', async (names, codes) => {
+])('the names %s give the codes %j', async (names, codes) => {
   for (const name of names.split(' ')) {
     const { findings } = await readBack({ env: { [name]: 'x', ETCD_NAME: 'a' } })
     expect(findings.map(({ code }) => code)).toEqual(codes)
   }
 })
 
-it('of a value that does not fit what may be meant, nothing is said', async () => {
+it('reports nothing about a value that does not fit the option that may be meant', async () => {
   const codes = async (config: Parameters<typeof lintOne>[0]): Promise<string[]> =>
     (await lintOne(config, { readFiles: false })).findings.map(({ code }) => code)
   expect(await codes({ env: { ETCD_KEY_FIL: 'true', ETCD_NAME: 'a' } })).not.toContain('config/option-needs')

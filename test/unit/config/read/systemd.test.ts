@@ -44,12 +44,12 @@ describe('a file of variables', () => {
     ['a \\\n', 'a '],
   ]
 
-  it.each(CASES)('%j', (right, value) => {
+  it.each(CASES)('reads the value %j as systemd does', (right, value) => {
     expect(valuesOf(`A=${right}\n`)).toEqual([value])
     expect(readBySystemd(folder, [right]) ?? [value]).toEqual([value])
   })
 
-  it('anything else', () => {
+  it('reads any other value as systemd does', () => {
     fc.assert(
       // Quotes that are not closed, and a backslash at the end, reach into the next line: one value is read at a time.
       fc.property(odd, (right) => {
@@ -60,7 +60,7 @@ describe('a file of variables', () => {
     )
   })
 
-  it('remarks, lines that are none, and places', () => {
+  it('skips comments and lines that are not assignments, and reports places', () => {
     const text = '# A=1\n ; B=2\nC = 3\n4D=4\nE\n  export F=5\nG=6\\\n7\r\nH=8'
     expect(parse(text)).toMatchObject([
       { name: 'C', value: '3', isExported: false, place: { line: 3, column: 1 } },
@@ -89,14 +89,14 @@ describe('a command line', () => {
     [String.raw`/bin/etcd one \; two;three ';'`, '/bin/etcd', 'one', ';', 'two;three', ';'],
   ] // prettier-ignore
 
-  it.each(CASES)('%s', (line, ...words) => {
+  it.each(CASES)('splits %s into arguments as systemd does', (line, ...words) => {
     expect(commandsOf(line)).toEqual([words])
     const loaded = loadService(folder, `[Service]\nType=oneshot\nExecStart=${line}\n`)
     // Systemd shows a tab as it is written.
     expect(loaded?.commands.map((each) => each.map((word) => word.replaceAll('\\t', '\t'))) ?? [words]).toEqual([words])
   })
 
-  it('two of them, a semicolon between', () => {
+  it('splits two commands at a semicolon', () => {
     const line = '/bin/sleep 1 ; /bin/etcd --name=a'
     const commands = [['/bin/sleep', '1'], ['/bin/etcd', '--name=a']] // prettier-ignore
     expect(commandsOf(line)).toEqual(commands)
@@ -116,16 +116,16 @@ describe('a unit', () => {
     ['another name for the program', '[Service]\nExecStart=@/usr/bin/etcd etcd --name=a', { '--name': 'a' }],
     ['no variables after a colon', '[Service]\nEnvironment=A=b\nExecStart=:/usr/bin/etcd --name=${A}', { '--name': '${A}' }],
     ['a variable within a word', '[Service]\nEnvironment=A=b\nExecStart=/usr/bin/etcd --name=x${A}y', { '--name': 'xby' }],
-    ['no variable without braces there', '[Service]\nEnvironment=A=b\nExecStart=/usr/bin/etcd --name=x$A', { '--name': 'x$A' }],
-    ['a dollar', '[Service]\nEnvironment=A=b\nExecStart=/usr/bin/etcd --name=$${A}', { '--name': '${A}' }],
-    ['words of a variable', `[Service]\nEnvironment='O=--name=a "--data-dir=/x y"'\nExecStart=/usr/bin/etcd $O`, { '--name': 'a', '--data-dir': '/x y' }],
+    ['a variable without braces within a word', '[Service]\nEnvironment=A=b\nExecStart=/usr/bin/etcd --name=x$A', { '--name': 'x$A' }],
+    ['an escaped dollar', '[Service]\nEnvironment=A=b\nExecStart=/usr/bin/etcd --name=$${A}', { '--name': '${A}' }],
+    ['several arguments in a variable', `[Service]\nEnvironment='O=--name=a "--data-dir=/x y"'\nExecStart=/usr/bin/etcd $O`, { '--name': 'a', '--data-dir': '/x y' }],
     ['a percent sign', '[Service]\nEnvironment=A=1%%\nExecStart=/usr/bin/etcd --name=a%%${A}', { '--name': 'a%1%' }],
     ['a shell with a variable', '[Service]\nEnvironment=N=a\nExecStart=/bin/sh -c "exec etcd --name=$N"', { '--name': 'a' }],
     ['several assignments', `[Service]\nEnvironment="ETCD_NAME=a b" ETCD_DATA_DIR=/d 'ETCD_LOG_LEVEL=debug'\nExecStart=/usr/bin/etcd`, { ETCD_NAME: 'a b', ETCD_DATA_DIR: '/d' }],
-    ['an empty one takes all back', '[Service]\nEnvironment=ETCD_NAME=a\nEnvironment=\nEnvironment=ETCD_DATA_DIR=/d\nExecStart=/usr/bin/etcd', { ETCD_DATA_DIR: '/d' }],
-    ['another command before', '[Service]\nExecStart=/bin/sleep 1 ; /usr/bin/etcd --name=a', { '--name': 'a' }],
+    ['an empty assignment, which resets the list', '[Service]\nEnvironment=ETCD_NAME=a\nEnvironment=\nEnvironment=ETCD_DATA_DIR=/d\nExecStart=/usr/bin/etcd', { ETCD_DATA_DIR: '/d' }],
+    ['another command before etcd', '[Service]\nExecStart=/bin/sleep 1 ; /usr/bin/etcd --name=a', { '--name': 'a' }],
     ['another section', '[Unit]\nExecStart=/usr/bin/etcd --name=b\n[Service]\nExecStart=/usr/bin/etcd --name=a', { '--name': 'a' }],
-  ])('%s', async (_, unit, options) => {
+  ])('reads a unit with %s', async (_, unit, options) => {
     expect(await given(unit)).toEqual(options)
   }) // prettier-ignore
 

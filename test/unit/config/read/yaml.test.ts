@@ -21,9 +21,9 @@ const POD = {
 describe('a manifest', () => {
   it.each<[string, ConfigInput, number]>([
     ['JSON on one line', { manifest: JSON.stringify(POD) }, 1],
-    ['JSON on many', { manifest: JSON.stringify(POD, null, 4) }, 11],
-    ["given as etcd's file", { yaml: JSON.stringify(POD) }, 1],
-  ])('%s', async (_, config, line) => {
+    ['JSON on many lines', { manifest: JSON.stringify(POD, null, 4) }, 11],
+    ['the configuration file of etcd', { yaml: JSON.stringify(POD) }, 1],
+  ])('reads a manifest given as %s', async (_, config, line) => {
     expect((await readBack(config)).options).toEqual({ '--name': 'a', '--client-cert-auth': 'maybe' })
     const { findings } = await lintOne(config, { readFiles: false })
     expect(findings.find(({ code }) => code === 'config/value-invalid')?.details).toMatchObject({ line })
@@ -72,12 +72,12 @@ describe('a Compose file', () => {
     ['{image: etcd, environment: {ETCD_NAME: a, ETCD_DATA_DIR: }}', { ETCD_NAME: 'a', ETCD_DATA_DIR: '${ETCD_DATA_DIR}' }],
     ['{image: etcd, environment: [ETCD_NAME=a=b, ETCD_DATA_DIR]}', { ETCD_NAME: 'a=b', ETCD_DATA_DIR: '${ETCD_DATA_DIR}' }],
     ['\n    image: a\n    command: >\n      etcd\n      --name a\n      --data-dir b', { '--name': 'a', '--data-dir': 'b' }],
-  ])('%j', async (service, options) => {
+  ])('reads the service %j', async (service, options) => {
     const yaml = `name: cluster\nservices:\n  web: {image: nginx}\n  etcd: ${service}\nvolumes: {}\n`
     expect(await readBack({ yaml })).toEqual({ options, findings: [] })
   }) // prettier-ignore
 
-  it('its files are where its volumes have them', async () => {
+  it('reads files of a Compose service from its volumes', async () => {
     mkdirSync(folder.file('certs'))
     writeFileSync(folder.file('certs/c.pem'), '')
     const volumes = '[./certs:/certs:ro, data:/d, {type: bind, source: /x, target: /y/}]'
@@ -90,7 +90,7 @@ describe('a Compose file', () => {
   })
 })
 
-describe('what is no YAML, in words for whoever wrote it', () => {
+describe('text that is not YAML', () => {
   it.each<[string, string]>([
     ['name: a\n\tdata-dir: b\n', '2:1 A line begins with a tab. YAML is indented only by spaces.'],
     ['name: a\ndata-dir:b\n', '2:1 A space is missing after the colon.'],
@@ -107,7 +107,7 @@ describe('what is no YAML, in words for whoever wrote it', () => {
     ['name: *a\n', '1:7 An alias names an anchor that does not exist.'],
     ['name: &a &b c\n', '1:10 A value has a second tag or anchor, or a misplaced one.'],
     ['a:\n\u00a0 b: c\n  d: e\n', '2:1 A line begins with a space character that YAML does not accept: U+00A0.'],
-  ])('%j', async (yaml, said) => {
+  ])('reports the fault of %j in plain words', async (yaml, said) => {
     const { findings } = await readBack({ yaml })
     expect(findings).toHaveLength(1)
     const [, line, reason] = /^YAML \(line ([\d:]+)\) is not valid YAML: (.*)$/.exec(findings[0]?.message ?? '') ?? []
@@ -115,7 +115,7 @@ describe('what is no YAML, in words for whoever wrote it', () => {
     expect(reason).not.toMatch(/implicit|token|collection|stack|scalar/i)
   })
 
-  it('levels that no parser should be given', async () => {
+  it('refuses levels of nesting that no parser should receive', async () => {
     const blocks = Array.from({ length: 900 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')
     for (const yaml of [blocks, '['.repeat(900), '- '.repeat(900)])
       expect((await readBack({ yaml })).findings).toMatchObject([{ code: 'config/too-large' }])
@@ -136,7 +136,7 @@ it('a byte order mark and CRLF do no harm', async () => {
   })
 })
 
-it('anchors, aliases and merge keys are followed, and places are those of the text', async () => {
+it('anchors, aliases and merge keys are followed, and places refer to the text', async () => {
   const yaml = `client-transport-security: &tls
   cert-file: a.crt
   key-file: a.key
@@ -151,7 +151,7 @@ peer-transport-security:
   expect(findings.find(({ code }) => code === 'config/value-type')?.details).toMatchObject({ line: 9, column: 3 })
 })
 
-it('variables and keys, each by its type', async () => {
+it('values of variables and keys must have the type of their option', async () => {
   const env = { ETCD_HEARTBEAT_INTERVAL: 'abc', ETCD_ELECTION_TIMEOUT: '1000', ETCD_MAX_WALS: '', ETCD_METRICS: '1' }
   expect(await messagesOf({ env })).toEqual([
     'config/value-invalid: ETCD_HEARTBEAT_INTERVAL is "abc"; it must be a whole number from 0. etcd does not start with it.',
