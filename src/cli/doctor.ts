@@ -148,7 +148,9 @@ function forecastLines({ forecast }: ClusterReport): string[] {
   const quorum = !hasQuorum
     ? 'no majority of the members can make new connections now.'
     : until === null
-      ? 'no date is known after which a majority of the members cannot connect.'
+      ? pairs.length === 0
+        ? 'one member needs no connection to another one for its quorum.'
+        : 'no date is known after which a majority of the members cannot connect.'
       : `a majority of the members can connect until ${date(until)}${cause}, if nothing is renewed.`
   const apart = pairs
     .filter(({ refusals }) => refusals.length > 0)

@@ -201,11 +201,11 @@ export function compareRestart(
     const start = reasonNotToStart(member)
     if (start !== null) return [start]
     const own = member.label
-    const restarted = [forecastMember(member, 'restarted', known), ...now.toSpliced(i, 1)]
-    const lost = forecast(restarted, { at }).pairs.filter((pair) => {
-      const isPair = ({ members: [a, b] }: PairForecast): boolean =>
-        pair.members.includes(a) && pair.members.includes(b)
-      return pair.members[0] === own && !isAlive(pair) && before.some((each) => isPair(each) && isAlive(each))
+    const restarted = forecastMember(member, 'restarted', known)
+    const lost = now.toSpliced(i, 1).flatMap((other) => {
+      const isPair = ({ members: pair }: PairForecast): boolean => pair.includes(own) && pair.includes(other.name)
+      if (!before.some((each) => isPair(each) && isAlive(each))) return []
+      return forecast([restarted, other], { at }).pairs.filter((pair) => !isAlive(pair))
     })
     const refusals = lost.flatMap((pair) => pair.refusals)
     const { reason } = refusals.find(({ by }) => by === own) ?? refusals[0] ?? {}

@@ -202,7 +202,7 @@ const OF_PAIRS: readonly string[] = [
 /** One cause is one finding: the evidence of the process has precedence over that of the files. */
 function foldLint(own: readonly Finding[], linted: readonly Finding[]): Finding[] {
   const isAboutPairs = ({ code, details }: Finding): boolean =>
-    code === 'cluster/peer-refused' || ('kind' in details && details.kind === 'members')
+    code === 'cluster/peer-refused' || (code === 'cluster/refused-after-restart' && details.kind === 'members')
   const cause = own.find(isAboutPairs)
   const ofPairs = cause === undefined ? [] : linted.filter(({ code }) => OF_PAIRS.includes(code))
   const folded = own.map((each) =>
@@ -223,10 +223,10 @@ function withoutRepeated(findings: readonly Finding[]): Finding[] {
 }
 
 function keyOf({ code, severity, certificate, details, message }: Finding): string {
-  const host = 'host' in details ? details.host : ''
-  if (certificate !== null && !code.startsWith('cluster/'))
-    return [code, severity, certificate.fingerprint256, certificate.role, host].join()
-  return [code, 'file' in details && !code.startsWith('cluster/') ? details.file : message].join()
+  if (code.startsWith('cluster/')) return message
+  const parts = ['host', 'kind'].map((name) => String(Reflect.get(details, name) ?? ''))
+  if (certificate !== null) return [code, severity, certificate.fingerprint256, certificate.role, ...parts].join()
+  return [code, 'file' in details ? details.file : message].join()
 }
 
 function ofOtherCluster(source: string): Unchecked {

@@ -4,7 +4,7 @@ import { checkOptions, optionInvalid, valueInvalid } from '../report/option-erro
 import { validateChain } from '../validate/validate.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { type Host, readHost } from '../x509/names.js'
-import type { DialRefusal, ForecastMember, PairForecast, QuorumForecast } from './cluster-report.js'
+import type { DialRefusal, ForecastMember, QuorumForecast } from './cluster-report.js'
 
 /** The certificate that ends first on the way from a leaf to a CA. Refused: why. */
 type Acceptance = { readonly until: number; readonly certificate: CertificateRef } | { readonly reason: string }
@@ -35,40 +35,40 @@ export function forecast(members: readonly ForecastMember[], options: { readonly
   if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw optionInvalid('at', 'must be a valid Date')
   if (!Array.isArray(members) || members.length > MAX_MEMBERS)
     throw valueInvalid('members', members, `an array of at most ${String(MAX_MEMBERS)} members`)
+  const all: readonly ForecastMember[] = members
   const dials = new Dials(at)
-  const pairs = members.flatMap((a: ForecastMember, i) =>
-    members.slice(i + 1).map((b: ForecastMember) => ({ a, b, both: [dials.of(a, b), dials.of(b, a)] as const })),
+  const pairs = all.flatMap((a, i) =>
+    all.slice(i + 1).map((b) => {
+      const both = [dials.of(a, b), dials.of(b, a)] as const
+      return { a, b, both, last: both[0].until < both[1].until ? both[1] : both[0] }
+    }),
   )
-  const lastOf = (pair: (typeof pairs)[number] | undefined): Dial | undefined =>
-    pair?.both.reduce((one, other) => (other.until > one.until ? other : one))
-  const voters = members.filter(({ isLearner }) => !isLearner)
+  const voters = all.filter(({ isLearner }) => !isLearner)
   const needed = Math.floor(voters.length / 2)
   // The member that stays connected to enough others for the longest time.
-  const ends = voters.map((voter) => {
+  let last = needed === 0 ? UNLIMITED : NEVER
+  for (const voter of voters) {
     const others = pairs.filter(({ a, b }) => (a === voter || b === voter) && !(a.isLearner || b.isLearner))
-    const sorted = others.flatMap((pair) => lastOf(pair) ?? []).sort((one, other) => (one.until < other.until ? 1 : -1))
-    return needed === 0 ? UNLIMITED : (sorted[needed - 1] ?? NEVER)
-  })
-  const last = ends.reduce(
-    (one, other) => (other.until > one.until ? other : one),
-    voters.length === 0 ? UNLIMITED : NEVER,
-  )
+    const sorted = others.map((pair) => pair.last).sort((one, other) => (one.until < other.until ? 1 : -1))
+    const end = sorted[needed - 1]
+    if (end !== undefined && end.until > last.until) last = end
+  }
   return {
-    until: Number.isFinite(last.until) ? new Date(last.until) : null,
+    until: dateOf(last),
     certificate: last.certificate,
     hasQuorum: last.until !== -Infinity,
-    pairs: pairs.map((pair): PairForecast => {
-      const { until = Infinity } = lastOf(pair) ?? {}
-      const isKnown = until !== Infinity
-      return {
-        members: [pair.a.name, pair.b.name],
-        until: Number.isFinite(until) ? new Date(until) : null,
-        isKnown,
-        refusals: pair.both.flatMap(({ refusals }) => refusals),
-      }
-    }),
-    assumed: members.filter(({ anchors }: ForecastMember) => anchors === null).map(({ name }: ForecastMember) => name),
+    pairs: pairs.map(({ a, b, both, last: end }) => ({
+      members: [a.name, b.name] as const,
+      until: dateOf(end),
+      isKnown: end.until !== Infinity,
+      refusals: both.flatMap(({ refusals }) => refusals),
+    })),
+    assumed: all.filter(({ anchors }) => anchors === null).map(({ name }) => name),
   }
+}
+
+function dateOf({ until }: Dial): Date | null {
+  return Number.isFinite(until) ? new Date(until) : null
 }
 
 /** Many more than etcd recommends. The time of a forecast is quadratic in them. */

@@ -142,7 +142,7 @@ async function askEtcd(endpoint: Endpoint, asking: WithCredentials): Promise<Omi
 }
 
 /** Most members of a list that are examined; etcd recommends at most seven. */
-export const MAX_LISTED = 32
+export const MAX_LISTED = 16
 /** Most URLs of one member that are read. */
 const MAX_URLS = 8
 

@@ -4,7 +4,7 @@ import { listed, quoted } from '../words.js'
 import { shellArgument } from './place.js'
 
 /** A port of a member. */
-interface MemberPort {
+export interface MemberPort {
   /** The name of the member, or its URL if it has no name. */
   member: string
   port: 'client' | 'peer'
@@ -77,9 +77,7 @@ export const cluster = {
     one: warning((d: { from: string; to: string; reason: string }) => [
       `${d.from} cannot dial ${d.to}. The two are connected only because ${d.to} can dial ${d.from}. ${d.reason}`,
       'Reissue the certificate that is refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members.',
-    ]).refusedAs({
-      Go: ['x509: certificate specifies an incompatible key usage', 'remote error: tls: bad certificate'],
-    }),
+    ]),
   },
   'cluster/quorum-expires': {
     later: info((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),

@@ -80,6 +80,6 @@ it('foretells the first refused handshake of a pair within two seconds, and when
   await Promise.all(cluster.members.map((each) => each.start()))
   const after = await cluster.examine({ dialTimeout: '2s' })
   expect(after.forecast.hasQuorum).toBe(false)
-  expect(faultsOf(after)).toEqual(['cluster/quorum-expires now'])
+  expect(faultsOf(after)).toContain('cluster/quorum-expires now')
   expect(after.members.filter(({ role }) => role !== null)).toEqual([])
 }, 90_000)

@@ -53,7 +53,7 @@ it('prints the result, the members, the forecast and where the evidence comes fr
     'MEMBER  ADDRESS        VERSION  ROLE    SERVES  LEFT  ACCEPTS     LATENCY',
     'etcd-0  10.0.0.1:2379  3.5.16   leader  etcd-0  42 d  etcd-ca +1  3 ms',
     '',
-    'Forecast: no date is known after which a majority of the members cannot connect.',
+    'Forecast: one member needs no connection to another one for its quorum.',
     '',
     'Evidence: process 812.',
   ])
@@ -89,6 +89,8 @@ it('prints the forecast with the certificate that ends first, and the pairs that
   expect(text).toContain('can connect until 2026-06-01 00:00 UTC, when CN=m1 peer ends, if nothing is renewed.')
   expect(text).toContain('Pairs of which one refuses the other: m1 and m2.')
   expect(text).toContain('The CAs that m3 trust for members are not known')
+  const unknown = { ...forecast, until: null }
+  expect(reportText(report([{}], { forecast: unknown }), PLAIN)).toContain('Forecast: no date is known after which')
   const lost = { ...forecast, hasQuorum: false }
   expect(reportText(report([{}], { forecast: lost }), PLAIN)).toContain('no majority of the members can make new')
 })

@@ -63,7 +63,7 @@ it('A value that is not known is null, or has its reference, and is in unchecked
   ])
 })
 
-it('has the restrictions of names and addresses, and the list of the first start', async () => {
+it('returns the restrictions of names and addresses, and the list of the first start', async () => {
   const yaml = `name: m1
 initial-cluster: m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380
 client-transport-security: { allowed-cn: [app], trusted-ca-file: /ca.crt }
@@ -95,7 +95,7 @@ it('reads no file with readFiles: false, also no configuration file that is name
   expect([named.findings, named.unchecked.map(({ kind }) => kind)]).toEqual([[], ['file-absent']])
 })
 
-it('has the times of a file, and reads a relative path from the given directory', async () => {
+it('returns the times of a file, and reads a relative path from the given directory', async () => {
   pki.issue('server')
   utimesSync(pki.path('server.crt'), 1000, 1000)
   const directory = dirname(pki.path('server.crt'))
