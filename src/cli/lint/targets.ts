@@ -1,6 +1,6 @@
 /** The inputs of `lint`: files, directories with everything below them, and stdin. */
 import { lstat, opendir, readFile, stat } from 'node:fs/promises'
-import { extname, join } from 'node:path'
+import { basename, extname, join } from 'node:path'
 import type { ConfigInput } from '../../config/index.js'
 import { mayStartEtcd } from '../../config/read/input.js'
 import { MAX_CONFIG_BYTES } from '../../config/read/text.js'
@@ -32,7 +32,7 @@ const MAX_DEPTH = 40
 const SKIPPED = new Set(['.git', '.hg', '.svn', 'node_modules', '.terraform'])
 /** Prose and source code, in which a command of etcd is an example. A file that is named is read all the same. */
 const NOT_CONFIGS = new Set(
-  '.md .markdown .rst .adoc .txt .html .go .ts .tsx .js .mjs .cjs .jsx .py .rb .rs .java .c .h .cc .cpp .pem .crt .key .csr .crl'.split(
+  '.md .markdown .rst .adoc .txt .html .go .ts .tsx .js .mjs .cjs .jsx .py .rb .rs .java .c .h .cc .cpp .mk .makefile .tf .pem .crt .key .csr .crl'.split(
     ' ',
   ),
 )
@@ -111,7 +111,8 @@ async function walk(folder: string, depth: number, context: Walk): Promise<void>
 }
 
 async function mayBeConfig(path: string): Promise<boolean> {
-  if (NOT_CONFIGS.has(extname(path).toLowerCase())) return false
+  if (NOT_CONFIGS.has(extname(path).toLowerCase()) || /^(?:Makefile|Dockerfile|Jenkinsfile)$/.test(basename(path)))
+    return false
   try {
     const { size } = await lstat(path)
     if (size === 0 || size > MAX_CONFIG_BYTES) return false

@@ -66,6 +66,7 @@ describe('the inputs of lint', () => {
       'c/pod.yaml': 'kind: Pod\nmetadata: { name: web }\nspec: { containers: [{ name: web, image: nginx }] }\n',
       'c/backup.sh': '#!/bin/sh\netcdctl snapshot save /backup/etcd.db\n',
       'c/values.yaml': 'image: { tag: etcd }\nreplicas: 3\n',
+      Makefile: `run:\n\tetcd --listen-client-urls http://0.0.0.0:2379\n`,
       'README.md': 'Run `etcd --listen-client-urls http://0.0.0.0:2379`.\n',
       'node_modules/x/etcd.yml': member('x', PLAINTEXT),
       'binary.bin': '\0\0etcd --name a\0',
@@ -77,7 +78,7 @@ describe('the inputs of lint', () => {
       'b/etcd.service',
       'b/run.sh',
     ])
-    expect([files, others, ok]).toEqual([4, 5, false])
+    expect([files, others, ok]).toEqual([4, 6, false])
   })
 
   it('the command lint does not follow links below a directory, so a loop of links ends', async () => {
