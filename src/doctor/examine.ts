@@ -108,10 +108,10 @@ interface Examination extends Connection {
 }
 
 async function reportOf(given: Examination): Promise<ClusterReport> {
-  const { evidence, endpoints, areGiven, findings: unreadable, asking, lead } = given
+  const { evidence, areGiven, findings: unreadable, asking, lead } = given
   const { credentials, at, expiryWarning } = asking
   const planned = plannedMembers(evidence?.configs ?? [])
-  const { members, isListed, unchecked, ...examined } = await examineMembers(endpoints, planned, asking)
+  const { members, isListed, unchecked, ...examined } = await examineMembers(given, planned, asking)
   // Etcds of several clusters may run on this machine. Those that are found there are examined only if the first cluster lists them.
   const others = isListed && !areGiven ? [] : examined.others
   const inCluster = isListed || areGiven ? members.flatMap((each) => each.planned ?? []) : planned

@@ -51,7 +51,7 @@ const CONCURRENT = 8
 const MAX_TRIED = 3
 
 export async function examineMembers(
-  endpoints: readonly Endpoint[],
+  { endpoints, areGiven }: { readonly endpoints: readonly Endpoint[]; readonly areGiven: boolean },
   planned: readonly PlannedMember[],
   asking: Asking,
 ): Promise<ExaminedCluster> {
@@ -67,7 +67,11 @@ export async function examineMembers(
     unchecked.push(
       about('server', 'No member returned the list of members, so that only the given endpoints were examined.'),
     )
-  const unlisted = planned.length > 0 ? planned.map(asPlanned) : asked.map(asEndpoint)
+  // Without a list, an etcd of this machine is not a member of the cluster that the caller names, unless it has one of the URLs.
+  const isNamed = ({ evidence: { kind }, config: { client } }: PlannedMember): boolean =>
+    !areGiven || kind === 'given' || asked.some(({ seen }) => client.advertiseUrls.includes(seen.url))
+  const named = planned.filter(isNamed)
+  const unlisted = named.length > 0 ? named.map(asPlanned) : asked.map(asEndpoint)
   const listed = (list ?? unlisted).slice(0, MAX_LISTED).sort((a, b) => (a.name < b.name ? -1 : 1))
   const configs = configOf(listed, planned)
   const used = new Set<AskedPort>()

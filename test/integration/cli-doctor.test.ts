@@ -1,15 +1,17 @@
 /** `etcd-mtls doctor` as a process, on real etcds. */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { COMMANDS } from '../../src/cli/commands.js'
 import type { ClusterReport } from '../../src/doctor/index.js'
+import { startChild } from '../support/child.js'
 import { type CommandRun, documentComplaints, runCommand } from '../support/command.js'
 import { serving, startEtcdProcess } from '../support/etcd-process.js'
 import { mintPki, pemsOf, writePems } from '../support/etcd.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { heldPorts } from '../support/ports.js'
 import { sharedCluster } from '../support/shared-etcd.js'
+import { singleFile } from '../support/single.js'
 
 const folder = temporaryFolder()
 const { freeUrl } = heldPorts()
@@ -21,7 +23,8 @@ const doctor = (args: readonly string[], run?: CommandRun) => runCommand(['docto
 function flags(): string[] {
   const { ca, cert, key } = writePems(folder.file('.'), 'client', shared.pki.client)
   const endpoints = shared.cluster.endpoints.map((each) => each.replace('https://', ''))
-  return ['--endpoints', endpoints.join(','), '--cacert', ca, '--cert', cert, '--key', key]
+  // On a busy machine a healthy member can need longer than the default.
+  return ['--endpoints', endpoints.join(','), '--cacert', ca, '--cert', cert, '--key', key, '--dial-timeout', '30s']
 }
 
 it('prints a table of the members of a healthy cluster that fits 80 columns, and ends with 0', async () => {
@@ -37,6 +40,16 @@ it('prints a table of the members of a healthy cluster that fits 80 columns, and
   )
   expect(stdout).toMatch(/^Forecast: a majority of the members can connect until \d{4}-/m)
   expect(stdout).toMatch(/^Evidence: /m)
+})
+
+it('The command that is one file examines a real cluster without packages', async () => {
+  const file = folder.file('single/etcd-mtls.mjs')
+  mkdirSync(dirname(file), { recursive: true })
+  copyFileSync(await singleFile(), file)
+  const child = startChild([process.execPath, file, 'doctor', ...flags()], { cwd: dirname(file) })
+  const { code } = await child.ended
+  expect([code, child.written.err]).toEqual([0, ''])
+  expect(child.written.out).toMatch(/^m1 .* 3\.\d+\.\d+ /m)
 })
 
 it('takes the variables of etcdctl, and prints a document that its schema describes', async () => {
