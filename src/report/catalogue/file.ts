@@ -110,7 +110,7 @@ function missingReason(d: MissingFile): string {
 function missingRemedy(d: MissingFile): string {
   const { file, target, secret, directory, mount } = d
   if (mount === 'file')
-    return `Pass the directory that this file is in${file.includes('/') ? `: "${file.replace(/\/[^/]*\/*$/, '') || '/'}"` : ''}.`
+    return `Pass the directory that this file is in${file.includes('/') ? `: "${file.slice(0, file.lastIndexOf('/')) || '/'}"` : ''}.`
   if (mount === 'missing')
     return 'Mount the Secret there: volumeMounts.mountPath of this container must be that path, and its name must be that of a volume with the Secret.'
   if (target !== undefined)
