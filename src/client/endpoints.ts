@@ -2,6 +2,7 @@
 import { basename } from 'node:path'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { printable, UNPRINTABLE } from '../report/printable.js'
+import { unreplacedPart } from '../report/unreplaced.js'
 import { classifyHost, type Host, readHost } from '../x509/names.js'
 
 export interface Endpoint {
@@ -16,6 +17,8 @@ export interface Endpoint {
   /** The name to look up in DNS. It keeps a trailing dot, so that the resolver tries no search domain. */
   readonly address: string
   readonly port: number
+  /** Whether the URL has no port, so that {@link port} is the default. */
+  readonly isDefaultPort: boolean
   readonly socketPath: string | null
   /** The name of the member, or its ID, in whose entry of the member list this was found; null for another origin. */
   readonly advertisedBy: string | null
@@ -74,8 +77,10 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
   const entries: unknown[] = Array.isArray(input) ? input : [input]
   const given = entries.flatMap((entry, index) =>
     typeof entry === 'string'
-      ? entry.split(',').map((text) => ({ text: text.trim(), serverName: null }))
-      : [readEntry(entry, `endpoints[${String(index)}]`)],
+      ? checkWhole(entry)
+          .split(',')
+          .map((text) => ({ text: text.trim(), serverName: null }))
+      : [readEntry(entry, Array.isArray(input) ? `endpoints[${String(index)}]` : 'endpoints')],
   )
   const byUrl = new Map<string, Endpoint>()
   for (const { text, serverName } of given) {
@@ -121,13 +126,18 @@ export function readServerName(serverName: unknown, option: string): Host {
 }
 
 function readEntry(entry: unknown, option: string): { text: string; serverName: Host | null } {
+  if ((entry === undefined || entry === null) && option !== 'endpoints')
+    throw optionInvalid(option, `is ${String(entry)}: set the variable that it is read from, or leave it out`)
   if (typeof entry !== 'object' || entry === null)
     throw valueInvalid('endpoints', entry, 'URLs as one string, or an array of URLs and of { url, serverName }')
   checkOptions(option, entry, ['url', 'serverName'])
   const url: unknown = Reflect.get(entry, 'url')
   const name: unknown = Reflect.get(entry, 'serverName')
   if (typeof url !== 'string') throw valueInvalid(`${option}.url`, url, 'a string')
-  return { text: url.trim(), serverName: name === undefined ? null : readServerName(name, `${option}.serverName`) }
+  return {
+    text: checkWhole(url).trim(),
+    serverName: name === undefined ? null : readServerName(name, `${option}.serverName`),
+  }
 }
 
 /** `unixs:///path/name`: the certificate must cover the name, as in etcd's clientv3 (internal/endpoint). */
@@ -142,7 +152,15 @@ function parseSocket(text: string): Endpoint {
     throw refuse(text, 'must end in a name that a certificate can carry, because that name is verified')
   }
   const { host } = reading
-  const parts = { host, serverName: null, address: host.value, port: 0, socketPath, advertisedBy: null }
+  const parts = {
+    host,
+    serverName: null,
+    address: host.value,
+    port: 0,
+    isDefaultPort: false,
+    socketPath,
+    advertisedBy: null,
+  }
   return { url: `unixs://${socketPath}`, authority: host.value, ...parts }
 }
 
@@ -152,58 +170,95 @@ const SEPARATOR_NAMES: Readonly<Record<string, string>> = {
   '\r': 'line breaks',
 }
 
+const ARRAY_IN_STRING = /^\s*(?:https:\/\/)?\[\s*["']/
+
+/** Checked as a whole, because a template or an array may have commas and spaces. */
+function checkWhole(text: string): string {
+  // A path may have such characters.
+  if (/^\s*unixs:/i.test(text)) return text
+  const part = unreplacedPart(text.replace(/^.*@/s, ''))
+  if (part !== null) throw refuse(text, `has ${part}`)
+  if (ARRAY_IN_STRING.test(text)) throw refuse(text, 'is an array in a string', corrected(text))
+  if (/["'`]/.test(text)) throw refuse(text, 'must not have quotation marks in its value', corrected(text))
+  return text
+}
+
+/** The endpoints in a refused value, if only the characters around and between them are wrong. */
+function corrected(text: string): string | null {
+  const urls = (ARRAY_IN_STRING.test(text) ? text.replace(/^[^[]*\[|\]\s*$/g, '') : text)
+    .trim()
+    .split(/[\s,;]+/)
+    .map((each) => each.replace(/["'`]/g, '').replace(/^.*@/, ''))
+    .map((each) => each.replace(/^(?:[\w.-]+=)?(?:[a-z][a-z0-9+.-]*:\/\/|https?(?:[:;]\/*|\/+))*/i, ''))
+    .map((each) => `https://${each.replace(/[/?#\\].*$/s, '')}`)
+    .map((each) => readUrl(each))
+  const accepted = urls.flatMap((each) => (typeof each === 'string' || isUnspecified(each.host) ? [] : [each.url]))
+  return accepted.length === urls.length ? accepted.join(',') : null
+}
+
 function parseEndpoint(text: string): Endpoint {
   const isSocket = /^unixs:\/\//i.test(text)
   // A path of a unix socket may have such characters.
   const [separator] = (isSocket ? /[\s;](?=unixs:\/\/)/i : /[\s;]/).exec(text) ?? []
   if (separator !== undefined)
-    throw refuse(text, `must be separated by commas, not by ${SEPARATOR_NAMES[separator] ?? 'spaces'}`)
+    throw refuse(text, `must be separated by commas, not by ${SEPARATOR_NAMES[separator] ?? 'spaces'}`, corrected(text))
   if (isSocket) return parseSocket(text)
-  const { written, port } = splitAuthority(text, authorityOf(text))
+  if (text === '') throw optionInvalid('endpoints', AT_LEAST_ONE)
+  const read = readUrl(text)
+  if (typeof read === 'string') throw refuse(text, read, corrected(text))
+  return read
+}
+
+/** The endpoint, or the reason why it is refused. */
+function readUrl(text: string): Endpoint | string {
+  const [, scheme = '', authority = '', after = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)(.*)$/is.exec(text) ?? []
+  const fault = SCHEME_FAULTS.find(([form]) => form.test(text))?.[1]
+  if (fault !== undefined) return fault
+  if (scheme === '') return 'must start with https://'
+  if (scheme.toLowerCase() !== 'https') return `must start with https://; "${scheme}" is not supported`
+  if (after !== '' && after !== '/') return 'must end after the port: no path, query or fragment'
+  if (authority.includes('@')) return 'must not have user info; use the option auth for a password'
+  const split = splitAuthority(authority)
+  if (typeof split === 'string') return split
+  const { written, port = String(DEFAULT_PORT) } = split
   const reading = readHost(written)
-  if ('refused' in reading) throw refuse(text, `must have a usable host; the host ${reading.refused}`)
+  if ('refused' in reading) return `must have a usable host; the host ${reading.refused}`
   const { host } = reading
-  if (isPattern(host)) throw refuse(text, 'must name one host, not a pattern')
-  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535)
-    throw refuse(text, 'must have a port from 1 to 65535')
-  const authority = `${bracketed(host)}:${String(Number(port))}`
+  if (isPattern(host)) return 'must name one host, not a pattern'
+  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535) return 'must have a port from 1 to 65535'
+  const canonical = `${bracketed(host)}:${String(Number(port))}`
   const address = host.kind === 'dns' && written.endsWith('.') ? `${host.value}.` : host.value
   return {
-    url: `https://${authority}`,
-    authority,
+    url: `https://${canonical}`,
+    authority: canonical,
     host,
     serverName: null,
     address,
     port: Number(port),
+    isDefaultPort: split.port === undefined,
     socketPath: null,
     advertisedBy: null,
   }
 }
 
-function authorityOf(text: string): string {
-  if (text === '') throw optionInvalid('endpoints', AT_LEAST_ONE)
-  const [, written, authority = '', after = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)(.*)$/is.exec(text) ?? []
-  const scheme = written?.toLowerCase()
-  if (scheme === undefined)
-    throw refuse(text, `must start with https://, such as https://${text.replace(/^[^@]*@/, '')}`)
-  if (scheme === 'http') {
-    throw refuse(text, 'must start with https://, because this client does not connect without TLS')
-  }
-  if (scheme !== 'https') throw refuse(text, `must start with https://; "${scheme}" is not supported`)
-  if (after !== '' && after !== '/') throw refuse(text, 'must end after the port: no path, query or fragment')
-  if (authority.includes('@')) throw refuse(text, 'must not have user info; use the option auth for a password')
-  return authority
-}
+/** Ways in which the start of a URL is wrong. */
+const SCHEME_FAULTS: readonly (readonly [form: RegExp, reason: string])[] = [
+  [/^http:\/\/(?!https?(?::|\/\/))/i, 'must start with https://, because this client does not connect without TLS'],
+  [/^https?:\/\/https?(?::|\/\/)/i, 'must have https:// once'],
+  [/^https?\/\//i, 'must have a colon after https'],
+  [/^https?:(?!\/\/)(?=\/|[^/:]*:\d)/i, 'must have two slashes after https:'],
+  [/^[\w.-]+=https?:/i, 'must not have a name before the URL, as --initial-cluster has'],
+]
 
-function splitAuthority(text: string, authority: string): { written: string; port: string } {
+function splitAuthority(authority: string): { written: string; port: string | undefined } | string {
   const [, inner, after] = /^\[([^\]]*)\](?::(.*))?$/s.exec(authority) ?? []
-  if (inner !== undefined) {
-    if (!inner.includes(':')) throw refuse(text, 'must have brackets only around an IPv6 address')
-    return { written: inner, port: after ?? String(DEFAULT_PORT) }
-  }
-  const [written = '', port = String(DEFAULT_PORT), ...more] = authority.split(':')
-  if (more.length > 0) throw refuse(text, 'must have an IPv6 address in brackets, such as https://[::1]:2379')
-  return { written, port }
+  if (inner !== undefined)
+    return inner.includes(':') ? { written: inner, port: after } : 'must have brackets only around an IPv6 address'
+  const [written = '', port, ...more] = authority.split(':')
+  if (more.length === 0) return { written, port }
+  return /^[\da-f]*$/i.test(written)
+    ? 'must have an IPv6 address in brackets, such as https://[::1]:2379'
+    : 'must have one port'
 }
 
 function isPattern(host: Host): boolean {
@@ -219,8 +274,9 @@ function bracketed({ kind, value }: Host): string {
   return kind === 'ip' && value.includes(':') ? `[${value}]` : value
 }
 
-function refuse(text: string, reason: string): Error {
+function refuse(text: string, reason: string, accepted: string | null = null): Error {
   // The part before an @ may be a password.
   const shown = printable(text.slice(0, 300).replace(/^([^:]*:\/\/)?.*@/s, '$1***@'))
-  return optionInvalid('endpoints', `${reason}; received "${shown}"`)
+  const remedy = accepted === null ? '' : `. Pass "${accepted}"`
+  return optionInvalid('endpoints', `${reason}; received "${shown}"${remedy}`)
 }

@@ -140,7 +140,17 @@ function compareParts(
     return [...found, finding('credentials/ca-instead-of-certificate', details, ref)]
   }
   const certificateAlgorithm = publicKeyText(first.publicKeyInfo)
-  const details = { keyAlgorithm: key.algorithm, certificateAlgorithm, keyOrigin: keyInput.place.origin }
+  const owner = certificatesOf(anchors)
+    .slice(0, MAX_COMPARED)
+    .find((each) => key.matches(each))
+  const details = {
+    keyAlgorithm: key.algorithm,
+    certificateAlgorithm,
+    keyOrigin: keyInput.place.origin,
+    ...(cert.place.file === null ? {} : { certFile: cert.place.file }),
+    ...(keyInput.place.file === null ? {} : { keyFile: keyInput.place.file }),
+    ...(owner === undefined ? {} : { keyOf: `"${String(owner.subject)}" in ${ca.place.origin}` }),
+  }
   return [...found, finding('key/mismatch', details, ref)]
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { parseGoDuration } from '../report/duration.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
+import { listed } from '../report/words.js'
 import type { Inputs } from './assemble.js'
 import type { ClientDefaults, WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
@@ -151,6 +152,14 @@ class EnvironmentDefaults implements ClientDefaults {
     if (other !== null) {
       const reason = `is missing: ${other} is set, which is not a variable of etcdctl with the v3 API. Rename it`
       throw optionInvalid(`${this.#prefix}ENDPOINTS`, reason)
+    }
+    const unset = Object.values(VARIABLES).filter((name) => this.#read(name) === undefined)
+    if (given === undefined && unset.length > 0) {
+      const all = listed(unset.map((name) => `${this.#prefix}${name}`))
+      throw optionInvalid(
+        `${this.#prefix}ENDPOINTS`,
+        `is missing, and so ${unset.length > 1 ? 'are' : 'is'} ${all}. Set them`,
+      )
     }
     return given
       ?.split(',')

@@ -1,17 +1,26 @@
-import { readdir, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { SecretKeys } from '../report/catalogue/file.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { isError } from '../report/errors.js'
-import { checkOptions, optionInvalid } from '../report/option-error.js'
+import { checkOptions, isPlainObject, optionInvalid, valueInvalid } from '../report/option-error.js'
 import type { Inputs } from './assemble.js'
 import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
 import { finding } from './finding.js'
 import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 import type { Input } from './parse-input.js'
-import { type NamedFile, readInputs, readPassphraseOption, readPathOption } from './load-inputs.js'
+import {
+  GENERATION,
+  namesIn,
+  type NamedFile,
+  readInputs,
+  readPassphraseOption,
+  readPathOption,
+  statsOf,
+  unreadableInput,
+} from './load-inputs.js'
 
 /** Options of {@link fromKubernetesSecret}. */
 export interface FromKubernetesSecretOptions {
@@ -38,9 +47,6 @@ export interface FromKubernetesSecretOptions {
 
 type Names = ReturnType<typeof readNames>
 
-/** The link to the current files of a secret, which the kubelet replaces. */
-const GENERATION = '..data'
-
 /** Maximum number of attempts if the kubelet replaces the files while they are read. It does so about once a minute at most. */
 const MAX_ATTEMPTS = 3
 
@@ -62,6 +68,13 @@ export function fromKubernetesSecret(
   directory: string | URL,
   options: FromKubernetesSecretOptions = {},
 ): WatchableSource {
+  const given: unknown = directory
+  if (isPlainObject(given) && 'data' in given)
+    throw valueInvalid(
+      'directory',
+      given,
+      `the path of its mount: for a Secret object, pass its decoded values to fromPem, such as cert: Buffer.from(secret.data['tls.crt'], 'base64')`,
+    )
   const shown = readPathOption('directory', directory)
   const mount = { shown, path: resolve(shown) }
   checkOptions('options', options, ['names', 'passphrase', 'watch'])
@@ -103,7 +116,7 @@ async function readFiles(
       file: join(mount.shown, name),
       namedBy: `name of "${option}"`,
       path: join(generation, name),
-      checkMode: false,
+      isSecret: true,
     })
     const read = await readInputs(
       {
@@ -116,7 +129,7 @@ async function readFiles(
       passphrase,
     )
     const isAbsent = names.isClientCaOptional && read.clientCa?.findings.some(({ code }) => code === 'file/missing')
-    const inputs = await withKeys(isAbsent === true ? { ...read, clientCa: null } : read, generation)
+    const inputs = await withKeys(isAbsent === true ? { ...read, clientCa: null } : read, generation, mount.shown)
     const { ca, clientCa, cert, key, crl } = inputs
     const isComplete = [ca, clientCa, cert, key, crl].every((each) => each?.bytes !== null)
     if (isComplete || attempt === MAX_ATTEMPTS || (await generationOf(mount.path)) === generation) return inputs
@@ -135,10 +148,27 @@ async function generationOf(mount: string): Promise<string> {
   }
 }
 
+/** What is in place of the directory of the Secret; null if there is a directory, or it cannot be seen. */
+async function mountFault(path: string): Promise<'missing' | 'file' | null> {
+  const stats = await statsOf(path)
+  return stats === null ? 'missing' : stats.isDirectory() ? null : 'file'
+}
+
 /** Adds the keys of the Secret to findings about files that are missing or empty. */
-async function withKeys(inputs: Inputs, generation: string): Promise<Inputs> {
-  const keys = await keysIn(generation)
-  if (keys === null) return inputs
+async function withKeys(inputs: Inputs, generation: string, shown: string): Promise<Inputs> {
+  const names = await namesIn(generation)
+  const mount = names === null ? await mountFault(generation) : null
+  if (mount !== null) {
+    // One finding, because its message is the same for each file.
+    const absent = ({ role, place }: Input): Input =>
+      unreadableInput(role, place, finding('file/missing', { file: shown, mount }))
+    const { clientCa = null, crl } = inputs
+    const others = { clientCa: clientCa && absent(clientCa), crl: crl && absent(crl) }
+    return { ...inputs, ...others, ca: absent(inputs.ca), cert: absent(inputs.cert), key: absent(inputs.key) }
+  }
+  if (names === null) return inputs
+  // The names of the kubelet's own files start with two dots.
+  const keys = names.filter((each) => !each.startsWith('..'))
   const explained = (input: Input, role: SecretKeys['role']): Input => ({
     ...input,
     findings: input.findings.map((each) => explain(each, { role, keys })),
@@ -151,17 +181,6 @@ async function withKeys(inputs: Inputs, generation: string): Promise<Inputs> {
     cert: explained(cert, 'cert'),
     key: explained(key, 'key'),
     crl: crl && explained(crl, 'crl'),
-  }
-}
-
-/** The names of the files, without those of the kubelet, which start with two dots; null if there is no such directory. */
-async function keysIn(directory: string): Promise<string[] | null> {
-  try {
-    const names = await readdir(directory)
-    return names.filter((each) => !each.startsWith('..')).toSorted()
-  } catch (error) {
-    if (isError(error) && 'code' in error) return null
-    throw error
   }
 }
 

@@ -14,6 +14,7 @@ export type BlockKind =
   | 'pkcs7'
   | 'openssh'
   | 'pgp'
+  | 'age'
   /** Parameters that openssl writes next to a key. */
   | 'key-parameters'
   | 'other'
@@ -36,6 +37,7 @@ const KINDS: Readonly<Record<string, BlockKind>> = {
   PKCS7: 'pkcs7',
   'PKCS #7 SIGNED DATA': 'pkcs7',
   CMS: 'pkcs7',
+  'AGE ENCRYPTED FILE': 'age',
   'EC PARAMETERS': 'key-parameters',
   'DSA PARAMETERS': 'key-parameters',
 }
@@ -51,6 +53,7 @@ const HOLDS: Readonly<Record<BlockKind, Holds>> = {
   pkcs7: 'PKCS#7 bundle',
   openssh: 'SSH private key',
   pgp: 'OpenPGP block',
+  age: 'age file',
   'key-parameters': 'other blocks',
   other: 'other blocks',
 }

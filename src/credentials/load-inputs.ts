@@ -1,13 +1,16 @@
 /** Makes inputs from strings and files, and checks the options that name them. */
 import type { Stats } from 'node:fs'
-import { type FileHandle, readlink } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { type FileHandle, opendir, readlink, stat } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type HostPath, useHostFile } from '../files/in-root.js'
+import { type HostPath, isHostFile, useHostFile } from '../files/in-root.js'
+import { systemCode } from '../files/write-failed.js'
 import { isError } from '../report/errors.js'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
+import type { MissingFile, ParentDirectory, PermissionDenied } from '../report/catalogue/file.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
+import { withoutQuotes } from '../report/unreplaced.js'
 import { checkPassphrase } from '../x509/keys/keys.js'
 import type { Inputs } from './assemble.js'
 import { finding } from './finding.js'
@@ -20,8 +23,8 @@ export interface NamedFile extends FileName {
   readonly namedBy: string
   /** The path that is opened. @default file */
   readonly path?: HostPath | undefined
-  /** Whether the permissions of other users are checked. @default true */
-  readonly checkMode?: boolean | undefined
+  /** Whether it is in a Secret that is mounted. @default whether the kubelet created a link of that name */
+  readonly isSecret?: boolean | undefined
 }
 
 /** The files of one source; null for an optional file that is not given, an Input if the name of the file is missing. */
@@ -57,7 +60,7 @@ export function fileOfOption(
 }
 
 export async function fileInput(named: NamedFile): Promise<Input> {
-  const { role, file, variable, namedBy, checkMode = true } = named
+  const { role, file, variable, namedBy } = named
   if (isContentNotName(file)) {
     const place = { origin: namedBy, file: null }
     // The value is not shown: it may be a private key.
@@ -70,9 +73,13 @@ export async function fileInput(named: NamedFile): Promise<Input> {
     )
   }
   const place = { origin: variable === undefined ? file : `${file} (from ${variable})`, file }
-  const read = await readMaterialFile(named.path ?? resolve(file), { file, variable }, sizeLimit(role))
+  const path = named.path ?? resolve(file)
+  const read = await readMaterialFile(path, { file, variable }, sizeLimit(role))
   if ('code' in read) return unreadableInput(role, place, read)
-  return { role, place, bytes: read.bytes, exposure: checkMode ? read.exposure : null, findings: [] }
+  const isSecret = named.isSecret ?? (await linkTarget(path))?.startsWith(`${GENERATION}/`) === true
+  if (!isSecret) return { role, place, bytes: read.bytes, exposure: read.exposure, findings: [] }
+  // The modes are those of the volume, which only the pod sees.
+  return { role, place: { ...place, isSecret }, bytes: read.bytes, exposure: null, findings: [] }
 }
 
 export function unreadableInput(role: MaterialRole, place: Input['place'], reason: Finding): Input {
@@ -145,9 +152,80 @@ export async function readMaterialFile(path: HostPath, name: FileName, limit: nu
     })
   } catch (error) {
     const found = fileError(error, name)
-    if (found.code !== 'file/missing') return found
-    const target = await linkTarget(path)
-    return target === null ? found : finding('file/missing', { ...name, target })
+    if (typeof path !== 'string') return found
+    if (found.code === 'file/missing') return finding('file/missing', await missingDetails(path, found.details))
+    return found.code === 'file/unreadable' && found.details.kind === 'permission denied'
+      ? finding('file/unreadable', await permissionDetails(path, found.details))
+      : found
+  }
+}
+
+/** The link to the current files of a volume, which the kubelet replaces. */
+export const GENERATION = '..data'
+
+async function missingDetails(path: string, details: MissingFile): Promise<MissingFile> {
+  const target = await linkTarget(path)
+  if (target !== null) return { ...details, target }
+  const other = withoutQuotes(details.file)
+  const corrected = other !== details.file && (await isHostFile(resolve(other))) === true ? other : undefined
+  return { ...details, corrected, directory: await parentDirectory(dirname(path)) }
+}
+
+async function permissionDetails<D extends PermissionDenied>(path: string, details: D): Promise<D> {
+  const [directory, stats] = [dirname(path), await statsOf(path)]
+  const { getuid, getgid } = process
+  const isMounted = basename(directory).startsWith('..') || (await namesIn(directory))?.includes(GENERATION) === true
+  if (stats === null || getuid === undefined || getgid === undefined) return { ...details, isMounted }
+  const { uid: owner, gid: group, mode } = stats
+  return {
+    ...details,
+    isMounted,
+    access: {
+      uid: process.geteuid?.() ?? getuid(),
+      gid: process.getegid?.() ?? getgid(),
+      owner,
+      group,
+      mode: modeText(mode),
+    },
+  }
+}
+
+/** Null if it cannot be seen. */
+export async function statsOf(path: string): Promise<Stats | null> {
+  try {
+    return await stat(path)
+  } catch (error) {
+    if (systemCode(error) === null) throw error
+    return null
+  }
+}
+
+/** Undefined if the directory cannot be read. */
+async function parentDirectory(path: string): Promise<ParentDirectory | undefined> {
+  const stats = await statsOf(path)
+  if (stats?.isDirectory() !== true) return { path, state: stats === null ? 'missing' : 'not a directory', names: [] }
+  const names = await namesIn(path)
+  if (names === null) return undefined
+  const isMaterial = (name: string): boolean => MATERIAL.test(name)
+  const ordered = [...names.filter(isMaterial), ...names.filter((each) => !isMaterial(each))]
+  return { path, state: 'readable', names: ordered.slice(0, MAX_NAMES) }
+}
+
+/** Names that files with certificates and keys have. */
+const MATERIAL = /\.(?:pem|crt|cer|cert|key|der|p12|pfx|crl)$|^(?:ca|cert|key|tls|client|etcd)\b/i
+const MAX_NAMES = 20
+/** Maximum number of entries of a directory that are read. */
+const MAX_ENTRIES = 1000
+
+/** Null if the directory cannot be read. */
+export async function namesIn(directory: string): Promise<string[] | null> {
+  try {
+    const names: string[] = []
+    for await (const { name } of await opendir(directory)) if (names.push(name) >= MAX_ENTRIES) break
+    return names.toSorted()
+  } catch (error) {
+    if (systemCode(error) === null) throw error
+    return null
   }
 }
 
@@ -157,8 +235,8 @@ async function linkTarget(path: HostPath): Promise<string | null> {
   try {
     return await readlink(path)
   } catch (error) {
-    if (isError(error) && 'code' in error) return null
-    throw error
+    if (systemCode(error) === null) throw error
+    return null
   }
 }
 
@@ -193,7 +271,11 @@ const UNSAFE_OF_ROOT = 0o027
 function exposureOf({ mode, uid, gid }: Stats): Exposure | null {
   const unsafe = uid === 0 ? UNSAFE_OF_ROOT : GROUP_AND_OTHERS
   if (process.platform === 'win32' || (mode & unsafe) === 0) return null
-  return { mode: `0${(mode & 0o777).toString(8)}`, safeMode: uid === 0 && gid !== 0 ? '640' : '600' }
+  return { mode: modeText(mode), safeMode: uid === 0 && gid !== 0 ? '640' : '600' }
+}
+
+function modeText(mode: number): string {
+  return `0${(mode & 0o777).toString(8).padStart(3, '0')}`
 }
 
 /** The finding for a file of a wrong kind or size; null if it can be read. */

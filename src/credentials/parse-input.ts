@@ -52,7 +52,7 @@ export function openInput(input: Input): OpenedInput {
     form,
     findings: [...input.findings, ...found],
   })
-  const unexpectedContent = (content: Pick<UnexpectedContent, 'holds' | 'form' | 'line'>): Finding =>
+  const unexpectedContent = (content: Pick<UnexpectedContent, 'holds' | 'form' | 'line' | 'text'>): Finding =>
     finding('input/unexpected-content', { ...place, wanted: role, ...content, labels: [] })
   const tooMuch = (unit: 'bytes' | 'blocks', most: number, count: number | null): Finding =>
     finding('input/too-much', { ...place, wanted: role, unit, limit: most, count })

@@ -4,7 +4,7 @@ import { DER_KINDS, type DerKind, derKind } from '../x509/pem/der-kind.js'
 import type { PemScan } from '../x509/pem/pem.js'
 
 /** PEM, or the unexpected content. */
-export type Content = { readonly scan: PemScan } | Pick<UnexpectedContent, 'holds' | 'form' | 'line'>
+export type Content = { readonly scan: PemScan } | Pick<UnexpectedContent, 'holds' | 'form' | 'line' | 'text'>
 
 /** Bytes or characters that suffice to recognize a format by its start. */
 const HEAD_LENGTH = 512
@@ -67,6 +67,13 @@ class Bytes {
   }
 }
 
+/** What programs write in place of a value that is missing, masked or not chosen. At most 20 characters, so that it can be shown. */
+const PLACEHOLDER =
+  /^(?:null|undefined|nil|none|nan|true|false|todo|change[-_ ]?me|replace[-_ ]?me|[[(<]?(?:redacted|masked|sensitive|sensitive value|hidden)[\])>]?|\[object Object\]|[*x.•]{3,20}|<[\w .-]{1,18}>)$/i
+/** The start of a reference that another program replaces by a secret: vals, bank-vaults, 1Password, Azure and others. */
+const REFERENCE =
+  /^(?:ref\+\w{1,12}:|(?:vault|bao|op|env|arn|ssm|awssm|aws-sm|gcpsm|gcp-sm|akv|secretsmanager):|@Microsoft\.KeyVault\()/
+
 interface Kind {
   /** Null for PEM, of which the scan reports the faults. */
   readonly holds: Holds | null
@@ -84,6 +91,8 @@ export const KINDS: readonly Kind[] = [
   { holds: 'UTF-16 text', is: ({ bytes }) => utf16(bytes) === 'marked' },
   { holds: 'UTF-16LE text', is: ({ bytes }) => utf16(bytes) === 'little-endian' },
   { holds: 'UTF-16BE text', is: ({ bytes }) => utf16(bytes) === 'big-endian' },
+  { holds: 'empty string', is: ({ bytes }) => bytes.length === 0 },
+  { holds: 'NUL bytes', is: ({ bytes }) => bytes.every((each) => each === 0) },
   ...DER_KINDS.map((kind): Kind => ({ holds: kind, form: 'DER', is: ({ der }) => der === kind })),
   // DER that was decoded as UTF-8: "0" and a replacement character.
   { holds: 'other DER', form: 'DER', is: ({ bytes }) => bytes.subarray(0, 4).equals(Buffer.from('0\ufffd')) },
@@ -92,10 +101,13 @@ export const KINDS: readonly Kind[] = [
   { holds: null, is: ({ scan }) => scan.blocks.length > 0 },
   { holds: 'Git LFS pointer', is: ({ head }) => head.startsWith('version https://git-lfs.github.com/spec/') },
   { holds: 'ansible-vault file', is: ({ head }) => head.startsWith('$ANSIBLE_VAULT;') },
+  { holds: 'age file', is: ({ head }) => head.startsWith('age-encryption.org/v1') },
   { holds: 'SOPS file', is: ({ text }) => text.includes('ENC[AES256_GCM,') },
   { holds: 'PKCS#11 URI', is: ({ head }) => isPkcs11Uri(head) },
   // "<no value>" is what Go writes for a value that is missing.
   { holds: 'template', is: ({ text }) => /\{\{(?!\s*\})|<no value>|^\s*\$(?:\w+|\{\w+\})\s*$/.test(text) },
+  { holds: 'placeholder', is: ({ text }) => PLACEHOLDER.test(text.trim()) },
+  { holds: 'reference', is: ({ text }) => REFERENCE.test(text.trim()) },
   { holds: 'kubeconfig', is: (content) => objectKind(content) === 'Config' },
   { holds: 'Secret manifest in JSON', is: (content) => isJson(content) && objectKind(content) === 'Secret' },
   { holds: 'Secret manifest', is: (content) => objectKind(content) === 'Secret' },
@@ -127,7 +139,10 @@ export function recognize(bytes: Buffer, scan: () => PemScan): Content {
   const { holds = null, form = null } = KINDS.find(({ is }) => is(content)) ?? {}
   if (holds === null) return { scan: content.scan }
   const isTwice = form === 'base64' && content.inner.layers === 2
-  return { holds, form: isTwice ? 'double base64' : form, line: holds === 'lost line breaks' ? content.oneLine : null }
+  const shown = holds === 'placeholder' ? PLACEHOLDER : holds === 'reference' ? REFERENCE : null
+  const [text] = shown?.exec(content.text.trim()) ?? []
+  const line = holds === 'lost line breaks' ? content.oneLine : null
+  return { holds, form: isTwice ? 'double base64' : form, line, ...(text === undefined ? {} : { text }) }
 }
 
 /** Recognizes a byte order mark, or letters with a zero byte next to each. */

@@ -172,7 +172,8 @@ function explainDeadEnd(
   else if (certificate.isSelfIssued)
     findings.add(last, 'chain/root-not-trusted', { kind: last.index === 0 ? 'leaf' : 'root', anchors })
   else {
-    const details = { issuer, anchors, intermediates: subjectsOf(given) }
+    const noCa = trusted.length > 0 && trusted.every(({ extensions }) => extensions.basicConstraints?.ca === false)
+    const details = { issuer, anchors, intermediates: subjectsOf(given), ...(noCa ? { noCa } : {}) }
     findings.add(last, 'chain/issuer-not-found', { kind: 'not given', ...details })
   }
 }

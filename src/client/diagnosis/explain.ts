@@ -33,7 +33,7 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
   if (advertised?.severity === 'error') return [advertised]
   const { failure, diagnosis } = attempt
   const validation = failure.validation ?? diagnosis.validation
-  const unrouted = validation === null ? null : defaultCertificate(attempt, validation)
+  const unrouted = validation === null ? null : otherServer(attempt, validation)
   const found = unrouted === null ? explainCause(attempt) : [unrouted]
   return [...found, ...serverNameHint(attempt, validation, found), ...(advertised === null ? [] : [advertised])]
 }
@@ -42,7 +42,7 @@ type DialledServer = Pick<FailedAttempt, 'endpoint' | 'name'>
 
 /** Explains why the certificate of a server was refused, if nothing else is known of it. */
 export function explainServer(server: DialledServer, validation: ServerValidation): Finding[] {
-  const unrouted = defaultCertificate(server, validation)
+  const unrouted = otherServer(server, validation)
   const found = unrouted === null ? validation.report.findings : [unrouted]
   return [...found, ...serverNameHint(server, validation, found)]
 }
@@ -72,6 +72,23 @@ function defaultCertificate(
   const sent = name.kind === 'dns' ? name.value : null
   const details = { endpoint: endpoint.url, product, subject: String(leaf.subject), name: sent }
   return finding('endpoint/default-certificate', details, certificateRef(leaf, 'leaf', 0))
+}
+
+/** The SAN that the certificate of each API server has, because pods connect to it by that name. */
+const API_SERVER_NAME = 'kubernetes.default.svc'
+
+/** The finding for a server certificate of another CA that has the names of an API server; null for any other. */
+function apiServer({ endpoint }: DialledServer, { chain: [leaf], report }: ServerValidation): Finding | null {
+  const isForeign = report.findings.some(({ code }) => code === 'chain/issuer-not-found')
+  if (leaf === undefined || !isForeign || !leaf.subjectAltNames.some(({ value }) => value === API_SERVER_NAME))
+    return null
+  const details = { endpoint: endpoint.url, subject: String(leaf.subject), issuer: String(leaf.issuer) }
+  return finding('endpoint/api-server', details, certificateRef(leaf, 'leaf', 0))
+}
+
+/** The finding for a refused certificate that shows which server there is instead of etcd; null for any other. */
+function otherServer(server: DialledServer, validation: ServerValidation): Finding | null {
+  return defaultCertificate(server, validation) ?? apiServer(server, validation)
 }
 
 function explainCause(attempt: FailedAttempt): Finding[] {
@@ -234,7 +251,8 @@ function unreachable({ endpoint, failure, timeout }: FailedAttempt, errorCode: s
   const { url, address: host } = endpoint
   const stage = failure.stage === 'lookup' || LOOKUP_ERRORS.has(errorCode) ? 'lookup' : 'connect'
   const address = failure.target?.address ?? null
-  return finding('endpoint/unreachable', { endpoint: url, host, address, stage, errorCode, timeout })
+  const port = endpoint.isDefaultPort ? { isDefaultPort: true } : {}
+  return finding('endpoint/unreachable', { endpoint: url, host, address, stage, errorCode, timeout, ...port })
 }
 
 /** @param isVerified The handshake was completed without a client certificate, so the server did not refuse ours. */

@@ -10,7 +10,7 @@ import {
   warning,
 } from '../row.js'
 import { listed } from '../words.js'
-import { type Place, originText } from './place.js'
+import { type Place, originText, shellArgument } from './place.js'
 
 /** Messages of Go for an extension that it cannot parse. */
 const GO_EXTENSION_ERRORS = {
@@ -35,6 +35,21 @@ function omitExtension({ extension }: { extension: string }): string {
 
 const NEW_KEY =
   'Generate a new key ("(umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.key)") and issue a certificate for it.'
+
+export interface KeyMismatch {
+  keyAlgorithm: string
+  certificateAlgorithm: string
+  keyOrigin?: string | undefined
+  /** The files of both; absent if they are not known. */
+  certFile?: string | undefined
+  keyFile?: string | undefined
+  /** The CA that the private key belongs to, as `"CN=etcd-ca" in ca.crt`; absent if it is of none that was given. */
+  keyOf?: string
+}
+
+function argument(file: string | undefined, otherwise: string): string {
+  return file === undefined ? otherwise : shellArgument(file)
+}
 
 export const certificate = {
   'certificate/malformed': error(
@@ -169,12 +184,10 @@ export const certificate = {
       ],
     ).refusedAs({ Go: 'x509: no valid chains built: … invalid policies', when: ({ required }) => required }),
   },
-  'key/mismatch': error(
-    (d: { keyAlgorithm: string; certificateAlgorithm: string; keyOrigin?: string | undefined }, who) => [
-      `${who} does not belong to the private key ${d.keyOrigin === undefined ? 'given with it' : `in ${d.keyOrigin}`}: its public key is ${d.certificateAlgorithm}, the private key is ${d.keyAlgorithm}${d.certificateAlgorithm === d.keyAlgorithm ? ', of another pair' : ''}.`,
-      'Use the key that the certificate was requested with: "openssl x509 -noout -pubkey -in CERT" and "openssl pkey -pubout -in KEY" must print the same.',
-    ],
-  ).refusedAs({
+  'key/mismatch': error((d: KeyMismatch, who) => [
+    `${who} does not belong to the private key ${d.keyOrigin === undefined ? 'given with it' : `in ${d.keyOrigin}`}: ${d.keyOf === undefined ? `its public key is ${d.certificateAlgorithm}, the private key is ${d.keyAlgorithm}${d.certificateAlgorithm === d.keyAlgorithm ? ', of another pair' : ''}` : `that is the key of the CA ${d.keyOf}`}.`,
+    `Use the key that the certificate was requested with: "openssl x509 -noout -pubkey -in ${argument(d.certFile, 'CERT')}" and "openssl pkey -pubout -in ${argument(d.keyFile, 'KEY')}" must print the same.${d.keyOf === undefined ? '' : ' Remove the key of the CA from this machine: only the CA itself uses it.'}`,
+  ]).refusedAs({
     Go: 'tls: private key does not match public key',
     Node: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH',
     OpenSSL: 'key values mismatch',

@@ -40,6 +40,14 @@ export interface ClientCaDetails {
   sameName: boolean
 }
 
+export interface IssuerNotGiven {
+  issuer: string
+  anchors: string[]
+  intermediates: string[]
+  /** Set if each anchor is declared not to be a CA. */
+  noCa?: boolean
+}
+
 /** What the file of the CAs holds, at the end of a sentence, as `and your CA file ca.crt holds only "CN=other"`. */
 function trustedCas(anchors: readonly string[], { trustedFrom = [], isConnected }: TextContext): string {
   const owner = isConnected ? 'your' : 'the'
@@ -89,9 +97,11 @@ export interface OpensslPicksOtherPath extends OpensslDetails {
 
 export const chain = {
   'chain/issuer-not-found': {
-    'not given': error((d: { issuer: string; anchors: string[]; intermediates: string[] }, who, context) => [
-      `${who} was issued by "${d.issuer}", and ${trustedCas(d.anchors, context)}.`,
-      `If "${d.issuer}" is an intermediate, append its certificate to ${chainFile(context)}. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
+    'not given': error((d: IssuerNotGiven, who, context) => [
+      `${who} was issued by "${d.issuer}", and ${trustedCas(d.anchors, context)}${d.noCa === true ? ', which is not a CA' : ''}.`,
+      d.noCa === true
+        ? `Put the certificate of "${d.issuer}" into the CA file. If cert-manager's SelfSigned issuer wrote the files, each certificate is its own CA: issue the client's certificate from the CA in etcd's --trusted-ca-file.`
+        : `If "${d.issuer}" is an intermediate, append its certificate to ${chainFile(context)}. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
     ]).refusedAs({
       ...BY_GO,
       Node: [LEAF_UNVERIFIED, NOT_LOCALLY, 'UNABLE_TO_GET_ISSUER_CERT'],
@@ -103,9 +113,9 @@ export const chain = {
     ]).refusedAs({ ...BY_GO, OpenSSL: NO_LOCAL_ISSUER }),
   },
   'chain/issuer-key-differs': error(
-    (d: { issuer: string; found: string[]; wantedKeyIdentifier: string | null }, who) => [
+    (d: { issuer: string; found: string[]; wantedKeyIdentifier: string | null }, who, { isConnected }) => [
       `${who} was not signed by the CA "${d.issuer}" that was given: that one has the same name and another key. Its certificate has ${listed(d.found.slice(0, 1))}${d.found.length > 1 ? `, and ${String(d.found.length - 1)} more were given` : ''}.`,
-      `The CA was probably created again under its old name. Pass the CA certificate that issued this one${d.wantedKeyIdentifier === null || d.wantedKeyIdentifier === '' ? '' : ` (its subject key identifier is ${d.wantedKeyIdentifier})`}, or reissue the certificate.`,
+      `The CA was probably created again under its old name. Pass the CA certificate that issued this one${d.wantedKeyIdentifier === null || d.wantedKeyIdentifier === '' ? '' : ` (its subject key identifier is ${d.wantedKeyIdentifier})`}, or reissue the certificate.${isConnected ? " If the old CA issued the client's certificate too, replace that as well." : ''}`,
     ],
   ).refusedAs({
     Go: 'x509: certificate signed by unknown authority (possibly because of "x509: … verification failure" while trying to verify candidate authority certificate "…")',

@@ -1,12 +1,14 @@
 /**
  * Commands that convert a file of another format, for a POSIX shell. Each writes a new file next to the input, so that neither the
- * input nor the output of another remedy is overwritten. test/unit/credentials/remedy-commands.test.ts runs them.
+ * input nor the output of another remedy is overwritten; for a mounted Secret in the working directory. test/unit/credentials/remedy-commands.test.ts runs them.
  */
 import { shellArgument } from './place.js'
 
 /** A file to convert; null if a string was passed. */
 export interface Source {
   readonly file: string | null
+  /** Set for a file in a mounted Secret, next to which no file can be written. */
+  readonly isSecret?: boolean | undefined
 }
 
 /** The end of a command that decodes base64, also in lines of Windows. */
@@ -16,16 +18,21 @@ export function decodeBase64(file: string, layers: number): string {
 
 /** The remedy that runs a command and passes the file that it writes. */
 export function convert(
-  { file }: Source,
+  { file, isSecret = false }: Source,
   /** Of the new file, appended to the name of the input. */
   suffix: string,
-  /** Input and output as arguments of the shell. */
-  command: (input: string, output: string) => string,
+  /** Input and output as arguments of the shell, and the output without its suffix. */
+  command: (input: string, output: string, base: string) => string,
   note = '',
 ): string {
-  const [input, output] = [file ?? 'FILE', `${file ?? 'FILE'}${suffix}`]
-  const text = command(shellArgument(input), shellArgument(output))
-  return `Run "${text}"${note}, and pass ${file === null ? `the contents of ${output}` : output} instead.`
+  const input = file ?? 'FILE'
+  const base = isSecret ? (input.split('/').at(-1) ?? input) : input
+  const output = `${base}${suffix}`
+  const run = `"${command(shellArgument(input), shellArgument(output), shellArgument(base))}"${note}`
+  if (file === null) return `Write the value to FILE, run ${run}, and pass the contents of ${output} instead.`
+  return isSecret
+    ? `Run ${run}, and make ${output} the value of ${base} in the Secret: "kubectl create secret generic NAME --from-file=${shellArgument(`${base}=${output}`)}" and so on for its other keys. A mounted Secret is read-only.`
+    : `Run ${run}, and pass ${output} instead.`
 }
 
 /** Runs a command so that only the owner can read the files that it creates. */

@@ -34,6 +34,8 @@ export interface ConnectDetails {
   errorCode: string | null
   /** The limit of the attempt, in milliseconds. */
   timeout: number
+  /** Set if the URL has no port, and the default was used. */
+  isDefaultPort?: boolean
 }
 
 /** An address of an endpoint that failed. */
@@ -209,19 +211,6 @@ export interface OtherCluster {
   clusters: { id: string; endpoints: string[] }[]
 }
 
-export interface RaisedAlarm {
-  endpoint: string
-  alarm: 'NOSPACE' | 'CORRUPT'
-}
-
-export interface NotProcessed {
-  endpoint: string
-  /** As `KV/Put`. */
-  method: string
-  /** How the call ended. */
-  detail: string
-}
-
 export interface Lost {
   endpoint: string
   reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'unanswered' | 'stopped'
@@ -240,12 +229,12 @@ export const endpoint = {
       ? `${d.endpoint} finished the ${d.handshake.protocol} handshake without requesting a client certificate, and closed the connection. Its certificate is "${d.handshake.subject}" of "${d.handshake.issuer}".`
       : d.answered
         ? `${d.endpoint} closed the connection during the TLS handshake without a reason (${d.errorCode}).`
-        : `${d.endpoint} accepts connections and closes them without an answer (${d.errorCode}).`,
+        : `${d.endpoint} accepts connections and closes them without an answer, as a port without TLS and a proxy without a backend do (${d.errorCode}).`,
     d.handshake !== null
       ? `If "${d.handshake.subject}" is the certificate of a proxy or load balancer at ${d.endpoint}, check that it reaches etcd, and read in its log why it closed the connection. If it is etcd's, read etcd's log. Or use the URLs of the members themselves.`
       : d.answered
         ? `Check that ${d.endpoint} is a TLS port of etcd, and that no proxy, service mesh or firewall cuts the connection.`
-        : `If a TCP proxy, a load balancer or a port-forward is at ${d.endpoint}, check that it reaches etcd, and that it does not use the PROXY protocol, which etcd does not support. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`,
+        : `Check that ${d.endpoint} has the host and the TLS port of etcd. If a TCP proxy, a load balancer or a port-forward is there, check that it reaches etcd, and that it does not use the PROXY protocol, which etcd does not support. Otherwise check that no firewall cuts connections.`,
   ]),
   'endpoint/wrong-protocol': error((d: WrongProtocol) => [
     d.spoken === null
@@ -259,6 +248,10 @@ export const endpoint = {
     `${d.endpoint} presents the default certificate of ${d.product} ("${d.subject}"): no route there ${d.name === null ? 'matches, because no server name was sent to an IP address' : `matches the name ${d.name}`}.`,
     `${ROUTES[d.product]} Set serverName to the name of that route${d.name === null ? '' : `, if it is not ${d.name}`}. Or connect to the Service of etcd itself.`,
   ]),
+  'endpoint/api-server': error((d: { endpoint: string; subject: string; issuer: string }) => [
+    `${d.endpoint} looks like a Kubernetes API server, not etcd: its certificate "${d.subject}" of "${d.issuer}" covers kubernetes.default.svc.`,
+    "Use the port of etcd's --listen-client-urls (2379 by default), and a CA of etcd: with kubeadm, /etc/kubernetes/pki/etcd/ca.crt of a control-plane node.",
+  ]),
   'endpoint/not-etcd': error((d: NotEtcd) => [
     `${d.endpoint}: ${notEtcdReason(d)}. It ${answered(d)}.`,
     isRefusal(d) ? refusalRemedy(d) : notEtcdRemedy(d),
@@ -270,7 +263,7 @@ export const endpoint = {
   'endpoint/unavailable': error((d: Unavailable) => [
     d.learner
       ? `The member at ${d.endpoint} is a learner, which serves no calls.`
-      : `${d.endpoint}: ${CANNOT_SERVE[d.httpStatus] ?? 'it has no backend that can serve'}. It ${answered(d)}.`,
+      : `${d.endpoint}${d.server === null ? '' : `, where "${d.server}" answers`}: ${CANNOT_SERVE[d.httpStatus] ?? 'it has no backend that can serve'}${d.httpStatus === 200 ? '' : ` (HTTP status ${String(d.httpStatus)})`}. It ${answered(d)}.`,
     d.learner
       ? 'Use the URLs of voting members. Or promote it once it has caught up: "etcdctl member list" against a voting member shows its ID, and "etcdctl member promote ID" makes it vote.'
       : d.httpStatus === 200
@@ -305,7 +298,7 @@ export const endpoint = {
       ? `Pass only the endpoints of one cluster. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`
       : `Pass only the endpoints of one cluster. "etcdctl member list --endpoints=${d.endpoint}" lists the members of the cluster ${d.cluster}.`,
   ]),
-  'endpoint/alarm': error((d: RaisedAlarm) => [
+  'endpoint/alarm': error((d: { endpoint: string; alarm: 'NOSPACE' | 'CORRUPT' }) => [
     d.alarm === 'NOSPACE'
       ? `The cluster of ${d.endpoint} has the alarm NOSPACE: its database has reached --quota-backend-bytes, and it refuses writes.`
       : `The cluster of ${d.endpoint} has the alarm CORRUPT: the data of a member differs from that of the others, and it refuses calls.`,
@@ -316,7 +309,7 @@ export const endpoint = {
     { etcd: 'etcdserver: mvcc: database space exceeded', when: ({ alarm }) => alarm === 'NOSPACE' },
     { etcd: 'etcdserver: corrupt cluster', when: ({ alarm }) => alarm === 'CORRUPT' },
   ]),
-  'endpoint/not-processed': error((d: NotProcessed) => [
+  'endpoint/not-processed': error((d: { endpoint: string; method: string; detail: string }) => [
     `${d.endpoint} did not process the call ${d.method} (${d.detail}).`,
     `Send fewer calls at a time, or raise the limit of concurrent streams at ${d.endpoint} (nginx: http2_max_concurrent_streams; etcd: --max-concurrent-streams). No action is needed if the server restarts.`,
   ]),
@@ -374,6 +367,8 @@ function notTlsRemedy({ endpoint, spoken, server, location }: WrongProtocol): st
     return `Use the URLs of the members themselves instead of ${endpoint}: "${server}" is a forward proxy, which this client does not use.`
   if (server !== null)
     return `If "${server}" is a proxy in front of etcd, let it forward TCP connections, or serve TLS with HTTP/2 and verify client certificates. Otherwise use a URL of etcd's --listen-client-urls instead of ${endpoint}.`
+  if (spoken === 'plaintext HTTP/1.1')
+    return `Use a URL of etcd's --listen-client-urls: ${endpoint} is another port, such as that of --listen-metrics-urls (2381 with kubeadm), because a client port without TLS speaks HTTP/2.`
   return spoken?.startsWith('plaintext') === true
     ? 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.'
     : `Check the host and the port of ${endpoint}, which ${spoken === null ? 'belong to a service of another kind' : `belong to ${spoken}`}: etcd serves clients at port 2379 by default.`
@@ -403,7 +398,7 @@ function connectReason({ endpoint, host, address, stage, errorCode, timeout }: C
     : `No TCP connection to ${target} could be made (${errorCode}${CONNECT_FAULTS[errorCode] ?? ''}).`
 }
 
-function connectRemedy({ endpoint, host, stage, errorCode }: ConnectDetails): string {
+function connectRemedy({ endpoint, host, stage, errorCode, isDefaultPort = false }: ConnectDetails): string {
   const [, remedy] = LIMITS[errorCode ?? ''] ?? []
   if (remedy !== undefined) return remedy
   if (stage === 'lookup')
@@ -411,25 +406,25 @@ function connectRemedy({ endpoint, host, stage, errorCode }: ConnectDetails): st
       ? `Check that the name servers of this machine can be reached: "getent hosts ${host}" must answer at once. Or raise dialTimeout.`
       : errorCode === RESOLVER_FAILED
         ? `Check the name servers in /etc/resolv.conf and the way to them (in Kubernetes: CoreDNS and the network policies for port 53). "getent hosts ${host}" must print an address. In Docker, also check that a container on the same network has this name.`
-        : `Check the spelling, and the domain if the name is short: "getent hosts ${host}" must print an address on this machine.`
+        : `Check the spelling, and the domain if the name is short: "getent hosts ${host}" must print an address on this machine.${host.includes('.') ? '' : ' The name of a service of Docker Compose exists only in containers on the same network.'}`
   if (errorCode === NO_SOCKET)
     return `Check the path, and that etcd runs with ${endpoint} in its --listen-client-urls. In a container, mount the directory of the socket. Two slashes after "unixs:" and a name without a slash are a path from the working directory.`
   if (errorCode === null)
     return `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`
   if (errorCode === REFUSED)
-    return `Check that etcd runs and that its --listen-client-urls cover ${endpoint}. If so, check that no firewall rejects the connection.`
+    return `${isDefaultPort ? 'Add the port to the URL if it is not 2379, which is used for a URL without one. ' : ''}Check that etcd runs and that its --listen-client-urls cover ${endpoint}. If so, check that no firewall rejects the connection.`
   return CONNECT_FAULTS[errorCode] === FORBIDDEN
     ? `Allow the connection to ${endpoint} in the firewall or the sandbox of this machine; for a unix socket, check who may write to it.`
     : `Check the address of ${endpoint}, the route to it, and the firewalls.`
 }
 
-const REFUSED = 'ECONNREFUSED'
-/** Of connect(2) for a unix socket. */
-const NO_SOCKET = 'ENOENT'
-/** Of getaddrinfo(3): a server answered that the name does not exist, or none gave an answer. */
-const NO_SUCH_NAME = 'ENOTFOUND'
-const RESOLVER_FAILED = 'EAI_AGAIN'
-
+/** Of connect(2), and for a unix socket; of getaddrinfo(3): a server answered that there is no such name, or none answered. */
+const [REFUSED, NO_SOCKET, NO_SUCH_NAME, RESOLVER_FAILED] = [
+  'ECONNREFUSED',
+  'ENOENT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+] as const
 const FORBIDDEN = ', this machine forbids it'
 
 /** Explanations of error codes of connect(2). */
@@ -495,5 +490,5 @@ function silentRemedy({ endpoint, address, after, answered }: Silent): string {
     return `Check that ${endpoint} is etcd's client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate was the longest packet.`
   return answered
     ? `Over a slow network raise dialTimeout. ${mtu} Otherwise check that etcd at ${endpoint} is not overloaded.`
-    : `If etcd runs there, it may have found no leader. ${READ_LOG} Otherwise check that it is not paused or overloaded, and that a load balancer has a backend. ${mtu}`
+    : `Check that host and port are etcd's: another service waits for its own protocol. A load balancer there needs a backend that runs. etcd there needs a leader, and must not be paused. ${READ_LOG} ${mtu}`
 }

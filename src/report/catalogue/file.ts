@@ -1,5 +1,6 @@
 /** Findings about files, apart from their contents. */
 import { error, type Row, warning } from '../row.js'
+import { unreplacedPart, withoutQuotes } from '../unreplaced.js'
 import { listed } from '../words.js'
 import { type FilePlace, inShell, byteCount, fileText, acceptedContent } from './place.js'
 
@@ -10,13 +11,51 @@ function notRegular(kind: string): Row<FilePlace> {
   ])
 }
 
-/** Hints for a missing file, by the start of its path. */
-const HINTS: readonly (readonly [RegExp, string])[] = [
-  [/^~/, ' "~" is not replaced by the home directory.'],
-  [/^(?!\/|[A-Za-z]:|\\\\)/, ' A relative path starts from the working directory of the process.'],
-]
+/** Where a missing file was looked up. */
+export interface ParentDirectory {
+  /** The absolute path. */
+  path: string
+  state: 'readable' | 'missing' | 'not a directory'
+  /** At most 20 names in it, those of certificates and keys first. */
+  names: string[]
+}
+
+/** The mistake that the path of a missing file shows, and its fix; null if it shows none. */
+function pathRemedy({ file, directory, corrected }: MissingFile): string | null {
+  const part = unreplacedPart(file)
+  if (part !== null) return `Write the path itself: it has ${part}.`
+  // Messages show control characters in this form.
+  const [, end] = /\\u\{([ad])\}$/.exec(file) ?? []
+  if (end !== undefined)
+    return end === 'd'
+      ? `Remove the carriage return from the end of the path${exists(corrected)}. A file of variables with the line ends of Windows has them: "sed -i 's/\\r$//' FILE" removes them.`
+      : `Remove the line break from the end of the path${exists(corrected)}. For a path that is read from a file, call .trimEnd().`
+  if (withoutQuotes(file) !== file)
+    return `Remove the quotation marks and spaces around the path${exists(corrected)}. "docker run --env-file" keeps them as a part of the value.`
+  if (directory?.path.startsWith('/') === true && /^[A-Za-z]:[\\/]/.test(file))
+    return 'Pass the path on this machine, and in a container the path inside it: this is a path of Windows.'
+  if (file.startsWith('~')) return 'Write the path in full: "~" is not replaced by the home directory.'
+  return null
+}
+
+function exists(corrected: string | undefined): string {
+  return corrected === undefined ? '' : `: the file ${corrected} exists`
+}
 
 export type Unreadable = FilePlace & { reason: string }
+
+export type PermissionDenied = Unreadable & {
+  /** The user and group of the process and of the file, and the mode of the file; absent if the file cannot be seen. */
+  access?: { uid: number; gid: number; owner: number; group: number; mode: string } | undefined
+  /** Whether the file is in a volume that the kubelet mounted, such as a Secret. */
+  isMounted?: boolean | undefined
+}
+
+function permissionRemedy(d: PermissionDenied): string {
+  if (d.isMounted === true)
+    return `Set securityContext.fsGroup of the pod${d.access === undefined ? '' : ` (for example ${String(d.access.gid)})`} and defaultMode: 0440 of the volume: the kubelet then gives the files to that group.`
+  return `Run "namei -l ${inShell(d)}", then change owner, group or mode so that the user of the process can read it (a key: 0400, or 0440 with the group of the process).`
+}
 
 /** A directory that is read as a mounted Secret. */
 export interface SecretKeys {
@@ -31,6 +70,12 @@ export type MissingFile = FilePlace & {
   target?: string | undefined
   /** Absent if the file is not one of a Secret, or its directory cannot be read. */
   secret?: SecretKeys | undefined
+  /** Absent for a link, and for a file of another machine. */
+  directory?: ParentDirectory | undefined
+  /** The path without quotation marks and white space around it, if there is such a file. */
+  corrected?: string | undefined
+  /** Set if `file` is the directory of a Secret. */
+  mount?: 'missing' | 'file' | undefined
 }
 
 /** Of a Secret in which a value is missing. */
@@ -40,13 +85,47 @@ const NOT_ISSUED =
 /** The type kubernetes.io/tls requires only these. */
 const TLS_KEYS = ['tls.crt', 'tls.key']
 
-function missingRemedy({ file, target, secret }: MissingFile): string {
+/** The files of the service account that is mounted into each pod. */
+const SERVICE_ACCOUNT = ['namespace', 'token']
+
+function missingReason(d: MissingFile): string {
+  const { target, secret, directory, mount } = d
+  if (mount === 'file') return `The path ${d.file} is a file, not the directory of a mounted Secret.`
+  if (mount === 'missing') return `The directory ${d.file} does not exist.`
+  if (target !== undefined) return `${fileText(d)} is a link to ${target}, which does not exist.`
+  const names = secret?.keys ?? directory?.names
+  const where = secret === undefined && directory !== undefined ? ` ${directory.path}` : ''
+  if (names === undefined || (secret === undefined && pathRemedy(d) !== null)) return `${fileText(d)} does not exist.`
+  const what =
+    secret === undefined && directory?.state === 'missing'
+      ? 'does not exist'
+      : secret === undefined && directory?.state === 'not a directory'
+        ? 'is a file'
+        : names.length === 0
+          ? 'is empty'
+          : `has ${listed(names)}`
+  return `${fileText(d)} does not exist: the directory${where} ${what}.`
+}
+
+function missingRemedy(d: MissingFile): string {
+  const { file, target, secret, directory, mount } = d
+  if (mount === 'file')
+    return `Pass the directory that this file is in${file.includes('/') ? `: "${file.slice(0, file.lastIndexOf('/')) || '/'}"` : ''}.`
+  if (mount === 'missing')
+    return 'Mount the Secret there: volumeMounts.mountPath of this container must be that path, and its name must be that of a volume with the Secret.'
   if (target !== undefined)
     return `Create the file that the link leads to, or point the link to another one. In a container, mount the directory of ${target}, too.`
-  if (secret === undefined)
-    return `Check the path ${file}, or write the file.${HINTS.find(([start]) => start.test(file))?.[1] ?? ''}`
+  if (secret === undefined) {
+    const isRelative = /^(?!\/|[A-Za-z]:|\\\\)/.test(file)
+    const start = isRelative ? ' A relative path starts from the working directory of the process.' : ''
+    // The same words for each file, so that a report has them once.
+    const check = (directory?.names.length ?? 0) > 0 ? 'Pass one of these files' : `Check the path ${file}`
+    return pathRemedy(d) ?? `${check}, or write the missing file.${start}`
+  }
   const { role, keys } = secret
   if (keys.length === 0) return `Check that the Secret is mounted there and has data. ${NOT_ISSUED}`
+  if (SERVICE_ACCOUNT.every((each) => keys.includes(each)))
+    return 'Mount the Secret with the certificates of etcd, and pass its directory: this is the service account of the pod, which has no client certificate.'
   const material = acceptedContent(role === 'clientCa' ? 'ca' : role)
   const name = `names: { ${role}: … }`
   const others = keys.filter((each) => !TLS_KEYS.includes(each))
@@ -57,12 +136,7 @@ function missingRemedy({ file, target, secret }: MissingFile): string {
 }
 
 export const file = {
-  'file/missing': error((d: MissingFile) => [
-    d.target !== undefined
-      ? `${fileText(d)} is a link to ${d.target}, which does not exist.`
-      : `${fileText(d)} does not exist${d.secret === undefined ? '' : `: the directory ${d.secret.keys.length === 0 ? 'is empty' : `has ${listed(d.secret.keys)}`}`}.`,
-    missingRemedy(d),
-  ]),
+  'file/missing': error((d: MissingFile) => [missingReason(d), missingRemedy(d)]),
   'file/not-regular': {
     directory: error((d: FilePlace & { isEmpty: boolean }, _who, { isEtcd }) => [
       d.isEmpty
@@ -77,13 +151,17 @@ export const file = {
     device: notRegular('device'),
   },
   'file/unreadable': {
-    'permission denied': error((d: Unreadable) => [
-      `${fileText(d)} cannot be read by this process (${d.reason}).`,
-      `Run "namei -l ${inShell(d)}", then change owner, group or mode so that the user of the process can read it (a key: 0400, or 0440 with the group of the process).`,
+    'permission denied': error((d: PermissionDenied) => [
+      `${fileText(d)} cannot be read by this process (${d.reason})${d.access === undefined ? '' : `: the process has uid ${String(d.access.uid)} and gid ${String(d.access.gid)}, and the file has uid ${String(d.access.owner)}, gid ${String(d.access.group)} and mode ${d.access.mode}`}.`,
+      permissionRemedy(d),
     ]),
     failed: error((d: Unreadable) => [
-      `${fileText(d)} cannot be read (${d.reason}).`,
-      `Check the file and its file system: "cat ${inShell(d)}" must print it.`,
+      d.reason === 'ELOOP'
+        ? `${fileText(d)} is a symbolic link that leads back to itself (${d.reason}).`
+        : `${fileText(d)} cannot be read (${d.reason}).`,
+      d.reason === 'ELOOP'
+        ? `Create the link again, with the file as its target: "ls -l ${inShell(d)}" shows where it leads.`
+        : `Check the file and its file system: "cat ${inShell(d)}" must print it.`,
     ]),
   },
   'file/empty': error((d: FilePlace & { secret?: SecretKeys | undefined }) => [

@@ -1,6 +1,7 @@
 /** Findings about TLS handshakes: alerts, closed connections, and missing certificate requests. */
 import { type CertificateRef, error, info, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
+import { originInShell } from './place.js'
 import { describeAlert, INTERNAL_ERROR, nameAlert } from './alerts.js'
 
 /** An alert of the server about the client certificate. */
@@ -130,7 +131,9 @@ export const handshake = {
   }),
   'handshake/client-ca-unknown': error((d: ClientCaUnknown, who, { inside }) => [
     d.alert === UNKNOWN_CA
-      ? `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (${nameAlert(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`
+      ? isSelfSigned(d)
+        ? `${d.endpoint} does not trust ${inside}, which is self-signed (${nameAlert(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`
+        : `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (${nameAlert(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`
       : d.accepts !== null
         ? `${d.endpoint} refuses ${inside}${d.alert === null ? '' : ` (${nameAlert(d.alert)})`}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d.accepts, d.listed)}`
         : `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`,
@@ -139,8 +142,10 @@ export const handshake = {
       : d.notSent
         ? `Append the certificate of the intermediate "${d.issuer}" to the certificate file. It is only in the CA file, which is not sent to the server.`
         : d.listed === true
-          ? 'Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd\'s --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and restart etcd, which reads the file only at its start.'
-          : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd\'s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file. Or add the CA to that file and restart etcd, which reads the file only at its start.',
+          ? `Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in ${clientFile(d)}" must show the subjectKeyIdentifier of a CA in etcd's --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and restart etcd, which reads the file only at its start.`
+          : isSelfSigned(d)
+            ? "Issue the client's certificate from a CA in etcd's --trusted-ca-file: cert-manager's SelfSigned issuer and \"openssl req -x509\" use none."
+            : `If "${d.issuer}" is an intermediate, append its certificate to ${clientFile(d)}: it was not sent. Otherwise compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in ${clientFile(d)}" with the certificates in etcd's --trusted-ca-file, and present a certificate of one of those CAs. Or add the CA to that file and restart etcd, which reads the file only at its start.`,
   ]).refusedAs({
     Go: 'remote error: tls: unknown certificate authority',
     Node: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
@@ -292,6 +297,15 @@ function expiryRemedy({ edge, date, distance, here }: NonNullable<ClientCertific
     case 'valid':
       return `By this machine's clock it is valid. So the server's clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${durationText(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine's clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server's CA file with "openssl x509 -noout -dates".`
   }
+}
+
+function clientFile({ chain }: ClientCaUnknown): string {
+  return originInShell(chain[0]?.origin, 'client.crt')
+}
+
+/** A certificate that is alone and has the name of its issuer. */
+function isSelfSigned({ chain, issuer }: ClientCaUnknown): boolean {
+  return chain.length === 1 && chain[0]?.subject === issuer
 }
 
 function acceptedCas(accepts: string[] | null, listed: boolean | null): string {

@@ -18,6 +18,8 @@ export interface UnexpectedContent extends Place {
   line: number | null
   /** The labels of the PEM blocks. */
   labels: string[]
+  /** A placeholder, or the start of a reference: at most 20 characters, which are not a part of a secret. */
+  text?: string | undefined
 }
 
 /** A limit that an input exceeded. */
@@ -35,8 +37,9 @@ export const input = {
     const where = d.line === null ? '' : ` on line ${String(d.line)}`
     const blocks = d.labels.length === 0 ? '' : ` (${listed(d.labels)})`
     const how = d.form === null ? '' : FORMS[d.form]
+    const text = d.text === undefined ? '' : ` ("${d.text}")`
     return [
-      `${originText(d)} holds ${CONTENTS[d.holds][0]}${how}${blocks}${where}, not ${acceptedContent(d.wanted)}.`,
+      `${originText(d)} holds ${CONTENTS[d.holds][0]}${how}${blocks}${text}${where}, not ${acceptedContent(d.wanted)}.`,
       remedyFor(d, wording),
     ]
   }),
@@ -270,7 +273,7 @@ const CONTENTS = contents({
   'SSH public key': ['a public key in SSH format', ({ pass }) => `${pass} TLS does not use public keys of SSH.`],
   'OpenPGP block': [
     'an OpenPGP block',
-    (d) => `${d.pass} It may be an encrypted or signed file. ${decrypted('gpg --decrypt')(d)}`,
+    (d) => `${decrypted('gpg --decrypt')(d)} If it is not an encrypted or signed file, p${d.pass.slice(1)}`,
   ],
   'UTF-16 text': ['text in UTF-16', utf16Remedy('UTF-16')],
   'UTF-16LE text': ['text in UTF-16', utf16Remedy('UTF-16LE')],
@@ -280,12 +283,34 @@ const CONTENTS = contents({
     ({ isText, file }) =>
       `Run "git lfs pull" in the repository that it comes from (in GitHub Actions: "lfs: true" for actions/checkout), and copy ${isText ? 'the file' : (file ?? '')} from there again.`,
   ],
+  'age file': [
+    'a file that age encrypted',
+    (d) =>
+      convert(
+        d,
+        '.pem',
+        (input, output) => privately(`age --decrypt --identity IDENTITY ${input} > ${output}`),
+        ' with the file of your age key as IDENTITY',
+      ),
+  ],
   'SOPS file': ['a file that SOPS encrypted', decrypted('sops --decrypt')],
   'ansible-vault file': ['a file that ansible-vault encrypted', decrypted('ansible-vault view')],
   template: [
     'a template whose values were not filled in',
     ({ role }) =>
       `Pass the file that the program of the template writes (Helm, vault-agent, consul-template, envsubst), after it has written ${acceptedContent(role)}.`,
+  ],
+  placeholder: [
+    'a placeholder',
+    ({ pass, text }) =>
+      text?.includes('*') === true
+        ? `Copy the value again from its source, not from a log or a page that masks it. ${pass}`
+        : `Check the field or the variable that it is read from: it is missing there, or was not replaced. ${pass}`,
+  ],
+  reference: [
+    'a reference to a secret store',
+    ({ pass }) =>
+      `Resolve the reference before the client starts: the program that does so did not run, or not for this value. ${pass}`,
   ],
   kubeconfig: [
     'a kubeconfig',
@@ -321,7 +346,7 @@ const CONTENTS = contents({
         d,
         d.role === 'key' ? '-key.pem' : d.role === 'request' ? '.csr' : '.pem',
         // It appends the ends of the names itself.
-        (input) => privately(`cfssljson -f ${input} -bare ${input}`),
+        (input, _, base) => privately(`cfssljson -f ${input} -bare ${base}`),
       ),
   ],
   JSON: [
@@ -337,11 +362,15 @@ const CONTENTS = contents({
   PEM: [
     'PEM',
     (d) =>
-      convert(
-        d,
-        '.pem',
-        guarded(d, (input, output) => `${decodeBase64(input, d.layers)} > ${output}`),
-      ),
+      d.isText
+        ? `Decode it before the call: ${decodeInMemory(d.layers)}.`
+        : d.isSecret === true
+          ? 'The value was encoded once too often. Put it into the Secret without encoding it yourself: "stringData" accepts PEM as it is, "data" accepts it in base64 once, and "kubectl create secret generic NAME --from-file=FILE" encodes it.'
+          : convert(
+              d,
+              '.pem',
+              guarded(d, (input, output) => `${decodeBase64(input, d.layers)} > ${output}`),
+            ),
   ],
   'escaped line breaks': [
     'PEM text with "\\n" in place of line breaks',
@@ -368,12 +397,26 @@ const CONTENTS = contents({
       'Issue a separate key for this client, and pass the path of its file: TLS in Node and etcd uses only keys that it can read. The key of an authority can stay in the token (option "signer").',
   ],
   'contents of a file': ['the contents of a file', () => 'Pass the path of a file, or pass the text to fromPem.'],
+  'empty string': ['an empty string', ({ pass }) => `Set the variable or the secret that it is read from. ${pass}`],
   nothing: ['nothing but white space'],
+  'NUL bytes': [
+    'nothing but NUL bytes, as a crash or a full disk leaves them',
+    ({ pass }) => `Write the file again from its source. ${pass}`,
+  ],
   'other DER': ['other data'],
   'other blocks': ['other PEM blocks'],
-  'other text': ['text without a "-----BEGIN …-----" line'],
+  'other text': [
+    'text without a "-----BEGIN …-----" line',
+    ({ pass }) => `${pass} If the file was downloaded, the server may have returned a web page or an error instead.`,
+  ],
   'other binary data': ['other binary data'],
 })
+
+function decodeInMemory(layers: number): string {
+  return layers === 0
+    ? 'value'
+    : `Buffer.from(${layers === 1 ? 'value' : decodeInMemory(layers - 1)}, 'base64').toString()`
+}
 
 /** An uninitialized variable of awk (z) is the empty string. The octal numbers are quotation marks. */
 const UNESCAPE = (input: string, output: string): string =>

@@ -7,6 +7,8 @@ export interface Place {
   origin: string
   /** Null if a string was passed. */
   file: string | null
+  /** Set if the file is in a mounted Secret, which is read-only. */
+  isSecret?: boolean
 }
 
 /** A file, and the environment variable that names it, if any. */
@@ -32,6 +34,12 @@ export function shellArgument(text: string): string {
 /** The file as an argument of a shell command; `FILE` if it is not known. */
 export function inShell({ file }: { file: string | null }): string {
   return file === null ? 'FILE' : shellArgument(file)
+}
+
+/** The file of a certificate, by its origin such as `tls.crt (from ETCDCTL_CERT)`, as an argument of a shell command. */
+export function originInShell(origin: string | undefined, otherwise: string): string {
+  const file = origin?.replace(/ \(from \w+\)$/, '') ?? ''
+  return /^(?:$|option "|name of "|https:|unixs:|PEM text)/.test(file) ? otherwise : shellArgument(file)
 }
 
 /** `1 byte`, `4,194,305 bytes`. */

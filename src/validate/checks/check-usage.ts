@@ -60,9 +60,10 @@ function checkLeafPurposes(place: PathCertificate, findings: FindingCollector): 
 
 export function checkIssuerUsage(place: PathCertificate, findings: FindingCollector): void {
   const { usage } = findings.rules
-  const { keyUsage, extendedKeyUsage } = place.certificate.extensions
-  if (keyUsage === null) findings.add(place, 'usage/extension-absent', { kind: 'keyUsage' })
-  else if (!keyUsage.has('keyCertSign'))
+  const { keyUsage, extendedKeyUsage, basicConstraints } = place.certificate.extensions
+  if (keyUsage === null) {
+    if (basicConstraints?.ca !== false) findings.add(place, 'usage/extension-absent', { kind: 'keyUsage' })
+  } else if (!keyUsage.has('keyCertSign'))
     findings.add(place, 'usage/key-usage-missing', { kind: 'keyCertSign', found: [...keyUsage] })
   if (extendedKeyUsage === null) return
   const found = [...extendedKeyUsage]

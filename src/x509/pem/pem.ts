@@ -241,12 +241,14 @@ class Scanner {
     const [from, between] = [this.#done, this.#text.slice(this.#done, end)]
     const text = between.search(/\S/)
     if (text === -1) return
-    this.#unusual('text outside the blocks', () => this.#lineAt(from + text))
+    const before = this.#problems.length
     for (const { start, end: lineEnd } of linesWith(/[-\u2010-\u2015] ?(?:BEGIN|END) /gi, between)) {
       if (this.#problems.length >= MAX_PROBLEMS) return
       if (!isDamagedBoundary(trimSpaces(between.slice(start, lineEnd)))) continue
       this.#damaged('a malformed boundary', null, this.#lineAt(from + start))
     }
+    // A damaged block is not text that every reader skips.
+    if (this.#problems.length === before) this.#unusual('text outside the blocks', () => this.#lineAt(from + text))
     this.#done = Math.max(from, end)
   }
 

@@ -2,8 +2,8 @@
 import { expect, it } from 'vitest'
 import { connector } from '../../support/connector.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
-import { dns, mintLeaf } from '../../support/mint.js'
-import { defaultCertificatePeer, grpcPeer } from '../../support/peers.js'
+import { dns, mintCa, mintLeaf } from '../../support/mint.js'
+import { defaultCertificatePeer, grpcPeer, serverTls } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
 const pki = mintPki()
@@ -28,6 +28,21 @@ it.each([
     expect(other.details.report.findings[0].message).toContain('no route there matches the name etcd.example')
   },
 )
+
+it('recognizes a Kubernetes API server by its names, unless its CA is trusted', async () => {
+  const kubernetes = mintCa({ subject: 'kubernetes' })
+  const names = ['kubernetes', 'kubernetes.default.svc', 'localhost'].map((name) => dns(name))
+  const leaf = mintLeaf({ issuer: kubernetes, subject: 'kube-apiserver', names, usages: ['serverAuth'] })
+  await using peer = await grpcPeer(serverTls(mintedCredentials({ leaf, trust: [pki.root] })))
+  const { findings } = (await refused(connect([peer]), 'ERR_HANDSHAKE_FAILED')).details.report
+  expect(findings.map(({ code }) => code)).toEqual(['endpoint/api-server'])
+  const found = findingOf(findings, 'endpoint/api-server')
+  expect(found.message).toMatch(/looks like a Kubernetes API server, not etcd: its certificate "CN=kube-apiserver"/)
+  const own = mintLeaf({ issuer: pki.root, subject: 'etcd', names, notAfter: new Date(Date.now() - 60_000) })
+  await using expired = await grpcPeer(serverTls(mintedCredentials({ leaf: own, trust: [pki.root] })))
+  const other = await refused(connect([expired], { serverName: 'localhost' }), 'ERR_HANDSHAKE_FAILED')
+  expect(errorCodes(other.details.report.findings)).toEqual(['validity/expired'])
+})
 
 it('does not explain a certificate that the client accepts by its subject', async () => {
   const leaf = mintLeaf({ issuer: pki.root, subject: 'TRAEFIK DEFAULT CERT', names: [dns('localhost')] })

@@ -89,7 +89,7 @@ describe('endpoints that are refused, by name and with the reason', () => {
     ['an empty array', [], /at least one endpoint/],
     ['an empty entry', 'https://a,,https://b', /extra comma/],
     ['http', 'http://a:2379', /must start with https:.*without TLS; received "http:\/\/a:2379"/],
-    ['no scheme', '127.0.0.1:2379', /must start with https:\/\/, such as https:\/\/127\.0\.0\.1:2379/],
+    ['no scheme', '127.0.0.1:2379', /must start with https:\/\/;/],
     ['another scheme', 'ftp://etcd', /"ftp" is not supported/],
     ['a path', 'https://a:2379/v3', /no path, query or fragment/],
     ['a query', 'https://a:2379?x=1', /no path, query or fragment/],
@@ -117,6 +117,42 @@ describe('endpoints that are refused, by name and with the reason', () => {
     ['the address for all of IPv6 in a long form', 'https://[0:0::0]', /:: stands for all addresses/],
   ])('refuses %s with the reason', (_what, input, reason) => {
     expect(refusal(input)).toMatch(reason)
+  })
+
+  it.each<[string, string, RegExp, string | null]>([
+    ['a template', 'https://{{ host }}:2379', /"{{ host }}", a template that was not rendered/, null],
+    ['a template of a list', '{{ hosts | join(",") }}', /a template that was not rendered/, null],
+    ['a variable of Kubernetes', 'https://$(ETCD_HOST):2379', /"\$\(ETCD_HOST\)", which Kubernetes leaves/, null],
+    ['a variable of a shell', 'https://${ETCD_HOST}:2379', /which only a shell or Docker Compose replaces/, null],
+    ['a placeholder', 'https://<node-ip>:2379', /"<node-ip>", a placeholder of an example/, null],
+    ['a host that is not set', 'https://undefined:2379', /"undefined", which stands for a variable/, null],
+    ['a port that is not set', 'https://a:null', /"null", which stands for a variable/, null],
+    ['quotation marks', '"https://a:2379"', /must not have quotation marks/, 'https://a:2379'],
+    ['quotation marks in a list', `'https://a:1','b:2'`, /must not have quotation marks/, 'https://a:1,https://b:2'],
+    ['an array in a string', '["https://a:1", "https://[::1]:2"]', /is an array/, 'https://a:1,https://[::1]:2'],
+    ['an array with a scheme before it', 'https://["a:1"]', /is an array in a string/, 'https://a:1'],
+    ['no colon', 'https//a:2379', /must have a colon after https/, 'https://a:2379'],
+    ['one slash', 'https:/a:2379', /must have two slashes after https:/, 'https://a:2379'],
+    ['two schemes', 'https://http://a:2379', /must have https:\/\/ once/, 'https://a:2379'],
+    ['two schemes without a colon', 'https://https//a:2379', /must have https:\/\/ once/, 'https://a:2379'],
+    ['the name of a member', 'etcd0=https://a:2379', /must not have a name before the URL/, 'https://a:2379'],
+    ['no scheme', 'a:2379', /must start with https:/, 'https://a:2379'],
+    ['http', 'http://a:2379', /must start with https:/, 'https://a:2379'],
+    ['spaces', 'a:1  https://b:2', /by commas/, 'https://a:1,https://b:2'],
+    ['a path', 'https://a:2379/v3', /no path/, 'https://a:2379'],
+    ['user info', 'https://root:secret@a:2379', /must not have user info/, 'https://a:2379'],
+    ['two ports', 'https://10.0.0.1:2379:2380', /must have one port/, null],
+    ['a path after the address for all', 'https://0.0.0.0:2379/v3', /no path/, null],
+  ])('refuses %s with a value that is accepted, if there is one', (_what, input, reason, accepted) => {
+    expect(refusal(input)).toMatch(reason)
+    const [, suggested = null] = /Pass "([^"]+)"/.exec(refusal(input)) ?? []
+    expect(suggested).toBe(accepted)
+    if (suggested !== null) expect(urls(suggested)).toEqual(suggested.split(','))
+    expect(() => parseEndpoints([{ url: input }])).toThrow(reason)
+  })
+
+  it('names the entry of an array that is not set', () => {
+    expect(refusal(['https://a', undefined])).toMatch(/"endpoints\[1\]" is undefined: set the variable/)
   })
 
   it('shows no password in a refusal', () => {

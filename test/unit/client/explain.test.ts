@@ -12,7 +12,7 @@ import type { Credentials } from '../../../src/credentials/index.js'
 import { validateServer } from '../../../src/client/transport/tls-socket.js'
 import { prepare } from '../../../src/client/validated-credentials.js'
 import { type Finding, type FindingCode, formatReport } from '../../../src/report/index.js'
-import { certificateRef } from '../../../src/x509/certificate.js'
+import { Certificate, certificateRef } from '../../../src/x509/certificate.js'
 import { finding } from '../../support/finding.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { dns, ip, mintCa, mintLeaf } from '../../support/mint.js'
@@ -56,6 +56,18 @@ describe('a name or a socket that is not there', () => {
     const [name] = explain({ stage: 'lookup', error: fault('ENOTFOUND') })
     expect(name?.message).toBe('The host name etcd.example of https://etcd.example:2379 does not exist (ENOTFOUND).')
     expect(name?.remedy).toMatch(/^Check the spelling/)
+    expect(name?.remedy).not.toContain('Compose')
+    const [short] = explain({ stage: 'lookup', error: fault('ENOTFOUND') }, { host: 'etcd' })
+    expect(short?.remedy).toMatch(/Docker Compose exists only in containers/)
+  })
+
+  it('says that the port 2379 was assumed for a URL without a port', () => {
+    const remedies = ['https://10.0.0.1', 'https://10.0.0.1:2379'].map((url) => {
+      const [endpoint] = parseEndpoints(url)
+      return explain({ error: fault('ECONNREFUSED') }, { endpoint })[0]?.remedy
+    })
+    expect(remedies[0]).toMatch(/^Add the port to the URL if it is not 2379/)
+    expect(remedies[1]).toMatch(/^Check that etcd runs/)
   })
 
   it('names the path of a unix socket that does not exist, or on which nothing listens', () => {
@@ -69,6 +81,23 @@ describe('a name or a socket that is not there', () => {
     expect(at('ENOENT')?.remedy).toMatch(/--listen-client-urls.*mount/)
     expect(at('ECONNREFUSED')?.message).toContain('nothing listens there')
   })
+})
+
+it('names the file of a client certificate in commands, and says that it is self-signed', () => {
+  const other = mintCa({ subject: 'other-ca' })
+  const alone = mintLeaf({ subject: 'app' })
+  const refusedBy48 = (credentials: Credentials): Finding | undefined =>
+    explain({ stage: 'handshake', error: fault('EPROTO'), alert: 48, certificateSent: true }, { credentials })[0]
+  const fromFile = (minted: ReturnType<typeof mintLeaf>): Credentials => {
+    const credentials = mintedCredentials({ leaf: minted, trust: [pki.root] })
+    return { ...credentials, chain: [Certificate.parse(minted.der, 's/tls.crt (from X_CERT)')] }
+  }
+  const issued = refusedBy48(fromFile(mintLeaf({ issuer: other, subject: 'app' })))
+  expect(issued?.remedy).toMatch(/^If "CN=other-ca" is an intermediate, append its certificate to s\/tls\.crt/)
+  expect(issued?.remedy).toContain('authorityKeyIdentifier -in s/tls.crt"')
+  const own = refusedBy48(fromFile(alone))
+  expect(own?.message).toMatch(/does not trust .*, which is self-signed/)
+  expect(own?.remedy).toMatch(/^Issue the client's certificate from a CA/)
 })
 
 it('explains an address that a member advertises and no client can use by the member alone', () => {
@@ -241,7 +270,7 @@ describe('evidence and its finding', () => {
   it('distinguishes a slow network from a silent server by whether a part of the answer came', () => {
     const remedy = (answered: boolean) => explain({ stage: 'handshake', timedOut: true, answered })[0]?.remedy
     expect(remedy(true)).toMatch(/raise dialTimeout/)
-    expect(remedy(false)).toMatch(/paused or overloaded/)
+    expect(remedy(false)).toMatch(/host and port are etcd's.*load balancer.*leader.*paused/)
   })
 
   it.each([

@@ -66,10 +66,10 @@ describe('a plaintext HTTP/1.1 server', () => {
     expect(remedy).toMatch(/^Open http:\/\/login\.example\/\?to=etcd.*captive portal/)
   })
 
-  it('reports a web server by its name, and not as an etcd without TLS', async () => {
+  it('reports a web server by its name, and another one as the metrics port, because etcd speaks HTTP/2', async () => {
     const { remedy } = await wrongProtocol(await http('HTTP/1.1 400 Bad Request', 'Server: nginx/1.22.1'))
     expect(remedy).toMatch(/^If "nginx\/1\.22\.1" is a proxy in front of etcd/)
     const { remedy: other } = await wrongProtocol(await http('HTTP/1.1 400 Bad Request'))
-    expect(other).toMatch(/^Start etcd with https:\/\//)
+    expect(other).toMatch(/^Use a URL of etcd's --listen-client-urls.*--listen-metrics-urls/)
   })
 })

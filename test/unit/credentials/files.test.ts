@@ -1,6 +1,6 @@
 /** What a path can lead to, and files of keys that other users can read. */
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { rmSync, chmodSync, chownSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -87,6 +87,17 @@ it('reports a file that the user may not read', async () => {
   })
   expect(found).toMatchObject({ code: 'file/unreadable', details: { reason: 'EACCES' } })
   expect(found?.remedy).toContain(`namei -l ${folder.file('ca.crt')}`)
+  expect(found?.message).toMatch(
+    /the process has uid \d+ and gid \d+, and the file has uid \d+, gid \d+ and mode 0000\.$/,
+  )
+  // The kubelet's link makes it a mounted volume.
+  symlinkSync('.', folder.file('..data'))
+  if (isRoot) process.seteuid?.(65_534)
+  const [mounted] = await findingsOf(source).finally(() => {
+    if (isRoot) process.seteuid?.(0)
+  })
+  rmSync(folder.file('..data'))
+  expect(mounted?.remedy).toMatch(/^Set securityContext\.fsGroup of the pod.*defaultMode: 0440/)
   chmodSync(folder.file('ca.crt'), 0o600)
 })
 

@@ -1,9 +1,9 @@
 /** What Kubernetes, Docker and Compose leave in place of a file, and how the findings explain it. */
-import { mkdirSync, symlinkSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { fromFiles, fromKubernetesSecret } from '../../../src/credentials/index.js'
 import type { Finding } from '../../../src/report/finding.js'
-import { temporaryFolder } from '../../support/openssl.js'
+import { runTool, temporaryFolder } from '../../support/openssl.js'
 import { findingsOf, good, leaf, root, sourceOfFiles } from './fixture.js'
 
 const folder = temporaryFolder()
@@ -66,6 +66,140 @@ describe('a mounted Secret', () => {
     const found = await inDirectory('names', { ...TLS, 'root.pem': root.pem }, { ca: 'roots.pem' })
     expect(found[0]?.message).toContain('the directory has root.pem, tls.crt and tls.key')
     expect(found[0]?.remedy).toContain('names: { ca: ')
+  })
+})
+
+describe('the directory of a mounted Secret', () => {
+  it.each(['', '/'])('says once that the Secret is not mounted there, for a path that ends in "%s"', async (end) => {
+    const found = await findingsOf(fromKubernetesSecret(`${folder.file('not mounted')}${end}`))
+    expect(found).toMatchObject([{ code: 'file/missing', details: { mount: 'missing' } }])
+    expect(found[0]?.message).toMatch(/^The directory .* does not exist\.$/)
+    expect(found[0]?.remedy).toContain('volumeMounts.mountPath')
+  })
+
+  it('names the directory of a file that is given in its place', async () => {
+    await inDirectory('of a file', { 'ca.crt': root.pem, ...TLS })
+    const found = await findingsOf(fromKubernetesSecret(folder.file('of a file/tls.crt')))
+    expect(found).toMatchObject([{ code: 'file/missing', details: { mount: 'file' } }])
+    const [, directory = ''] = /^Pass the directory that this file is in: "(.+)"\.$/.exec(found[0]?.remedy ?? '') ?? []
+    expect(await findingsOf(fromKubernetesSecret(directory))).toEqual([])
+  })
+
+  it('recognizes the service account of the pod', async () => {
+    const files = { 'ca.crt': root.pem, namespace: 'default', token: 'eyJhbGciOiJSUzI1NiJ9.e30.x' }
+    const found = await inDirectory('service account', files)
+    expect(found.map(({ code }) => code)).toEqual(['file/missing', 'file/missing'])
+    for (const { remedy } of found) expect(remedy).toMatch(/^Mount the Secret.*service account of the pod/)
+  })
+
+  it('explains a Secret object of the API server', () => {
+    const secret = { data: { 'tls.crt': 'LS0t' } }
+    expect(() => fromKubernetesSecret(secret as unknown as string)).toThrow(
+      /fromPem, such as cert: Buffer\.from\(secret\.data\['tls\.crt'\], 'base64'\)/,
+    )
+  })
+
+  it('says to fix a value in the Secret itself, because the mount is read-only', async () => {
+    const encoded = Object.fromEntries(
+      Object.entries(TLS).map(([name, text]) => [name, Buffer.from(text).toString('base64')]),
+    )
+    const found = await inDirectory('encoded twice', { 'ca.crt': root.pem, ...encoded })
+    expect(new Set(found.map(({ remedy }) => remedy)).size).toBe(1)
+    expect(found[0]?.remedy).toMatch(/^The value was encoded once too often.*stringData/)
+  })
+
+  it('writes a converted value to the working directory, and names the key of the Secret that it replaces', async () => {
+    const directory = folder.file('in DER')
+    const found = await inDirectory('in DER', { 'ca.crt': '', ...TLS })
+    expect(found[0]?.code).toBe('file/empty')
+    folder.file('in DER/ca.crt', root.der)
+    const [der] = await findingsOf(fromKubernetesSecret(directory))
+    const [, command = '', file = ''] =
+      /^Run "([^"]+)", and make (\S+) the value of ca\.crt in the Secret: "kubectl create secret generic NAME --from-file=ca\.crt=\2"/.exec(
+        der?.remedy ?? '',
+      ) ?? []
+    const writable = folder.file('writable')
+    mkdirSync(writable)
+    runTool('sh', ['-euc', `cd "$0" && ${command}`, writable])
+    expect(readFileSync(`${writable}/${file}`, 'utf8')).toContain('BEGIN CERTIFICATE')
+  })
+
+  it('treats files that the kubelet linked in the same way for fromFiles, and does not judge their modes', async () => {
+    const directory = folder.file('linked')
+    mkdirSync(`${directory}/..2026`, { recursive: true })
+    symlinkSync('..2026', `${directory}/..data`)
+    for (const [name, text] of Object.entries({ 'ca.crt': root.der, ...TLS })) {
+      folder.file(`linked/..2026/${name}`, text)
+      chmodSync(`${directory}/..2026/${name}`, 0o644)
+      symlinkSync(`..data/${name}`, `${directory}/${name}`)
+    }
+    const file = (name: string): string => `${directory}/${name}`
+    const found = await findingsOf(fromFiles({ ca: file('ca.crt'), cert: file('tls.crt'), key: file('tls.key') }))
+    expect(found).toMatchObject([{ code: 'input/unexpected-content', details: { isSecret: true } }])
+    expect(found[0]?.remedy).toContain('A mounted Secret is read-only.')
+  })
+})
+
+describe('a path that is not one', () => {
+  const about = async (path: string): Promise<Finding | undefined> => {
+    sourceOfFiles(folder, good)
+    const [found] = await findingsOf(fromFiles({ ca: path, cert: folder.file('tls.crt'), key: folder.file('tls.key') }))
+    return found
+  }
+
+  it.each<[string, (path: string) => string, RegExp]>([
+    [
+      'a line break at its end',
+      (path) => `${path}\n`,
+      /^Remove the line break from the end of the path: the file (.+) exists\./,
+    ],
+    [
+      'a carriage return at its end',
+      (path) => `${path}\r`,
+      /^Remove the carriage return from the end of the path: the file (.+) exists\..*Windows/,
+    ],
+    [
+      'quotation marks',
+      (path) => `"${path}"`,
+      /^Remove the quotation marks and spaces around the path: the file (.+) exists\./,
+    ],
+    ['spaces', (path) => ` ${path}`, /^Remove the quotation marks and spaces around the path: the file (.+) exists\./],
+  ])('names %s, and the file that exists without', async (_, change, remedy) => {
+    const found = await about(change(folder.file('ca.crt')))
+    expect(found).toMatchObject({ code: 'file/missing', details: { corrected: folder.file('ca.crt') } })
+    expect(remedy.exec(found?.remedy ?? '')?.[1]).toBe(folder.file('ca.crt'))
+    expect(found?.message).toMatch(/ does not exist\.$/)
+  })
+
+  it.each([
+    ['${CERT_DIR}/ca.crt', /"\$\{CERT_DIR\}", which only a shell or Docker Compose replaces/],
+    ['{{ pki }}/ca.crt', /"\{\{ pki \}\}", a template/],
+    ['undefined/ca.crt', /"undefined", which stands for a variable that is not set/],
+    ['C:\\certs\\ca.crt', /a path of Windows/],
+    ['~/ca.crt', /"~" is not replaced/],
+  ])('explains the path %s', async (path, remedy) => {
+    expect((await about(path))?.remedy).toMatch(remedy)
+  })
+
+  it('lists the files that the directory has instead, certificates first', async () => {
+    const directory = folder.file('cfssl')
+    mkdirSync(directory)
+    for (const name of ['a.txt', 'b.txt', 'ca.pem', 'client-key.pem', 'client.pem']) folder.file(`cfssl/${name}`, '')
+    const found = await about(`${directory}/ca.crt`)
+    expect(found?.message).toBe(
+      `The file ${directory}/ca.crt does not exist: the directory ${directory} has ca.pem, client-key.pem, client.pem, a.txt and b.txt.`,
+    )
+    expect((await about(`${directory}/none/ca.crt`))?.message).toContain(
+      `the directory ${directory}/none does not exist`,
+    )
+    expect((await about(`${directory}/ca.pem/ca.crt`))?.message).toContain(`${directory}/ca.pem is a file`)
+  })
+
+  it('explains a link that leads to itself', async () => {
+    symlinkSync('circle.crt', folder.file('circle.crt'))
+    const found = await about(folder.file('circle.crt'))
+    expect(found?.message).toContain('is a symbolic link that leads back to itself (ELOOP)')
+    expect(found?.remedy).toMatch(/^Create the link again/)
   })
 })
 

@@ -29,15 +29,20 @@ const ROWS: readonly (readonly [holds: string | null, form: string | null, conte
   ['UTF-16 text', null, Buffer.from(`\ufeff${ca.pem}`, 'utf16le')],
   ['UTF-16LE text', null, Buffer.from(ca.pem, 'utf16le')],
   ['UTF-16BE text', null, Buffer.from(ca.pem, 'utf16le').swap16()],
+  ['empty string', null, ''],
+  ['NUL bytes', null, Buffer.alloc(1024)],
   ...DER.map(([holds, der]) => [holds, 'DER', der] as const),
   ['other DER', 'DER', ca.der.toString('utf8')],
   ['nothing', null, '\ufeff \n'],
   [null, null, `{}\n${ca.pem}`],
   ['Git LFS pointer', null, 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1188\n'],
   ['ansible-vault file', null, '$ANSIBLE_VAULT;1.1;AES256\n6162\n'],
+  ['age file', null, 'age-encryption.org/v1\n-> X25519 x\n'],
   ['SOPS file', null, 'data: ENC[AES256_GCM,data:Ag==,iv:x,tag:y,type:str]\nsops: {}\n'],
   ['PKCS#11 URI', null, 'pkcs11:token=etcd;object=client'],
   ['template', null, '{{ with secret "pki/issue/etcd" }}{{ .Data.certificate }}{{ end }}'],
+  ['placeholder', null, 'null\n'],
+  ['reference', null, 'vault:secret/data/etcd#key\n'],
   ['kubeconfig', null, 'apiVersion: v1\nclusters: []\nkind: Config\n'],
   ['Secret manifest in JSON', null, JSON.stringify({ apiVersion: 'v1', kind: 'Secret', data: {} })],
   ['Secret manifest', null, 'apiVersion: v1\nkind: "Secret"\ndata: {}\n'],
@@ -61,6 +66,28 @@ it.each(ROWS)('the table recognizes %s, form %s', (holds, form, content) => {
   expect('scan' in found ? [null, null] : [found.holds, found.form]).toEqual([holds, form])
   expect('line' in found ? found.line : null).toBe(holds === 'lost line breaks' ? 1 : null)
 })
+
+it.each([
+  ['***', '***'],
+  ['<REDACTED>\n', '<REDACTED>'],
+  ['undefined', 'undefined'],
+  ['ref+awssecrets://etcd/tls#/key', 'ref+awssecrets:'],
+  ['op://vault/etcd/key', 'op:'],
+  ['@Microsoft.KeyVault(SecretUri=https://etcd.vault.azure.net/)', '@Microsoft.KeyVault('],
+])('shows the part of %j that is not a secret, and no more', (content, shown) => {
+  const bytes = Buffer.from(content)
+  const found = recognize(bytes, () => scanPem(bytes))
+  expect(found).toMatchObject({ text: shown })
+  expect(shown.length).toBeLessThanOrEqual(20)
+})
+
+it.each(['hunter2', 'correct horse', '<a placeholder that is longer than twenty characters>', 'hunter2:null'])(
+  'shows nothing of %j, which may be a secret',
+  (content) => {
+    const bytes = Buffer.from(content)
+    expect(recognize(bytes, () => scanPem(bytes))).not.toHaveProperty('text')
+  },
+)
 
 it('every row of the table of contents has a test', () => {
   expect(KINDS.map(({ holds, form = null }) => [holds, form])).toEqual(ROWS.map(([holds, form]) => [holds, form]))

@@ -300,6 +300,40 @@ it('passes the path of a file with a quotation mark to the shell as one argument
   await repaired(written({ ca: root.der }, "it's $HOME; (a).crt"))
 })
 
+it.each([
+  ['base64', base64(root.pem)],
+  ['base64 of base64', base64(base64(root.pem))],
+])('decodes %s in a string by the expression of the remedy', async (_, value) => {
+  const [found] = await findingsOf(fromPem({ ...TEXT, ca: value }))
+  const [expression = ''] = /Buffer\.from\(.*\.toString\(\)/.exec(found?.remedy ?? '') ?? []
+  const ca = String(runInNewContext(expression, { value, Buffer }))
+  expect(await findingsOf(fromPem({ ...TEXT, ca }))).toEqual([])
+})
+
+it('names the file that the command of the remedy reads for a string', async () => {
+  const [found] = await findingsOf(fromPem({ ...TEXT, ca: base64(root.der) }))
+  const [, command = ''] =
+    /^Write the value to FILE, run "([^"]+)", and pass the contents of FILE\.pem instead\.$/.exec(
+      found?.remedy ?? '',
+    ) ?? []
+  mkdirSync(folder.file('of a string'))
+  folder.file('of a string/FILE', base64(root.der))
+  runTool('sh', ['-euc', `cd "$0" && ${command}`, folder.file('of a string')])
+  expect(await findingsOf(fromPem({ ...TEXT, ca: readFileSync(folder.file('of a string/FILE.pem')) }))).toEqual([])
+})
+
+it('compares a key with its certificate by the commands of the remedy, and names the CA that the key belongs to', async () => {
+  const files = written({ key: root.keyPem })
+  const [found] = await findingsOf(fromFiles(files))
+  expect(found?.message).toContain(`that is the key of the CA "CN=etcd-ca" in ${files.ca}`)
+  const commands = [...(found?.remedy ?? '').matchAll(/"(openssl [^"]+)"/g)].map(([, command = '']) => command)
+  expect(commands).toHaveLength(2)
+  const printed = commands.map((command) => spawnSync('sh', ['-euc', command], { encoding: 'utf8' }).stdout)
+  expect(printed[0]).toContain('BEGIN PUBLIC KEY')
+  expect(printed[1]).toContain('BEGIN PUBLIC KEY')
+  expect(printed[0]).not.toBe(printed[1])
+})
+
 it('replaces \\n in a string by the expression of the remedy', async () => {
   const text = JSON.stringify(root.pem)
   const [found] = await findingsOf(fromPem({ ...TEXT, ca: text }))

@@ -182,7 +182,7 @@ describe('fromEnv', () => {
     expect(found.map(({ code, details }) => ({ code, ...details }))).toEqual([
       { code: 'credentials/variable-missing', variable: 'APP_CACERT', role: 'ca', empty: false, instead: null },
       { code: 'credentials/variable-missing', variable: 'APP_CERT', role: 'cert', empty: true, instead: null },
-      { code: 'file/missing', file: folder.file('absent'), variable: 'APP_KEY' },
+      expect.objectContaining({ code: 'file/missing', file: folder.file('absent'), variable: 'APP_KEY' }),
     ])
     expect(found[0]?.message).toContain('APP_CACERT')
     expect(found[2]?.message).toContain(`${folder.file('absent')} (from APP_KEY)`)
@@ -253,9 +253,7 @@ describe('fromKubernetesSecret', () => {
       ['file/missing', `${directory}/ca.crt`],
       ['file/missing', `${directory}/tls.key`],
     ])
-    expect(await codesOf(fromKubernetesSecret(`${directory}/tls.crt`))).toEqual(
-      Array.from({ length: 3 }, () => 'file/missing'),
-    )
+    expect(await codesOf(fromKubernetesSecret(`${directory}/tls.crt`))).toEqual(['file/missing'])
   })
 })
 

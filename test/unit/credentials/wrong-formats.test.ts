@@ -70,7 +70,7 @@ const rows: Row[] = [
     () => sshPrivateKey('ssh-ed25519'),
     /openssl genpkey|^Pass the c|^Pass the CA/,
   ],
-  ['base64 of base64', 'PEM', (text) => base64(base64(text)), /base64 -d \| base64 -d/],
+  ['base64 of base64', 'PEM', (text) => base64(base64(text)), /base64 -d \| base64 -d|^Decode it before/],
   ['a pointer of Git LFS', 'Git LFS pointer', () => LFS_POINTER, /git lfs pull/],
   [
     'YAML of SOPS',
@@ -86,7 +86,7 @@ const rows: Row[] = [
   ['a PKCS#11 URI', 'PKCS#11 URI', () => 'pkcs11:token=etcd;object=client\n', /a separate key/],
   ['OpenPGP armour', 'OpenPGP block', () => armour('=abcd\n'), /gpg --decrypt/],
   ['OpenPGP armour without a checksum', 'OpenPGP block', () => armour(''), /gpg --decrypt/],
-  ['base64 of PEM', 'PEM', (text) => Buffer.from(text).toString('base64'), /base64 -d > \S+/],
+  ['base64 of PEM', 'PEM', (text) => Buffer.from(text).toString('base64'), /base64 -d > \S+|^Decode it before/],
   ['base64 of DER', null, (_, der) => der.toString('base64'), /base64 -d \| openssl/],
   ['the inner lines', null, (text) => text.replaceAll(/^-.*\n/gm, ''), /\| openssl \w+ -inform/],
   ['escaped line breaks', 'escaped line breaks', escaped, /Replace them|awk/],

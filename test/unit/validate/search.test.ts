@@ -250,3 +250,13 @@ it('lists every fault, with the certificate and its place', () => {
   expect(report.findings[3]?.certificate).toEqual({ ...place, notBefore, notAfter, subject: subject.toString() })
   expect(report.path?.map(({ role }) => role)).toEqual(['leaf', 'intermediate', 'anchor'])
 })
+
+it('the explanation says that the CA file holds no CA, if each certificate in it declares that', () => {
+  const own = leafOf(issuer, { subject: 'my-client', extensions: [basicConstraints({ ca: false })] })
+  const explained = (...trusted: readonly Minted[]) => {
+    const [first] = reportOn({ leaf: L, trust: trusted }).findings
+    return [first.code, first.message.includes('which is not a CA'), first.remedy.includes('SelfSigned')]
+  }
+  expect(explained(own)).toEqual(['chain/issuer-not-found', true, true])
+  expect(explained(own, S)).toEqual(['chain/issuer-not-found', false, false])
+})
