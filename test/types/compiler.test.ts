@@ -105,7 +105,8 @@ declare const error: unknown
 declare const report: api.Report
 declare const [leaf, ca]: [string, string]
 declare const env: Record<'ETCD_CA' | 'ETCD_CERT' | 'ETCD_KEY', string>
-declare const work: (fencingToken: string) => Promise<void>`
+declare const work: (fencingToken: string) => Promise<void>
+declare const members: import('etcd-mtls/doctor').ForecastMember[]`
 const inComments = functions.flatMap(({ name, examples: codes }) =>
   codes.map((code, index): Snippet => ({ name: `${name} ${String(index)}`, code: `${START}\n{\n${code}\n}` })),
 )

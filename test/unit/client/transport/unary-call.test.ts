@@ -334,7 +334,8 @@ describe.concurrent.each(CALL_FORMS)('with $name,', (form) => {
         etcd3: { defaultCallOptions: () => ({ deadline: Date.now() + 2400 }) },
       })
       await expect(one.client.lease(60, { autoKeepAlive: false }).grant()).rejects.toMatchObject({
-        message: expect.stringContaining('DEADLINE_EXCEEDED') as string,
+        // On a busy machine, no time is left for another attempt when the first one ends.
+        message: expect.stringMatching(/DEADLINE_EXCEEDED|request timed out/) as string,
         cause: { code: 'ERR_OUTCOME_UNKNOWN', details: { call: 'Lease/LeaseGrant' } },
       })
     })
