@@ -44,6 +44,8 @@ export interface Answer {
   readonly findings: readonly Pick<Finding, 'severity'>[]
   /** No error, but a certificate is due, or something was not checked. */
   readonly isDue?: boolean
+  /** A sentence about a part of its work that it could not do: the exit code is 2. */
+  readonly failure?: string
 }
 
 /** A wrong call of the command: the exit code is 2. */
