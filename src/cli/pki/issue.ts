@@ -58,5 +58,5 @@ function textOf({ name, role, files, notAfter, due }: IssueDocument): string {
     ['key', files.key],
   ])
   const title = `Issued a ${role} certificate for ${printable(name)}, valid until ${dayOf(notAfter)}, due for renewal on ${dayOf(due)}:`
-  return [title, ...rows].join('\n')
+  return [title, ...rows.map((row) => `  ${row}`)].join('\n')
 }

@@ -6,19 +6,20 @@ import type { CredentialFiles } from '../../credentials/index.js'
 import { printable } from '../../report/printable.js'
 import type { InitDocument, InitializedClient } from '../documents.js'
 import { CONFIG_FILE, filesOf } from './directory.js'
-import type { Plan, PlannedMember } from './plan.js'
+import { inUrl, type Plan } from './plan.js'
 
 export function startLine(directory: string, name: string, { memberDir }: Plan): string {
   const folder = memberDir ?? join(directory, 'members', name)
   return `etcd --config-file ${quoteForShell(join(folder, CONFIG_FILE))}`
 }
 
-/** For another member than the one that joins. */
-export function joinLine({ name, peerUrls }: PlannedMember, directory: string, plan: Plan): string {
+/** To run before the member starts, with the first client and the members before it. */
+export function joinLine(directory: string, name: string, before: readonly string[], plan: Plan): string {
   const [client] = plan.clients
-  const others = plan.members.filter((each) => each.name !== name).flatMap(({ clientUrls }) => clientUrls)
+  const urls = plan.members.flatMap((each) => (before.includes(each.name) ? each.clientUrls : []))
   const files = client === undefined ? null : filesOf(directory, 'clients', client.name, 'tls')
-  const flags = files === null ? '' : `${renderEtcdctl(files, others, 'flags')} `
+  const flags = files === null ? '' : `${renderEtcdctl(files, urls, 'flags')} `
+  const peerUrls = plan.members.find((each) => each.name === name)?.peerUrls ?? []
   return `etcdctl ${flags}member add ${quoteForShell(name)} --peer-urls=${quoteForShell(peerUrls.join(','))}`
 }
 
@@ -58,50 +59,45 @@ export function dayOf(date: Date): string {
 
 /** Columns as wide as their longest cell, with two spaces between them. */
 export function table(rows: readonly (readonly string[])[]): string[] {
-  const cells = rows.map((row) => row.map(printable))
-  const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)))
-  return cells.map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd())
+  const shown = rows.map((row) => row.map(printable))
+  const widths = (shown[0] ?? []).map((_, i) => Math.max(...shown.map((row) => row[i]?.length ?? 0)))
+  return shown.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '))
 }
 
 export function initText({ directory, ca, members, clients, others }: InitDocument, { memberDir }: Plan): string {
   const now = new Date()
-  const due = [...members, ...clients].filter((each) => each.due <= now).map(({ name }) => name)
-  const joining = members.flatMap((each) => each.join ?? [])
+  const due = [...members, ...clients].filter((each) => each.due <= now)
   const [first] = clients
   const copies = members.map(({ name, hosts: [host = name] }) => {
-    const to = `${host.includes(':') ? `[${host}]` : host}:${memberDir ?? ''}/`
-    return `  rsync -a ${quoteForShell(join(directory, 'members', name))}/ ${quoteForShell(to)}`
+    const from = quoteForShell(`${join(directory, 'members', name)}/`)
+    return `rsync -a ${from} ${quoteForShell(`${inUrl(host)}:${memberDir ?? ''}/`)}`
   })
+  const certificates = [
+    ...members.map(({ hosts, ...each }) => ['member', ...cells(each), hosts.join(', ')]),
+    ...clients.map((each) => ['client', ...cells(each), '']),
+  ]
+  const key = ca.file.replace(/\.crt$/, '.key')
+  const age = `${ca.created ? 'New' : 'Existing'} CA ${ca.subject}, valid until ${dayOf(ca.notAfter)}`
   const sections: (readonly [title: string, lines: readonly string[]])[] = [
-    [
-      `${ca.created ? 'New' : 'Existing'} CA ${ca.subject}, valid until ${dayOf(ca.notAfter)}. Whoever reads ca.key can issue certificates:`,
-      [`  ${ca.file.replace(/\.crt$/, '.key')}`],
-    ],
-    [
-      'Certificates:',
-      table([
-        ...members.map(({ name, result, notAfter, hosts }) => [
-          ...['member', name, result, `until ${dayOf(notAfter)}`, hosts.join(', ')],
-        ]),
-        ...clients.map(({ name, result, notAfter }) => ['client', name, result, `until ${dayOf(notAfter)}`, '']),
-      ]),
-    ],
-    ['Not in the plan, and not deleted:', others.map((each) => `  ${each}`)],
-    [`Due for renewal (run etcd-mtls renew ${quoteForShell(directory)}):`, due.map((each) => `  ${each}`)],
+    [`${age}. Keep its key secret:`, [key]],
+    ['Certificates:', table(certificates)],
+    ['Not in the plan, and not deleted:', others],
+    [`Due for renewal, by etcd-mtls renew ${quoteForShell(directory)}:`, due.map(({ name }) => name)],
     ['Copy the files of each member to its machine:', memberDir === undefined ? [] : copies],
-    ['Add the new members to the cluster, one after the other:', joining.map((line) => `  ${line}`)],
-    ['Start each member:', members.map(({ start }) => `  ${start}`)],
-    ['Call etcd:', clients.map(({ etcdctl }) => `  ${etcdctl}`)],
     [
-      `Connect as ${first?.name ?? ''}, in a file such as app.mjs:`,
-      (first?.program ?? '')
-        .trimEnd()
-        .split('\n')
-        .map((line) => `  ${line}`.trimEnd()),
+      'Add each new member to the cluster, and start it before the next one:',
+      members.flatMap((each) => each.join ?? []),
     ],
+    ['Start each member:', members.map(({ start }) => start)],
+    ['Call etcd:', clients.map(({ etcdctl }) => etcdctl)],
+    [`Connect as ${first?.name ?? ''}, in a file such as app.mjs:`, first?.program.trimEnd().split('\n') ?? []],
   ]
   return sections
-    .filter(([title, lines]) => lines.length > 0 && (first !== undefined || !title.startsWith('Connect')))
-    .map(([title, lines]) => [printable(title), ...lines].join('\n'))
+    .filter(([, lines]) => lines.length > 0)
+    .map(([title, lines]) => [title, ...lines.map((line) => `  ${line}`.trimEnd())].map(printable).join('\n'))
     .join('\n\n')
+}
+
+function cells({ name, result, notAfter }: Pick<InitializedClient, 'name' | 'result' | 'notAfter'>): string[] {
+  return [name, result, `until ${dayOf(notAfter)}`]
 }

@@ -75,9 +75,11 @@ function textOf({ dryRun, renewed, kept, due }: RenewDocument): string {
         kept.filter(isOf('due')).map((each) => [each.what, each.expired ? 'expired' : `since ${dateText(each.due)}`]),
       ),
     ],
-    ['Not renewed:', troubled.map(({ what, why, reason }) => `  ${what} (${why}): ${reason}.`)],
+    ['Not renewed:', troubled.map(({ what, why, reason }) => `${what} (${why}): ${reason}.`)],
   ] as const
-  const shown = sections.filter(([, lines]) => lines.length > 0).map(([title, lines]) => [title, ...lines].join('\n'))
+  const shown = sections
+    .filter(([, lines]) => lines.length > 0)
+    .map(([title, lines]) => [title, ...lines.map((line) => `  ${line}`.trimEnd())].join('\n'))
   const rest = waiting === 0 ? [] : [`${String(waiting)} not due`]
   const next = due === null || (dryRun && kept.some(isOf('due'))) ? [] : [`next due ${dateText(due)}`]
   const summary = [...rest, ...next].join(', ')
