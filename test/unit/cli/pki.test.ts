@@ -72,7 +72,7 @@ describe('etcd-mtls init', () => {
     expect(stdout).not.toContain('PRIVATE KEY')
   })
 
-  it('A second init keeps the CA, adds what is new, reissues changed names and deletes nothing', async () => {
+  it('A second init keeps the CA, adds new members and clients, reissues changed names and deletes nothing', async () => {
     const cwd = fresh()
     await initialize(cwd, '--member', 'etcd-1=10.0.0.2', '--client', 'old')
     const pki = join(cwd, 'pki')
@@ -101,8 +101,8 @@ describe('etcd-mtls init', () => {
       readdirSync(join(cwd, 'pki'), { recursive: true, encoding: 'utf8' })
         .sort()
         .map((name) => {
-          const { ino, mtimeMs, isFile } = statSync(join(cwd, 'pki', name))
-          return [name, ino, isFile.call(statSync(join(cwd, 'pki', name))) ? mtimeMs : 0]
+          const state = statSync(join(cwd, 'pki', name))
+          return [name, state.ino, state.isFile() ? state.mtimeMs : 0]
         })
     const before = listing()
     const { members, clients } = await initialize(cwd)
@@ -157,7 +157,7 @@ describe('etcd-mtls init', () => {
   })
 
   it.runIf(process.getuid?.() === 0)(
-    'With --group the keys of members are for root and the group, of existing members too',
+    'The option --group lets the group read the keys of new and of existing members, and of no client',
     async () => {
       const cwd = fresh()
       await initialize(cwd)
@@ -173,7 +173,7 @@ describe('etcd-mtls init', () => {
     },
   )
 
-  it('With --member-dir the configuration and the lines have the paths on the machine of the member', async () => {
+  it('The option --member-dir sets the paths in the configuration and in the lines', async () => {
     const cwd = fresh()
     const { stdout } = await run(cwd, ...INIT, '--member-dir', '/etc/etcd/pki', '--data-dir', '/var/lib/etcd')
     expect(configOf(cwd, 'etcd-0')).toContain('cert-file: "/etc/etcd/pki/server.crt"')
@@ -255,7 +255,7 @@ describe('etcd-mtls renew', () => {
     expect(await serialOf(join(cwd, 'pki'), 'members/etcd-0/server')).toBe(before)
   })
 
-  it('The command renew renews what is due, and runs the command of --exec once after a change only', async () => {
+  it('The command renew renews certificates that are due, and runs the command of --exec once after a change only', async () => {
     const cwd = fresh()
     await initialize(cwd, ...DUE)
     const exec = ['--exec', 'echo "ran in $PWD"; echo once >>ran'] as const
