@@ -101,7 +101,7 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'Creates a CA, the certificates of all members and clients, and the configuration of each member.',
     examples: [
       'init pki --member etcd-0=10.0.0.1,etcd-0.etcd --member etcd-1=10.0.0.2 --client my-app',
-      'init pki --plan cluster.yaml --group etcd',
+      'init pki --plan cluster.yaml',
     ],
     options: [
       ['--member <name=hosts...>', 'a member with its names and addresses; repeat it for all members'],
