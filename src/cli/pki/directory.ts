@@ -37,7 +37,7 @@ export function openCa(folder: string, options: Options, ca: NewCa = {}): Promis
 /** @throws {UsageError} if there is no CA: these commands never create one */
 export function openExistingCa(folder: string, options: Options): Promise<Authority> {
   if (hasCa(folder)) return openCa(folder, options)
-  throw new UsageError(`There is no CA in "${folder}". Create one with etcd-mtls init, or restore ca.crt and ca.key.`)
+  throw new UsageError(`"${folder}" has no CA. Create one with etcd-mtls init, or restore ca.crt and ca.key.`)
 }
 
 /** The names of members or clients that have files. */

@@ -1,4 +1,6 @@
 /** The commands init, issue and renew, as processes. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -6,7 +8,7 @@ import type { InitDocument, IssueDocument, RenewDocument } from '../../../src/cl
 import { createAuthority, issueCluster, writeCluster } from '../../../src/authority/index.js'
 import { lintCluster } from '../../../src/config/index.js'
 import { fromFiles } from '../../../src/credentials/index.js'
-import { type CommandResult, documentComplaints, runCommand } from '../../support/command.js'
+import { type CommandResult, commandPath, documentComplaints, runCommand } from '../../support/command.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
@@ -195,11 +197,11 @@ describe('etcd-mtls init', () => {
     [['init', 'pki', '--member', 'a=10.0.0.1', '--data-dir', 'a\nb'], 'data-dir'],
     [['init', 'pki', '--plan', 'plan.yaml', '--client', 'a'], '--plan replaces --member, --client'],
     [['init', 'pki', '--plan', 'plan.yaml'], 'There is no file "plan.yaml".'],
-    [['issue', 'client', 'a'], 'There is no CA in'],
+    [['issue', 'client', 'a'], 'has no CA. Create one with etcd-mtls init'],
     [['issue', 'admin', 'a'], 'The role must be one of server, peer, client; received "admin".'],
     [['issue', 'server', 'a'], 'A server certificate needs --out DIR.'],
     [['issue', 'client', 'a', '--group', 'etcd'], '--group needs --out DIR'],
-    [['renew', 'pki'], 'There is no CA in'],
+    [['renew', 'pki'], 'has no CA. Create one with etcd-mtls init'],
     [['renew', 'pki', '--layout', 'flat'], '--layout must be one of etcd, kubeadm'],
   ])('A wrong call ends with 2, names the fault and creates nothing: %j', async (args, message) => {
     const cwd = fresh()
@@ -207,6 +209,23 @@ describe('etcd-mtls init', () => {
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(message)])
     expect(readdirSync(cwd)).toEqual([])
   })
+})
+
+it('An init that Ctrl-C ends leaves the CA and nothing half-written, and the next one completes it', async () => {
+  const cwd = fresh()
+  const members = [1, 2, 3, 4].map((i) => ({ name: `m${String(i)}`, hosts: [`10.0.0.${String(i)}`] }))
+  // Eight such keys take many seconds.
+  writeFileSync(join(cwd, 'plan.yaml'), JSON.stringify({ members, algorithm: 'rsa-4096' }))
+  const program = await commandPath()
+  const child = spawn(process.execPath, [program, 'init', 'pki', '--plan', 'plan.yaml'], { cwd, stdio: 'ignore' })
+  const end = once(child, 'exit')
+  await expect.poll(() => existsSync(join(cwd, 'pki/ca/ca.crt')), { timeout: 30_000 }).toBe(true)
+  child.kill('SIGINT')
+  expect(await end).toEqual([130, null])
+  const files = readdirSync(join(cwd, 'pki'), { recursive: true, encoding: 'utf8' }).sort()
+  expect(files).toEqual(['ca', 'ca/ca.crt', 'ca/ca.key', 'ca/ledger', 'ca/ledger.head'])
+  const { ca, members: done } = await initialize(cwd)
+  expect([ca.created, done[0]?.result]).toEqual([false, 'issued'])
 })
 
 describe('etcd-mtls issue', () => {
