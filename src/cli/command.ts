@@ -77,6 +77,12 @@ export class Options {
     return this.#values[name] === true
   }
 
+  /** A user or a group: a name, or a number. */
+  account(name: string): string | number | undefined {
+    const text = this.text(name)
+    return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
+  }
+
   /** All values of an option that can be repeated. */
   list(name: string): readonly string[] {
     const value = this.#values[name]

@@ -8,7 +8,7 @@ import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { systemCode } from '../../files/write-failed.js'
 import type { Call } from '../command.js'
-import { CONFIG_FILE, filesOf, readAccount } from './directory.js'
+import { CONFIG_FILE, filesOf } from './directory.js'
 import type { Plan } from './plan.js'
 
 const NOTE = '# Written by etcd-mtls init, which replaces this file: change the plan.\n'
@@ -53,7 +53,7 @@ export async function writeConfigs(
 ): Promise<void> {
   const changed = configs.filter((each) => each.changed)
   if (changed.length === 0) return
-  const fs = await guardedFileSystem(directory, readAccount(options, 'trustedOwner'), migrationOf('etcd'))
+  const fs = await guardedFileSystem(directory, options.account('trustedOwner'), migrationOf('etcd'))
   await withDirectoryLock(fs, directory, signal, async (root, held, locked) => {
     for (const { name, text } of changed) {
       held.throwIfAborted()

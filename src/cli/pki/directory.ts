@@ -17,19 +17,13 @@ export const CONFIG_FILE = 'etcd.conf.yml'
 /** The options of a CA that does not exist yet. */
 type NewCa = Partial<Pick<Parameters<typeof openAuthority>[1], 'name' | 'validity'>>
 
-/** A user or group: a name, or a number. */
-export function readAccount(options: Options, name: 'group' | 'trustedOwner'): string | number | undefined {
-  const text = options.text(name)
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
-}
-
 export function hasCa(folder: string): boolean {
   return existsSync(join(folder, 'ca.crt')) || existsSync(join(folder, 'ca.key'))
 }
 
 /** Opens the CA in a folder, or creates it there. */
 export function openCa(folder: string, options: Options, ca: NewCa = {}): Promise<Authority> {
-  const trustedOwner = readAccount(options, 'trustedOwner')
+  const trustedOwner = options.account('trustedOwner')
   const ledger = fileLedger(join(folder, 'ledger'), { trustedOwner })
   return openAuthority(folder, { name: 'etcd-ca', ...ca, ledger, trustedOwner })
 }

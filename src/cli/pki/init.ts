@@ -5,7 +5,7 @@ import type { Credentials } from '../../credentials/index.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { InitDocument, IssueResult } from '../documents.js'
 import { planConfigs, writeConfigs } from './configs.js'
-import { CA_FOLDER, CONFIG_FILE, filesOf, hasCa, namesIn, openCa, readAccount, usable } from './directory.js'
+import { CA_FOLDER, CONFIG_FILE, filesOf, hasCa, namesIn, openCa, usable } from './directory.js'
 import { initText, joinLine, linesOf, startLine } from './lines.js'
 import { type Plan, readPlan } from './plan.js'
 
@@ -48,7 +48,7 @@ export async function run(call: Call): Promise<Answer> {
       return there[kind].filter((name) => !planned.includes(name)).map((name) => `${kind}/${name}`)
     }),
   }
-  return { document, text: () => initText(document, plan), findings: [] }
+  return { document, text: ({ width }) => initText(document, plan, width), findings: [] }
 }
 
 /** For what the plan names, and so exists. */
@@ -104,8 +104,8 @@ async function complete(
     ? { members: {}, clients: {} }
     : await issueCluster(authority, { members, clients, validity, algorithm }, { onProgress, signal })
   const all = { members: { ...held.members, ...issued.members }, clients: { ...held.clients, ...issued.clients } }
-  const group = readAccount(options, 'group')
-  const trustedOwner = readAccount(options, 'trustedOwner')
+  const group = options.account('group')
+  const trustedOwner = options.account('trustedOwner')
   const writing = { layout: 'etcd', caKey: false, overwrite: options.flag('overwrite'), trustedOwner, signal } as const
   if (group !== undefined) await writeCluster(directory, all, { ...writing, group })
   else if (!isComplete) await writeCluster(directory, issued, writing)

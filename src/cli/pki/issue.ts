@@ -6,9 +6,9 @@ import { type CredentialFiles, type Credentials, writeCredentials } from '../../
 import { printable } from '../../report/printable.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { IssueDocument } from '../documents.js'
-import { CA_FOLDER, openExistingCa, readAccount } from './directory.js'
+import { CA_FOLDER, openExistingCa } from './directory.js'
 import { datesOf } from './init.js'
-import { dayOf, table } from './lines.js'
+import { dayOf } from './lines.js'
 
 export async function run(call: Call): Promise<Answer> {
   const { operands, options } = call
@@ -17,14 +17,14 @@ export async function run(call: Call): Promise<Answer> {
   const out = options.text('out')
   if (out === undefined && role !== 'client')
     throw new UsageError(`A ${role} certificate needs --out DIR. For the two of a member, add it to init.`)
-  const group = readAccount(options, 'group')
+  const group = options.account('group')
   if (out === undefined && group !== undefined)
     throw new UsageError('--group needs --out DIR: the directory of the clients is for its owner alone.')
   const directory = resolve(options.text('dir') ?? '.')
   const authority = await openExistingCa(join(directory, CA_FOLDER), options)
   const hosts = [...options.list('host')]
   const credentials = await authority.issue({ role, name, hosts, validity: options.text('validity') })
-  const trustedOwner = readAccount(options, 'trustedOwner')
+  const trustedOwner = options.account('trustedOwner')
   const files =
     out === undefined
       ? await writeClient(call, directory, name, credentials)
@@ -44,7 +44,7 @@ async function writeClient(
   const written = await writeCluster(
     directory,
     { members: {}, clients: { [name]: credentials } },
-    { layout: 'etcd', caKey: false, trustedOwner: readAccount(options, 'trustedOwner'), signal },
+    { layout: 'etcd', caKey: false, trustedOwner: options.account('trustedOwner'), signal },
   )
   const files = written.clients[name]
   if (files === undefined) throw new TypeError(`nothing was written for ${name}`)
@@ -52,11 +52,6 @@ async function writeClient(
 }
 
 function textOf({ name, role, files, notAfter, due }: IssueDocument): string {
-  const rows = table([
-    ['CA', files.ca],
-    ['certificate', files.cert],
-    ['key', files.key],
-  ])
   const title = `Issued a ${role} certificate for ${printable(name)}, valid until ${dayOf(notAfter)}, due for renewal on ${dayOf(due)}:`
-  return [title, ...rows.map((row) => `  ${row}`)].join('\n')
+  return [title, ...[files.ca, files.cert, files.key].map((file) => `  ${printable(file)}`)].join('\n')
 }

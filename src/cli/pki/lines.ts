@@ -5,6 +5,7 @@ import { quoteForShell } from '../../config/render/quote.js'
 import type { CredentialFiles } from '../../credentials/index.js'
 import { printable } from '../../report/printable.js'
 import type { InitDocument, InitializedClient } from '../documents.js'
+import { tableLines } from '../table.js'
 import { CONFIG_FILE, filesOf } from './directory.js'
 import { inUrl, type Plan } from './plan.js'
 
@@ -57,14 +58,16 @@ export function dayOf(date: Date): string {
   return date.toISOString().slice(0, 10)
 }
 
-/** Columns as wide as their longest cell, with two spaces between them. */
-export function table(rows: readonly (readonly string[])[]): string[] {
-  const shown = rows.map((row) => row.map(printable))
-  const widths = (shown[0] ?? []).map((_, i) => Math.max(...shown.map((row) => row[i]?.length ?? 0)))
-  return shown.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '))
+/** A table of which the last column may be cut, for lines that are indented; empty without rows. */
+export function table(titles: readonly string[], rows: readonly (readonly string[])[], width: number): string[] {
+  const columns = titles.map((title, i) => {
+    return { title, canShrink: i === titles.length - 1, values: rows.map((row) => printable(row[i] ?? '')) }
+  })
+  return rows.length === 0 ? [] : tableLines(columns, width - 2)
 }
 
-export function initText({ directory, ca, members, clients, others }: InitDocument, { memberDir }: Plan): string {
+export function initText(document: InitDocument, { memberDir }: Plan, width: number): string {
+  const { directory, ca, members, clients, others } = document
   const now = new Date()
   const due = [...members, ...clients].filter((each) => each.due <= now)
   const [first] = clients
@@ -80,7 +83,7 @@ export function initText({ directory, ca, members, clients, others }: InitDocume
   const age = `${ca.created ? 'New' : 'Existing'} CA ${ca.subject}, valid until ${dayOf(ca.notAfter)}`
   const sections: (readonly [title: string, lines: readonly string[]])[] = [
     [`${age}. Keep its key secret:`, [key]],
-    ['Certificates:', table(certificates)],
+    ['Certificates:', table(['FOR', 'NAME', 'RESULT', 'EXPIRES', 'HOSTS'], certificates, width)],
     ['Not in the plan, and not deleted:', others],
     [`Due for renewal, by etcd-mtls renew ${quoteForShell(directory)}:`, due.map(({ name }) => name)],
     ['Copy the files of each member to its machine:', memberDir === undefined ? [] : copies],
@@ -99,5 +102,5 @@ export function initText({ directory, ca, members, clients, others }: InitDocume
 }
 
 function cells({ name, result, notAfter }: Pick<InitializedClient, 'name' | 'result' | 'notAfter'>): string[] {
-  return [name, result, `until ${dayOf(notAfter)}`]
+  return [name, result, dayOf(notAfter)]
 }

@@ -5,7 +5,7 @@ import { type DirectoryRenewal, renewDirectory } from '../../authority/index.js'
 import { systemCode } from '../../files/write-failed.js'
 import type { Answer, Call } from '../command.js'
 import type { RenewDocument } from '../documents.js'
-import { CA_FOLDER, openExistingCa, readAccount } from './directory.js'
+import { CA_FOLDER, openExistingCa } from './directory.js'
 import { dayOf, table } from './lines.js'
 
 /** What needs nobody's attention. */
@@ -19,7 +19,7 @@ export async function run(call: Call): Promise<Answer> {
   const folder = options.text('caDir') ?? join(directory, layout === 'etcd' ? CA_FOLDER : 'etcd')
   const dryRun = options.flag('dryRun')
   const authority = await openExistingCa(folder, options)
-  const trustedOwner = readAccount(options, 'trustedOwner')
+  const trustedOwner = options.account('trustedOwner')
   const { renewed, kept, due } = await renewDirectory(authority, directory, {
     ...{ layout, dryRun, force: options.flag('force'), trustedOwner, signal },
   })
@@ -37,7 +37,7 @@ export async function run(call: Call): Promise<Answer> {
   }
   return {
     document,
-    text: () => textOf(document),
+    text: ({ width }) => textOf(document, width),
     findings: kept.filter(({ why }) => !QUIET.includes(why)).map(() => ({ severity: 'error' })),
     isDue: kept.some(({ why }) => why === 'due'),
     ...(end === null || end.code === 0 ? {} : { failure: `The command of --exec ${end.how}: ${command ?? ''}` }),
@@ -63,18 +63,15 @@ function execute(command: string, signal: AbortSignal): Promise<End> {
   })
 }
 
-function textOf({ dryRun, renewed, kept, due }: RenewDocument): string {
+function textOf({ dryRun, renewed, kept, due }: RenewDocument, width: number): string {
   const isOf = (why: string) => (each: { why: string }) => each.why === why
   const troubled = kept.filter(({ why }) => !QUIET.includes(why))
   const waiting = kept.filter(isOf('not-due')).length
+  const done = renewed.map((each) => [each.what, dayOf(each.notAfter)])
+  const open = kept.filter(isOf('due')).map((each) => [each.what, each.expired ? 'expired' : dateText(each.due)])
   const sections = [
-    ['Renewed:', table(renewed.map((each) => [each.what, `until ${dayOf(each.notAfter)}`]))],
-    [
-      'Due for renewal:',
-      table(
-        kept.filter(isOf('due')).map((each) => [each.what, each.expired ? 'expired' : `since ${dateText(each.due)}`]),
-      ),
-    ],
+    ['Renewed:', table(['CERTIFICATE', 'EXPIRES'], done, width)],
+    ['Due for renewal:', table(['CERTIFICATE', 'SINCE'], open, width)],
     ['Not renewed:', troubled.map(({ what, why, reason }) => `${what} (${why}): ${reason}.`)],
   ] as const
   const shown = sections

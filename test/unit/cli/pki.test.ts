@@ -263,7 +263,7 @@ describe('etcd-mtls renew', () => {
     const { code, stdout } = await run(cwd, 'renew', 'pki', '--dry-run')
     expect([code, stdout]).toEqual([
       3,
-      expect.stringMatching(/^Due for renewal:\n {2}members\/etcd-0\/server {2}since /),
+      expect.stringMatching(/^Due for renewal:\n {2}CERTIFICATE .*\n {2}members\/etcd-0\/server {2}\d/),
     ])
     const document = await documentOf<RenewDocument>(cwd, 'renew', 'pki', '--dry-run')
     expect(document.kept.map(({ what, why }) => `${what} ${why}`)).toEqual([
@@ -296,7 +296,7 @@ describe('etcd-mtls renew', () => {
     await initialize(cwd)
     const { code, stdout, stderr } = await run(cwd, 'renew', 'pki', '--force', '--exec', command)
     expect([code, stderr]).toEqual([2, `etcd-mtls: The command of --exec ${how}\n`])
-    expect(stdout).toMatch(/^Renewed:\n {2}members\/etcd-0\/server {2}until /)
+    expect(stdout).toMatch(/^Renewed:\n {2}CERTIFICATE .*\n {2}members\/etcd-0\/server {2}\d/)
   })
 
   it('Certificates of another CA are not renewed, named with the reason, and end with 1', async () => {
@@ -309,7 +309,7 @@ describe('etcd-mtls renew', () => {
     const { code, stdout } = await run(cwd, 'renew', 'pki', '--force')
     expect(code).toBe(1)
     expect(stdout).toContain('Not renewed:\n  members/etcd-9/server (foreign-ca): ')
-    expect(stdout).toContain('Renewed:\n  members/etcd-0/server ')
+    expect(stdout).toContain('\n  members/etcd-0/server ')
   })
 
   it('The command renew opens the CA of a kubeadm directory, and another one with --ca-dir', async () => {
