@@ -2,7 +2,8 @@
  * `npm run build`: src to dist. `npm run build -- --single`: the command as one file, dist/single/etcd-mtls.mjs, with its SHA-256.
  *
  * Types are checked; JavaScript and declarations are bundled to a few files for each subpath; the JSON
- * Schema of reports, the list of findings and the list of log lines are made from the tables of src/report.
+ * Schema of reports, the list of findings and the list of log lines are made from the tables of src/report, the JSON Schema of plans from
+ * src/cli/pki.
  * Declarations keep their comments, for editors. dist is replaced only after everything has compiled.
  */
 import { createHash } from 'node:crypto'
@@ -15,6 +16,7 @@ import { CompileError } from './lib/compile.mjs'
 import { bundleDeclarations } from './lib/declarations.mjs'
 import { renderFindingsJson } from './lib/findings-json.mjs'
 import { renderLogLinesJson } from './lib/log-lines.mjs'
+import { loadPlanSchema, renderPlanSchema } from './lib/plan-schema.mjs'
 import { renderReportSchema } from './lib/report-schema.mjs'
 import { bundleSingle } from './lib/single.mjs'
 
@@ -51,6 +53,7 @@ async function buildDist() {
     writeFileSync(join(fresh, 'report.schema.json'), renderReportSchema(root, catalogue))
     writeFileSync(join(fresh, 'findings.json'), renderFindingsJson(root, catalogue, findingUrl))
     writeFileSync(join(fresh, 'log-lines.json'), renderLogLinesJson(logLines))
+    writeFileSync(join(fresh, 'plan.schema.json'), renderPlanSchema(await loadPlanSchema(root)))
     const dist = join(root, 'dist')
     rmSync(dist, { recursive: true, force: true })
     renameSync(fresh, dist)

@@ -38,6 +38,7 @@ describe('the packed files', () => {
       'dist/report.schema.json',
       'dist/findings.json',
       'dist/log-lines.json',
+      'dist/plan.schema.json',
       'dist/validate/index.d.ts',
     ]) {
       expect(paths).toContain(path)

@@ -44,6 +44,8 @@ export interface Answer {
   readonly findings: readonly Pick<Finding, 'severity'>[]
   /** No error, but a certificate is due, or something was not checked. */
   readonly isDue?: boolean
+  /** A sentence about a part of its work that it could not do: the exit code is 2. */
+  readonly failure?: string
 }
 
 /** A wrong call of the command: the exit code is 2. */
@@ -73,6 +75,12 @@ export class Options {
 
   flag(name: string): boolean {
     return this.#values[name] === true
+  }
+
+  /** A user or a group: a name, or a number. */
+  account(name: string): string | number | undefined {
+    const text = this.text(name)
+    return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
   }
 
   /** All values of an option that can be repeated. */

@@ -1,5 +1,8 @@
 /** The table of commands. The code of each is loaded when it is called. */
-import type { CommandRow } from './command.js'
+import type { CommandRow, OptionRow } from './command.js'
+
+const GROUP: OptionRow = ['--group <group>', 'the group that reads the new keys of members: mode 0640 in place of 0600']
+const TRUSTED_OWNER: OptionRow = ['--trusted-owner <user>', "a user whose directories count as root's"]
 
 export const COMMANDS: readonly CommandRow[] = [
   {
@@ -91,5 +94,72 @@ export const COMMANDS: readonly CommandRow[] = [
     notes: ['TARGET: a file, a directory (its files only), HOST:PORT, or - for stdin.'],
     connects: false,
     load: () => import('./expiry.js'),
+  },
+  {
+    name: 'init',
+    operands: '<dir>',
+    summary: 'Creates a CA, the certificates of all members and clients, and the configuration of each member.',
+    examples: [
+      'init pki --member etcd-0=10.0.0.1,etcd-0.etcd --member etcd-1=10.0.0.2 --client my-app',
+      'init pki --plan cluster.yaml',
+    ],
+    options: [
+      ['--member <name=hosts...>', 'a member with its names and addresses; repeat it for all members'],
+      ['--client <name...>', 'a client; its name is the user of etcd'],
+      ['--plan <file>', 'members and clients in YAML, by etcd-mtls/plan.schema.json'],
+      ['--validity <duration>', 'lifetime of new certificates (default: 365d)'],
+      ['--member-dir <dir>', 'where each member has its files on its machine (default: as written)'],
+      ['--data-dir <dir>', 'the data directory of etcd (default: NAME.etcd)'],
+      ['--client-port <port>', 'the port for clients (default: 2379)'],
+      ['--peer-port <port>', 'the port for members (default: 2380)'],
+      ['--overwrite', 'also replace files of another CA and damaged keys'],
+      GROUP,
+      TRUSTED_OWNER,
+    ],
+    notes: [
+      'Run it again to add members and clients: name all of them. Changed names are reissued.',
+      'What is no longer named is listed and never deleted, and the CA is never replaced.',
+    ],
+    connects: false,
+    load: () => import('./pki/init.js'),
+  },
+  {
+    name: 'issue',
+    operands: '<role> <name>',
+    summary: 'Issues one more certificate of the CA that init created. The role is client, server or peer.',
+    examples: [
+      'issue client backup --dir pki --validity 7d',
+      'issue server gateway --dir pki --host 10.0.0.9 --out gateway',
+    ],
+    options: [
+      ['--dir <dir>', 'the directory of init (default: the current one)'],
+      ['--host <host...>', 'a name or an address of the certificate'],
+      ['--validity <duration>', 'its lifetime (default: 365d)'],
+      ['--out <dir>', 'where ca.crt, tls.crt and tls.key are written (default for a client: clients/NAME)'],
+      GROUP,
+      TRUSTED_OWNER,
+    ],
+    notes: ['renew does not find the files of --out.'],
+    connects: false,
+    load: () => import('./pki/issue.js'),
+  },
+  {
+    name: 'renew',
+    operands: '<dir>',
+    summary: 'Renews the certificates that are due, after two thirds of their lifetime.',
+    examples: [
+      'renew pki --dry-run',
+      "renew /etc/kubernetes/pki --layout kubeadm --exec 'logger etcd: new certificates'",
+    ],
+    options: [
+      ['--dry-run', 'renew nothing; exit with 3 if something is due'],
+      ['--force', 'renew everything'],
+      ['--exec <command>', 'run once by /bin/sh -c after a change; if it fails, exit with 2'],
+      ['--layout <layout>', 'etcd (default) or kubeadm'],
+      ['--ca-dir <dir>', 'where ca.crt, ca.key and the ledger are (default: DIR/ca; kubeadm: DIR/etcd)'],
+      TRUSTED_OWNER,
+    ],
+    connects: false,
+    load: () => import('./pki/renew.js'),
   },
 ]

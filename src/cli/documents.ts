@@ -11,6 +11,9 @@ export interface Documents {
   inspect: CheckDocument & { targets: InspectedTarget[] }
   /** The earliest end first. */
   expiry: CheckDocument & { certificates: ExpiringCertificate[] }
+  init: InitDocument
+  issue: IssueDocument
+  renew: RenewDocument
 }
 
 /** The report about the configurations of one file, or of the files of one cluster. */
@@ -135,4 +138,63 @@ export interface ExpiringCertificate {
   notAfter: Date
   /** Less than 0 after the end. */
   secondsLeft: number
+}
+
+/** What became of a certificate: `kept` is one that already is as planned. */
+export type IssueResult = 'issued' | 'reissued' | 'kept'
+
+export interface InitDocument {
+  directory: string
+  ca: { file: string; subject: string; notAfter: Date; created: boolean }
+  members: InitializedMember[]
+  clients: InitializedClient[]
+  /** What the directory has and the plan does not, such as `members/etcd-3`. Nothing of it was deleted. */
+  others: string[]
+}
+
+export interface InitializedMember {
+  name: string
+  result: IssueResult
+  hosts: string[]
+  /** When the first of its certificates expires, and when it is due for renewal. */
+  notAfter: Date
+  due: Date
+  /** Its configuration. */
+  config: { file: string; changed: boolean }
+  /** The command to run on another member first; null for a member of a new cluster. */
+  join: string | null
+  /** The command that starts it. */
+  start: string
+}
+
+export interface InitializedClient {
+  name: string
+  result: IssueResult
+  notAfter: Date
+  due: Date
+  files: { ca: string; cert: string; key: string }
+  etcdctl: string
+  /** A program that connects as this client. */
+  program: string
+}
+
+export interface IssueDocument {
+  name: string
+  role: 'server' | 'peer' | 'client'
+  files: { ca: string; cert: string; key: string }
+  hosts: string[]
+  notAfter: Date
+  due: Date
+}
+
+export interface RenewDocument {
+  directory: string
+  dryRun: boolean
+  renewed: { what: string; notAfter: Date; due: Date }[]
+  /** `why` as in the result of renewDirectory: `due` in a dry run. */
+  kept: { what: string; why: string; reason: string; due: Date | null; expired: boolean; findings: Finding[] }[]
+  /** When the next renewal is due; null if nothing can be renewed. */
+  due: Date | null
+  /** The exit code of the command of --exec; null if it was not run, or was ended by a signal. */
+  exec: number | null
 }

@@ -126,7 +126,10 @@ async function runCommand(row: CommandRow, { operands, options, input, terminal 
   const answer = await run(call)
   if (options.flag('json')) terminal.answer(await jsonText(answer.document))
   else if (!options.flag('quiet')) terminal.answer(answer.text(await terminal.print(color)))
-  return exitCodeOf(answer, failOn)
+  if (answer.failure === undefined) return exitCodeOf(answer, failOn)
+  const { printable } = await import('../report/printable.js')
+  terminal.hint(`etcd-mtls: ${printable(answer.failure)}`)
+  return EXIT.unable
 }
 
 /** Characters that a terminal would obey are escaped, which changes no value. */

@@ -6,6 +6,7 @@ import { Certificate } from '@kubernetes-models/cert-manager/cert-manager.io/v1/
 import { Issuer } from '@kubernetes-models/cert-manager/cert-manager.io/v1/Issuer'
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
 import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
+import { CronJob } from 'kubernetes-models/batch/v1/CronJob'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget'
 import { Pod } from 'kubernetes-models/v1/Pod'
@@ -13,6 +14,7 @@ import { Secret } from 'kubernetes-models/v1/Secret'
 import { Service } from 'kubernetes-models/v1/Service'
 
 const MODELS: Readonly<Record<string, { prototype: { validate: () => void } }>> = {
+  CronJob,
   Deployment,
   StatefulSet,
   NetworkPolicy,

@@ -4,6 +4,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { renderLogLinesJson } from '../../scripts/lib/log-lines.mjs'
+import { renderPlanSchema } from '../../scripts/lib/plan-schema.mjs'
+import { PLAN_SCHEMA } from '../../src/cli/pki/plan-schema.js'
 import { logLines } from '../../src/report/log-lines.js'
 import { compileDeclarations, compileSources, root } from './compiled.js'
 import { reportSchemaText } from './report-schema.js'
@@ -39,6 +41,7 @@ export async function createProject(): Promise<Project> {
   cpSync(await compileDeclarations(), join(home, 'dist'), { recursive: true })
   writeFileSync(join(home, 'dist', 'report.schema.json'), reportSchemaText)
   writeFileSync(join(home, 'dist', 'log-lines.json'), renderLogLinesJson(logLines))
+  writeFileSync(join(home, 'dist', 'plan.schema.json'), renderPlanSchema(PLAN_SCHEMA))
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
     if (name !== 'dist' && existsSync(join(root, name))) cpSync(join(root, name), join(home, name), { recursive: true })

@@ -44,6 +44,8 @@ export interface RenewDirectoryOptions extends TrustedOwnerOption {
   key?: 'new' | 'same' | undefined
   /** Renews everything, due or not. @default false */
   force?: boolean | undefined
+  /** Renews nothing: `kept` has what is due. @default false */
+  dryRun?: boolean | undefined
   /** Stops before the next folder changes. @default none */
   signal?: AbortSignal | undefined
 }
@@ -73,11 +75,11 @@ export interface DirectoryRenewal {
     role: Role | null
     files: CredentialFiles | null
     /**
-     * `not-due`: all is well. `foreign-ca`: another CA issued them. `unreadable`: the files are damaged, encrypted, or do
+     * `not-due`: all is well. `due`: a run without `dryRun` would renew them. `foreign-ca`: another CA issued them. `unreadable`: the files are damaged, encrypted, or do
      * not match. `key-missing`: there is no key next to the certificate. `nothing-gained`: the authority's own certificates
      * do not expire later. `refused`: the authority or its ledger refused. `write-failed`: the file system did.
      */
-    why: 'not-due' | 'foreign-ca' | 'unreadable' | 'key-missing' | 'nothing-gained' | 'refused' | 'write-failed'
+    why: 'not-due' | 'due' | 'foreign-ca' | 'unreadable' | 'key-missing' | 'nothing-gained' | 'refused' | 'write-failed'
     /** For people, a sentence without its full stop. Escaped for display. */
     reason: string
     /** When renewal is or was due; null if that is unknown. */
@@ -99,8 +101,8 @@ export async function renewDirectory(
   given?: FileSystem,
 ): Promise<DirectoryRenewal> {
   const { client, peer } = readAuthorities(authorities)
-  checkLayoutCall(directory, options, ['force'], ['fraction', 'at', 'key'])
-  const { layout, key = 'new', force = false, signal } = options
+  checkLayoutCall(directory, options, ['force', 'dryRun'], ['fraction', 'at', 'key'])
+  const { layout, key = 'new', force = false, dryRun = false, signal } = options
   checkRenewalKey(key)
   const fraction = readFraction(options.fraction, 'fraction')
   const at = options.at === undefined ? client.issuer.settings.now() : readMoment(options.at, 'at')
@@ -122,6 +124,7 @@ export async function renewDirectory(
       fraction,
       key,
       force,
+      dryRun,
       renewal,
       revocations: new Map(),
       signal: held,
@@ -132,7 +135,9 @@ export async function renewDirectory(
   const { renewed, kept } = renewal
   if (renewed.length + kept.length === 0)
     throw optionInvalid('directory', `must hold files of the layout "${layout}", and "${place}" holds none`)
-  const next = [...renewed, ...kept.filter(({ why }) => why === 'not-due')].map(({ due }) => due?.getTime() ?? Infinity)
+  const next = [...renewed, ...kept.filter(({ why }) => why === 'not-due' || why === 'due')].map(
+    ({ due }) => due?.getTime() ?? Infinity,
+  )
   return { ...renewal, due: next.length === 0 ? null : new Date(Math.min(...next)) }
 }
 
@@ -149,6 +154,7 @@ interface Run {
   readonly fraction: number
   readonly key: 'new' | 'same'
   readonly force: boolean
+  readonly dryRun: boolean
   /** The result. */
   readonly renewal: Pick<DirectoryRenewal, 'renewed' | 'kept'>
   /** Aborts with the caller's signal, and if the lock is lost. */
@@ -196,6 +202,7 @@ async function renewFolder(run: Run, folder: LayoutFolder): Promise<void> {
     if (await record(run, issued)) await write(run, path, issued)
     return
   }
+  if (run.dryRun) return
   // Removes temporary files of a killed run, which include old keys.
   await sweep(fs, path).catch((error: unknown) => {
     keepFolder(run, folder.path, 'write-failed', describe(error))
@@ -210,7 +217,7 @@ async function renewOne(
   { role, names }: Identity,
   ca: string,
 ): Promise<Issued | null> {
-  const { at, fraction, force, key } = run
+  const { at, fraction, force, dryRun, key } = run
   const read = readPair(join(run.root, folder), survey, names)
   if (read === null) return null
   const path = (name: string): string => join(run.place, folder, name)
@@ -235,6 +242,7 @@ async function renewOne(
       `The authority "${name}", or a certificate above it, does not expire later: ${remedy}`,
     )
   }
+  if (dryRun) return keepFor('due', `It is due since ${due?.at.toISOString() ?? 'no time'}`)
   try {
     const { ledger } = issuer.settings
     const known = run.revocations.get(ledger) ?? Revocations.read(ledger)

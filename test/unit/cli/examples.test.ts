@@ -8,8 +8,13 @@ import { chainPem, dns, mintLeaf } from '../../support/mint.js'
 import { mintChain } from '../../support/minted-chain.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
-/** Why an integration test runs the examples of a command, and not this one. */
-const ELSEWHERE: Readonly<Record<string, string>> = { doctor: 'It needs a cluster: cli-doctor.test.ts.' }
+/** Why another test runs the examples of a command, and not this one. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  doctor: 'It needs a cluster: cli-doctor.test.ts.',
+  init: 'It needs a plan: pki-docs.test.ts.',
+  issue: 'It needs the CA of init: pki-docs.test.ts.',
+  renew: 'It needs the files of init and of kubeadm: pki-docs.test.ts.',
+}
 /** The exit code of an example that does not end with 0 in the folder below. */
 const OTHER_CODES: Readonly<Record<string, number>> = {
   'expiry --within 30d pki': 3,

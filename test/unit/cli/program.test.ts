@@ -65,6 +65,12 @@ describe('the frame of the command', () => {
     expect((await run(['check', ...args], () => answer)).code).toBe(code)
   })
 
+  it('work that could not be done ends with 2 after the answer, whatever was found', async () => {
+    const failed = { ...WITH('error', true), failure: 'The command failed.' }
+    const written = await run(['check'], () => failed)
+    expect(written).toEqual({ code: 2, out: 'all is well\n', err: 'etcd-mtls: The command failed.\n' })
+  })
+
   it.each([
     ['no command', []],
     ['an unknown command', ['chekc']],

@@ -162,6 +162,17 @@ describe('what is due', () => {
     expect(await count()).toBe(0)
   })
 
+  it('a dry run renews nothing, records nothing, and lists the certificates that a run would renew', async () => {
+    const directory = await written()
+    const before = [readAll(directory), await ledger.read()]
+    day = 61
+    const { renewed: none, kept, due } = await renewed(ca, directory, { ...ETCD, dryRun: true })
+    expect([none, reasons(kept)]).toEqual([[], Object.fromEntries(ALL.map((what) => [what, 'due']))])
+    expect(due?.toISOString().slice(0, 10)).toBe('2026-07-30')
+    expect([readAll(directory), await ledger.read()]).toEqual(before)
+    expect(whats((await renewed(ca, directory, ETCD)).renewed)).toEqual(ALL)
+  })
+
   it('each certificate of a folder is due on its own, expired ones included', async () => {
     const directory = await written()
     day = 50
