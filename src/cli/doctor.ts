@@ -80,7 +80,9 @@ async function checkPath(option: string, path: string): Promise<void> {
 }
 
 export function reportText(report: ClusterReport, print: PrintOptions): string {
-  const { result, findings, unchecked } = printParts(report, print)
+  // The forecast says it below.
+  const shown = report.findings.filter(({ code, severity }) => code !== 'cluster/quorum-expires' || severity !== 'info')
+  const { result, findings, unchecked } = printParts({ ...report, findings: shown }, print)
   const wrap = (text: string, indent = '  '): string[] =>
     wrapText(text, { width: print.width, first: '', rest: indent })
   const [title = '', ...rows] = report.members.length === 0 ? [] : membersTable(report, print.width)
@@ -161,7 +163,7 @@ function forecastLines({ forecast }: ClusterReport): string[] {
     ...(assumed.length === 0
       ? []
       : [
-          `The CAs that ${assumed.map(printable).join(', ')} trust for members are not known: only dates, names and usages were checked.`,
+          `The CAs that ${assumed.map(printable).join(', ')} has for other members are not known: only dates, names and usages were checked.`,
         ]),
   ]
 }

@@ -136,10 +136,12 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
     ...comparePeers(expected.pairs),
     ...(isWhole ? quorumFinding(expected, { at, lead, expiryWarning }) : []),
     // A member that does not answer is an error only if none answers.
-    ...ports.filter(({ seen }) => !isAnswered || isReached(seen)).flatMap(({ findings }) => findings),
+    ...ports
+      .filter(({ seen }) => !isAnswered || isReached(seen))
+      .flatMap(({ findings }) => findings.filter(isOfCluster)),
     ...[...unreadable, ...apiserver.findings, ...(evidence?.findings ?? [])],
   ]
-  const findings = foldRepeats(foldLint(own, lint?.findings ?? []))
+  const findings = foldRepeats(foldLint(own, lint?.findings ?? [], members))
   const list = members.map(({ listed }) => listed)
   const configured = new Map(
     members.flatMap((each) => (each.planned === null ? [] : [[each.listed, each.planned] as const])),
@@ -194,21 +196,50 @@ function quorumFinding(
   return [finding('cluster/quorum-expires', { kind, ...dates, subject }, certificate)]
 }
 
+/** Whether a finding of the client is about the cluster, and not about the environment of this process. */
+function isOfCluster({ code }: Finding): boolean {
+  return code !== 'environment/ignored'
+}
+
 /** What the lint reports about a pair of members, of whose dials the process is better evidence. */
 const OF_PAIRS: readonly string[] = [
   ...['config/member-not-trusted', 'config/member-not-allowed', 'config/member-revoked', 'config/members-differ'],
 ]
 
-/** One cause is one finding: the evidence of the process has precedence over that of the files. */
-function foldLint(own: readonly Finding[], linted: readonly Finding[]): Finding[] {
+/** What the lint reports about a certificate whose CA is not in the CA file. */
+const OF_ISSUER: readonly string[] = [...['config/gateway-refused', 'chain/issuer-not-found', 'chain/root-not-trusted']]
+
+/**
+ * One cause is one finding: the evidence of the process has precedence over that of the files. That a CA file was not read again is not
+ * reported next to what reading it breaks, because its remedy is the restart that this warns of.
+ */
+function foldLint(own: readonly Finding[], linted: readonly Finding[], members: readonly ExaminedMember[]): Finding[] {
   const isAboutPairs = ({ code, details }: Finding): boolean =>
     code === 'cluster/peer-refused' || (code === 'cluster/refused-after-restart' && details.kind === 'members')
-  const cause = own.find(isAboutPairs)
-  const ofPairs = cause === undefined ? [] : linted.filter(({ code }) => OF_PAIRS.includes(code))
-  const folded = own.map((each) =>
-    each === cause ? { ...each, consequences: [...each.consequences, ...ofPairs] } : each,
-  )
-  return withoutRepeated([...folded, ...linted.filter((each) => !ofPairs.includes(each))])
+  const ofPairs = own.find(isAboutPairs)
+  const causeOf = (each: Finding): Finding | undefined => {
+    if (OF_PAIRS.includes(each.code)) return ofPairs
+    return own.find((cause) => {
+      if (cause === each || cause.code !== 'cluster/refused-after-restart' || cause.details.kind === 'start')
+        return false
+      const { member, file, kind } = cause.details
+      const isSameFile = 'file' in each.details && each.details.file === file
+      if (each.code === 'cluster/ca-not-reloaded') return each.details.member === member && isSameFile
+      if (each.code === 'cluster/refused-after-restart')
+        return kind === 'members' && each.details.kind === 'clients' && each.details.member === member && isSameFile
+      const { planned } = members.find(({ label }) => label === member) ?? {}
+      return OF_ISSUER.includes(each.code) && each.place?.file === planned?.config.client.ca?.place.file
+    })
+  }
+  const all = [...own, ...linted]
+  const causes = new Map(all.map((each) => [each, causeOf(each)]))
+  const folded = all
+    .filter((each) => causes.get(each) === undefined)
+    .map((each) => {
+      const effects = all.filter((one) => causes.get(one) === each)
+      return effects.length === 0 ? each : { ...each, consequences: [...each.consequences, ...effects] }
+    })
+  return withoutRepeated(folded)
 }
 
 /** The first of findings about the same thing, such as a certificate that several members have; none that another finding has as a consequence. */

@@ -163,7 +163,7 @@ function validateUntil({ chain, anchors, host }: Question, at: Date): Acceptance
     const input = { chain: [...chain], trustAnchors: [...(anchors ?? [])] }
     const { path, findings } = validateChain(input, { usage: 'peer', hosts, at: time })
     const refused = findings.flatMap(withConsequences).find((each) => isRefusedFor(each, purpose, anchors !== null))
-    if (refused !== undefined) return found ?? { reason: refused.message }
+    if (refused !== undefined) return found ?? { reason: reasonOf(refused) }
     const whole = anchors === null ? refsOf(chain) : (path ?? [])
     const [first, ...others] = whole
     if (first === undefined) return found ?? { reason: 'There is no path to a CA.' }
@@ -215,4 +215,9 @@ function isFromOtherAddress({ subjectAltNames }: Certificate, urls: readonly str
   const addresses = subjectAltNames.filter(({ kind }) => kind === 'ip').map(({ value }) => value)
   if (!areAddresses || addresses.length === 0 || subjectAltNames.some(({ kind }) => kind === 'dns')) return false
   return !hosts.some(({ value }) => addresses.includes(value))
+}
+
+/** The message without the options that name the files: a finding names the file once. */
+function reasonOf({ message }: Finding): string {
+  return message.replace(/ \(from [^()]*\)/g, '')
 }

@@ -51,7 +51,7 @@ export const cluster = {
       `Restart the members, one after the other: ${RESTART}. Before that, check that the file has the CA of each certificate that is in use: ${showCas(d.file)}.`,
     ]),
     'same names': warning((d: CaNotReloaded & { changedAt: Date; startedAt: Date }) => [
-      `${d.member} may trust other CAs on its ${d.port} port than ${d.file} has: the file was changed on ${d.changedAt.toISOString()}, after the start of etcd on ${d.startedAt.toISOString()}. The names are the same, the keys may differ.`,
+      `${d.member} may trust other CAs on its ${d.port} port than ${d.file} has: the file was changed on ${dateText(d.changedAt)}, after the start of etcd on ${dateText(d.startedAt)}. The names are the same, the keys may differ.`,
       `If the file has a new CA, restart the members, one after the other: ${RESTART}. ${showCas(d.file)} shows what it has.`,
     ]),
   },
@@ -101,11 +101,11 @@ export interface QuorumExpires {
 }
 
 function endOfQuorum({ until, left, subject }: QuorumExpires): string {
-  return `After ${until.toISOString()}, in ${left}, no majority of the members can make new connections, because the certificate "${subject}" ends.`
+  return `After ${dateText(until)}, in ${left}, no majority of the members can make new connections, because the certificate "${subject}" ends.`
 }
 
 function renewBefore({ actBy }: QuorumExpires): string {
-  return `Renew the peer certificates before ${actBy.toISOString()}. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.`
+  return `Renew the peer certificates before ${dateText(actBy)}. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.`
 }
 
 const RESTART = '"systemctl restart etcd"; in Kubernetes, move its manifest out of /etc/kubernetes/manifests and back'
@@ -134,4 +134,8 @@ function cas(names: readonly string[]): string {
 /** The port of a URL, as `ss` has it. */
 function portOf(endpoint: string): string {
   return /:(\d+)$/.exec(endpoint)?.[1] ?? '2379'
+}
+
+function dateText(date: Date): string {
+  return `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
