@@ -51,8 +51,12 @@ async function optionsOf(call: Call): Promise<ExamineOptions> {
   ])
   const env = connectionEnv(call)
   const source = connectionSource(call)
-  const { endpoints, auth, dialTimeout } = source.clientDefaults()
-  const hasCredentials = ['CACERT', 'CERT', 'KEY'].some((name) => (env[`ETCDCTL_${name}`] ?? '') !== '')
+  const isSet = (name: string): boolean => (env[`ETCDCTL_${name}`] ?? '') !== ''
+  const hasCredentials = ['CACERT', 'CERT', 'KEY'].some(isSet)
+  const defaults = source.clientDefaults()
+  const { auth, dialTimeout } = defaults
+  // Without endpoints, the etcd of this machine is examined.
+  const endpoints = ['ENDPOINTS', 'DISCOVERY_SRV'].some(isSet) ? defaults.endpoints : undefined
   if (!hasCredentials && typeof endpoints === 'object')
     throw new UsageError('--discovery-srv needs --cacert, --cert and --key.')
   return {

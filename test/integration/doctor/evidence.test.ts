@@ -30,8 +30,10 @@ function first(cluster: DoctorCluster): DoctorMember {
   return member
 }
 
+/** Consequences included: one replaced file is one finding. */
 function detailsOf({ findings }: ClusterReport, name: string): object[] {
-  return findings.filter((each) => nameOf(each) === name).map(({ details }) => details)
+  const all = findings.flatMap((each) => [each, ...each.consequences])
+  return all.filter((each) => nameOf(each) === name).map(({ details }) => details)
 }
 
 describe('a CA file that was replaced without a restart', () => {
@@ -43,8 +45,8 @@ describe('a CA file that was replaced without a restart', () => {
     for (const name of ['ca.crt', 'peer-ca.crt']) writeFileSync(join(member.folder, name), pem(other))
     const report = await cluster.examine()
     expect(detailsOf(report, 'cluster/ca-not-reloaded names')).toMatchObject([
-      { member: 'm1', port: 'client', accepts: ['CN=Cluster CA'], names: ['CN=Other CA'] },
       { member: 'm1', port: 'peer', accepts: ['CN=Cluster CA'], names: ['CN=Other CA'] },
+      { member: 'm1', port: 'client', accepts: ['CN=Cluster CA'], names: ['CN=Other CA'] },
     ])
     expect(detailsOf(report, 'cluster/refused-after-restart members')).toMatchObject([
       { member: 'm1', refused: ['m2', 'm3'], file: join(member.folder, 'peer-ca.crt') },

@@ -88,7 +88,7 @@ it('prints the forecast with the certificate that ends first, and the pairs that
   const text = reportText(report([{}], { forecast }), { ...PLAIN, width: 200 })
   expect(text).toContain('can connect until 2026-06-01 00:00 UTC, when CN=m1 peer ends, if nothing is renewed.')
   expect(text).toContain('Pairs of which one refuses the other: m1 and m2.')
-  expect(text).toContain('The CAs that m3 trust for members are not known')
+  expect(text).toContain('The CAs that m3 has for other members are not known')
   const unknown = { ...forecast, until: null }
   expect(reportText(report([{}], { forecast: unknown }), PLAIN)).toContain('Forecast: no date is known after which')
   const lost = { ...forecast, hasQuorum: false }
