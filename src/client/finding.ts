@@ -8,7 +8,10 @@ import { type Finding, findingMaker } from '../report/finding.js'
 import { type FailedReport, makeReport } from '../report/report.js'
 
 /** A certificate that no endpoint presented is the client's. */
-export const finding = findingMaker({ ...access, ...client, ...clusterState, ...endpoint, ...handshake }, { side: 'client' })
+export const finding = findingMaker(
+  { ...access, ...client, ...clusterState, ...endpoint, ...handshake },
+  { side: 'client' },
+)
 
 /** The report of a failure. At least one of the findings must be an error. */
 export function failedReport(

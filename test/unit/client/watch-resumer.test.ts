@@ -371,7 +371,7 @@ describe('a watch that a store of another history answers', () => {
     expect(() => new Bench().play(script)).not.toThrow()
   })
 
-  it('has the error as the cause of its end', () => {
+  it('the end of such a watch has the error ERR_CLUSTER_CHANGED as its cause', () => {
     const bench = new Bench().play(
       `${SEEN}\nbegin\n> create a from 21 as 1\ncluster 2 9\n@100 1 created\n> cancel 1\n< 1: canceled (${OTHER})`,
     )
