@@ -280,7 +280,7 @@ async function readServer(url: string, host: string, signal: AbortSignal): Promi
     kind === 'unreachable'
       ? made('endpoint/unreachable', { ...timed, host, stage, errorCode })
       : kind === 'silent'
-        ? made('endpoint/silent', { ...timed, after: 'connect', answered: false, protocol: null })
+        ? made('endpoint/silent', { ...timed, after: 'connect', answered: false, protocol: null, wasReady: false })
         : kind === 'closed'
           ? made('endpoint/closed', { endpoint: url, errorCode: errorCode ?? 'EOF', answered: false, handshake: null })
           : made('handshake/failed', { endpoint: url, alert, certificateSent: null, errorCode: detail, detail })

@@ -72,6 +72,7 @@ export class EndpointConnection {
   /** Whether the member was refused because it belongs to another cluster. */
   #isOfOtherCluster = false
   #hasConcluded = false
+  #wasReady = false
   #dialled: Dialled | null = null
   #attempt: Promise<void> | null = null
   /** Set while the loss of the connection is reported before it is dialled again. */
@@ -141,7 +142,7 @@ export class EndpointConnection {
       ? [finding('endpoint/no-leader', { endpoint: url, members: [], starting: [] })]
       : []
     const ofAlarms = [...this.#alarms].map((alarm) => finding('endpoint/alarm', { endpoint: url, alarm }))
-    const ofCluster = this.#isOfOtherCluster ? this.#owner.clusterFindings(this) : []
+    const ofCluster = this.#isOfOtherCluster || this.connection !== null ? this.#owner.clusterFindings(this) : []
     return [...ofServer, ...this.#findings, ...ofCluster, ...ofAlarms, ...ofMember]
   }
 
@@ -339,14 +340,14 @@ export class EndpointConnection {
     }
   }
 
-  /** Whether the member is of the client's cluster. Without other endpoints, its cluster is noted when it is reported. */
+  /** Whether the member is of the client's cluster. The first one of the only endpoint is noted when it is reported. */
   async #verifyCluster({ connection, cluster }: Dialled, signal: AbortSignal): Promise<boolean> {
     const isAccepted = (clusterId: string | null): boolean => {
       if (signal.aborted) return true
       this.clusterId = clusterId ?? this.clusterId
       return clusterId === null || this.#owner.acceptsCluster(this)
     }
-    if (!this.#owner.hasOthers(this)) {
+    if (!this.#owner.hasOthers(this) && this.clusterId === null) {
       void cluster.then((clusterId) => {
         if (!isAccepted(clusterId) && this.connection === connection) this.applyVote(false)
       })
@@ -369,7 +370,7 @@ export class EndpointConnection {
     const { http2, dialTimeout } = this.#owner.options
     const attempt = { endpoint: this.endpoint, http2, name: this.#name, validated, failure }
     const diagnosis = await this.#diagnoses.of({ ...attempt, timeout, signal }, () => this.#owner.readClock())
-    const found = explainFailure({ ...attempt, diagnosis, timeout: dialTimeout })
+    const found = explainFailure({ ...attempt, diagnosis, timeout: dialTimeout, wasReady: this.#wasReady })
     const { report } = diagnosis.validation ?? {}
     this.refusedPath = (failure.validation?.report ?? report)?.path ?? null
     return {
@@ -400,6 +401,7 @@ export class EndpointConnection {
 
   #becomeReady(dialled: Dialled): void {
     this.#dialled = dialled
+    this.#wasReady = true
     this.#isOfOtherCluster = false
     this.refusedPath = null
     this.#refusals = 0

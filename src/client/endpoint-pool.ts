@@ -11,14 +11,13 @@ import type { ClockReading } from './diagnosis/evidence.js'
 import {
   connectionError,
   countFailed,
+  explainCall,
   loginFailed,
   quorumError,
-  notEtcdError,
-  notProcessedError,
   startingFinding,
 } from './diagnosis/failure.js'
 import { readClockOver } from './diagnosis/probe.js'
-import { ClusterVote } from './cluster-vote.js'
+import { ClusterVote, withoutRepeats } from './cluster-vote.js'
 import { EndpointConnection, type EndpointOwner } from './endpoint-connection.js'
 import type { Endpoint } from './endpoints.js'
 import type { EventBody } from './events.js'
@@ -70,6 +69,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   readonly watchEnds = new WatchEnds()
   readonly watchPositions = new CurrentPositions()
   readonly grants = new Grants()
+  readonly vote = new ClusterVote()
   readonly receiveBudget = new ReceiveBudget()
   readonly sharedHedgeTimer = new SharedTimer(HEDGE_AFTER)
   login: Login | null = null
@@ -91,7 +91,6 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   readonly #emitted = new WeakMap<EndpointConnection, string>()
   readonly #expiries = new WeakMap<EndpointConnection, ServerExpiry>()
   readonly #rebalancing = new Set<NodeJS.Timeout>()
-  readonly #vote = new ClusterVote()
   /** Whether each of the first endpoints has had its first attempt. */
   #hasDecided = false
   /** Random, so that many clients spread their calls over the members. */
@@ -117,12 +116,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   get findings(): Finding[] {
     const starting = startingFinding(this.#endpoints)
     if (starting !== null) return [starting]
-    const all = this.#endpoints.flatMap((each) => each.findings)
-    // Without a majority the finding is about all endpoints, and the same for each that is not used.
-    const isDivision = ({ code, details }: Finding): boolean =>
-      code === 'endpoint/other-cluster' && !details.hasMajority
-    const division = all.find(isDivision)
-    return all.filter((each) => each === division || !isDivision(each))
+    return withoutRepeats(this.#endpoints.flatMap((each) => each.findings))
   }
 
   /** Aborts when the client is closed. */
@@ -270,7 +264,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
 
   /** Whether the client cannot choose a cluster. */
   get isDivided(): boolean {
-    return this.#vote.isDivided(this.#endpoints)
+    return this.vote.isDivided(this.#endpoints)
   }
 
   hasOthers(endpoint: EndpointConnection): boolean {
@@ -280,16 +274,16 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   acceptsCluster(connected: EndpointConnection): boolean {
     const { clusterId } = connected
     if (clusterId === null) return true
-    if (this.#vote.count(new Set([...this.#endpoints, connected]))) {
+    if (this.vote.count(new Set([...this.#endpoints, connected]), this.isUndecided)) {
       for (const each of this.#endpoints) {
-        if (each !== connected && each.clusterId !== null) each.applyVote(each.clusterId === this.#vote.chosen)
+        if (each !== connected && each.clusterId !== null) each.applyVote(each.clusterId === this.vote.chosen)
       }
     }
-    return clusterId === this.#vote.chosen
+    return clusterId === this.vote.chosen
   }
 
   clusterFindings(endpoint: EndpointConnection): Finding[] {
-    return this.isUndecided ? [] : this.#vote.findingsFor(endpoint, [...new Set([...this.#endpoints, endpoint])])
+    return this.isUndecided ? [] : this.vote.findingsFor(endpoint, [...new Set([...this.#endpoints, endpoint])])
   }
 
   /**
@@ -303,7 +297,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
 
   /** Resolves when the endpoints of the chosen cluster that were refused before it was chosen are connected again, or failed. */
   async reconsidered(): Promise<void> {
-    const { chosen } = this.#vote
+    const { chosen } = this.vote
     const refused = this.#endpoints.filter(({ clusterId }) => clusterId !== null && clusterId === chosen)
     await Promise.all(refused.map((each) => each.attempt()))
   }
@@ -423,7 +417,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
       isHidden: this.#carrierOf(call)?.hidesCertificate ?? false,
       username: this.options.auth?.username ?? null,
     }
-    return explainAccess(outcome, call, caller) ?? notEtcdError(call) ?? notProcessedError(outcome, call)
+    return explainAccess(outcome, call, caller) ?? explainCall(outcome, call, this.#endpoints)
   }
 
   #logIn(login: Login | null): void {

@@ -15,7 +15,10 @@ const BY_CODE: Readonly<Record<ErrorCode, boolean>> = {
   ERR_ANSWER_INVALID: false,
   ERR_ANSWER_TOO_LARGE: false,
   ERR_REQUEST_TOO_LARGE: false,
+  ERR_CLUSTER_ALARM: false,
   ERR_WATCH_COMPACTED: false,
+  // Changes may be missed: the keys must be read again.
+  ERR_CLUSTER_CHANGED: false,
   ERR_ISSUE_REFUSED: false,
   ERR_WRITE_FAILED: false,
   ERR_CONFIG_INVALID: false,

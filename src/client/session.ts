@@ -3,7 +3,7 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { CertificateRef, Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
-import { countFailed, environmentFindings, mayExplain, quorumFinding } from './diagnosis/failure.js'
+import { countFailed, environmentFindings, mayExplain, quorumFinding, withoutMembersOf } from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
@@ -68,6 +68,11 @@ export class Session implements TlsSession {
     return this.pool.watchEnds.causeOf(reason)
   }
 
+  /** Calls the listener when the client switches to another cluster. Returns a function that removes it. */
+  onClusterChange(listener: (error: EtcdMtlsError) => void): () => void {
+    return this.pool.vote.onChange(listener)
+  }
+
   /** Opens a stream of watches that continues at these positions. */
   openWatchStream<T>(positions: ResumePositions, open: () => Promise<T>): Promise<T> {
     return this.pool.watchPositions.use(positions, open)
@@ -81,7 +86,7 @@ export class Session implements TlsSession {
   async probe(): Promise<Report> {
     this.#assertOpen()
     await holdingProcess(Promise.all(this.pool.endpoints.map((each) => each.check())))
-    return this.#report([...leadership(this.pool.endpoints), ...this.pool.findings])
+    return this.#report([...leadership(this.pool.endpoints), ...this.#loginFindings, ...this.pool.findings])
   }
 
   async setEndpoints(endpoints: Parameters<TlsSession['setEndpoints']>[0]): Promise<Report> {
@@ -236,7 +241,7 @@ export class Session implements TlsSession {
       [own, ...endpoints.flatMap(({ refusedPath }) => (refusedPath === null ? [] : [refusedPath]))],
       findings,
     )
-    const all = [...findings, ...notes]
+    const all = withoutMembersOf([...findings, ...notes])
     return makeReport({ checkedAt: new Date(), path: path ?? own, findings: all, endpoints: countFailed(endpoints) })
   }
 }

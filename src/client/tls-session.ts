@@ -205,6 +205,8 @@ export interface ClientInternals {
   readonly closing: AbortSignal
   /** For all listeners of `closing` and of callers' signals. */
   readonly onAbort: OnAbort
+  /** Calls the listener when the client switches to another cluster. Returns a function that removes it. */
+  onClusterChange(listener: (error: EtcdMtlsError) => void): () => void
   /** Whether an error says that etcd does not have the lease. */
   isLeaseGone(error: unknown): boolean
   /** Whether the call that failed may succeed later. */

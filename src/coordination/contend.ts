@@ -63,6 +63,7 @@ class Contender {
   #released: Promise<void> | null = null
   #ignoreSignal = (): void => undefined
   #ignoreClosing = (): void => undefined
+  #ignoreChange = (): void => undefined
 
   constructor(store: Store, queue: Queue, options: ContenderOptions) {
     this.#store = store
@@ -138,10 +139,14 @@ class Contender {
     // Taken before the first attempt: the lease lives at least a TTL from here, whichever attempt etcd applied.
     const since = performance.now()
     await this.#withRetries(() => this.#store.grant(id, ttl / 1000), leaseDeadline(since, ttl))
-    this.#keeper = new LeaseKeeper({ id, ttl, since }, () => this.#store.openKeepAlive(), {
+    const keeper = new LeaseKeeper({ id, ttl, since }, () => this.#store.openKeepAlive(), {
       onLost: (reason, cause) => {
         this.#end(this.#leaseLost(reason, cause))
       },
+    })
+    this.#keeper = keeper
+    this.#ignoreChange = this.#store.onClusterChange((error) => {
+      keeper.clusterChanged(error)
     })
   }
 
@@ -219,6 +224,7 @@ class Contender {
     this.#keeper?.stop()
     this.#ignoreSignal()
     this.#ignoreClosing()
+    this.#ignoreChange()
     this.#over.abort(reason)
   }
 

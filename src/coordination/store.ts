@@ -117,6 +117,7 @@ export function etcdStore(client: SecureEtcd3) {
         // Not create(): events may arrive before its promise resolves.
         const watcher = ('key' in target ? builder.key(target.key) : builder.prefix(target.prefix)).watcher()
         const end = (why: WatchEnd): void => {
+          ignoreChange()
           signal.removeEventListener('abort', cancel)
           resolve(why)
         }
@@ -126,6 +127,11 @@ export function etcdStore(client: SecureEtcd3) {
           watcher.cancel().catch(() => undefined)
         }
         signal.addEventListener('abort', cancel, { once: true })
+        // The revision is one of another cluster, which this watch may not have reached yet.
+        const ignoreChange = client[CLIENT].onClusterChange(() => {
+          end('refused')
+          watcher.cancel().catch(() => undefined)
+        })
         watcher
           .on('data', ({ events }) => {
             if (signal.aborted) return
@@ -141,6 +147,8 @@ export function etcdStore(client: SecureEtcd3) {
           })
           .on('disconnected', cancel)
       }),
+    /** Calls the listener when the client switches to another cluster. Returns a function that removes it. */
+    onClusterChange: (listener: (error: Error) => void): (() => void) => client[CLIENT].onClusterChange(listener),
     /** Whether the error reports that etcd does not have the lease. */
     isLeaseGone: (error: unknown): boolean => client[CLIENT].isLeaseGone(error),
     /** Whether the same call may succeed later. */

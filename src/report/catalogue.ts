@@ -7,6 +7,7 @@ import { authority } from './catalogue/authority.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { client } from './catalogue/client.js'
+import { clusterState } from './catalogue/cluster-state.js'
 import { cluster } from './catalogue/cluster.js'
 import { configCluster } from './catalogue/config/cluster.js'
 import { configFiles } from './catalogue/config/files.js'
@@ -38,6 +39,7 @@ export const catalogue = {
   ...authority,
   ...client,
   ...endpoint,
+  ...clusterState,
   ...handshake,
   ...access,
   ...cluster,

@@ -69,6 +69,17 @@ export interface WatchCompactedDetails {
   compactRevision: string
 }
 
+/**
+ * A watch or a lease is of another cluster than the one that answers now, or of data that was replaced by older data: revisions are
+ * others, and changes may be missed.
+ */
+export interface ClusterChangedDetails {
+  /** The cluster ID that answers now, in hexadecimal as in the log of etcd. */
+  cluster: string
+  /** The cluster ID of the watch or the lease. The same: its data was replaced by older data. */
+  before: string
+}
+
 /** An authority may not or cannot issue the certificate. Nothing was issued. */
 export interface IssueRefusedDetails {
   reason: string
@@ -130,7 +141,10 @@ export interface ErrorDetails {
   ERR_ANSWER_INVALID: AnswerInvalidDetails
   ERR_ANSWER_TOO_LARGE: AnswerTooLargeDetails
   ERR_REQUEST_TOO_LARGE: RequestTooLargeDetails
+  /** etcd refused the call because of an alarm of the cluster, such as NOSPACE. */
+  ERR_CLUSTER_ALARM: FailedReportDetails
   ERR_WATCH_COMPACTED: WatchCompactedDetails
+  ERR_CLUSTER_CHANGED: ClusterChangedDetails
   ERR_ISSUE_REFUSED: IssueRefusedDetails
   ERR_WRITE_FAILED: WriteFailedDetails
   ERR_CONFIG_INVALID: ConfigInvalidDetails

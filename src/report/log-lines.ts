@@ -8,9 +8,11 @@ import { lineOf, type LogLine } from './log-lines/line.js'
 import { NODE_OWN_LINES, OPENSSL_LINES } from './log-lines/openssl.js'
 import { LAST_LINES, OTHER_LINES, OUTER_LINES } from './log-lines/others.js'
 import { PEER_LINES } from './log-lines/peers.js'
+import { PROXY_LINES } from './log-lines/proxies.js'
 
 /** In the order of matching: a row before another one says more about a line that both match. */
 export const logLines: readonly LogLine[] = [
+  ...PROXY_LINES,
   ...OTHER_LINES,
   ...JAVA_RUST_LINES,
   ...PEER_LINES,

@@ -55,7 +55,14 @@ describe('the client is an Etcd3', () => {
     const value = 'v'.repeat(1_400_000)
     await client.put('large').value(value)
     expect(await client.get('large').string()).toBe(value)
-    await expect(client.put('larger').value('v'.repeat(2_000_000))).rejects.toThrow(/too large|larger than max/)
+    for (const bytes of [1_600_000, 3_000_000]) {
+      const error: unknown = await client
+        .put('larger')
+        .value('v'.repeat(bytes))
+        .exec()
+        .catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ cause: { code: 'ERR_REQUEST_TOO_LARGE', details: { call: 'KV/Put' } } })
+    }
   })
 
   it('the client watches several keys at once', async () => {

@@ -26,10 +26,20 @@ export class FakeStore implements Store {
   answersKeepAlive = true
   #revision = 1
   readonly #watches = new Set<Watch>()
+  readonly #changeListeners = new Set<(error: Error) => void>()
   readonly #history: Change[][] = []
 
   get watches(): number {
     return this.#watches.size
+  }
+
+  onClusterChange(listener: (error: Error) => void): () => void {
+    this.#changeListeners.add(listener)
+    return () => this.#changeListeners.delete(listener)
+  }
+
+  changeCluster(error: Error): void {
+    for (const listener of [...this.#changeListeners]) listener(error)
   }
 
   grant(lease: string): Promise<void> {

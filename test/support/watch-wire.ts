@@ -6,6 +6,9 @@ interface ResponseParts {
   /** In the header. */
   revision: number
   watchId: number
+  /** In the header; 0: none, as behind a proxy. */
+  cluster?: number
+  term?: number
   created?: boolean
   canceled?: boolean
   compactRevision?: number
@@ -23,6 +26,8 @@ export function watchResponse(parts: ResponseParts): Buffer {
   const {
     revision,
     watchId,
+    cluster = 0,
+    term = 0,
     created,
     canceled,
     compactRevision = 0,
@@ -33,7 +38,10 @@ export function watchResponse(parts: ResponseParts): Buffer {
     size = 0,
   } = parts
   return Buffer.concat([
-    bytesField(1, int64Field(3, BigInt(revision))),
+    bytesField(
+      1,
+      Buffer.concat([int64Field(1, BigInt(cluster)), int64Field(3, BigInt(revision)), int64Field(4, BigInt(term))]),
+    ),
     int64Field(2, BigInt(watchId)),
     ...(created === true ? [trueField(3)] : []),
     ...(canceled === true ? [trueField(4)] : []),

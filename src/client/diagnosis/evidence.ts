@@ -49,6 +49,8 @@ export interface FailedAttempt {
   diagnosis: Diagnosis
   /** The time that the attempt had, in milliseconds. */
   timeout: number
+  /** Whether the endpoint was ready before. */
+  wasReady?: boolean
 }
 
 export function chainRefs(chain: readonly Certificate[]): CertificateRef[] {

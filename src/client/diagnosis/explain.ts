@@ -1,4 +1,5 @@
 /** Derives findings from the evidence of a failed attempt. Pure functions: all evidence is passed as data. */
+import { isIP } from 'node:net'
 import type { DefaultCertificate } from '../../report/catalogue/endpoint.js'
 import { reasonOf } from '../../report/errors.js'
 import type { Finding } from '../../report/finding.js'
@@ -34,8 +35,9 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
   const { failure, diagnosis } = attempt
   const validation = failure.validation ?? diagnosis.validation
   const unrouted = validation === null ? null : otherServer(attempt, validation)
-  const found = unrouted === null ? explainCause(attempt) : [unrouted]
-  return [...found, ...serverNameHint(attempt, validation, found), ...(advertised === null ? [] : [advertised])]
+  const found = unrouted === null ? withOtherServer(explainCause(attempt), attempt, validation) : [unrouted]
+  const hints = [...serverNameHint(attempt, validation, found), ...notAsked(attempt, found)]
+  return [...found, ...hints, ...(advertised === null ? [] : [advertised])]
 }
 
 type DialledServer = Pick<FailedAttempt, 'endpoint' | 'name'>
@@ -43,7 +45,7 @@ type DialledServer = Pick<FailedAttempt, 'endpoint' | 'name'>
 /** Explains why the certificate of a server was refused, if nothing else is known of it. */
 export function explainServer(server: DialledServer, validation: ServerValidation): Finding[] {
   const unrouted = otherServer(server, validation)
-  const found = unrouted === null ? validation.report.findings : [unrouted]
+  const found = unrouted === null ? withOtherServer(validation.report.findings, server, validation) : [unrouted]
   return [...found, ...serverNameHint(server, validation, found)]
 }
 
@@ -91,6 +93,40 @@ function otherServer(server: DialledServer, validation: ServerValidation): Findi
   return defaultCertificate(server, validation) ?? apiServer(server, validation)
 }
 
+/** If another server than etcd answered with its own certificate, that first; the findings about that certificate are its consequences. */
+function withOtherServer(found: Finding[], server: DialledServer, validation: ServerValidation | null): Finding[] {
+  const { endpoint, name } = server
+  const [leaf] = validation?.chain ?? []
+  const isUntrusted = found.some(({ code, severity }) => severity === 'error' && code.startsWith('chain/'))
+  if (leaf === undefined || !isUntrusted) return found
+  const ref = certificateRef(leaf, 'leaf', 0)
+  const { subjectAltNames } = leaf
+  const identity = subjectAltNames.find(({ kind, value }) => kind === 'uri' && value.startsWith('spiffe://'))?.value
+  const ofOthers = subjectAltNames.every(({ kind, value }) => kind === 'dns' && value !== 'localhost')
+  const isUncovered = found.some(({ code }) => code === 'san/host-not-covered')
+  if (identity !== undefined) {
+    const details = { endpoint: endpoint.url, port: String(endpoint.port), identity }
+    return [{ ...finding('endpoint/mesh-certificate', details, ref), consequences: found }]
+  }
+  if (name.kind !== 'ip' || !isUncovered || !ofOthers || subjectAltNames.length === 0) return found
+  const other = finding('handshake/server-name', {
+    ...serverNameDetails(server, null, []),
+    otherServer: String(leaf.subject),
+  })
+  return [{ ...other, consequences: found }]
+}
+
+/** That the server did not request a certificate shows that a proxy ends TLS there, if it gives no answer of etcd. */
+function notAsked({ endpoint, failure }: FailedAttempt, found: readonly Finding[]): Finding[] {
+  const { validation, certificateSent, answer } = failure
+  const [leaf] = validation?.chain ?? []
+  const isProxy = found.some(({ code }) => code === 'endpoint/silent' || code === 'endpoint/unavailable')
+  if (certificateSent !== false || leaf === undefined || !isProxy) return []
+  const [subject, issuer] = [String(leaf.subject), String(leaf.issuer)]
+  const details = { endpoint: endpoint.url, subject, issuer, server: answer?.server ?? null }
+  return [finding('handshake/client-certificate-not-asked', details, certificateRef(leaf, 'leaf', 0))]
+}
+
 function explainCause(attempt: FailedAttempt): Finding[] {
   const { validated, failure, diagnosis } = attempt
   // Our rules refused the server: later evidence is a consequence.
@@ -132,7 +168,8 @@ function serverNameHint(
   if (!isLocal || endpoint.socketPath !== null || !found.some(dependsOnServerName)) return []
   const [leaf] = validation?.chain ?? []
   const names = leaf?.subjectAltNames ?? []
-  const covered = names.filter(({ kind, value }) => kind === 'dns' && HOST_NAME.test(value)).map(({ value }) => value)
+  const isUsable = (value: string): boolean => HOST_NAME.test(value) && isIP(value) === 0
+  const covered = names.filter(({ kind, value }) => kind === 'dns' && isUsable(value)).map(({ value }) => value)
   // The certificate covers no DNS name, so no server name would match.
   if (leaf !== undefined && covered.length === 0) return []
   return [serverName(server, null, covered.slice(0, MAX_NAMES))]
@@ -147,9 +184,12 @@ function dependsOnServerName({ code, details }: Finding): boolean {
   )
 }
 
-function serverName({ endpoint, name }: DialledServer, alert: number | null, covered: string[]): Finding {
-  const details = { endpoint: endpoint.url, alert, name: name.value, sent: name.kind === 'dns', covered }
-  return finding('handshake/server-name', details)
+function serverNameDetails({ endpoint, name }: DialledServer, alert: number | null, covered: string[]) {
+  return { endpoint: endpoint.url, alert, name: name.value, sent: name.kind === 'dns', covered, otherServer: null }
+}
+
+function serverName(server: DialledServer, alert: number | null, covered: string[]): Finding {
+  return finding('handshake/server-name', serverNameDetails(server, alert, covered))
 }
 
 /** Explains a TLS alert by its number (RFC 8446 section 6.2), because the message of OpenSSL changes between versions. */
@@ -233,7 +273,8 @@ function explainTimeout(attempt: FailedAttempt): Finding {
   if (stage === 'lookup' || stage === 'connect') return unreachable(attempt, null)
   const after = stage === 'handshake' ? 'connect' : stage === 'settings' ? 'handshake' : 'settings'
   const address = target?.address ?? null
-  return finding('endpoint/silent', { endpoint: endpoint.url, address, timeout, after, answered, protocol })
+  const wasReady = attempt.wasReady === true
+  return finding('endpoint/silent', { endpoint: endpoint.url, address, timeout, after, answered, protocol, wasReady })
 }
 
 function explainConnect(attempt: FailedAttempt): Finding {
@@ -350,7 +391,10 @@ function explainHealthCheck(attempt: FailedAttempt): Finding[] {
     const found = answerFinding(endpoint.url, HEALTH_CHECK_METHOD, answer)
     // The status by which nginx refuses a client certificate.
     if (answer.httpStatus !== 400 || certificateSent !== true) return [found]
-    if (isUnlisted(attempt)) return withOwnFindings(caUnknown(attempt, null), attempt)
+    if (isUnlisted(attempt)) {
+      const refused = { ...caUnknown(attempt, null), consequences: [found] }
+      return withOwnFindings(refused, attempt)
+    }
     // A server with a wrong clock may consider our certificate expired or not yet valid.
     const clocks = compareClocks(clockOf(endpoint, answer), (time) => !areValid(validated.credentials.chain, time))
     return [...withOwnFindings(found, attempt), ...clocks.filter(isClockDifference)]

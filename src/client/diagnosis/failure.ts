@@ -4,7 +4,7 @@ import type { CertificateRef, Finding } from '../../report/finding.js'
 import { type FailedReport, summarize } from '../../report/report.js'
 import { isOfServer } from '../../report/row.js'
 import { failedReport, finding } from '../finding.js'
-import { methodOf } from '../transport/call-policy.js'
+import { alarmOf, methodOf } from '../transport/call-policy.js'
 import type { EndedCall } from '../transport/call.js'
 import type { StatusObject } from '../transport/channel.js'
 import { answerFinding, TOO_LARGE } from '../transport/health-check.js'
@@ -36,12 +36,12 @@ export function countFailed(endpoints: readonly KnownEndpoint[]): NonNullable<Fa
 }
 
 /** The finding for a cluster in which no connected member has a leader, with the state of each endpoint. */
-export function quorumFinding(endpoints: readonly KnownEndpoint[]): Finding {
+export function quorumFinding(endpoints: readonly KnownEndpoint[], connected = 'it has no leader'): Finding {
   const members = endpoints.map(({ endpoint, connection, findings }) => {
     const cause = findings.find(({ severity }) => severity === 'error')
     return {
       endpoint: endpoint.url,
-      says: connection !== null ? 'it has no leader' : (cause?.message ?? 'it has not answered yet'),
+      says: connection !== null ? connected : (cause?.message ?? 'it has not answered yet'),
     }
   })
   return finding('endpoint/no-leader', { endpoint: null, members, starting: [] })
@@ -75,13 +75,22 @@ function isSilentFromStart({ code, details }: Finding): boolean {
   return code === 'endpoint/silent' && details.after === 'connect' && !details.answered
 }
 
+/** The findings without those that each member has no leader, if one is that no member has. */
+export function withoutMembersOf(findings: readonly Finding[]): Finding[] {
+  const isLeaderless = ({ code, details }: Finding, isOfMember: boolean): boolean =>
+    code === 'endpoint/no-leader' && (details.endpoint !== null) === isOfMember
+  const isOfAll = findings.some((each) => isLeaderless(each, false))
+  return findings.filter((each) => !isOfAll || !isLeaderless(each, true))
+}
+
 /** The error for a cluster in which no connected member has a leader. */
-export function quorumError(endpoints: readonly KnownEndpoint[]): EtcdMtlsError {
-  return connectionError(failedReport([quorumFinding(endpoints), ...endpoints.flatMap((each) => each.findings)]))
+export function quorumError(endpoints: readonly KnownEndpoint[], connected?: string): EtcdMtlsError {
+  const all = [quorumFinding(endpoints, connected), ...endpoints.flatMap((each) => each.findings)]
+  return connectionError(failedReport(withoutMembersOf(all)))
 }
 
 /** The error for a call that something other than etcd answered; null if etcd did. */
-export function notEtcdError({ path, carriedBy, answer }: EndedCall): EtcdMtlsError | null {
+function notEtcdError({ path, carriedBy, answer }: EndedCall): EtcdMtlsError | null {
   if (answer === null || carriedBy === null) return null
   const call = methodOf(path)
   const found = answerFinding(carriedBy, call, answer)
@@ -92,12 +101,54 @@ export function notEtcdError({ path, carriedBy, answer }: EndedCall): EtcdMtlsEr
 }
 
 /** The error for a call that a server certainly did not process; null for all others. */
-export function notProcessedError({ details }: StatusObject, call: EndedCall): EtcdMtlsError | null {
+function notProcessedError({ details }: StatusObject, call: EndedCall): EtcdMtlsError | null {
   const { path, carriedBy: endpoint, progress } = call
   if (progress !== 'unprocessed' || endpoint === null) return null
   return connectionError(
     failedReport([finding('endpoint/not-processed', { endpoint, method: methodOf(path), detail: details })]),
   )
+}
+
+/** The error that explains how a call ended; null if the answer of etcd is all that is known. */
+export function explainCall(
+  outcome: StatusObject,
+  call: EndedCall,
+  endpoints: readonly KnownEndpoint[],
+): EtcdMtlsError | null {
+  return (
+    alarmError(outcome, call) ??
+    tooLargeError(outcome, call) ??
+    lostQuorumError(outcome, endpoints) ??
+    notEtcdError(call) ??
+    notProcessedError(outcome, call)
+  )
+}
+
+/** The error for a call that etcd refused because of an alarm; null for all others. */
+function alarmError(outcome: StatusObject, { carriedBy: endpoint }: EndedCall): EtcdMtlsError | null {
+  const alarm = alarmOf(outcome)
+  if (alarm === null || endpoint === null) return null
+  const report = failedReport([finding('endpoint/alarm', { endpoint, alarm })])
+  return new EtcdMtlsError('ERR_CLUSTER_ALARM', summarize(report.findings), { report })
+}
+
+/** etcd server/etcdserver/errors.go, ErrRequestTooLarge; grpc-go rpc_util.go, the limit of etcd's server plus 512 KiB. */
+const LARGE_REQUEST = /^(?:etcdserver: request is too large|grpc: received message larger than max)/
+
+/** The error for a call that is larger than etcd accepts; null for all others. */
+function tooLargeError({ details }: StatusObject, call: EndedCall): EtcdMtlsError | null {
+  const { path, carriedBy: endpoint, request } = call
+  if (endpoint === null || request === null || !LARGE_REQUEST.test(details)) return null
+  const method = methodOf(path)
+  const report = failedReport([finding('endpoint/request-too-large', { endpoint, method, size: request.length })])
+  return new EtcdMtlsError('ERR_REQUEST_TOO_LARGE', summarize(report.findings), { call: method, report })
+}
+
+/** The error for a call that etcd gave up while half of the endpoints or more failed: most likely there is no quorum. Null otherwise. */
+function lostQuorumError({ details }: StatusObject, endpoints: readonly KnownEndpoint[]): EtcdMtlsError | null {
+  const { failed, total } = countFailed(endpoints)
+  if (!details.startsWith('etcdserver: request timed out') || failed * 2 < total || failed === 0) return null
+  return quorumError(endpoints, 'that a call timed out')
 }
 
 export function loginFailed(error: LoginError, username: string, path: CertificateRef[]): EtcdMtlsError {

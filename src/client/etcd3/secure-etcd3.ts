@@ -78,6 +78,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this[CLIENT] = {
       closing: owner.closing,
       onAbort: owner.onAbort,
+      onClusterChange: (listener) => session.onClusterChange(listener),
       isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
       isTransient: (error) => isError(error) && isRecoverableError(error),
     }
@@ -412,8 +413,12 @@ function withLeaseKeeper(
         keeper.stop()
         lease.emit('keepaliveFailed', closing.reason)
       })
+      const ignoreChange = session.onClusterChange((error) => {
+        keeper.clusterChanged(error)
+      })
       stop = () => {
         ignoreClosing()
+        ignoreChange()
         keeper.stop()
       }
       keeper.renew()

@@ -135,6 +135,13 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
     if (!this.#ended && performance.now() >= this.#deadline) this.#lose('unanswered')
   }
 
+  /** Another cluster answers now, which does not have the lease. */
+  clusterChanged(error: Error): void {
+    if (this.#ended) return
+    this.#failure = error
+    this.#lose('gone')
+  }
+
   stop(): void {
     this.#ended = true
     clearTimeout(this.#nextTimer)

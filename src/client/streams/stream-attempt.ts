@@ -2,7 +2,7 @@
 import type { EtcdMtlsError } from '../../report/errors.js'
 import type { EtcdCall } from '../transport/call.js'
 import { invalidAnswer, status } from '../transport/channel.js'
-import { readServerStatus, sendsProgressInOrder } from '../transport/health-check.js'
+import { readCaughtUpStatus, readServerStatus, sendsProgressInOrder } from '../transport/health-check.js'
 
 /** The part of a stream that its attempts use. */
 interface AttemptOwner {
@@ -23,6 +23,7 @@ export class CallAttempt {
   readonly call: EtcdCall
   readonly #owner: AttemptOwner
   #progressInOrder: Promise<boolean | null> | null = null
+  #caughtUp: ReturnType<typeof readCaughtUpStatus> | null = null
 
   constructor(call: EtcdCall, owner: AttemptOwner) {
     this.call = call
@@ -65,6 +66,19 @@ export class CallAttempt {
     void this.#progressInOrder.then((exact) => {
       if (exact === null) this.#progressInOrder = null
       if (this.#owner.isUsed()) known(exact === true)
+    })
+  }
+
+  /**
+   * How far the member is once it has caught up with the others; null if it does not report that. Does not call back if this attempt has
+   * ended.
+   */
+  whenCaughtUp(known: (reached: { revision: bigint; term: bigint } | null) => void): void {
+    const { connection, token } = this.call
+    if (connection === null) return
+    this.#caughtUp ??= readCaughtUpStatus(connection, token).finally(() => (this.#caughtUp = null))
+    void this.#caughtUp.then((reached) => {
+      if (this.#owner.isUsed()) known(reached)
     })
   }
 

@@ -3,6 +3,7 @@ import { backoffPause } from '../../report/duration.js'
 import { MalformedMessage } from '../transport/protobuf.js'
 import type { StreamAttempt } from './stream-attempt.js'
 import { WatchFragments } from './watch-fragments.js'
+import type { SeenHistory } from './watch-history.js'
 import {
   cancelRequest,
   type CreateRequest,
@@ -21,6 +22,7 @@ export interface Watch extends Omit<CreateRequest, 'startRevision' | 'watchId'> 
   next: bigint
   /** The revision after the last delivered event; before the first one, where the watch starts. */
   afterEvents: bigint
+  readonly seen: SeenHistory
   /** The header revision of the last delivered response; null: none. */
   delivered: bigint | null
   canceling: boolean

@@ -1,5 +1,6 @@
 /** What outlives a stream of watches: the positions of its watches, and the causes of those that have ended. */
 import type { EtcdMtlsError } from '../../report/errors.js'
+import type { SeenHistory } from './watch-history.js'
 
 /** A watch that etcd3 creates again after its stream failed. */
 interface FailedWatch {
@@ -7,17 +8,21 @@ interface FailedWatch {
   /** The start revision that etcd3 will request: the one after the header of the last response. */
   from: bigint
   next: bigint
+  seen: SeenHistory
 }
+
+/** Where a watch continues. */
+type Position = Pick<FailedWatch, 'next' | 'seen'>
 
 /** Limits the stored positions: watches that are canceled while their stream is down are not created again. */
 const MAX_POSITIONS = 10_000
 
 /**
- * Start revisions of the watches that etcd3 creates again: a failed stream stores them, and they correct its requests.
+ * The positions of the watches that etcd3 creates again: a failed stream stores them, and they correct its requests.
  */
 export class ResumePositions {
-  /** The correct start revisions by request, in the order in which etcd3 creates the watches. */
-  readonly #left = new Map<string, bigint[]>()
+  /** By request, in the order in which etcd3 creates the watches. */
+  readonly #left = new Map<string, Position[]>()
 
   note(watches: readonly FailedWatch[]): void {
     const noted = new Map<string, FailedWatch[]>()
@@ -28,22 +33,22 @@ export class ResumePositions {
       else alike.push(watch)
     }
     for (const [key, alike] of noted) {
-      // Several watches may send the same request: each must get its own position. If all start at the correct one,
-      // nothing is stored.
-      if (alike.every(({ from, next }) => from === next)) continue
-      this.#left.set(key, [...(this.#left.get(key) ?? []), ...alike.map(({ next }) => next)])
+      // Several watches may send the same request: each must get its own position. If all start at the correct one, and no server
+      // has answered them, nothing is stored.
+      if (alike.every(({ from, next, seen }) => from === next && !seen.isKnown)) continue
+      this.#left.set(key, [...(this.#left.get(key) ?? []), ...alike])
     }
     dropOldest(this.#left, MAX_POSITIONS)
   }
 
-  /** Removes and returns the correct start revision of a request; null if the requested one is correct. */
-  take(body: Buffer, from: bigint): bigint | null {
+  /** Removes and returns the position of a request; null if the requested one is correct. */
+  take(body: Buffer, from: bigint): Position | null {
     if (this.#left.size === 0) return null
     const key = keyOf(body, from)
     const kept = this.#left.get(key)
-    const next = kept?.shift() ?? null
+    const position = kept?.shift() ?? null
     if (kept?.length === 0) this.#left.delete(key)
-    return next
+    return position
   }
 }
 

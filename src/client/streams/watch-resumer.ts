@@ -27,6 +27,7 @@ import {
   withoutEventsBefore,
   withWatchId,
 } from './watch-messages.js'
+import { SeenHistory, stateIn } from './watch-history.js'
 import type { ResumePositions, WatchEnds } from './watch-records.js'
 
 /**
@@ -163,10 +164,11 @@ export class WatchResumer implements StreamResumer {
   failed(): void {
     const left = [...this.#watches.values()].filter((watch) => !watch.canceling)
     this.#positions.note(
-      left.map(({ body, asked, delivered, next }) => ({
+      left.map(({ body, asked, delivered, next, seen }) => ({
         body,
         from: delivered === null ? asked : delivered + 1n,
         next,
+        seen,
       })),
     )
   }
@@ -213,7 +215,8 @@ export class WatchResumer implements StreamResumer {
   #create({ startRevision, watchId, ...request }: CreateRequest): void {
     // An id in use, which etcd would refuse, is replaced.
     const id = watchId > 0n && !this.#watches.has(watchId) ? watchId : this.#freshId()
-    const next = this.#positions.take(request.body, startRevision) ?? startRevision
+    const position = this.#positions.take(request.body, startRevision)
+    const { next, seen } = position ?? { next: startRevision, seen: new SeenHistory() }
     const watch: Watch = {
       ...request,
       id,
@@ -221,6 +224,7 @@ export class WatchResumer implements StreamResumer {
       asked: startRevision,
       next,
       afterEvents: next,
+      seen,
       delivered: null,
       canceling: false,
     }
@@ -267,7 +271,7 @@ export class WatchResumer implements StreamResumer {
       attempt.cancel(watch)
       if (created !== null) attempt.remove(created)
     } else if (created === null) this.#onRefused(attempt, watch, response)
-    else {
+    else if (watch.canceling || this.#isContinued(attempt, created, response)) {
       if (watch.next === 0n) watch.next = watch.afterEvents = created.from
       if (watch.delivered === null) {
         watch.delivered = response.revision
@@ -285,20 +289,46 @@ export class WatchResumer implements StreamResumer {
     this.refresh()
   }
 
+  /**
+   * Whether the server continues the watch where it is. If it may be behind, the watch is created again once it has caught up, or ends: a
+   * server with older data would deliver nothing before it reaches the revision of the watch.
+   */
+  #isContinued(attempt: WatchAttempt, created: CreatedWatch, response: WatchResponse): boolean {
+    const { watch } = created
+    const { seen } = watch
+    const state = stateIn(response)
+    if (seen.isOfOtherCluster(state)) {
+      this.#endWith(watch, seen.changedError(`The watch on ${nameOf(watch)}`, state))
+      return false
+    }
+    // While the old attempt still delivers, the next one need not have caught up.
+    if (attempt !== this.#current || !seen.isAheadOf(state)) {
+      seen.note(state)
+      return true
+    }
+    attempt.cancel(watch)
+    attempt.remove(created)
+    attempt.stream.whenCaughtUp((reached) => {
+      if (attempt !== this.#current || this.#watches.get(watch.id) !== watch || this.#isOn(attempt, watch)) return
+      if (reached !== null && seen.isAheadOf({ ...state, ...reached }))
+        this.#endWith(watch, seen.changedError(`The watch on ${nameOf(watch)}`, state))
+      else attempt.create(watch)
+    })
+    return false
+  }
+
+  #isOn(attempt: WatchAttempt, watch: Watch): boolean {
+    return attempt.find(watch) !== undefined || attempt.pending.has(watch)
+  }
+
   #onRefused(attempt: WatchAttempt, watch: Watch, { cancelReason }: WatchResponse): void {
     const { stream } = attempt
     if (isTokenRefused(cancelReason) && stream.renewToken(cancelReason)) return
     const request = createRequest({ body: watch.body, startRevision: 0n, watchId: 0n })
     const cause = stream.explainRefusal(cancelReason, request)
-    const header = this.#lastHeader
     const reason = cause === null ? cancelReason : `${cancelReason}. ${cause.message}`
     if (cause !== null) this.#ends.note(reason, cause)
-    const created = watch.delivered === null
-    this.#remove(watch)
-    this.#stream.deliver(makeResponse(header, watch.id, { created, canceled: true, reason }))
-    // etcd3 leaves the refused watch at the head of its queue, which continues only after a successful create. This
-    // response is one; no caller has its watch.
-    if (created) this.#stream.deliver(makeResponse(header, watch.id, { created }))
+    this.#endForCaller(watch, reason)
   }
 
   #onProgressOfAll(attempt: WatchAttempt, { revision, message }: WatchResponse): void {
@@ -348,9 +378,18 @@ export class WatchResumer implements StreamResumer {
   }
 
   #endWith(watch: Watch, cause: EtcdMtlsError): void {
-    this.#remove(watch)
     this.#ends.note(cause.message, cause)
-    this.#stream.deliver(makeResponse(this.#lastHeader, watch.id, { canceled: true, reason: cause.message }))
+    this.#endForCaller(watch, cause.message)
+  }
+
+  #endForCaller(watch: Watch, reason: string): void {
+    const header = this.#lastHeader
+    const created = watch.delivered === null
+    this.#remove(watch)
+    this.#stream.deliver(makeResponse(header, watch.id, { created, canceled: true, reason }))
+    // etcd3 leaves the refused watch at the head of its queue, which continues only after a successful create. This
+    // response is one; no caller has its watch.
+    if (created) this.#stream.deliver(makeResponse(header, watch.id, { created }))
   }
 
   /** The watch has ended for the caller. */
@@ -411,11 +450,13 @@ export class WatchResumer implements StreamResumer {
 
   #deliver(watch: Watch, { revision, watchId }: WatchResponse, message: Buffer): void {
     watch.delivered = revision
+    watch.seen.reached(revision)
     this.#stream.deliver(forCaller(watch, watchId, message), true)
   }
 
   /** Everything up to the revision was delivered, except a revision whose last events have not arrived. */
   #advance({ fragments }: WatchAttempt, { watch, from }: CreatedWatch, revision: bigint, withEvents = false): void {
+    watch.seen.reached(revision)
     const next = fragments.unfinishedRevision(watch.id) ?? revision + 1n
     if (from > watch.next) return
     if (watch.next < next) watch.next = next

@@ -289,6 +289,9 @@ interface ServerStatus {
   /** The cluster that it belongs to, in hexadecimal as etcd logs it; null if it does not report it. */
   readonly clusterId: string | null
   readonly version: string | null
+  /** The revision of its store, and its term of raft; 0 if it does not report them. */
+  readonly revision: bigint
+  readonly term: bigint
   /** Null: the member has no leader, or does not report one. */
   readonly role: MemberRole | null
   readonly hasLeader: boolean
@@ -298,7 +301,7 @@ interface ServerStatus {
 
 /** StatusResponse of etcd api/etcdserverpb/rpc.proto, and its ResponseHeader. */
 const [HEADER, VERSION, LEADER, ERRORS, IS_LEARNER] = [1, 2, 4, 8, 10]
-const [CLUSTER_ID, MEMBER_ID] = [1, 2]
+const [CLUSTER_ID, MEMBER_ID, REVISION, TERM] = [1, 2, 3, 4]
 /** A StatusResponse has about 200 bytes, in addition to a string for each error of the member. */
 const MAX_STATUS = 64 * 1024
 const STATUS_TIMEOUT = 5000
@@ -324,6 +327,8 @@ export async function readServerStatus(
   }
 }
 
+const NOT_ETCD = { clusterId: null, revision: 0n, term: 0n, role: null, hasLeader: true, alarms: [] }
+
 function parseStatus(message: Buffer): ServerStatus {
   let version: string | null = null
   const alarms = new Set<Alarm>()
@@ -339,12 +344,14 @@ function parseStatus(message: Buffer): ServerStatus {
   }
   const [cluster, member] = [int64At(header, CLUSTER_ID), int64At(header, MEMBER_ID)]
   // Every member has an id; an answer without one is not etcd's.
-  if (member === 0n) return { clusterId: null, version, role: null, hasLeader: true, alarms: [] }
+  if (member === 0n) return { ...NOT_ETCD, version }
   const leader = int64At(message, LEADER)
   const voter = leader === 0n ? null : leader === member ? 'leader' : 'follower'
   return {
     clusterId: cluster === 0n ? null : BigInt.asUintN(64, cluster).toString(16),
     version,
+    revision: int64At(header, REVISION),
+    term: int64At(header, TERM),
     role: int64At(message, IS_LEARNER) === 0n ? voter : 'learner',
     hasLeader: leader !== 0n,
     alarms: [...alarms],
@@ -405,6 +412,19 @@ export class LeaderCheck {
       if (await hasLeader(connection, headers)) return !signal.aborted
     }
   }
+}
+
+/**
+ * The status of a member that has caught up: etcd answers a linearizable read after it has applied everything that was committed
+ * before. Null if the connection ends, or the status cannot be read.
+ */
+export async function readCaughtUpStatus(connection: Connection, token: string | null): Promise<ServerStatus | null> {
+  const { signal } = new AbortController()
+  for (let checks = 1; connection.open; checks += 1) {
+    if (await hasLeader(connection, token === null ? {} : { token })) return readServerStatus(connection, token)
+    await pause(backoffPause(checks, PAUSES), signal, false)
+  }
+  return null
 }
 
 async function hasLeader(connection: Connection, headers: OutgoingHttpHeaders): Promise<boolean> {

@@ -37,7 +37,7 @@ export type NoUser = AccessDetails & { named: boolean }
 
 export const access = {
   'access/permission-denied': error((d: PermissionDetails) => [
-    `etcd refuses ${d.method} to ${describeUser(d)}${d.required.length === 0 ? '' : `. The call requires ${listed(d.required.map(describePermission))}`}.`,
+    `etcd refuses ${d.method}${d.required.length === 0 ? '' : `, which requires ${listed(d.required.map(describePermission))},`} to ${describeUser(d)}.`,
     d.identity === 'hidden'
       ? BEHIND_PROXY
       : d.user === null
@@ -69,9 +69,11 @@ export const access = {
     d.refused
       ? `etcd refuses the login of the user "${d.username}": ${d.detail}.`
       : `The user "${d.username}" could not be logged in: ${d.detail}.`,
-    d.refused
-      ? `Check the user name and the password of the option auth: "etcdctl user get ${shellArgument(d.username)}" must list the user, and "etcdctl user passwd ${shellArgument(d.username)}" sets another password. A user that was added with --no-password cannot log in; it is identified by the common name of a client certificate.`
-      : 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd\'s log.',
+    d.detail.includes('no password user')
+      ? `The user has no password, and "etcdctl user passwd" does not give it one: delete it ("etcdctl user delete ${shellArgument(d.username)}"), add it with one ("etcdctl user add ${shellArgument(d.username)}") and grant its roles again. Or remove the option auth: the common name of the client certificate is then the user.`
+      : d.refused
+        ? `Check the user name and the password of the option auth: "etcdctl user get ${shellArgument(d.username)}" must list the user, and "etcdctl user passwd ${shellArgument(d.username)}" sets another password.`
+        : 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd\'s log.',
   ]),
   'login/not-enabled': warning((d: { username: string }) => [
     `Authentication is not enabled in etcd, so the login of "${d.username}" has no effect.`,

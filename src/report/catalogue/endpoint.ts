@@ -1,6 +1,7 @@
 /** Findings about endpoints: faults of the network, and servers that are not etcd. */
-import { error, info, warning } from '../row.js'
+import { error, info } from '../row.js'
 import { listed } from '../words.js'
+import { READ_LOG } from './cluster-state.js'
 
 const seconds = (milliseconds: number): string => `${String(milliseconds / 1000)} s`
 
@@ -110,9 +111,14 @@ function notEtcdReason(d: NotEtcd): string {
     : 'it is not etcd, which answers gRPC, and may be a proxy in front of it'
 }
 
-function notEtcdRemedy({ endpoint, server, httpStatus, location }: NotEtcd): string {
+/** The gRPC status of a server that does not have the service. */
+const UNIMPLEMENTED = 12
+
+function notEtcdRemedy({ endpoint, server, httpStatus, grpcStatus, location }: NotEtcd): string {
   if (location !== null)
     return `Use a URL of etcd's --listen-client-urls instead of ${endpoint}, or let the proxy forward gRPC instead of redirecting it.`
+  if (grpcStatus === UNIMPLEMENTED)
+    return `Check the host and the port of ${endpoint}: a gRPC server without the API of etcd answers there. etcd serves clients at the URLs of its --listen-client-urls, port 2379 by default.`
   if (server === null)
     return `Use a URL of etcd's --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not forward gRPC (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
   return httpStatus >= 500
@@ -137,6 +143,8 @@ export interface Silent {
   answered: boolean
   /** The TLS version; null if the handshake was not finished. */
   protocol: string | null
+  /** Whether the endpoint was ready before, so that etcd has started there. */
+  wasReady: boolean
 }
 
 export interface Closed {
@@ -188,27 +196,19 @@ export interface Leader {
   members: { endpoint: string; role: 'leader' | 'follower' | 'learner' }[]
 }
 
-export interface NoLeader {
-  /** The endpoint whose member has no leader; null if no member that answers has one. */
-  endpoint: string | null
-  /** If no member has a leader: for each endpoint that it has none, or why it does not answer. */
-  members: { endpoint: string; says: string }[]
-  /** The endpoints that accept connections and serve nothing, if no endpoint serves. etcd serves clients once it has found a leader. */
-  starting: string[]
+export interface NotProcessed {
+  endpoint: string
+  /** As `KV/Put`. */
+  method: string
+  /** How the call ended. */
+  detail: string
 }
 
-export interface OtherCluster {
+export interface MeshCertificate {
   endpoint: string
-  /** The cluster ID of the endpoint, in hexadecimal as in the log of etcd. */
-  cluster: string
-  /** The cluster ID that this client uses. */
-  expected: string
-  /** The endpoints of that cluster. */
-  members: string[]
-  /** Whether these are more than half of all endpoints: only then is the other endpoint likely to be the wrong one. */
-  hasMajority: boolean
-  /** The endpoints of each cluster, the largest number first. */
-  clusters: { id: string; endpoints: string[] }[]
+  port: string
+  /** The URI name of the certificate, such as `spiffe://cluster.local/ns/default/sa/etcd`. */
+  identity: string
 }
 
 export interface Lost {
@@ -252,6 +252,10 @@ export const endpoint = {
     `${d.endpoint} looks like a Kubernetes API server, not etcd: its certificate "${d.subject}" of "${d.issuer}" covers kubernetes.default.svc.`,
     "Use the port of etcd's --listen-client-urls (2379 by default), and a CA of etcd: with kubeadm, /etc/kubernetes/pki/etcd/ca.crt of a control-plane node.",
   ]),
+  'endpoint/mesh-certificate': error((d: MeshCertificate) => [
+    `${d.endpoint} presents the identity of a service mesh (${d.identity}), not a certificate of a CA that the client trusts: a sidecar or a proxy of the mesh answered instead of etcd.`,
+    `Exclude the port ${d.port} from the mesh. Istio: the annotation traffic.sidecar.istio.io/excludeInboundPorts: "${d.port}" on the pod of etcd, and traffic.sidecar.istio.io/excludeOutboundPorts: "${d.port}" on the pod of this client.`,
+  ]),
   'endpoint/not-etcd': error((d: NotEtcd) => [
     `${d.endpoint}: ${notEtcdReason(d)}. It ${answered(d)}.`,
     isRefusal(d) ? refusalRemedy(d) : notEtcdRemedy(d),
@@ -284,32 +288,7 @@ export const endpoint = {
       ? 'No action is needed. Calls are faster if you add the URLs of the other members.'
       : 'No action is needed.',
   ]),
-  'endpoint/no-leader': warning((d: NoLeader) => [noLeaderReason(d), noLeaderRemedy(d)])
-    .or('error', ({ endpoint }) => endpoint === null)
-    .refusedAs({ etcd: 'etcdserver: no leader' }),
-  'endpoint/other-cluster': error((d: OtherCluster) => [
-    d.hasMajority
-      ? `${d.endpoint} belongs to another cluster (ID ${d.cluster}) than ${listed(d.members)} (ID ${d.expected}).`
-      : `The endpoints belong to more than one cluster: ${listed(
-          d.clusters.map(({ id, endpoints }) => `ID ${id} has ${listed(endpoints, 'no endpoint')}`),
-          'their IDs are not known',
-        )}.`,
-    d.hasMajority
-      ? `Pass only the endpoints of one cluster. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`
-      : `Pass only the endpoints of one cluster. "etcdctl member list --endpoints=${d.endpoint}" lists the members of the cluster ${d.cluster}.`,
-  ]),
-  'endpoint/alarm': error((d: { endpoint: string; alarm: 'NOSPACE' | 'CORRUPT' }) => [
-    d.alarm === 'NOSPACE'
-      ? `The cluster of ${d.endpoint} has the alarm NOSPACE: its database has reached --quota-backend-bytes, and it refuses writes.`
-      : `The cluster of ${d.endpoint} has the alarm CORRUPT: the data of a member differs from that of the others, and it refuses calls.`,
-    d.alarm === 'NOSPACE'
-      ? 'Run "etcdctl compact REVISION" with a revision that "etcdctl endpoint status -w json" shows, then "etcdctl defrag --cluster" and "etcdctl alarm disarm". Delete keys or raise --quota-backend-bytes if the database stays that large.'
-      : 'Run "etcdctl endpoint hashkv --cluster" to find the member whose hash differs. Replace it ("etcdctl member remove", an empty data directory, "etcdctl member add"), then run "etcdctl alarm disarm".',
-  ]).refusedAs([
-    { etcd: 'etcdserver: mvcc: database space exceeded', when: ({ alarm }) => alarm === 'NOSPACE' },
-    { etcd: 'etcdserver: corrupt cluster', when: ({ alarm }) => alarm === 'CORRUPT' },
-  ]),
-  'endpoint/not-processed': error((d: { endpoint: string; method: string; detail: string }) => [
+  'endpoint/not-processed': error((d: NotProcessed) => [
     `${d.endpoint} did not process the call ${d.method} (${d.detail}).`,
     `Send fewer calls at a time, or raise the limit of concurrent streams at ${d.endpoint} (nginx: http2_max_concurrent_streams; etcd: --max-concurrent-streams). No action is needed if the server restarts.`,
   ]),
@@ -320,36 +299,6 @@ export const endpoint = {
       : 'No action is needed if the member restarts. Otherwise check its log and the network.',
   ]),
 }
-
-function noLeaderReason({ endpoint, members, starting }: NoLeader): string {
-  if (endpoint !== null)
-    return `The member at ${endpoint} has no leader: it is cut off from the other members, or the members elect one.`
-  if (starting.length > 0) {
-    const gone = goneOf({ members, starting })
-    const rest = gone.length === 0 ? '' : `, and nothing listens at ${listed(gone)}`
-    return `etcd at ${listed(starting)} accepts connections and serves nothing${rest}: most likely it has not found a leader.`
-  }
-  const all = members.map((each) => `${each.endpoint} reports ${each.says.replace(/[.]$/, '')}`)
-  return `The cluster has no leader: ${listed(all, 'no member answers')}.`
-}
-
-function goneOf({ members, starting }: Pick<NoLeader, 'members' | 'starting'>): string[] {
-  return members.map(({ endpoint }) => endpoint).filter((each) => !starting.includes(each))
-}
-
-function noLeaderRemedy({ endpoint, members, starting }: NoLeader): string {
-  if (endpoint !== null)
-    return `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${endpoint} and the other members at their peer port.`
-  if (starting.length === 0)
-    return 'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).'
-  const gone = goneOf({ members, starting })
-  const start = gone.length === 0 ? '' : `Start etcd at ${listed(gone)}: more than half of all members must run. `
-  return `${start}${READ_LOG} With neither, it restores a snapshot or replays its WAL, and needs time.`
-}
-
-/** What the log of an etcd that has not found a leader shows. */
-const READ_LOG =
-  'In its log, "rejected connection on peer endpoint" means that members refuse each other\'s certificates: check those of --peer-cert-file, first the dates ("openssl x509 -noout -dates -in FILE"). "prober detected unhealthy status" names a peer port that cannot be reached.'
 
 /** How the controllers forward TLS to etcd as it is. */
 const ROUTES: Readonly<Record<DefaultCertificate['product'], string>> = {
@@ -482,7 +431,7 @@ function silentReason({ endpoint, address, timeout, after, answered, protocol }:
     : `${withAddress(endpoint, address)} accepts connections, but did not answer the TLS handshake ${within}.`
 }
 
-function silentRemedy({ endpoint, address, after, answered }: Silent): string {
+function silentRemedy({ endpoint, address, after, answered, wasReady }: Silent): string {
   const mtu = `Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`
   if (after === 'settings')
     return `Check that etcd behind ${endpoint} is not paused or overloaded. If a proxy is in front of etcd, check that it reaches etcd.`
@@ -490,5 +439,7 @@ function silentRemedy({ endpoint, address, after, answered }: Silent): string {
     return `Check that ${endpoint} is etcd's client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate was the longest packet.`
   return answered
     ? `Over a slow network raise dialTimeout. ${mtu} Otherwise check that etcd at ${endpoint} is not overloaded.`
-    : `Check that host and port are etcd's: another service waits for its own protocol. A load balancer there needs a backend that runs. etcd there needs a leader, and must not be paused. ${READ_LOG} ${mtu}`
+    : wasReady
+      ? `It answered before: check that etcd there is not paused, frozen or overloaded, and that a load balancer has a backend. ${mtu}`
+      : `Check that host and port are etcd's: another service waits for its own protocol. A load balancer there needs a backend that runs. etcd there needs a leader, and must not be paused. ${READ_LOG} ${mtu}`
 }

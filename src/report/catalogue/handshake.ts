@@ -66,6 +66,8 @@ export interface ServerName {
   sent: boolean
   /** The names that the server certificate covers; empty if they are not known. */
   covered: string[]
+  /** The server's certificate, if another server answered: it has names of other hosts only, and is not of a trusted CA; else null. */
+  otherServer: string | null
 }
 
 export interface ClientCertificateRefused extends AlertDetails {
@@ -138,14 +140,14 @@ export const handshake = {
         ? `${d.endpoint} refuses ${inside}${d.alert === null ? '' : ` (${nameAlert(d.alert)})`}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d.accepts, d.listed)}`
         : `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`,
     d.alert !== UNKNOWN_CA && d.accepts === null
-      ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd's --trusted-ca-file, or add "${d.issuer}" to that file and restart etcd.`
+      ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd's --trusted-ca-file (or in the CA file of a proxy there), or add "${d.issuer}" to that file and restart etcd.`
       : d.notSent
         ? `Append the certificate of the intermediate "${d.issuer}" to the certificate file. It is only in the CA file, which is not sent to the server.`
         : d.listed === true
           ? `Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in ${clientFile(d)}" must show the subjectKeyIdentifier of a CA in etcd's --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and restart etcd, which reads the file only at its start.`
           : isSelfSigned(d)
             ? "Issue the client's certificate from a CA in etcd's --trusted-ca-file: cert-manager's SelfSigned issuer and \"openssl req -x509\" use none."
-            : `If "${d.issuer}" is an intermediate, append its certificate to ${clientFile(d)}: it was not sent. Otherwise compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in ${clientFile(d)}" with the certificates in etcd's --trusted-ca-file, and present a certificate of one of those CAs. Or add the CA to that file and restart etcd, which reads the file only at its start.`,
+            : `If "${d.issuer}" is an intermediate, append its certificate to ${clientFile(d)}: it was not sent. Otherwise compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in ${clientFile(d)}" with the certificates in etcd's --trusted-ca-file, or in the CA file of a proxy there, and present a certificate of one of those CAs. Or add the CA to that file and restart etcd, which reads the file only at its start.`,
   ]).refusedAs({
     Go: 'remote error: tls: unknown certificate authority',
     Node: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
@@ -161,15 +163,19 @@ export const handshake = {
       : 'Renew the certificate that is out of its validity. If it is valid by "date -u", set the clock of the server that refused it.',
   ]).or('warning', ({ differs }) => differs),
   'handshake/server-name': error((d: ServerName) => [
-    d.alert !== null
-      ? d.sent
-        ? `The server at ${d.endpoint} has no certificate for the name ${d.name} (${nameAlert(d.alert)}).`
-        : `The server at ${d.endpoint} refuses a connection without a server name, and none was sent, because ${d.name} is an IP address (${nameAlert(d.alert)}).`
-      : `${d.sent ? `The server name "${d.name}" was sent to ${d.endpoint}` : `No server name was sent to ${d.endpoint}, because it is an IP address`}${d.covered.length === 0 ? '' : `; the certificate there covers ${listed(d.covered)}`}.`,
-    d.alert !== null
-      ? 'Set serverName to a name that the router or proxy in front of etcd serves, or connect to etcd directly.'
-      : `If a router that selects by server name, a tunnel or a port-forward is there, set serverName to the name of the etcd behind it${exampleName(d.covered)}.`,
-  ]).or('info', ({ alert }) => alert === null),
+    d.otherServer !== null
+      ? `Most likely another server answered at ${d.endpoint}, because no server name was sent to an IP address: its certificate "${d.otherServer}" is for other hosts, and not of a CA that the client trusts.`
+      : d.alert !== null
+        ? d.sent
+          ? `The server at ${d.endpoint} has no certificate for the name ${d.name} (${nameAlert(d.alert)}).`
+          : `The server at ${d.endpoint} refuses a connection without a server name, and none was sent, because ${d.name} is an IP address (${nameAlert(d.alert)}).`
+        : `${d.sent ? `The server name "${d.name}" was sent to ${d.endpoint}` : `No server name was sent to ${d.endpoint}, because it is an IP address`}${d.covered.length === 0 ? '' : `; the certificate there covers ${listed(d.covered)}`}.`,
+    d.otherServer !== null
+      ? 'If a router that selects by server name is there, set serverName to the name of the etcd behind it. Otherwise check the address and the port.'
+      : d.alert !== null
+        ? 'Set serverName to a name that the router or proxy in front of etcd serves, or connect to etcd directly.'
+        : `If a router that selects by server name, a tunnel or a port-forward is there, set serverName to the name of the etcd behind it${exampleName(d.covered)}.`,
+  ]).or('info', ({ alert, otherServer }) => alert === null && otherServer === null),
   'handshake/client-certificate-refused': error((d: ClientCertificateRefused, who) => [
     `${who} is refused by ${d.endpoint}${d.alert === REVOKED ? ' as revoked' : d.validity !== null ? ' as expired or not yet valid' : ''} (${nameAlert(d.alert)}).`,
     refusedRemedy(d),
@@ -210,7 +216,7 @@ export const handshake = {
   ]),
   'handshake/closed-without-alert': error(
     (d: { endpoint: string; protocol: string; chain: CertificateRef[] }, _who, { inside }) => [
-      `${d.endpoint} closed the connection right after the ${d.protocol} handshake, without an alert. etcd does so if ${inside} is revoked. It does so for every client if its CRL file is missing or broken. A proxy does so if it does not reach etcd.`,
+      `${d.endpoint} closed the connection right after the ${d.protocol} handshake, without an alert. etcd does so for a revoked certificate (here ${inside}), and for every client if its CRL file is missing or broken. A proxy does so if it does not reach etcd.`,
       `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd's --client-crl-file. If it lists the serial number${d.chain[0] === undefined ? '' : ` ${d.chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. If a proxy is there, check that it reaches etcd. Otherwise this is not a client port.`,
     ],
   ).refusedAs({

@@ -28,10 +28,10 @@ export interface NotCoveredDetails {
 }
 
 const REASONS: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) => string>> = {
-  'no-such-name': ({ found }) => `its names are ${listed(found)}`,
+  'no-such-name': ({ found }) => `its ${namesAre(found)}`,
   'no-names-at-all': () => 'it has no subject alternative names',
   'only-in-common-name': ({ host, found }) =>
-    `"${host}" is only in the common name, which clients ignore${found.length === 0 ? '' : `; its names are ${listed(found)}`}`,
+    `"${host}" is only in the common name, which clients ignore${found.length === 0 ? '' : `; its ${namesAre(found)}`}`,
   'ip-written-as-dns': ({ host, kind }) =>
     kind === 'ip'
       ? `it has ${host} as a DNS name, and an IP address must be an IP name`
@@ -133,15 +133,15 @@ export const names = {
   },
   'name-constraints/name-refused': {
     'not permitted': error((d: ConstrainedName & { permitted: string[] }, who) => [
-      `${who} has the ${d.nameKind} name ${d.name}, but its CA "${d.constrainedBy}" permits only ${listed(d.permitted)}.`,
+      `${who} has the ${kindOf(d)} name ${d.name}, but its CA "${d.constrainedBy}" permits only ${listed(d.permitted)}.`,
       'Reissue it with permitted names only, or from a CA that permits this name.',
     ]).refusedAs({ ...NOT_AUTHORIZED, Node: 'permitted subtree violation', OpenSSL: 'permitted subtree violation' }),
     excluded: error((d: ConstrainedName & { excluded: string }, who) => [
-      `${who} has the ${d.nameKind} name ${d.name}, which its CA "${d.constrainedBy}" excludes (${d.excluded}).`,
+      `${who} has the ${kindOf(d)} name ${d.name}, which its CA "${d.constrainedBy}" excludes (${d.excluded}).`,
       'Reissue it without that name, or from a CA that does not exclude it.',
     ]).refusedAs({ ...NOT_AUTHORIZED, Node: 'excluded subtree violation', OpenSSL: 'excluded subtree violation' }),
     'excluded by Go': row(severityIfOnlyGoRefuses, (d: ConstrainedName & UsageDetails & { excluded: string }, who) => [
-      `${who} carries the ${d.nameKind} name "${d.name}", which is below "${d.excluded}"; its CA "${d.constrainedBy}" excludes that host, and etcd refuses every name below it.`,
+      `${who} carries the ${kindOf(d)} name "${d.name}", which is below "${d.excluded}"; its CA "${d.constrainedBy}" excludes that host, and etcd refuses every name below it.`,
       'Issue it again without that name, or from a CA that does not exclude the host.',
     ]).refusedAs(NOT_AUTHORIZED),
     'self-issued': row(severityIfOnlyGoRefuses, (d: UsageDetails & { names: string[]; constrainedBy: string }, who) => [
@@ -174,7 +174,7 @@ export const names = {
   },
   'name-constraints/name-unreadable': {
     malformed: error((d: ConstrainedName, who) => [
-      `${who} has a malformed ${d.nameKind} name "${d.name}", which must be readable because its CA "${d.constrainedBy}" constrains names.`,
+      `${who} has a malformed ${kindOf(d)} name "${d.name}", which must be readable because its CA "${d.constrainedBy}" constrains names.`,
       'Reissue it with well-formed names.',
     ]).refusedAs(UNPARSED),
     'not compared': error((d: ConstrainedName, who) => [
@@ -182,10 +182,19 @@ export const names = {
       'Reissue it without such a name, or from a CA that does not constrain it.',
     ]),
     'malformed for Go': row(severityIfOnlyGoRefuses, (d: ConstrainedName & UsageDetails, who) => [
-      `${who} has the ${d.nameKind} name "${d.name}", and its CA "${d.constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
+      `${who} has the ${kindOf(d)} name "${d.name}", and its CA "${d.constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
       'Reissue it with well-formed names.',
     ]).refusedAs(UNPARSED),
   },
+}
+
+/** `nameKind` in a sentence. */
+function kindOf({ nameKind }: { nameKind: string }): string {
+  return ['dns', 'ip', 'uri'].includes(nameKind) ? nameKind.toUpperCase() : nameKind
+}
+
+function namesAre(names: readonly string[]): string {
+  return names.length === 1 ? `only name is ${listed(names)}` : `names are ${listed(names)}`
 }
 
 function sanText(kind: 'dns' | 'ip' | 'uri', host: string): string {

@@ -290,6 +290,17 @@ export const ETCD_LINES: readonly LineRow[] = [
     example: 'rpc error: code = ResourceExhausted desc = etcdserver: mvcc: database space exceeded',
   },
   {
+    id: 'etcd/request-too-large',
+    program,
+    pattern: 'etcdserver: request is too large|grpc: received message larger than max',
+    direction: 'no-refusal',
+    meaning:
+      'TLS has succeeded. The request is larger than --max-request-bytes (1.5 MiB by default): split the value or the transaction.',
+    codes: ['endpoint/request-too-large'],
+    decide: 'ps -o args= -C etcd | tr " " "\\n" | grep max-request-bytes',
+    example: 'rpc error: code = InvalidArgument desc = etcdserver: request is too large',
+  },
+  {
     id: 'etcd/grpc-proxy-common-name',
     program,
     pattern: 'cert has non empty Common Name',

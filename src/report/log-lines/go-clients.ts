@@ -97,10 +97,24 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
     example: 'Client sent an HTTP request to an HTTPS server.',
   },
   {
+    id: 'go/too-many-pings',
+    program,
+    pattern: 'ENHANCE_YOUR_CALM|too_many_pings',
+    direction: 'no-refusal',
+    meaning:
+      'etcd closed the connection because the client sends keep-alive pings more often than --grpc-keepalive-min-time allows (5 s by default). Raise the keep-alive time of the client (etcdctl: --keepalive-time).',
+    codes: ['endpoint/lost'],
+    decide: 'ps -o args= -C etcd | tr " " "\\n" | grep keepalive',
+    example:
+      'closing transport due to: connection error: desc = "error reading from server: EOF", received prior goaway: code: ENHANCE_YOUR_CALM, debug data: "too_many_pings"',
+    source: 'https://github.com/grpc/grpc-go/blob/master/internal/transport/http2_server.go',
+  },
+  {
     id: 'go/connection-closed',
     program,
     pattern: notInServerLog(
       '(?:connection closed(?: before server preface received)?"?(?:[ ,}]|$)|transport is closing|the connection is draining|(?:write|read) tcp [^ ]+: (?:write|read): (?:broken pipe|connection reset by peer)|error reading from server: EOF|closing transport due to: connection error)',
+      'too_many_pings',
     ),
     direction: 'unclear',
     meaning:

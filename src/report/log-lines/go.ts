@@ -98,7 +98,7 @@ const REFUSALS: readonly GoRefusal[] = [
   },
   {
     id: 'candidate-authority',
-    words: 'certificate signed by unknown authority \\(possibly because of',
+    words: 'certificate signed by unknown authority \\(possibly because of(?! .?.x509: cannot verify signature)',
     example:
       'x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "etcd-ca")',
     meaning:

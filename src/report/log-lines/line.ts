@@ -29,6 +29,7 @@ export const LINE_PROGRAMS = [
   'Patroni',
   'APISIX',
   'nginx',
+  'haproxy',
   'System',
 ] as const
 export type LineProgram = (typeof LINE_PROGRAMS)[number]
@@ -84,9 +85,12 @@ export function inServerLog(words: string): string {
   return `^(?=.*${SERVER}).*${words}`
 }
 
-/** The words in any other line. */
-export function notInServerLog(words: string): string {
-  return `^(?!.*${SERVER}).*${words}`
+/** kube-apiserver's words about a caller of its own port, which is not etcd's. */
+export const CALLER_REFUSED = 'Unable to authenticate the request'
+
+/** The words in any other line. @param nor Words that another row is about, which the line does not have either. */
+export function notInServerLog(words: string, nor?: string): string {
+  return `^(?!.*(?:${SERVER}|${CALLER_REFUSED}))${nor === undefined ? '' : `(?!.*${nor})`}.*${words}`
 }
 
 /** A line of etcd's log about a handshake. */

@@ -54,7 +54,7 @@ const VERIFICATIONS: readonly Verification[] = [
   ],
   [
     'first-certificate',
-    'unable to verify the first certificate',
+    '^(?!.*client SSL certificate verify error).*unable to verify the first certificate',
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
     NOT_FOUND_LOCALLY,
     'The server sent one certificate, and no CA in the CA file issued it.',
@@ -83,7 +83,7 @@ const VERIFICATIONS: readonly Verification[] = [
   ],
   [
     'self-signed',
-    'self[- ]signed certificate',
+    'self[- ]signed certificate(?! in (?:certificate )?chain)',
     'DEPTH_ZERO_SELF_SIGNED_CERT',
     ['chain/root-not-trusted', 'config/auto-tls'],
     "The server's certificate is self-signed, as with --auto-tls.",
@@ -131,7 +131,7 @@ const VERIFICATIONS: readonly Verification[] = [
   ],
   [
     'digest',
-    'CA signature digest algorithm too weak|ca md too weak',
+    'CA signature digest algorithm too weak|(?<!certificate:)ca md too weak',
     'ERR_SSL_CA_MD_TOO_WEAK',
     ['signature/algorithm-refused', 'handshake/context-refused'],
     'A certificate is signed with SHA-1, which the security level of OpenSSL refuses.',
@@ -139,7 +139,7 @@ const VERIFICATIONS: readonly Verification[] = [
   ],
   [
     'key-size',
-    '(?:EE|CA) certificate key too weak|ee key too small|dh key too small|certificate key too weak',
+    '(?:EE|CA) certificate key too weak|(?<!certificate:)ee key too small|dh key too small|certificate key too weak',
     null,
     ['key/weak', 'request/key-refused', 'handshake/server-certificate-refused'],
     'A key is shorter than the security level of OpenSSL allows, as under the crypto policy of RHEL or Debian.',

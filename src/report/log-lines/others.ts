@@ -1,37 +1,46 @@
 /** Lines of Python, gRPC core, and of programs that have words of their own around those of a TLS library. */
-import { DECIDE, type LineRow, UNTRUSTED_SERVER } from './line.js'
+import { CALLER_REFUSED, DECIDE, type LineRow, UNTRUSTED_SERVER } from './line.js'
 
 /** Before the words of OpenSSL, which are in the same lines. */
 export const OTHER_LINES: readonly LineRow[] = [
   {
-    id: 'nginx/client-sent-alert',
-    program: 'nginx',
-    pattern: 'SSL alert number \\d+\\) while SSL handshaking, client:',
-    direction: 'server-refused-by-client',
-    meaning:
-      "nginx wrote this as the server in front of etcd: the client that dialled nginx refuses nginx's certificate.",
-    codes: [...UNTRUSTED_SERVER, 'san/host-not-covered', 'validity/expired'],
-    decide: DECIDE.verifyServer,
-    example:
-      'SSL_do_handshake() failed (SSL: error:0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48) while SSL handshaking, client: 10.0.0.7, server: 0.0.0.0:2379',
-  },
-  {
-    id: 'nginx/no-client-certificate',
-    program: 'nginx',
-    pattern:
-      'client SSL certificate verify error|client sent no required SSL certificate|No required SSL certificate was sent|The SSL certificate error',
+    id: 'apiserver/caller',
+    program: 'kube-apiserver',
+    pattern: CALLER_REFUSED,
     direction: 'server-refuses-client',
     meaning:
-      'nginx in front of etcd wrote or sent this: the client sent no certificate, or one that nginx does not accept.',
-    codes: [
-      'endpoint/not-etcd',
-      'handshake/client-certificate-missing',
-      'handshake/client-ca-unknown',
-      'validity/expired',
-    ],
-    decide: DECIDE.handshake,
+      "kube-apiserver, as the server, refuses the client certificate or the token of a caller, such as a kubelet or admin.conf. Its connection to etcd is not involved: renew the caller's certificate (kubeadm certs check-expiration).",
+    codes: ['validity/expired', 'handshake/client-ca-unknown', 'validity/clock-suspect'],
+    decide: DECIDE.showClient,
     example:
-      'client SSL certificate verify error: (20:unable to get local issuer certificate) while reading client request headers',
+      '"Unable to authenticate the request" err="[x509: certificate has expired or is not yet valid: current time 2026-01-02T03:04:05Z is after 2026-01-01T00:00:00Z, verifying certificate SN=1]"',
+    source:
+      'https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiserver/pkg/endpoints/filters/authentication.go',
+  },
+  {
+    id: 'python/strict',
+    program: 'Python',
+    versions: 'Python 3.13 and later',
+    pattern: 'Missing (?:Authority|Subject) Key Identifier|Basic Constraints of CA cert not marked critical',
+    direction: 'client-refuses-server',
+    meaning:
+      'Python verifies with VERIFY_X509_STRICT, and a certificate of the chain lacks what RFC 5280 requires. Reissue it with authorityKeyIdentifier (a CA: with subjectKeyIdentifier and critical basicConstraints).',
+    codes: ['certificate/key-identifier-unusual', 'certificate/criticality-unusual'],
+    decide: DECIDE.showChain,
+    example: 'certificate verify failed: Missing Authority Key Identifier (_ssl.c:1032)',
+    source: 'https://docs.python.org/3/whatsnew/3.13.html#ssl',
+  },
+  {
+    id: 'openssl/own-certificate',
+    program: 'OpenSSL',
+    pattern: 'SSL_(?:CTX_)?use_certificate:+(?:ca md too weak|ee key too small|ca key too small)',
+    direction: 'no-refusal',
+    meaning:
+      "The security level of OpenSSL refuses the process's own certificate or chain: it is signed with SHA-1, or its key is too short. Nothing was dialled.",
+    codes: ['signature/algorithm-refused', 'key/weak', 'handshake/context-refused'],
+    decide: 'openssl x509 -in {cert} -noout -text | grep -E "Signature Algorithm|Public-Key"',
+    example: 'error:0A00018E:SSL routines:SSL_CTX_use_certificate:ca md too weak',
+    source: 'https://github.com/openssl/openssl/blob/master/ssl/ssl_rsa.c',
   },
   {
     id: 'apisix/verify-failed',

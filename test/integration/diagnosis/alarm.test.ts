@@ -37,7 +37,11 @@ it('reports that the database is full at the first refused write and in a probe,
   const filled = async (): Promise<void> => {
     for (let writes = 0; writes < 100; writes += 1) await put()
   }
-  await expect(filled()).rejects.toThrow('database space exceeded')
+  const { cause } = await filled().then(
+    () => ({ cause: null }),
+    (error: unknown) => error as Error,
+  )
+  expect(cause).toMatchObject({ code: 'ERR_CLUSTER_ALARM' })
   const { findings = [] } = etcd3.tls.endpoints[0] ?? {}
   expect(findingOf(findings, 'endpoint/alarm').details).toEqual({ endpoint: url, alarm: 'NOSPACE' })
 

@@ -149,6 +149,7 @@ it('authentication is enabled as the remedy describes, and the login then has an
   const auth = { username: 'root', password: 'secret' }
   await using before = await connect({ auth })
   const found = before.tls.report.findings.find(({ code }) => code === 'login/not-enabled')
+  expect((await before.tls.probe()).findings.map(({ code }) => code)).toContain('login/not-enabled')
   if (found === undefined) throw new Error('It connected without a finding')
   const [add = '', ...changes] = commandsOf(found)
   expect(run(add).said).toContain('already exists')

@@ -31,6 +31,25 @@ it('a vote stays with the cluster that was chosen before if another one has equa
   expect([vote.count(voters('a-')), vote.count(voters('ba')), vote.chosen]).toEqual([true, false, 'a'])
 })
 
+it('a vote reports each change of the cluster, and the finding names the last one, unless the first attempts go on', () => {
+  const vote = new ClusterVote()
+  const changes: unknown[] = []
+  const remove = vote.onChange(({ details }) => changes.push(details))
+  vote.count(voters('c'))
+  vote.count(voters('a'), true)
+  const findingsOf = (clusters: string) => voters(clusters).flatMap((each, _index, all) => vote.findingsFor(each, all))
+  expect(findingsOf('a')).toEqual([])
+  vote.count(voters('b'))
+  remove()
+  expect(changes).toEqual([
+    { cluster: 'a', before: 'c' },
+    { cluster: 'b', before: 'a' },
+  ])
+  expect(findingsOf('b').map(({ code, details }) => ({ code, details }))).toEqual([
+    { code: 'endpoint/cluster-changed', details: { endpoints: ['https://m0:2379'], cluster: 'b', before: 'a' } },
+  ])
+})
+
 it.each([
   ['abaa', true],
   ['ab-a', false],

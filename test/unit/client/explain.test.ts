@@ -9,13 +9,13 @@ import { type Endpoint, parseEndpoints } from '../../../src/client/endpoints.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import type { DialFailure } from '../../../src/client/transport/address-attempt.js'
 import type { Credentials } from '../../../src/credentials/index.js'
-import { validateServer } from '../../../src/client/transport/tls-socket.js'
+import { type ServerValidation, validateServer } from '../../../src/client/transport/tls-socket.js'
 import { prepare } from '../../../src/client/validated-credentials.js'
 import { type Finding, type FindingCode, formatReport } from '../../../src/report/index.js'
 import { Certificate, certificateRef } from '../../../src/x509/certificate.js'
 import { finding } from '../../support/finding.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
-import { dns, ip, mintCa, mintLeaf } from '../../support/mint.js'
+import { dns, ip, mintCa, mintLeaf, type MintLeafOptions, uri } from '../../support/mint.js'
 import { alertingPeer, grpcPeer, type Peer, refusingPeer, serverTls, silentPeer } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
@@ -29,7 +29,14 @@ function explain(
     socket = '',
     credentials = pki.client,
     endpoint: given,
-  }: { host?: string; socket?: string; credentials?: Credentials; endpoint?: Endpoint | undefined } = {},
+    wasReady = false,
+  }: {
+    host?: string
+    socket?: string
+    credentials?: Credentials
+    endpoint?: Endpoint | undefined
+    wasReady?: boolean
+  } = {},
 ): Finding[] {
   const [parsed] = parseEndpoints(socket || `https://${host}:2379`)
   const endpoint = given ?? parsed
@@ -39,7 +46,7 @@ function explain(
   const failure: DialFailure = { stage: 'connect', ...nothing, ...silence, ...evidence }
   const validated = prepare(credentials, tls)
   const attempt = { endpoint, name: endpoint.host, validated, failure, diagnosis: EMPTY_DIAGNOSIS, timeout: 5000 }
-  return explainFailure(attempt)
+  return explainFailure({ ...attempt, wasReady })
 }
 
 function fault(code: string): Error {
@@ -98,6 +105,61 @@ it('names the file of a client certificate in commands, and says that it is self
   const own = refusedBy48(fromFile(alone))
   expect(own?.message).toMatch(/does not trust .*, which is self-signed/)
   expect(own?.remedy).toMatch(/^Issue the client's certificate from a CA/)
+})
+
+describe('a server that is not etcd by its certificate', () => {
+  const foreign = mintCa({ subject: 'Another CA' })
+  const at = (names: MintLeafOptions['names'], issuer = foreign): Finding[] => {
+    const leaf = mintLeaf({ issuer, subject: 'web', usages: ['serverAuth'], names })
+    const [{ host }] = parseEndpoints('https://10.0.0.5:2379')
+    const { tls } = resolveOptions({ endpoints: 'https://10.0.0.5:2379', credentials: pki.client })
+    const validated = prepare(pki.client, tls)
+    const validation = validateServer([leaf.der], { name: host, validated, endpoint: 'https://10.0.0.5:2379' })
+    return explain({ stage: 'handshake', validation }, { host: '10.0.0.5' })
+  }
+
+  it('names a sidecar of a service mesh by its SPIFFE identity, unless a trusted CA issued the certificate', () => {
+    const identity = 'spiffe://cluster.local/ns/default/sa/etcd'
+    const [found, ...others] = at([uri(identity)])
+    expect(found).toMatchObject({ code: 'endpoint/mesh-certificate', details: { identity, port: '2379' } })
+    expect(found?.consequences.map(({ code }) => code)).toContain('san/host-not-covered')
+    expect(errorCodes(others)).toEqual([])
+    expect(at([uri(identity)], pki.root)[0]?.code).toBe('san/host-not-covered')
+  })
+
+  it('names another server that answered because no server name was sent, if its certificate has only names of other hosts', () => {
+    const [found] = at([dns('web.example')])
+    expect(found).toMatchObject({ code: 'handshake/server-name', severity: 'error' })
+    expect(found?.remedy).not.toContain('web.example')
+    expect(at([dns('web.example')], pki.root)[0]?.code).toBe('san/host-not-covered')
+    expect(at([dns('localhost'), ip('10.0.0.6')])[0]?.code).toBe('san/host-not-covered')
+  })
+
+  it('does not suggest an IP address as the server name', () => {
+    const found = at([dns('10.0.0.5')], pki.root)
+    expect(found.map(({ code }) => code)).not.toContain('handshake/server-name')
+  })
+})
+
+it('reports next to a silent endpoint that it did not request a certificate, as a proxy that ends TLS does', () => {
+  const [leaf] = pki.server.chain
+  const validation: ServerValidation = {
+    chain: [leaf],
+    report: { ok: true, checkedAt: new Date(), path: [], findings: [] },
+  }
+  const evidence = { stage: 'health-check', timedOut: true, protocol: 'TLSv1.3', validation } as const
+  const codes = (certificateSent: boolean): FindingCode[] =>
+    explain({ ...evidence, certificateSent }).map(({ code }) => code)
+  expect(codes(false)).toEqual(['endpoint/silent', 'handshake/client-certificate-not-asked'])
+  expect(codes(true)).toEqual(['endpoint/silent'])
+})
+
+it('does not suspect that etcd starts at an endpoint that was ready before', () => {
+  const silence = { stage: 'handshake', timedOut: true } as const
+  expect(explain(silence)[0]?.remedy).toContain('etcd there needs a leader')
+  expect(explain(silence, { wasReady: true })[0]?.remedy).toMatch(
+    /^It answered before: check that etcd there is not paused/,
+  )
 })
 
 it('explains an address that a member advertises and no client can use by the member alone', () => {

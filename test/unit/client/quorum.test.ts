@@ -91,8 +91,27 @@ describe('a cluster without a leader', () => {
     }
     expect(await client.get('a').serializable(true).string()).toBeNull()
     const report = await client.tls.probe()
-    expect(report.findings.map(({ code }) => code)).toEqual(['endpoint/no-leader', 'endpoint/no-leader'])
+    expect(report.findings.map(({ code }) => code)).toEqual(['endpoint/no-leader'])
     expect(report.ok).toBe(false)
+  })
+
+  it('names the endpoints that do not answer if etcd gives up a write and half of the endpoints have failed', async () => {
+    await using peer = await grpcPeer(pki.server, (stream) => {
+      refuseCall(stream, 14, 'etcdserver: request timed out')
+    })
+    const gone = await gonePeer()
+    await using client = await connect([peer, gone])
+    const error = (await client
+      .put('a')
+      .value('b')
+      .exec()
+      .catch((reason: unknown) => reason)) as Error
+    expect(error.cause).toMatchObject({ code: 'ERR_OUTCOME_UNKNOWN', cause: { code: 'ERR_UNREACHABLE' } })
+    const { cause } = error.cause as Error
+    if (!isEtcdMtlsError(cause, 'ERR_UNREACHABLE')) throw error
+    expect(findingOf(cause.details.report.findings, 'endpoint/no-leader').details).toMatchObject({
+      members: [{ says: 'that a call timed out' }, { says: expect.stringContaining('was refused') as string }],
+    })
   })
 
   it('sends no call to a member without a leader, from the first call on', async () => {

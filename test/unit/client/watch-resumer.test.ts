@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { EtcdMtlsError } from '../../../src/report/errors.js'
 import type { ResumableStream } from '../../../src/client/streams/resumable-call.js'
 import type { StreamAttempt } from '../../../src/client/streams/stream-attempt.js'
+import { SeenHistory } from '../../../src/client/streams/watch-history.js'
 import { ResumePositions, WatchEnds } from '../../../src/client/streams/watch-records.js'
 import { WatchResumer } from '../../../src/client/streams/watch-resumer.js'
 import { MalformedMessage } from '../../../src/client/transport/protobuf.js'
@@ -54,6 +55,10 @@ class BenchAttempt implements StreamAttempt {
     known(this.#bench.exact)
   }
 
+  whenCaughtUp(known: (reached: { revision: bigint; term: bigint } | null) => void): void {
+    this.#bench.caughtUp = known
+  }
+
   invalidAnswer(reason: string): EtcdMtlsError {
     return new EtcdMtlsError('ERR_ANSWER_INVALID', reason, { method: 'Watch/Watch', endpoint: null, reason })
   }
@@ -75,6 +80,11 @@ class Bench implements ResumableStream {
   renews = false
   exact = true
   refusal: EtcdMtlsError | null = null
+  /** In the headers of the answers. */
+  cluster = 0
+  term = 0
+  /** Set while the resumer waits for the member to catch up. */
+  caughtUp: ((reached: { revision: bigint; term: bigint } | null) => void) | null = null
   #attempt = new BenchAttempt(this, '>')
   #next: BenchAttempt | null = null
 
@@ -119,7 +129,7 @@ class Bench implements ResumableStream {
 
   /**
    * Plays lines: of the caller (`create KEY [FROM] [quiet]`, `cancel ID`, `progress`), of the server (`@REVISION ID` with
-   * `created`, `canceled REASON`, `compacted REVISION`, `refused REASON` or the revisions of events; `@@` on the next attempt), and of the client (`begin`, `move`, `finish`, `abandon`, `refresh`, `wait MS`, `stop`, `fail`). All that is written down in between has to be there, as `> …` and `< …`.
+   * `created`, `canceled REASON`, `compacted REVISION`, `refused REASON` or the revisions of events; `@@` on the next attempt), and of the client (`cluster ID TERM` of the headers, `caught-up REVISION TERM`, `begin`, `move`, `finish`, `abandon`, `refresh`, `wait MS`, `stop`, `fail`). All that is written down in between has to be there, as `> …` and `< …`.
    */
   play(script: string): this {
     const expected: string[] = []
@@ -153,6 +163,8 @@ class Bench implements ResumableStream {
     } else if (verb === 'refresh') this.resumer.refresh()
     else if (verb === 'stop') this.resumer.stop()
     else if (verb === 'wait') vi.advanceTimersByTime(Number(first))
+    else if (verb === 'cluster') [this.cluster, this.term] = [Number(first), Number(second)]
+    else if (verb === 'caught-up') this.#catchUp(Number(first), Number(second))
     else if (verb === 'set') Object.assign(this, { [first]: second === 'true' })
     else if (verb === 'fail') {
       // etcd3 opens another stream.
@@ -160,6 +172,12 @@ class Bench implements ResumableStream {
       this.resumer = new WatchResumer(this, this.positions, this.ends)
       this.#begin()
     } else expect(line).toBe('end')
+  }
+
+  #catchUp(revision: number, term: number): void {
+    const { caughtUp } = this
+    this.caughtUp = null
+    caughtUp?.({ revision: BigInt(revision), term: BigInt(term) })
   }
 
   #move(): void {
@@ -188,6 +206,8 @@ class Bench implements ResumableStream {
       watchResponse({
         revision,
         watchId,
+        cluster: this.cluster,
+        term: this.term,
         created: what === 'created' || refused,
         canceled: what === 'canceled' || what === 'compacted' || refused,
         compactRevision,
@@ -291,6 +311,74 @@ describe('a watch on its first attempt', () => {
     bench.resumer.outgoing(Buffer.concat([Buffer.from([0x0a, own.length]), own]))
     expect(bench.log).toEqual(['> create a from 0 as 1'])
     bench.play('@10 1 created\n< 1: created\ncreate b\n> create b from 0 as 2')
+  })
+})
+
+describe('a watch that a store of another history answers', () => {
+  /** A watch on `a` of cluster 1, in term 5, that has seen revision 20. */
+  const SEEN = `cluster 1 5\n${A}\n@20 1\n< 1: progress 20`
+  const END = 'and changes may have been missed. Read the keys again, then watch or lock again.'
+  const OTHER = `The watch on "a" cannot continue: etcd now answers for the cluster 2 instead of 1, whose revisions are others, ${END}`
+  const OLDER = `The watch on "a" cannot continue: the data of the cluster 1 was replaced by older data, as by a restore, ${END}`
+
+  it.each<[string, string]>([
+    [
+      'ends if it is of another cluster, although its revision is higher',
+      `${SEEN}\nbegin\n> create a from 21 as 1\ncluster 2 9\n@100 1 created\n> cancel 1\n< 1: canceled (${OTHER})`,
+    ],
+    [
+      'ends if it is of another cluster and etcd3 has created it again',
+      `${SEEN}
+       fail
+       create a 21
+       > create a from 21 as 1
+       cluster 2 9
+       @100 1 created
+       > cancel 1
+       < 1: created and canceled (${OTHER})
+       < 1: created`,
+    ],
+    [
+      'ends if it is of another cluster on the attempt that it moves to',
+      `${SEEN}\nmove\n> progress\n@20 -1\n>> create a from 21 as 1\ncluster 2 9\n@@100 1 created\n> cancel 1\n>> cancel 1\n< 1: canceled (${OTHER})\n> done`,
+    ],
+    [
+      'ends if the revision is lower than one that it has seen, once the member has caught up',
+      `${SEEN}\nbegin\n> create a from 21 as 1\n@12 1 created\n> cancel 1\ncaught-up 12 5\n< 1: canceled (${OLDER})`,
+    ],
+    [
+      'ends if the term is lower than one that it has seen, once the member has caught up',
+      `${SEEN}\nbegin\n> create a from 21 as 1\ncluster 1 2\n@100 1 created\n> cancel 1\ncaught-up 100 2\n< 1: canceled (${OLDER})`,
+    ],
+    [
+      'continues on a member that was behind and has caught up',
+      `${SEEN}
+       begin
+       > create a from 21 as 1
+       @12 1 created
+       > cancel 1
+       caught-up 21 5
+       > create a from 21 as 2
+       @21 2 created
+       @22 2 22
+       < 1: 22`,
+    ],
+    [
+      'continues behind a proxy that reports no cluster',
+      `${SEEN}\nbegin\n> create a from 21 as 1\ncluster 0 0\n@12 1 created\n> progress\n@22 1 22\n< 1: 22`,
+    ],
+  ])('%s', (_what, script) => {
+    expect(() => new Bench().play(script)).not.toThrow()
+  })
+
+  it('the end of such a watch has the error ERR_CLUSTER_CHANGED as its cause', () => {
+    const bench = new Bench().play(
+      `${SEEN}\nbegin\n> create a from 21 as 1\ncluster 2 9\n@100 1 created\n> cancel 1\n< 1: canceled (${OTHER})`,
+    )
+    expect(bench.ends.causeOf(OTHER)).toMatchObject({
+      code: 'ERR_CLUSTER_CHANGED',
+      details: { cluster: '2', before: '1' },
+    })
   })
 })
 
@@ -848,7 +936,8 @@ describe('the next request of etcd3 after the stream has failed', () => {
   it('drops the oldest positions that etcd3 does not ask for', () => {
     const positions = new ResumePositions()
     const key = (number: number): Buffer => Buffer.from(String(number))
-    for (let i = 0; i < 10_001; i += 1) positions.note([{ body: key(i), from: 2n, next: 1n }])
-    expect([0, 1, 10_000].map((each) => positions.take(key(each), 2n))).toEqual([null, 1n, 1n])
+    const seen = new SeenHistory()
+    for (let i = 0; i < 10_001; i += 1) positions.note([{ body: key(i), from: 2n, next: 1n, seen }])
+    expect([0, 1, 10_000].map((each) => positions.take(key(each), 2n)?.next)).toEqual([undefined, 1n, 1n])
   })
 })

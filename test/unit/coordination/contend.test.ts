@@ -67,6 +67,14 @@ describe('a contender', () => {
     expect(key?.key).toBe(`jobs/${BigInt(key?.lease ?? 0).toString(16)}`)
   })
 
+  it('loses the lock when the client switches to another cluster, with that as the cause', async () => {
+    const held = await claim()
+    const change = new Error('another cluster')
+    store.changeCluster(change)
+    const reason: unknown = held.signal.reason
+    expect(reason).toMatchObject({ code: 'ERR_LEASE_LOST', details: { reason: 'gone' }, cause: change })
+  })
+
   it('waits for the contender right before it and gets a higher token', async () => {
     const first = await claim()
     const second = follow(claim())

@@ -95,6 +95,16 @@ describe('findLogLines', () => {
       'server-refused-by-client',
       'etcd: rejected connection from "10.0.0.7:1" (error "remote error: tls: bad certificate", ServerName "")',
     ],
+    [
+      'server-refuses-client',
+      '"Unable to authenticate the request" err="[x509: certificate signed by unknown authority]"',
+    ],
+    ['server-refuses-client', 'client SSL certificate verify error: (21:unable to verify the first certificate)'],
+    [
+      'no-refusal',
+      'error reading from server: EOF", received prior goaway: code: ENHANCE_YOUR_CALM, debug data: "too_many_pings"',
+    ],
+    ['no-refusal', 'error:0A00018E:SSL routines:SSL_CTX_use_certificate:ca md too weak'],
   ])('reports %s for the words in their context', (direction, text) => {
     expect(findLogLines(text).map((row) => row.direction)).toEqual(findLogLines(text).map(() => direction))
     expect(findLogLines(text)).not.toEqual([])

@@ -57,6 +57,10 @@ class ModelAttempt implements StreamAttempt {
     throw new Error(reason)
   }
 
+  whenCaughtUp(): never {
+    throw new Error('No member of this test is behind')
+  }
+
   fail(details: string): void {
     throw new Error(details)
   }
