@@ -152,7 +152,7 @@ const CLIENTS = [
 ]
 /** The server that a client dialled. */
 const SERVERS = [
-  /\b(?:dial|read|write) tcp (?:\S{1,255}->)?([^\s,]{1,255}): /,
+  /\b(?:dial|read|write) tcp ([^\s,]{1,511}): /,
   /\b[Aa]ddr\\?" ?: ?\\?"([^"\\\s]{1,255})/,
   /"(?:target|endpoint)" ?: ?"[^"\s]{0,255}\/([^"\s/]{1,255})"/,
   /\bconnect E[A-Z]+ ([\w.:-]{1,255})/,
@@ -167,7 +167,8 @@ function remoteOf(text: string): string | null {
   const client = capturedBy(CLIENTS, text)
     ?.replace(/:\d+$/, '')
     .replace(/^\[(.*)\]$/, '$1')
-  const remote = client ?? capturedBy(SERVERS, text)
+  // Go writes `OWN->REMOTE`.
+  const remote = client ?? capturedBy(SERVERS, text)?.replace(/^.*->/, '')
   return remote !== undefined && SAFE.test(remote) ? copied(remote) : null
 }
 
