@@ -22,7 +22,7 @@ const ENTRIES = [
  * following the one path that OpenSSL takes is 9,000 more.
  */
 const MOST_FILES = 3
-const MOST_BYTES = 315_000
+const MOST_BYTES = 318_000
 let compiled: Compiled
 beforeAll(async () => {
   compiled = await compileSources()

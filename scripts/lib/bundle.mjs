@@ -6,6 +6,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 
+/** The first client and the doctor load the whole validator. */
+const LOAD_VALIDATE = new Set(['connecting', 'doctor'])
+
 /**
  * Names the shared files: modules that the same subpaths load at their import are one file, because each file costs its time, and
  * nothing is loaded that is not needed. `core` is what the validator shares with any other. What the first client of a process
@@ -30,11 +33,15 @@ function sharedFiles(root, inputs) {
       visit(join(root, 'src/client/create-secure-client.ts'), 'connecting', graph)
     }
     const all = [...(users.get(id) ?? [])].sort()
-    // It loads the whole validator.
-    const names = all.includes('validate') ? all.filter((name) => name !== 'connecting') : all
+    const names = all.includes('validate') ? all.filter((name) => !LOAD_VALIDATE.has(name)) : all
     return names.join() === 'connecting' ? [] : names
   }
   const groups = [{ name: (id, graph) => (isCore(usersOf(id, graph)) ? 'core' : null), priority: most }]
+  // Before others that load it.
+  groups.push({
+    name: (id, graph) => (usersOf(id, graph).join() === 'validate' ? 'validate' : null),
+    priority: most - 0.5,
+  })
   // A group takes what its modules import along; more users first, so that it finds nothing that belongs to another.
   for (let count = most - 1; count > 0; count -= 1) {
     const name = (id, graph) => (usersOf(id, graph).length === count ? usersOf(id, graph).join('-') : null)

@@ -61,8 +61,12 @@ const BY_ROW = {
     {
       breaks: 'a plaintext URL is accepted',
       changes: [
-        ['src/client/endpoints.ts', "if (scheme === 'http') {", 'if (scheme === undefined) {'],
-        ['src/client/endpoints.ts', "if (scheme !== 'https')", "if (scheme !== 'https' && scheme !== 'http')"],
+        [
+          'src/client/endpoints.ts',
+          'if (fault !== undefined) return',
+          'if (fault !== undefined && !/^http:/i.test(text)) return',
+        ],
+        ['src/client/endpoints.ts', "if (scheme.toLowerCase() !== 'https')", 'if (!/^https?$/i.test(scheme))'],
       ],
       tests: [
         ['test/unit/client/endpoints.test.ts', 'refuses http with the reason'],

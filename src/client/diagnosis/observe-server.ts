@@ -6,7 +6,7 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { type ConnectionOptions, DEFAULT_CIPHERS, type TLSSocket } from 'node:tls'
 import { asError, reasonOf } from '../../report/errors.js'
-import { checkOptions } from '../../report/option-error.js'
+import { checkOptions, textInvalid } from '../../report/option-error.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import type { Host } from '../../x509/names.js'
 import { FlightReader } from '../../x509/tls-flight.js'
@@ -69,6 +69,7 @@ const END_WAIT = 1000
 export async function observeServer(url: string, options: ObserveServerOptions = {}): Promise<ServerObservation> {
   checkOptions('options', options, ['name', 'signal'])
   const { name, signal } = options
+  if (typeof url !== 'string') throw textInvalid('url', url, 'a URL, such as "https://10.0.0.1:2379"')
   const [endpoint] = parseEndpoints([url])
   const host = name === undefined ? endpoint.host : readServerName(name, 'name')
   const over = new AbortController()

@@ -39,7 +39,9 @@ export function inShell({ file }: { file: string | null }): string {
 /** The file of a certificate, by its origin such as `tls.crt (from ETCDCTL_CERT)`, as an argument of a shell command. */
 export function originInShell(origin: string | undefined, otherwise: string): string {
   const file = origin?.replace(/ \(from \w+\)$/, '') ?? ''
-  return /^(?:$|option "|name of "|https:|unixs:|PEM text)/.test(file) ? otherwise : shellArgument(file)
+  // Only files have a folder or an extension in their origin.
+  const isFile = /[/\\]|\.\w+$/.test(file) && !/^(?:option "|name of "|https:|unixs:|PEM text)/.test(file)
+  return isFile ? shellArgument(file) : otherwise
 }
 
 /** `1 byte`, `4,194,305 bytes`. */

@@ -76,7 +76,5 @@ it('follows the member list, and reports a cluster that has lost its quorum', as
   await shared.cluster.member('m1').waitForLog(/lost leader/, { timeout: '60s' })
   await expect
     .poll(async () => (await client.tls.probe()).findings.map(({ severity, code }) => `${severity} ${code}`))
-    .toEqual(
-      expect.arrayContaining(['error endpoint/no-leader', 'warning endpoint/no-leader', 'error endpoint/unreachable']),
-    )
+    .toEqual(expect.arrayContaining(['error endpoint/no-leader', 'error endpoint/unreachable']))
 })
