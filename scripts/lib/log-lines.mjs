@@ -48,7 +48,7 @@ ${COMMON.map(([words, id]) => `- \`${words}\`: [${id}](#${anchorOf(id)})`).join(
 All others, by the program whose words they are:`
 
 const AFTER = `The **server** is the side that was dialled: etcd, or the peer port of a member. The **client** is the side that dialled: a client,
-etcd's own gateway, or another member. In the words of Go, “remote” is always the other side. Causes are codes of
+etcd's own gateway, or another member. In the words of Go, "remote" is always the other side. Causes are codes of
 [findings](findings.md), the likeliest first.
 
 In the commands, \`{host}\` is the host and port that were dialled, and \`{name}\` that host alone. \`{ca}\`, \`{cert}\` and \`{key}\` are the files of

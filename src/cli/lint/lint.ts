@@ -176,9 +176,17 @@ function memberOf(
     ok,
     complete,
     findings: named([...findings]),
-    unchecked: named([...unchecked]),
+    unchecked: named(unchecked.map((each) => ({ ...each, message: forShell(each.message) }))),
     suppressed: named([...suppressed]),
   }
+}
+
+/** The option of the library, as the flag of the command. */
+function forShell(message: string): string {
+  return message
+    .replace(/Pass the value in "variables", as \{ '(.+)': … \}/, 'Pass --variable $1=VALUE')
+    .replace('in the option "variables"', 'by --variable NAME=VALUE')
+    .replace('as { unit }', 'by --as unit')
 }
 
 /** Replaces the file in each place by the name of the target: a text has none, and in a comparison it is `members[1]`. */

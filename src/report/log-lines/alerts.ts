@@ -1,4 +1,4 @@
-/** TLS alerts: who sends them, and why. In the words of Go, “remote” is the side that sent the alert. */
+/** TLS alerts: who sends them, and why. In the words of Go, "remote" is the side that sent the alert. */
 import type { FindingCode } from '../finding.js'
 import {
   clientExample,
@@ -201,7 +201,7 @@ function alertRows(): LineRow[] {
               program: 'etcd' as const,
               pattern: inServerLog(words),
               direction: 'server-refused-by-client' as const,
-              meaning: `“remote” is the client at remote-addr. ${alert.meaningServer ?? ''}`,
+              meaning: `"remote" is the client at remote-addr. ${alert.meaningServer ?? ''}`,
               codes: alert.ofServer,
               decide: alert.decideServer ?? DECIDE.verifyServer,
               example: serverExample(example),
@@ -215,7 +215,7 @@ function alertRows(): LineRow[] {
               program: 'Go' as const,
               pattern: notInServerLog(words),
               direction: 'client-refused-by-server' as const,
-              meaning: `“remote” is the server that was dialled. ${alert.meaningClient ?? ''}`,
+              meaning: `"remote" is the server that was dialled. ${alert.meaningClient ?? ''}`,
               codes: alert.ofClient,
               decide: alert.decideClient ?? DECIDE.showClient,
               example: clientExample(example),

@@ -306,7 +306,7 @@ export const ETCD_LINES: readonly LineRow[] = [
     pattern: 'cert has non empty Common Name',
     direction: 'no-refusal',
     meaning:
-      '“etcd grpc-proxy” does not start with a client certificate that has a common name, because every client behind it would be that user.',
+      '"etcd grpc-proxy" does not start with a client certificate that has a common name, because every client behind it would be that user.',
     codes: ['identity/common-name', 'access/permission-denied'],
     decide: DECIDE.showClient,
     example: 'cert has non empty Common Name (etcd): /etc/etcd/client.pem',

@@ -223,7 +223,7 @@ const REFUSALS: readonly GoRefusal[] = [
   {
     id: 'platform-verifier',
     words: 'certificate is not (?:trusted|standards compliant)',
-    example: 'x509: “etcd” certificate is not trusted',
+    example: 'x509: "etcd" certificate is not trusted',
     versions: 'Go on macOS',
     meaning:
       'The verifier of macOS refused the certificate: its CA is not in the keychain, or it is valid for more than 825 days.',

@@ -83,7 +83,7 @@ const JAVA: readonly LineRow[] = [
       'PKIX path validation failed|CertPathValidatorException|Algorithm constraints check failed|Certificates do not conform to algorithm constraints',
     direction: 'client-refuses-server',
     meaning:
-      'The chain leads to a trusted CA and is not valid. The rest of the line, or the next “Caused by”, has the reason.',
+      'The chain leads to a trusted CA and is not valid. The rest of the line, or the next "Caused by", has the reason.',
     codes: [
       'validity/expired',
       'validity/not-yet-valid',
@@ -181,7 +181,7 @@ const JAVA: readonly LineRow[] = [
       'does not contain valid private key|does not contain valid certificates|could not find a PKCS #8 private key|InvalidKeySpecException|Neither RSA, DSA nor EC worked',
     direction: 'no-refusal',
     meaning:
-      'Netty reads keys as PKCS #8 only (“BEGIN PRIVATE KEY”). Convert the key: openssl pkcs8 -topk8 -nocrypt -in {key}.',
+      'Netty reads keys as PKCS #8 only ("BEGIN PRIVATE KEY"). Convert the key: openssl pkcs8 -topk8 -nocrypt -in {key}.',
     codes: ['input/unexpected-content', 'key/malformed', 'key/passphrase-refused', 'credentials/swapped'],
     decide: 'head -1 {key} {cert} {ca}',
     example: 'java.lang.IllegalArgumentException: File does not contain valid private key: client-key.pem',
@@ -206,7 +206,7 @@ const JAVA: readonly LineRow[] = [
       'General (?:OpenSslEngine|OpenSsl|SSLEngine) problem|StatusRuntimeException: (?:UNAVAILABLE|UNKNOWN|INTERNAL)|UNAVAILABLE: io exception|Channel Pipeline: \\[SslHandler|SSLHandshakeException|javax\\.net\\.ssl\\.SSLException|DEADLINE_EXCEEDED: |EtcdException',
     direction: 'unclear',
     meaning:
-      'This is the outer exception. The last “Caused by”, or the log with -Djavax.net.debug=ssl:handshake, has the reason.',
+      'This is the outer exception. The last "Caused by", or the log with -Djavax.net.debug=ssl:handshake, has the reason.',
     codes: [
       'endpoint/unreachable',
       ...UNTRUSTED_SERVER,

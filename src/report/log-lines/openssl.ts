@@ -482,7 +482,7 @@ const NODE_LINES: readonly LineRow[] = [
       'No connection established|Execution prevented because the circuit breaker is open|GRPCUnavailableError|14 UNAVAILABLE',
     direction: 'unclear',
     meaning:
-      'etcd3 or grpc-js has no connection. The first error of the process has the reason after “Last error:”, later ones may not.',
+      'etcd3 or grpc-js has no connection. The first error of the process has the reason after "Last error:", later ones may not.',
     codes: [
       'endpoint/unreachable',
       ...UNTRUSTED_SERVER,

@@ -73,7 +73,7 @@ export const OTHER_LINES: readonly LineRow[] = [
     pattern: 'failed to (?:request|connect to) etcd|handshake failed\\. Retrying',
     direction: 'unclear',
     meaning:
-      'APISIX did not finish the handshake. The line before it (“SSL_do_handshake() failed”) has the alert; most often etcd got no client certificate.',
+      'APISIX did not finish the handshake. The line before it ("SSL_do_handshake() failed") has the alert; most often etcd got no client certificate.',
     codes: [
       'handshake/client-certificate-missing',
       'handshake/client-certificate-refused',

@@ -156,7 +156,9 @@ describe('the outcomes of lint', () => {
     ['an error that is accepted by its code', PLAINTEXT, ['--ignore', 'config/plaintext-url'], 0],
   ] as const)('the exit code of lint is that of %s', async (_name, change, args, code) => {
     const folder = folderWith({ 'etcd.env': envOf(change) })
-    expect((await lint(folder, ['etcd.env', ...args])).code).toBe(code)
+    const result = await lint(folder, ['etcd.env', ...args])
+    expect(result.code).toBe(code)
+    if (code === 3) expect(result.stdout).toContain('Pass --variable NODE=VALUE.')
   })
 
   /** As variables, because YAML does not expand any. */

@@ -61,7 +61,7 @@ describe('the table of log lines', () => {
               ...['no-refusal', 'unclear'],
             ],
           },
-          meaning: { type: 'string', pattern: '^[A-Z“].*[.]$' },
+          meaning: { type: 'string', pattern: '^[A-Z"].*[.]$' },
           codes: { type: 'array', minItems: 1, uniqueItems: true, items: { enum: Object.keys(catalogue) } },
           decide: text,
           example: { type: 'string', minLength: 1, pattern: '^[^\\n]*$' },
