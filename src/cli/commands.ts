@@ -9,7 +9,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'doctor',
     operands: '',
     summary: 'Examines a cluster: what its members serve and accept, their files and their configurations.',
-    examples: ['doctor', 'doctor --endpoints 10.0.0.1:2379 --cacert ca.crt --cert client.crt --key client.key'],
+    examples: ['doctor', 'doctor --endpoints 10.0.0.1 --cacert ca.crt --cert c.crt --key c.key'],
     options: [
       ['--config <file...>', 'a configuration of a member; repeat it for more'],
       ['--root <dir>', 'where the disk of the machine of etcd is mounted'],
@@ -45,7 +45,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ['--allow-unchecked', 'exit with 0 although something was not checked'],
       ['--skip-others', 'a named file that starts no etcd is no finding'],
     ],
-    notes: ['.etcd-mtls.yaml in the repository accepts findings and sets variables: docs/ci.md.'],
+    notes: ['.etcd-mtls.yaml accepts findings and sets variables: docs/ci.md.'],
     connects: false,
     load: () => import('./lint/lint.js'),
   },
@@ -57,7 +57,7 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [],
     notes: [
       'For a whole log: journalctl -u etcd | etcd-mtls explain',
-      'A known line is an answer and no finding: the exit code is 0, and 1 if no line is known.',
+      'Exit codes: 0 if a line is known, 1 if not.',
       'Nothing is sent anywhere. Pages: docs/log-lines.md, docs/findings.md.',
     ],
     connects: false,

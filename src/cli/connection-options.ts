@@ -36,7 +36,7 @@ export const REFUSED_OPTIONS: readonly (readonly [flags: string, reason: string]
 ]
 
 export const CONNECTION_NOTES: readonly string[] = [
-  'Connection, as for etcdctl: --endpoints, --cacert, --cert, --key, --user, --password,',
-  '--discovery-srv, --discovery-srv-name, --dial-timeout, --command-timeout, or the',
-  'variables ETCDCTL_ENDPOINTS and so on.',
+  'Connection, as for etcdctl: --endpoints, --cacert, --cert, --key, --user,',
+  '--password, --discovery-srv, --discovery-srv-name, --dial-timeout,',
+  '--command-timeout, or the variables ETCDCTL_ENDPOINTS and so on.',
 ]

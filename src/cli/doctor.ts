@@ -27,7 +27,7 @@ export async function run(call: Call): Promise<Answer> {
 }
 
 const EXAMPLES = [
-  'etcd-mtls doctor --endpoints 10.0.0.1:2379 --cacert ca.crt --cert client.crt --key client.key',
+  'etcd-mtls doctor --endpoints 10.0.0.1 --cacert ca.crt --cert c.crt --key c.key',
   'etcd-mtls doctor --config /etc/etcd/etcd.conf.yml',
   'sudo etcd-mtls doctor --kubeadm /etc/kubernetes',
 ]

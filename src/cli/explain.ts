@@ -1,11 +1,11 @@
 /** `etcd-mtls explain`: the page of a finding, and the causes of lines of logs. */
-import { addAbortSignal } from 'node:stream'
 import { LOG_LINES_URL } from '../report/links.js'
 import type { LineDirection } from '../report/log-lines/line.js'
 import { type PrintOptions, wrapText } from '../report/print-report.js'
 import { printable } from '../report/printable.js'
 import { type Answer, type Call, UsageError } from './command.js'
 import type { ExplainedCode, ExplainedLine, ExplainDocument } from './documents.js'
+import { openInput } from './input.js'
 import { type LineGroup, type LogSummary, type Sighting, summarize } from './log-summary.js'
 import { readPackageFile } from './package-file.js'
 
@@ -22,13 +22,13 @@ export async function run(call: Call): Promise<Answer> {
 }
 
 export async function explain(call: Call, codes: readonly ExplainedCode[]): Promise<Answer> {
-  const { operands, input, signal, progress } = call
+  const { operands, input, progress } = call
   const asked = operands.length === 0 || operands.join() === '-' ? null : operands.join(' ')
   if (operands.length === 0 && input.isTTY)
     throw new UsageError('Pass a code, a line in quotation marks, or a log on stdin.')
   if (asked !== null && CODE.test(asked)) return explainCode(asked, codes)
-  if (asked === null) addAbortSignal(signal, input.setEncoding('utf8'))
-  const summary = await summarize(asked === null ? (input as AsyncIterable<string>) : [asked], (characters) => {
+  const log = asked === null ? (openInput(call).setEncoding('utf8') as AsyncIterable<string>) : [asked]
+  const summary = await summarize(log, (characters) => {
     progress(`Reading the log: ${String(Math.floor(characters / MEGABYTE))} MB`)
   })
   return answerOf(summary, codes, asked)

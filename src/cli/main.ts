@@ -2,7 +2,7 @@
 /** The program `etcd-mtls`. */
 import { COMMANDS } from './commands.js'
 import { readPackageFile } from './package-file.js'
-import { EXIT, runProgram } from './program.js'
+import { EXIT, failureLines, runProgram } from './program.js'
 
 /** Milliseconds that a command has after Ctrl-C to remove what it was writing. */
 const CLEANUP = 500
@@ -18,10 +18,16 @@ async function main(): Promise<void> {
   })
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      // A reader such as head has closed the pipe.
-      process.exit(error.code === 'EPIPE' ? (process.exitCode ?? EXIT.good) : EXIT.unable)
+      // If a reader such as head has closed the pipe, the exit code is still that of the answer.
+      if (error.code !== 'EPIPE') process.exit(EXIT.unable)
     })
   }
+  process.once('uncaughtException', (error) => {
+    void failureLines(error, '').then((lines) => {
+      process.stderr.write(`${lines.join('\n')}\n`)
+      process.exit(EXIT.unable)
+    })
+  })
   const { version } = readPackageFile('package.json') as { version: string }
   const { stdin, stdout, stderr, env } = process
   const args = process.argv.slice(2)

@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander'
 import type { Finding } from '../report/finding.js'
 import { type Answer, type Call, type CommandRow, type OptionRow, Options, UsageError } from './command.js'
 import { CONNECTION_NOTES, CONNECTION_OPTIONS, REFUSED_OPTIONS } from './connection-options.js'
+import { jsonText } from './json-text.js'
 import { type ColorChoice, type OutputStream, Terminal } from './terminal.js'
 
 /** The outcomes of a command for the shell. */
@@ -28,8 +29,8 @@ const COMMON_OPTIONS: readonly OptionRow[] = [
   ['--fail-on <severity>', 'error, warning or info: exit with 1 for it and worse (default: error)'],
 ]
 
-const EXIT_NOTE =
-  'Exit codes: 0 good, 1 findings, 2 it could not do its work, 3 no error, but a certificate is due or something was not checked.'
+const EXIT_NOTE = `Exit codes: 0 good, 1 findings, 2 it could not do its work, 3 no error, but a
+certificate is due or something was not checked.`
 
 /** Runs the program and returns its exit code. It never rejects. */
 export async function runProgram(input: ProgramInput): Promise<number> {
@@ -37,8 +38,8 @@ export async function runProgram(input: ProgramInput): Promise<number> {
   let code: number = EXIT.good
   const program = new Command('etcd-mtls')
     .description('Explains, checks and issues the TLS certificates of etcd.')
-    .version(input.version, '-V, --version', 'print the version')
-    .helpCommand(false)
+    .version(input.version, '-v, --version', 'print the version')
+    .helpCommand('help [command]', 'prints the help of a command')
     .showHelpAfterError(false)
     .exitOverride()
     .configureOutput({
@@ -61,7 +62,8 @@ export async function runProgram(input: ProgramInput): Promise<number> {
     terminal.endProgress()
     if (input.signal.aborted) return EXIT.interrupted
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.good
-    for (const line of await failureLines(error, input.args[0] ?? '')) terminal.hint(line)
+    const command = input.rows.find(({ name }) => name === input.args[0])?.name ?? ''
+    for (const line of await failureLines(error, command)) terminal.hint(line)
     return EXIT.unable
   }
 }
@@ -86,10 +88,19 @@ function addCommand(program: Command, row: CommandRow, action: (call: Parsed) =>
     .addHelpText('before', `Examples:\n${row.examples.map((each) => `  etcd-mtls ${each}\n`).join('')}`)
     .addHelpText('after', notes.length === 0 ? '' : `\n${notes.join('\n')}`)
     .action(async () => {
+      refuseEmpty(command)
       for (const [flag, reason] of REFUSED_OPTIONS)
         if (command.opts()[camelCase(flag)] !== undefined) throw new UsageError(`${flag} is not supported: ${reason}`)
       await action({ operands: command.args, options: new Options(command.opts()) })
     })
+}
+
+/** A variable of the shell that is not set must not change what is examined. */
+function refuseEmpty(command: Command): void {
+  for (const option of command.options) {
+    const value: unknown = command.getOptionValue(option.attributeName())
+    if ([value].flat().includes('')) throw new UsageError(`${option.flags} must not be empty.`)
+  }
 }
 
 /** The name under which commander has the value of a flag. */
@@ -124,21 +135,12 @@ async function runCommand(row: CommandRow, { operands, options, input, terminal 
   }
   const { run } = await row.load()
   const answer = await run(call)
-  if (options.flag('json')) terminal.answer(await jsonText(answer.document))
+  if (options.flag('json')) terminal.answer(jsonText(answer.document))
   else if (!options.flag('quiet')) terminal.answer(answer.text(await terminal.print(color)))
   if (answer.failure === undefined) return exitCodeOf(answer, failOn)
   const { printable } = await import('../report/printable.js')
   terminal.hint(`etcd-mtls: ${printable(answer.failure)}`)
   return EXIT.unable
-}
-
-/** Characters that a terminal would obey are escaped, which changes no value. */
-async function jsonText(document: object): Promise<string> {
-  const { UNPRINTABLE } = await import('../report/printable.js')
-  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
-  return JSON.stringify(document, null, 2).replace(UNPRINTABLE, (found) =>
-    found === '\n' ? found : found.split('').map(escaped).join(''),
-  )
 }
 
 const RANK = { error: 0, warning: 1, info: 2 } as const
@@ -149,21 +151,21 @@ function exitCodeOf({ findings, isDue = false }: Answer, failOn: Finding['severi
 }
 
 /** Two lines for a wrong call and for a crash. An error with a report is printed whole. */
-async function failureLines(error: unknown, command: string): Promise<string[]> {
+export async function failureLines(error: unknown, command: string): Promise<string[]> {
   const { asError, isEtcdMtlsError } = await import('../report/errors.js')
   const { formatReport } = await import('../report/format.js')
   const { printable } = await import('../report/printable.js')
   const { message, stack = '' } = asError(error)
+  const help = `See \`etcd-mtls ${command === '' ? '' : `${command} `}--help\`.`
   if (error instanceof CommanderError) {
+    if (error.code === 'commander.help') return []
     const text = message.replace(/^error: /, '').replace(/\n(?=\(Did you mean [^\n]*$)/, ' ')
-    return error.code === 'commander.help' ? [] : [`etcd-mtls: ${printable(text)}`]
+    // The value of a misspelt option may be a password.
+    const shown = error.code === 'commander.unknownOption' ? text.replace(/=[^]*'/, "'") : text
+    return [`etcd-mtls: ${printable(shown)}`, help]
   }
   if (error instanceof UsageError || isEtcdMtlsError(error, 'ERR_OPTION_INVALID'))
-    return [
-      `etcd-mtls: ${printable(message)}`,
-      ...(error instanceof UsageError ? error.more : []),
-      `See \`etcd-mtls ${command} --help\`.`,
-    ]
+    return [`etcd-mtls: ${printable(message)}`, ...(error instanceof UsageError ? error.more.map(printable) : []), help]
   if (isEtcdMtlsError(error)) return [`etcd-mtls: ${formatReport(error)}`]
   const place = stack.split('\n').find((line) => line.startsWith('    at ')) ?? ''
   return [

@@ -2,7 +2,6 @@
 import type { Stats } from 'node:fs'
 import { lstat, opendir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { addAbortSignal } from 'node:stream'
 import { finding } from '../credentials/finding.js'
 import { type BlockKind, kindOfLabel } from '../credentials/labels.js'
 import { readMaterialFile } from '../credentials/load-inputs.js'
@@ -19,6 +18,7 @@ import type { PrivateKey } from '../x509/keys/keys.js'
 import { MAX_PEM_BYTES, scanPem } from '../x509/pem/pem.js'
 import { type Call, UsageError } from './command.js'
 import type { CheckDocument } from './documents.js'
+import { isUnreadableName, readInput, UNREADABLE_NAME } from './input.js'
 
 /** What a file, stdin, a value of a Secret, or a server holds. */
 export interface Contents {
@@ -109,6 +109,7 @@ async function readDirectory(path: string, reading: Reading): Promise<Contents[]
   let left = MAX.bytes
   for (const name of names.slice(0, MAX.entries).toSorted()) {
     const file = join(path, name)
+    if (isUnreadableName(name)) unchecked.push(notRead(file, UNREADABLE_NAME))
     const state = await stateOf(file)
     if (state?.isFile() !== true && state?.isSymbolicLink() !== true) continue
     if (state.size > Math.min(left, MAX_PEM_BYTES)) {
@@ -143,19 +144,12 @@ export async function readAnchors(file: string | undefined): Promise<Contents[] 
   return readFile(file, MAX_PEM_BYTES, { unchecked: [], keys: MAX.keys })
 }
 
-async function readStdin({ input, signal, progress }: Call, reading: Reading): Promise<Contents[]> {
-  progress('Waiting for standard input …')
+async function readStdin(call: Call, reading: Reading): Promise<Contents[]> {
   const place = { origin: 'standard input', file: null }
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of addAbortSignal(signal, input) as AsyncIterable<Buffer>) {
-    chunks.push(chunk)
-    size += chunk.length
-    if (size <= MAX_PEM_BYTES) continue
-    const details = { wanted: 'cert', unit: 'bytes', limit: MAX_PEM_BYTES, count: null } as const
-    return [{ ...nothingIn(place), findings: [finding('input/too-much', { ...place, ...details })] }]
-  }
-  return readBytes({ place, bytes: Buffer.concat(chunks), exposure: null }, reading)
+  const bytes = await readInput(call, MAX_PEM_BYTES)
+  if (bytes !== null) return readBytes({ place, bytes, exposure: null }, reading)
+  const details = { wanted: 'cert', unit: 'bytes', limit: MAX_PEM_BYTES, count: null } as const
+  return [{ ...nothingIn(place), findings: [finding('input/too-much', { ...place, ...details })] }]
 }
 
 function nothingIn(place: Place, holds = 'nothing that can be read'): Contents {

@@ -1,4 +1,5 @@
 /** The two streams of a command: answers on stdout, progress and hints on stderr. */
+import { printable } from '../report/printable.js'
 import type { PrintOptions } from '../report/print-report.js'
 
 /** Milliseconds before progress is shown: a quick command shows none. */
@@ -40,7 +41,7 @@ export class Terminal {
 
   readonly progress = (text: string): void => {
     if (this.#err.isTTY !== true) return
-    this.#progress = text
+    this.#progress = printable(text)
     if (this.#shown) this.#show()
     this.#timer ??= setTimeout(this.#show, PROGRESS_DELAY).unref()
   }

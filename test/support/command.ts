@@ -16,16 +16,19 @@ export interface CommandRun {
   /** In addition to PATH and HOME. */
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** Only root may run it as another user. */
+  readonly uid?: number
+  readonly gid?: number
 }
 
 /** Runs `etcd-mtls ARGS`. The variables of etcdctl in the environment of the tests do not reach it. */
 export async function runCommand(
   args: readonly string[],
-  { input = '', env = {}, cwd }: CommandRun = {},
+  { input = '', env = {}, ...options }: CommandRun = {},
 ): Promise<CommandResult> {
   const program = await commandPath()
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, [program, ...args], { env: { PATH, HOME, ...env }, cwd })
+  const child = spawn(process.execPath, [program, ...args], { env: { PATH, HOME, ...env }, ...options })
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (text: string) => {

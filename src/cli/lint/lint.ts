@@ -10,10 +10,11 @@ import {
 } from '../../config/index.js'
 import { nodeFileSystem, replaceFiles } from '../../files/file-system.js'
 import { systemCode } from '../../files/write-failed.js'
-import type { FindingPlace } from '../../report/finding.js'
+import type { FindingPlace, Unchecked } from '../../report/finding.js'
 import { type AnyReport, type PrintOptions, printReports } from '../../report/print-report.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { LintDocument, LintedMember } from '../documents.js'
+import { jsonText } from '../json-text.js'
 import { githubText, onelineText } from './line-formats.js'
 import { sarifText } from './sarif.js'
 import { idleEntries, type LintSettings, readSettings, suppressionsFor } from './settings.js'
@@ -70,7 +71,7 @@ function readFormats(given: readonly string[]): { format: Format; file: string |
 }
 
 function textOf(format: Format, document: LintDocument, print: PrintOptions): string {
-  if (format === 'json') return JSON.stringify(document, null, 2)
+  if (format === 'json') return jsonText(document)
   if (format === 'sarif') return sarifText(document)
   if (format === 'github') return githubText(document)
   return format === 'oneline' ? onelineText(document) : reportText(document, print)
@@ -84,7 +85,7 @@ interface Linted {
 
 async function lintAll(call: Call, linter: Linter): Promise<Linted> {
   const { options, signal, progress } = call
-  const { targets, others } = await findTargets(call)
+  const { targets, others, unread } = await findTargets(call)
   const found = new Map<Target, LintedMember[]>()
   for (const [i, target] of targets.entries()) {
     signal.throwIfAborted()
@@ -101,7 +102,7 @@ async function lintAll(call: Call, linter: Linter): Promise<Linted> {
     for (const target of cluster) found.delete(target)
     members.push(await linter.compare(cluster))
   }
-  members.push(...[...found.values()].flat())
+  members.push(...[...found.values()].flat(), ...unread.map(unreadMember))
   return { members, files: etcds.length, others: others + targets.length - etcds.length }
 }
 
@@ -162,6 +163,11 @@ function readVariables(given: readonly string[]): Record<string, string> {
       return [each.slice(0, at), each.slice(at + 1)]
     }),
   )
+}
+
+function unreadMember(unchecked: Unchecked): LintedMember {
+  const files = unchecked.place.file === null ? [] : [unchecked.place.file]
+  return { files, member: null, ok: true, complete: false, findings: [], unchecked: [unchecked], suppressed: [] }
 }
 
 /** The report with the names of the targets in its places. */

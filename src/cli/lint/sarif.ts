@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type { Finding, FindingPlace, Severity, SuppressedFinding, Unchecked } from '../../report/finding.js'
 import { findingUrl } from '../../report/links.js'
 import type { ExplainedCode, LintDocument } from '../documents.js'
+import { jsonText } from '../json-text.js'
 import { readPackageFile } from '../package-file.js'
 
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json'
@@ -42,7 +43,7 @@ export function sarifText(document: LintDocument): string {
       },
     ],
   }
-  return JSON.stringify({ $schema: SCHEMA, version: '2.1.0', runs: [run] }, null, 2)
+  return jsonText({ $schema: SCHEMA, version: '2.1.0', runs: [run] })
 }
 
 interface Found {

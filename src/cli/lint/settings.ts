@@ -1,8 +1,9 @@
 /** `.etcd-mtls.yaml`: what a repository accepts, and the values of its variables. */
-import { readFile } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import type { Suppression, UncheckedSuppression } from '../../config/index.js'
 import { finding } from '../../config/finding.js'
+import { readConfigFile } from '../../config/read/text.js'
 import { entriesOf, itemsAt, readYaml, textAt, type YamlValue } from '../../config/read/yaml.js'
 import { systemCode } from '../../files/write-failed.js'
 import type { Finding, FindingPlace } from '../../report/finding.js'
@@ -40,26 +41,33 @@ export interface LintSettings {
  * @throws {UsageError} for a file that is not as it should be
  */
 export async function readSettings(from: string): Promise<LintSettings> {
-  let folder = resolve(from)
-  for (let i = 0; i < MAX_ABOVE; i++) {
-    const text = await textOf(join(folder, SETTINGS_FILE))
-    if (text !== null) return parse(text, folder, relative(from, join(folder, SETTINGS_FILE)))
-    const isTop = dirname(folder) === folder || (await textOf(join(folder, '.git/HEAD'))) !== null
-    if (isTop) break
-    folder = dirname(folder)
+  for (const folder of await foldersOf(resolve(from))) {
+    const name = relative(from, join(folder, SETTINGS_FILE))
+    const read = await readConfigFile(join(folder, SETTINGS_FILE), name)
+    if ('text' in read) return parse(read.text, folder, name)
+    if (read.code !== 'file/missing') throw new UsageError(read.message)
   }
   return { folder: resolve(from), ignore: [], variables: {} }
 }
 
-async function textOf(file: string): Promise<string | null> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    const code = systemCode(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null
-    if (code === null) throw error
-    throw new UsageError(`${file} cannot be read (${code}).`)
+/** The directory, and those above it in its repository. Outside of one, those above it may be of another user, as /tmp is. */
+async function foldersOf(start: string): Promise<string[]> {
+  // Who may write to the directory, or is root, may also accept findings. Another user can put a repository into /tmp.
+  const owners = [(await stat(start)).uid, process.geteuid?.() ?? 0, 0]
+  const folders = [start]
+  for (let folder = start; folders.length <= MAX_ABOVE; folder = dirname(folder)) {
+    if (folder !== start) folders.push(folder)
+    // In a worktree it is a file.
+    const owner = (await stat(join(folder, '.git')).catch(missing))?.uid
+    if (owner !== undefined && owners.includes(owner)) return folders
+    if (dirname(folder) === folder) break
   }
+  return [start]
+}
+
+function missing(error: unknown): null {
+  if (systemCode(error) === null) throw error
+  return null
 }
 
 async function parse(text: string, folder: string, name: string): Promise<LintSettings> {

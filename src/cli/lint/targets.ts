@@ -1,11 +1,15 @@
 /** The inputs of `lint`: files, directories with everything below them, and stdin. */
-import { lstat, opendir, readFile, stat } from 'node:fs/promises'
+import { opendir, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import type { ConfigInput } from '../../config/index.js'
 import { mayStartEtcd } from '../../config/read/input.js'
+import { uncheckedOf } from '../../config/read/read-option.js'
 import { MAX_CONFIG_BYTES } from '../../config/read/text.js'
+import { readMaterialFile } from '../../credentials/load-inputs.js'
 import { systemCode } from '../../files/write-failed.js'
+import type { Unchecked } from '../../report/finding.js'
 import { type Call, UsageError } from '../command.js'
+import { isUnreadableName, readInput, UNREADABLE_NAME } from '../input.js'
 
 /** An input, with its name for people. */
 export interface Target {
@@ -21,6 +25,8 @@ export interface Targets {
   readonly targets: readonly Target[]
   /** Files below a directory that cannot start an etcd. */
   readonly others: number
+  /** Files and directories below a directory that cannot be read. */
+  readonly unread: readonly Unchecked[]
 }
 
 export const FORMS = ['yaml', 'flags', 'env', 'unit', 'manifest', 'compose'] as const
@@ -37,23 +43,26 @@ const NOT_CONFIGS = new Set(
   ),
 )
 
-/** @throws {UsageError} for an operand that does not exist */
-export async function findTargets({ operands, options, input, signal }: Call): Promise<Targets> {
+/** @throws {UsageError} for an operand that does not exist, or that cannot be read */
+export async function findTargets(call: Call): Promise<Targets> {
+  const { operands, options, signal } = call
   const form = options.choice('as', FORMS)
   const targets: Target[] = []
+  const unread: Unchecked[] = []
   const found = { others: 0, left: MAX_FILES }
   for (const operand of operands.length === 0 ? ['.'] : operands) {
     if (operand === '-') {
-      const bytes = await readInput(input, MAX_CONFIG_BYTES, signal)
+      const bytes = await readInput(call, MAX_CONFIG_BYTES)
+      if (bytes === null) throw new UsageError(`Standard input has more than ${String(MAX_CONFIG_BYTES)} bytes.`)
       targets.push(textTarget(options.text('stdinFilename') ?? '<stdin>', bytes, form))
       continue
     }
     const kind = await kindOf(operand)
-    if (kind === 'directory') await walk(operand, 0, { targets, found, signal })
+    if (kind === 'directory') await walk(operand, 0, { targets, found, unread, signal })
     else if (form === undefined) targets.push({ name: operand, input: { file: operand }, isNamed: true, isText: false })
-    else targets.push(textTarget(operand, await readSmall(operand), form))
+    else targets.push(textTarget(operand, await readNamed(operand), form))
   }
-  return { targets, others: found.others }
+  return { targets, others: found.others, unread }
 }
 
 function textTarget(name: string, bytes: Buffer, form: (typeof FORMS)[number] | undefined): Target {
@@ -74,16 +83,17 @@ async function kindOf(operand: string): Promise<'file' | 'directory'> {
   }
 }
 
-async function readSmall(path: string): Promise<Buffer> {
-  const { size } = await stat(path)
-  if (size > MAX_CONFIG_BYTES)
-    throw new UsageError(`"${path}" has ${String(size)} bytes; a configuration has at most 1 MiB.`)
-  return readFile(path)
+async function readNamed(path: string): Promise<Buffer> {
+  const read = await readMaterialFile(path, { file: path }, MAX_CONFIG_BYTES)
+  if ('bytes' in read) return read.bytes
+  if (read.code === 'file/empty') return Buffer.alloc(0)
+  throw new UsageError(read.message)
 }
 
 interface Walk {
   readonly targets: Target[]
   readonly found: { others: number; left: number }
+  readonly unread: Unchecked[]
   readonly signal: AbortSignal
 }
 
@@ -91,51 +101,49 @@ interface Walk {
 async function walk(folder: string, depth: number, context: Walk): Promise<void> {
   context.signal.throwIfAborted()
   const names: { name: string; isFolder: boolean }[] = []
-  for await (const entry of await opendir(folder)) {
-    if (entry.isDirectory() ? !SKIPPED.has(entry.name) : entry.isFile()) {
-      names.push({ name: entry.name, isFolder: entry.isDirectory() })
-      if (--context.found.left < 0)
-        throw new UsageError(
-          `"${folder}" has too many files: at most ${String(MAX_FILES)} are read. Name fewer directories.`,
-        )
+  try {
+    for await (const entry of await opendir(folder)) {
+      if (entry.isDirectory() ? !SKIPPED.has(entry.name) : entry.isFile()) {
+        names.push({ name: entry.name, isFolder: entry.isDirectory() })
+        if (--context.found.left < 0)
+          throw new UsageError(
+            `"${folder}" has too many files: at most ${String(MAX_FILES)} are read. Name fewer directories.`,
+          )
+      }
     }
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === null) throw error
+    if (depth === 0) throw new UsageError(`"${folder}" cannot be read (${code}).`)
+    context.unread.push(notRead(folder, 'permission', `The directory cannot be read (${code}).`))
   }
   names.sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const { name, isFolder } of names) {
     const path = join(folder, name)
-    if (isFolder && depth < MAX_DEPTH) await walk(path, depth + 1, context)
-    else if (!isFolder && (await mayBeConfig(path)))
-      context.targets.push({ name: path, input: { file: path }, isNamed: false, isText: false })
-    else context.found.others++
+    if (isUnreadableName(name)) context.unread.push(notRead(path, 'limit', UNREADABLE_NAME))
+    else if (isFolder && depth < MAX_DEPTH) await walk(path, depth + 1, context)
+    else if (isFolder) context.unread.push(notRead(path, 'limit', 'The directory is too deep. Name it to read it.'))
+    else await addFile(path, context)
   }
 }
 
-async function mayBeConfig(path: string): Promise<boolean> {
-  if (NOT_CONFIGS.has(extname(path).toLowerCase()) || /^(?:Makefile|Dockerfile|Jenkinsfile)$/.test(basename(path)))
-    return false
-  try {
-    const { size } = await lstat(path)
-    if (size === 0 || size > MAX_CONFIG_BYTES) return false
-    const text = await readFile(path, 'utf8')
-    // Binary files have NUL; copies of the files of a process have it too, but not at their beginning.
-    return !/^[\s\S]{0,3}\0/.test(text) && !text.slice(0, 4096).includes('\ufffd') && mayStartEtcd(text)
-  } catch (error) {
-    if (systemCode(error) === null) throw error
-    return false // A file of another user cannot be an input of this one.
-  }
+function notRead(file: string, kind: 'limit' | 'permission', message: string): Unchecked {
+  return uncheckedOf(kind, { option: null, file, line: null, column: null }, message, 'all')
 }
 
-/** @throws {UsageError} if nothing can be piped in, or more than the limit is */
-async function readInput(input: NodeJS.ReadStream, limit: number, signal: AbortSignal): Promise<Buffer> {
-  if (input.isTTY) throw new UsageError('"-" reads standard input, and nothing is piped into it.')
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of input as AsyncIterable<Buffer | string>) {
-    signal.throwIfAborted()
-    const bytes = Buffer.from(chunk as Buffer)
-    length += bytes.length
-    if (length > limit) throw new UsageError(`Standard input has more than ${String(limit)} bytes.`)
-    chunks.push(bytes)
-  }
-  return Buffer.concat(chunks)
+async function addFile(path: string, { targets, found, unread }: Walk): Promise<void> {
+  const isOther =
+    NOT_CONFIGS.has(extname(path).toLowerCase()) || /^(?:Makefile|Dockerfile|Jenkinsfile)$/.test(basename(path))
+  const read = isOther ? null : await readMaterialFile(path, { file: path }, MAX_CONFIG_BYTES)
+  if (read !== null && 'bytes' in read && mayBeConfig(read.bytes))
+    targets.push({ name: path, input: { file: path }, isNamed: false, isText: false })
+  else if (read !== null && 'code' in read && read.code === 'file/unreadable')
+    unread.push(notRead(path, 'permission', read.message))
+  else found.others++
+}
+
+function mayBeConfig(bytes: Buffer): boolean {
+  const text = bytes.toString('utf8')
+  // Binary files have NUL; copies of the files of a process have it too, but not at their beginning.
+  return !/^[\s\S]{0,3}\0/.test(text) && !text.slice(0, 4096).includes('\ufffd') && mayStartEtcd(text)
 }

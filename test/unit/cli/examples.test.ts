@@ -1,9 +1,10 @@
 /** What holds for the help of every command, and that its examples run. */
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { COMMANDS } from '../../../src/cli/commands.js'
-import { documentComplaints, runCommand } from '../../support/command.js'
+import { commandPath, documentComplaints, runCommand } from '../../support/command.js'
 import { chainPem, dns, mintLeaf } from '../../support/mint.js'
 import { mintChain } from '../../support/minted-chain.js'
 import { temporaryFolder } from '../../support/openssl.js'
@@ -51,9 +52,23 @@ it.each(examples)('the document of the example is as its schema describes it: et
   expect(documentComplaints(command, JSON.parse(stdout))).toEqual([])
 })
 
-it.each(COMMANDS.map(({ name }) => name))('the help of %s fits one screen', async (name) => {
-  const { stdout } = await runCommand([name, '--help'])
+it.each([[], ...COMMANDS.map(({ name }) => [name])])('the help fits one screen of 80 columns: %s', async (...name) => {
+  const { stdout } = await runCommand([...name, '--help'])
   const lines = stdout.trimEnd().split('\n')
   expect(lines.length).toBeLessThanOrEqual(40)
-  expect(lines.filter((line) => line.length > 100)).toEqual([])
+  expect(lines.filter((line) => line.length > 80)).toEqual([])
+})
+
+it('an answer whose reader has closed the pipe still has its exit code', async () => {
+  const config = folder.file('wrong.yml', 'listen-client-urls: http://10.0.0.1:2379\n')
+  const program = await commandPath()
+  const script = '"$0" "$1" lint "$2" | exit 7; exit "${PIPESTATUS[0]}"'
+  expect(spawnSync('bash', ['-c', script, process.execPath, program, config]).status).toBe(1)
+})
+
+it('an error that no command catches is two lines, and the exit code is 2', async () => {
+  const late = 'setInterval(() => { if (process.listenerCount("uncaughtException")) throw new Error("late") }, 1)'
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(late)}`
+  const { code, stderr } = await runCommand(['inspect', 'pki'], { cwd: folder.file('.'), env: { NODE_OPTIONS } })
+  expect([code, stderr.split('\n')[0]]).toEqual([2, expect.stringMatching(/^etcd-mtls: it crashed: late at /)])
 })

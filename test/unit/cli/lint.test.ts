@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -25,8 +26,8 @@ function folderWith(files: Readonly<Record<string, string>>): string {
   return folder
 }
 
-const lint = (cwd: string, args: readonly string[], input = ''): Promise<CommandResult> =>
-  runCommand(['lint', '--no-read-files', ...args], { cwd, input })
+const lint = (cwd: string, args: readonly string[], input = '', user = {}): Promise<CommandResult> =>
+  runCommand(['lint', '--no-read-files', ...args], { cwd, input, ...user })
 
 const member = (name: string, change: Readonly<Record<string, string>> = {}): string => {
   const url = `https://${name}.example.com`
@@ -94,6 +95,34 @@ describe('the inputs of lint', () => {
     expect(stdout).toContain('config/no-etcd')
     expect((await lint(folder, ['--skip-others', 'values.yaml'])).code).toBe(0)
   })
+
+  it('a file of a given form that is a FIFO or a device ends with 2 at once', async () => {
+    const folder = folderWith({})
+    execFileSync('mkfifo', [join(folder, 'fifo')], { stdio: 'pipe' })
+    for (const name of ['fifo', '/dev/zero']) expect((await lint(folder, ['--as', 'yaml', name])).code).toBe(2)
+  })
+
+  it('a name that is not UTF-8, below a directory, is not checked, and the exit code is 3', async () => {
+    const folder = folderWith({ 'etcd.yml': member('a') })
+    writeFileSync(Buffer.concat([Buffer.from(join(folder, 'b')), Buffer.from([0xff])]), member('b'))
+    expect(await lint(folder, [])).toMatchObject({ code: 3, stdout: expect.stringContaining('is not UTF-8') as string })
+    expect((await documentOf(folder)).complete).toBe(false)
+    expect((await lint(folder, ['--allow-unchecked'])).code).toBe(0)
+  })
+
+  it.runIf(process.getuid?.() === 0)(
+    'what a user may not read below a directory is not checked, and the exit code is 3',
+    async () => {
+      const folder = folderWith({ 'locked/etcd.yml': member('a'), 'locked.yml': member('a'), 'locked.key': 'a key' })
+      for (const name of ['', 'locked', 'locked.yml', 'locked.key'])
+        chmodSync(join(folder, name), name === '' ? 0o755 : 0)
+      const asNobody = (args: readonly string[]) => lint(folder, args, '', { uid: 65_534, gid: 65_534 })
+      const { code, stdout } = await asNobody(['.'])
+      expect([code, stdout.match(/^ {2}permission:.*/gm)?.length]).toEqual([3, 2])
+      const named = await asNobody(['locked'])
+      expect([named.code, named.stderr.split('\n')[0]]).toEqual([2, 'etcd-mtls: "locked" cannot be read (EACCES).'])
+    },
+  )
 
   it('an operand that does not exist ends with 2 and names the file', async () => {
     const { code, stderr } = await lint(folderWith({}), ['etcd.yml'])
@@ -215,10 +244,41 @@ describe('.etcd-mtls.yaml', () => {
       '.etcd-mtls.yaml': entry,
       'lab/etcd.yml': member('a', PLAINTEXT),
       'other/.git/HEAD': '',
+      '.git/HEAD': '',
+      'worktree/.git': 'gitdir: ../.git/worktrees/a\n',
     })
     expect((await lint(join(folder, 'lab'), [])).code).toBe(0)
-    writeFileSync(join(folder, 'other/etcd.yml'), member('a', PLAINTEXT))
-    expect((await lint(join(folder, 'other'), [])).code).toBe(1)
+    for (const name of ['other', 'worktree']) {
+      writeFileSync(join(folder, name, 'etcd.yml'), member('a', PLAINTEXT))
+      expect((await lint(join(folder, name), [])).code).toBe(1)
+    }
+  })
+
+  it('an entry above the current directory has no effect outside of a repository', async () => {
+    const entry = settings("code: config/plaintext-url, reason: A lab., paths: ['lab/*.yml']")
+    const folder = folderWith({ '.etcd-mtls.yaml': entry, 'lab/etcd.yml': member('a', PLAINTEXT) })
+    expect((await lint(join(folder, 'lab'), [])).code).toBe(1)
+  })
+
+  it.runIf(process.getuid?.() === 0)('an entry in a repository of another user has no effect', async () => {
+    const entry = settings("code: config/plaintext-url, reason: A lab., paths: ['lab/*.yml']")
+    const folder = folderWith({ '.etcd-mtls.yaml': entry, '.git/HEAD': '', 'lab/etcd.yml': member('a', PLAINTEXT) })
+    chownSync(join(folder, '.git'), 65_534, 65_534)
+    expect((await lint(join(folder, 'lab'), [])).code).toBe(1)
+  })
+
+  it('a file of settings that is a FIFO or a device ends with 2 at once', async () => {
+    const folder = folderWith({ 'etcd.yml': member('a') })
+    const file = join(folder, '.etcd-mtls.yaml')
+    execFileSync('mkfifo', [file], { stdio: 'pipe' })
+    expect((await lint(folder, [])).code).toBe(2)
+    rmSync(file)
+    symlinkSync('/dev/zero', file)
+    const { code, stderr } = await lint(folder, [])
+    expect([code, stderr.split('\n')[0]]).toEqual([
+      2,
+      'etcd-mtls: The file .etcd-mtls.yaml is a device, not a regular file.',
+    ])
   })
 
   it('variables of the file are the values of variables in configurations', async () => {

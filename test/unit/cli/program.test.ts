@@ -90,6 +90,39 @@ describe('the frame of the command', () => {
     expect((await run(['chekc'])).err).toContain('Did you mean check?')
   })
 
+  it('a wrong option is answered without its value, which may be a password, and with the command for help', async () => {
+    const { code, err } = await run(['check', '--pasword=hunter2=\n'])
+    expect([code, err]).toEqual([2, "etcd-mtls: unknown option '--pasword'\nSee `etcd-mtls check --help`.\n"])
+  })
+
+  it.each([['--host', ''], ['--config', 'a', '--config', ''], ['--endpoints='], ['--fail-on', '']])(
+    'an option with an empty value is a wrong call: %s %s',
+    async (...args) => {
+      const { code, err } = await run(['check', ...args])
+      expect([code, err]).toEqual([2, expect.stringContaining(' must not be empty.\n')])
+    },
+  )
+
+  it('the help and the version are printed by their usual names', async () => {
+    const { out: help } = await run(['check', '--help'])
+    for (const args of [
+      ['help', 'check'],
+      ['check', '-h'],
+    ])
+      expect(await run(args)).toEqual({ code: 0, out: help, err: '' })
+    const { out: all } = await run(['--help'])
+    for (const args of [['help'], ['-h']]) expect(await run(args)).toEqual({ code: 0, out: all, err: '' })
+    for (const args of [['-v'], ['--version']]) expect(await run(args)).toEqual({ code: 0, out: '1.2.3\n', err: '' })
+  })
+
+  it('an answer has no character that a terminal would obey, also as JSON', async () => {
+    const { out } = await run(['check', '--json'], () => ({ ...GOOD, document: { name: 'a\u009b31m\u202e\n' } }))
+    expect([out, JSON.parse(out)]).toEqual([
+      '{\n  "name": "a\\u009b31m\\u202e\\n"\n}\n',
+      { name: 'a\u009b31m\u202e\n' },
+    ])
+  })
+
   it('a wrong call that the command finds is two lines, with the command for help', async () => {
     const { code, err } = await run(['check'], () => {
       throw new UsageError('There is no "x".')
