@@ -99,6 +99,7 @@ export class Options {
   }
 }
 
-function kebab(name: string): string {
+/** The name of a flag, without its hyphens. */
+export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }

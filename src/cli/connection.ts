@@ -1,7 +1,7 @@
 /** The connection to etcd that flags and variables of etcdctl describe. */
-import { type EnvironmentSource, fromEnv } from '../credentials/index.js'
+import { type EnvironmentSource, environmentSource } from '../credentials/from-env.js'
 import type { Call } from './command.js'
-import { UsageError } from './command.js'
+import { kebab, UsageError } from './command.js'
 import { CONNECTION_VARIABLES, REFUSED_OPTIONS } from './connection-options.js'
 
 /** What Go (strconv.ParseBool) reads as false. */
@@ -32,13 +32,14 @@ export function connectionEnv({ options, env }: Pick<Call, 'options' | 'env'>): 
   }
 }
 
-/** Whether flags or variables name a connection at all. */
-export function namesConnection(env: Readonly<Record<string, string | undefined>>): boolean {
-  const { endpoints, cacert, cert, key, discoverySrv } = CONNECTION_VARIABLES
-  return [endpoints, cacert, cert, key, discoverySrv].some((variable) => (env[variable] ?? '') !== '')
-}
-
-/** The credentials, endpoints, user and timeouts of the connection. */
+/** The credentials, endpoints, user and timeouts of the connection. Findings and errors name the flags that were given. */
 export function connectionSource(call: Pick<Call, 'options' | 'env'>): EnvironmentSource {
-  return fromEnv(connectionEnv(call))
+  const flags = new Map<string, string>(
+    Object.entries(CONNECTION_VARIABLES)
+      .filter(([option]) => call.options.text(option) !== undefined)
+      .map(([option, variable]) => [variable, `--${kebab(option)}`]),
+  )
+  // A flag for the user removes the variable for the password.
+  if (flags.has(CONNECTION_VARIABLES.user)) flags.set(CONNECTION_VARIABLES.password, '--password')
+  return environmentSource(connectionEnv(call), {}, (variable) => flags.get(variable) ?? variable)
 }

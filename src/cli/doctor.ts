@@ -3,20 +3,19 @@ import { stat } from 'node:fs/promises'
 import type { ClusterMember, ClusterReport, ExamineOptions } from '../doctor/index.js'
 import { examineCluster } from '../doctor/index.js'
 import { systemCode } from '../files/write-failed.js'
-import { isEtcdMtlsError } from '../report/errors.js'
+import { type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 import { printable } from '../report/printable.js'
 import { type PrintOptions, printParts, wrapText } from '../report/print-report.js'
-import { type Answer, type Call, UsageError } from './command.js'
+import { type Answer, type Call, kebab, UsageError } from './command.js'
 import { connectionEnv, connectionSource } from './connection.js'
+import { CONNECTION_VARIABLES } from './connection-options.js'
 import { tableLines } from './table.js'
 
 export async function run(call: Call): Promise<Answer> {
   const options = await optionsOf(call)
   call.progress('Examining the cluster')
   const report = await examineCluster(options).catch((error: unknown) => {
-    const isGiven = [options.endpoints, options.credentials, options.configs].some((each) => each !== undefined)
-    const isNothing = isEtcdMtlsError(error, 'ERR_OPTION_INVALID') && error.details.option === 'endpoints' && !isGiven
-    throw isNothing ? nothingFound(options) : error
+    throw isEtcdMtlsError(error, 'ERR_OPTION_INVALID') ? asUsageError(error, options, call) : error
   })
   const isAnswered = report.members.some(({ isReached }) => isReached)
   return {
@@ -32,9 +31,20 @@ const EXAMPLES = [
   'sudo etcd-mtls doctor --kubeadm /etc/kubernetes',
 ]
 
-function nothingFound({ root, kubeadm }: ExamineOptions): UsageError {
-  const place = kubeadm ?? root ?? 'this machine'
-  return new UsageError(`No etcd was found on ${place} that this user may examine.`, [
+/** Names the flag in place of the option of the library. */
+function asUsageError(
+  { details: { option, reason }, cause }: EtcdMtlsError<'ERR_OPTION_INVALID'>,
+  { endpoints, credentials, configs, kubeadm, root }: ExamineOptions,
+  call: Call,
+): UsageError {
+  const isGiven = [endpoints, credentials, configs].some((each) => each !== undefined)
+  if (option !== 'endpoints' || isGiven) {
+    const { names = {} } = connectionSource(call).clientDefaults()
+    return new UsageError(`Option "${names[option] ?? `--${kebab(option)}`}" ${reason}`)
+  }
+  return new UsageError(`No etcd was found on ${kubeadm ?? root ?? 'this machine'} that this user may examine.`, [
+    // What this user may not read.
+    ...(isError(cause) ? cause.message.split('\n') : []),
     'Run it as root on a machine of the cluster, or name the cluster:',
     ...EXAMPLES.map((each) => `  ${each}`),
   ])
@@ -51,16 +61,18 @@ async function optionsOf(call: Call): Promise<ExamineOptions> {
   ])
   const env = connectionEnv(call)
   const source = connectionSource(call)
-  const isSet = (name: string): boolean => (env[`ETCDCTL_${name}`] ?? '') !== ''
-  const hasCredentials = ['CACERT', 'CERT', 'KEY'].some(isSet)
+  const isSet = (name: keyof typeof CONNECTION_VARIABLES): boolean => (env[CONNECTION_VARIABLES[name]] ?? '') !== ''
+  const hasCredentials = (['cacert', 'cert', 'key'] as const).some(isSet)
   const defaults = source.clientDefaults()
   const { auth, dialTimeout } = defaults
   // Without endpoints, the etcd of this machine is examined.
-  const endpoints = ['ENDPOINTS', 'DISCOVERY_SRV'].some(isSet) ? defaults.endpoints : undefined
-  if (!hasCredentials && typeof endpoints === 'object')
-    throw new UsageError('--discovery-srv needs --cacert, --cert and --key.')
+  const endpoints = isSet('endpoints') || isSet('discoverySrv') ? defaults.endpoints : undefined
+  if (!hasCredentials && auth !== undefined)
+    throw new UsageError(
+      'A user needs --cacert, --cert and --key: a password is not sent to a server that only this machine names.',
+    )
   return {
-    ...(hasCredentials ? { credentials: source } : typeof endpoints === 'string' ? { endpoints } : {}),
+    ...(hasCredentials ? { credentials: source } : { endpoints }),
     auth,
     dialTimeout,
     ...(configs.length > 0 ? { configs: configs.map((file) => ({ file })) } : {}),

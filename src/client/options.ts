@@ -233,7 +233,8 @@ function oneOf<const T extends string>(option: string, value: unknown, accepted:
   throw textInvalid(option, value, `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1) ?? ''}`)
 }
 
-function resolveEndpoints(given: unknown, defaults: ClientDefaults): GivenEndpoints {
+/** The endpoints of the caller, else those of the source: an error names the variable that has them. */
+export function resolveEndpoints(given: unknown, defaults: ClientDefaults): GivenEndpoints {
   if (given !== undefined) return readEndpoints(given)
   const { endpoints, names = {} } = defaults
   if (endpoints === undefined) {

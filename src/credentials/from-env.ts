@@ -65,6 +65,19 @@ export function fromEnv(
   env: Readonly<Record<string, string | undefined>> = process.env,
   options: FromEnvOptions = {},
 ): EnvironmentSource {
+  return environmentSource(env, options)
+}
+
+/**
+ * {@link fromEnv} with other names for the variables in findings and errors: a command has flags in their place.
+ *
+ * @param nameOf The name of a variable for people.
+ */
+export function environmentSource(
+  env: Environment,
+  options: FromEnvOptions,
+  nameOf: NameOf = (variable) => variable,
+): EnvironmentSource {
   const given: unknown = env
   if (typeof given !== 'object' || given === null) throw valueInvalid('env', given, 'an object, such as process.env')
   checkOptions('options', options, ['prefix', 'passphrase', 'clientCa', 'crl', 'watch'])
@@ -77,23 +90,31 @@ export function fromEnv(
   const crl = options.crl === undefined ? null : fileOfOption('crl', options.crl)
   const timing = readWatchOptions(options.watch)
   const names = Object.values(VARIABLES).map((name) => `${prefix}${name}`)
-  const variable = (role: Role): NamedFile | Input => fileOfVariable(env, prefix, role)
+  const variable = (role: Role): NamedFile | Input => fileOfVariable(env, { prefix, role, nameOf })
   const gather = (): Promise<Inputs> =>
     readInputs({ ca: variable('ca'), clientCa, cert: variable('cert'), key: variable('key'), crl }, passphrase)
   const paths = (): string[] => {
     const files = [...names.map((name) => env[name] ?? ''), clientCa?.path ?? '', crl?.path ?? '']
     return files.filter((file) => file !== '' && !isContentNotName(file)).map((file) => resolve(file))
   }
-  const origin = `environment variables ${names.join(', ')}`
-  const defaults = new EnvironmentDefaults(env, prefix)
+  const areVariables = names.every((name) => nameOf(name) === name)
+  const origin = `${areVariables ? 'environment variables ' : ''}${names.map(nameOf).join(', ')}`
+  const defaults = new EnvironmentDefaults(env, prefix, nameOf)
   return Object.assign(new FileSource(origin, { gather, paths, timing }), { clientDefaults: () => defaults })
 }
 
-function fileOfVariable(env: Environment, prefix: string, role: Role): NamedFile | Input {
+interface VariableOfFile {
+  readonly prefix: string
+  readonly role: Role
+  readonly nameOf: NameOf
+}
+
+function fileOfVariable(env: Environment, { prefix, role, nameOf }: VariableOfFile): NamedFile | Input {
   const variable = `${prefix}${VARIABLES[role]}`
   const file = env[variable]
-  const namedBy = `environment variable ${variable}`
-  if (file !== undefined && file !== '') return { role, file, variable, namedBy }
+  const name = nameOf(variable)
+  const namedBy = name === variable ? `environment variable ${variable}` : `option ${name}`
+  if (file !== undefined && file !== '') return { role, file, variable: name, namedBy }
   const { etcdctl, etcd } = OTHER_VARIABLES[role]
   const instead = firstSet(env, [`${prefix}${etcdctl}`, etcd])
   const missing = finding('credentials/variable-missing', { variable, role, empty: file === '', instead })
@@ -108,6 +129,7 @@ function firstSet(env: Environment, names: readonly string[]): string | null {
 const MAX_NANOSECONDS = 24n * 24n * 3_600_000_000_000n
 
 type Environment = Readonly<Record<string, string | undefined>>
+type NameOf = (variable: string) => string
 
 /**
  * Reads each variable when the client asks for its setting, so that one that an option overrides cannot fail. An empty
@@ -117,15 +139,21 @@ class EnvironmentDefaults implements ClientDefaults {
   readonly names: Readonly<Record<string, string>>
   readonly #env: Environment
   readonly #prefix: string
+  readonly #nameOf: NameOf
 
-  constructor(env: Environment, prefix: string) {
+  constructor(env: Environment, prefix: string, nameOf: NameOf) {
     this.#env = env
     this.#prefix = prefix
+    this.#nameOf = nameOf
     this.names = {
-      endpoints: `${prefix}ENDPOINTS`,
-      'endpoints.srv': `${prefix}DISCOVERY_SRV`,
-      'endpoints.name': `${prefix}DISCOVERY_SRV_NAME`,
+      endpoints: this.#name('ENDPOINTS'),
+      'endpoints.srv': this.#name('DISCOVERY_SRV'),
+      'endpoints.name': this.#name('DISCOVERY_SRV_NAME'),
     }
+  }
+
+  #name(name: string): string {
+    return this.#nameOf(`${this.#prefix}${name}`)
   }
 
   /** Accepts only what Go (strconv.ParseBool) reads as false: an invalid value must not count as false. */
@@ -178,8 +206,8 @@ class EnvironmentDefaults implements ClientDefaults {
     const parts = { username: user.slice(0, colon), password: user.slice(colon + 1) }
     if (colon !== -1 && parts.username !== '' && parts.password !== '') return parts
     throw optionInvalid(
-      `${this.#prefix}USER`,
-      `must be "name:password", or ${this.#prefix}PASSWORD must be set; received ${colon === -1 ? 'a name alone' : 'an empty name or password'}`,
+      this.#name('USER'),
+      `must be "name:password", or ${this.#name('PASSWORD')} must be set; received ${colon === -1 ? 'a name alone' : 'an empty name or password'}`,
     )
   }
 
@@ -204,7 +232,7 @@ class EnvironmentDefaults implements ClientDefaults {
       return `${String((nanoseconds + 999_999n) / 1_000_000n)}ms`
     const shown = text.length <= 40 ? JSON.stringify(text) : 'a longer string'
     throw optionInvalid(
-      `${this.#prefix}${name}`,
+      this.#name(name),
       `must be a duration of Go from "1ms" to "576h", such as "5s" or "1m30s"; received ${shown}`,
     )
   }

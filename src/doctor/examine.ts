@@ -1,8 +1,8 @@
 /** Examines a cluster. See `src/doctor/deferred.ts`, which loads this file at the first call. */
 import { abortable, holdingProcess } from '../client/timing.js'
-import { type Endpoint, readEndpoints } from '../client/endpoints.js'
+import type { Endpoint } from '../client/endpoints.js'
 import { locate, lookupSrv } from '../client/discovery.js'
-import { resolveSource } from '../client/options.js'
+import { resolveEndpoints, resolveSource } from '../client/options.js'
 import { uncheckedOf } from '../config/read/read-option.js'
 import { checkSignal } from '../credentials/checks.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
@@ -42,6 +42,8 @@ export async function examineCluster(options: ExamineOptions): Promise<ClusterRe
 async function examine(options: ExamineOptions): Promise<ClusterReport> {
   const { auth, configs, expiryWarning, kubeadm, root, signal } = options
   const { at } = resolveContext({ usage: 'any', at: options.at, expiryWarning })
+  if (auth !== undefined && options.credentials === undefined)
+    throw optionInvalid('auth', 'needs "credentials": a password is sent only to servers that they verify')
   const lead = parseDuration(options.lead ?? '7d', 'lead')
   const dialTimeout = readTimeout(options.dialTimeout ?? '5s', 'dialTimeout')
   const over = new AbortController()
@@ -80,12 +82,17 @@ async function connectionOf(
   const wanted = options.endpoints ?? defaults.endpoints
   let endpoints: readonly Endpoint[] = []
   if (wanted !== undefined) {
-    const located = { ...readEndpoints(wanted), signal: options.signal ?? null, dialTimeout }
+    const located = { ...resolveEndpoints(options.endpoints, defaults), signal: options.signal ?? null, dialTimeout }
     endpoints = (await locate(located, lookupSrv)).endpoints
   } else endpoints = dialable(evidence?.endpoints ?? [])
   if (endpoints.length === 0 && (evidence === null || evidence.configs.length === 0))
-    throw optionInvalid('endpoints', NOTHING_FOUND)
+    throw optionInvalid('endpoints', NOTHING_FOUND, unreadError(evidence))
   return { ...(await readCredentials(source)), endpoints, areGiven: wanted !== undefined }
+}
+
+/** What was found and cannot be read, as the cause of an error. */
+function unreadError(evidence: LocalEvidence | null): Error | undefined {
+  return evidence === null ? undefined : new Error(evidence.unchecked.map(({ message }) => message).join('\n'))
 }
 
 interface Connection {

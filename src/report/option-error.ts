@@ -4,8 +4,9 @@ import { EtcdMtlsError } from './errors.js'
 /**
  * The error for one bad option. `reason` is a sentence that starts with a verb, such as `must be a string`.
  */
-export function optionInvalid(option: string, reason: string): EtcdMtlsError<'ERR_OPTION_INVALID'> {
-  return new EtcdMtlsError('ERR_OPTION_INVALID', `Option "${option}" ${reason}`, { option, reason })
+export function optionInvalid(option: string, reason: string, cause?: Error): EtcdMtlsError<'ERR_OPTION_INVALID'> {
+  const more = cause === undefined ? {} : { cause }
+  return new EtcdMtlsError('ERR_OPTION_INVALID', `Option "${option}" ${reason}`, { option, reason }, more)
 }
 
 /**

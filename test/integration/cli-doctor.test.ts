@@ -80,8 +80,9 @@ it('finds the etcd that runs on this machine without an option', async () => {
 
 it('runs the examples of its help in the directory of the files', async () => {
   const [, endpoints = ''] = flags()
+  writePems(folder.file('.'), 'c', shared.pki.client)
   for (const example of COMMANDS.find(({ name }) => name === 'doctor')?.examples ?? []) {
-    const args = example.replace('10.0.0.1:2379', endpoints).split(' ')
+    const args = example.replace('10.0.0.1', endpoints).split(' ')
     const { code, stdout, stderr } = await runCommand(args, { cwd: folder.file('.') })
     expect([code === 2, stderr, stdout]).toEqual([false, '', expect.stringContaining('MEMBER')])
   }
@@ -158,7 +159,8 @@ it.each([
   ['a root that does not exist', ['--root', '/no/such']],
   ['a directory of kubeadm that does not exist', ['--kubeadm', '/no/such']],
   ['a duration without a unit', ['--lead', '7', '--endpoints', '127.0.0.1:1']],
-  ['SRV records without credentials', ['--discovery-srv', 'example.com']],
+  ['a user without credentials', ['--endpoints', '127.0.0.1:1', '--user', 'root:s3cret']],
+  ['an endpoint without TLS', ['--endpoints', 'http://127.0.0.1:1']],
   ['a flag that turns verification off', ['--insecure-skip-tls-verify']],
 ])('ends a wrong call with 2, and prints nothing on stdout: %s', async (_name, args) => {
   const { code, stdout, stderr } = await doctor(args)

@@ -4,6 +4,8 @@ import { reportText } from '../../../src/cli/doctor.js'
 import { tableLines } from '../../../src/cli/table.js'
 import type { ClusterMember, ClusterReport } from '../../../src/doctor/index.js'
 import { certificateRef, Certificate } from '../../../src/x509/certificate.js'
+import { startChild } from '../../support/child.js'
+import { runCommand } from '../../support/command.js'
 import { mintCa } from '../../support/mint.js'
 
 const NOW = new Date('2026-03-01T12:00:00Z')
@@ -114,4 +116,27 @@ it('prints the whole values of a table that fits, and the titles in bold on a te
   expect(tableLines([long, fixed], 20)).toEqual(['A         BB', 'abcdefg…  0123456789'].map((line) => line))
   expect(tableLines([long, fixed], 5)).toEqual(['A       BB', 'abcde…  0123456789'])
   expect(reportText(report([{}]), { ...PLAIN, color: true })).toContain('\u001b[1mMEMBER')
+})
+
+it.runIf(process.getuid?.() === 0)(
+  'names the etcd that this user may not read if it finds no other one, and ends with 2',
+  async () => {
+    await using etcd = startChild(['sleep', '300'], { argv0: 'etcd' })
+    const { code, stdout, stderr } = await runCommand(['doctor'], { uid: 65_534, gid: 65_534 })
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(`\nAn etcd runs as process ${String(etcd.process.pid)}, and this user may not read`)
+  },
+)
+
+it.each([
+  [['--endpoints', 'http://a:1'], 'Option "--endpoints" must start with https://'],
+  [['--discovery-srv', '-'], 'Option "--discovery-srv" must consist of'],
+  [['--endpoints', 'a:1', '--lead', '7'], 'Option "--lead" '],
+  [['--endpoints', 'a:1', '--dial-timeout', '-1s'], 'Option "--dial-timeout" '],
+  [['--endpoints', 'a:1', '--user', 'root:s3cret'], 'A user needs --cacert, --cert and --key'],
+])('a wrong value is an error of two lines with the name of its flag: %s', async (args, message) => {
+  const { code, stdout, stderr } = await runCommand(['doctor', ...args])
+  expect([code, stdout, stderr.trimEnd().split('\n').length]).toEqual([2, '', 2])
+  expect(stderr).toContain(`etcd-mtls: ${message}`)
+  expect(stderr).not.toContain('s3cret')
 })

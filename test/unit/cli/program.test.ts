@@ -4,6 +4,7 @@ import { UsageError } from '../../../src/cli/command.js'
 import { connectionEnv, connectionSource } from '../../../src/cli/connection.js'
 import { Options } from '../../../src/cli/command.js'
 import { runProgram } from '../../../src/cli/program.js'
+import { formatReport } from '../../../src/report/format.js'
 
 const GOOD: Answer = { document: { a: 1 }, text: () => 'all is well', findings: [] }
 const WITH = (severity: 'error' | 'warning' | 'info', isDue = false): Answer => {
@@ -175,6 +176,24 @@ describe('the connection of a command', () => {
   it('endpoints without a scheme get https, as in etcdctl', () => {
     const source = connectionSource(call({ endpoints: 'a:2379,https://b:2379' }))
     expect(source.clientDefaults().endpoints).toBe('https://a:2379,https://b:2379')
+  })
+
+  it('errors and findings name the flags that were given, and the variables of the others', async () => {
+    const dialTimeout = connectionSource(call({ dialTimeout: 'soon' })).clientDefaults()
+    expect(() => dialTimeout.dialTimeout).toThrow('Option "--dial-timeout" must be a duration')
+    const user = connectionSource(call({ user: 's3cret' }, { ETCDCTL_DIAL_TIMEOUT: 'soon' })).clientDefaults()
+    expect(() => user.auth).toThrow('Option "--user" must be "name:password", or --password must be set')
+    expect(() => user.auth).not.toThrow('s3cret')
+    expect(() => user.dialTimeout).toThrow('Option "ETCDCTL_DIAL_TIMEOUT"')
+    const files = connectionSource(call({ cacert: '/no/ca.crt', discoverySrv: 'a' }, { ETCDCTL_CERT: '/no/my.crt' }))
+    const error: unknown = await files.load().catch((reason: unknown) => reason)
+    expect(formatReport(error as Error).replace(/\n */g, ' ')).toMatch(
+      /file \/no\/ca.crt \(from --cacert\) does not.*file \/no\/my.crt \(from ETCDCTL_CERT\) does not.*variable ETCDCTL_KEY is not set/,
+    )
+    expect(files.clientDefaults().names).toMatchObject({
+      'endpoints.srv': '--discovery-srv',
+      endpoints: 'ETCDCTL_ENDPOINTS',
+    })
   })
 
   it('a flag for endpoints or a user removes the variables that would change its meaning', () => {

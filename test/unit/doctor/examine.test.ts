@@ -8,3 +8,9 @@ it('examines a configuration, also if none of its URLs can be dialled', async ()
   expect([report.complete, report.members.some(({ isReached }) => isReached)]).toEqual([false, false])
   expect(report.sources).toEqual(['configs[0]'])
 })
+
+it('refuses a password without credentials, because a server that was found on this machine would get it', async () => {
+  const configs = [{ args: ['--name=m1', '--advertise-client-urls=https://127.0.0.1:1'] }]
+  const auth = { username: 'root', password: 's3cret' }
+  await expect(examineCluster({ configs, auth })).rejects.toThrow('Option "auth" needs "credentials"')
+})
