@@ -9,7 +9,7 @@ import { type PrintOptions, printParts, wrapText } from '../report/print-report.
 import { type Answer, type Call, kebab, UsageError } from './command.js'
 import { connectionEnv, connectionSource } from './connection.js'
 import { CONNECTION_VARIABLES } from './connection-options.js'
-import { tableLines } from './table.js'
+import { type Column, tableLines } from './table.js'
 
 export async function run(call: Call): Promise<Answer> {
   const options = await optionsOf(call)
@@ -116,19 +116,20 @@ export function reportText(report: ClusterReport, print: PrintOptions): string {
 }
 
 function membersTable({ members, checkedAt }: ClusterReport, width: number): string[] {
-  const column = (title: string, canShrink: boolean, value: (member: ClusterMember) => string) => {
-    return { title, canShrink, values: members.map((each) => printable(value(each)) || '-') }
+  const column = (title: string, shrinks: Column['shrinks'], value: (member: ClusterMember) => string): Column => {
+    return { title, shrinks, values: members.map((each) => printable(value(each)) || '-') }
   }
   return tableLines(
     [
-      column('MEMBER', true, ({ name }) => name ?? ''),
-      column('ADDRESS', true, ({ clientUrls }) => (clientUrls[0] ?? '').replace(/^https:\/\//, '')),
-      column('VERSION', false, ({ version }) => version ?? ''),
-      column('ROLE', false, ({ role, isReached }) => role ?? (isReached ? 'no leader' : 'no answer')),
-      column('SERVES', true, ({ served }) => (served === null ? '' : shortName(served.subject))),
-      column('LEFT', false, ({ served }) => (served === null ? '' : timeLeft(served.notAfter, checkedAt))),
-      column('ACCEPTS', true, ({ acceptedAuthorities }) => acceptedText(acceptedAuthorities)),
-      column('LATENCY', false, ({ latency }) =>
+      column('MEMBER', 'first', ({ name }) => name ?? ''),
+      // Members on one machine differ in its end.
+      column('ADDRESS', 'last', ({ clientUrls }) => (clientUrls[0] ?? '').replace(/^https:\/\//, '')),
+      column('VERSION', 'never', ({ version }) => version ?? ''),
+      column('ROLE', 'never', ({ role, isReached }) => role ?? (isReached ? 'no leader' : 'no answer')),
+      column('SERVES', 'first', ({ served }) => (served === null ? '' : shortName(served.subject))),
+      column('LEFT', 'never', ({ served }) => (served === null ? '' : timeLeft(served.notAfter, checkedAt))),
+      column('ACCEPTS', 'first', ({ acceptedAuthorities }) => acceptedText(acceptedAuthorities)),
+      column('LATENCY', 'never', ({ latency }) =>
         latency === null ? '' : `${String(Math.max(1, Math.round(latency)))} ms`,
       ),
     ],

@@ -43,7 +43,7 @@ export async function run(call: Call): Promise<Answer> {
       return { row, cells: cells.map((each = '') => printable(each)) }
     }),
   )
-  if (rows.length === 0 && findings.length === 0)
+  if (rows.length + findings.length + unchecked.length === 0)
     throw new UsageError(`There is no certificate in ${operands.map((each) => JSON.stringify(each)).join(', ')}.`)
   rows.sort((a, b) => a.row.secondsLeft - b.row.secondsLeft)
   const certificates = rows.map(({ row }) => row)
@@ -54,7 +54,8 @@ export async function run(call: Call): Promise<Answer> {
   }
   const columns = TITLES.map((title, i): Column => {
     // A path says most at its end, so it is not cut.
-    return { title, canShrink: title === 'SUBJECT' || title === 'CA', values: rows.map(({ cells }) => cells[i] ?? '') }
+    const shrinks = title === 'SUBJECT' || title === 'CA' ? 'first' : 'never'
+    return { title, shrinks, values: rows.map(({ cells }) => cells[i] ?? '') }
   })
   const document: Documents['expiry'] = { ...checked(findings, unchecked, at), certificates }
   return {

@@ -2,8 +2,8 @@
 
 export interface Column {
   readonly title: string
-  /** Whether its values may be cut, so that the table fits. */
-  readonly canShrink: boolean
+  /** When its values may be cut, so that the table fits. */
+  readonly shrinks: 'first' | 'last' | 'never'
   readonly values: readonly string[]
 }
 
@@ -13,7 +13,7 @@ const GAP = '  '
 const MIN_WIDTH = 6
 
 /**
- * The lines of a table, the titles first. While it is too wide, the widest column that may shrink gets narrower. The ends of values that
+ * The lines of a table, the titles first. While it is too wide, the widest column that shrinks first gets narrower, then those that shrink last. The ends of values that
  * are cut are replaced by `…`.
  */
 export function tableLines(columns: readonly Column[], width: number): string[] {
@@ -23,9 +23,11 @@ export function tableLines(columns: readonly Column[], width: number): string[] 
   const gaps = GAP.length * (columns.length - 1)
   for (;;) {
     if (widths.reduce((sum, each) => sum + each, gaps) <= width) break
-    const shrinkable = widths.map((each, i) => (columns[i]?.canShrink === true ? each : 0))
+    const widthsOf = (when: Column['shrinks']): number[] =>
+      widths.map((each, i) => (columns[i]?.shrinks === when && each > MIN_WIDTH ? each : 0))
+    const shrinkable = [widthsOf('first'), widthsOf('last')].find((some) => some.some((each) => each > 0))
+    if (shrinkable === undefined) break
     const widest = Math.max(...shrinkable)
-    if (widest <= MIN_WIDTH) break
     widths[shrinkable.indexOf(widest)] = widest - 1
   }
   const line = (cells: readonly string[]): string =>

@@ -197,7 +197,8 @@ async function readStartTime({ url, serverName }: Endpoint, asking: WithCredenti
   })
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])
   const name = serverName === null ? {} : { servername: serverName.value }
-  const options = { secureContext, agent: false, signal: limit, ...name }
+  // The default depends on the environment of Node.
+  const options = { secureContext, rejectUnauthorized: true, agent: false, signal: limit, ...name }
   const call = request(`${url}/metrics`, options).end()
   try {
     const [answer] = (await once(call, 'response')) as [IncomingMessage]

@@ -20,7 +20,7 @@ export interface IgnoreEntry {
   readonly code: string | null
   readonly unchecked: string | null
   /** Of the files to which it applies; none means all. */
-  readonly paths: readonly RegExp[]
+  readonly paths: readonly string[]
   readonly option: string | null
   readonly reason: string
   /** After this time it has no effect; null if it has no end. */
@@ -118,21 +118,46 @@ function entryOf(
   const until = textAt(item, 'expires')
   const expires = until === undefined ? null : new Date(/^\d{4}-\d\d-\d\d$/.test(until) ? `${until}T23:59:59Z` : until)
   if (expires !== null && Number.isNaN(expires.getTime())) refuse(item, '"expires" must be a date, such as 2027-01-31.')
-  const patterns = itemsAt(item, 'paths').flatMap((each) => (each.kind === 'scalar' ? [each.text] : []))
-  return { code, unchecked, option, reason, expires, place, paths: patterns.map(pathPattern) }
+  const paths = itemsAt(item, 'paths').flatMap((each) => (each.kind === 'scalar' ? [each.text] : []))
+  return { code, unchecked, option, reason, expires, place, paths }
 }
 
-/** A glob for a path with slashes: `*` is within a name, `**` is any number of names. A pattern without a slash is for the name of the file. */
-export function pathPattern(glob: string): RegExp {
-  const whole = glob.includes('/') ? glob : `**/${glob}`
-  const source = whole
-    .split(/(\*\*\/|\*\*|\*|\?)/)
-    .map((part) => GLOB[part] ?? part.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`))
-    .join('')
-  return new RegExp(`^${source}(?:/.*)?$`, 's')
+/**
+ * Whether a glob matches a path with slashes, or a directory that it is in. `*` is within a name, `**` is any number of names. A pattern
+ * without a slash is for the name of the file. The time is bounded, because a pull request may bring the pattern.
+ */
+export function matchesPath(glob: string, path: string): boolean {
+  const parts = (glob.includes('/') ? glob : `**/${glob}`).split('/')
+  const names = path.split('/')
+  // Whether the parts until now match the first 0, 1, 2, … names.
+  let matched = [true, ...names.map(() => false)]
+  for (const part of parts) {
+    let isMatched = false
+    matched =
+      part === '**'
+        ? matched.map((each) => (isMatched ||= each))
+        : [false, ...names.map((name, i) => matched[i] === true && matchesName(part, name))]
+  }
+  return matched.includes(true)
 }
 
-const GLOB: Readonly<Record<string, string>> = { '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' }
+/** If a character differs, only the last `*` is extended. */
+function matchesName(glob: string, name: string): boolean {
+  let [at, star, next] = [0, -1, 0]
+  for (let i = 0; i < name.length;) {
+    if (glob[at] === '*') {
+      star = at++
+      next = i + 1
+    } else if (glob[at] === '?' || glob[at] === name[i]) {
+      at++
+      i++
+    } else if (star >= 0) {
+      at = star + 1
+      i = next++
+    } else return false
+  }
+  return /^\**$/.test(glob.slice(at))
+}
 
 /** The entries as the library takes them, for each of the files. */
 export function suppressionsFor(
@@ -155,7 +180,7 @@ export function suppressionsFor(
 
 function isMatched({ paths }: IgnoreEntry, file: string, folder: string): boolean {
   const path = relative(folder, resolve(file)).split(sep).join('/')
-  return paths.some((pattern) => pattern.test(path))
+  return paths.some((glob) => matchesPath(glob, path))
 }
 
 /** A warning for each entry that has expired, or that suppressed nothing. */

@@ -1,7 +1,7 @@
 /** The text of `etcd-mtls doctor`, for reports that are made up. */
 import { expect, it } from 'vitest'
 import { reportText } from '../../../src/cli/doctor.js'
-import { tableLines } from '../../../src/cli/table.js'
+import { type Column, tableLines } from '../../../src/cli/table.js'
 import type { ClusterMember, ClusterReport } from '../../../src/doctor/index.js'
 import { certificateRef, Certificate } from '../../../src/x509/certificate.js'
 import { startChild } from '../../support/child.js'
@@ -110,8 +110,8 @@ it('prints no control characters of names, and no line that is longer than the t
 })
 
 it('prints the whole values of a table that fits, and the titles in bold on a terminal with colours', () => {
-  const long = { title: 'A', canShrink: true, values: ['abcdefghij'] }
-  const fixed = { title: 'BB', canShrink: false, values: ['0123456789'] }
+  const long: Column = { title: 'A', shrinks: 'first', values: ['abcdefghij'] }
+  const fixed: Column = { title: 'BB', shrinks: 'never', values: ['0123456789'] }
   expect(tableLines([long, fixed], 80)).toEqual(['A           BB', 'abcdefghij  0123456789'])
   expect(tableLines([long, fixed], 20)).toEqual(['A         BB', 'abcdefg…  0123456789'].map((line) => line))
   expect(tableLines([long, fixed], 5)).toEqual(['A       BB', 'abcde…  0123456789'])

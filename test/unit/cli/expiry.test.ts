@@ -76,6 +76,13 @@ describe('the exit codes of expiry', () => {
     expect([code, certificates.length, findings.map((each) => each.code)]).toEqual([1, 1, ['endpoint/unreachable']])
   })
 
+  it('a directory of which not all files were read is not complete, also if no certificate was found', async () => {
+    const path = folder.file('many')
+    mkdirSync(path)
+    for (let i = 0; i < 1001; i++) writeFileSync(join(path, `n${String(i)}`), 'x')
+    expect(await expiry([path])).toMatchObject({ code: 3, complete: false, certificates: [] })
+  })
+
   it('an expired certificate has a finding that names it', async () => {
     const { out } = await callCommand(['expiry', path(-3)])
     expect(out).toMatch(/ expired +Root\n/)

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { afterAll, describe, expect, it } from 'vitest'
-import { pathPattern } from '../../../src/cli/lint/settings.js'
+import { matchesPath } from '../../../src/cli/lint/settings.js'
 import type { LintDocument } from '../../../src/cli/documents.js'
 import { type CommandResult, documentComplaints, runCommand } from '../../support/command.js'
 
@@ -102,7 +102,7 @@ describe('the inputs of lint', () => {
     for (const name of ['fifo', '/dev/zero']) expect((await lint(folder, ['--as', 'yaml', name])).code).toBe(2)
   })
 
-  it('a name that is not UTF-8, below a directory, is not checked, and the exit code is 3', async () => {
+  it('the exit code of lint is 3 if a name below a directory is not UTF-8', async () => {
     const folder = folderWith({ 'etcd.yml': member('a') })
     writeFileSync(Buffer.concat([Buffer.from(join(folder, 'b')), Buffer.from([0xff])]), member('b'))
     expect(await lint(folder, [])).toMatchObject({ code: 3, stdout: expect.stringContaining('is not UTF-8') as string })
@@ -111,7 +111,7 @@ describe('the inputs of lint', () => {
   })
 
   it.runIf(process.getuid?.() === 0)(
-    'what a user may not read below a directory is not checked, and the exit code is 3',
+    'the exit code of lint is 3 if the user may not read a file or directory below a directory',
     async () => {
       const folder = folderWith({ 'locked/etcd.yml': member('a'), 'locked.yml': member('a'), 'locked.key': 'a key' })
       for (const name of ['', 'locked', 'locked.yml', 'locked.key'])
@@ -309,8 +309,15 @@ describe('.etcd-mtls.yaml', () => {
     ['a', 'a/b/c.yml', true],
     ['a/?.yml', 'a/b.yml', true],
     ['a.yml', 'aXyml', false],
+    ['a*b*c', 'aXbXbXc', true],
+    ['a*b*c', 'aXbXbX', false],
+    ['**', 'a/b', true],
+    ['a/**/b/**/c', 'a/x/b/y/z/c', true],
+    ['a/**/b/**/c', 'a/x/y/z/c', false],
+    ['*a'.repeat(20) + 'b', 'a'.repeat(200), false],
+    ['**/'.repeat(100) + 'b', 'a/'.repeat(100), false],
   ])('the pattern %s is compared with the path %s', (pattern, path, isMatch) => {
-    expect(pathPattern(pattern).test(path)).toBe(isMatch)
+    expect(matchesPath(pattern, path)).toBe(isMatch)
   })
 })
 

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
-import { tableLines } from '../../../src/cli/table.js'
+import { type Column, tableLines } from '../../../src/cli/table.js'
 
-const columns = [
-  { title: 'FILE', canShrink: false, values: ['server.crt', 'größe ✓.crt'] },
-  { title: 'SUBJECT', canShrink: true, values: ['a short one', 'a subject of many characters'] },
-  { title: 'CA', canShrink: true, values: ['itself', ''] },
+const columns: Column[] = [
+  { title: 'FILE', shrinks: 'never', values: ['server.crt', 'größe ✓.crt'] },
+  { title: 'SUBJECT', shrinks: 'first', values: ['a short one', 'a subject of many characters'] },
+  { title: 'CA', shrinks: 'first', values: ['itself', ''] },
 ]
 
 it('a table has the width of its longest values, if that fits', () => {
@@ -22,4 +22,11 @@ it('a table that is too wide loses characters of the columns that may shrink, do
     'server.crt   a sho…  itself',
     'größe ✓.crt  a sub…',
   ])
+})
+
+it('a table that is too wide shortens a column of the last resort only after the others', () => {
+  const address: Column = { title: 'ADDRESS', shrinks: 'last', values: ['10.0.0.1:2379', '10.0.0.1:2380'] }
+  const name: Column = { title: 'NAME', shrinks: 'first', values: ['a-member-of-etcd', 'etcd-1'] }
+  expect(tableLines([address, name], 24)[1]).toBe('10.0.0.1:2379  a-member…')
+  expect(tableLines([address, name], 18)[1]).toBe('10.0.0.1:…  a-mem…')
 })
