@@ -149,15 +149,12 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
     ...[...unreadable, ...apiserver.findings, ...(evidence?.findings ?? [])],
   ]
   const findings = foldRepeats(foldLint(own, lint?.findings ?? [], members))
-  const list = members.map(({ listed }) => listed)
-  const configured = new Map(
-    members.flatMap((each) => (each.planned === null ? [] : [[each.listed, each.planned] as const])),
-  )
+  const unconfigured = members.flatMap(({ listed, planned: own }) => (own === null ? [listed] : []))
   const all: Unchecked[] = [
     ...[...unchecked, ...(evidence?.unchecked ?? []), ...(lint?.unchecked ?? [])],
     ...left.map(({ evidence: { source } }) => ofOtherCluster(source)),
     ...notAsked([...members, ...others], asking),
-    ...(isListed ? uncheckedMembers(list, configured) : []),
+    ...(isListed ? uncheckedMembers(unconfigured) : []),
   ]
   const report = makeReport({ checkedAt: at, path: null, findings })
   return {

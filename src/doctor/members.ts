@@ -78,19 +78,9 @@ export async function examineMembers(
   const members = await mapLimited(listed, async (member) => {
     const own = asked.find((each) => isOf(each, member))
     if (own !== undefined) used.add(own)
-    const client =
-      own ??
-      (await tryEach(
-        member.clientURLs,
-        (each) => askPort(each, asking),
-        ({ seen }) => seen,
-      ))
-    const peer = await tryEach(
-      member.peerURLs,
-      (each) => observePort(each, asking),
-      (seen) => seen,
-    )
-    return examinedMember(member, { client, peer }, configs.get(member) ?? null)
+    const client = own ?? (await tryEach(member.clientURLs, (each) => askPort(each, asking)))
+    const peer = await tryEach(member.peerURLs, async (each) => ({ seen: await observePort(each, asking) }))
+    return examinedMember(member, { client, peer: peer?.seen ?? null }, configs.get(member) ?? null)
   })
   const left = asked.filter((each) => !used.has(each))
   const others = await mapLimited(left, (client) => examinedMember(asEndpoint(client), { client, peer: null }, null))
@@ -155,15 +145,14 @@ export function dialable(urls: readonly string[]): Endpoint[] {
 }
 
 /** The result of the first URL that accepts a connection, else of the last. */
-async function tryEach<T>(
+async function tryEach<T extends { readonly seen: SeenPort }>(
   urls: readonly string[],
   work: (endpoint: Endpoint) => Promise<T>,
-  seenIn: (result: T) => SeenPort,
 ): Promise<T | null> {
   let result: T | null = null
   for (const each of dialable(urls).slice(0, MAX_TRIED)) {
     result = await work(each)
-    if (isReached(seenIn(result))) break
+    if (isReached(result.seen)) break
   }
   return result
 }

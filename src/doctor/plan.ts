@@ -3,20 +3,13 @@ import { acceptedUrl } from '../config/lint/member.js'
 import { lintOnDisks, type LintOptions, type LintReport } from '../config/lint/lint.js'
 import type { EtcdConfigMember } from '../config/read-etcd-config.js'
 import type { Unchecked } from '../report/finding.js'
+import type { ListedMember } from './process.js'
 import { type ConfigEvidence, notHere } from './sources.js'
 
 /** A member as its configuration has it. */
 export interface PlannedMember {
   readonly evidence: ConfigEvidence
   readonly config: EtcdConfigMember
-}
-
-/** A member as the cluster lists it. */
-export interface ListedMember {
-  /** Empty if it has not started. */
-  readonly name: string
-  readonly clientURLs: readonly string[]
-  readonly peerURLs: readonly string[]
 }
 
 /** A configuration may start several members, as a Compose file does. */
@@ -28,12 +21,12 @@ export function plannedMembers(configs: readonly ConfigEvidence[]): PlannedMembe
  * The configurations of the members that a cluster lists: by their names, and by the URLs that they advertise. A configuration that is
  * not in the result is of another cluster.
  */
-export function configOf<M extends ListedMember>(
-  list: readonly M[],
+export function configOf(
+  list: readonly ListedMember[],
   planned: readonly PlannedMember[],
-): ReadonlyMap<M, PlannedMember> {
+): ReadonlyMap<ListedMember, PlannedMember> {
   const left = new Set(planned)
-  const found = new Map<M, PlannedMember>()
+  const found = new Map<ListedMember, PlannedMember>()
   // URLs are unique, and names are not: etcds of several clusters may run here, each with the name "default".
   for (const is of [isSame, isAtUrlOf, isNamedAs]) {
     for (const member of list) {
@@ -78,13 +71,10 @@ export async function lintPlan(
   return lintOnDisks(inputs, options)
 }
 
-/** The members whose configurations are not on this machine. */
-export function uncheckedMembers<M extends ListedMember>(
-  list: readonly M[],
-  found: ReadonlyMap<M, PlannedMember>,
-): Unchecked[] {
+/** What is not checked of members whose configurations are not on this machine. */
+export function uncheckedMembers(list: readonly ListedMember[]): Unchecked[] {
   return list
-    .filter((member) => !found.has(member) && member.name !== '')
+    .filter(({ name }) => name !== '')
     .map(({ name, clientURLs, peerURLs }) => {
       const [url] = [...clientURLs, ...peerURLs].flatMap((each) => acceptedUrl(each) ?? [])
       return notHere(`the configuration of "${name}"`, null, url?.host ?? name)

@@ -47,7 +47,9 @@ export interface Answers {
   readonly members: readonly ListedMember[]
 }
 
+/** A member as the cluster lists it. */
 export interface ListedMember {
+  /** Empty if it has not started. */
   readonly name: string
   readonly id: string
   readonly clientURLs: readonly string[]

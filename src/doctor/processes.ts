@@ -38,15 +38,11 @@ export async function findProcesses(proc: string): Promise<{ found: FoundProcess
     const are = await Promise.all(some.map((pid) => isEtcd(`${proc}/${pid}`)))
     etcds.push(...some.filter((_, i) => are[i] === true))
   }
-  const read = await Promise.all(etcds.slice(0, MAX_ETCDS).map((pid) => readProcess(proc, pid)))
+  const unchecked: Unchecked[] = []
+  const read = await Promise.all(etcds.slice(0, MAX_ETCDS).map((pid) => readProcess(proc, pid, unchecked)))
   const most = `Only the first ${String(MAX_ETCDS)} of ${String(etcds.length)} etcd processes were examined.`
-  return {
-    found: read.flatMap((each) => (each === null || 'kind' in each ? [] : each)),
-    unchecked: [
-      ...read.flatMap((each) => (each !== null && 'kind' in each ? each : [])),
-      ...(etcds.length > MAX_ETCDS ? [notRead('limit', proc, most)] : []),
-    ],
-  }
+  if (etcds.length > MAX_ETCDS) unchecked.push(notRead('limit', proc, most))
+  return { found: read.flatMap((each) => each ?? []), unchecked }
 }
 
 function notRead(kind: 'limit' | 'permission', file: string, message: string): Unchecked {
@@ -62,8 +58,8 @@ async function isEtcd(folder: string): Promise<boolean> {
   return basename(program) === 'etcd' && !['gateway', 'grpc-proxy'].includes(command)
 }
 
-/** Null if the process ended meanwhile. */
-async function readProcess(proc: string, pid: string): Promise<FoundProcess | Unchecked | null> {
+/** Null if the process ended meanwhile, or was added to `unchecked`. */
+async function readProcess(proc: string, pid: string, unchecked: Unchecked[]): Promise<FoundProcess | null> {
   const folder = `${proc}/${pid}`
   const source = `process ${pid}`
   const root = `${folder}/root`
@@ -75,22 +71,18 @@ async function readProcess(proc: string, pid: string): Promise<FoundProcess | Un
     if (command === null || environ === null) return null
     // The limit of this user is here: only the owner of a process, and root, may follow this link.
     await stat(root)
-    if (Math.max(command.length, environ.length) > MAX_BYTES)
-      return notRead(
-        'limit',
-        source,
-        `The arguments or variables of ${source} have more than ${String(MAX_BYTES)} bytes, so it was not examined.`,
-      )
+    if (Math.max(command.length, environ.length) > MAX_BYTES) {
+      const long = `The arguments or variables of ${source} have more than ${String(MAX_BYTES)} bytes, so it was not examined.`
+      unchecked.push(notRead('limit', source, long))
+      return null
+    }
     const input = { args: entriesOf(command), env: optionsIn(entriesOf(environ)) }
     return { source, input, root, directory: await directoryOf(folder), startedAt: await startOf(proc, folder) }
   } catch (error) {
-    if (isRefused(error))
-      return notRead(
-        'permission',
-        source,
-        `An etcd runs as ${source}, and this user may not read its variables and its disk. Run this command as root.`,
-      )
-    return noSuchProcess(error)
+    if (!isRefused(error)) return noSuchProcess(error)
+    const refused = `An etcd runs as ${source}, and this user may not read its variables and its disk. Run this command as root.`
+    unchecked.push(notRead('permission', source, refused))
+    return null
   }
 }
 

@@ -2,7 +2,8 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { configOf, lintPlan, type ListedMember, plannedMembers, uncheckedMembers } from '../../../src/doctor/plan.js'
+import { configOf, lintPlan, plannedMembers, uncheckedMembers } from '../../../src/doctor/plan.js'
+import type { ListedMember } from '../../../src/doctor/process.js'
 import { findLocalEvidence } from '../../../src/doctor/sources.js'
 import { memberFlags, pkiFolder } from '../../support/member-flags.js'
 import { ip, mintCa, mintLeaf } from '../../support/mint.js'
@@ -13,7 +14,7 @@ const pki = pkiFolder({ issuer: ca, names: [ip('127.0.0.1')] })
 
 const urls = (host: string) => ({ client: `https://${host}:2379`, peer: `https://${host}:2380` })
 const listed = (name: string, host: string): ListedMember => ({
-  name,
+  ...{ name, id: '', isLearner: false },
   clientURLs: [urls(host).client],
   peerURLs: [urls(host).peer],
 })
@@ -50,7 +51,7 @@ it('does not give a configuration of another cluster to a member because both ha
 })
 
 it('says on which machine the configuration of a member is to be examined', () => {
-  const unchecked = uncheckedMembers([listed('m2', '10.0.0.2'), { name: '', clientURLs: [], peerURLs: [] }], new Map())
+  const unchecked = uncheckedMembers([listed('m2', '10.0.0.2'), { ...listed('', ''), clientURLs: [], peerURLs: [] }])
   expect(unchecked.map(({ kind, message }) => [kind, message])).toEqual([
     [
       'other-machine',
