@@ -1,6 +1,7 @@
 /** `examineCluster` on a machine whose configurations name URLs that cannot be dialled. */
 import { expect, it } from 'vitest'
 import { examineCluster } from '../../../src/doctor/index.js'
+import { startChild } from '../../support/child.js'
 
 it('examines a configuration, also if none of its URLs can be dialled', async () => {
   const urls = '--advertise-client-urls=https://127.0.0.1:0,http://127.0.0.1:2379'
@@ -13,4 +14,11 @@ it('refuses a password without credentials, because a server that was found on t
   const configs = [{ args: ['--name=m1', '--advertise-client-urls=https://127.0.0.1:1'] }]
   const auth = { username: 'root', password: 's3cret' }
   await expect(examineCluster({ configs, auth })).rejects.toThrow('Option "auth" needs "credentials"')
+})
+
+it('examines given endpoints that do not answer, and not another etcd that runs on this machine', async () => {
+  const env = { PATH: process.env['PATH'], ETCD_NAME: 'local', ETCD_ADVERTISE_CLIENT_URLS: 'https://127.0.0.1:1' }
+  await using _ = startChild(['sleep', '300'], { argv0: 'etcd', env })
+  const { members } = await examineCluster({ endpoints: 'https://127.0.0.1:2' })
+  expect(members.map(({ name, clientUrls }) => [name, clientUrls])).toEqual([[null, ['https://127.0.0.1:2']]])
 })
