@@ -99,10 +99,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'init',
     operands: '<dir>',
     summary: 'Creates a CA, the certificates of all members and clients, and the configuration of each member.',
-    examples: [
-      'init pki --member etcd-0=10.0.0.1,etcd-0.etcd --member etcd-1=10.0.0.2 --client my-app',
-      'init pki --plan cluster.yaml',
-    ],
+    examples: ['init pki --member a=10.0.0.1,a.etcd --member b=10.0.0.2 --client app', 'init pki --plan cluster.yaml'],
     options: [
       ['--member <name=hosts...>', 'a member with its names and addresses; repeat it for all members'],
       ['--client <name...>', 'a client; its name is the user of etcd'],
@@ -117,8 +114,9 @@ export const COMMANDS: readonly CommandRow[] = [
       TRUSTED_OWNER,
     ],
     notes: [
-      'Run it again to add members and clients: name all of them. Changed names are reissued.',
-      'What is no longer named is listed and never deleted, and the CA is never replaced.',
+      'Run it again to add members and clients: name all of them. Changed names are',
+      'reissued. What is no longer named is listed and never deleted. The CA is never',
+      'replaced.',
     ],
     connects: false,
     load: () => import('./pki/init.js'),
@@ -147,10 +145,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'renew',
     operands: '<dir>',
     summary: 'Renews the certificates that are due, after two thirds of their lifetime.',
-    examples: [
-      'renew pki --dry-run',
-      "renew /etc/kubernetes/pki --layout kubeadm --exec 'logger etcd: new certificates'",
-    ],
+    examples: ['renew pki --dry-run', "renew /etc/kubernetes/pki --layout kubeadm --exec 'logger renewed'"],
     options: [
       ['--dry-run', 'renew nothing; exit with 3 if something is due'],
       ['--force', 'renew everything'],

@@ -97,6 +97,7 @@ function addCommand(program: Command, row: CommandRow, action: (call: Parsed) =>
 
 /** A variable of the shell that is not set must not change what is examined. */
 function refuseEmpty(command: Command): void {
+  if (command.args.includes('')) throw new UsageError('An operand must not be empty.')
   for (const option of command.options) {
     const value: unknown = command.getOptionValue(option.attributeName())
     if ([value].flat().includes('')) throw new UsageError(`${option.flags} must not be empty.`)

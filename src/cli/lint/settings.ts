@@ -3,11 +3,11 @@ import { stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import type { Suppression, UncheckedSuppression } from '../../config/index.js'
 import { finding } from '../../config/finding.js'
-import { readConfigFile } from '../../config/read/text.js'
 import { entriesOf, itemsAt, readYaml, textAt, type YamlValue } from '../../config/read/yaml.js'
 import { systemCode } from '../../files/write-failed.js'
 import type { Finding, FindingPlace } from '../../report/finding.js'
 import { UsageError } from '../command.js'
+import { readText } from '../input.js'
 
 export const SETTINGS_FILE = '.etcd-mtls.yaml'
 const MAX_BYTES = 256 * 1024
@@ -43,9 +43,8 @@ export interface LintSettings {
 export async function readSettings(from: string): Promise<LintSettings> {
   for (const folder of await foldersOf(resolve(from))) {
     const name = relative(from, join(folder, SETTINGS_FILE))
-    const read = await readConfigFile(join(folder, SETTINGS_FILE), name)
-    if ('text' in read) return parse(read.text, folder, name)
-    if (read.code !== 'file/missing') throw new UsageError(read.message)
+    const text = await readText(join(folder, SETTINGS_FILE), name)
+    if (text !== null) return parse(text, folder, name)
   }
   return { folder: resolve(from), ignore: [], variables: {} }
 }

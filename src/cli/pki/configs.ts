@@ -1,13 +1,12 @@
 /** The configurations of the members, next to their certificates. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { migrationOf } from '../../authority/cluster/layouts.js'
 import { renderCluster } from '../../config/index.js'
 import { replaceFiles } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
-import { systemCode } from '../../files/write-failed.js'
 import type { Call } from '../command.js'
+import { readText } from '../input.js'
 import { CONFIG_FILE, filesOf } from './directory.js'
 import type { Plan } from './plan.js'
 
@@ -29,7 +28,7 @@ export async function planConfigs(directory: string, plan: Plan): Promise<Member
   const names = plan.members.map(({ name }) => name)
   const before = new Map<string, string>()
   for (const name of names) {
-    const text = await textOf(join(directory, 'members', name, CONFIG_FILE))
+    const text = await readText(join(directory, 'members', name, CONFIG_FILE))
     if (text !== null) before.set(name, text)
   }
   const joined = names.filter((name) => before.has(name))
@@ -90,14 +89,4 @@ function rendered(
     memberDir === undefined ? file : join(memberDir, file.split(/[\\/]/).at(-1) ?? '')
   const shared = { initialClusterState, initialClusterToken, version, extra, filePath }
   return renderCluster({ members: files }, { ...shared, members: addresses }, 'yaml')[name]?.text ?? ''
-}
-
-/** Null if the file does not exist. */
-async function textOf(file: string): Promise<string | null> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return null
-    throw error
-  }
 }

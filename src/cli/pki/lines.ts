@@ -5,7 +5,7 @@ import { quoteForShell } from '../../config/render/quote.js'
 import type { CredentialFiles } from '../../credentials/index.js'
 import { printable } from '../../report/printable.js'
 import type { InitDocument, InitializedClient } from '../documents.js'
-import { tableLines } from '../table.js'
+import { type Column, tableLines } from '../table.js'
 import { CONFIG_FILE, filesOf } from './directory.js'
 import { inUrl, type Plan } from './plan.js'
 
@@ -60,8 +60,9 @@ export function dayOf(date: Date): string {
 
 /** A table of which the last column may be cut, for lines that are indented; empty without rows. */
 export function table(titles: readonly string[], rows: readonly (readonly string[])[], width: number): string[] {
-  const columns = titles.map((title, i) => {
-    return { title, canShrink: i === titles.length - 1, values: rows.map((row) => printable(row[i] ?? '')) }
+  const columns = titles.map((title, i): Column => {
+    const shrinks = i === titles.length - 1 ? 'first' : 'never'
+    return { title, shrinks, values: rows.map((row) => printable(row[i] ?? '')) }
   })
   return rows.length === 0 ? [] : tableLines(columns, width - 2)
 }

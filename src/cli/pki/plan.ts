@@ -1,13 +1,12 @@
 /** What `init` makes: from a file, or from flags; both are read by the schema of a plan. */
-import { readFile } from 'node:fs/promises'
 import { checkNames } from '../../authority/cluster/cluster-credentials.js'
 import type { ClusterPlan } from '../../authority/index.js'
 import { readValidity } from '../../authority/lifetime.js'
 import type { ClusterRenderPlan, EtcdVersion } from '../../config/index.js'
 import { isTrue, readYaml, type YamlValue } from '../../config/read/yaml.js'
-import { systemCode } from '../../files/write-failed.js'
 import { classifyHost } from '../../x509/names.js'
 import { type Options, UsageError } from '../command.js'
+import { readText } from '../input.js'
 import { PLAN_SCHEMA, type PlanSchema } from './plan-schema.js'
 
 interface GivenMember extends Pick<ClusterRenderPlan['members'][string], 'dataDir' | 'extra'> {
@@ -106,13 +105,9 @@ function withHosts(hosts: readonly string[], urls: readonly string[]): string[] 
 }
 
 async function textOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    const code = systemCode(error)
-    if (code === null) throw error
-    throw new UsageError(code === 'ENOENT' ? `There is no file "${file}".` : `"${file}" cannot be read (${code}).`)
-  }
+  const text = await readText(file)
+  if (text === null) throw new UsageError(`There is no file "${file}".`)
+  return text
 }
 
 async function parsePlan(text: string, file: string): Promise<GivenPlan> {

@@ -1,9 +1,10 @@
 /** Plans of init: files by the schema that editors use, which is the same that reads them. */
+import { execFileSync } from 'node:child_process'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { KEY_ALGORITHMS } from '../../../src/authority/algorithms.js'
-import { Options } from '../../../src/cli/command.js'
+import { Options, UsageError } from '../../../src/cli/command.js'
 import { PLAN_SCHEMA } from '../../../src/cli/pki/plan-schema.js'
 import { type Plan, readPlan } from '../../../src/cli/pki/plan.js'
 import { temporaryFolder } from '../../support/openssl.js'
@@ -37,6 +38,12 @@ extra: { heartbeat-interval: 200 }
 `
 
 describe('a plan', () => {
+  it('a plan that is a FIFO, a device or too long is refused at once', async () => {
+    execFileSync('mkfifo', [folder.file('fifo')], { stdio: 'pipe' })
+    for (const plan of [folder.file('fifo'), '/dev/zero', folder.file('long', ' '.repeat(2 ** 20 + 1))])
+      await expect(readPlan(new Options({ plan }))).rejects.toThrow(UsageError)
+  })
+
   it('a plan has the hosts of its URLs in the certificates, and the first host that can be dialled in the URLs', async () => {
     expect(await read(FULL)).toMatchObject({
       members: [

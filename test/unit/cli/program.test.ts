@@ -96,8 +96,8 @@ describe('the frame of the command', () => {
     expect([code, err]).toEqual([2, "etcd-mtls: unknown option '--pasword'\nSee `etcd-mtls check --help`.\n"])
   })
 
-  it.each([['--host', ''], ['--config', 'a', '--config', ''], ['--endpoints='], ['--fail-on', '']])(
-    'an option with an empty value is a wrong call: %s %s',
+  it.each([['--host', ''], ['--config', 'a', '--config', ''], ['--endpoints='], ['--fail-on', ''], ['a', '']])(
+    'an option or operand with an empty value is a wrong call: %s %s',
     async (...args) => {
       const { code, err } = await run(['check', ...args])
       expect([code, err]).toEqual([2, expect.stringContaining(' must not be empty.\n')])
