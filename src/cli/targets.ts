@@ -11,6 +11,7 @@ import { systemCode } from '../files/write-failed.js'
 import type { Place } from '../report/catalogue/place.js'
 import type { Finding, FindingCode, Unchecked } from '../report/finding.js'
 import { makeReport } from '../report/report.js'
+import { uncheckedIn } from '../report/unchecked.js'
 import type { CertificateRequest } from '../x509/certificate-request.js'
 import type { Certificate } from '../x509/certificate.js'
 import { type Crl, MAX_CRL_FILE_BYTES } from '../x509/crl/crl.js'
@@ -71,7 +72,7 @@ interface Reading {
 }
 
 export function notRead(file: string | null, message: string): Unchecked {
-  return { place: { option: null, file, line: null, column: null }, kind: 'limit', message, codes: 'all' }
+  return uncheckedIn(file, 'limit', message)
 }
 
 /** The part that all documents have. A finding about several targets is there once. */

@@ -3,7 +3,6 @@ import { abortable, holdingProcess } from '../client/timing.js'
 import type { Endpoint } from '../client/endpoints.js'
 import { locate, lookupSrv } from '../client/discovery.js'
 import { resolveEndpoints, resolveSource } from '../client/options.js'
-import { uncheckedOf } from '../config/read/read-option.js'
 import { checkSignal } from '../credentials/checks.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { readSource } from '../credentials/source.js'
@@ -12,6 +11,7 @@ import type { CertificateRef, Finding, Unchecked } from '../report/finding.js'
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { printable, printableDeep } from '../report/printable.js'
 import { makeReport } from '../report/report.js'
+import { uncheckedIn } from '../report/unchecked.js'
 import { durationText } from '../validate/checks/check-validity.js'
 import { resolveContext } from '../validate/context.js'
 import { foldRepeats } from '../validate/fold-repeats.js'
@@ -19,7 +19,7 @@ import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { ClusterMember, ClusterReport, ExamineOptions, QuorumForecast } from './cluster-report.js'
 import { compareAuthorities, comparePeers, compareRestart, compareServed, finding, forecastMember } from './compare.js'
 import { forecast } from './forecast.js'
-import { about, dialable, type ExaminedMember, examineMembers, isReached } from './members.js'
+import { dialable, type ExaminedMember, examineMembers, isReached } from './members.js'
 import { lintPlan, plannedMembers, uncheckedMembers } from './plan.js'
 import type { Asking, SeenPort } from './process.js'
 import { findLocalEvidence, type LocalEvidence } from './sources.js'
@@ -265,28 +265,28 @@ function keyOf({ code, severity, certificate, details, message }: Finding): stri
 }
 
 function ofOtherCluster(source: string): Unchecked {
-  const place = { option: null, file: source, line: null, column: null }
   const message = `${source} starts a member that this cluster does not list, so it was not examined.`
-  return uncheckedOf('server', place, message, 'all')
+  return uncheckedIn(source, 'server', message)
 }
 
 /** What no member answered, so that it was not checked. */
 function notAsked(members: readonly ExaminedMember[], { credentials, signal }: Asking): Unchecked[] {
-  if (signal.aborted) return [about('limit', 'The time of the examination is over before all members were examined.')]
+  if (signal.aborted)
+    return [uncheckedIn(null, 'limit', 'The time of the examination is over before all members were examined.')]
   const missing = 'No etcd was asked, because there are no credentials. Pass "credentials".'
   return [
-    ...(credentials === null ? [about('credentials', missing)] : []),
+    ...(credentials === null ? [uncheckedIn(null, 'credentials', missing)] : []),
     ...members.flatMap(({ label, client }) => {
-      if (client === null) return [about('server', `${label} advertises no https URL for clients.`)]
+      if (client === null) return [uncheckedIn(null, 'server', `${label} advertises no https URL for clients.`)]
       const { answers, problem, seen, findings } = client
       const isExplained = isReached(seen) && (findings.length > 0 || credentials === null)
       const reason = problem ?? seen.observation.refusal?.detail ?? ''
       const message = `${label} did not answer at ${seen.url}${reason === '' ? '' : ` (${reason})`}.`
-      return answers !== null || isExplained ? [] : [about('server', message)]
+      return answers !== null || isExplained ? [] : [uncheckedIn(null, 'server', message)]
     }),
     ...members.flatMap(({ label, peer }) => {
       if (peer === null || peer.chain.length > 0) return []
-      return [about('server', `${label} showed no certificate on its peer port, ${peer.url}.`)]
+      return [uncheckedIn(null, 'server', `${label} showed no certificate on its peer port, ${peer.url}.`)]
     }),
   ]
 }

@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises'
 import { type Endpoint, parseEndpoints } from '../client/endpoints.js'
 import { pathOfCaller } from '../config/read/text.js'
-import { uncheckedOf } from '../config/read/read-option.js'
 import { useHostFile } from '../files/in-root.js'
 import { systemCode } from '../files/write-failed.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Unchecked } from '../report/finding.js'
 import { printable } from '../report/printable.js'
+import { uncheckedIn } from '../report/unchecked.js'
 import { configOf, type PlannedMember } from './plan.js'
 import {
   type AskedPort,
@@ -57,15 +57,19 @@ export async function examineMembers(
 ): Promise<ExaminedCluster> {
   const unchecked: Unchecked[] = []
   const asked = await mapLimited(endpoints.slice(0, MAX_LISTED), (each) => askPort(each, asking))
-  if (endpoints.length > MAX_LISTED) unchecked.push(about('limit', tooMany('endpoints')))
+  if (endpoints.length > MAX_LISTED) unchecked.push(uncheckedIn(null, 'limit', tooMany('endpoints')))
   const lists = asked.flatMap(({ answers }) =>
     answers === null || answers.members.length === 0 ? [] : [answers.members],
   )
   const list = lists.at(0)
-  if (list !== undefined && list.length > MAX_LISTED) unchecked.push(about('limit', tooMany('members')))
+  if (list !== undefined && list.length > MAX_LISTED) unchecked.push(uncheckedIn(null, 'limit', tooMany('members')))
   if (list === undefined && asked.some(({ answers }) => answers !== null))
     unchecked.push(
-      about('server', 'No member returned the list of members, so that only the given endpoints were examined.'),
+      uncheckedIn(
+        null,
+        'server',
+        'No member returned the list of members, so that only the given endpoints were examined.',
+      ),
     )
   // Without a list, an etcd of this machine is not a member of the cluster that the caller names, unless it has one of the URLs.
   const isNamed = ({ evidence: { kind }, config: { client } }: PlannedMember): boolean =>
@@ -123,11 +127,6 @@ function isOf({ seen, answers }: AskedPort, { id, clientURLs }: ListedMember): b
 
 function tooMany(what: string): string {
   return `Only the first ${String(MAX_LISTED)} ${what} were examined.`
-}
-
-/** What was not examined, if no place of a configuration is known for it. */
-export function about(kind: 'server' | 'credentials' | 'limit', message: string): Unchecked {
-  return uncheckedOf(kind, { option: null, file: null, line: null, column: null }, message, 'all')
 }
 
 /** The URLs that can be dialled with TLS. A member list and a configuration may have anything. */

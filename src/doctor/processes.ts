@@ -3,9 +3,9 @@ import { open, readdir, readlink, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { ConfigInput } from '../config/read/input.js'
 import { isVariableOfEtcd } from '../config/read/env.js'
-import { uncheckedOf } from '../config/read/read-option.js'
 import { systemCode } from '../files/write-failed.js'
 import type { Unchecked } from '../report/finding.js'
+import { uncheckedIn } from '../report/unchecked.js'
 
 /** An etcd that runs. */
 export interface FoundProcess {
@@ -41,12 +41,8 @@ export async function findProcesses(proc: string): Promise<{ found: FoundProcess
   const unchecked: Unchecked[] = []
   const read = await Promise.all(etcds.slice(0, MAX_ETCDS).map((pid) => readProcess(proc, pid, unchecked)))
   const most = `Only the first ${String(MAX_ETCDS)} of ${String(etcds.length)} etcd processes were examined.`
-  if (etcds.length > MAX_ETCDS) unchecked.push(notRead('limit', proc, most))
+  if (etcds.length > MAX_ETCDS) unchecked.push(uncheckedIn(proc, 'limit', most))
   return { found: read.flatMap((each) => each ?? []), unchecked }
-}
-
-function notRead(kind: 'limit' | 'permission', file: string, message: string): Unchecked {
-  return uncheckedOf(kind, { option: null, file, line: null, column: null }, message, 'all')
 }
 
 /** Not a proxy, which is also a command of the program `etcd`. False if procfs hides the process (hidepid). */
@@ -73,7 +69,7 @@ async function readProcess(proc: string, pid: string, unchecked: Unchecked[]): P
     await stat(root)
     if (Math.max(command.length, environ.length) > MAX_BYTES) {
       const long = `The arguments or variables of ${source} have more than ${String(MAX_BYTES)} bytes, so it was not examined.`
-      unchecked.push(notRead('limit', source, long))
+      unchecked.push(uncheckedIn(source, 'limit', long))
       return null
     }
     const input = { args: entriesOf(command), env: optionsIn(entriesOf(environ)) }
@@ -81,7 +77,7 @@ async function readProcess(proc: string, pid: string, unchecked: Unchecked[]): P
   } catch (error) {
     if (!isRefused(error)) return noSuchProcess(error)
     const refused = `An etcd runs as ${source}, and this user may not read its variables and its disk. Run this command as root.`
-    unchecked.push(notRead('permission', source, refused))
+    unchecked.push(uncheckedIn(source, 'permission', refused))
     return null
   }
 }

@@ -7,7 +7,6 @@ import { acceptedUrl } from '../config/lint/member.js'
 import type { EtcdAccess } from '../config/kubernetes/read-access.js'
 import { UNIT_FOLDERS } from '../config/read/drop-ins.js'
 import type { ConfigInput } from '../config/read/input.js'
-import { uncheckedOf } from '../config/read/read-option.js'
 import { onDisk, pathOfCaller, readConfigFile } from '../config/read/text.js'
 import { type EtcdConfigMember, type EtcdConfigSide, readConfigMembers } from '../config/read-etcd-config.js'
 import { abortable } from '../client/timing.js'
@@ -16,6 +15,7 @@ import { sourceOf } from '../credentials/from-files.js'
 import { type HostPath, hostPathText, isHostFile } from '../files/in-root.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Finding, Unchecked } from '../report/finding.js'
+import { uncheckedIn } from '../report/unchecked.js'
 import { parseIp } from '../x509/ip.js'
 import { findProcesses } from './processes.js'
 
@@ -136,9 +136,8 @@ async function withMembers(found: Found): Promise<ConfigEvidence> {
 
 /** What is on another machine is not checked, and not missing. */
 export function notHere(what: string, file: string | null, host: string): Unchecked {
-  const place = { option: null, file, line: null, column: null }
   const message = `The files that ${what} names are on ${host} and were not checked. Run \`etcd-mtls doctor\` on ${host}.`
-  return uncheckedOf('other-machine', place, message, 'all')
+  return uncheckedIn(file, 'other-machine', message)
 }
 
 /** Longest wait for the name server. A name without an address says nothing. */

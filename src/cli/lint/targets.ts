@@ -3,11 +3,11 @@ import { opendir, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import type { ConfigInput } from '../../config/index.js'
 import { mayStartEtcd } from '../../config/read/input.js'
-import { uncheckedOf } from '../../config/read/read-option.js'
 import { MAX_CONFIG_BYTES } from '../../config/read/text.js'
 import { readMaterialFile } from '../../credentials/load-inputs.js'
 import { systemCode } from '../../files/write-failed.js'
 import type { Unchecked } from '../../report/finding.js'
+import { uncheckedIn } from '../../report/unchecked.js'
 import { type Call, UsageError } from '../command.js'
 import { isUnreadableName, readInput, UNREADABLE_NAME } from '../input.js'
 
@@ -115,20 +115,16 @@ async function walk(folder: string, depth: number, context: Walk): Promise<void>
     const code = systemCode(error)
     if (code === null) throw error
     if (depth === 0) throw new UsageError(`"${folder}" cannot be read (${code}).`)
-    context.unread.push(notRead(folder, 'permission', `The directory cannot be read (${code}).`))
+    context.unread.push(uncheckedIn(folder, 'permission', `The directory cannot be read (${code}).`))
   }
   names.sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const { name, isFolder } of names) {
     const path = join(folder, name)
-    if (isUnreadableName(name)) context.unread.push(notRead(path, 'limit', UNREADABLE_NAME))
+    if (isUnreadableName(name)) context.unread.push(uncheckedIn(path, 'limit', UNREADABLE_NAME))
     else if (isFolder && depth < MAX_DEPTH) await walk(path, depth + 1, context)
-    else if (isFolder) context.unread.push(notRead(path, 'limit', 'The directory is too deep. Name it to read it.'))
+    else if (isFolder) context.unread.push(uncheckedIn(path, 'limit', 'The directory is too deep. Name it to read it.'))
     else await addFile(path, context)
   }
-}
-
-function notRead(file: string, kind: 'limit' | 'permission', message: string): Unchecked {
-  return uncheckedOf(kind, { option: null, file, line: null, column: null }, message, 'all')
 }
 
 async function addFile(path: string, { targets, found, unread }: Walk): Promise<void> {
@@ -138,7 +134,7 @@ async function addFile(path: string, { targets, found, unread }: Walk): Promise<
   if (read !== null && 'bytes' in read && mayBeConfig(read.bytes))
     targets.push({ name: path, input: { file: path }, isNamed: false, isText: false })
   else if (read !== null && 'code' in read && read.code === 'file/unreadable')
-    unread.push(notRead(path, 'permission', read.message))
+    unread.push(uncheckedIn(path, 'permission', read.message))
   else found.others++
 }
 

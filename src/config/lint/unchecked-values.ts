@@ -1,6 +1,7 @@
 /** Says which values were not known, and what that may hide. */
 import type { FindingCode, Unchecked, UncheckedKind } from '../../report/finding.js'
-import { type PassthroughOption, type ReadOption, uncheckedOf } from '../read/read-option.js'
+import type { PassthroughOption, ReadOption } from '../read/read-option.js'
+import { uncheckedOf } from '../../report/unchecked.js'
 import { nameOfReference } from '../read/unknown.js'
 import type { EtcdOptionRow } from '../tables/options.js'
 import type { LintMember } from './member.js'

@@ -8,7 +8,7 @@ import type {
   Unchecked,
   UncheckedKind,
 } from '../../report/finding.js'
-import { printable, printableDeep } from '../../report/printable.js'
+import { uncheckedOf } from '../../report/unchecked.js'
 import { finding } from '../finding.js'
 import { optionKinds } from '../tables/kinds.js'
 import {
@@ -230,25 +230,6 @@ export class Reading {
     this.#counts.set(key, count + 1)
     return count
   }
-}
-
-export function uncheckedOf(
-  kind: UncheckedKind,
-  { option, file, line, column, endColumn }: FindingPlace,
-  message: string,
-  codes: Unchecked['codes'],
-): Unchecked {
-  const end = endColumn === undefined ? {} : { endColumn }
-  const place = { option: option === null ? null : printableDeep(option), file, line, column, ...end }
-  return { place, kind, message: brief(printable(message)), codes }
-}
-
-/** Longest message. It begins with what was not read, and ends with the remedy. */
-const MAX_MESSAGE = 600
-
-function brief(text: string): string {
-  const half = MAX_MESSAGE / 2
-  return text.length > MAX_MESSAGE ? `${text.slice(0, half)}…${text.slice(-half)}` : text
 }
 
 export function unreadable(...findings: readonly Finding[]): Reading {
