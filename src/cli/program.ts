@@ -1,9 +1,9 @@
 /** The frame of all commands: it parses the call, runs the command, prints the answer, and makes the exit code. */
 import { Command, CommanderError, Option } from 'commander'
 import type { Finding } from '../report/finding.js'
+import { printable, printableJson } from '../report/printable.js'
 import { type Answer, type Call, type CommandRow, type OptionRow, Options, UsageError } from './command.js'
 import { CONNECTION_NOTES, CONNECTION_OPTIONS, REFUSED_OPTIONS } from './connection-options.js'
-import { jsonText } from './json-text.js'
 import { type ColorChoice, type OutputStream, Terminal } from './terminal.js'
 
 /** The outcomes of a command for the shell. */
@@ -136,10 +136,9 @@ async function runCommand(row: CommandRow, { operands, options, input, terminal 
   }
   const { run } = await row.load()
   const answer = await run(call)
-  if (options.flag('json')) terminal.answer(jsonText(answer.document))
+  if (options.flag('json')) terminal.answer(printableJson(answer.document))
   else if (!options.flag('quiet')) terminal.answer(answer.text(await terminal.print(color)))
   if (answer.failure === undefined) return exitCodeOf(answer, failOn)
-  const { printable } = await import('../report/printable.js')
   terminal.hint(`etcd-mtls: ${printable(answer.failure)}`)
   return EXIT.unable
 }
@@ -155,7 +154,6 @@ function exitCodeOf({ findings, isDue = false }: Answer, failOn: Finding['severi
 export async function failureLines(error: unknown, command: string): Promise<string[]> {
   const { asError, isEtcdMtlsError } = await import('../report/errors.js')
   const { formatReport } = await import('../report/format.js')
-  const { printable } = await import('../report/printable.js')
   const { message, stack = '' } = asError(error)
   const help = `See \`etcd-mtls ${command === '' ? '' : `${command} `}--help\`.`
   if (error instanceof CommanderError) {

@@ -24,6 +24,14 @@ export function printable(text: string): string {
   return shown.replace(UNPRINTABLE, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`)
 }
 
+/** The value as JSON, in which such characters are escaped, which changes no value. */
+export function printableJson(value: unknown): string {
+  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(value, null, 2).replace(UNPRINTABLE, (found) =>
+    found === '\n' ? found : found.split('').map(escaped).join(''),
+  )
+}
+
 /** Shorter than a PEM line (64 characters), because a line may have been cut. */
 const SHORTEST_KEY = 56
 const PEM_KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[^-]*(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)?/g

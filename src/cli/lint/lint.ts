@@ -12,9 +12,9 @@ import { nodeFileSystem, replaceFiles } from '../../files/file-system.js'
 import { systemCode } from '../../files/write-failed.js'
 import type { FindingPlace, Unchecked } from '../../report/finding.js'
 import { type AnyReport, type PrintOptions, printReports } from '../../report/print-report.js'
+import { printableJson } from '../../report/printable.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { LintDocument, LintedMember } from '../documents.js'
-import { jsonText } from '../json-text.js'
 import { githubText, onelineText } from './line-formats.js'
 import { sarifText } from './sarif.js'
 import { idleEntries, type LintSettings, readSettings, suppressionsFor } from './settings.js'
@@ -71,7 +71,7 @@ function readFormats(given: readonly string[]): { format: Format; file: string |
 }
 
 function textOf(format: Format, document: LintDocument, print: PrintOptions): string {
-  if (format === 'json') return jsonText(document)
+  if (format === 'json') return printableJson(document)
   if (format === 'sarif') return sarifText(document)
   if (format === 'github') return githubText(document)
   return format === 'oneline' ? onelineText(document) : reportText(document, print)

@@ -4,8 +4,8 @@ import { isAbsolute, relative, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Finding, FindingPlace, Severity, SuppressedFinding, Unchecked } from '../../report/finding.js'
 import { findingUrl } from '../../report/links.js'
+import { printableJson } from '../../report/printable.js'
 import type { ExplainedCode, LintDocument } from '../documents.js'
-import { jsonText } from '../json-text.js'
 import { readPackageFile } from '../package-file.js'
 
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json'
@@ -43,7 +43,7 @@ export function sarifText(document: LintDocument): string {
       },
     ],
   }
-  return jsonText({ $schema: SCHEMA, version: '2.1.0', runs: [run] })
+  return printableJson({ $schema: SCHEMA, version: '2.1.0', runs: [run] })
 }
 
 interface Found {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Authority, fileLedger, openAuthority } from '../../authority/index.js'
+import { type Authority, fileLedger, openAuthority, renewalDue } from '../../authority/index.js'
 import { type CredentialFiles, type Credentials, fromFiles } from '../../credentials/index.js'
 import { systemCode } from '../../files/write-failed.js'
 import { isEtcdMtlsError } from '../../report/errors.js'
@@ -76,4 +76,9 @@ function labelOf({ kind, value }: Host): string {
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {
   return [...one].sort().join() === [...other].sort().join()
+}
+
+export function datesOf(credentials: Credentials): { notAfter: Date; due: Date } {
+  const { notAfter, at } = renewalDue(credentials)
+  return { notAfter, due: at }
 }

@@ -1,11 +1,11 @@
 /** `etcd-mtls init`: the CA, the certificates of all members and clients, and the configuration of each member. */
 import { join, resolve } from 'node:path'
-import { type Authority, type Cluster, issueCluster, renewalDue, writeCluster } from '../../authority/index.js'
+import { type Authority, type Cluster, issueCluster, writeCluster } from '../../authority/index.js'
 import type { Credentials } from '../../credentials/index.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { InitDocument, IssueResult } from '../documents.js'
 import { planConfigs, writeConfigs } from './configs.js'
-import { CA_FOLDER, CONFIG_FILE, filesOf, hasCa, namesIn, openCa, usable } from './directory.js'
+import { CA_FOLDER, CONFIG_FILE, datesOf, filesOf, hasCa, namesIn, openCa, usable } from './directory.js'
 import { initText, joinLine, linesOf, startLine } from './lines.js'
 import { type Plan, readPlan } from './plan.js'
 
@@ -59,11 +59,6 @@ function known<T>(value: T | undefined): T {
 
 function resultOf(isKept: boolean, wasThere: boolean): IssueResult {
   return isKept ? 'kept' : wasThere ? 'reissued' : 'issued'
-}
-
-export function datesOf(credentials: Credentials): { notAfter: Date; due: Date } {
-  const { notAfter, at } = renewalDue(credentials)
-  return { notAfter, due: at }
 }
 
 type Issued = Pick<Cluster, 'members' | 'clients'>

@@ -6,8 +6,7 @@ import { type CredentialFiles, type Credentials, writeCredentials } from '../../
 import { printable } from '../../report/printable.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { IssueDocument } from '../documents.js'
-import { CA_FOLDER, openExistingCa } from './directory.js'
-import { datesOf } from './init.js'
+import { CA_FOLDER, datesOf, openExistingCa } from './directory.js'
 import { dayOf } from './lines.js'
 
 export async function run(call: Call): Promise<Answer> {
