@@ -48,7 +48,7 @@ function unexplained(unknown: readonly UnknownWrite[], restarts: readonly Restar
   const isAt =
     ({ endpoint, error, sentAt, failedAt }: UnknownWrite) =>
     (restart: Restart) =>
-      (restart.endpoint === endpoint || String(error).includes('due to previous leader failure')) &&
+      (restart.endpoint === endpoint || error.includes('due to previous leader failure')) &&
       sentAt <= restart.until &&
       failedAt >= restart.from
   return unknown.filter((write) => !restarts.some(isAt(write)))
