@@ -1,6 +1,5 @@
 /** Reads standard input and small files, and recognizes the names of files that cannot be read. */
 import { addAbortSignal } from 'node:stream'
-import { readConfigFile } from '../config/read/text.js'
 import { type Call, UsageError } from './command.js'
 
 /** Standard input, which may be a terminal. Ctrl-C ends it with an error. */
@@ -36,6 +35,8 @@ export function isUnreadableName(name: string): boolean {
  * @throws {UsageError} if it cannot be read
  */
 export async function readText(file: string, name = file): Promise<string | null> {
+  // `inspect` does without it.
+  const { readConfigFile } = await import('../config/read/text.js')
   const read = await readConfigFile(file, name)
   if ('text' in read) return read.text
   if (read.code === 'file/missing') return null
