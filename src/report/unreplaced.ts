@@ -4,6 +4,7 @@
 const FORMS: readonly (readonly [part: RegExp, reason: string])[] = [
   [/\{\{[^{}]{0,200}\}\}|\{%[^{%]{0,200}%\}|<%[^<%]{0,200}%>/, 'a template that was not rendered'],
   [/\$\(\w{1,200}\)/, 'which Kubernetes leaves as it is if env does not define that variable earlier'],
+  [/\$\([^()]{1,200}\)/, 'which only a shell replaces'],
   [/\$(?:\{[^${}]{1,200}\}|[A-Za-z_]\w*)/, 'which only a shell or Docker Compose replaces'],
   [/%[A-Za-z_]\w{0,200}%/, 'which only Windows replaces'],
   [/<[\w .-]{1,100}>/, 'a placeholder of an example'],
@@ -18,6 +19,17 @@ export function unreplacedPart(text: string): string | null {
   }
   return null
 }
+
+/** Messages show control characters in the form of `printable`: `C:\u{9}ls`. Those at an end are no escapes. */
+const ESCAPED = /[^\s"']\\u\{[89a-d]\}[^\s"'\\]/
+
+/** The fix for a path in which a string of source code, of YAML or of a .env file made control characters of `\t` and others; else null. */
+export function escapesRemedy(path: string): string | null {
+  return ESCAPED.test(path) ? ESCAPES : null
+}
+
+export const ESCAPES =
+  'Write "/" or "\\\\" for each "\\" of the path: in a string of JavaScript, or in double quotes in YAML or a .env file, "\\t" is a tab and "\\n" a line break.'
 
 /** A value without white space and quotation marks at its ends. */
 export function withoutQuotes(text: string): string {

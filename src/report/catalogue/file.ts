@@ -1,6 +1,6 @@
 /** Findings about files, apart from their contents. */
 import { error, type Row, warning } from '../row.js'
-import { unreplacedPart, withoutQuotes } from '../unreplaced.js'
+import { escapesRemedy, unreplacedPart, withoutQuotes } from '../unreplaced.js'
 import { listed } from '../words.js'
 import { type FilePlace, inShell, byteCount, fileText, acceptedContent } from './place.js'
 
@@ -24,6 +24,8 @@ export interface ParentDirectory {
 function pathRemedy({ file, directory, corrected }: MissingFile): string | null {
   const part = unreplacedPart(file)
   if (part !== null) return `Write the path itself: it has ${part}.`
+  const escapes = escapesRemedy(file)
+  if (escapes !== null) return escapes
   // Messages show control characters in this form.
   const [, end] = /\\u\{([ad])\}$/.exec(file) ?? []
   if (end !== undefined)

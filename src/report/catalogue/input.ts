@@ -1,5 +1,6 @@
 /** Findings about whole inputs: unexpected content, or too much of it. */
 import { error, type Wording } from '../row.js'
+import { ESCAPES } from '../unreplaced.js'
 import { listed } from '../words.js'
 import { convert, decodeBase64, privately } from './conversion.js'
 import { byteCount, shellArgument, type MaterialRole, type Place, originText, acceptedContent } from './place.js'
@@ -298,7 +299,12 @@ const CONTENTS = contents({
   template: [
     'a template whose values were not filled in',
     ({ role }) =>
-      `Pass the file that the program of the template writes (Helm, vault-agent, consul-template, envsubst), after it has written ${acceptedContent(role)}.`,
+      `Pass the file that the program of the template writes (Helm, vault-agent, consul-template, Terraform, envsubst), after it has written ${acceptedContent(role)}.`,
+  ],
+  'shell command': [
+    'a command that only a shell replaces by its output',
+    ({ pass }) =>
+      `Pass the output of the command: a shell runs it in double quotes or without quotes, and not in single quotes, in YAML or in a .env file. ${pass}`,
   ],
   placeholder: [
     'a placeholder',
@@ -397,6 +403,7 @@ const CONTENTS = contents({
       'Issue a separate key for this client, and pass the path of its file: TLS in Node and etcd uses only keys that it can read. The key of an authority can stay in the token (option "signer").',
   ],
   'contents of a file': ['the contents of a file', () => 'Pass the path of a file, or pass the text to fromPem.'],
+  'path with escapes': ['a path with control characters', () => ESCAPES],
   'empty string': ['an empty string', ({ pass }) => `Set the variable or the secret that it is read from. ${pass}`],
   nothing: ['nothing but white space'],
   'NUL bytes': [
