@@ -20,17 +20,6 @@ export function unreplacedPart(text: string): string | null {
   return null
 }
 
-/** Messages show control characters in the form of `printable`: `C:\u{9}ls`. Those at an end are no escapes. */
-const ESCAPED = /[^\s"']\\u\{[89a-d]\}[^\s"'\\]/
-
-/** The fix for a path in which a string of source code, of YAML or of a .env file made control characters of `\t` and others; else null. */
-export function escapesRemedy(path: string): string | null {
-  return ESCAPED.test(path) ? ESCAPES : null
-}
-
-export const ESCAPES =
-  'Write "/" or "\\\\" for each "\\" of the path: in a string of JavaScript, or in double quotes in YAML or a .env file, "\\t" is a tab and "\\n" a line break.'
-
 /** A value without white space and quotation marks at its ends. */
 export function withoutQuotes(text: string): string {
   return text.trim().replace(/^(["'`])(.*)\1$/s, '$2')

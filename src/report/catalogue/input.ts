@@ -1,6 +1,5 @@
 /** Findings about whole inputs: unexpected content, or too much of it. */
 import { error, type Wording } from '../row.js'
-import { ESCAPES } from '../unreplaced.js'
 import { listed } from '../words.js'
 import { convert, decodeBase64, privately } from './conversion.js'
 import { byteCount, shellArgument, type MaterialRole, type Place, originText, acceptedContent } from './place.js'
@@ -212,6 +211,10 @@ const decrypted =
 
 /** The name of a content in a message, and its remedy if it differs from the default. */
 type Content = readonly [what: string, remedy?: (details: RemedyDetails) => string]
+
+/** For a path in which a string made control characters of `\t` and others. */
+export const ESCAPES =
+  'Write "/" or "\\\\" for each "\\" of the path: in a string of JavaScript, or in double quotes in YAML or a .env file, "\\t" is a tab and "\\n" a line break.'
 
 /** A function, so that the .d.ts file declares the keys and not the messages. */
 function contents<K extends string>(table: Readonly<Record<K, Content>>): Readonly<Record<K, Content>> {
