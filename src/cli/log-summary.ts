@@ -41,7 +41,7 @@ export class LogSummary {
     const group = this.#groups.get(row.id) ?? newGroup(row, text)
     this.#groups.set(row.id, group)
     note(group, time)
-    const address = remoteOf(text)
+    const address = remoteOf(text, row)
     if (address === null) return
     const known = group.addresses.get(address)
     if (known === undefined && group.addresses.size >= MOST_ADDRESSES) group.otherAddresses += 1
@@ -173,13 +173,14 @@ const SERVERS = [
 /** It is printed inside commands. */
 const SAFE = /^[\w:[][\w.:%[\]-]*$/
 
-function remoteOf(text: string): string | null {
+function remoteOf(text: string, { direction }: LogLine): string | null {
   const upstream = capturedBy(UPSTREAM, text)
   const client = capturedBy(CLIENTS, text)
     ?.replace(/:\d+$/, '')
     .replace(/^\[(.*)\]$/, '$1')
-  // Go writes `OWN->REMOTE`.
-  const remote = upstream ?? client ?? capturedBy(SERVERS, text)?.replace(/^.*->/, '')
+  // A line of a server about a client can also have the server's own address. Go writes `OWN->REMOTE`.
+  const server = direction.startsWith('server-') ? undefined : capturedBy(SERVERS, text)?.replace(/^.*->/, '')
+  const remote = upstream ?? client ?? server
   return remote !== undefined && SAFE.test(remote) ? copied(remote) : null
 }
 
