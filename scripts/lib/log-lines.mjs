@@ -72,6 +72,8 @@ const ABOUT = {
   Patroni: 'Lines around those of Python.',
   APISIX: 'Lines of APISIX and lua-resty-etcd around those of OpenSSL.',
   nginx: 'Lines of nginx in front of etcd.',
+  haproxy: 'Lines of haproxy in front of etcd.',
+  Envoy: 'Lines of Envoy, also as a sidecar of a service mesh, in front of etcd.',
   System: 'Messages of the operating system, which any program can pass on.',
 }
 

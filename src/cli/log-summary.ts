@@ -41,7 +41,7 @@ export class LogSummary {
     const group = this.#groups.get(row.id) ?? newGroup(row, text)
     this.#groups.set(row.id, group)
     note(group, time)
-    const address = remoteOf(text)
+    const address = remoteOf(text, row)
     if (address === null) return
     const known = group.addresses.get(address)
     if (known === undefined && group.addresses.size >= MOST_ADDRESSES) group.otherAddresses += 1
@@ -148,14 +148,24 @@ const CLIENTS = [
   /"remote-addr" ?: ?"([^"\s]{1,255})"/,
   /rejected connection from \\?"([^"\\\s]{1,255})/,
   /TLS handshake error from (\S{1,255}): /,
-  /, client: ([^\s,]{1,255}), server: /,
+  /, client: ([^\s,]{1,255})/,
+  // haproxy begins its lines about clients with the address and a date.
+  /(?:^|\s)([\w.:[\]-]{1,255}) \[\d\d\/[A-Z][a-z]{2}\/\d{4}:[\d:.]{1,20}\] \S{1,255}\/\w{1,255}: /,
 ]
+/** The server that nginx dialled for a client, whose address is in the same line. */
+const UPSTREAM = [/, upstream: "(?:[a-z]{1,10}:\/\/)?([^"/\s]{1,255})/]
 /** The server that a client dialled. */
 const SERVERS = [
   /\b(?:dial|read|write) tcp ([^\s,]{1,511}): /,
-  /\b[Aa]ddr\\?" ?: ?\\?"([^"\\\s]{1,255})/,
+  /\b[Aa]ddr\\?"? ?: ?\\?"([^"\\\s]{1,255})/,
   /"(?:target|endpoint)" ?: ?"[^"\s]{0,255}\/([^"\s/]{1,255})"/,
   /\bconnect E[A-Z]+ ([\w.:-]{1,255})/,
+  // gRPC core, old gRPC in Go, Python, curl and Java.
+  /\bipv[46]:([\d.]{7,15}:\d{1,5}|\[[\da-f:.]{2,45}\]:\d{1,5})/,
+  /\bfailed to connect to \{([\w.:[\]-]{1,255}) /,
+  /\bhost='([\w.-]{1,255})', port=(\d{1,5})/,
+  /\bconnect to ([\w.-]{1,255}) port (\d{1,5})/,
+  /\b(?:refused|timed out|unreachable|route to host): [\w.-]{0,255}\/([\w.:[\]-]{3,60})/,
   /\bhttps?:\/\/([\w.:[\]-]{1,255})/,
   /"remote-peer-id" ?: ?"([0-9a-f]{1,16})"/,
   /\bpeer ([0-9a-f]{13,16})\b/,
@@ -163,19 +173,21 @@ const SERVERS = [
 /** It is printed inside commands. */
 const SAFE = /^[\w:[][\w.:%[\]-]*$/
 
-function remoteOf(text: string): string | null {
+function remoteOf(text: string, { direction }: LogLine): string | null {
+  const upstream = capturedBy(UPSTREAM, text)
   const client = capturedBy(CLIENTS, text)
     ?.replace(/:\d+$/, '')
     .replace(/^\[(.*)\]$/, '$1')
-  // Go writes `OWN->REMOTE`.
-  const remote = client ?? capturedBy(SERVERS, text)?.replace(/^.*->/, '')
+  // A line of a server about a client can also have the server's own address. Go writes `OWN->REMOTE`.
+  const server = direction.startsWith('server-') ? undefined : capturedBy(SERVERS, text)?.replace(/^.*->/, '')
+  const remote = upstream ?? client ?? server
   return remote !== undefined && SAFE.test(remote) ? copied(remote) : null
 }
 
 function capturedBy(patterns: readonly RegExp[], text: string): string | undefined {
   for (const pattern of patterns) {
-    const [, captured] = pattern.exec(text) ?? []
-    if (captured !== undefined) return captured
+    const [, ...parts] = pattern.exec(text) ?? []
+    if (parts.length > 0) return parts.join(':')
   }
   return undefined
 }

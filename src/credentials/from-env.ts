@@ -38,6 +38,8 @@ const OTHER_VARIABLES: Readonly<Record<Role, { readonly etcdctl: string; readonl
   cert: { etcdctl: 'CERT_FILE', etcd: 'ETCD_CERT_FILE' },
   key: { etcdctl: 'KEY_FILE', etcd: 'ETCD_KEY_FILE' },
 }
+/** A scheme, also one with a mistake that the client reports. */
+const HAS_SCHEME = /:\/\/|^(?:https?|unixs?)[:;]?\//i
 const OTHER_ENDPOINTS = ['PEERS', 'PEER', 'ENDPOINT']
 
 /** A source that also has the endpoints and other settings of the client. */
@@ -192,7 +194,7 @@ class EnvironmentDefaults implements ClientDefaults {
     return given
       ?.split(',')
       .map((each) => each.trim())
-      .map((each) => (each === '' || each.includes('://') ? each : `https://${each}`))
+      .map((each) => (each === '' || HAS_SCHEME.test(each) ? each : `https://${each}`))
       .join(',')
   }
 

@@ -15,7 +15,7 @@ import { checkPassphrase } from '../x509/keys/keys.js'
 import type { Inputs } from './assemble.js'
 import { finding } from './finding.js'
 import { type Exposure, type Input, sizeLimit } from './parse-input.js'
-import { isContentNotName, isPkcs11Uri } from './recognize.js'
+import { hasEscapes, isContentNotName, isPkcs11Uri } from './recognize.js'
 
 export interface NamedFile extends FileName {
   readonly role: MaterialRole
@@ -64,7 +64,7 @@ export async function fileInput(named: NamedFile): Promise<Input> {
   if (isContentNotName(file)) {
     const place = { origin: namedBy, file: null }
     // The value is not shown: it may be a private key.
-    const holds = isPkcs11Uri(file) ? 'PKCS#11 URI' : 'contents of a file'
+    const holds = isPkcs11Uri(file) ? 'PKCS#11 URI' : hasEscapes(file) ? 'path with escapes' : 'contents of a file'
     const content = { holds, form: null, line: null } as const
     return unreadableInput(
       role,

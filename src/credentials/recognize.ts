@@ -74,6 +74,9 @@ const PLACEHOLDER =
 const REFERENCE =
   /^(?:ref\+\w{1,12}:|(?:vault|bao|op|env|arn|ssm|awssm|aws-sm|gcpsm|gcp-sm|akv|secretsmanager):|@Microsoft\.KeyVault\()/
 
+/** A value that is one expression of a template: of a shell, Kubernetes, Windows, Terraform, ERB, Jinja, or of a task that replaces tokens. */
+const EXPRESSION = /^(?:\$\w+|\$\(\w+\)|[$#]\{[^{}]{1,500}\}#?|%\w+%|<%[^%]{1,500}%>|\{%[^%]{1,500}%\}|__\w+__|@\w+@)$/
+
 interface Kind {
   /** Null for PEM, of which the scan reports the faults. */
   readonly holds: Holds | null
@@ -105,7 +108,8 @@ export const KINDS: readonly Kind[] = [
   { holds: 'SOPS file', is: ({ text }) => text.includes('ENC[AES256_GCM,') },
   { holds: 'PKCS#11 URI', is: ({ head }) => isPkcs11Uri(head) },
   // "<no value>" is what Go writes for a value that is missing.
-  { holds: 'template', is: ({ text }) => /\{\{(?!\s*\})|<no value>|^\s*\$(?:\w+|\{\w+\})\s*$/.test(text) },
+  { holds: 'template', is: ({ text }) => /\{\{(?!\s*\})|<no value>/.test(text) || EXPRESSION.test(text.trim()) },
+  { holds: 'shell command', is: ({ text }) => /^(?:\$\([^()]{1,500}\)|`[^`]{1,500}`)$/.test(text.trim()) },
   { holds: 'placeholder', is: ({ text }) => PLACEHOLDER.test(text.trim()) },
   { holds: 'reference', is: ({ text }) => REFERENCE.test(text.trim()) },
   { holds: 'kubeconfig', is: (content) => objectKind(content) === 'Config' },
@@ -177,7 +181,17 @@ function looksLikeFileName(text: string): boolean {
  */
 export function isContentNotName(value: string): boolean {
   if (isPkcs11Uri(value) || value.length > 1024 || value.trim().includes('\n') || value.includes('-----')) return true
+  if (WINDOWS_ESCAPES.test(value)) return true
   return value.length >= 64 && !value.startsWith('/') && !/[^A-Za-z0-9+/=]/.test(value)
+}
+
+/** A path of Windows in which a string made control characters of backslashes and letters: no file can have that name. */
+const WINDOWS_ESCAPES = /^[A-Za-z]:(?! )[^\b-\r]{0,1000}[\b-\r]\S/
+const OTHER_ESCAPES = /^[\w ./\\\b-\r-]{1,1000}\.\w{1,4}$/
+
+/** Whether a value that is not a file name was one, before a string made control characters of backslashes and letters. */
+export function hasEscapes(value: string): boolean {
+  return WINDOWS_ESCAPES.test(value) || OTHER_ESCAPES.test(value)
 }
 
 /** RFC 7512. It may contain a PIN. */

@@ -4,6 +4,7 @@
 const FORMS: readonly (readonly [part: RegExp, reason: string])[] = [
   [/\{\{[^{}]{0,200}\}\}|\{%[^{%]{0,200}%\}|<%[^<%]{0,200}%>/, 'a template that was not rendered'],
   [/\$\(\w{1,200}\)/, 'which Kubernetes leaves as it is if env does not define that variable earlier'],
+  [/\$\([^()]{1,200}\)/, 'which only a shell replaces'],
   [/\$(?:\{[^${}]{1,200}\}|[A-Za-z_]\w*)/, 'which only a shell or Docker Compose replaces'],
   [/%[A-Za-z_]\w{0,200}%/, 'which only Windows replaces'],
   [/<[\w .-]{1,100}>/, 'a placeholder of an example'],

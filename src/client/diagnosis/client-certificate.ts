@@ -89,9 +89,11 @@ export function isUnlisted({ validated, diagnosis }: FailedAttempt): boolean {
   return listed === false && accepts !== null && accepts.length > 0
 }
 
-export function caUnknown({ endpoint, validated, diagnosis }: FailedAttempt, alert: number | null): Finding {
+export function caUnknown(attempt: FailedAttempt, alert: number | null): Finding {
+  const { endpoint, validated, diagnosis, failure } = attempt
   const chain = chainRefs(validated.credentials.chain)
-  const details = { endpoint: endpoint.url, alert, chain, ...issuerOf(validated, diagnosis) }
+  const server = failure.answer?.server ?? undefined
+  const details = { endpoint: endpoint.url, alert, chain, ...issuerOf(validated, diagnosis), server }
   return finding('handshake/client-ca-unknown', details, chain[0] ?? null)
 }
 

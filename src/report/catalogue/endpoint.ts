@@ -241,7 +241,7 @@ export const endpoint = {
       ? `${d.endpoint} does not speak ${d.expected} (${d.detail}).`
       : `${d.endpoint} speaks ${d.spoken}, but not ${d.expected} (${d.detail}).`,
     d.expected === 'HTTP/2'
-      ? `Use a URL of etcd's --listen-client-urls; ${d.endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1.`
+      ? `Use a URL of etcd's --listen-client-urls; ${d.endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1 (nginx needs "http2 on", and haproxy "alpn h2" on its bind line).`
       : notTlsRemedy(d),
   ]).refusedAs({ Node: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', when: ({ alert }) => alert !== null }),
   'endpoint/default-certificate': error((d: DefaultCertificate) => [
@@ -441,5 +441,5 @@ function silentRemedy({ endpoint, address, after, answered, wasReady }: Silent):
     ? `Over a slow network raise dialTimeout. ${mtu} Otherwise check that etcd at ${endpoint} is not overloaded.`
     : wasReady
       ? `It answered before: check that etcd there is not paused, frozen or overloaded, and that a load balancer has a backend. ${mtu}`
-      : `Check that host and port are etcd's: another service waits for its own protocol. A load balancer there needs a backend that runs. etcd there needs a leader, and must not be paused. ${READ_LOG} ${mtu}`
+      : `Check that host and port are etcd's, not those of another service. If etcd starts there, start the other members: it needs a leader, and must not be paused. A load balancer needs a backend. ${READ_LOG} ${mtu}`
 }

@@ -2,6 +2,7 @@
 import { error, type Row, warning } from '../row.js'
 import { unreplacedPart, withoutQuotes } from '../unreplaced.js'
 import { listed } from '../words.js'
+import { ESCAPES } from './input.js'
 import { type FilePlace, inShell, byteCount, fileText, acceptedContent } from './place.js'
 
 function notRegular(kind: string): Row<FilePlace> {
@@ -20,10 +21,14 @@ export interface ParentDirectory {
   names: string[]
 }
 
+/** Messages show control characters in the form of `printable`: `C:\u{9}ls`. Those at an end are no escapes. */
+const ESCAPED = /[^\s"']\\u\{[89a-d]\}[^\s"'\\]/
+
 /** The mistake that the path of a missing file shows, and its fix; null if it shows none. */
 function pathRemedy({ file, directory, corrected }: MissingFile): string | null {
   const part = unreplacedPart(file)
   if (part !== null) return `Write the path itself: it has ${part}.`
+  if (ESCAPED.test(file)) return ESCAPES
   // Messages show control characters in this form.
   const [, end] = /\\u\{([ad])\}$/.exec(file) ?? []
   if (end !== undefined)

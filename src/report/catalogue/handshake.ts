@@ -40,6 +40,8 @@ export interface ClientCaUnknown {
   accepts: string[] | null
   /** Whether the list has the name of the issuer; null if there is no list. */
   listed: boolean | null
+  /** The HTTP header `server` of the answer that refused the certificate, which proxies send and etcd does not; absent if there was none. */
+  server?: string | undefined
   /** Whether the issuer is an intermediate whose certificate is in the CA file and was not sent. */
   notSent: boolean
 }
@@ -140,14 +142,14 @@ export const handshake = {
         ? `${d.endpoint} refuses ${inside}${d.alert === null ? '' : ` (${nameAlert(d.alert)})`}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d.accepts, d.listed)}`
         : `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`,
     d.alert !== UNKNOWN_CA && d.accepts === null
-      ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd's --trusted-ca-file (or in the CA file of a proxy there), or add "${d.issuer}" to that file and restart etcd.`
+      ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd's --trusted-ca-file (or in the CA file of a proxy there), or add "${d.issuer}" to that file and ${applyCaFile(d)}.`
       : d.notSent
         ? `Append the certificate of the intermediate "${d.issuer}" to the certificate file. It is only in the CA file, which is not sent to the server.`
         : d.listed === true
-          ? `Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in ${clientFile(d)}" must show the subjectKeyIdentifier of a CA in etcd's --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and restart etcd, which reads the file only at its start.`
+          ? `Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in ${clientFile(d)}" must show the subjectKeyIdentifier of a CA in etcd's --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and ${applyCaFile(d)}.`
           : isSelfSigned(d)
             ? "Issue the client's certificate from a CA in etcd's --trusted-ca-file: cert-manager's SelfSigned issuer and \"openssl req -x509\" use none."
-            : `If "${d.issuer}" is an intermediate, append its certificate to ${clientFile(d)}: it was not sent. Otherwise compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in ${clientFile(d)}" with the certificates in etcd's --trusted-ca-file, or in the CA file of a proxy there, and present a certificate of one of those CAs. Or add the CA to that file and restart etcd, which reads the file only at its start.`,
+            : `If "${d.issuer}" is an intermediate, append its certificate to ${clientFile(d)}: it was not sent. Otherwise compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in ${clientFile(d)}" with the certificates in ${d.server === undefined ? "etcd's --trusted-ca-file, or in the CA file of a proxy there" : `the CA file of the proxy "${d.server}"${isNginx(d) ? ' (ssl_client_certificate)' : ''}`}, and present a certificate of one of those CAs. Or add the CA to that file and ${applyCaFile(d)}.`,
   ]).refusedAs({
     Go: 'remote error: tls: unknown certificate authority',
     Node: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
@@ -303,6 +305,16 @@ function expiryRemedy({ edge, date, distance, here }: NonNullable<ClientCertific
     case 'valid':
       return `By this machine's clock it is valid. So the server's clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${durationText(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine's clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server's CA file with "openssl x509 -noout -dates".`
   }
+}
+
+function isNginx({ server }: ClientCaUnknown): boolean {
+  return server !== undefined && /nginx|openresty/i.test(server)
+}
+
+/** Servers read the file of CAs only at their start. */
+function applyCaFile(d: ClientCaUnknown): string {
+  if (d.server !== undefined) return `reload the proxy${isNginx(d) ? ' ("nginx -s reload")' : ''}`
+  return 'restart etcd or reload the proxy, which read the file only at their start'
 }
 
 function clientFile({ chain }: ClientCaUnknown): string {

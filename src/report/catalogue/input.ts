@@ -212,6 +212,10 @@ const decrypted =
 /** The name of a content in a message, and its remedy if it differs from the default. */
 type Content = readonly [what: string, remedy?: (details: RemedyDetails) => string]
 
+/** For a path in which a string made control characters of `\t` and others. */
+export const ESCAPES =
+  'Write "/" or "\\\\" for each "\\" of the path: in a string of JavaScript, or in double quotes in YAML or a .env file, "\\t" is a tab and "\\n" a line break.'
+
 /** A function, so that the .d.ts file declares the keys and not the messages. */
 function contents<K extends string>(table: Readonly<Record<K, Content>>): Readonly<Record<K, Content>> {
   return table
@@ -298,7 +302,12 @@ const CONTENTS = contents({
   template: [
     'a template whose values were not filled in',
     ({ role }) =>
-      `Pass the file that the program of the template writes (Helm, vault-agent, consul-template, envsubst), after it has written ${acceptedContent(role)}.`,
+      `Pass the file that the program of the template writes (Helm, vault-agent, consul-template, Terraform, envsubst), after it has written ${acceptedContent(role)}.`,
+  ],
+  'shell command': [
+    'a command that only a shell replaces by its output',
+    ({ pass }) =>
+      `Pass the output of the command: a shell runs it in double quotes or without quotes, and not in single quotes, in YAML or in a .env file. ${pass}`,
   ],
   placeholder: [
     'a placeholder',
@@ -397,6 +406,7 @@ const CONTENTS = contents({
       'Issue a separate key for this client, and pass the path of its file: TLS in Node and etcd uses only keys that it can read. The key of an authority can stay in the token (option "signer").',
   ],
   'contents of a file': ['the contents of a file', () => 'Pass the path of a file, or pass the text to fromPem.'],
+  'path with escapes': ['a path with control characters', () => ESCAPES],
   'empty string': ['an empty string', ({ pass }) => `Set the variable or the secret that it is read from. ${pass}`],
   nothing: ['nothing but white space'],
   'NUL bytes': [

@@ -141,7 +141,7 @@ export const ETCD_LINES: readonly LineRow[] = [
     id: 'etcd/own-certificate',
     program,
     pattern: inServerLog(
-      '(?:tls: (?:private key does not match|failed to find any PEM data|failed to find PEM block|failed to parse private key|found a certificate rather)|open \\S+: (?:no such file or directory|permission denied|is a directory))',
+      '(?:tls: (?:private key does not match|failed to find (?:any|certificate) PEM data|failed to find PEM block|failed to parse private key|found a certificate rather)|open \\S+: (?:no such file or directory|permission denied|is a directory))',
     ),
     direction: 'no-refusal',
     meaning:

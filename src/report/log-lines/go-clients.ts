@@ -164,10 +164,22 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
     example: 'dial tcp: lookup etcd-1.etcd.svc on 10.96.0.10:53: no such host',
   },
   {
+    id: 'go/swapped',
+    program,
+    pattern: 'PEM inputs may have been switched|tls: found a certificate rather than a key',
+    direction: 'no-refusal',
+    meaning: 'The process that wrote the line has its certificate and its key the wrong way round.',
+    codes: ['credentials/swapped', 'input/unexpected-content', 'handshake/failed'],
+    decide: 'head -1 {cert} {key}',
+    example:
+      'tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have been switched',
+    source: 'Go crypto/tls: X509KeyPair',
+  },
+  {
     id: 'go/no-pem-data',
     program,
     pattern:
-      'tls: failed to find any PEM data|tls: failed to find PEM block|tls: failed to find "CERTIFICATE" PEM block|could not parse certificate|unable to load specified CA cert|invalid PEM data|asn1: structure error',
+      'tls: failed to find (?:any|certificate) PEM data|tls: failed to find PEM block|tls: failed to find "CERTIFICATE" PEM block|could not parse certificate|unable to load specified CA cert|invalid PEM data|asn1: structure error',
     direction: 'no-refusal',
     meaning:
       'A file of the process that wrote the line is not the PEM that the option expects: it is empty, DER, indented, or the other one of certificate and key.',
@@ -195,7 +207,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
     id: 'go/key-unreadable',
     program,
     pattern:
-      'tls: failed to parse private key|tls: found unknown private key type|tls: found a certificate rather than a key|tls: unsupported certificate(?: curve|:)',
+      'tls: failed to parse private key|tls: found unknown private key type|tls: unsupported certificate(?: curve|:)',
     direction: 'no-refusal',
     meaning:
       'Go does not read the key of the process that wrote the line: it is encrypted, damaged, or of a kind that Go does not support in TLS.',
@@ -213,7 +225,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
   {
     id: 'go/file-missing',
     program,
-    pattern: 'open \\S+: no such file or directory',
+    pattern: 'open \\S+: (?:no such file or directory|The system cannot find the (?:file|path) specified)',
     direction: 'no-refusal',
     meaning:
       'A file that was named does not exist for the process that wrote the line. In a container, look for it there.',
@@ -224,7 +236,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
   {
     id: 'go/file-unreadable',
     program,
-    pattern: 'open \\S+: (?:permission denied|is a directory)|read \\S+: is a directory',
+    pattern: 'open \\S+: (?:permission denied|is a directory|Access is denied)|read \\S+: is a directory',
     direction: 'no-refusal',
     meaning:
       'The user of the process may not read the file, or the path is a directory, which Docker creates in place of a file that is missing.',

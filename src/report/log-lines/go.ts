@@ -292,5 +292,26 @@ function refusalRows(refusals: readonly GoRefusal[]): LineRow[] {
 }
 
 export const GO_REFUSALS: readonly LineRow[] = refusalRows(REFUSALS)
+
+/** Go puts the name of a file, not an address, before what it cannot read. The parts of a URL are not a path. */
+const FILE_ROW: LineRow = {
+  id: 'go/certificate-file',
+  program: 'Go',
+  pattern: `(?<![\\w/:.\\]~-])(?:/[^\\s:"']{1,255}|[\\w./~-]{1,255}\\.(?:crt|cert|cer|pem|key))["']?: (?:asn1: |${UNREADABLE})`,
+  direction: 'no-refusal',
+  meaning: 'Go does not read a certificate or key in a file of this machine: the file is damaged, or Go is stricter.',
+  codes: [
+    'certificate/malformed',
+    'input/unexpected-content',
+    'config/pem-unreadable',
+    'pem/damaged',
+    'certificate/extension-refused',
+    'key/malformed',
+  ],
+  decide: 'head -1 {file}; openssl x509 -in {file} -noout -text',
+  example: 'Error: /etc/kubernetes/pki/etcd/ca.crt: x509: malformed certificate',
+  source: 'Go crypto/x509: ParseCertificate',
+}
+
 /** Behind the lines of etcd about CRLs, which have similar words. */
-export const GO_UNREADABLE: readonly LineRow[] = refusalRows([UNREADABLE_ROW])
+export const GO_UNREADABLE: readonly LineRow[] = [FILE_ROW, ...refusalRows([UNREADABLE_ROW])]

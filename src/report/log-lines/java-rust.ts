@@ -1,12 +1,12 @@
 /** Lines of clients in Java (jetcd, grpc-java, netty) and in Rust (etcd-client, tonic, rustls). */
-import { ALERTS } from './alerts.js'
+import { ALERT_NAMES, ALERTS } from './alerts.js'
 import { DECIDE, type LineRow, UNTRUSTED_SERVER } from './line.js'
 
 const JAVA_SOURCE = 'https://github.com/etcd-io/jetcd/issues/748'
 const RUSTLS_SOURCE = 'https://docs.rs/rustls/latest/rustls/enum.CertificateError.html'
 
-/** Alerts that clients receive most often, with rustls' names. */
-const FREQUENT = {
+/** The alerts with rustls' names. */
+const RUSTLS_ALERTS: Readonly<Record<keyof typeof ALERTS, string>> = {
   bad_certificate: 'BadCertificate',
   unknown_ca: 'Unknown(?:CA|Ca)',
   certificate_expired: 'CertificateExpired',
@@ -16,32 +16,34 @@ const FREQUENT = {
   handshake_failure: 'HandshakeFailure',
   protocol_version: 'ProtocolVersion',
   internal_error: 'InternalError',
-} as const
+  certificate_revoked: 'CertificateRevoked',
+  unrecognized_name: 'Unrecogni[sz]edName',
+  no_application_protocol: 'NoApplicationProtocol',
+  decrypt_error: 'DecryptError',
+}
 
-const ALERT_LINES: readonly LineRow[] = (Object.keys(FREQUENT) as (keyof typeof FREQUENT)[]).flatMap(
-  (name): LineRow[] => {
-    const { meaningClient: meaning, ofClient: codes, decideClient: decide } = ALERTS[name]
-    const shared = { direction: 'client-refused-by-server', meaning, codes, decide } as const
-    const id = name.replaceAll('_', '-')
-    return [
-      {
-        ...shared,
-        id: `java/server-sent-${id}`,
-        program: 'Java',
-        pattern: `[Rr]eceived fatal alert: ${name}\\b`,
-        example: `javax.net.ssl.SSLHandshakeException: Received fatal alert: ${name}`,
-      },
-      {
-        ...shared,
-        id: `rust/server-sent-${id}`,
-        program: 'Rust',
-        pattern: `received fatal alert: ${FREQUENT[name]}|AlertReceived\\(${FREQUENT[name]}`,
-        example: `received fatal alert: ${FREQUENT[name].replace('(?:CA|Ca)', 'CA')}`,
-        source: 'https://docs.rs/rustls/latest/rustls/enum.AlertDescription.html',
-      },
-    ]
-  },
-)
+const ALERT_LINES: readonly LineRow[] = ALERT_NAMES.flatMap((name): LineRow[] => {
+  const { meaningClient: meaning, ofClient: codes, decideClient: decide } = ALERTS[name]
+  const shared = { direction: 'client-refused-by-server', meaning, codes, decide } as const
+  const id = name.replaceAll('_', '-')
+  return [
+    {
+      ...shared,
+      id: `java/server-sent-${id}`,
+      program: 'Java',
+      pattern: `[Rr]eceived fatal alert: ${name}\\b`,
+      example: `javax.net.ssl.SSLHandshakeException: Received fatal alert: ${name}`,
+    },
+    {
+      ...shared,
+      id: `rust/server-sent-${id}`,
+      program: 'Rust',
+      pattern: `received fatal alert: ${RUSTLS_ALERTS[name]}|AlertReceived\\(${RUSTLS_ALERTS[name]}`,
+      example: `received fatal alert: ${RUSTLS_ALERTS[name].replace('(?:CA|Ca)', 'CA').replace('[sz]', 's')}`,
+      source: 'https://docs.rs/rustls/latest/rustls/enum.AlertDescription.html',
+    },
+  ]
+})
 
 const JAVA: readonly LineRow[] = [
   {
@@ -137,6 +139,21 @@ const JAVA: readonly LineRow[] = [
     codes: ['endpoint/wrong-protocol', 'config/plaintext-url', 'config/tls-unused'],
     decide: DECIDE.plaintext,
     example: 'javax.net.ssl.SSLException: Unsupported or unrecognized SSL message',
+  },
+  {
+    id: 'java/not-http2',
+    program: 'Java',
+    pattern:
+      'First received frame was not SETTINGS|Unexpected HTTP/1\\.x request|HTTP/2 client preface string missing|Frame length: \\d+ exceeds maximum',
+    direction: 'no-refusal',
+    meaning:
+      'The server does not answer in HTTP/2: "Hex dump" 485454502f is HTTP/1.1, and 150301 or 150303 is TLS, which the client does not use.',
+    codes: ['endpoint/wrong-protocol', 'config/plaintext-url', 'endpoint/not-etcd'],
+    decide: DECIDE.handshake,
+    example:
+      'io.netty.handler.codec.http2.Http2Exception: First received frame was not SETTINGS. Hex dump for first 5 bytes: 485454502f',
+    source:
+      'https://github.com/netty/netty/blob/4.1/codec-http2/src/main/java/io/netty/handler/codec/http2/Http2ConnectionHandler.java',
   },
   {
     id: 'java/closed',
@@ -355,4 +372,8 @@ const RUST: readonly LineRow[] = [
   },
 ]
 
-export const JAVA_RUST_LINES: readonly LineRow[] = [...ALERT_LINES, ...JAVA, ...RUST]
+const ALL: readonly LineRow[] = [...ALERT_LINES, ...JAVA, ...RUST]
+const hasReason = ({ id }: LineRow): boolean => !id.endsWith('/no-reason')
+export const JAVA_RUST_LINES = ALL.filter(hasReason)
+/** The outer errors, for lines that have no other words. */
+export const JAVA_RUST_LAST_LINES = ALL.filter((row) => !hasReason(row))

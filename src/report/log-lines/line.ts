@@ -30,6 +30,7 @@ export const LINE_PROGRAMS = [
   'APISIX',
   'nginx',
   'haproxy',
+  'Envoy',
   'System',
 ] as const
 export type LineProgram = (typeof LINE_PROGRAMS)[number]
@@ -92,6 +93,9 @@ export const CALLER_REFUSED = 'Unable to authenticate the request'
 export function notInServerLog(words: string, nor?: string): string {
   return `^(?!.*(?:${SERVER}|${CALLER_REFUSED}))${nor === undefined ? '' : `(?!.*${nor})`}.*${words}`
 }
+
+/** What nginx writes before the reason for which it, as a server, refuses a client certificate. */
+export const NGINX_REFUSES = 'client (?:SSL )?certificate verify error'
 
 /** A line of etcd's log about a handshake. */
 export function serverExample(error: string): string {

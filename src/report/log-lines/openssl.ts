@@ -1,6 +1,6 @@
 /** The words of OpenSSL and BoringSSL, which openssl, curl, Node, Python, Ruby, nginx and gRPC core pass on, and the codes of Node. */
 import { ALERTS } from './alerts.js'
-import { DECIDE, type LineRow, UNTRUSTED_SERVER } from './line.js'
+import { DECIDE, type LineRow, NGINX_REFUSES, UNTRUSTED_SERVER } from './line.js'
 
 const NOT_FOUND_LOCALLY = [
   'chain/issuer-not-found',
@@ -54,7 +54,7 @@ const VERIFICATIONS: readonly Verification[] = [
   ],
   [
     'first-certificate',
-    '^(?!.*client SSL certificate verify error).*unable to verify the first certificate',
+    'unable to verify the first certificate',
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
     NOT_FOUND_LOCALLY,
     'The server sent one certificate, and no CA in the CA file issued it.',
@@ -115,7 +115,7 @@ const VERIFICATIONS: readonly Verification[] = [
   ],
   [
     'host',
-    "[Hh]ostname mismatch|no alternative certificate subject name matches target|does not match target host|does not match certificate's altnames",
+    "[Hh]ostname mismatch|no alternative certificate subject name matches target|does not match target host|verify SAN list|does not match certificate's altnames",
     'ERR_TLS_CERT_ALTNAME_INVALID',
     ['san/host-not-covered', 'handshake/server-name'],
     'The certificate does not have the host name that was dialled.',
@@ -227,10 +227,10 @@ const VERIFICATIONS: readonly Verification[] = [
   ],
   [
     'path-length',
-    'path length constraint exceeded',
+    'path length constraint exceeded|certificate chain too long',
     'PATH_LENGTH_EXCEEDED',
     ['constraints/path-too-long'],
-    'A CA does not allow as many intermediates below it as there are.',
+    'A CA, or the depth limit of the client, does not allow as many intermediates as there are.',
     'verify error:num=25:path length constraint exceeded',
   ],
   [
@@ -259,7 +259,13 @@ const VERIFICATION_LINES: readonly LineRow[] = VERIFICATIONS.flatMap(
       meaning,
       decide: id.startsWith('crl-') ? DECIDE.crl : DECIDE.verifyServer,
     } as const
-    const row: LineRow = { ...shared, id: `openssl/${id}`, program: 'OpenSSL', pattern: words, example }
+    const row: LineRow = {
+      ...shared,
+      id: `openssl/${id}`,
+      program: 'OpenSSL',
+      pattern: `^(?!.*(?:${NGINX_REFUSES})).*(?:${words})`,
+      example,
+    }
     if (node === null) return [row]
     const code: LineRow = {
       ...shared,
@@ -296,6 +302,17 @@ const ALERT_LINES: readonly LineRow[] = (Object.keys(ALERTS) as (keyof typeof AL
 })
 
 const OTHER_LINES: readonly LineRow[] = [
+  {
+    id: 'openssl/no-client-certificate',
+    program: 'OpenSSL',
+    pattern: 'peer did not return a certificate|PEER_DID_NOT_RETURN_A_CERTIFICATE',
+    direction: 'server-refuses-client',
+    meaning: 'A server with OpenSSL in front of etcd wrote this: the client sent no certificate.',
+    codes: ['handshake/client-certificate-missing', 'key/unsupported', 'chain/client-ca-not-given'],
+    decide: DECIDE.handshake,
+    example: 'error:0A0000C7:SSL routines::peer did not return a certificate',
+    source: 'https://github.com/openssl/openssl/blob/master/ssl/ssl_err.c',
+  },
   {
     id: 'openssl/wrong-version',
     program: 'OpenSSL',
@@ -415,86 +432,4 @@ const OTHER_LINES: readonly LineRow[] = [
   },
 ]
 
-/** Codes and words of Node itself. */
-const NODE_LINES: readonly LineRow[] = [
-  {
-    id: 'node/disconnected',
-    program: 'Node',
-    pattern: 'Client network socket disconnected before secure TLS connection was established|socket hang up',
-    direction: 'unclear',
-    meaning:
-      'The server closed the connection before the handshake was complete: it is not a TLS port, or a TCP proxy without its backend.',
-    codes: ['endpoint/closed', 'endpoint/wrong-protocol', 'endpoint/silent', 'handshake/closed-without-alert'],
-    decide: DECIDE.handshake,
-    example: 'Client network socket disconnected before secure TLS connection was established',
-  },
-  {
-    id: 'node/reset',
-    program: 'Node',
-    pattern: '\\bECONNRESET\\b|\\bEPIPE\\b',
-    direction: 'unclear',
-    meaning: 'The server or a device on the path closed the connection.',
-    codes: ['endpoint/closed', 'handshake/closed-without-alert', 'endpoint/lost', 'endpoint/wrong-protocol'],
-    decide: DECIDE.handshake,
-    example: 'Error: read ECONNRESET',
-  },
-  {
-    id: 'node/refused',
-    program: 'Node',
-    pattern:
-      '\\b(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)\\b|Name resolution failed for target',
-    direction: 'no-refusal',
-    meaning:
-      'There is no TCP connection: nothing listens there, the name is not in DNS, or packets are dropped. TLS is not involved yet.',
-    codes: ['endpoint/unreachable', 'discovery/no-records', 'endpoint/address-failed'],
-    decide: DECIDE.names,
-    example: 'connect ECONNREFUSED 127.0.0.1:2379',
-  },
-  {
-    id: 'node/crl',
-    program: 'Node',
-    pattern: 'Failed to parse CRL',
-    direction: 'no-refusal',
-    meaning: 'Node does not read the CRL that was given to it.',
-    codes: ['revocation/crl-malformed'],
-    decide: DECIDE.crl,
-    example: 'Error: Failed to parse CRL',
-  },
-  {
-    id: 'node/unspecified',
-    program: 'Node',
-    pattern: '\\bUNSPECIFIED\\b',
-    direction: 'client-refuses-server',
-    meaning: 'OpenSSL refuses the chain for a reason for which Node has no code. The message of the error has it.',
-    codes: [
-      'signature/algorithm-refused',
-      'key/weak',
-      'name-constraints/name-refused',
-      'certificate/extension-refused',
-    ],
-    decide: DECIDE.verifyServer,
-    example: "code: 'UNSPECIFIED'",
-  },
-  {
-    id: 'node/no-connection',
-    program: 'Node',
-    pattern:
-      'No connection established|Execution prevented because the circuit breaker is open|GRPCUnavailableError|14 UNAVAILABLE',
-    direction: 'unclear',
-    meaning:
-      'etcd3 or grpc-js has no connection. The first error of the process has the reason after "Last error:", later ones may not.',
-    codes: [
-      'endpoint/unreachable',
-      ...UNTRUSTED_SERVER,
-      'san/host-not-covered',
-      'handshake/client-certificate-missing',
-      'endpoint/closed',
-    ],
-    decide: DECIDE.etcdctl,
-    example: 'GRPCUnavailableError: 14 UNAVAILABLE: No connection established',
-  },
-]
-
 export const OPENSSL_LINES: readonly LineRow[] = [...ALERT_LINES, ...VERIFICATION_LINES, ...OTHER_LINES]
-/** After all others: they are the least specific. */
-export const NODE_OWN_LINES = NODE_LINES

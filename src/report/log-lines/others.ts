@@ -1,4 +1,5 @@
-/** Lines of Python, gRPC core, and of programs that have words of their own around those of a TLS library. */
+/** Lines of Node, Python, gRPC core, and of programs that have words of their own around those of a TLS library. */
+import { JAVA_RUST_LAST_LINES } from './java-rust.js'
 import { CALLER_REFUSED, DECIDE, type LineRow, UNTRUSTED_SERVER } from './line.js'
 
 /** Before the words of OpenSSL, which are in the same lines. */
@@ -21,7 +22,8 @@ export const OTHER_LINES: readonly LineRow[] = [
     id: 'python/strict',
     program: 'Python',
     versions: 'Python 3.13 and later',
-    pattern: 'Missing (?:Authority|Subject) Key Identifier|Basic Constraints of CA cert not marked critical',
+    pattern:
+      'Missing (?:Authority|Subject) Key Identifier|Basic Constraints of CA cert not marked critical|CA cert does not include key usage extension|(?:Path length|keyCertSign) invalid for non-CA cert|Empty Subject Alternative Name extension',
     direction: 'client-refuses-server',
     meaning:
       'Python verifies with VERIFY_X509_STRICT, and a certificate of the chain lacks what RFC 5280 requires. Reissue it with authorityKeyIdentifier (a CA: with subjectKeyIdentifier and critical basicConstraints).',
@@ -139,42 +141,92 @@ export const OTHER_LINES: readonly LineRow[] = [
   },
 ]
 
-/** After the words of OpenSSL: the outer error of a program, if the line has no other. */
-export const OUTER_LINES: readonly LineRow[] = [
+/** Codes and words of Node itself: after the words of OpenSSL. */
+export const NODE_OWN_LINES: readonly LineRow[] = [
   {
-    id: 'grpc/no-connection',
-    program: 'gRPC core',
-    pattern:
-      'failed to connect to all addresses|[Hh]andshake failed with (?:fatal )?error|Connect Failed|StatusCode\\.UNAVAILABLE|SSL_ERROR_SSL|ssl_info_callback: error',
+    id: 'node/disconnected',
+    program: 'Node',
+    pattern: 'Client network socket disconnected before secure TLS connection was established|socket hang up',
     direction: 'unclear',
     meaning:
-      'gRPC core has no connection, and the line does not have the reason. GRPC_VERBOSITY=debug GRPC_TRACE=tsi shows it.',
-    codes: [
-      'endpoint/unreachable',
-      ...UNTRUSTED_SERVER,
-      'san/host-not-covered',
-      'handshake/client-certificate-missing',
-    ],
-    decide: DECIDE.verifyServer,
-    example: 'grpc._channel._InactiveRpcError: StatusCode.UNAVAILABLE "failed to connect to all addresses"',
-    source: 'https://github.com/kragniz/python-etcd3/issues/1876',
+      'The server closed the connection before the handshake was complete: it is not a TLS port, or a TCP proxy without its backend.',
+    codes: ['endpoint/closed', 'endpoint/wrong-protocol', 'endpoint/silent', 'handshake/closed-without-alert'],
+    decide: DECIDE.handshake,
+    example: 'Client network socket disconnected before secure TLS connection was established',
   },
   {
-    id: 'python/connection-failed',
-    program: 'Python',
-    pattern: 'ConnectionFailedError|EtcdConnectionFailed|ConnectionTimeoutError',
+    id: 'node/reset',
+    program: 'Node',
+    pattern: '\\bECONNRESET\\b|\\bEPIPE\\b',
     direction: 'unclear',
-    meaning: 'etcd3 or python-etcd has no connection, and the line does not have the reason.',
+    meaning: 'The server or a device on the path closed the connection.',
+    codes: ['endpoint/closed', 'handshake/closed-without-alert', 'endpoint/lost', 'endpoint/wrong-protocol'],
+    decide: DECIDE.handshake,
+    example: 'Error: read ECONNRESET',
+  },
+  {
+    id: 'node/refused',
+    program: 'Node',
+    pattern:
+      '\\b(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)\\b|Name resolution failed for target',
+    direction: 'no-refusal',
+    meaning:
+      'There is no TCP connection: nothing listens there, the name is not in DNS, or packets are dropped. TLS is not involved yet.',
+    codes: ['endpoint/unreachable', 'discovery/no-records', 'endpoint/address-failed'],
+    decide: DECIDE.names,
+    example: 'connect ECONNREFUSED 127.0.0.1:2379',
+  },
+  {
+    id: 'node/crl',
+    program: 'Node',
+    pattern: 'Failed to parse CRL',
+    direction: 'no-refusal',
+    meaning: 'Node does not read the CRL that was given to it.',
+    codes: ['revocation/crl-malformed'],
+    decide: DECIDE.crl,
+    example: 'Error: Failed to parse CRL',
+  },
+  {
+    id: 'node/unspecified',
+    program: 'Node',
+    pattern: '\\bUNSPECIFIED\\b',
+    direction: 'client-refuses-server',
+    meaning: 'OpenSSL refuses the chain for a reason for which Node has no code. The message of the error has it.',
+    codes: [
+      'signature/algorithm-refused',
+      'key/weak',
+      'name-constraints/name-refused',
+      'certificate/extension-refused',
+    ],
+    decide: DECIDE.verifyServer,
+    example: "code: 'UNSPECIFIED'",
+  },
+  {
+    id: 'node/no-connection',
+    program: 'Node',
+    pattern:
+      'No connection established|Execution prevented because the circuit breaker is open|GRPCUnavailableError|14 UNAVAILABLE',
+    direction: 'unclear',
+    meaning:
+      'etcd3 or grpc-js has no connection. The first error of the process has the reason after "Last error:", later ones may not.',
     codes: [
       'endpoint/unreachable',
       ...UNTRUSTED_SERVER,
       'san/host-not-covered',
       'handshake/client-certificate-missing',
+      'endpoint/closed',
     ],
-    decide: DECIDE.verifyServer,
-    example: 'etcd3.exceptions.ConnectionFailedError: etcd connection failed',
-    source: 'https://github.com/kragniz/python-etcd3/issues/1203',
+    decide: DECIDE.etcdctl,
+    example: 'GRPCUnavailableError: 14 UNAVAILABLE: No connection established',
   },
+]
+
+/** Other files that do not exist are not about connections. */
+const EXTENSION = '\\.(?:crt|cert|cer|pem|key|p12|jks)'
+const CREDENTIAL_FILE = `['"]?[^\\s'"]{1,255}${EXTENSION}\\b`
+
+/** After the words of OpenSSL: the outer error of a program, if the line has no other. */
+export const OUTER_LINES: readonly LineRow[] = [
   {
     id: 'python/disconnected',
     program: 'Python',
@@ -195,10 +247,33 @@ export const OUTER_LINES: readonly LineRow[] = [
       "ProtocolError('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
   },
   {
+    id: 'system/file-unreadable',
+    program: 'System',
+    pattern: `(?:Permission denied(?:: |:calling fopen\\()|permission denied, open |AccessDeniedException: )${CREDENTIAL_FILE}|${EXTENSION}(?: \\(|["']? for reading, )Permission denied`,
+    direction: 'no-refusal',
+    meaning: 'The user of the process may not read the file.',
+    codes: ['file/unreadable'],
+    decide: 'namei -l {file}',
+    example: "PermissionError: [Errno 13] Permission denied: '/etc/etcd/client.key'",
+    source: 'errno(3)',
+  },
+  {
+    id: 'system/file-missing',
+    program: 'System',
+    pattern: `(?:No such file or directory(?:: |:calling fopen\\()|no such file or directory, open |NoSuchFileException: |FileNotFoundException: )${CREDENTIAL_FILE}|${EXTENSION}["']? for reading, No such file|Could not find (?:a suitable TLS CA certificate bundle|the TLS (?:certificate|key) file)`,
+    direction: 'no-refusal',
+    meaning:
+      'A file that was named does not exist for the process that wrote the line. In a container, look for it there.',
+    codes: ['file/missing', 'config/not-expanded'],
+    decide: 'ls -l {file}',
+    example: "FileNotFoundError: [Errno 2] No such file or directory: '/etc/etcd/client.crt'",
+    source: 'https://github.com/psf/requests/blob/main/src/requests/adapters.py',
+  },
+  {
     id: 'system/refused',
     program: 'System',
     pattern:
-      'NewConnectionError|ConnectTimeoutError|Connection refused|Name or service not known|No route to host|Failed to connect to \\S+ port|Could not resolve host|Connection timed out|Operation timed out|Failed to resolve',
+      'NewConnectionError|ConnectTimeoutError|Connection refused|Name or service not known|No route to host|Failed to connect to \\S+ port|Could not resolve host|Connection timed out|Operation timed out|Failed to resolve|delayed connect error: 111',
     direction: 'no-refusal',
     meaning:
       'There is no TCP connection: nothing listens there, the name is not in DNS, or packets are dropped. TLS is not involved yet.',
@@ -233,6 +308,59 @@ const NO_REASON = 'The words of the reason are cut off or new.'
 
 /** After all others: who wrote the line is known, and nothing else. */
 export const LAST_LINES: readonly LineRow[] = [
+  {
+    id: 'grpc/no-connection',
+    program: 'gRPC core',
+    pattern:
+      'failed to connect to all addresses|[Hh]andshake failed with (?:fatal )?error|Connect Failed|StatusCode\\.UNAVAILABLE|SSL_ERROR_SSL|ssl_info_callback: error',
+    direction: 'unclear',
+    meaning:
+      'gRPC core has no connection, and the line does not have the reason. GRPC_VERBOSITY=debug GRPC_TRACE=tsi shows it.',
+    codes: [
+      'endpoint/unreachable',
+      ...UNTRUSTED_SERVER,
+      'san/host-not-covered',
+      'handshake/client-certificate-missing',
+    ],
+    decide: DECIDE.verifyServer,
+    example: 'grpc._channel._InactiveRpcError: StatusCode.UNAVAILABLE "failed to connect to all addresses"',
+    source: 'https://github.com/kragniz/python-etcd3/issues/1876',
+  },
+  {
+    id: 'python/connection-failed',
+    program: 'Python',
+    pattern: 'ConnectionFailedError|EtcdConnectionFailed|ConnectionTimeoutError',
+    direction: 'unclear',
+    meaning: 'etcd3 or python-etcd has no connection, and the line does not have the reason.',
+    codes: [
+      'endpoint/unreachable',
+      ...UNTRUSTED_SERVER,
+      'san/host-not-covered',
+      'handshake/client-certificate-missing',
+    ],
+    decide: DECIDE.verifyServer,
+    example: 'etcd3.exceptions.ConnectionFailedError: etcd connection failed',
+    source: 'https://github.com/kragniz/python-etcd3/issues/1203',
+  },
+  ...JAVA_RUST_LAST_LINES,
+  {
+    id: 'envoy/upstream',
+    program: 'Envoy',
+    pattern: 'upstream connect error or disconnect/reset before headers|no healthy upstream',
+    direction: 'unclear',
+    meaning:
+      'Envoy in front of etcd, or a sidecar, has no connection to it. The access log has the reason in %UPSTREAM_TRANSPORT_FAILURE_REASON%.',
+    codes: [
+      'endpoint/unreachable',
+      'endpoint/silent',
+      'handshake/client-certificate-missing',
+      ...UNTRUSTED_SERVER,
+      'san/host-not-covered',
+    ],
+    decide: DECIDE.handshake,
+    example: 'upstream connect error or disconnect/reset before headers. reset reason: connection timeout',
+    source: 'https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage',
+  },
   {
     id: 'etcd/rejected',
     program: 'etcd',

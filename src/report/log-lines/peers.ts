@@ -158,6 +158,25 @@ export const PEER_LINES: readonly LineRow[] = [
       '{"level":"warn","msg":"rejected stream from remote peer because it was removed","remote-peer-id":"b71f75320dc06a6c"}',
   },
   {
+    id: 'etcd/no-cluster-information',
+    program,
+    pattern: 'cannot fetch cluster info from peer|could not retrieve cluster information from the given URLs',
+    direction: 'unclear',
+    meaning:
+      'etcd does not start: it got no answer from the other members of --initial-cluster. The lines before that have the reason for each.',
+    codes: [
+      'endpoint/unreachable',
+      'config/member-not-trusted',
+      'san/host-not-covered',
+      'validity/expired',
+      'config/members-differ',
+    ],
+    decide: DECIDE.etcdLog,
+    example:
+      '{"level":"fatal","msg":"discovery failed","error":"cannot fetch cluster info from peer urls: could not retrieve cluster information from the given URLs"}',
+    source: 'https://github.com/etcd-io/etcd/blob/main/server/etcdserver/cluster_util.go',
+  },
+  {
     id: 'etcd/not-published',
     program,
     pattern: 'failed to publish local member|publish error: etcdserver: request timed out',
@@ -179,7 +198,7 @@ export const PEER_LINES: readonly LineRow[] = [
     id: 'etcd/no-leader',
     program,
     pattern:
-      'etcdserver: no leader|etcdserver: request timed out|has no leader|lost leader [0-9a-f]+ at term|serving /health false; no leader|waiting for read index response|waiting for ReadIndex response took too long',
+      'etcdserver: (?:no leader|leader (?:changed|failed)|request timed out)|has no leader|lost leader [0-9a-f]+ at term|serving /health false; no leader|waiting for read index response|waiting for ReadIndex response took too long',
     direction: 'no-refusal',
     meaning: 'The member has no leader: too few members run, or they refuse each other.',
     codes: ['endpoint/no-leader', 'config/member-not-trusted', 'validity/expired', 'endpoint/unavailable'],

@@ -226,12 +226,46 @@ describe('explain with a log', () => {
       'b71f75320dc06a6c',
     ],
     [
+      'nginx about its upstream',
+      'upstream SSL certificate verify error: (20:unable to get local issuer certificate) while SSL handshaking to upstream, client: 10.0.0.1, server: , request: "POST /etcdserverpb.KV/Range HTTP/2.0", upstream: "grpcs://10.0.0.2:2379"',
+      '10.0.0.2:2379',
+    ],
+    [
+      'the stream module of nginx',
+      'connect() failed (111: Connection refused) while connecting to upstream, client: 10.0.0.1, server: 0.0.0.0:2379, upstream: "10.0.0.2:2379", bytes from/to client:0/0',
+      '10.0.0.2:2379',
+    ],
+    [
+      'gRPC in Go',
+      'createTransport failed to connect to {Addr: "etcd-0:2379", ServerName: "etcd-0:2379", }. Err: connection error: desc = "EOF"',
+      'etcd-0:2379',
+    ],
+    ['old gRPC in Go', 'createTransport failed to connect to {10.0.0.1:2379  <nil> 0 <nil>}', '10.0.0.1:2379'],
+    ['gRPC core', 'last error: UNKNOWN: ipv4:10.0.0.1:2379: connect: Connection refused (111)', '10.0.0.1:2379'],
+    [
+      'Python',
+      "HTTPSConnectionPool(host='etcd-1', port=2379): NewConnectionError('Connection refused')",
+      'etcd-1:2379',
+    ],
+    ['curl', 'curl: (7) Failed to connect to etcd-1 port 2379 after 0 ms: Connection refused', 'etcd-1:2379'],
+    ['Java', 'AnnotatedConnectException: Connection refused: etcd-1/10.0.0.1:2379', '10.0.0.1:2379'],
+    [
       'a member of etcd 3.4',
       'rafthttp: health check for peer b71f75320dc06a6c could not connect: EOF',
       'b71f75320dc06a6c',
     ],
   ])('the command explain names the server in a line of %s', async (_name, line, address) => {
     expect((await only(line)).addresses.map((each) => each.address)).toEqual([address])
+  })
+
+  it.each([
+    [
+      'nginx',
+      'client SSL certificate verify error: (10:certificate has expired) while reading client request headers, client: 10.0.0.7, server: etcd',
+    ],
+    ['haproxy', 'haproxy[12]: 10.0.0.7:51234 [01/Dec/2026:04:00:00.000] etcd/1: SSL client certificate not trusted'],
+  ])('the command explain names the client in a line of %s', async (_name, line) => {
+    expect((await only(line)).addresses.map((each) => each.address)).toEqual(['10.0.0.7'])
   })
 
   it('the command explain finds lines in pieces of any size, also if a character is split', async () => {

@@ -89,6 +89,8 @@ const DURATION = /must be a duration of Go .*; received "/
 const UNVERIFIED = /must be false or not set: the client always verifies/
 it.each<[Variables, name: string, RegExp]>([
   [{ ENDPOINTS: 'http://etcd-0:2379' }, 'ENDPOINTS', /without TLS/],
+  [{ ENDPOINTS: 'https//etcd-0:2379' }, 'ENDPOINTS', /a colon after https; received "https\/\/etcd-0:2379"/],
+  [{ ENDPOINTS: 'https:/etcd-0:2379' }, 'ENDPOINTS', /two slashes after https:; received "https:\/etcd-0:2379"/],
   [{ ENDPOINTS: 'etcd-0,,etcd-1' }, 'ENDPOINTS', /must not have an empty entry/],
   [{ ENDPOINTS: 'root:secret@etcd-0:2379' }, 'ENDPOINTS', /must not have user info/],
   [{ ...ENDPOINTS, USER: 'root' }, 'USER', /must be "name:password", or ETCDCTL_PASSWORD must be set; received /],

@@ -156,7 +156,7 @@ it('reports next to a silent endpoint that it did not request a certificate, as 
 
 it('does not suspect that etcd starts at an endpoint that was ready before', () => {
   const silence = { stage: 'handshake', timedOut: true } as const
-  expect(explain(silence)[0]?.remedy).toContain('etcd there needs a leader')
+  expect(explain(silence)[0]?.remedy).toContain('it needs a leader')
   expect(explain(silence, { wasReady: true })[0]?.remedy).toMatch(
     /^It answered before: check that etcd there is not paused/,
   )
@@ -292,6 +292,26 @@ describe('evidence and its finding', () => {
     }
   })
 
+  it.each([
+    [undefined, /etcd's --trusted-ca-file, or in the CA file of a proxy there.*restart etcd or reload the proxy/],
+    ['nginx/1.26.3', /the CA file of the proxy "nginx\/1\.26\.3" \(ssl_client_certificate\).*"nginx -s reload"/],
+    ['envoy', /the CA file of the proxy "envoy", and.* and reload the proxy\.$/],
+  ])('names the server that must read its CA file again if the header "server" is %j', (server, remedy) => {
+    const [issuer, alert, accepts, listed, notSent] = ['CN=A', null, ['CN=B'], false, false]
+    const details = { endpoint: 'https://a:2379', alert, chain: [], issuer, accepts, listed, notSent, server }
+    expect(finding('handshake/client-ca-unknown', details).remedy).toMatch(remedy)
+  })
+
+  it('names "http2 on" and "alpn h2" if a server does not support HTTP/2', () => {
+    const [found] = explain({ stage: 'handshake', alert: 120, certificateSent: null })
+    expect(found?.remedy).toContain('(nginx needs "http2 on", and haproxy "alpn h2" on its bind line)')
+  })
+
+  it('names the start of the other members before other causes if an etcd accepts connections and is silent', () => {
+    const [found] = explain({ stage: 'handshake', timedOut: true })
+    expect(found?.remedy).toMatch(/^[^.]+\. If etcd starts there, start the other members:/)
+  })
+
   it('reports an alert that no RFC defines by its number', () => {
     expect(explain({ stage: 'handshake', alert: 99, certificateSent: true })[0]?.message).toContain('TLS alert 99')
   })
@@ -332,7 +352,7 @@ describe('evidence and its finding', () => {
   it('distinguishes a slow network from a silent server by whether a part of the answer came', () => {
     const remedy = (answered: boolean) => explain({ stage: 'handshake', timedOut: true, answered })[0]?.remedy
     expect(remedy(true)).toMatch(/raise dialTimeout/)
-    expect(remedy(false)).toMatch(/host and port are etcd's.*load balancer.*leader.*paused/)
+    expect(remedy(false)).toMatch(/host and port are etcd's.*leader.*paused.*load balancer/)
   })
 
   it.each([

@@ -175,10 +175,28 @@ describe('a path that is not one', () => {
     ['${CERT_DIR}/ca.crt', /"\$\{CERT_DIR\}", which only a shell or Docker Compose replaces/],
     ['{{ pki }}/ca.crt', /"\{\{ pki \}\}", a template/],
     ['undefined/ca.crt', /"undefined", which stands for a variable that is not set/],
+    ['$(cat /run/ca.path)', /"\$\(cat \/run\/ca\.path\)", which only a shell replaces/],
     ['C:\\certs\\ca.crt', /a path of Windows/],
+    ['certs\tls\\ca.crt', /^Write "\/" or "\\\\" for each "\\" of the path/],
     ['~/ca.crt', /"~" is not replaced/],
   ])('explains the path %s', async (path, remedy) => {
     expect((await about(path))?.remedy).toMatch(remedy)
+  })
+
+  it.each([
+    ['C:\tls\new\ca.crt'],
+    ['C:\temp\\ca.crt'],
+    ['D:\\etcd\bca.crt'],
+    ['certs\new\ca.crt'],
+    ['..\\pki\root.pem'],
+  ])('explains the path %j, in which a string made control characters of backslashes', async (path) => {
+    const found = await about(path)
+    expect(found?.message).toMatch(/^The option "ca" holds a path with control characters, |does not exist\.$/)
+    expect(found?.remedy).toMatch(/^Write "\/" or "\\\\" for each "\\" of the path/)
+  })
+
+  it('reads a file whose name has a tab', async () => {
+    expect(await about(folder.file('certs\tls.crt', root.pem))).toBeUndefined()
   })
 
   it('lists the files that the directory has instead, certificates first', async () => {

@@ -41,6 +41,7 @@ const ROWS: readonly (readonly [holds: string | null, form: string | null, conte
   ['SOPS file', null, 'data: ENC[AES256_GCM,data:Ag==,iv:x,tag:y,type:str]\nsops: {}\n'],
   ['PKCS#11 URI', null, 'pkcs11:token=etcd;object=client'],
   ['template', null, '{{ with secret "pki/issue/etcd" }}{{ .Data.certificate }}{{ end }}'],
+  ['shell command', null, '$(cat /certs/tls.crt)\n'],
   ['placeholder', null, 'null\n'],
   ['reference', null, 'vault:secret/data/etcd#key\n'],
   ['kubeconfig', null, 'apiVersion: v1\nclusters: []\nkind: Config\n'],
@@ -88,6 +89,14 @@ it.each(['hunter2', 'correct horse', '<a placeholder that is longer than twenty 
     expect(recognize(bytes, () => scanPem(bytes))).not.toHaveProperty('text')
   },
 )
+
+it.each([
+  ...['$CERT', '${CERT}', '${tls_private_key.etcd.private_key_pem}', '$(CERT)', '#{CERT}', '#{CERT}#', '%CERT%'],
+  ...['<%= @cert %>', '{% include "cert" %}', '__CERT__', '@CERT@', '${{ secrets.CERT }}'],
+])('recognizes %j as an expression of a template', (content) => {
+  const bytes = Buffer.from(`${content}\n`)
+  expect(recognize(bytes, () => scanPem(bytes))).toMatchObject({ holds: 'template' })
+})
 
 it('every row of the table of contents has a test', () => {
   expect(KINDS.map(({ holds, form = null }) => [holds, form])).toEqual(ROWS.map(([holds, form]) => [holds, form]))

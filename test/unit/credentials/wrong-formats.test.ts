@@ -82,6 +82,8 @@ const rows: Row[] = [
   ['a template of Helm', 'template', () => '{{ .Values.etcd.tls | b64dec }}\n', /Helm, vault-agent/],
   ['a template that Go did not fill in', 'template', () => '<no value>\n', /Helm, vault-agent/],
   ['a variable that nothing replaced', 'template', () => '${ETCD_PEM}\n', /envsubst/],
+  ['an attribute of Terraform', 'template', () => '${tls_locally_signed_cert.etcd.cert_pem}\n', /Terraform/],
+  ['a command of a shell', 'shell command', () => '$(cat /certs/tls.crt)\n', /the output of the command/],
   ['a kubeconfig', 'kubeconfig', () => 'apiVersion: v1\nkind: Config\nclusters: []\n', /\/etc\/kubernetes\/pki\//],
   ['a PKCS#11 URI', 'PKCS#11 URI', () => 'pkcs11:token=etcd;object=client\n', /a separate key/],
   ['OpenPGP armour', 'OpenPGP block', () => armour('=abcd\n'), /gpg --decrypt/],

@@ -100,6 +100,13 @@ describe('findLogLines', () => {
       '"Unable to authenticate the request" err="[x509: certificate signed by unknown authority]"',
     ],
     ['server-refuses-client', 'client SSL certificate verify error: (21:unable to verify the first certificate)'],
+    ['server-refuses-client', 'client certificate verify error: (10:certificate has expired) while reading'],
+    ['no-refusal', 'Get "https://10.0.0.1:2379/": EtcdException: Client sent an HTTP request to an HTTPS server.'],
+    [
+      'no-refusal',
+      'status = StatusCode.UNAVAILABLE details = "failed to connect to all addresses; Connection refused"',
+    ],
+    ['no-refusal', 'transport error: tonic::transport::Error(Transport, "Connection refused")'],
     [
       'no-refusal',
       'error reading from server: EOF", received prior goaway: code: ENHANCE_YOUR_CALM, debug data: "too_many_pings"',
@@ -111,10 +118,28 @@ describe('findLogLines', () => {
   })
 
   it.each([
+    ['go/certificate-file', '/etc/kubernetes/pki/etcd/ca.crt: x509: malformed certificate'],
+    ['go/certificate-file', 'unable to parse "ca.pem": asn1: syntax error: sequence truncated'],
+    ['go/unreadable-certificate', 'Get https://10.0.0.1:2379/health.pem: x509: malformed certificate'],
+    ['system/file-missing', "Error: ENOENT: no such file or directory, open '/etc/etcd/ca.crt'"],
+    ['system/file-missing', 'java.nio.file.NoSuchFileException: /etc/etcd/client.key'],
+    ['system/file-unreadable', 'java.io.FileNotFoundException: /etc/etcd/client.key (Permission denied)'],
+    ['go/file-missing', 'open C:\\\\etcd\\\\ca.crt: The system cannot find the file specified.'],
+    ['nginx/client-expired', 'client certificate verify error: (10:certificate has expired) while reading'],
+    [
+      'java/not-http2',
+      'UNAVAILABLE: http2 exception Caused by: Http2Exception: First received frame was not SETTINGS.',
+    ],
+  ])('finds %s first in a line that other rows match, too', (id, text) => {
+    expect(first(text)).toBe(id)
+  })
+
+  it.each([
     '',
     '{"level":"info","msg":"serving client traffic securely","address":"127.0.0.1:2379"}',
     '{"level":"info","msg":"established TCP streaming connection with remote peer"}',
     '{"level":"warn","msg":"apply request took too long","took":"1.2s"}',
+    'open() "/usr/share/nginx/html/favicon.ico" failed (2: No such file or directory)',
     'I1206 10:06:43 controller.go:1] certificate rotation detected, shutting down client connections',
     'the certificate of the server was renewed',
     'GET /version HTTP/1.1 200',
