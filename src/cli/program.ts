@@ -160,7 +160,7 @@ export async function failureLines(error: unknown, command: string): Promise<str
     if (error.code === 'commander.help') return []
     const text = message.replace(/^error: /, '').replace(/\n(?=\(Did you mean [^\n]*$)/, ' ')
     // The value of a misspelt option may be a password.
-    const shown = error.code === 'commander.unknownOption' ? text.replace(/=[^]*'/, "'") : text
+    const shown = error.code === 'commander.unknownOption' ? withoutValue(text) : text
     return [`etcd-mtls: ${printable(shown)}`, help]
   }
   if (error instanceof UsageError || isEtcdMtlsError(error, 'ERR_OPTION_INVALID'))
@@ -171,4 +171,10 @@ export async function failureLines(error: unknown, command: string): Promise<str
     `etcd-mtls: it crashed: ${printable(message.split('\n')[0] ?? '')} ${printable(place.trim())}`.trimEnd(),
     'This is a fault of etcd-mtls. Report it at https://github.com/etcd-mtls/etcd-mtls/issues with the command.',
   ]
+}
+
+/** `error: unknown option '--pasword=…'` without the value, and with what the parser says after it. */
+function withoutValue(text: string): string {
+  const [start, end] = [text.indexOf('='), text.lastIndexOf("'")]
+  return start === -1 || end < start ? text : text.slice(0, start) + text.slice(end)
 }

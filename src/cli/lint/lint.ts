@@ -190,7 +190,7 @@ function memberOf(
 /** The option of the library, as the flag of the command. */
 function forShell(message: string): string {
   return message
-    .replace(/Pass the value in "variables", as \{ '(.+)': … \}/, 'Pass --variable $1=VALUE')
+    .replace(/Pass the value in "variables", as \{ '([^']{1,256})': … \}/, 'Pass --variable $1=VALUE')
     .replace('in the option "variables"', 'by --variable NAME=VALUE')
     .replace('as { unit }', 'by --as unit')
 }
