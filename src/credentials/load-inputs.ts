@@ -1,9 +1,9 @@
 /** Makes inputs from strings and files, and checks the options that name them. */
 import type { Stats } from 'node:fs'
 import { type FileHandle, opendir, readlink, stat } from 'node:fs/promises'
-import { basename, dirname, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type HostPath, isHostFile, useHostFile } from '../files/in-root.js'
+import { type HostPath, isGenerationName, isHostFile, useHostFile } from '../files/in-root.js'
 import { systemCode } from '../files/write-failed.js'
 import { isError } from '../report/errors.js'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
@@ -76,7 +76,7 @@ export async function fileInput(named: NamedFile): Promise<Input> {
   const path = named.path ?? resolve(file)
   const read = await readMaterialFile(path, { file, variable }, sizeLimit(role))
   if ('code' in read) return unreadableInput(role, place, read)
-  const isSecret = named.isSecret ?? (await linkTarget(path))?.startsWith(`${GENERATION}/`) === true
+  const isSecret = named.isSecret ?? (await isMounted(path))
   if (!isSecret) return { role, place, bytes: read.bytes, exposure: read.exposure, findings: [] }
   // The modes are those of the volume, which only the pod sees.
   return { role, place: { ...place, isSecret }, bytes: read.bytes, exposure: null, findings: [] }
@@ -227,6 +227,13 @@ export async function namesIn(directory: string): Promise<string[] | null> {
     if (systemCode(error) === null) throw error
     return null
   }
+}
+
+/** Whether the kubelet made the link. A directory that this package wrote has links of the same form, and modes of its own. */
+async function isMounted(path: HostPath): Promise<boolean> {
+  if (typeof path !== 'string' || (await linkTarget(path))?.startsWith(`${GENERATION}/`) !== true) return false
+  const current = await linkTarget(join(dirname(path), GENERATION))
+  return current === null || !isGenerationName(basename(current))
 }
 
 /** Where a link leads; null if the path is not a link. Links below the root of another machine are not read. */

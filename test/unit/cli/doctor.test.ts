@@ -16,6 +16,8 @@ const served = (subject: string, days: number) => {
   return certificateRef(Certificate.parse(minted.der, 'server.crt'), 'leaf', 0)
 }
 
+const NO_CLIENTS = { until: null, certificate: null, members: [] }
+
 const MEMBER: ClusterMember = {
   name: 'etcd-0',
   id: '1',
@@ -41,7 +43,7 @@ function report(members: readonly Partial<ClusterMember>[], changes: Partial<Clu
     path: null,
     members: members.map((each) => ({ ...MEMBER, ...each })),
     findings: [],
-    forecast: { until: null, certificate: null, hasQuorum: true, pairs: [], assumed: [] },
+    forecast: { until: null, certificate: null, hasQuorum: true, pairs: [], assumed: [], clients: NO_CLIENTS },
     unchecked: [],
     sources: ['process 812'],
     ...changes,
@@ -84,11 +86,20 @@ it('prints expired certificates, hours, and a port that accepts the CAs of the s
 
 it('prints the forecast with the certificate that ends first, and the pairs that refuse each other', () => {
   const until = new Date('2026-06-01T00:00:00Z')
-  const refusals = [{ from: 'm1', to: 'm2', by: 'm2', reason: 'It is not trusted.' }]
+  const refusals = [{ from: 'm1', to: 'm2', by: 'm2', reason: 'It is not trusted.', code: null }]
   const pairs = [{ members: ['m1', 'm2'] as const, until: null, isKnown: true, refusals }]
-  const forecast = { until, certificate: served('m1 peer', 92), hasQuorum: true, pairs, assumed: ['m3'] }
+  const forecast = {
+    until,
+    certificate: served('m1 peer', 92),
+    hasQuorum: true,
+    pairs,
+    assumed: ['m3'],
+    clients: NO_CLIENTS,
+  }
   const text = reportText(report([{}], { forecast }), { ...PLAIN, width: 200 })
-  expect(text).toContain('can connect until 2026-06-01 00:00 UTC, when CN=m1 peer ends, if nothing is renewed.')
+  expect(text).toContain(
+    'can connect to each other until 2026-06-01 00:00 UTC, when CN=m1 peer ends, if nothing is renewed.',
+  )
   expect(text).toContain('Pairs of which one refuses the other: m1 and m2.')
   expect(text).toContain('The CAs that m3 has for other members are not known')
   const unknown = { ...forecast, until: null }
