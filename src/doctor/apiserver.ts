@@ -48,8 +48,8 @@ function fileOf({ origin }: Certificate): string {
 
 function checkDates({ chain }: Credentials, rules: DateRules): Finding[] {
   const [leaf] = chain
-  const details = { subject: leaf.subject.toString(), file: fileOf(leaf), notAfter: leaf.notAfter, renew: null }
-  return datesOf(chain, rules).map((each) =>
+  const details = { subject: leaf.subject.toString(), file: fileOf(leaf), notAfter: leaf.notAfter }
+  return datesOf(chain, 'client', rules).map((each) =>
     each.code === 'validity/expired'
       ? finding('cluster/apiserver-cannot-connect', { kind: 'expired', ...details }, certificateRef(leaf, 'leaf', 0))
       : each,

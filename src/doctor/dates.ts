@@ -32,13 +32,17 @@ function warningTime(lifetime: number, { lead, expiryWarning }: DateRules): numb
 const OF_DATES: readonly string[] = ['validity/expired', 'validity/expires-soon', 'validity/not-yet-valid']
 
 /** The findings about the dates of the leaf. */
-export function datesOf(chain: readonly Certificate[], rules: DateRules): Finding[] {
+export function datesOf(
+  chain: readonly Certificate[],
+  usage: 'server' | 'client' | 'peer',
+  rules: DateRules,
+): Finding[] {
   const [leaf] = chain
   if (leaf === undefined) return []
   const time = warningTime(leaf.notAfter.getTime() - leaf.notBefore.getTime(), rules)
   const expiryWarning = `${String(Math.ceil(time))}ms`
   const input = { chain: [leaf], trustAnchors: [] }
-  const { findings } = validateChain(input, { usage: 'server', at: rules.at, expiryWarning })
+  const { findings } = validateChain(input, { usage, at: rules.at, expiryWarning })
   return findings.filter(({ code }) => OF_DATES.includes(code))
 }
 
@@ -47,12 +51,13 @@ export function servedDates(members: readonly ExaminedMember[], rules: DateRules
   return members.flatMap((member) =>
     (['client', 'peer'] as const).flatMap((port) => {
       const [served] = (port === 'client' ? member.client?.seen : member.peer)?.chain ?? []
+      const usage = port === 'client' ? 'server' : 'peer'
       const file = sideOf(member, port)?.cert ?? null
       const [inFile] = file?.certificates ?? []
       // The finding names the file that somebody must replace, if it is known.
       if (file !== null && inFile !== undefined && served?.equals(inFile) !== false)
-        return datesOf([inFile], rules).map((each) => ({ ...each, place: file.place }))
-      return served === undefined ? [] : datesOf([served], rules)
+        return datesOf([inFile], usage, rules).map((each) => ({ ...each, place: file.place }))
+      return served === undefined ? [] : datesOf([served], usage, rules)
     }),
   )
 }
@@ -109,7 +114,7 @@ export function clientsFinding(expected: ClientForecast, rules: DateRules): Find
 
 function datesFor(until: Date, subject: string, { at, lead }: DateRules) {
   const actBy = new Date(until.getTime() - lead)
-  return { until, actBy, left: durationText(until.getTime() - at.getTime()), subject }
+  return { until, actBy, isOverdue: actBy <= at, left: durationText(until.getTime() - at.getTime()), subject }
 }
 
 /** The names of kubeadm for the certificates of etcd and its clients, by the ends of their files (cmd/kubeadm/app/phases/certs). */
@@ -128,23 +133,21 @@ export function rewordForKubeadm(
 ): Finding[] {
   if (evidence === null || !(evidence.apiserver !== null || evidence.configs.some(({ kind }) => kind === 'kubeadm')))
     return [...findings]
-  const sides = members.flatMap((each) => [sideOf(each, 'client'), sideOf(each, 'peer')])
-  const files = new Map(
-    sides.flatMap((side) => (side?.cert ? [[firstPrint(side.cert.certificates), side.cert.path]] : [])),
-  )
-  const nameOf = ({ code, certificate, details }: Finding): string | undefined => {
+  const sides = members.flatMap((each) => [sideOf(each, 'client')?.cert ?? [], sideOf(each, 'peer')?.cert ?? []].flat())
+  const namesOf = ({ code, certificate, details }: Finding): string[] => {
     const isExpired = code === 'cluster/apiserver-cannot-connect' && details.kind === 'expired'
-    if (certificate === null || !(isExpired || OF_DATES.includes(code))) return undefined
-    const path = files.get(certificate.fingerprint256) ?? certificate.origin
-    return OF_KUBEADM.find(([file]) => path.replace(/ \(from .*\)$/, '').endsWith(`/${file}`))?.[1]
+    if (certificate === null || !(isExpired || OF_DATES.includes(code))) return []
+    const { origin, fingerprint256 } = certificate
+    const files = sides.filter(({ certificates: [leaf] }) => leaf?.fingerprint256 === fingerprint256)
+    const paths = [origin.replace(/ \(from .*\)$/, ''), ...files.map(({ path }) => path)]
+    return OF_KUBEADM.flatMap(([file, name]) => (paths.some((each) => each.endsWith(`/${file}`)) ? [name] : []))
   }
-  const names = new Set(findings.flatMap((each) => nameOf(each) ?? []))
-  const renew = names.size > 1 ? 'all' : ([...names][0] ?? '')
-  const pods = renew === 'apiserver-etcd-client' ? 'kube-apiserver' : 'etcd and kube-apiserver'
-  const remedy = `Run "kubeadm certs renew ${renew}" on this machine. Then restart ${pods}: move the manifest${renew === 'apiserver-etcd-client' ? '' : 's'} out of /etc/kubernetes/manifests, wait 20 seconds, and move ${renew === 'apiserver-etcd-client' ? 'it' : 'them'} back.`
-  return findings.map((each) => (nameOf(each) === undefined ? each : { ...each, remedy }))
-}
-
-function firstPrint([leaf]: readonly Certificate[]): string {
-  return leaf?.fingerprint256 ?? ''
+  const names = new Set(findings.flatMap(namesOf))
+  const [first] = names
+  const restart =
+    names.size === 1 && first === 'apiserver-etcd-client'
+      ? 'kube-apiserver: move its manifest out of /etc/kubernetes/manifests, wait 20 seconds, and move it back'
+      : 'etcd and kube-apiserver: move their manifests out of /etc/kubernetes/manifests, wait 20 seconds, and move them back'
+  const remedy = `Run "kubeadm certs renew ${names.size === 1 ? String(first) : 'all'}" on this machine. Then restart ${restart}.`
+  return findings.map((each) => (namesOf(each).length === 0 ? each : { ...each, remedy }))
 }

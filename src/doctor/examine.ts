@@ -191,7 +191,7 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
   ]
   const dates = [
     ...servedDates([...members, ...others], rules),
-    ...given.clients.flatMap(({ chain }) => datesOf(chain, rules)),
+    ...given.clients.flatMap(({ chain }) => datesOf(chain, 'client', rules)),
   ]
   const all = foldLint(own, [...(lint?.findings ?? []), ...dates], members)
   const findings = foldRepeats(rewordForKubeadm(all, members, evidence))

@@ -117,9 +117,9 @@ export const cluster = {
     ]),
   },
   'cluster/apiserver-cannot-connect': {
-    expired: error((d: ApiserverRefused & { notAfter: Date; renew: string | null }) => [
+    expired: error((d: ApiserverRefused & { notAfter: Date }) => [
       `The client certificate "${d.subject}" of kube-apiserver, from ${d.file}, expired on ${dateText(d.notAfter)}: etcd refuses it at each new connection.`,
-      d.renew ?? `Renew ${d.file}, then restart kube-apiserver.`,
+      `Renew ${d.file}, then restart kube-apiserver.`,
     ]),
     certificate: error((d: ApiserverRefused & { issuer: string; member: string; accepts: string[] }) => [
       `${d.member} refuses the client certificate "${d.subject}" of kube-apiserver, from ${d.file}: its CA is "${d.issuer}", and ${d.member} accepts the certificates of ${cas(d.accepts)}.`,
@@ -151,6 +151,8 @@ export interface QuorumExpires {
   until: Date
   /** `until`, less the option `lead`. */
   actBy: Date
+  /** Whether that is past. */
+  isOverdue: boolean
   /** The time until then. */
   left: string
   /** The certificate that ends then. */
@@ -166,8 +168,8 @@ function endOfClients({ until, left, members }: ClientsExpire): string {
   return `After ${dateText(until)}, in ${left}, clients cannot make new connections to a majority of the members, because the server certificates of ${listed(members)} end.`
 }
 
-function renewServers({ actBy }: ClientsExpire): string {
-  return `Renew the server certificates before ${dateText(actBy)}. etcd reads certificates again at each handshake.`
+function renewServers(d: ClientsExpire): string {
+  return `Renew the server certificates ${actText(d)}. etcd reads certificates again at each handshake.`
 }
 
 /** Members that are described one by one. */
@@ -205,8 +207,12 @@ function endOfQuorum({ until, left, subject }: QuorumExpires): string {
   return `After ${dateText(until)}, in ${left}, no majority of the members can make new connections, because the certificate "${subject}" ends.`
 }
 
-function renewBefore({ actBy }: QuorumExpires): string {
-  return `Renew the peer certificates before ${dateText(actBy)}. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.`
+function actText({ actBy, isOverdue }: QuorumExpires): string {
+  return isOverdue ? 'now' : `before ${dateText(actBy)}`
+}
+
+function renewBefore(d: QuorumExpires): string {
+  return `Renew the peer certificates ${actText(d)}. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.`
 }
 
 const RESTART = '"systemctl restart etcd"; in Kubernetes, move its manifest out of /etc/kubernetes/manifests and back'
