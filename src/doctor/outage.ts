@@ -50,6 +50,8 @@ export function isNoLeader({ code }: Finding): boolean {
 
 function downDetails({ label, client }: ExaminedMember) {
   const { kind, detail = '' } = client?.seen.observation.refusal ?? {}
-  const state = kind === 'silent' ? 'silent' : isRefused(client?.seen ?? null) ? 'refused' : 'unreachable'
+  // An observation that ends at the time-out does not say how far it came; the client does.
+  const isSilent = kind === 'silent' || client?.findings.some(({ code }) => code === 'endpoint/silent') === true
+  const state = isSilent ? 'silent' : isRefused(client?.seen ?? null) ? 'refused' : 'unreachable'
   return { member: label, endpoint: client?.seen.url ?? '', state, detail } as const
 }
