@@ -1,7 +1,7 @@
 /** Makes inputs from strings and files, and checks the options that name them. */
 import type { Stats } from 'node:fs'
 import { type FileHandle, opendir, readlink, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type HostPath, isGenerationName, isHostFile, useHostFile } from '../files/in-root.js'
 import { systemCode } from '../files/write-failed.js'
@@ -168,7 +168,7 @@ async function missingDetails(path: string, details: MissingFile): Promise<Missi
   if (target !== null) return { ...details, target }
   const other = withoutQuotes(details.file)
   const corrected = other !== details.file && (await isHostFile(resolve(other))) === true ? other : undefined
-  return { ...details, corrected, directory: await parentDirectory(dirname(path)) }
+  return { ...details, corrected, directory: await parentDirectory(path) }
 }
 
 async function permissionDetails<D extends PermissionDenied>(path: string, details: D): Promise<D> {
@@ -201,13 +201,16 @@ export async function statsOf(path: string): Promise<Stats | null> {
 }
 
 /** Undefined if the directory cannot be read. */
-async function parentDirectory(path: string): Promise<ParentDirectory | undefined> {
+/** The directory of a missing file, with the names of the same ending first: the file that was meant is likely one of them. */
+async function parentDirectory(file: string): Promise<ParentDirectory | undefined> {
+  const [path, ending] = [dirname(file), extname(file)]
   const stats = await statsOf(path)
   if (stats?.isDirectory() !== true) return { path, state: stats === null ? 'missing' : 'not a directory', names: [] }
   const names = await namesIn(path)
   if (names === null) return undefined
-  const isMaterial = (name: string): boolean => MATERIAL.test(name)
-  const ordered = [...names.filter(isMaterial), ...names.filter((each) => !isMaterial(each))]
+  const rankOf = (name: string): number =>
+    ending !== '' && extname(name) === ending ? 0 : MATERIAL.test(name) ? 1 : name.startsWith('..') ? 3 : 2
+  const ordered = names.toSorted((a, b) => rankOf(a) - rankOf(b))
   return { path, state: 'readable', names: ordered.slice(0, MAX_NAMES) }
 }
 

@@ -12,7 +12,6 @@ import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { printable, printableDeep } from '../report/printable.js'
 import { makeReport } from '../report/report.js'
 import { uncheckedIn } from '../report/unchecked.js'
-import { listed } from '../report/words.js'
 import { resolveContext } from '../validate/context.js'
 import { foldRepeats } from '../validate/fold-repeats.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
@@ -23,7 +22,7 @@ import { clientsFinding, datesOf, forecastClients, quorumFinding, rewordForKubea
 import { forecast } from './forecast.js'
 import { dialable, type ExaminedMember, examineMembers, isReached } from './members.js'
 import { compareOutage, isDown } from './outage.js'
-import { lintPlan, plannedMembers, uncheckedMembers } from './plan.js'
+import { lintPlan, ofOtherClusters, plannedMembers, uncheckedMembers } from './plan.js'
 import type { Asking, SeenPort } from './process.js'
 import { findLocalEvidence, type FoundCredentials, type LocalEvidence } from './sources.js'
 
@@ -290,15 +289,6 @@ function keyOf({ code, severity, certificate, details, message }: Finding): stri
   const parts = ['host', 'kind'].map((name) => String(Reflect.get(details, name) ?? ''))
   if (certificate !== null) return [code, severity, certificate.fingerprint256, certificate.role, ...parts].join()
   return [code, 'file' in details ? details.file : message].join()
-}
-
-function ofOtherClusters(sources: readonly string[]): Unchecked[] {
-  const [first, second] = sources
-  if (first === undefined) return []
-  const start = second === undefined ? 'starts a member' : 'start members'
-  const were = second === undefined ? 'it was' : 'they were'
-  const message = `${listed(sources)} ${start} that this cluster does not list, so ${were} not examined.`
-  return [uncheckedIn(second === undefined ? first : null, 'server', message)]
 }
 
 /** What no member answered, so that it was not checked. */

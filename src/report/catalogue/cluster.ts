@@ -112,7 +112,7 @@ export const cluster = {
       startMember(d.state),
     ]),
     'no quorum': error((d: { down: MemberDown[]; voters: number }) => [
-      `The cluster has no quorum: ${String(d.down.length)} of its ${String(d.voters)} voting members do not answer. ${d.down.slice(0, MAX_DOWN).map(stateOf).join(' ')}`,
+      `The cluster has no quorum: ${String(d.down.length)} of its ${String(d.voters)} voting members do not answer: ${listed(d.down.map(shortState))}.`,
       `Start ${listed(d.down.map(({ member }) => member))}: etcd serves no request without a leader, for which more than half of the members must run. ${READ_LOG}`,
     ]),
   },
@@ -172,8 +172,10 @@ function renewServers(d: ClientsExpire): string {
   return `Renew the server certificates ${actText(d)}. etcd reads certificates again at each handshake.`
 }
 
-/** Members that are described one by one. */
-const MAX_DOWN = 7
+function shortState({ member, endpoint, state }: MemberDown): string {
+  const text = { refused: 'nothing listens', unreachable: 'not reachable', silent: 'no answer' }[state]
+  return `${member} (${text} at ${endpoint})`
+}
 
 function stateOf({ member, endpoint, state, detail }: MemberDown): string {
   const reason = detail === '' ? '' : ` (${detail})`

@@ -3,6 +3,8 @@ import { expect, it } from 'vitest'
 import { reportText } from '../../../src/cli/doctor.js'
 import { type Column, tableLines } from '../../../src/cli/table.js'
 import type { ClusterMember, ClusterReport } from '../../../src/doctor/index.js'
+import { cluster } from '../../../src/report/catalogue/cluster.js'
+import { findingMaker } from '../../../src/report/finding.js'
 import { certificateRef, Certificate } from '../../../src/x509/certificate.js'
 import { startChild } from '../../support/child.js'
 import { runCommand } from '../../support/command.js'
@@ -102,6 +104,26 @@ it('prints the forecast with the certificate that ends first, and the pairs that
   )
   expect(text).toContain('Pairs of which one refuses the other: m1 and m2.')
   expect(text).toContain('The CAs that m3 has for other members are not known')
+  const more = {
+    ...forecast,
+    assumed: ['m2', 'm3'],
+    clients: { until, certificate: served('m1', 92), members: ['m1'] },
+  }
+  const down = findingMaker(cluster)('cluster/member-down', {
+    ...{
+      kind: 'one',
+      member: 'm3',
+      endpoint: 'https://10.0.0.3:2379',
+      state: 'silent',
+      detail: '',
+      spare: 0,
+      role: 'voter',
+    },
+  })
+  const two = reportText(report([{}, {}], { forecast: more, findings: [down] }), { ...PLAIN, width: 200 })
+  expect(two).toContain('The CAs that m2 and m3 have for other members')
+  expect(two).toContain('Clients can connect to a majority of the members until 2026-06-01 00:00 UTC, when CN=m1 ends.')
+  expect(two).toContain('m3 did not answer: the dates assume that it runs.')
   const unknown = { ...forecast, until: null }
   expect(reportText(report([{}], { forecast: unknown }), PLAIN)).toContain('Forecast: no date is known after which')
   const lost = { ...forecast, hasQuorum: false }
