@@ -19,7 +19,10 @@ async function main(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       // If a reader such as head has closed the pipe, the exit code is still that of the answer.
-      if (error.code !== 'EPIPE') process.exit(EXIT.unable)
+      if (error.code === 'EPIPE') return
+      if (stream === process.stdout)
+        process.stderr.write(`etcd-mtls: the answer cannot be written (${error.code ?? error.message}).\n`)
+      process.exit(EXIT.unable)
     })
   }
   process.once('uncaughtException', (error) => {

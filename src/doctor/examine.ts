@@ -295,7 +295,7 @@ function keyOf({ code, severity, certificate, details, message }: Finding): stri
 function notAsked(members: readonly ExaminedMember[], { credentials, signal }: Asking): Unchecked[] {
   if (signal.aborted)
     return [uncheckedIn(null, 'limit', 'The time of the examination is over before all members were examined.')]
-  const missing = 'No etcd was asked, because there are no credentials. Pass "credentials".'
+  const missing = 'No etcd was asked, because there are no credentials. Pass a CA, a client certificate and its key.'
   return [
     ...(credentials === null ? [uncheckedIn(null, 'credentials', missing)] : []),
     ...members.flatMap(({ label, client }) => {

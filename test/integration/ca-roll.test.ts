@@ -43,12 +43,14 @@ async function restartOneByOne(cluster: TestEtcdCluster, as: () => Promise<Crede
   return restarts
 }
 
-/** The writes of unknown outcome that were not on their way while their member restarted. */
+/** The writes of unknown outcome that were not on their way while their member, or the leader that their member waited for, restarted. */
 function unexplained(unknown: readonly UnknownWrite[], restarts: readonly Restart[]): UnknownWrite[] {
   const isAt =
-    ({ endpoint, sentAt, failedAt }: UnknownWrite) =>
+    ({ endpoint, error, sentAt, failedAt }: UnknownWrite) =>
     (restart: Restart) =>
-      restart.endpoint === endpoint && sentAt <= restart.until && failedAt >= restart.from
+      (restart.endpoint === endpoint || error.includes('due to previous leader failure')) &&
+      sentAt <= restart.until &&
+      failedAt >= restart.from
   return unknown.filter((write) => !restarts.some(isAt(write)))
 }
 

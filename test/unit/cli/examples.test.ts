@@ -66,6 +66,13 @@ it('an answer whose reader has closed the pipe still has its exit code', async (
   expect(spawnSync('bash', ['-c', script, process.execPath, program, config]).status).toBe(1)
 })
 
+it('an answer that cannot be written is an error, and the exit code is 2', async () => {
+  const program = await commandPath()
+  const script = '"$0" "$1" expiry "$2" > /dev/full'
+  const { status, stderr } = spawnSync('bash', ['-c', script, process.execPath, program, folder.file('ca.crt')])
+  expect([status, String(stderr)]).toEqual([2, 'etcd-mtls: the answer cannot be written (ENOSPC).\n'])
+})
+
 it('an error that no command catches is two lines, and the exit code is 2', async () => {
   const late = 'setInterval(() => { if (process.listenerCount("uncaughtException")) throw new Error("late") }, 1)'
   const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(late)}`
