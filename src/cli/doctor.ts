@@ -1,11 +1,12 @@
 /** `etcd-mtls doctor`: examines a cluster and prints what was found. */
 import { stat } from 'node:fs/promises'
-import type { ClusterMember, ClusterReport, ExamineOptions } from '../doctor/index.js'
+import type { CertificateRef, ClusterMember, ClusterReport, ExamineOptions } from '../doctor/index.js'
 import { examineCluster } from '../doctor/index.js'
 import { systemCode } from '../files/write-failed.js'
 import { type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 import { printable } from '../report/printable.js'
 import { type PrintOptions, printParts, wrapText } from '../report/print-report.js'
+import { listed } from '../report/words.js'
 import { type Answer, type Call, kebab, UsageError } from './command.js'
 import { connectionEnv, connectionSource } from './connection.js'
 import { CONNECTION_VARIABLES } from './connection-options.js'
@@ -158,29 +159,42 @@ function timeLeft(end: Date, now: Date): string {
   return left < 2 * DAY ? `${String(Math.round(left / HOUR))} h` : `${String(Math.round(left / DAY))} d`
 }
 
-function forecastLines({ forecast }: ClusterReport): string[] {
-  const { until, certificate, hasQuorum, pairs, assumed } = forecast
+function forecastLines({ forecast, members, findings }: ClusterReport): string[] {
+  const { until, certificate, hasQuorum, pairs, assumed, clients } = forecast
   const date = (time: Date): string => `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`
-  const { subject = '', serialNumber = '' } = certificate ?? {}
-  const cause =
-    certificate === null ? '' : `, when ${printable(subject === '' ? `serial ${serialNumber}` : subject)} ends`
+  const causeOf = (ends: CertificateRef | null): string =>
+    ends === null ? '' : `, when ${printable(ends.subject === '' ? `serial ${ends.serialNumber}` : ends.subject)} ends`
   const quorum = !hasQuorum
     ? 'no majority of the members can make new connections now.'
     : until === null
       ? pairs.length === 0
         ? 'one member needs no connection to another one for its quorum.'
         : 'no date is known after which a majority of the members cannot connect.'
-      : `a majority of the members can connect until ${date(until)}${cause}, if nothing is renewed.`
+      : `a majority of the members can connect to each other until ${date(until)}${causeOf(certificate)}, if nothing is renewed.`
+  const silent = findings.flatMap(({ code, details }) => {
+    if (code !== 'cluster/member-down') return []
+    return details.kind === 'one' ? [details.member] : details.down.map(({ member }) => member)
+  })
   const apart = pairs
     .filter(({ refusals }) => refusals.length > 0)
     .map(({ members }) => members.map(printable).join(' and '))
   return [
     `Forecast: ${quorum}`,
+    ...(clients.until === null
+      ? []
+      : [
+          `Clients can connect to ${members.length === 1 ? 'the member' : 'a majority of the members'} until ${date(clients.until)}${causeOf(clients.certificate)}.`,
+        ]),
+    ...(silent.length === 0
+      ? []
+      : [
+          `${listed(silent.map(printable))} did not answer: the dates assume that ${silent.length === 1 ? 'it runs' : 'they run'}.`,
+        ]),
     ...(apart.length === 0 ? [] : [`Pairs of which one refuses the other: ${apart.join(', ')}.`]),
     ...(assumed.length === 0
       ? []
       : [
-          `The CAs that ${assumed.map(printable).join(', ')} has for other members are not known: only dates, names and usages were checked.`,
+          `The CAs that ${listed(assumed.map(printable))} ${assumed.length === 1 ? 'has' : 'have'} for other members are not known: only dates, names and usages were checked.`,
         ]),
   ]
 }

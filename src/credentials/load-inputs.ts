@@ -1,9 +1,9 @@
 /** Makes inputs from strings and files, and checks the options that name them. */
 import type { Stats } from 'node:fs'
 import { type FileHandle, opendir, readlink, stat } from 'node:fs/promises'
-import { basename, dirname, resolve } from 'node:path'
+import { basename, dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type HostPath, isHostFile, useHostFile } from '../files/in-root.js'
+import { type HostPath, isGenerationName, isHostFile, useHostFile } from '../files/in-root.js'
 import { systemCode } from '../files/write-failed.js'
 import { isError } from '../report/errors.js'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
@@ -76,7 +76,7 @@ export async function fileInput(named: NamedFile): Promise<Input> {
   const path = named.path ?? resolve(file)
   const read = await readMaterialFile(path, { file, variable }, sizeLimit(role))
   if ('code' in read) return unreadableInput(role, place, read)
-  const isSecret = named.isSecret ?? (await linkTarget(path))?.startsWith(`${GENERATION}/`) === true
+  const isSecret = named.isSecret ?? (await isMounted(path))
   if (!isSecret) return { role, place, bytes: read.bytes, exposure: read.exposure, findings: [] }
   // The modes are those of the volume, which only the pod sees.
   return { role, place: { ...place, isSecret }, bytes: read.bytes, exposure: null, findings: [] }
@@ -168,7 +168,7 @@ async function missingDetails(path: string, details: MissingFile): Promise<Missi
   if (target !== null) return { ...details, target }
   const other = withoutQuotes(details.file)
   const corrected = other !== details.file && (await isHostFile(resolve(other))) === true ? other : undefined
-  return { ...details, corrected, directory: await parentDirectory(dirname(path)) }
+  return { ...details, corrected, directory: await parentDirectory(path) }
 }
 
 async function permissionDetails<D extends PermissionDenied>(path: string, details: D): Promise<D> {
@@ -201,13 +201,16 @@ export async function statsOf(path: string): Promise<Stats | null> {
 }
 
 /** Undefined if the directory cannot be read. */
-async function parentDirectory(path: string): Promise<ParentDirectory | undefined> {
+/** The directory of a missing file, with the names of the same ending first: the file that was meant is likely one of them. */
+async function parentDirectory(file: string): Promise<ParentDirectory | undefined> {
+  const [path, ending] = [dirname(file), extname(file)]
   const stats = await statsOf(path)
   if (stats?.isDirectory() !== true) return { path, state: stats === null ? 'missing' : 'not a directory', names: [] }
   const names = await namesIn(path)
   if (names === null) return undefined
-  const isMaterial = (name: string): boolean => MATERIAL.test(name)
-  const ordered = [...names.filter(isMaterial), ...names.filter((each) => !isMaterial(each))]
+  const rankOf = (name: string): number =>
+    ending !== '' && extname(name) === ending ? 0 : MATERIAL.test(name) ? 1 : name.startsWith('..') ? 3 : 2
+  const ordered = names.toSorted((a, b) => rankOf(a) - rankOf(b))
   return { path, state: 'readable', names: ordered.slice(0, MAX_NAMES) }
 }
 
@@ -227,6 +230,13 @@ export async function namesIn(directory: string): Promise<string[] | null> {
     if (systemCode(error) === null) throw error
     return null
   }
+}
+
+/** Whether the kubelet made the link. A directory that this package wrote has links of the same form, and modes of its own. */
+async function isMounted(path: HostPath): Promise<boolean> {
+  if (typeof path !== 'string' || (await linkTarget(path))?.startsWith(`${GENERATION}/`) !== true) return false
+  const current = await linkTarget(join(dirname(path), GENERATION))
+  return current === null || !isGenerationName(basename(current))
 }
 
 /** Where a link leads; null if the path is not a link. Links below the root of another machine are not read. */

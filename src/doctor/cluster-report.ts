@@ -1,7 +1,7 @@
 /** The public types of the examination of a cluster. */
 import type { ConfigInput } from '../config/read/input.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import type { CertificateRef, Finding, Unchecked } from '../report/finding.js'
+import type { CertificateRef, Finding, FindingCode, Unchecked } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
 
@@ -31,7 +31,12 @@ export interface ExamineOptions {
   root?: string | undefined
   /** The directory of kubeadm. @default '/etc/kubernetes' */
   kubeadm?: string | undefined
-  /** How long before the cluster loses its quorum somebody must act. @default '7d' */
+  /**
+   * How long before the end of a certificate somebody must act. What ends within this duration is at least a warning: a certificate that a
+   * member serves, that of a client, and the dates of the forecast.
+   *
+   * @default '7d'
+   */
   lead?: string | undefined
   /** How long dialling one port may take. @default '5s' */
   dialTimeout?: string | undefined
@@ -86,11 +91,29 @@ export interface ClusterReport {
   readonly members: readonly ClusterMember[]
   /** The worst finding first. */
   readonly findings: Finding[]
-  readonly forecast: QuorumForecast
+  readonly forecast: ClusterForecast
   /** What was not checked. A report without errors says nothing about it. */
   readonly unchecked: readonly Unchecked[]
   /** Where the evidence comes from, in order, for display. */
   readonly sources: readonly string[]
+}
+
+/** Until when members and clients can connect, if no certificate is renewed. */
+export interface ClusterForecast extends QuorumForecast {
+  readonly clients: ClientForecast
+}
+
+/** Until when clients can connect to the members. */
+export interface ClientForecast {
+  /**
+   * The last moment at which clients accept the server certificates of a majority of the voters. Null: the certificates of a majority are
+   * not known, or clients refuse them now.
+   */
+  readonly until: Date | null
+  /** The certificate that ends then; null if there is none. */
+  readonly certificate: CertificateRef | null
+  /** The members whose server certificates end until then. */
+  readonly members: readonly string[]
 }
 
 /** What {@link forecast} needs of one member. */
@@ -126,6 +149,8 @@ export interface DialRefusal {
   /** The member that refuses, and the finding about the certificate that it refuses, as a message. */
   readonly by: string
   readonly reason: string
+  /** The code of that finding; null if it is about the names, the address or the serial number of a valid certificate. */
+  readonly code: FindingCode | null
 }
 
 /** Two members, and until when one of them can dial the other. */

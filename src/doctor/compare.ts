@@ -6,11 +6,11 @@ import { type Finding, findingMaker } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { ForecastMember, PairForecast } from './cluster-report.js'
-import { forecast } from './forecast.js'
+import { forecast, isDateCode } from './forecast.js'
 import type { ExaminedMember } from './members.js'
 import type { SeenPort } from './process.js'
 
-export const finding = findingMaker(cluster)
+const finding = findingMaker(cluster)
 
 const PORTS = ['client', 'peer'] as const
 type Port = (typeof PORTS)[number]
@@ -28,7 +28,7 @@ function seenOf({ client, peer }: ExaminedMember, port: Port): SeenPort | null {
 }
 
 /** Null if its files are on another machine. */
-function sideOf({ planned }: ExaminedMember, port: Port): EtcdConfigSide | null {
+export function sideOf({ planned }: ExaminedMember, port: Port): EtcdConfigSide | null {
   return planned?.evidence.otherMachine === null ? planned.config[port] : null
 }
 
@@ -207,11 +207,12 @@ export function compareRestart(
       if (!before.some((each) => isPair(each) && isAlive(each))) return []
       return forecast([restarted, other], { at }).pairs.filter((pair) => !isAlive(pair))
     })
-    const refusals = lost.flatMap((pair) => pair.refusals)
+    // etcd checks dates at each handshake already.
+    const refusals = lost.flatMap((pair) => pair.refusals).filter(({ code }) => !isDateCode(code))
     const { reason } = refusals.find(({ by }) => by === own) ?? refusals[0] ?? {}
-    const file = peer.ca?.path ?? member.planned?.evidence.source ?? ''
     const refused = lost.map(({ members: [, other] }) => other)
-    const details = { kind: 'members', member: own, file, refused } as const
+    const chains = lost.map(({ members: [, other] }) => now.find(({ name }) => name === other)?.chain ?? [])
+    const details = { kind: 'members', member: own, ...afterRestart(member, 'peer', chains), refused } as const
     return [
       ...(reason === undefined ? [] : [finding('cluster/refused-after-restart', { ...details, reason })]),
       ...clients.flatMap((each) => refusedClient(member, each, at)),
@@ -242,11 +243,39 @@ function refusedClient(member: ExaminedMember, { name, chain }: NamedChain, at: 
   const restarted = { ...CLIENT, ...allowed, name: label, anchors, requiresCertificates: true }
   const [pair] = forecast([{ ...CLIENT, chain }, restarted], { at }).pairs
   const refusal = pair?.refusals.find(({ from }) => from === CLIENT.name)
-  if (refusal === undefined) return []
-  const details = { member: label, file: side.ca?.path ?? '', reason: refusal.reason, client: name }
+  if (refusal === undefined || isDateCode(refusal.code)) return []
+  const details = { member: label, ...afterRestart(member, 'client', [chain]), reason: refusal.reason, client: name }
   const subject = leaf.subject.toString()
   const ref = certificateRef(leaf, 'leaf', 0)
   return [finding('cluster/refused-after-restart', { kind: 'clients', ...details, subject }, ref)]
+}
+
+/**
+ * The CA file that the next start reads, and how the CA in use gets back: a file of the configuration that has it, or the same file if it
+ * was replaced.
+ *
+ * @param chains What the member accepts now.
+ */
+function afterRestart(member: ExaminedMember, port: Port, chains: readonly (readonly Certificate[])[]) {
+  const { planned, configChangedAt } = member
+  const file = sideOf(member, port)?.ca ?? null
+  const path = file?.path ?? planned?.evidence.source ?? ''
+  const isIssuing = (ca: Certificate, chain: readonly Certificate[]): boolean =>
+    chain.some((each) => each.issuer.equals(ca.subject) && each.isSignedBy(ca))
+  const others = PORTS.flatMap((one) => sideOf(member, one)?.ca ?? []).filter((each) => each.path !== path)
+  const inUse = others.find(({ certificates }) =>
+    chains.every((chain) => certificates.some((ca) => isIssuing(ca, chain))),
+  )
+  // kube-apiserver, and others, accept the clients of the CAs in the other files of kubeadm.
+  const isForeign =
+    /(?:^|\/)pki\/[^/]+$/.test(path) && (planned?.evidence.kind === 'kubeadm' || path.startsWith('/etc/kubernetes/'))
+  const isEdited = isAfterStart(configChangedAt, member) && file !== null && !isFileChanged(file, member)
+  return {
+    file: path,
+    option: file?.place.option ?? (port === 'peer' ? '--peer-trusted-ca-file' : '--trusted-ca-file'),
+    inUse: inUse?.path ?? null,
+    isOwn: !isForeign && !isEdited,
+  }
 }
 
 /** A fault of the files or of the configuration that etcd finds only at its start. */
@@ -257,7 +286,7 @@ function reasonNotToStart({ client, planned, label }: ExaminedMember): RefusedAf
     [cert, key, ca].filter((each) => each !== null),
   )
   const broken = files.find(({ problem }) => problem !== null)
-  const problem = broken?.problem ?? config.findings.find(({ severity }) => severity === 'error')
+  const problem = broken?.problem ?? config.findings.find(isRefusedAtStart)
   if (problem === undefined) return null
   const details = {
     member: label,
@@ -266,6 +295,11 @@ function reasonNotToStart({ client, planned, label }: ExaminedMember): RefusedAf
     remedy: problem.remedy,
   }
   return { ...finding('cluster/refused-after-restart', { kind: 'start', ...details }), consequences: [problem] }
+}
+
+/** etcd ignores keys and variables that it does not know; of its flags, it refuses them. */
+function isRefusedAtStart({ code, severity }: Finding): boolean {
+  return severity === 'error' && code !== 'config/protection-ignored'
 }
 
 /** Findings about pairs of members of which one refuses the other now. */

@@ -12,17 +12,19 @@ import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { printable, printableDeep } from '../report/printable.js'
 import { makeReport } from '../report/report.js'
 import { uncheckedIn } from '../report/unchecked.js'
-import { durationText } from '../validate/checks/check-validity.js'
 import { resolveContext } from '../validate/context.js'
 import { foldRepeats } from '../validate/fold-repeats.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
-import type { ClusterMember, ClusterReport, ExamineOptions, QuorumForecast } from './cluster-report.js'
-import { compareAuthorities, comparePeers, compareRestart, compareServed, finding, forecastMember } from './compare.js'
+import { compareApiserver } from './apiserver.js'
+import type { ClusterMember, ClusterReport, ExamineOptions } from './cluster-report.js'
+import { compareAuthorities, comparePeers, compareRestart, compareServed, forecastMember } from './compare.js'
+import { clientsFinding, datesOf, forecastClients, quorumFinding, rewordForKubeadm, servedDates } from './dates.js'
 import { forecast } from './forecast.js'
 import { dialable, type ExaminedMember, examineMembers, isReached } from './members.js'
-import { lintPlan, plannedMembers, uncheckedMembers } from './plan.js'
+import { compareOutage, isDown } from './outage.js'
+import { lintPlan, ofOtherClusters, plannedMembers, uncheckedMembers } from './plan.js'
 import type { Asking, SeenPort } from './process.js'
-import { findLocalEvidence, type LocalEvidence } from './sources.js'
+import { findLocalEvidence, type FoundCredentials, type LocalEvidence } from './sources.js'
 
 const OPTIONS = [
   ...(['endpoints', 'credentials', 'auth', 'configs', 'root', 'kubeadm'] as const),
@@ -55,7 +57,7 @@ async function examine(options: ExamineOptions): Promise<ClusterReport> {
   try {
     // An empty list of configurations excludes those of this machine.
     const evidence = configs?.length === 0 ? null : await findLocalEvidence({ configs, root, kubeadm })
-    const connection = await connectionOf(options, evidence, dialTimeout)
+    const connection = await connectionOf(options, evidence, { dialTimeout, at })
     const asking = { credentials: connection.credentials, auth, dialTimeout, expiryWarning, at, signal: over.signal }
     return await reportOf({ ...connection, evidence, asking, lead })
   } finally {
@@ -73,12 +75,11 @@ function readTimeout(text: string, option: string): number {
 async function connectionOf(
   options: ExamineOptions,
   evidence: LocalEvidence | null,
-  dialTimeout: number,
+  { dialTimeout, at }: { dialTimeout: number; at: Date },
 ): Promise<Connection> {
   const given = options.credentials === undefined ? null : resolveSource(options.credentials)
   const defaults = given?.clientDefaults?.() ?? {}
   defaults.check?.()
-  const source = given ?? evidence?.credentials?.source
   const wanted = options.endpoints ?? defaults.endpoints
   let endpoints: readonly Endpoint[] = []
   if (wanted !== undefined) {
@@ -87,7 +88,31 @@ async function connectionOf(
   } else endpoints = dialable(evidence?.endpoints ?? [])
   if (endpoints.length === 0 && (evidence === null || evidence.configs.length === 0))
     throw optionInvalid('endpoints', NOTHING_FOUND, unreadError(evidence))
-  return { ...(await readCredentials(source)), endpoints, areGiven: wanted !== undefined }
+  const found = given === null ? (evidence?.credentials ?? []) : [{ source: given, of: 'caller' as const }]
+  return { ...(await chooseCredentials(found, at)), endpoints, areGiven: wanted !== undefined }
+}
+
+/** The first pair that can be read and has not expired: etcd refuses an expired one. */
+async function chooseCredentials(
+  found: readonly { readonly source: CredentialSource; readonly of: FoundCredentials['of'] | 'caller' }[],
+  at: Date,
+): Promise<Pick<Connection, 'credentials' | 'clients' | 'findings'>> {
+  const read: { of: string; credentials: Credentials | null; findings: readonly Finding[] }[] = []
+  for (const { source, of } of found) {
+    read.push({ ...(await readSource(source)), of })
+    if (isValidAt(read.at(-1)?.credentials ?? null, at)) break
+  }
+  const readable = read.flatMap(({ credentials }) => credentials ?? [])
+  const credentials = readable.find((each) => isValidAt(each, at)) ?? readable[0] ?? null
+  // The lint checks those of members; those of kube-apiserver are checked with its access.
+  const checked = read.filter(({ of }) => of === 'caller' || of === 'probes')
+  const clients = checked.flatMap((each) => each.credentials ?? [])
+  return { credentials, clients, findings: checked.flatMap(({ findings }) => findings) }
+}
+
+function isValidAt(credentials: Credentials | null, at: Date): boolean {
+  const [leaf] = credentials?.chain ?? []
+  return leaf !== undefined && leaf.notBefore <= at && at <= leaf.notAfter
 }
 
 /** What was found and cannot be read, as the cause of an error. */
@@ -100,7 +125,9 @@ interface Connection {
   readonly endpoints: readonly Endpoint[]
   /** Whether the caller gave the endpoints. Otherwise they are those that were found on this machine. */
   readonly areGiven: boolean
-  /** Why the credentials cannot be read. */
+  /** Those that only a client presents. */
+  readonly clients: readonly Credentials[]
+  /** What is wrong with their files. */
   readonly findings: readonly Finding[]
 }
 
@@ -128,6 +155,8 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
   const known = knownAuthorities(members, credentials)
   const now = members.map((each) => forecastMember(each, 'now', known))
   const expected = forecast(now, { at })
+  const rules = { at, lead, expiryWarning }
+  const expectedClients = forecastClients(members, { anchors: credentials?.trustAnchors ?? null, at })
   const clients = [
     ...(credentials === null ? [] : [{ name: credentials.origin, chain: credentials.chain }]),
     ...(apiserver.credentials === null ? [] : [{ name: 'kube-apiserver', chain: apiserver.credentials.chain }]),
@@ -136,33 +165,49 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
   const isWhole = isListed || members.every((each) => each.planned !== null)
   const ports = [...members, ...others].flatMap(({ client }) => client ?? [])
   const isAnswered = ports.some(({ answers }) => answers !== null)
+  const outage = compareOutage(members)
+  const access = evidence?.apiserver
+  const effects = outage.flatMap(({ consequences }) => consequences)
   const own = [
     ...served,
     ...compareAuthorities(members, served, credentials),
     ...compareRestart(members, { known, clients, at }),
     ...comparePeers(expected.pairs),
-    ...(isWhole ? quorumFinding(expected, { at, lead, expiryWarning }) : []),
+    ...outage,
+    ...(access === null || access === undefined || apiserver.credentials === null
+      ? []
+      : compareApiserver(
+          { endpoints: access.endpoints, credentials: apiserver.credentials },
+          { members, others: examined.others },
+          { isWhole, rules },
+        )),
+    ...(isWhole ? [...quorumFinding(expected, rules), ...clientsFinding(expectedClients, rules)] : []),
     // A member that does not answer is an error only if none answers.
     ...ports
       .filter(({ seen }) => !isAnswered || isReached(seen))
-      .flatMap(({ findings }) => findings.filter(isOfCluster)),
+      .flatMap(({ findings }) => findings.filter((each) => isOfCluster(each) && !effects.includes(each))),
     ...[...unreadable, ...apiserver.findings, ...(evidence?.findings ?? [])],
   ]
-  const findings = foldRepeats(foldLint(own, lint?.findings ?? [], members))
+  const dates = [
+    ...servedDates([...members, ...others], rules),
+    ...given.clients.flatMap(({ chain }) => datesOf(chain, 'client', rules)),
+  ]
+  const all = foldLint(own, [...(lint?.findings ?? []), ...dates], members)
+  const findings = foldRepeats(rewordForKubeadm(all, members, evidence))
   const unconfigured = members.flatMap(({ listed, planned: own }) => (own === null ? [listed] : []))
-  const all: Unchecked[] = [
+  const missing: Unchecked[] = [
     ...[...unchecked, ...(evidence?.unchecked ?? []), ...(lint?.unchecked ?? [])],
-    ...left.map(({ evidence: { source } }) => ofOtherCluster(source)),
+    ...ofOtherClusters(left.map(({ evidence: { source } }) => source)),
     ...notAsked([...members, ...others], asking),
     ...(isListed ? uncheckedMembers(unconfigured) : []),
   ]
   const report = makeReport({ checkedAt: at, path: null, findings })
   return {
-    ...{ ok: report.ok, complete: all.length === 0, checkedAt: at, path: null },
+    ...{ ok: report.ok, complete: missing.length === 0, checkedAt: at, path: null },
     members: [...members, ...others].map(memberOf),
     findings: report.findings,
-    forecast: expected,
-    unchecked: all,
+    forecast: { ...expected, clients: expectedClients },
+    unchecked: missing,
     sources: [
       ...new Set(inCluster.map(({ evidence: { source } }) => printable(source))),
       ...(credentials === null ? [] : [credentials.origin]),
@@ -180,24 +225,6 @@ function knownAuthorities(members: readonly ExaminedMember[], credentials: Crede
     ]),
   ]
   return [...new Map(all.map((each) => [each.fingerprint256, each])).values()]
-}
-
-const DAY = 86_400_000
-
-function quorumFinding(
-  { until, certificate, hasQuorum }: QuorumForecast,
-  { at, lead, expiryWarning }: { at: Date; lead: number; expiryWarning: string | undefined },
-): Finding[] {
-  if (!hasQuorum) return [finding('cluster/quorum-expires', { kind: 'now' })]
-  if (until === null || certificate === null) return []
-  const left = until.getTime() - at.getTime()
-  const lifetime = until.getTime() - certificate.notBefore.getTime()
-  const usual = Math.min(lifetime / 3, 30 * DAY)
-  const warning = expiryWarning === undefined ? usual : parseDuration(expiryWarning, 'expiryWarning')
-  const kind = left < Math.min(lifetime / 10, 7 * DAY) ? 'near' : left < warning ? 'soon' : 'later'
-  const { subject } = certificate
-  const dates = { until, actBy: new Date(until.getTime() - lead), left: durationText(left) }
-  return [finding('cluster/quorum-expires', { kind, ...dates, subject }, certificate)]
 }
 
 /** Whether a finding of the client is about the cluster, and not about the environment of this process. */
@@ -264,11 +291,6 @@ function keyOf({ code, severity, certificate, details, message }: Finding): stri
   return [code, 'file' in details ? details.file : message].join()
 }
 
-function ofOtherCluster(source: string): Unchecked {
-  const message = `${source} starts a member that this cluster does not list, so it was not examined.`
-  return uncheckedIn(source, 'server', message)
-}
-
 /** What no member answered, so that it was not checked. */
 function notAsked(members: readonly ExaminedMember[], { credentials, signal }: Asking): Unchecked[] {
   if (signal.aborted)
@@ -284,8 +306,10 @@ function notAsked(members: readonly ExaminedMember[], { credentials, signal }: A
       const message = `${label} did not answer at ${seen.url}${reason === '' ? '' : ` (${reason})`}.`
       return answers !== null || isExplained ? [] : [uncheckedIn(null, 'server', message)]
     }),
-    ...members.flatMap(({ label, peer }) => {
-      if (peer === null || peer.chain.length > 0) return []
+    ...members.flatMap((member) => {
+      const { label, peer } = member
+      // One line says that it did not answer.
+      if (peer === null || peer.chain.length > 0 || (isDown(member) && !isReached(peer))) return []
       return [uncheckedIn(null, 'server', `${label} showed no certificate on its peer port, ${peer.url}.`)]
     }),
   ]

@@ -1,5 +1,5 @@
 /** Which members of a cluster can connect, and until when. No input or output, and no clock. */
-import type { CertificateRef, Finding } from '../report/finding.js'
+import type { CertificateRef, Finding, FindingCode } from '../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { validateChain } from '../validate/validate.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
@@ -7,7 +7,9 @@ import { type Host, readHost } from '../x509/names.js'
 import type { DialRefusal, ForecastMember, QuorumForecast } from './cluster-report.js'
 
 /** The certificate that ends first on the way from a leaf to a CA. Refused: why. */
-type Acceptance = { readonly until: number; readonly certificate: CertificateRef } | { readonly reason: string }
+export type Acceptance =
+  | { readonly until: number; readonly certificate: CertificateRef }
+  | { readonly reason: string; readonly code: FindingCode | null }
 
 /** One member dials another one. */
 interface Dial {
@@ -95,7 +97,7 @@ class Dials {
     if (to.chain !== null) halves.push([from, this.#acceptsServer(from, to.chain, to.peerUrls)])
     if (to.requiresCertificates && presented !== null) halves.push([to, this.#acceptsClient(to, presented, from)])
     const refusals = halves.flatMap(([by, half]) =>
-      'reason' in half ? [{ from: from.name, to: to.name, by: by.name, reason: half.reason }] : [],
+      'reason' in half ? [{ from: from.name, to: to.name, by: by.name, reason: half.reason, code: half.code }] : [],
     )
     if (refusals.length > 0) return { ...NEVER, refusals }
     let first: Dial = UNLIMITED
@@ -117,19 +119,18 @@ class Dials {
     if ('reason' in accepted || leaf === undefined) return accepted
     const name = leaf.subject.commonName ?? ''
     if (by.allowedNames.length > 0 && !by.allowedNames.includes(name))
-      return { reason: `The common name "${name}" is not an allowed name.` }
+      return refusedBecause(`The common name "${name}" is not an allowed name.`)
     if (by.allowedHosts.length > 0 && !by.allowedHosts.some((host) => isCovered(leaf, host)))
-      return { reason: 'The certificate covers no allowed host.' }
+      return refusedBecause('The certificate covers no allowed host.')
     const revoked = chain.find(({ serial }) =>
       by.crls.some((crl) => crl.damage === null && crl.entries.find(serial) !== null),
     )
-    if (revoked !== undefined) return { reason: `The CRL has the serial number ${revoked.serialNumber}.` }
+    if (revoked !== undefined) return refusedBecause(`The CRL has the serial number ${revoked.serialNumber}.`)
     return by.checksAddress && isFromOtherAddress(leaf, from.peerUrls)
-      ? { reason: 'The certificate does not cover the address of the member.' }
+      ? refusedBecause('The certificate does not cover the address of the member.')
       : accepted
   }
 
-  /** @param question `host`: of a server, null if it is not known; of a client it is undefined. */
   #validate(question: Question): Acceptance {
     const key = [question.chain, question.anchors].map((each) => this.#idOf(each)).join() + String(question.host)
     const known = this.#known.get(key) ?? validateUntil(question, this.#at)
@@ -148,14 +149,21 @@ class Dials {
   }
 }
 
+/** Whether a certificate is accepted. */
 interface Question {
   readonly chain: readonly Certificate[]
+  /** Null if they are not known. */
   readonly anchors: readonly Certificate[] | null
+  /** Of a server, null if it is not known; of a client undefined. */
   readonly host: string | null | undefined
 }
 
+function refusedBecause(reason: string): Acceptance {
+  return { reason, code: null }
+}
+
 /** Validates at a time; then again after the end of each path that is found, because there may be another one. */
-function validateUntil({ chain, anchors, host }: Question, at: Date): Acceptance {
+export function validateUntil({ chain, anchors, host }: Question, at: Date): Acceptance {
   const purpose = host === undefined ? 'clientAuth' : 'serverAuth'
   const hosts = typeof host === 'string' ? [host] : []
   let found: Acceptance | null = null
@@ -163,16 +171,21 @@ function validateUntil({ chain, anchors, host }: Question, at: Date): Acceptance
     const input = { chain: [...chain], trustAnchors: [...(anchors ?? [])] }
     const { path, findings } = validateChain(input, { usage: 'peer', hosts, at: time })
     const refused = findings.flatMap(withConsequences).find((each) => isRefusedFor(each, purpose, anchors !== null))
-    if (refused !== undefined) return found ?? { reason: reasonOf(refused) }
+    if (refused !== undefined) return found ?? { reason: reasonOf(refused), code: refused.code }
     const whole = anchors === null ? refsOf(chain) : (path ?? [])
     const [first, ...others] = whole
-    if (first === undefined) return found ?? { reason: 'There is no path to a CA.' }
+    if (first === undefined) return found ?? refusedBecause('There is no path to a CA.')
     const certificate = others.reduce((one, other) => (other.notAfter < one.notAfter ? other : one), first)
     found = { until: certificate.notAfter.getTime(), certificate }
     // Go refuses a certificate as soon as the second of notAfter has begun.
     time = new Date(found.until + 1)
   }
-  return found ?? { reason: 'There is no path to a CA.' }
+  return found ?? refusedBecause('There is no path to a CA.')
+}
+
+/** Whether a certificate is refused because of its dates. */
+export function isDateCode(code: string | null): boolean {
+  return code === 'validity/expired' || code === 'validity/not-yet-valid' || code === 'validity/expires-soon'
 }
 
 function withConsequences(finding: Finding): Finding[] {

@@ -10,6 +10,8 @@ export type { Credentials, CredentialSource } from '../credentials/credentials.j
 export type { Certificate } from '../x509/certificate.js'
 export type { Crl } from '../x509/crl/crl.js'
 export type {
+  ClientForecast,
+  ClusterForecast,
   ClusterMember,
   ClusterReport,
   DialRefusal,

@@ -3,6 +3,8 @@ import { acceptedUrl } from '../config/lint/member.js'
 import { lintOnDisks, type LintOptions, type LintReport } from '../config/lint/lint.js'
 import type { EtcdConfigMember } from '../config/read-etcd-config.js'
 import type { Unchecked } from '../report/finding.js'
+import { uncheckedIn } from '../report/unchecked.js'
+import { listed } from '../report/words.js'
 import type { ListedMember } from './process.js'
 import { type ConfigEvidence, notHere } from './sources.js'
 
@@ -79,4 +81,14 @@ export function uncheckedMembers(list: readonly ListedMember[]): Unchecked[] {
       const [url] = [...clientURLs, ...peerURLs].flatMap((each) => acceptedUrl(each) ?? [])
       return notHere(`the configuration of "${name}"`, null, url?.host ?? name)
     })
+}
+
+/** Configurations of other clusters, in one line: a machine of a test runs tens of them. */
+export function ofOtherClusters(sources: readonly string[]): Unchecked[] {
+  const [first, second] = sources
+  if (first === undefined) return []
+  const start = second === undefined ? 'starts a member' : 'start members'
+  const were = second === undefined ? 'it was' : 'they were'
+  const message = `${listed(sources)} ${start} that this cluster does not list, so ${were} not examined.`
+  return [uncheckedIn(second === undefined ? first : null, 'server', message)]
 }

@@ -36,13 +36,22 @@ export interface ConfigEvidence {
   readonly members: readonly [EtcdConfigMember, ...EtcdConfigMember[]]
 }
 
+/** A pair that etcd may accept. */
+export interface FoundCredentials {
+  readonly source: WatchableSource
+  /** Where it was found, for display. */
+  readonly from: string
+  /** `member`: the certificate of a member, which the lint checks. */
+  readonly of: 'probes' | 'kube-apiserver' | 'member'
+}
+
 /** What was found on this machine. */
 export interface LocalEvidence {
   readonly configs: readonly ConfigEvidence[]
   /** The client URLs to begin with. */
   readonly endpoints: readonly string[]
-  /** What to connect with, and where it was found, for display; null if there is nothing. */
-  readonly credentials: { readonly source: WatchableSource; readonly from: string } | null
+  /** What to connect with, the most suitable first. */
+  readonly credentials: readonly FoundCredentials[]
   /** The access of kube-apiserver to etcd; null if its manifest was not found or cannot be read. */
   readonly apiserver: (EtcdAccess & { readonly source: string }) | null
   /** Why kube-apiserver has no access to etcd. */
@@ -205,30 +214,31 @@ async function readApiserver(
   }
 }
 
-/** Those that kubeadm makes for probes of etcd; else those of kube-apiserver; else the pair of a member, if clients may use it. */
+/** Those that kubeadm makes for probes of etcd; then those of kube-apiserver; then the pairs of members, if clients may use them. */
 async function findCredentials(
   configs: readonly ConfigEvidence[],
   folder: HostPath | null,
   apiserver: LocalEvidence['apiserver'],
-): Promise<LocalEvidence['credentials']> {
+): Promise<FoundCredentials[]> {
+  const found: FoundCredentials[] = []
   if (folder !== null) {
     const ca = below(folder, 'pki/etcd/ca.crt')
     const cert = below(folder, 'pki/etcd/healthcheck-client.crt')
     const key = below(folder, 'pki/etcd/healthcheck-client.key')
     const areFiles = await Promise.all([cert, key].map(isHostFile))
     if (!areFiles.includes(false) && !areFiles.includes(null))
-      return { source: sourceFrom({ ca, cert, key }), from: hostPathText(cert) }
+      found.push({ source: sourceFrom({ ca, cert, key }), from: hostPathText(cert), of: 'probes' })
   }
-  if (apiserver !== null) return { source: apiserver.credentials, from: apiserver.source }
+  if (apiserver !== null) found.push({ source: apiserver.credentials, from: apiserver.source, of: 'kube-apiserver' })
   for (const { members, source, otherMachine } of configs) {
     for (const { client } of members) {
       const [ca = null, cert = null, key = null] = [client.ca, client.cert, client.key].map((each) => each?.hostPath)
       const isUsable = otherMachine === null && isUsableByClients(client)
       if (isUsable && ca !== null && cert !== null && key !== null)
-        return { source: sourceFrom({ ca, cert, key }), from: source }
+        found.push({ source: sourceFrom({ ca, cert, key }), from: source, of: 'member' })
     }
   }
-  return null
+  return found
 }
 
 function isUsableByClients({ cert, ca, key }: EtcdConfigSide): boolean {

@@ -220,3 +220,10 @@ async function openUnmoved(path: string, top: string): Promise<FileHandle> {
   await handle.close()
   throw failure('ESTALE', path)
 }
+
+const GENERATION = /^\.\.\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{16}$/
+
+/** Whether a directory has the name of those that this package writes (publish.ts). The kubelet gives others to the files of a Secret. */
+export function isGenerationName(name: string): boolean {
+  return GENERATION.test(name)
+}

@@ -26,6 +26,7 @@ import {
   removeAll,
   writeNewFile,
 } from './file-system.js'
+import { isGenerationName } from './in-root.js'
 import { rethrowAfterCleanup, failureOf, systemCode, writeFailed } from './write-failed.js'
 
 /** A change of a directory. Files that are not in it do not change. */
@@ -242,11 +243,6 @@ function keysFirst(names: Iterable<string>): string[] {
 
 /** The link to the current generation. */
 const DATA_LINK = '..data'
-const GENERATION = /^\.\.\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{16}$/
-
-function isGenerationName(name: string): boolean {
-  return GENERATION.test(name)
-}
 
 /** The target of the link of a visible name. It is relative, so that the directory can be moved. */
 export function linkTarget(name: string): string {

@@ -1,6 +1,7 @@
 /** Findings about a running cluster, its files and its configurations together. */
 import { error, info, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
+import { READ_LOG } from './cluster-state.js'
 import { shellArgument } from './place.js'
 
 /** A port of a member. */
@@ -20,6 +21,32 @@ export interface RefusedAfterRestart {
   member: string
   file: string
   reason: string
+}
+
+/** A CA file that the next start reads. */
+export interface CaAfterRestart extends RefusedAfterRestart {
+  /** The option that names the file, as the configuration has it. */
+  option: string
+  /** Another file of the configuration that has the CA in use; null if none is known. */
+  inUse: string | null
+  /** Whether a CA may be added to the file: it was replaced, and is of etcd only. */
+  isOwn: boolean
+}
+
+/** A member that does not answer. */
+export interface MemberDown {
+  member: string
+  endpoint: string
+  /** Why: nothing listens there, a connection fails, or it accepts connections and does not answer. */
+  state: 'refused' | 'unreachable' | 'silent'
+  /** The error; empty if there is none. */
+  detail: string
+}
+
+export interface ApiserverRefused {
+  subject: string
+  /** The certificate file. */
+  file: string
 }
 
 export const cluster = {
@@ -56,13 +83,13 @@ export const cluster = {
     ]),
   },
   'cluster/refused-after-restart': {
-    members: error((d: RefusedAfterRestart & { refused: string[] }) => [
+    members: error((d: CaAfterRestart & { refused: string[] }) => [
       `${d.member} is connected to ${quoted(d.refused)} now, and will not be after its next restart, when it reads ${d.file}: ${d.reason}`,
-      `Do not restart ${d.member} yet. Add the CA that issued the peer certificates of ${quoted(d.refused)} to ${shellArgument(d.file)}: ${appendCa(d.file)}.`,
+      `Do not restart ${d.member} yet. ${restoreCa(d, `that issued the peer certificates of ${quoted(d.refused)}`)}`,
     ]),
-    clients: error((d: RefusedAfterRestart & { client: string; subject: string }) => [
+    clients: error((d: CaAfterRestart & { client: string; subject: string }) => [
       `${d.member} accepts the certificate "${d.subject}" of ${d.client} now, and will refuse it after its next restart, when it reads ${d.file}: ${d.reason}`,
-      `Do not restart ${d.member} yet. Add the CA of this certificate to ${shellArgument(d.file)}: ${appendCa(d.file)}. Or issue a certificate of a CA in that file.`,
+      `Do not restart ${d.member} yet. ${restoreCa(d, 'of this certificate')}${d.isOwn && d.inUse === null ? ' Or issue a certificate of a CA in that file.' : ''}`,
     ]),
     start: error((d: RefusedAfterRestart & { remedy: string }) => [
       `${d.member} runs, and will not start again, because of ${d.file}: ${d.reason}`,
@@ -79,10 +106,40 @@ export const cluster = {
       'Reissue the certificate that is refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members.',
     ]),
   },
+  'cluster/member-down': {
+    one: warning((d: MemberDown & { spare: number; role: 'voter' | 'learner' }) => [
+      `${stateOf(d)} ${spareText(d)}`,
+      startMember(d.state),
+    ]),
+    'no quorum': error((d: { down: MemberDown[]; voters: number }) => [
+      `The cluster has no quorum: ${String(d.down.length)} of its ${String(d.voters)} voting members do not answer: ${listed(d.down.map(shortState))}.`,
+      `Start ${listed(d.down.map(({ member }) => member))}: etcd serves no request without a leader, for which more than half of the members must run. ${READ_LOG}`,
+    ]),
+  },
+  'cluster/apiserver-cannot-connect': {
+    expired: error((d: ApiserverRefused & { notAfter: Date }) => [
+      `The client certificate "${d.subject}" of kube-apiserver, from ${d.file}, expired on ${dateText(d.notAfter)}: etcd refuses it at each new connection.`,
+      `Renew ${d.file}, then restart kube-apiserver.`,
+    ]),
+    certificate: error((d: ApiserverRefused & { issuer: string; member: string; accepts: string[] }) => [
+      `${d.member} refuses the client certificate "${d.subject}" of kube-apiserver, from ${d.file}: its CA is "${d.issuer}", and ${d.member} accepts the certificates of ${cas(d.accepts)}.`,
+      `Set --etcd-certfile and --etcd-keyfile of kube-apiserver to a pair of a CA that etcd accepts. kubeadm has it in pki/apiserver-etcd-client.crt, and "kubeadm certs renew apiserver-etcd-client" issues it again.`,
+    ]),
+    server: error((d: { member: string; file: string; reason: string; issuer: string; inUse: string | null }) => [
+      `kube-apiserver cannot verify ${d.member} with its --etcd-cafile, ${d.file}: ${d.reason}`,
+      `In the manifest of kube-apiserver, set --etcd-cafile to ${d.inUse ?? `a file that has the CA "${d.issuer}"`}.`,
+    ]),
+    url: error((d: { url: string; state: string; clientUrls: string[]; works: number }) => [
+      `No member of the cluster has the URL ${d.url}, which --etcd-servers of kube-apiserver names: ${d.state}.`,
+      `In the manifest of kube-apiserver, set --etcd-servers to URLs of members: ${listed(d.clientUrls)}.`,
+    ]).or('warning', ({ works }) => works > 0),
+  },
   'cluster/quorum-expires': {
     later: info((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
     soon: warning((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
     near: error((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
+    'clients soon': warning((d: ClientsExpire) => [endOfClients(d), renewServers(d)]),
+    'clients near': error((d: ClientsExpire) => [endOfClients(d), renewServers(d)]),
     now: error(() => [
       'No majority of the members can connect.',
       'Renew the peer certificates that are refused. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.',
@@ -94,18 +151,70 @@ export interface QuorumExpires {
   until: Date
   /** `until`, less the option `lead`. */
   actBy: Date
+  /** Whether that is past. */
+  isOverdue: boolean
   /** The time until then. */
   left: string
   /** The certificate that ends then. */
   subject: string
 }
 
+export interface ClientsExpire extends QuorumExpires {
+  /** The members whose certificates end until then. */
+  members: string[]
+}
+
+function endOfClients({ until, left, members }: ClientsExpire): string {
+  return `After ${dateText(until)}, in ${left}, clients cannot make new connections to a majority of the members, because the server certificates of ${listed(members)} end.`
+}
+
+function renewServers(d: ClientsExpire): string {
+  return `Renew the server certificates ${actText(d)}. etcd reads certificates again at each handshake.`
+}
+
+function shortState({ member, endpoint, state }: MemberDown): string {
+  const text = { refused: 'nothing listens', unreachable: 'not reachable', silent: 'no answer' }[state]
+  return `${member} (${text} at ${endpoint})`
+}
+
+function stateOf({ member, endpoint, state, detail }: MemberDown): string {
+  const reason = detail === '' ? '' : ` (${detail})`
+  if (state === 'refused') return `${member} is down: nothing listens at ${endpoint}${reason}.`
+  if (state === 'unreachable') return `${member} cannot be reached at ${endpoint}${reason}.`
+  return `${member} accepts connections at ${endpoint} and does not answer.`
+}
+
+function spareText({ spare, role }: { spare: number; role: 'voter' | 'learner' }): string {
+  if (role === 'learner') return 'It is a learner, so the quorum does not need it.'
+  if (spare === 0) return 'One more failure ends the quorum.'
+  return `${String(spare)} more ${spare === 1 ? 'member' : 'members'} may fail before the quorum ends.`
+}
+
+function startMember(state: MemberDown['state']): string {
+  if (state === 'refused')
+    return `Start it: "systemctl start etcd"; in Kubernetes, "crictl ps -a" shows its container. If it ends again, its log says why: "journalctl -u etcd", or "crictl logs CONTAINER".`
+  if (state === 'unreachable')
+    return 'Check that its machine runs, and the route and the firewall to this port. Then start etcd there if it does not run.'
+  return `Look at the process on its machine: "ps -o stat= -C etcd" prints T for a process that was stopped ("kill -CONT PID"), and D for one that waits for its disk. If it runs, it has not found a leader since its start: read its log.`
+}
+
+/** How the CA in use gets into the next start. A CA in a file of another program would give its certificates access to that program. */
+function restoreCa({ file, option, inUse, isOwn }: CaAfterRestart, which: string): string {
+  if (inUse !== null) return `Set ${option} back to ${inUse}, which has the CA ${which}.`
+  if (!isOwn) return `Set ${option} back to the file that has the CA ${which}.`
+  return `Add the CA ${which} to ${shellArgument(file)}: ${appendCa(file)}.`
+}
+
 function endOfQuorum({ until, left, subject }: QuorumExpires): string {
   return `After ${dateText(until)}, in ${left}, no majority of the members can make new connections, because the certificate "${subject}" ends.`
 }
 
-function renewBefore({ actBy }: QuorumExpires): string {
-  return `Renew the peer certificates before ${dateText(actBy)}. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.`
+function actText({ actBy, isOverdue }: QuorumExpires): string {
+  return isOverdue ? 'now' : `before ${dateText(actBy)}`
+}
+
+function renewBefore(d: QuorumExpires): string {
+  return `Renew the peer certificates ${actText(d)}. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.`
 }
 
 const RESTART = '"systemctl restart etcd"; in Kubernetes, move its manifest out of /etc/kubernetes/manifests and back'

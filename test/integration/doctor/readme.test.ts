@@ -57,7 +57,7 @@ it('The README shows the report of doctor after the CA file of one member was re
 /** One line, without what differs from run to run: times, versions, roles, and other etcds of this machine. */
 function comparable(text: string): string {
   return text
-    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)? UTC/g, 'DATE')
+    .replaceAll(/\d{4}-\d\d-\d\d\s+\d\d:\d\d(?::\d\d)? UTC/g, 'DATE')
     .replaceAll(/\b(?:leader|follower)\b/g, 'ROLE')
     .replaceAll(/\b3\.\d+\.\d+\b/g, 'VERSION')
     .replaceAll(/\b\d+ ms\b/g, 'LATENCY')

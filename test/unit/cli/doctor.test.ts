@@ -3,6 +3,8 @@ import { expect, it } from 'vitest'
 import { reportText } from '../../../src/cli/doctor.js'
 import { type Column, tableLines } from '../../../src/cli/table.js'
 import type { ClusterMember, ClusterReport } from '../../../src/doctor/index.js'
+import { cluster } from '../../../src/report/catalogue/cluster.js'
+import { findingMaker } from '../../../src/report/finding.js'
 import { certificateRef, Certificate } from '../../../src/x509/certificate.js'
 import { startChild } from '../../support/child.js'
 import { runCommand } from '../../support/command.js'
@@ -15,6 +17,8 @@ const served = (subject: string, days: number) => {
   const minted = mintCa({ subject, notAfter: new Date(NOW.getTime() + days * DAY), notBefore: new Date('2026-01-01') })
   return certificateRef(Certificate.parse(minted.der, 'server.crt'), 'leaf', 0)
 }
+
+const NO_CLIENTS = { until: null, certificate: null, members: [] }
 
 const MEMBER: ClusterMember = {
   name: 'etcd-0',
@@ -41,7 +45,7 @@ function report(members: readonly Partial<ClusterMember>[], changes: Partial<Clu
     path: null,
     members: members.map((each) => ({ ...MEMBER, ...each })),
     findings: [],
-    forecast: { until: null, certificate: null, hasQuorum: true, pairs: [], assumed: [] },
+    forecast: { until: null, certificate: null, hasQuorum: true, pairs: [], assumed: [], clients: NO_CLIENTS },
     unchecked: [],
     sources: ['process 812'],
     ...changes,
@@ -84,13 +88,42 @@ it('prints expired certificates, hours, and a port that accepts the CAs of the s
 
 it('prints the forecast with the certificate that ends first, and the pairs that refuse each other', () => {
   const until = new Date('2026-06-01T00:00:00Z')
-  const refusals = [{ from: 'm1', to: 'm2', by: 'm2', reason: 'It is not trusted.' }]
+  const refusals = [{ from: 'm1', to: 'm2', by: 'm2', reason: 'It is not trusted.', code: null }]
   const pairs = [{ members: ['m1', 'm2'] as const, until: null, isKnown: true, refusals }]
-  const forecast = { until, certificate: served('m1 peer', 92), hasQuorum: true, pairs, assumed: ['m3'] }
+  const forecast = {
+    until,
+    certificate: served('m1 peer', 92),
+    hasQuorum: true,
+    pairs,
+    assumed: ['m3'],
+    clients: NO_CLIENTS,
+  }
   const text = reportText(report([{}], { forecast }), { ...PLAIN, width: 200 })
-  expect(text).toContain('can connect until 2026-06-01 00:00 UTC, when CN=m1 peer ends, if nothing is renewed.')
+  expect(text).toContain(
+    'can connect to each other until 2026-06-01 00:00 UTC, when CN=m1 peer ends, if nothing is renewed.',
+  )
   expect(text).toContain('Pairs of which one refuses the other: m1 and m2.')
   expect(text).toContain('The CAs that m3 has for other members are not known')
+  const more = {
+    ...forecast,
+    assumed: ['m2', 'm3'],
+    clients: { until, certificate: served('m1', 92), members: ['m1'] },
+  }
+  const down = findingMaker(cluster)('cluster/member-down', {
+    ...{
+      kind: 'one',
+      member: 'm3',
+      endpoint: 'https://10.0.0.3:2379',
+      state: 'silent',
+      detail: '',
+      spare: 0,
+      role: 'voter',
+    },
+  })
+  const two = reportText(report([{}, {}], { forecast: more, findings: [down] }), { ...PLAIN, width: 200 })
+  expect(two).toContain('The CAs that m2 and m3 have for other members')
+  expect(two).toContain('Clients can connect to a majority of the members until 2026-06-01 00:00 UTC, when CN=m1 ends.')
+  expect(two).toContain('m3 did not answer: the dates assume that it runs.')
   const unknown = { ...forecast, until: null }
   expect(reportText(report([{}], { forecast: unknown }), PLAIN)).toContain('Forecast: no date is known after which')
   const lost = { ...forecast, hasQuorum: false }

@@ -1,7 +1,7 @@
 /** What Kubernetes, Docker and Compose leave in place of a file, and how the findings explain it. */
 import { chmodSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { fromFiles, fromKubernetesSecret } from '../../../src/credentials/index.js'
+import { fromFiles, fromKubernetesSecret, fromPem, writeCredentials } from '../../../src/credentials/index.js'
 import type { Finding } from '../../../src/report/finding.js'
 import { runTool, temporaryFolder } from '../../support/openssl.js'
 import { findingsOf, good, leaf, root, sourceOfFiles } from './fixture.js'
@@ -138,6 +138,24 @@ describe('the directory of a mounted Secret', () => {
     expect(found).toMatchObject([{ code: 'input/unexpected-content', details: { isSecret: true } }])
     expect(found[0]?.remedy).toContain('A mounted Secret is read-only.')
   })
+
+  it('warns of a key that others can read in a directory that this package wrote, which has links of the same form', async () => {
+    const directory = folder.file('written')
+    await writeCredentials(directory, await fromPem(good).load())
+    const file = (name: string): string => `${directory}/${name}`
+    chmodSync(file('tls.key'), 0o644)
+    const found = await findingsOf(fromFiles({ ca: file('ca.crt'), cert: file('tls.crt'), key: file('tls.key') }))
+    expect(found).toMatchObject([{ code: 'file/key-readable-by-others', details: { file: file('tls.key') } }])
+  })
+})
+
+it('lists the files with the ending of a missing file first', async () => {
+  mkdirSync(folder.file('many'))
+  for (const name of ['ca.key', 'etcd.pem', 'a.conf', 'tls.key', 'peer.key', 'peer.pem', 'zz.crt', 'server.crt'])
+    folder.file(`many/${name}`, 'x')
+  const path = folder.file('many/tls-server.crt')
+  const [found] = await findingsOf(fromFiles({ ca: path, cert: path, key: path }))
+  expect(found?.message).toContain('has server.crt, zz.crt, ca.key')
 })
 
 describe('a path that is not one', () => {

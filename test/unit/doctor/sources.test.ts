@@ -121,8 +121,8 @@ it('finds the etcd that runs, with its options, its disk and its start', async (
   expect(one?.members[0].name).toBe('m1')
   expect(one?.members[0].client.cert?.certificates[0]?.subject.commonName).toBe('etcd')
   expect(found?.endpoints).toEqual(['https://localhost:2379'])
-  const credentials = await found?.credentials?.source.load()
-  expect([found?.credentials?.from, credentials?.chain[0].subject.commonName]).toEqual(['process 812', 'etcd'])
+  const credentials = await found?.credentials[0]?.source.load()
+  expect([found?.credentials[0]?.from, credentials?.chain[0].subject.commonName]).toEqual(['process 812', 'etcd'])
 })
 
 it('keeps no password and no variable of another program from the environment of a process', async () => {
@@ -193,11 +193,11 @@ it('finds the manifests of kubeadm, and prefers the pair that kubeadm makes for 
   expect(plain?.endpoints).toEqual(['https://10.0.0.5:2379', 'https://127.0.0.1:2379'])
   const access = await plain?.apiserver?.credentials.load()
   expect(access?.chain[0].subject.commonName).toBe('healthcheck')
-  expect(plain?.credentials?.from).toBe(`${machine.root}/etc/kubernetes/manifests/kube-apiserver.yaml`)
+  expect(plain?.credentials[0]?.from).toBe(`${machine.root}/etc/kubernetes/manifests/kube-apiserver.yaml`)
   machine.pair('disk/etc/kubernetes/pki/etcd/healthcheck-client', client)
   const probes = await machine.find({ root: machine.root })
-  expect(probes?.credentials?.from).toBe(`${machine.root}/etc/kubernetes/pki/etcd/healthcheck-client.crt`)
-  await expect(probes?.credentials?.source.load()).resolves.toMatchObject({
+  expect(probes?.credentials[0]?.from).toBe(`${machine.root}/etc/kubernetes/pki/etcd/healthcheck-client.crt`)
+  await expect(probes?.credentials[0]?.source.load()).resolves.toMatchObject({
     origin: expect.stringContaining('healthcheck-client') as string,
   })
 })

@@ -1,0 +1,134 @@
+/** Findings about the access of kube-apiserver to etcd. */
+import type { EtcdConfigFile } from '../config/read-etcd-config.js'
+import type { Credentials } from '../credentials/credentials.js'
+import { cluster } from '../report/catalogue/cluster.js'
+import { type Finding, findingMaker } from '../report/finding.js'
+import { type Certificate, certificateRef } from '../x509/certificate.js'
+import { sideOf } from './compare.js'
+import { type DateRules, datesOf } from './dates.js'
+import { isDateCode, validateUntil } from './forecast.js'
+import { type ExaminedMember, isReached } from './members.js'
+
+const finding = findingMaker(cluster)
+
+export interface ApiserverAccess {
+  readonly endpoints: readonly string[]
+  readonly credentials: Credentials
+}
+
+/** The members, and the endpoints that were asked and belong to none of them. */
+export interface AskedCluster {
+  readonly members: readonly ExaminedMember[]
+  readonly others: readonly ExaminedMember[]
+}
+
+/** @param isWhole Whether all members are known. */
+export function compareApiserver(
+  { endpoints, credentials }: ApiserverAccess,
+  asked: AskedCluster,
+  { isWhole, rules }: { isWhole: boolean; rules: DateRules },
+): Finding[] {
+  const { members } = asked
+  return [
+    ...checkDates(credentials, rules),
+    ...first(members.flatMap((member) => checkCertificate(member, credentials))),
+    ...first(members.flatMap((member) => checkServer(member, { endpoints, credentials }, members, rules.at))),
+    ...(isWhole ? checkUrls(endpoints, asked) : []),
+  ]
+}
+
+/** One cause is one finding: the members have the same CA. */
+function first(findings: readonly Finding[]): Finding[] {
+  return findings.slice(0, 1)
+}
+
+function fileOf({ origin }: Certificate): string {
+  return origin.replace(/ \(from [^()]*\)$/, '')
+}
+
+function checkDates({ chain }: Credentials, rules: DateRules): Finding[] {
+  const [leaf] = chain
+  const details = { subject: leaf.subject.toString(), file: fileOf(leaf), notAfter: leaf.notAfter }
+  return datesOf(chain, 'client', rules).map((each) =>
+    each.code === 'validity/expired'
+      ? finding('cluster/apiserver-cannot-connect', { kind: 'expired', ...details }, certificateRef(leaf, 'leaf', 0))
+      : each,
+  )
+}
+
+/** By the names of the CAs that the process accepts now. */
+function checkCertificate({ client, label }: ExaminedMember, { chain }: Credentials): Finding[] {
+  const accepted = client?.seen.observation.acceptedAuthorities ?? []
+  if (accepted.length === 0 || chain.some(({ issuer }) => accepted.some((each) => each.equals(issuer)))) return []
+  const [leaf] = chain
+  const issuer = (chain.at(-1) ?? leaf).issuer.toString()
+  const details = { subject: leaf.subject.toString(), file: fileOf(leaf), issuer, member: label }
+  const accepts = accepted.slice(0, MAX_NAMES).map(String)
+  const ref = certificateRef(leaf, 'leaf', 0)
+  return [finding('cluster/apiserver-cannot-connect', { kind: 'certificate', ...details, accepts }, ref)]
+}
+
+const MAX_NAMES = 50
+
+/** kube-apiserver verifies etcd by the rules of Go. That a certificate has expired is a finding about the member. */
+function checkServer(
+  member: ExaminedMember,
+  { endpoints, credentials }: ApiserverAccess,
+  members: readonly ExaminedMember[],
+  at: Date,
+): Finding[] {
+  const chain = member.client?.seen.chain ?? []
+  const url = endpoints.find((each) => isOf(each, member))
+  const host = url === undefined ? null : new URL(url).hostname.replace(/^\[|\]$/g, '')
+  const { trustAnchors } = credentials
+  const [anchor] = trustAnchors
+  if (chain.length === 0 || anchor === undefined) return []
+  const accepted = validateUntil({ chain, anchors: trustAnchors, host }, at)
+  if (!('reason' in accepted) || isDateCode(accepted.code)) return []
+  const isAccepting = ({ certificates }: EtcdConfigFile): boolean =>
+    'until' in validateUntil({ chain, anchors: certificates, host }, at)
+  const files = members.flatMap((each) => [sideOf(each, 'client')?.ca ?? [], sideOf(each, 'peer')?.ca ?? []].flat())
+  const details = { member: member.label, file: fileOf(anchor), reason: accepted.reason }
+  const issuer = chain.at(-1)?.issuer.toString() ?? ''
+  const inUse = files.find(isAccepting)?.path ?? null
+  return [finding('cluster/apiserver-cannot-connect', { kind: 'server', ...details, issuer, inUse })]
+}
+
+function isOf(url: string, { listed, client, planned }: ExaminedMember): boolean {
+  const side = planned?.config.client
+  const own = [
+    ...listed.clientURLs,
+    client?.seen.url ?? '',
+    ...(side?.listenUrls ?? []),
+    ...(side?.advertiseUrls ?? []),
+  ]
+  return own.some((each) => originOf(each) === originOf(url) || isUnspecifiedOf(each, url))
+}
+
+/** Whether a URL to listen at is for all addresses, and has the port of the other. */
+function isUnspecifiedOf(listens: string, url: string): boolean {
+  if (!URL.canParse(listens) || !URL.canParse(url)) return false
+  const [{ hostname, port }, other] = [new URL(listens), new URL(url)]
+  return ['0.0.0.0', '[::]'].includes(hostname) && port === other.port
+}
+
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url
+}
+
+/** An address of a member that is not in its list answers with its ID, also behind a load balancer. */
+function checkUrls(endpoints: readonly string[], { members, others }: AskedCluster): Finding[] {
+  const ids = members.map(({ listed: { id } }) => id)
+  const wrong = endpoints.flatMap((url) => {
+    if (members.some((member) => isOf(url, member))) return []
+    const asked = others.find((each) => isOf(url, each))?.client ?? null
+    if (asked === null || (asked.answers !== null && ids.includes(asked.answers.memberId))) return []
+    const { detail = '' } = asked.seen.observation.refusal ?? {}
+    const why = detail === '' ? '' : ` (${detail})`
+    const state = isReached(asked.seen) ? 'another server answers there' : `no etcd answers there${why}`
+    return [{ url, state }]
+  })
+  const clientUrls = [...new Set(members.flatMap(({ listed }) => listed.clientURLs))]
+  const works = endpoints.length - wrong.length
+  return wrong.map((each) => finding('cluster/apiserver-cannot-connect', { kind: 'url', ...each, clientUrls, works }))
+}

@@ -1,0 +1,153 @@
+/** When certificates end: those that members serve, and those that clients present. */
+import { cluster } from '../report/catalogue/cluster.js'
+import { parseDuration } from '../report/duration.js'
+import { type Finding, findingMaker } from '../report/finding.js'
+import { durationText } from '../validate/checks/check-validity.js'
+import { validateChain } from '../validate/validate.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { ClientForecast, QuorumForecast } from './cluster-report.js'
+import { sideOf } from './compare.js'
+import { validateUntil } from './forecast.js'
+import type { ExaminedMember } from './members.js'
+import type { LocalEvidence } from './sources.js'
+
+const finding = findingMaker(cluster)
+
+export interface DateRules {
+  readonly at: Date
+  /** Milliseconds. */
+  readonly lead: number
+  readonly expiryWarning: string | undefined
+}
+
+const DAY = 86_400_000
+
+/** How long before the end of a certificate with this lifetime it is a warning, in milliseconds. */
+function warningTime(lifetime: number, { lead, expiryWarning }: DateRules): number {
+  const usual =
+    expiryWarning === undefined ? Math.min(lifetime / 3, 30 * DAY) : parseDuration(expiryWarning, 'expiryWarning')
+  return Math.max(usual, lead)
+}
+
+const OF_DATES: readonly string[] = ['validity/expired', 'validity/expires-soon', 'validity/not-yet-valid']
+
+/** The findings about the dates of the leaf. */
+export function datesOf(
+  chain: readonly Certificate[],
+  usage: 'server' | 'client' | 'peer',
+  rules: DateRules,
+): Finding[] {
+  const [leaf] = chain
+  if (leaf === undefined) return []
+  const time = warningTime(leaf.notAfter.getTime() - leaf.notBefore.getTime(), rules)
+  const expiryWarning = `${String(Math.ceil(time))}ms`
+  const input = { chain: [leaf], trustAnchors: [] }
+  const { findings } = validateChain(input, { usage, at: rules.at, expiryWarning })
+  return findings.filter(({ code }) => OF_DATES.includes(code))
+}
+
+/** The findings about the dates of the certificates that members serve on both ports. */
+export function servedDates(members: readonly ExaminedMember[], rules: DateRules): Finding[] {
+  return members.flatMap((member) =>
+    (['client', 'peer'] as const).flatMap((port) => {
+      const [served] = (port === 'client' ? member.client?.seen : member.peer)?.chain ?? []
+      const usage = port === 'client' ? 'server' : 'peer'
+      const file = sideOf(member, port)?.cert ?? null
+      const [inFile] = file?.certificates ?? []
+      // The finding names the file that somebody must replace, if it is known.
+      if (file !== null && inFile !== undefined && served?.equals(inFile) !== false)
+        return datesOf([inFile], usage, rules).map((each) => ({ ...each, place: file.place }))
+      return served === undefined ? [] : datesOf([served], usage, rules)
+    }),
+  )
+}
+
+/** @param anchors The CAs of the client; null if they are not known. */
+export function forecastClients(
+  members: readonly ExaminedMember[],
+  { anchors, at }: { anchors: readonly Certificate[] | null; at: Date },
+): ClientForecast {
+  const voters = members.filter(({ listed }) => !listed.isLearner)
+  const known = voters.flatMap((member) => {
+    const { client, label } = member
+    const served = client?.seen.chain ?? []
+    const chain = served.length > 0 ? served : (sideOf(member, 'client')?.cert?.certificates ?? [])
+    const accepted = chain.length === 0 ? null : validateUntil({ chain, anchors, host: null }, at)
+    return accepted === null || 'reason' in accepted ? [] : [{ ...accepted, label }]
+  })
+  known.sort((a, b) => b.until - a.until)
+  const last = known[Math.floor(voters.length / 2)]
+  if (last === undefined) return { until: null, certificate: null, members: [] }
+  const ending = known.filter(({ until }) => until <= last.until)
+  const names = ending.map(({ label }) => label).sort()
+  return { until: new Date(last.until), certificate: last.certificate, members: names }
+}
+
+/** The finding about the dates of a forecast; null if there is no date. */
+function severityOf(
+  { until, certificate }: Pick<QuorumForecast, 'until' | 'certificate'>,
+  rules: DateRules,
+): 'near' | 'soon' | 'later' | null {
+  if (until === null || certificate === null) return null
+  const left = until.getTime() - rules.at.getTime()
+  const lifetime = until.getTime() - certificate.notBefore.getTime()
+  if (left < Math.min(lifetime / 10, 7 * DAY)) return 'near'
+  return left < warningTime(lifetime, rules) ? 'soon' : 'later'
+}
+
+export function quorumFinding(expected: QuorumForecast, rules: DateRules): Finding[] {
+  const { until, certificate, hasQuorum } = expected
+  if (!hasQuorum) return [finding('cluster/quorum-expires', { kind: 'now' })]
+  const kind = severityOf(expected, rules)
+  if (kind === null || until === null || certificate === null) return []
+  return [finding('cluster/quorum-expires', { kind, ...datesFor(until, certificate.subject, rules) }, certificate)]
+}
+
+/** Only if it is due: the forecast has the date. */
+export function clientsFinding(expected: ClientForecast, rules: DateRules): Finding[] {
+  const { until, certificate, members } = expected
+  const kind = severityOf(expected, rules)
+  if (kind === null || kind === 'later' || until === null || certificate === null) return []
+  const details = { ...datesFor(until, certificate.subject, rules), members: [...members] }
+  return [finding('cluster/quorum-expires', { kind: `clients ${kind}`, ...details }, certificate)]
+}
+
+function datesFor(until: Date, subject: string, { at, lead }: DateRules) {
+  const actBy = new Date(until.getTime() - lead)
+  return { until, actBy, isOverdue: actBy <= at, left: durationText(until.getTime() - at.getTime()), subject }
+}
+
+/** The names of kubeadm for the certificates of etcd and its clients, by the ends of their files (cmd/kubeadm/app/phases/certs). */
+const OF_KUBEADM: readonly (readonly [file: string, name: string])[] = [
+  ['pki/etcd/server.crt', 'etcd-server'],
+  ['pki/etcd/peer.crt', 'etcd-peer'],
+  ['pki/etcd/healthcheck-client.crt', 'etcd-healthcheck-client'],
+  ['pki/apiserver-etcd-client.crt', 'apiserver-etcd-client'],
+]
+
+/** Replaces the remedies for certificates that end by the commands of kubeadm, if they are in its files. */
+export function rewordForKubeadm(
+  findings: readonly Finding[],
+  members: readonly ExaminedMember[],
+  evidence: LocalEvidence | null,
+): Finding[] {
+  if (evidence === null || !(evidence.apiserver !== null || evidence.configs.some(({ kind }) => kind === 'kubeadm')))
+    return [...findings]
+  const sides = members.flatMap((each) => [sideOf(each, 'client')?.cert ?? [], sideOf(each, 'peer')?.cert ?? []].flat())
+  const namesOf = ({ code, certificate, details }: Finding): string[] => {
+    const isExpired = code === 'cluster/apiserver-cannot-connect' && details.kind === 'expired'
+    if (certificate === null || !(isExpired || OF_DATES.includes(code))) return []
+    const { origin, fingerprint256 } = certificate
+    const files = sides.filter(({ certificates: [leaf] }) => leaf?.fingerprint256 === fingerprint256)
+    const paths = [origin.replace(/ \(from .*\)$/, ''), ...files.map(({ path }) => path)]
+    return OF_KUBEADM.flatMap(([file, name]) => (paths.some((each) => each.endsWith(`/${file}`)) ? [name] : []))
+  }
+  const names = new Set(findings.flatMap(namesOf))
+  const [first] = names
+  const restart =
+    names.size === 1 && first === 'apiserver-etcd-client'
+      ? 'kube-apiserver: move its manifest out of /etc/kubernetes/manifests, wait 20 seconds, and move it back'
+      : 'etcd and kube-apiserver: move their manifests out of /etc/kubernetes/manifests, wait 20 seconds, and move them back'
+  const remedy = `Run "kubeadm certs renew ${names.size === 1 ? String(first) : 'all'}" on this machine. Then restart ${restart}.`
+  return findings.map((each) => (namesOf(each).length === 0 ? each : { ...each, remedy }))
+}
