@@ -7,7 +7,7 @@ import { systemCode } from '../files/write-failed.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Unchecked } from '../report/finding.js'
 import { printable } from '../report/printable.js'
-import { uncheckedIn } from '../report/unchecked.js'
+import { uncheckedIn } from '../report/finding.js'
 import { configOf, type PlannedMember } from './plan.js'
 import {
   type AskedPort,

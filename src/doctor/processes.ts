@@ -5,7 +5,7 @@ import type { ConfigInput } from '../config/read/input.js'
 import { isVariableOfEtcd } from '../config/read/env.js'
 import { systemCode } from '../files/write-failed.js'
 import type { Unchecked } from '../report/finding.js'
-import { uncheckedIn } from '../report/unchecked.js'
+import { uncheckedIn } from '../report/finding.js'
 
 /** An etcd that runs. */
 export interface FoundProcess {

@@ -15,7 +15,7 @@ import { sourceOf } from '../credentials/from-files.js'
 import { type HostPath, hostPathText, isHostFile } from '../files/in-root.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Finding, Unchecked } from '../report/finding.js'
-import { uncheckedIn } from '../report/unchecked.js'
+import { uncheckedIn } from '../report/finding.js'
 import { parseIp } from '../x509/ip.js'
 import { findProcesses } from './processes.js'
 

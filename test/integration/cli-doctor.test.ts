@@ -38,7 +38,7 @@ it('prints a table of the members of a healthy cluster that fits 80 columns, and
   expect(rows.every((row) => /3\.\d+\.\d+ .* \d+ (?:d|h) .*Test root .*\d+ ms$/.test(row) && row.length <= 80)).toBe(
     true,
   )
-  expect(stdout).toMatch(/^Forecast: a majority of the members can connect until \d{4}-/m)
+  expect(stdout).toMatch(/^Forecast: a majority of the members can connect to each other until\s+\d{4}-/m)
   expect(stdout).toMatch(/^Evidence: /m)
 })
 

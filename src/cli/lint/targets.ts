@@ -7,7 +7,7 @@ import { MAX_CONFIG_BYTES } from '../../config/read/text.js'
 import { readMaterialFile } from '../../credentials/load-inputs.js'
 import { systemCode } from '../../files/write-failed.js'
 import type { Unchecked } from '../../report/finding.js'
-import { uncheckedIn } from '../../report/unchecked.js'
+import { uncheckedIn } from '../../report/finding.js'
 import { type Call, UsageError } from '../command.js'
 import { isUnreadableName, readInput, UNREADABLE_NAME } from '../input.js'
 

@@ -8,7 +8,14 @@ import { hostPathText, isHostFile } from '../../files/in-root.js'
 import { hidesBlocks, type PemWithoutBlocks } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { type MaterialRole, placed } from '../../report/catalogue/place.js'
-import { type Finding, type FindingCode, type FindingDetails, reworded, type Unchecked } from '../../report/finding.js'
+import {
+  type Finding,
+  type FindingCode,
+  type FindingDetails,
+  reworded,
+  type Unchecked,
+  uncheckedOf,
+} from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
 import type { CatalogueRow } from '../../report/row.js'
 import { unreadableAnchors } from '../../validate/checks/check-unused.js'
@@ -22,7 +29,6 @@ import { readHost } from '../../x509/names.js'
 import { at, finding, rows } from '../finding.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/read-option.js'
-import { uncheckedOf } from '../../report/unchecked.js'
 import type { LintMember, LintSide } from './member.js'
 import { readCrl } from './read-crl.js'
 

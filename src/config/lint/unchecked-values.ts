@@ -1,7 +1,6 @@
 /** Says which values were not known, and what that may hide. */
-import type { FindingCode, Unchecked, UncheckedKind } from '../../report/finding.js'
+import { type FindingCode, type Unchecked, type UncheckedKind, uncheckedOf } from '../../report/finding.js'
 import type { PassthroughOption, ReadOption } from '../read/read-option.js'
-import { uncheckedOf } from '../../report/unchecked.js'
 import { nameOfReference } from '../read/unknown.js'
 import type { EtcdOptionRow } from '../tables/options.js'
 import type { LintMember } from './member.js'

@@ -1,14 +1,14 @@
 /** The data model of all readers. */
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type {
-  Finding,
-  FindingCode,
-  FindingDetails,
-  FindingPlace,
-  Unchecked,
-  UncheckedKind,
+import {
+  type Finding,
+  type FindingCode,
+  type FindingDetails,
+  type FindingPlace,
+  type Unchecked,
+  type UncheckedKind,
+  uncheckedOf,
 } from '../../report/finding.js'
-import { uncheckedOf } from '../../report/unchecked.js'
 import { finding } from '../finding.js'
 import { optionKinds } from '../tables/kinds.js'
 import {
