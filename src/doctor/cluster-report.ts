@@ -42,7 +42,7 @@ export interface ExamineOptions {
   dialTimeout?: string | undefined
   /** How long the whole examination may take. What was not examined until then is in `unchecked`. @default '60s' */
   timeout?: string | undefined
-  /** Warn of certificates that end within this duration. @default as {@link ValidateOptions.expiryWarning} */
+  /** Warn of certificates that end within this duration. @default as the option `expiryWarning` of `validateChain` */
   expiryWarning?: string | undefined
   /** The time to check certificates at. @default now */
   at?: Date | undefined

@@ -139,7 +139,8 @@ export function rewordForKubeadm(
     if (certificate === null || !(isExpired || OF_DATES.includes(code))) return []
     const { origin, fingerprint256 } = certificate
     const files = sides.filter(({ certificates: [leaf] }) => leaf?.fingerprint256 === fingerprint256)
-    const paths = [origin.replace(/ \(from .*\)$/, ''), ...files.map(({ path }) => path)]
+    const [own = ''] = origin.split(' (from ')
+    const paths = [own, ...files.map(({ path }) => path)]
     return OF_KUBEADM.flatMap(([file, name]) => (paths.some((each) => each.endsWith(`/${file}`)) ? [name] : []))
   }
   const names = new Set(findings.flatMap(namesOf))

@@ -10,6 +10,7 @@ export type {
   AnswerTooLargeDetails,
   AnyEtcdMtlsError,
   ClosedDetails,
+  ClusterChangedDetails,
   ConfigInvalidDetails,
   CredentialsUnreadableDetails,
   ErrorCode,

@@ -376,7 +376,8 @@ function formOf(text: string): Form {
  */
 export function mayStartEtcd(text: string): boolean {
   const form = formOf(text)
-  if (form === 'yaml') return [...text.matchAll(/^["']?([a-z][a-z-]+)["']?[ \t]*:/gm)].some(([, key = '']) => OWN_KEYS.has(key))
+  if (form === 'yaml')
+    return [...text.matchAll(/^["']?([a-z][a-z-]+)["']?[ \t]*:/gm)].some(([, key = '']) => OWN_KEYS.has(key))
   if (form === 'env') return /(?:^|\0)[ \t]*(?:export[ \t]+)?ETCD_[A-Z_]+[ \t]*=/m.test(text)
   return text.includes('etcd')
 }
