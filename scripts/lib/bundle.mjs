@@ -37,6 +37,11 @@ function sharedFiles(root, inputs) {
     return names.join() === 'connecting' ? [] : names
   }
   const groups = [{ name: (id, graph) => (isCore(usersOf(id, graph)) ? 'core' : null), priority: most }]
+  // What the program loads before, and with, the code of any command.
+  groups.push({
+    name: (id) => (/\/src\/cli\/(?:command|connection-options|package-file|input)\.ts$/.test(id) ? 'command' : null),
+    priority: most,
+  })
   // Before others that load it.
   groups.push({
     name: (id, graph) => (usersOf(id, graph).join() === 'validate' ? 'validate' : null),
