@@ -99,7 +99,7 @@ export interface CheckDocument {
 export interface InspectedTarget {
   /** The file, the entry of a Secret, `standard input`, or the URL of a server. */
   name: string
-  /** `certificate`, `bundle of 3 certificates`, `private key`, …, or the content that is none of these. */
+  /** `certificate`, `bundle of 3 certificates`, `private key`, …, or other content by its name. */
   content: string
   /** Whether the chain is valid and leads to a CA of `--cacert`; null without that option. */
   verified: boolean | null

@@ -124,7 +124,7 @@ function issuersOf(certificates: readonly Certificate[]): number[] {
   })
 }
 
-/** `certificate, private key`, `bundle of 3 certificates`, …, or the content that is none of these. */
+/** `certificate, private key`, `bundle of 3 certificates`, …, or other content by its name. */
 function contentOf({ certificates, requests, crls, keys, holds }: Contents): string {
   const kinds = [
     [certificates, 'certificate', 'bundle of '],

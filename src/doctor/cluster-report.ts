@@ -110,7 +110,7 @@ export interface ClientForecast {
    * not known, or clients refuse them now.
    */
   readonly until: Date | null
-  /** The certificate that ends then; null if there is none. */
+  /** The certificate that ends then; null without a date. */
   readonly certificate: CertificateRef | null
   /** The members whose server certificates end until then. */
   readonly members: readonly string[]
@@ -135,7 +135,7 @@ export interface ForecastMember {
   readonly allowedNames: readonly string[]
   /** Hosts, of which a certificate must cover one; empty for no such restriction. */
   readonly allowedHosts: readonly string[]
-  /** Its CRLs. etcd checks nothing but their serial numbers, whoever signed them and whatever their dates. */
+  /** Its CRLs. etcd checks only their serial numbers, and neither the signer nor the dates. */
   readonly crls: readonly Crl[]
   /** Whether it compares the names of a certificate with the address that the member dials from. */
   readonly checksAddress: boolean
@@ -171,7 +171,7 @@ export interface QuorumForecast {
    * chain is known.
    */
   readonly until: Date | null
-  /** The certificate that ends then; null if there is none. */
+  /** The certificate that ends then; null without a date. */
   readonly certificate: CertificateRef | null
   /** Whether a majority can connect now. */
   readonly hasQuorum: boolean

@@ -273,7 +273,7 @@ function foldLint(own: readonly Finding[], linted: readonly Finding[], members: 
   return withoutRepeated(folded)
 }
 
-/** The first of findings about the same thing, such as a certificate that several members have; none that another finding has as a consequence. */
+/** The first of findings about the same thing, such as a certificate that several members have. A consequence of another finding is omitted. */
 function withoutRepeated(findings: readonly Finding[]): Finding[] {
   const seen = new Set(findings.flatMap(({ consequences }) => consequences.map(keyOf)))
   return findings.filter((each) => {

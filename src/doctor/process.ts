@@ -31,7 +31,7 @@ export interface Asking {
 export interface SeenPort {
   readonly url: string
   readonly observation: ServerObservation
-  /** Its chain, the leaf first; empty if it has none that can be read. */
+  /** Its chain, the leaf first; empty without one that can be read. */
   readonly chain: readonly Certificate[]
 }
 

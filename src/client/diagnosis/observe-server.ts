@@ -27,7 +27,7 @@ export interface ServerRefusal {
   kind: 'alert' | 'closed' | 'failed' | 'unreachable' | 'silent' | 'aborted'
   /** The number of the alert (RFC 8446 section 6); null if there was none. */
   alert: number | null
-  /** The error; empty if there was none. */
+  /** The error; empty without one. */
   detail: string
 }
 

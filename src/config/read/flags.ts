@@ -207,7 +207,7 @@ export function isAddress(kind: string | undefined): boolean {
   return kind === 'urls' || kind === 'cluster'
 }
 
-/** The first known flag that follows a space in an argument; null if there is none. */
+/** The first known flag that follows a space in an argument; null without one. */
 export function flagWithin(text: string): string | null {
   const flags = Array.from(text.matchAll(/\s(--?)([a-z][a-z0-9-]*)(?=[=\s]|$)/g))
   const [, dashes = '', name = ''] = flags.find(([, , each = '']) => rowOf(each) !== undefined) ?? []

@@ -43,7 +43,7 @@ export interface KeyMismatch {
   /** The files of both; absent if they are not known. */
   certFile?: string | undefined
   keyFile?: string | undefined
-  /** The CA that the private key belongs to, as `"CN=etcd-ca" in ca.crt`; absent if it is of none that was given. */
+  /** The CA that the private key belongs to, as `"CN=etcd-ca" in ca.crt`; absent if no given CA has it. */
   keyOf?: string
 }
 

@@ -39,7 +39,7 @@ export interface MemberDown {
   endpoint: string
   /** Why: nothing listens there, a connection fails, or it accepts connections and does not answer. */
   state: 'refused' | 'unreachable' | 'silent'
-  /** The error; empty if there is none. */
+  /** The error; empty without one. */
   detail: string
 }
 

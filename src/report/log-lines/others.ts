@@ -2,6 +2,14 @@
 import { JAVA_RUST_LAST_LINES } from './java-rust.js'
 import { CALLER_REFUSED, DECIDE, type LineRow, UNTRUSTED_SERVER } from './line.js'
 
+/** The causes of a connection that failed for a reason that is not in the line, the likeliest first. */
+const NO_CONNECTION: LineRow['codes'] = [
+  'endpoint/unreachable',
+  ...UNTRUSTED_SERVER,
+  'san/host-not-covered',
+  'handshake/client-certificate-missing',
+]
+
 /** Before the words of OpenSSL, which are in the same lines. */
 export const OTHER_LINES: readonly LineRow[] = [
   {
@@ -316,12 +324,7 @@ export const LAST_LINES: readonly LineRow[] = [
     direction: 'unclear',
     meaning:
       'gRPC core has no connection, and the line does not have the reason. GRPC_VERBOSITY=debug GRPC_TRACE=tsi shows it.',
-    codes: [
-      'endpoint/unreachable',
-      ...UNTRUSTED_SERVER,
-      'san/host-not-covered',
-      'handshake/client-certificate-missing',
-    ],
+    codes: NO_CONNECTION,
     decide: DECIDE.verifyServer,
     example: 'grpc._channel._InactiveRpcError: StatusCode.UNAVAILABLE "failed to connect to all addresses"',
     source: 'https://github.com/kragniz/python-etcd3/issues/1876',
@@ -332,12 +335,7 @@ export const LAST_LINES: readonly LineRow[] = [
     pattern: 'ConnectionFailedError|EtcdConnectionFailed|ConnectionTimeoutError',
     direction: 'unclear',
     meaning: 'etcd3 or python-etcd has no connection, and the line does not have the reason.',
-    codes: [
-      'endpoint/unreachable',
-      ...UNTRUSTED_SERVER,
-      'san/host-not-covered',
-      'handshake/client-certificate-missing',
-    ],
+    codes: NO_CONNECTION,
     decide: DECIDE.verifyServer,
     example: 'etcd3.exceptions.ConnectionFailedError: etcd connection failed',
     source: 'https://github.com/kragniz/python-etcd3/issues/1203',

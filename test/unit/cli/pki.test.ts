@@ -158,22 +158,19 @@ describe('etcd-mtls init', () => {
     expect(existsSync(join(cwd, 'pki/ca'))).toBe(false)
   })
 
-  it.runIf(process.getuid?.() === 0)(
-    'The option --group lets the group read the keys of new and of existing members, and of no client',
-    async () => {
-      const cwd = fresh()
-      await initialize(cwd)
-      chmodSync(join(cwd, 'pki'), 0o755)
-      chmodSync(join(cwd, 'pki/members'), 0o755)
-      chmodSync(join(cwd, 'pki/members/etcd-0'), 0o755)
-      await initialize(cwd, '--group', '12345', '--member', 'etcd-1=10.0.0.2')
-      for (const name of ['etcd-0', 'etcd-1']) {
-        const key = join(cwd, 'pki/members', name, 'server.key')
-        expect([modeOf(key), statSync(key).gid]).toEqual(['640', 12345])
-      }
-      expect(modeOf(join(cwd, 'pki/clients/app/tls.key'))).toBe('600')
-    },
-  )
+  it('The option --group lets the group read the keys of new and of existing members, and of no client', async () => {
+    const cwd = fresh()
+    await initialize(cwd)
+    chmodSync(join(cwd, 'pki'), 0o755)
+    chmodSync(join(cwd, 'pki/members'), 0o755)
+    chmodSync(join(cwd, 'pki/members/etcd-0'), 0o755)
+    await initialize(cwd, '--group', '12345', '--member', 'etcd-1=10.0.0.2')
+    for (const name of ['etcd-0', 'etcd-1']) {
+      const key = join(cwd, 'pki/members', name, 'server.key')
+      expect([modeOf(key), statSync(key).gid]).toEqual(['640', 12345])
+    }
+    expect(modeOf(join(cwd, 'pki/clients/app/tls.key'))).toBe('600')
+  })
 
   it('The option --member-dir sets the paths in the configuration and in the lines', async () => {
     const cwd = fresh()
