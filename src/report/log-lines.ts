@@ -33,19 +33,11 @@ const MOST_CHARACTERS = 8192
 /** The rows that match the first 8192 characters of a line, the most specific first. An empty list if the line is not known. */
 export function findLogLines(line: string): LogLine[] {
   const start = line.slice(0, MOST_CHARACTERS)
-  if (!anyWords.test(start)) return []
   const found = compiled.filter(({ expression }) => expression.test(start)).map(({ row }) => row)
   const withReason = found.filter(({ id }) => !withoutReason.has(id))
   return withReason.length === 0 ? found : withReason
 }
 
 const withoutReason = new Set(LAST_LINES.map(({ id }) => id))
+/** One by one: V8 searches for the words of one pattern ten times as fast as for those of all patterns in one. */
 const compiled = logLines.map((row) => ({ row, expression: new RegExp(row.pattern) }))
-
-/** What every row needs, in one pass, for logs: most of their lines are about something else. A group around each would make it slow. */
-const anyWords = new RegExp(logLines.map(({ pattern }) => wordsOf(pattern)).join('|'))
-
-/** The pattern without a condition for the whole line, `^(?=.*(?:a)).*` or `^(?!.*(?:a)).*`, before the words. */
-function wordsOf(pattern: string): string {
-  return pattern.replace(/^\^\(\?[=!]\.\*\(\?:(?:\\.|[^()\\]|\((?:\\.|[^()\\])*\))*\)\)\.\*/, '')
-}
