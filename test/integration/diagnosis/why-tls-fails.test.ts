@@ -267,7 +267,10 @@ async function askDoctor({
 }: Situation): Promise<string[]> {
   const endpoints = [serverName === undefined ? endpoint : { url: endpoint, serverName }]
   const { findings } = await examineCluster({ endpoints, credentials, dialTimeout, auth, configs: [] })
-  return findings.flatMap(({ repeats = [], ...each }) => [each, ...repeats]).map(({ code }) => code)
+  // What a finding about the cluster explains is below it.
+  const below = ({ code, consequences }: Finding): readonly Finding[] =>
+    code === 'cluster/member-down' ? consequences : []
+  return findings.flatMap((each) => [each, ...(each.repeats ?? []), ...below(each)]).map(({ code }) => code)
 }
 
 function getOnce(client: SecureEtcd3): Promise<unknown> {
