@@ -1,7 +1,7 @@
 /** `etcd-mtls doctor`: examines a cluster and prints what was found. */
 import { stat } from 'node:fs/promises'
-import type { CertificateRef, ClusterMember, ClusterReport, ExamineOptions } from '../doctor/index.js'
-import { examineCluster } from '../doctor/index.js'
+import type { CertificateRef, ClusterMember, ClusterReport, ExamineOptions, MachineReport } from '../doctor/index.js'
+import { examineMachine } from '../doctor/index.js'
 import { systemCode } from '../files/write-failed.js'
 import { type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 import { printable } from '../report/printable.js'
@@ -15,15 +15,30 @@ import { type Column, tableLines } from './table.js'
 export async function run(call: Call): Promise<Answer> {
   const options = await optionsOf(call)
   call.progress('Examining the cluster')
-  const report = await examineCluster(options).catch((error: unknown) => {
+  const report = await examineMachine(options).catch((error: unknown) => {
     throw isEtcdMtlsError(error, 'ERR_OPTION_INVALID') ? asUsageError(error, options, call) : error
   })
-  const isAnswered = report.members.some(({ isReached }) => isReached)
+  const { clusters } = report
+  const isSilent = clusters.some(
+    ({ members }) => members.some(isDialled) && !members.some(({ isReached }) => isReached),
+  )
+  const unchecked = [report, ...clusters].flatMap((each) => each.unchecked)
   return {
     document: report,
-    text: (print) => reportText(report, print),
-    findings: [...report.findings, ...(isAnswered ? [] : [{ severity: 'error' as const }])],
+    text: (print) => machineText(report, print),
+    findings: [
+      ...[report, ...clusters].flatMap((each) => each.findings),
+      ...(isSilent ? [{ severity: 'error' as const }] : []),
+    ],
+    // The files of other machines are examined there.
+    isDue:
+      unchecked.some(({ kind }) => kind !== 'other-machine') ||
+      clusters.some(({ members }) => !members.some(isDialled)),
   }
+}
+
+function isDialled(member: ClusterMember): boolean {
+  return member.isDialled
 }
 
 const EXAMPLES = [
@@ -94,6 +109,23 @@ async function checkPath(option: string, path: string): Promise<void> {
     const reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'it does not exist' : code
     throw new UsageError(`${option} ${path} cannot be read: ${reason}.`)
   }
+}
+
+/** The report of one cluster, with what is about the machine on top; or that, then each cluster below its heading. */
+function machineText(report: MachineReport, print: PrintOptions): string {
+  const [first, second] = report.clusters
+  if (first !== undefined && second === undefined) {
+    const findings = [...report.findings, ...first.findings]
+    return reportText({ ...first, findings, unchecked: [...report.unchecked, ...first.unchecked] }, print)
+  }
+  const { result, findings, unchecked } = printParts({ ...report, path: null }, print)
+  const about = report.findings.length + report.unchecked.length === 0 ? [] : [result, findings, unchecked]
+  const parts = report.clusters.map((each) => {
+    const names = each.members.map(({ name, clientUrls: [url = ''] }) => printable(name ?? url))
+    const heading = `Cluster ${each.clusterId ?? 'of unknown ID'}: ${listed(names, 'no member')}`
+    return `${print.color ? `\u001b[1m${heading}\u001b[0m` : heading}\n\n${reportText(each, print)}`
+  })
+  return [...about.filter((block) => block !== ''), ...parts].join('\n\n')
 }
 
 export function reportText(report: ClusterReport, print: PrintOptions): string {

@@ -1,11 +1,11 @@
 /** What `--json` prints, by command. report.schema.json is made from this, so it is plain data. */
-import type { ClusterReport } from '../doctor/index.js'
+import type { MachineReport } from '../doctor/index.js'
 import type { Finding, SuppressedFinding, SuppressedUnchecked, Unchecked } from '../report/finding.js'
 import type { LineDirection, LineProgram } from '../report/log-lines/line.js'
 import type { Severity } from '../report/row.js'
 
 export interface Documents {
-  doctor: ClusterReport
+  doctor: MachineReport
   lint: LintDocument
   explain: ExplainDocument
   inspect: CheckDocument & { targets: InspectedTarget[] }

@@ -23,7 +23,13 @@ export type { LintOptions, LintReport } from './lint/lint.js'
 export type { Suppression, UncheckedSuppression } from './lint/suppress.js'
 export type { MemberConfig, TlsSide } from './model.js'
 export type { ConfigInput } from './read/input.js'
-export type { EtcdConfigFile, EtcdConfigMember, EtcdConfigSide, ReadConfigOptions } from './read-etcd-config.js'
+export type {
+  EtcdConfigDirectory,
+  EtcdConfigFile,
+  EtcdConfigMember,
+  EtcdConfigSide,
+  ReadConfigOptions,
+} from './read-etcd-config.js'
 export { renderCluster } from './render/cluster.js'
 export type { ClusterRenderPlan, RenderedMember } from './render/cluster.js'
 export { renderEtcdctl } from './render/etcdctl.js'

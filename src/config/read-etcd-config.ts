@@ -36,6 +36,14 @@ export interface EtcdConfigFile {
   readonly problem: Finding | null
 }
 
+/** A directory of etcd. */
+export interface EtcdConfigDirectory {
+  /** The path as written, which may be inside a container. */
+  readonly path: string
+  /** As in a file. */
+  readonly hostPath: EtcdConfigFile['hostPath']
+}
+
 /** One side of a member, as its configuration has it. URLs may have references to what is not known. */
 export interface EtcdConfigSide {
   readonly listenUrls: readonly string[]
@@ -67,6 +75,10 @@ export interface EtcdConfigMember {
   readonly client: EtcdConfigSide
   readonly peer: EtcdConfigSide
   readonly metricsUrls: readonly string[]
+  /** `--data-dir`; null if it is not known. */
+  readonly dataDir: EtcdConfigDirectory | null
+  /** `--wal-dir`, else `member/wal` of the data directory; null if it is not known. */
+  readonly walDir: EtcdConfigDirectory | null
   /** The entries of `--initial-cluster`, which etcd reads at its first start; empty if it is not set. */
   readonly initialCluster: readonly { readonly name: string; readonly url: string }[]
   /** `--initial-cluster-token`, which separates clusters whose members have equal names; null if it is not known. */
@@ -138,11 +150,18 @@ async function memberOf(read: ReadMember, readFiles: boolean): Promise<EtcdConfi
   const member = new LintMember(read, null)
   const name = member.server('name')
   const token = member.server('initialClusterToken')
+  const data = member.server('dataDir')
+  const dataDir = data.text.replace('${name}', name.text)
+  const wal = member.used('wal-dir')
+  const isKnown = !data.isUnresolved && (data.isSet || !name.isUnresolved)
+  const directory = (path: string): EtcdConfigDirectory => ({ path, hostPath: readFiles ? read.hostPath(path) : null })
   return {
     name: name.isUnresolved ? null : name.text,
     client: await sideOf(member.client, read, readFiles),
     peer: await sideOf(member.peer, read, readFiles),
     metricsUrls: [...member.server('metricsUrls').values],
+    dataDir: isKnown ? directory(dataDir) : null,
+    walDir: (wal?.isUnresolved ?? !isKnown) ? null : directory(wal?.text ?? `${dataDir}/member/wal`),
     initialCluster: member.listed,
     initialClusterToken: token.isUnresolved ? null : token.text,
     findings: read.findings,

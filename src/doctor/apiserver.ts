@@ -8,6 +8,8 @@ import { sideOf } from './compare.js'
 import { type DateRules, datesOf } from './dates.js'
 import { isDateCode, validateUntil } from './forecast.js'
 import { type ExaminedMember, isReached } from './members.js'
+import { originOf } from './plan.js'
+import type { AskedPort } from './process.js'
 
 const finding = findingMaker(cluster)
 
@@ -16,21 +18,24 @@ export interface ApiserverAccess {
   readonly credentials: Credentials
 }
 
-/** The members, and the endpoints that were asked and belong to none of them. */
+/** The members, and what answers at the URLs that were asked. */
 export interface AskedCluster {
   readonly members: readonly ExaminedMember[]
-  readonly others: readonly ExaminedMember[]
+  readonly askedAt: (url: string) => AskedPort | null
 }
 
-/** @param isWhole Whether all members are known. */
+/**
+ * @param isWhole Whether all members are known.
+ * @param isFirst Whether it is the first cluster that kube-apiserver uses with these credentials, with which their dates are reported.
+ */
 export function compareApiserver(
   { endpoints, credentials }: ApiserverAccess,
   asked: AskedCluster,
-  { isWhole, rules }: { isWhole: boolean; rules: DateRules },
+  { isWhole, isFirst, rules }: { isWhole: boolean; isFirst: boolean; rules: DateRules },
 ): Finding[] {
   const { members } = asked
   return [
-    ...checkDates(credentials, rules),
+    ...(isFirst ? checkDates(credentials, rules) : []),
     ...first(members.flatMap((member) => checkCertificate(member, credentials))),
     ...first(members.flatMap((member) => checkServer(member, { endpoints, credentials }, members, rules.at))),
     ...(isWhole ? checkUrls(endpoints, asked) : []),
@@ -112,20 +117,18 @@ function isUnspecifiedOf(listens: string, url: string): boolean {
   return ['0.0.0.0', '[::]'].includes(hostname) && port === other.port
 }
 
-function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : url
-}
-
 /** An address of a member that is not in its list answers with its ID, also behind a load balancer. */
-function checkUrls(endpoints: readonly string[], { members, others }: AskedCluster): Finding[] {
+function checkUrls(endpoints: readonly string[], { members, askedAt }: AskedCluster): Finding[] {
   const ids = members.map(({ listed: { id } }) => id)
   const wrong = endpoints.flatMap((url) => {
     if (members.some((member) => isOf(url, member))) return []
-    const asked = others.find((each) => isOf(url, each))?.client ?? null
+    const asked = askedAt(url)
     if (asked === null || (asked.answers !== null && ids.includes(asked.answers.memberId))) return []
     const { detail = '' } = asked.seen.observation.refusal ?? {}
     const why = detail === '' ? '' : ` (${detail})`
-    const state = isReached(asked.seen) ? 'another server answers there' : `no etcd answers there${why}`
+    const id = asked.answers?.clusterId
+    const other = id === undefined ? 'another server answers there' : `a member of the cluster ${id} answers there`
+    const state = isReached(asked.seen) ? other : `no etcd answers there${why}`
     return [{ url, state }]
   })
   const clientUrls = [...new Set(members.flatMap(({ listed }) => listed.clientURLs))]

@@ -75,6 +75,8 @@ export interface ClusterMember {
   readonly peerAcceptedAuthorities: readonly string[] | null
   /** Where its configuration was found; null if it is not on this machine. */
   readonly config: string | null
+  /** Whether its client port was dialled. */
+  readonly isDialled: boolean
   /** Whether it answered requests. */
   readonly isReached: boolean
 }
@@ -85,6 +87,8 @@ export interface ClusterReport {
   readonly ok: boolean
   /** Whether everything was checked: nothing is in `unchecked`. */
   readonly complete: boolean
+  /** Hexadecimal, as in the log of etcd; null if no member answers and no data directory was read. */
+  readonly clusterId: string | null
   readonly checkedAt: Date
   /** Null: a cluster has more than one path. */
   readonly path: null
@@ -96,6 +100,22 @@ export interface ClusterReport {
   readonly unchecked: readonly Unchecked[]
   /** Where the evidence comes from, in order, for display. */
   readonly sources: readonly string[]
+}
+
+/** The result of {@link examineMachine}. */
+export interface MachineReport {
+  /** Of this document. */
+  readonly version: 1
+  /** Whether there is no error, neither here nor in a cluster. */
+  readonly ok: boolean
+  /** Whether everything was checked, here and in each cluster. */
+  readonly complete: boolean
+  readonly checkedAt: Date
+  /** In the order of their IDs. */
+  readonly clusters: readonly ClusterReport[]
+  /** What is about more than one cluster, or about no cluster. The worst finding first. */
+  readonly findings: Finding[]
+  readonly unchecked: readonly Unchecked[]
 }
 
 /** Until when members and clients can connect, if no certificate is renewed. */

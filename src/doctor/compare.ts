@@ -1,6 +1,5 @@
 /** Compares what the processes show with the files and the configurations. */
 import type { EtcdConfigFile, EtcdConfigSide } from '../config/read-etcd-config.js'
-import type { Credentials } from '../credentials/credentials.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
@@ -95,7 +94,6 @@ const MAX_NAMES = 50
 export function compareAuthorities(
   members: readonly ExaminedMember[],
   differing: readonly ServedDiffers[],
-  credentials: Credentials | null,
 ): CaNotReloaded[] {
   const others = differing.filter(({ details }) => details.kind === 'proxy' || details.kind === 'other member')
   const found = members.flatMap(sidesOf).flatMap((given): CaNotReloaded[] => {
@@ -113,7 +111,7 @@ export function compareAuthorities(
     const { startedAt } = member
     const { changedAt } = file
     if (startedAt === null || changedAt === null || !isFileChanged(file, member)) return []
-    if (isVerifiablyRead(member, file, credentials)) return []
+    if (isVerifiablyRead(member, file)) return []
     return [finding('cluster/ca-not-reloaded', { kind: 'same names', ...details, changedAt, startedAt })]
   })
   // The same file on both ports is one cause.
@@ -128,13 +126,9 @@ function namesDiffer(names: readonly DistinguishedName[], certificates: readonly
 }
 
 /** Whether etcd accepted a certificate of each CA of the file: then it has read these keys. */
-function isVerifiablyRead(
-  { client, planned }: ExaminedMember,
-  file: EtcdConfigFile,
-  credentials: Credentials | null,
-): boolean {
+function isVerifiablyRead({ client, planned }: ExaminedMember, file: EtcdConfigFile): boolean {
   const isAnswered = (client?.answers ?? null) !== null && planned?.config.client.ca?.path === file.path
-  const presented = credentials?.chain ?? []
+  const presented = client?.pair?.credentials.chain ?? []
   const isIssuer = (ca: Certificate): boolean =>
     presented.some((each) => each.issuer.equals(ca.subject) && each.isSignedBy(ca))
   return isAnswered && file.certificates.every(isIssuer)

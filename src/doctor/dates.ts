@@ -9,7 +9,6 @@ import type { ClientForecast, QuorumForecast } from './cluster-report.js'
 import { sideOf } from './compare.js'
 import { validateUntil } from './forecast.js'
 import type { ExaminedMember } from './members.js'
-import type { LocalEvidence } from './sources.js'
 
 const finding = findingMaker(cluster)
 
@@ -62,16 +61,14 @@ export function servedDates(members: readonly ExaminedMember[], rules: DateRules
   )
 }
 
-/** @param anchors The CAs of the client; null if they are not known. */
-export function forecastClients(
-  members: readonly ExaminedMember[],
-  { anchors, at }: { anchors: readonly Certificate[] | null; at: Date },
-): ClientForecast {
+/** By the CAs with which each member was asked, if they are known. */
+export function forecastClients(members: readonly ExaminedMember[], at: Date): ClientForecast {
   const voters = members.filter(({ listed }) => !listed.isLearner)
   const known = voters.flatMap((member) => {
     const { client, label } = member
     const served = client?.seen.chain ?? []
     const chain = served.length > 0 ? served : (sideOf(member, 'client')?.cert?.certificates ?? [])
+    const anchors = client?.pair?.credentials.trustAnchors ?? null
     const accepted = chain.length === 0 ? null : validateUntil({ chain, anchors, host: null }, at)
     return accepted === null || 'reason' in accepted ? [] : [{ ...accepted, label }]
   })
@@ -129,10 +126,9 @@ const OF_KUBEADM: readonly (readonly [file: string, name: string])[] = [
 export function rewordForKubeadm(
   findings: readonly Finding[],
   members: readonly ExaminedMember[],
-  evidence: LocalEvidence | null,
+  isKubeadm: boolean,
 ): Finding[] {
-  if (evidence === null || !(evidence.apiserver !== null || evidence.configs.some(({ kind }) => kind === 'kubeadm')))
-    return [...findings]
+  if (!isKubeadm) return [...findings]
   const sides = members.flatMap((each) => [sideOf(each, 'client')?.cert ?? [], sideOf(each, 'peer')?.cert ?? []].flat())
   const namesOf = ({ code, certificate, details }: Finding): string[] => {
     const isExpired = code === 'cluster/apiserver-cannot-connect' && details.kind === 'expired'

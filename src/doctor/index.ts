@@ -17,8 +17,9 @@ export type {
   DialRefusal,
   ExamineOptions,
   ForecastMember,
+  MachineReport,
   PairForecast,
   QuorumForecast,
 } from './cluster-report.js'
-export { examineCluster } from './deferred.js'
+export { examineCluster, examineClusters, examineMachine } from './deferred.js'
 export { forecast } from './forecast.js'

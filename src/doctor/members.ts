@@ -1,6 +1,7 @@
 /** Finds the members of a cluster, and asks each of them. */
 import { readFile } from 'node:fs/promises'
 import { type Endpoint, parseEndpoints } from '../client/endpoints.js'
+import { acceptedUrl } from '../config/lint/member.js'
 import { pathOfCaller } from '../config/read/text.js'
 import { useHostFile } from '../files/in-root.js'
 import { systemCode } from '../files/write-failed.js'
@@ -8,7 +9,9 @@ import { isEtcdMtlsError } from '../report/errors.js'
 import type { Unchecked } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 import { uncheckedIn } from '../report/finding.js'
-import { configOf, type PlannedMember } from './plan.js'
+import { type ClusterParts, listIn } from './clusters.js'
+import type { Pair } from './pairs.js'
+import { configOf, originOf, type PlannedMember } from './plan.js'
 import {
   type AskedPort,
   type Asking,
@@ -29,6 +32,8 @@ export interface ExaminedMember {
   readonly client: AskedPort | null
   readonly peer: SeenPort | null
   readonly planned: PlannedMember | null
+  /** The ID of another cluster, for which its client port answers; null if it does not. */
+  readonly answersFor: string | null
   readonly startedAt: Date | null
   /** When its configuration was last changed; null if that is not known. */
   readonly configChangedAt: Date | null
@@ -45,25 +50,81 @@ export interface ExaminedCluster {
   readonly unchecked: readonly Unchecked[]
 }
 
-/** Members and endpoints that are asked at the same time. */
+/** Most endpoints of one call, and of one machine, that are asked. */
+export const MAX_ENDPOINTS = 64
+/** Endpoints and members that are asked at the same time. */
 const CONCURRENT = 8
 /** Most URLs of a member that are tried, for clients and for peers each. */
 const MAX_TRIED = 3
 
+/** Asks each port once. */
+export class Ports {
+  readonly #asking: Asking
+  readonly #pairs: readonly Pair[]
+  readonly #planned: readonly PlannedMember[]
+  readonly #asked = new Map<string, Promise<AskedPort>>()
+  readonly #observed = new Map<string, Promise<SeenPort>>()
+
+  constructor(asking: Asking, pairs: readonly Pair[], planned: readonly PlannedMember[]) {
+    this.#asking = asking
+    this.#pairs = pairs
+    this.#planned = planned
+  }
+
+  /** With the pair of the process whose URL it is first. */
+  ask(endpoint: Endpoint): Promise<AskedPort> {
+    const isOwn = ({ config }: Pair): boolean =>
+      this.#planned.some(({ evidence, urls }) => evidence === config && urls.includes(endpoint.url))
+    const pairs = [...this.#pairs.filter(isOwn), ...this.#pairs.filter((each) => !isOwn(each))]
+    return madeOnce(this.#asked, endpoint.url, () => askPort(endpoint, pairs, this.#asking))
+  }
+
+  /** The first URL that answers, else the first that accepts connections. */
+  askFirst(endpoints: readonly Endpoint[]): Promise<AskedPort | null> {
+    return firstGood(
+      endpoints,
+      (each) => this.ask(each),
+      ({ answers }) => answers !== null,
+    )
+  }
+
+  /** {@link askFirst} of each member. */
+  async askEach(members: readonly (readonly Endpoint[])[]): Promise<AskedPort[]> {
+    const asked = await mapLimited(members.slice(0, MAX_ENDPOINTS), (each) => this.askFirst(each))
+    return [...new Set(asked.flatMap((each) => each ?? []))]
+  }
+
+  /** The same, with nothing asked yet. */
+  again(): Ports {
+    return new Ports(this.#asking, this.#pairs, this.#planned)
+  }
+
+  /** What was asked at a URL. */
+  async askedAt(): Promise<(url: string) => AskedPort | null> {
+    const asked = await Promise.all(this.#asked.values())
+    return (url) => asked.find(({ seen }) => originOf(seen.url) === originOf(url)) ?? null
+  }
+
+  async observe(endpoint: Endpoint): Promise<{ readonly seen: SeenPort }> {
+    return { seen: await madeOnce(this.#observed, endpoint.url, () => observePort(endpoint, this.#asking)) }
+  }
+}
+
+function madeOnce<T>(known: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+  const made = known.get(key) ?? make()
+  known.set(key, made)
+  return made
+}
+
 export async function examineMembers(
-  { endpoints, areGiven }: { readonly endpoints: readonly Endpoint[]; readonly areGiven: boolean },
-  planned: readonly PlannedMember[],
-  asking: Asking,
+  { clusterId, planned, asked }: ClusterParts,
+  ports: Ports,
 ): Promise<ExaminedCluster> {
   const unchecked: Unchecked[] = []
-  const asked = await mapLimited(endpoints.slice(0, MAX_LISTED), (each) => askPort(each, asking))
-  if (endpoints.length > MAX_LISTED) unchecked.push(uncheckedIn(null, 'limit', tooMany('endpoints')))
-  const lists = asked.flatMap(({ answers }) =>
-    answers === null || answers.members.length === 0 ? [] : [answers.members],
-  )
-  const list = lists.at(0)
-  if (list !== undefined && list.length > MAX_LISTED) unchecked.push(uncheckedIn(null, 'limit', tooMany('members')))
-  if (list === undefined && asked.some(({ answers }) => answers !== null))
+  const list = listIn(asked)
+  const isListed = list.length > 0
+  if (list.length > MAX_LISTED) unchecked.push(uncheckedIn(null, 'limit', tooMany('members')))
+  if (!isListed && asked.some(({ answers }) => answers !== null))
     unchecked.push(
       uncheckedIn(
         null,
@@ -71,29 +132,42 @@ export async function examineMembers(
         'No member returned the list of members, so that only the given endpoints were examined.',
       ),
     )
-  // Without a list, an etcd of this machine is not a member of the cluster that the caller names, unless it has one of the URLs.
-  const isNamed = ({ evidence: { kind }, config: { client } }: PlannedMember): boolean =>
-    !areGiven || kind === 'given' || asked.some(({ seen }) => client.advertiseUrls.includes(seen.url))
-  const named = planned.filter(isNamed)
-  const unlisted = named.length > 0 ? named.map(asPlanned) : asked.map(asEndpoint)
-  const listed = (list ?? unlisted).slice(0, MAX_LISTED).sort((a, b) => (a.name < b.name ? -1 : 1))
+  const unlisted = planned.length > 0 ? planned.map(asPlanned) : asked.map(asEndpoint)
+  const listed = (isListed ? list : unlisted).slice(0, MAX_LISTED).sort((a, b) => (a.name < b.name ? -1 : 1))
   const configs = configOf(listed, planned)
+  // Loopback addresses of a cluster in another network namespace are those of other servers here.
+  const isAway = planned.length > 0 && planned.every(({ evidence }) => !evidence.isOwnNetwork)
+  const reachable = (urls: readonly string[]): string[] =>
+    urls.filter((url) => !isAway || acceptedUrl(url)?.isLocal !== true)
   const used = new Set<AskedPort>()
+  const isForeign = ({ answers }: AskedPort): boolean => answers !== null && answers.clusterId !== clusterId
   const members = await mapLimited(listed, async (member) => {
-    const own = asked.find((each) => isOf(each, member))
-    if (own !== undefined) used.add(own)
-    const client = own ?? (await tryEach(member.clientURLs, (each) => askPort(each, asking)))
-    const peer = await tryEach(member.peerURLs, async (each) => ({ seen: await observePort(each, asking) }))
-    return examinedMember(member, { client, peer: peer?.seen ?? null }, configs.get(member) ?? null)
+    const config = configs.get(member) ?? null
+    const own = asked.filter((each) => isOf(each, member, config))
+    for (const each of own) used.add(each)
+    const answered = own.find((each) => each.answers !== null && !isForeign(each))
+    const client = answered ?? (await ports.askFirst(dialable(reachable(member.clientURLs)))) ?? own[0] ?? null
+    const peer = await firstGood(
+      dialable(reachable(member.peerURLs)),
+      (each) => ports.observe(each),
+      ({ seen }) => seen.chain.length > 0,
+    )
+    if (client === null || !isForeign(client))
+      return examinedMember(member, { client, peer: peer?.seen ?? null, answersFor: null }, config)
+    const foreign = { ...client, answers: null, findings: [] }
+    const answersFor = client.answers?.clusterId ?? null
+    return examinedMember(member, { client: foreign, peer: peer?.seen ?? null, answersFor }, config)
   })
   const left = asked.filter((each) => !used.has(each))
-  const others = await mapLimited(left, (client) => examinedMember(asEndpoint(client), { client, peer: null }, null))
-  return { members, others, isListed: list !== undefined, unchecked }
+  const others = await mapLimited(left, (client) =>
+    examinedMember(asEndpoint(client), { client, peer: null, answersFor: null }, null),
+  )
+  return { members, others, isListed, unchecked }
 }
 
 async function examinedMember(
   listed: ListedMember,
-  { client, peer }: Pick<ExaminedMember, 'client' | 'peer'>,
+  { client, peer, answersFor }: Pick<ExaminedMember, 'client' | 'peer' | 'answersFor'>,
   planned: PlannedMember | null,
 ): Promise<ExaminedMember> {
   return {
@@ -102,6 +176,7 @@ async function examinedMember(
     client,
     peer,
     planned,
+    answersFor,
     startedAt: planned?.evidence.startedAt ?? client?.answers?.startedAt ?? null,
     configChangedAt: planned === null ? null : await configChangedAt(planned),
     replacedMounts: planned === null ? new Set() : await replacedMounts(planned.evidence.root),
@@ -112,8 +187,8 @@ async function examinedMember(
 const MAX_LABEL = 100
 
 /** Without a member list, members are those that the configurations plan; else each endpoint is one. */
-function asPlanned({ config: { name, client, peer } }: PlannedMember): ListedMember {
-  const urls = { clientURLs: client.advertiseUrls, peerURLs: peer.advertiseUrls }
+function asPlanned({ config: { name }, urls: clientURLs, peerUrls: peerURLs }: PlannedMember): ListedMember {
+  const urls = { clientURLs, peerURLs }
   return { name: name ?? '', id: '', ...urls, isLearner: false }
 }
 
@@ -121,8 +196,9 @@ function asEndpoint({ seen }: AskedPort): ListedMember {
   return { name: '', id: '', clientURLs: [seen.url], peerURLs: [], isLearner: false }
 }
 
-function isOf({ seen, answers }: AskedPort, { id, clientURLs }: ListedMember): boolean {
-  return answers === null || id === '' ? clientURLs.includes(seen.url) : answers.memberId === id
+function isOf({ seen, answers }: AskedPort, { id, clientURLs }: ListedMember, config: PlannedMember | null): boolean {
+  const isAtUrl = clientURLs.includes(seen.url) || config?.urls.includes(seen.url) === true
+  return answers === null || id === '' ? isAtUrl : answers.memberId === id
 }
 
 function tooMany(what: string): string {
@@ -143,17 +219,19 @@ export function dialable(urls: readonly string[]): Endpoint[] {
     })
 }
 
-/** The result of the first URL that accepts a connection, else of the last. */
-async function tryEach<T extends { readonly seen: SeenPort }>(
-  urls: readonly string[],
+/** The first result that is good, else the first for a port that accepts connections. */
+async function firstGood<T extends { readonly seen: SeenPort }>(
+  endpoints: readonly Endpoint[],
   work: (endpoint: Endpoint) => Promise<T>,
+  isGood: (result: T) => boolean,
 ): Promise<T | null> {
-  let result: T | null = null
-  for (const each of dialable(urls).slice(0, MAX_TRIED)) {
-    result = await work(each)
-    if (isReached(result.seen)) break
+  let best: T | null = null
+  for (const each of endpoints.slice(0, MAX_TRIED)) {
+    const result = await work(each)
+    if (isGood(result)) return result
+    if (best === null || !isReached(best.seen)) best = result
   }
-  return result
+  return best
 }
 
 /** Whether anything answered. */

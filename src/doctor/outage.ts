@@ -1,8 +1,11 @@
-/** Findings about members that do not answer. */
+/** Findings about members that do not answer, or answer for another cluster. */
 import { cluster } from '../report/catalogue/cluster.js'
-import { type Finding, findingMaker } from '../report/finding.js'
+import { type Finding, findingMaker, type Unchecked, uncheckedIn } from '../report/finding.js'
+import { printable } from '../report/printable.js'
+import type { ClusterParts } from './clusters.js'
 import { type ExaminedMember, isReached } from './members.js'
 import type { SeenPort } from './process.js'
+import type { ConfigEvidence } from './sources.js'
 
 const finding = findingMaker(cluster)
 
@@ -26,7 +29,7 @@ function isRefused(seen: SeenPort | null): boolean {
  */
 export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   const answers = members.flatMap(({ client }) => client?.answers ?? [])
-  const down = members.filter(isDown)
+  const down = members.filter((each) => isDown(each) && !isUnjoined(each, members))
   if (answers.length === 0 || down.length === 0) return []
   const voters = members.filter(({ listed }) => !listed.isLearner)
   const downVoters = down.filter((each) => voters.includes(each))
@@ -54,4 +57,113 @@ function downDetails({ label, client }: ExaminedMember) {
   const isSilent = kind === 'silent' || client?.findings.some(({ code }) => code === 'endpoint/silent') === true
   const state = isSilent ? 'silent' : isRefused(client?.seen ?? null) ? 'refused' : 'unreachable'
   return { member: label, endpoint: client?.seen.url ?? '', state, detail } as const
+}
+
+/** Longest time that a healthy member needs to join, in milliseconds. */
+const JOIN_TIME = 60_000
+
+/** Whether its process runs here, and has not joined the cluster, which has a leader. */
+function isUnjoined({ client, planned, listed, answersFor }: ExaminedMember, all: readonly ExaminedMember[]): boolean {
+  if (planned?.evidence.kind !== 'process' || answersFor !== null || (client?.answers ?? null) !== null) return false
+  const isOther = planned.wal !== null && listed.id !== '' && planned.wal.memberId !== listed.id
+  return hasLeader(all) && (isOther || listed.name === '')
+}
+
+function hasLeader(members: readonly ExaminedMember[]): boolean {
+  return members.some(({ client }) => (client?.answers?.role ?? null) !== null)
+}
+
+/** Processes that run with the data of another cluster, or have not joined theirs. */
+export function compareJoined(
+  { clusterId, planned }: ClusterParts,
+  members: readonly ExaminedMember[],
+): { findings: Finding[]; unchecked: Unchecked[] } {
+  const [findings, unchecked]: [Finding[], Unchecked[]] = [[], []]
+  for (const member of members) {
+    const { label, client, answersFor, startedAt, listed } = member
+    const { evidence: { source = '' } = {}, config, wal = null } = member.planned ?? {}
+    const directory = config?.dataDir?.path ?? null
+    const of = { member: label, cluster: clusterId ?? '', directory }
+    if (answersFor !== null)
+      findings.push(
+        finding('cluster/other-data', { kind: 'answers', ...of, endpoint: client?.seen.url ?? '', data: answersFor }),
+      )
+    if (!isUnjoined(member, members)) continue
+    const age = Date.now() - (startedAt?.getTime() ?? 0)
+    if (age < JOIN_TIME) {
+      const text = `${label} (${source}) started ${String(Math.round(age / 1000))} s ago, and has not joined yet. Run this command again in a minute.`
+      unchecked.push(uncheckedIn(source, 'server', text))
+    } else if (wal !== null && wal.clusterId !== clusterId)
+      findings.push(finding('cluster/other-data', { kind: 'not joined', ...of, process: source, data: wal.clusterId }))
+    else
+      findings.push(
+        finding('cluster/member-not-joined', { member: label, process: source, peerUrls: [...listed.peerURLs] }),
+      )
+  }
+  const running = planned.filter(({ evidence }) => evidence.pid !== null)
+  for (const [
+    i,
+    {
+      wal,
+      config,
+      evidence: { source },
+    },
+  ] of running.entries()) {
+    const other = running.slice(i + 1).find((each) => wal !== null && each.wal?.memberId === wal.memberId)
+    const member = members.find(({ listed }) => listed.id === wal?.memberId)?.label ?? wal?.memberId ?? ''
+    const [first, second] = [source, other?.evidence.source ?? ''].map(printable).sort()
+    if (other === undefined) continue
+    const directories = [config, other.config].map(({ dataDir }) => dataDir?.path ?? '')
+    findings.push(finding('cluster/data-used-twice', { member, processes: [first ?? '', second ?? ''], directories }))
+  }
+  return { findings, unchecked }
+}
+
+/** Peer ports that refuse connections while their members answer clients: the members stay connected until one of them restarts. */
+export function comparePeerPorts(members: readonly ExaminedMember[]): Finding[] {
+  const isHere = (each: ExaminedMember): boolean => each.planned?.evidence.kind === 'process'
+  if (!members.some(isHere) || members.length < 2) return []
+  return members.flatMap((member) => {
+    const { client, peer, label } = member
+    const isSilent = isHere(member) && peer?.observation.refusal?.kind === 'silent'
+    if ((client?.answers ?? null) === null || peer === null || !(isRefused(peer) || isSilent)) return []
+    const detail = peer.observation.refusal?.detail ?? ''
+    return [finding('cluster/peer-port-closed', { member: label, endpoint: peer.url, detail })]
+  })
+}
+
+/** Members that report that they lead at the same time. One that was deposed or paused notices it within seconds. */
+export function compareLeaders(members: readonly ExaminedMember[]): Finding[] {
+  const leaders = leadersOf(members)
+  if (leaders.length < 2) return []
+  const details = leaders.map(({ label, client }) => ({ member: label, endpoint: client?.seen.url ?? '' }))
+  return [finding('cluster/two-leaders', { leaders: details })]
+}
+
+export function leadersOf(members: readonly ExaminedMember[]): ExaminedMember[] {
+  return members.filter(({ client }) => client?.answers?.role === 'leader')
+}
+
+/** An etcd that is to run here, and does not. */
+export function compareRunning(members: readonly ExaminedMember[], areProcessesVisible: boolean) {
+  const stopped = members.filter(
+    ({ client, planned }) => isInstalled(planned?.evidence.kind) && isRefused(client?.seen ?? null),
+  )
+  const findings = areProcessesVisible
+    ? stopped.map(({ client, planned }): Finding => {
+        const source = planned?.evidence.source ?? ''
+        const kind = planned?.evidence.kind === 'kubeadm' ? 'manifest' : 'unit'
+        const about = finding('cluster/not-running', { kind, source, endpoint: client?.seen.url ?? '' })
+        return { ...about, consequences: client?.findings ?? [] }
+      })
+    : []
+  const isUnknown = !areProcessesVisible && members.some(({ planned }) => isInstalled(planned?.evidence.kind))
+  const message =
+    'No etcd process is visible from here, so the processes were not compared with their files. Run this command as root on the machine itself.'
+  return { findings, unchecked: isUnknown ? [uncheckedIn(null, 'permission', message)] : [] }
+}
+
+/** Whether a configuration says that etcd runs on its machine. */
+function isInstalled(kind: ConfigEvidence['kind'] | undefined): boolean {
+  return kind === 'kubeadm' || kind === 'systemd'
 }

@@ -3,25 +3,38 @@ import { acceptedUrl } from '../config/lint/member.js'
 import { lintOnDisks, type LintOptions, type LintReport } from '../config/lint/lint.js'
 import type { EtcdConfigMember } from '../config/read-etcd-config.js'
 import type { Unchecked } from '../report/finding.js'
-import { uncheckedIn } from '../report/finding.js'
-import { listed } from '../report/words.js'
 import type { ListedMember } from './process.js'
-import { type ConfigEvidence, notHere } from './sources.js'
+import { type ConfigEvidence, endpointsOf, notHere } from './sources.js'
+import { readWal, type WalIdentity } from './wal.js'
 
 /** A member as its configuration has it. */
 export interface PlannedMember {
   readonly evidence: ConfigEvidence
   readonly config: EtcdConfigMember
+  /** Whose data its directory holds; null if it has none yet, or that is not known. */
+  readonly wal: WalIdentity | null
+  /** The client URLs at which this machine reaches it. */
+  readonly urls: readonly string[]
+  readonly peerUrls: readonly string[]
 }
 
 /** A configuration may start several members, as a Compose file does. */
-export function plannedMembers(configs: readonly ConfigEvidence[]): PlannedMember[] {
-  return configs.flatMap((evidence) => evidence.members.map((config) => ({ evidence, config })))
+export async function plannedMembers(configs: readonly ConfigEvidence[]): Promise<PlannedMember[]> {
+  const all = configs.flatMap((evidence) => evidence.members.map((config) => ({ evidence, config })))
+  return Promise.all(
+    all.map(async ({ evidence, config }) => {
+      const isReachable = (url: string): boolean => evidence.isOwnNetwork || acceptedUrl(url)?.isLocal !== true
+      const directory = config.walDir?.hostPath ?? null
+      const wal = directory === null ? null : await readWal(directory)
+      const peerUrls = config.peer.advertiseUrls.filter(isReachable)
+      return { evidence, config, wal, urls: endpointsOf(config).filter(isReachable), peerUrls }
+    }),
+  )
 }
 
 /**
- * The configurations of the members that a cluster lists: by their names, and by the URLs that they advertise. A configuration that is
- * not in the result is of another cluster.
+ * The configurations of the members that a cluster lists: by the member ID of their data, by their names, and by the URLs that they
+ * advertise.
  */
 export function configOf(
   list: readonly ListedMember[],
@@ -30,9 +43,9 @@ export function configOf(
   const left = new Set(planned)
   const found = new Map<ListedMember, PlannedMember>()
   // URLs are unique, and names are not: etcds of several clusters may run here, each with the name "default".
-  for (const is of [isSame, isAtUrlOf, isNamedAs]) {
+  for (const is of [isOfData, isSame, isAtUrlOf, isNamedAs]) {
     for (const member of list) {
-      const one = found.has(member) ? undefined : [...left].find(({ config }) => is(config, member))
+      const one = found.has(member) ? undefined : [...left].find((each) => is(each, member))
       if (one === undefined) continue
       found.set(member, one)
       left.delete(one)
@@ -41,18 +54,25 @@ export function configOf(
   return found
 }
 
-type Test = (config: EtcdConfigMember, member: ListedMember) => boolean
+type Test = (planned: PlannedMember, member: ListedMember) => boolean
 
-const isSame: Test = (config, member) => config.name === member.name && isAtUrlOf(config, member)
+const isOfData: Test = ({ wal }, { id }) => wal !== null && wal.memberId === id
 
-const isAtUrlOf: Test = ({ client, peer }, { clientURLs, peerURLs }) =>
-  overlap(client.advertiseUrls, clientURLs) || overlap(peer.advertiseUrls, peerURLs)
+const isSame: Test = (planned, member) => planned.config.name === member.name && isAtUrlOf(planned, member)
+
+const isAtUrlOf: Test = ({ urls, peerUrls }, { clientURLs, peerURLs }) =>
+  overlap(urls, clientURLs) || overlap(peerUrls, peerURLs)
 
 /** The default name says nothing. */
-const isNamedAs: Test = ({ name }, member) => name === member.name && name !== 'default' && name !== ''
+const isNamedAs: Test = ({ config: { name } }, member) => name === member.name && name !== 'default' && name !== ''
 
-function overlap(planned: readonly string[], listed: readonly string[]): boolean {
+export function overlap(planned: readonly string[], listed: readonly string[]): boolean {
   return planned.some((url) => listed.includes(url))
+}
+
+/** A URL without its path, to compare it. */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url
 }
 
 /**
@@ -81,14 +101,4 @@ export function uncheckedMembers(list: readonly ListedMember[]): Unchecked[] {
       const [url] = [...clientURLs, ...peerURLs].flatMap((each) => acceptedUrl(each) ?? [])
       return notHere(`the configuration of "${name}"`, null, url?.host ?? name)
     })
-}
-
-/** Configurations of other clusters, in one line: a machine of a test runs tens of them. */
-export function ofOtherClusters(sources: readonly string[]): Unchecked[] {
-  const [first, second] = sources
-  if (first === undefined) return []
-  const start = second === undefined ? 'starts a member' : 'start members'
-  const were = second === undefined ? 'it was' : 'they were'
-  const message = `${listed(sources)} ${start} that this cluster does not list, so ${were} not examined.`
-  return [uncheckedIn(second === undefined ? first : null, 'server', message)]
 }

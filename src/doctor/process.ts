@@ -5,19 +5,18 @@ import { request } from 'node:https'
 import { createSecureContext } from 'node:tls'
 import { createSecureClient, observeServer } from '../client/deferred.js'
 import type { ServerObservation } from '../client/diagnosis/observe-server.js'
-import { explainServer } from '../client/diagnosis/explain.js'
+import { refusalIn } from '../client/diagnosis/explain.js'
 import type { Endpoint } from '../client/endpoints.js'
 import type { SecureEtcd3 } from '../client/deferred.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, isEtcdMtlsError, reasonOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { printable } from '../report/printable.js'
-import { validateConnected } from '../validate/validate.js'
 import { Certificate } from '../x509/certificate.js'
+import { choosePairs, MAX_CHAIN, type Pair } from './pairs.js'
 
 /** How servers are asked. */
 export interface Asking {
-  readonly credentials: Credentials | null
   readonly auth: { readonly username: string; readonly password: string } | undefined
   /** Milliseconds. */
   readonly dialTimeout: number
@@ -38,6 +37,8 @@ export interface SeenPort {
 /** What the etcd behind a client port answered. */
 export interface Answers {
   readonly memberId: string
+  readonly clusterId: string
+  readonly raftTerm: string
   readonly version: string
   readonly role: 'leader' | 'follower' | 'learner' | null
   /** Milliseconds. */
@@ -60,6 +61,8 @@ export interface ListedMember {
 /** A client port, and what its etcd answered: null if it was not asked, refused this client, or was refused. */
 export interface AskedPort {
   readonly seen: SeenPort
+  /** What it was asked with; null if no pair suits it. */
+  readonly pair: Pair | null
   readonly answers: Answers | null
   readonly findings: readonly Finding[]
   /** Why it did not answer, if no finding says it; for display. */
@@ -87,32 +90,29 @@ function readChain(chain: readonly Uint8Array[], url: string): Certificate[] {
 
 const NOTHING = { answers: null, findings: [], problem: null }
 
-/** As in the client. */
-const MAX_CHAIN = 100
-
 /**
- * Asks a client port. The client certificate is sent only after the server has been verified by a first connection without one; or if that
+ * Asks a client port. A client certificate is sent only after the server has been verified by a first connection without one; or if that
  * connection showed no certificate, so that the client fails in the same way and explains it.
  */
-export async function askPort(endpoint: Endpoint, asking: Asking): Promise<AskedPort> {
-  const { credentials, at, expiryWarning } = asking
+export async function askPort(endpoint: Endpoint, pairs: readonly Pair[], asking: Asking): Promise<AskedPort> {
   const seen = await observePort(endpoint, asking)
-  if (credentials === null) return { seen, ...NOTHING }
-  const { chain: sent } = seen.observation
-  if (sent.length > 0) {
-    const { trustAnchors, crls } = credentials
-    const chain = seen.chain.length === Math.min(sent.length, MAX_CHAIN) ? [...seen.chain] : [...sent]
-    const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
-    const rules = { usage: 'server', hosts: [server.name.value], at, expiryWarning } as const
-    const report = validateConnected({ chain, trustAnchors, crls }, rules)
-    if (!report.ok) return { seen, ...NOTHING, findings: explainServer(server, { chain: [...seen.chain], report }) }
+  const choice = choosePairs(endpoint, seen, pairs, asking)
+  let asked: AskedPort = { seen, pair: null, ...NOTHING, findings: choice.findings }
+  if (pairs.length > 0 && choice.pairs.length + choice.findings.length === 0)
+    asked = { ...asked, problem: 'of the pairs that were found here, none verifies it and is of a CA that it accepts' }
+  for (const pair of choice.pairs) {
+    const result = { seen, pair, ...(await askEtcd(endpoint, { ...asking, credentials: pair.credentials })) }
+    // A server may refuse the certificate of a member, which is none of its clients.
+    const isForeign = pair.of === 'member' && refusalIn(result.findings) !== 'none'
+    asked = isForeign ? { ...result, findings: [], problem: `it refuses the certificate of ${pair.from}` } : result
+    if (result.answers !== null || refusalIn(result.findings) === 'none') break
   }
-  return { seen, ...(await askEtcd(endpoint, { ...asking, credentials })) }
+  return asked
 }
 
 type WithCredentials = Asking & { readonly credentials: Credentials }
 
-async function askEtcd(endpoint: Endpoint, asking: WithCredentials): Promise<Omit<AskedPort, 'seen'>> {
+async function askEtcd(endpoint: Endpoint, asking: WithCredentials): Promise<Omit<AskedPort, 'seen' | 'pair'>> {
   const { credentials, auth, dialTimeout, signal } = asking
   let client: SecureEtcd3 | null = null
   try {
@@ -168,6 +168,8 @@ async function readAnswers(client: SecureEtcd3, endpoint: Endpoint, asking: With
   }))
   return {
     memberId: hexId(status.header.member_id),
+    clusterId: hexId(status.header.cluster_id),
+    raftTerm: status.raftTerm,
     version: status.version,
     role: client.tls.endpoints[0]?.role ?? null,
     latency,

@@ -15,6 +15,9 @@ export interface FoundProcess {
   readonly root: string
   readonly directory: string | null
   readonly startedAt: Date | null
+  readonly pid: number
+  /** Whether it is in the network namespace of this process. */
+  readonly isOwnNetwork: boolean
 }
 
 /** A machine seldom runs 10,000. */
@@ -29,7 +32,9 @@ const MAX_START = 4096
 const AT_ONCE = 32
 
 /** @param proc Where procfs is mounted. Nothing is found if it is not. */
-export async function findProcesses(proc: string): Promise<{ found: FoundProcess[]; unchecked: Unchecked[] }> {
+export async function findProcesses(
+  proc: string,
+): Promise<{ found: FoundProcess[]; areVisible: boolean; unchecked: Unchecked[] }> {
   const names = (await readdir(proc).catch(noSuchProcess)) ?? []
   const pids = names.filter((name) => /^\d+$/.test(name)).slice(0, MAX_PROCESSES)
   const etcds: string[] = []
@@ -42,7 +47,18 @@ export async function findProcesses(proc: string): Promise<{ found: FoundProcess
   const read = await Promise.all(etcds.slice(0, MAX_ETCDS).map((pid) => readProcess(proc, pid, unchecked)))
   const most = `Only the first ${String(MAX_ETCDS)} of ${String(etcds.length)} etcd processes were examined.`
   if (etcds.length > MAX_ETCDS) unchecked.push(uncheckedIn(proc, 'limit', most))
-  return { found: read.flatMap((each) => each ?? []), unchecked }
+  return { found: read.flatMap((each) => each ?? []), areVisible: await areVisible(proc, pids), unchecked }
+}
+
+/** The first process of a machine. That of a container is another program. */
+const INIT = /^(?:systemd|init|openrc-init|runit|s6-svscan)\n$/
+
+/** Whether all processes of the machine are visible: not in a container, or in one that shares the processes of its machine. */
+async function areVisible(proc: string, pids: readonly string[]): Promise<boolean> {
+  const first = await readBytes(`${proc}/1/comm`, MAX_START).catch((error: unknown) =>
+    isRefused(error) ? null : Promise.reject(error as Error),
+  )
+  return pids.includes('1') && INIT.test(first?.toString() ?? '')
 }
 
 /** Not a proxy, which is also a command of the program `etcd`. False if procfs hides the process (hidepid). */
@@ -73,7 +89,17 @@ async function readProcess(proc: string, pid: string, unchecked: Unchecked[]): P
       return null
     }
     const input = { args: entriesOf(command), env: optionsIn(entriesOf(environ)) }
-    return { source, input, root, directory: await directoryOf(folder), startedAt: await startOf(proc, folder) }
+    const [directory, startedAt] = [await directoryOf(folder), await startOf(proc, folder)]
+    const [network, own] = [await linkOf(`${folder}/ns/net`), await linkOf(`${proc}/self/ns/net`)]
+    return {
+      source,
+      input,
+      root,
+      directory,
+      startedAt,
+      pid: Number(pid),
+      isOwnNetwork: network === own || own === null,
+    }
   } catch (error) {
     if (!isRefused(error)) return noSuchProcess(error)
     const refused = `An etcd runs as ${source}, and this user may not read its variables and its disk. Run this command as root.`

@@ -4,7 +4,7 @@ import { hostname, networkInterfaces } from 'node:os'
 import { resolve } from 'node:path'
 import { fromKubeApiserver } from '../config/deferred.js'
 import { acceptedUrl } from '../config/lint/member.js'
-import type { EtcdAccess } from '../config/kubernetes/read-access.js'
+import { overridesIn } from '../config/kubernetes/read-access.js'
 import { UNIT_FOLDERS } from '../config/read/drop-ins.js'
 import type { ConfigInput } from '../config/read/input.js'
 import { onDisk, pathOfCaller, readConfigFile } from '../config/read/text.js'
@@ -12,7 +12,7 @@ import { type EtcdConfigMember, type EtcdConfigSide, readConfigMembers } from '.
 import { abortable } from '../client/timing.js'
 import type { WatchableSource } from '../credentials/credentials.js'
 import { sourceOf } from '../credentials/from-files.js'
-import { type HostPath, hostPathText, isHostFile } from '../files/in-root.js'
+import { hostFolder, type HostPath, hostPathText, isHostFile } from '../files/in-root.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Finding, Unchecked } from '../report/finding.js'
 import { uncheckedIn } from '../report/finding.js'
@@ -31,6 +31,10 @@ export interface ConfigEvidence {
   readonly directory: string | null
   /** When the process started, within two seconds; null if that is not known. */
   readonly startedAt: Date | null
+  /** Null if it does not run. */
+  readonly pid: number | null
+  /** Whether its loopback addresses are those of this process: not in a network namespace of its own. */
+  readonly isOwnNetwork: boolean
   /** The host of another machine that it is for. Its files were not read then. Null: it is for this machine, or that is not known. */
   readonly otherMachine: string | null
   readonly members: readonly [EtcdConfigMember, ...EtcdConfigMember[]]
@@ -43,17 +47,27 @@ export interface FoundCredentials {
   readonly from: string
   /** `member`: the certificate of a member, which the lint checks. */
   readonly of: 'probes' | 'kube-apiserver' | 'member'
+  /** The configuration that names it; null if that is not one of etcd. */
+  readonly config: ConfigEvidence | null
+}
+
+/** The access of kube-apiserver to an etcd. */
+export interface FoundAccess {
+  readonly source: string
+  readonly credentials: WatchableSource
+  /** The URLs of `--etcd-servers`, then those of each etcd of `--etcd-servers-overrides`. */
+  readonly clusters: readonly (readonly string[])[]
 }
 
 /** What was found on this machine. */
 export interface LocalEvidence {
   readonly configs: readonly ConfigEvidence[]
-  /** The client URLs to begin with. */
-  readonly endpoints: readonly string[]
-  /** What to connect with, the most suitable first. */
+  /** Whether a process of etcd would be seen here. */
+  readonly areProcessesVisible: boolean
+  /** What to connect with: that of a process first. */
   readonly credentials: readonly FoundCredentials[]
   /** The access of kube-apiserver to etcd; null if its manifest was not found or cannot be read. */
-  readonly apiserver: (EtcdAccess & { readonly source: string }) | null
+  readonly apiserver: FoundAccess | null
   /** Why kube-apiserver has no access to etcd. */
   readonly findings: readonly Finding[]
   readonly unchecked: readonly Unchecked[]
@@ -82,7 +96,7 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
   const folder = kubeadm === undefined ? onDisk('/etc/kubernetes', root) : pathOfCaller(kubeadm, root)
   const isOnlyGiven = inputs.length > 0 && kubeadm === undefined
   const isOwnMachine = inputs.length === 0 && kubeadm === undefined && root === null
-  const processes = isOwnMachine ? await findProcesses(proc) : { found: [], unchecked: [] }
+  const processes = isOwnMachine ? await findProcesses(proc) : { found: [], areVisible: false, unchecked: [] }
   let found: readonly Found[] = [
     ...inputs.map((input, i) => foundIn('given', String(input.file ?? `configs[${String(i)}]`), input, root)),
     ...processes.found.map((each) => ({ ...each, kind: 'process' as const })),
@@ -99,10 +113,9 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
   )
   const unchecked = [...processes.unchecked, ...elsewhere]
   if (configs.length + findings.length + unchecked.length === 0 && apiserver === null) return null
-  const own = configs.flatMap(({ members }) => members).flatMap(endpointsOf)
   return {
     configs,
-    endpoints: [...new Set([...own, ...(apiserver?.endpoints ?? [])])],
+    areProcessesVisible: processes.areVisible,
     credentials: await findCredentials(configs, isOnlyGiven ? null : folder, apiserver),
     apiserver,
     findings,
@@ -111,7 +124,7 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
 }
 
 function foundIn(kind: Found['kind'], source: string, input: ConfigInput, root: string | null): Found {
-  return { kind, source, input, root, directory: null, startedAt: null }
+  return { kind, source, input, root, directory: null, startedAt: null, isOwnNetwork: true, pid: null }
 }
 
 function fileFound(kind: Found['kind'], path: HostPath, root: string | null): Found {
@@ -123,12 +136,22 @@ function below(folder: HostPath, path: string): HostPath {
   return typeof folder === 'string' ? `${folder}/${path}` : { ...folder, path: `${folder.path}/${path}` }
 }
 
+/** A unit that is not enabled starts no etcd. */
 async function findUnit(root: string | null): Promise<HostPath | null> {
+  if (!(await isEnabled(root))) return null
   for (const folder of UNIT_FOLDERS) {
     const path = onDisk(`${folder}/etcd.service`, root)
     if ((await isHostFile(path)) === true) return path
   }
   return null
+}
+
+/** `systemctl enable` links the unit in `multi-user.target.wants` (systemd.unit(5), [Install]). */
+async function isEnabled(root: string | null): Promise<boolean> {
+  const folder = onDisk('/etc/systemd/system', root)
+  const wanting = ((await hostFolder(folder)) ?? []).filter((name) => /\.(?:wants|requires)$/.test(name))
+  const names = await Promise.all(wanting.map((name) => hostFolder(below(folder, name))))
+  return names.some((each) => each?.includes('etcd.service') === true)
 }
 
 /** Reads the configuration; the files that it names only if it is for this machine. */
@@ -186,8 +209,8 @@ function bytesOf(address: string): string {
   return Buffer.from(parseIp(address.split('%', 1)[0] ?? '') ?? []).toString('hex')
 }
 
-/** Those that it advertises first, because its certificate covers them. */
-function endpointsOf({ client }: EtcdConfigMember): string[] {
+/** The URLs at which clients of this machine reach it: those that it advertises first, because its certificate covers them. */
+export function endpointsOf({ client }: EtcdConfigMember): string[] {
   const urls = [...client.advertiseUrls, ...client.listenUrls].flatMap((each) => acceptedUrl(each) ?? [])
   const tls = urls.filter(({ isTls, port }) => isTls && port !== '')
   const usable = tls.filter(({ isUnspecified }) => !isUnspecified).map(({ text }) => text)
@@ -207,37 +230,40 @@ async function readApiserver(
   if ('code' in content) return { apiserver: null, findings: [content] }
   try {
     const access = await fromKubeApiserver({ manifest: content.text }, root === null ? {} : { root })
-    return { apiserver: { ...access, source }, findings: [] }
+    const clusters = [access.endpoints, ...(await overridesIn(content.text))]
+    return { apiserver: { source, credentials: access.credentials, clusters }, findings: [] }
   } catch (error) {
     if (!isEtcdMtlsError(error, 'ERR_CONFIG_INVALID')) throw error
     return { apiserver: null, findings: error.details.findings }
   }
 }
 
-/** Those that kubeadm makes for probes of etcd; then those of kube-apiserver; then the pairs of members, if clients may use them. */
+/** The pairs of members, if clients may use them; then those of kube-apiserver, and those that kubeadm makes for probes of etcd. */
 async function findCredentials(
   configs: readonly ConfigEvidence[],
   folder: HostPath | null,
-  apiserver: LocalEvidence['apiserver'],
+  apiserver: FoundAccess | null,
 ): Promise<FoundCredentials[]> {
   const found: FoundCredentials[] = []
-  if (folder !== null) {
-    const ca = below(folder, 'pki/etcd/ca.crt')
-    const cert = below(folder, 'pki/etcd/healthcheck-client.crt')
-    const key = below(folder, 'pki/etcd/healthcheck-client.key')
-    const areFiles = await Promise.all([cert, key].map(isHostFile))
-    if (!areFiles.includes(false) && !areFiles.includes(null))
-      found.push({ source: sourceFrom({ ca, cert, key }), from: hostPathText(cert), of: 'probes' })
-  }
-  if (apiserver !== null) found.push({ source: apiserver.credentials, from: apiserver.source, of: 'kube-apiserver' })
-  for (const { members, source, otherMachine } of configs) {
-    for (const { client } of members) {
+  for (const config of configs) {
+    for (const { client } of config.members) {
       const [ca = null, cert = null, key = null] = [client.ca, client.cert, client.key].map((each) => each?.hostPath)
-      const isUsable = otherMachine === null && isUsableByClients(client)
+      const isUsable = config.otherMachine === null && isUsableByClients(client)
       if (isUsable && ca !== null && cert !== null && key !== null)
-        found.push({ source: sourceFrom({ ca, cert, key }), from: source, of: 'member' })
+        found.push({ source: sourceFrom({ ca, cert, key }), from: config.source, of: 'member', config })
     }
   }
+  if (apiserver !== null) {
+    const { credentials, source: from } = apiserver
+    found.push({ source: credentials, from, of: 'kube-apiserver', config: null })
+  }
+  if (folder === null) return found
+  const ca = below(folder, 'pki/etcd/ca.crt')
+  const cert = below(folder, 'pki/etcd/healthcheck-client.crt')
+  const key = below(folder, 'pki/etcd/healthcheck-client.key')
+  const areFiles = await Promise.all([cert, key].map(isHostFile))
+  if (!areFiles.includes(false) && !areFiles.includes(null))
+    found.push({ source: sourceFrom({ ca, cert, key }), from: hostPathText(cert), of: 'probes', config: null })
   return found
 }
 

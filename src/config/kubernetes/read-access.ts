@@ -137,6 +137,16 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
   return access(APISERVER, read, source.file)
 }
 
+/**
+ * The URLs of the etcds that hold some resources apart, such as events: `GROUP/RESOURCE#URL;URL` (`--etcd-servers-overrides`, in
+ * k8s.io/apiserver pkg/server/options/etcd.go).
+ */
+export async function overridesIn(manifest: string): Promise<string[][]> {
+  const { tokens, place } = await inManifest({ text: manifest, file: null })
+  const given = flagsOf(tokens, place).filter(({ place: { option } }) => option === '--etcd-servers-overrides')
+  return given.flatMap(entries).map(({ text }) => text.slice(text.indexOf('#') + 1).split(';'))
+}
+
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(input, options)
   const source = await open(KUBEADM, input, ['file', 'yaml'], root)

@@ -43,6 +43,23 @@ export interface MemberDown {
   detail: string
 }
 
+export interface NotRunning {
+  /** The manifest, or the unit. */
+  source: string
+  endpoint: string
+}
+
+/** A member whose data is of another cluster. */
+export interface OtherData {
+  member: string
+  /** The ID of the cluster that lists the member. */
+  cluster: string
+  /** The ID of the cluster that its data is of. */
+  data: string
+  /** Its data directory; null if it is not known. */
+  directory: string | null
+}
+
 export interface ApiserverRefused {
   subject: string
   /** The certificate file. */
@@ -104,6 +121,48 @@ export const cluster = {
     one: warning((d: { from: string; to: string; reason: string }) => [
       `${d.from} cannot dial ${d.to}. The two are connected only because ${d.to} can dial ${d.from}. ${d.reason}`,
       'Reissue the certificate that is refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members.',
+    ]),
+  },
+  'cluster/several-clusters': error((d: { clusters: { id: string; members: string[]; endpoints: string[] }[] }) => [
+    `The endpoints belong to ${String(d.clusters.length)} clusters: ${listed(d.clusters.map(clusterText))}.`,
+    'Pass the endpoints of one cluster in each call.',
+  ]),
+  'cluster/other-data': {
+    answers: error((d: OtherData & { endpoint: string }) => [
+      `${d.member} of the cluster ${d.cluster} is at ${d.endpoint}, where a member of the cluster ${d.data} answers: etcd runs there with the data of another cluster, or the address leads elsewhere.`,
+      `On the machine of ${d.endpoint}, stop etcd, set --data-dir${wasText(d)} to the data directory of ${d.member}, and start etcd.`,
+    ]),
+    'not joined': error((d: OtherData & { process: string }) => [
+      `${d.member} (${d.process}) runs and has not joined the cluster ${d.cluster}: its data${inText(d)} is of a cluster ${d.data}, so the members refuse it. Its log has "cluster ID mismatch".`,
+      d.directory === null
+        ? `Stop it, and read its log.`
+        : `Stop it. Set its --initial-cluster-token to the one of the other members, and --initial-cluster-state to "existing". Move the directory aside: "mv ${shellArgument(d.directory)} ${shellArgument(d.directory)}.$(date +%F)". Then start it.`,
+    ]),
+  },
+  'cluster/data-used-twice': error((d: { member: string; processes: string[]; directories: string[] }) => [
+    `${listed(d.processes)} both run with the data of the member ${d.member}: the data directory was copied (${listed(d.directories)}). Both answer for the same cluster, and their contents differ.`,
+    'Stop the process whose configuration names the wrong --data-dir, correct it, and start it again.',
+  ]),
+  'cluster/member-not-joined': error((d: { member: string; process: string; peerUrls: string[] }) => [
+    `${d.member} (${d.process}) has run for more than a minute, and has not joined the cluster.`,
+    `Look in its log for the reason: "cluster ID mismatch" (data of another cluster), "rejected connection on peer endpoint" (certificates), "member count is unequal" (--initial-cluster), or "prober detected unhealthy status" (the network to ${listed(d.peerUrls)}).`,
+  ]),
+  'cluster/peer-port-closed': warning((d: { member: string; endpoint: string; detail: string }) => [
+    `${d.member} answers clients, and its peer URL ${d.endpoint} accepts no connection${d.detail === '' ? '' : ` (${d.detail})`}: the members are connected only by the connections that ${d.member} made.`,
+    `Before the next restart of a member, compare --listen-peer-urls and the firewall of ${d.member} with ${d.endpoint}. "etcdctl member update ID --peer-urls=URL" corrects a peer URL that is wrong in the member list.`,
+  ]),
+  'cluster/two-leaders': error((d: { leaders: { member: string; endpoint: string }[] }) => [
+    `${listed(d.leaders.map(({ member, endpoint }) => `${member} (${endpoint})`))} each report that they lead the cluster, also when they are asked again.`,
+    'Compare their data: "etcdctl endpoint status --cluster -w table" shows their raft terms and indexes. Stop the one with the lower index, which is a copy or was cut off.',
+  ]),
+  'cluster/not-running': {
+    manifest: error((d: NotRunning) => [
+      `etcd does not run here: nothing listens at ${d.endpoint}, and the manifest ${d.source} is to start it.`,
+      '"crictl ps -a --name etcd" shows whether its container ended, and "crictl logs CONTAINER" why. If there is none, "journalctl -u kubelet" says why.',
+    ]),
+    unit: error((d: NotRunning) => [
+      `etcd does not run here: nothing listens at ${d.endpoint}, and the unit ${d.source} is enabled.`,
+      'Start it: "systemctl start etcd". If it ends again, "journalctl -u etcd" says why.',
     ]),
   },
   'cluster/member-down': {
@@ -170,6 +229,18 @@ function endOfClients({ until, left, members }: ClientsExpire): string {
 
 function renewServers(d: ClientsExpire): string {
   return `Renew the server certificates ${actText(d)}. etcd reads certificates again at each handshake.`
+}
+
+function wasText({ directory }: OtherData): string {
+  return directory === null ? '' : `, now ${directory},`
+}
+
+function inText({ directory }: OtherData): string {
+  return directory === null ? '' : ` in ${directory}`
+}
+
+function clusterText({ id, members, endpoints }: { id: string; members: string[]; endpoints: string[] }): string {
+  return `ID ${id} has the members ${members.join(', ')} (${endpoints.join(', ')})`
 }
 
 function shortState({ member, endpoint, state }: MemberDown): string {

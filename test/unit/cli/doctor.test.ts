@@ -34,6 +34,7 @@ const MEMBER: ClusterMember = {
   acceptedAuthorities: ['CN=etcd-ca', 'CN=old-ca'],
   peerAcceptedAuthorities: null,
   config: null,
+  isDialled: true,
   isReached: true,
 }
 
@@ -41,6 +42,7 @@ function report(members: readonly Partial<ClusterMember>[], changes: Partial<Clu
   return {
     ok: true,
     complete: true,
+    clusterId: 'abc',
     checkedAt: NOW,
     path: null,
     members: members.map((each) => ({ ...MEMBER, ...each })),

@@ -14,8 +14,9 @@ import {
 } from '../../../src/doctor/dates.js'
 import type { ExaminedMember } from '../../../src/doctor/members.js'
 import { compareOutage } from '../../../src/doctor/outage.js'
-import type { Answers, SeenPort } from '../../../src/doctor/process.js'
-import type { ConfigEvidence, LocalEvidence } from '../../../src/doctor/sources.js'
+import type { Pair } from '../../../src/doctor/pairs.js'
+import type { Answers, AskedPort, SeenPort } from '../../../src/doctor/process.js'
+import type { ConfigEvidence } from '../../../src/doctor/sources.js'
 import type { Finding } from '../../../src/report/index.js'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { nameOf } from '../../support/doctor-cluster.js'
@@ -53,7 +54,25 @@ function seen(chain: readonly Certificate[], refused?: Refused): SeenPort {
 }
 
 const ANSWERS: Answers = {
-  ...{ memberId: '1', version: '3.5.16', role: 'follower', latency: 1, startedAt: null, members: [] },
+  ...{
+    memberId: '1',
+    clusterId: '2',
+    raftTerm: '3',
+    version: '3.5.16',
+    role: 'follower',
+    latency: 1,
+    startedAt: null,
+    members: [],
+  },
+}
+
+/** What the members are asked with. */
+const PAIR = pairOf(CA)
+
+function pairOf(ca: Minted): Pair {
+  const client = mintLeaf({ subject: 'root', names: [], issuer: ca, usages: ['clientAuth'] })
+  const credentials = mintedCredentials({ leaf: client, trust: [ca] })
+  return { credentials, of: 'caller', from: 'client', config: null }
 }
 
 interface Evidence {
@@ -74,9 +93,10 @@ function member(label: string, given: Evidence = {}): ExaminedMember {
   return {
     label,
     listed: { name: label, id: '1', ...urls, isLearner: false },
-    client: { seen: port(days), answers, findings: [], problem: null },
+    client: { seen: port(days), pair: PAIR, answers, findings: [], problem: null },
     peer: port(peerDays),
     planned,
+    answersFor: null,
     startedAt: inDays(-1),
     configChangedAt,
     replacedMounts: new Set(),
@@ -102,13 +122,13 @@ function kubeadm(clientCa: EtcdConfigFile, cert: EtcdConfigFile | null = null): 
   const peerCa = file('/etc/kubernetes/pki/etcd/ca.crt', [read(CA)], '--peer-trusted-ca-file')
   const config = {
     ...{ name: 'cp1', client: side(cert, clientCa), peer: side(null, peerCa), metricsUrls: [] },
-    ...{ initialCluster: [], initialClusterToken: null, findings: [], unchecked: [] },
-  }
+    ...{ initialCluster: [], initialClusterToken: null, dataDir: null, walDir: null, findings: [], unchecked: [] },
+  } as const
   const evidence: ConfigEvidence = {
     ...{ source: '/etc/kubernetes/manifests/etcd.yaml', kind: 'kubeadm', input: {}, root: null, directory: null },
-    ...{ startedAt: null, otherMachine: null, members: [config] },
+    ...{ startedAt: null, pid: null, isOwnNetwork: true, otherMachine: null, members: [config] },
   }
-  return { evidence, config }
+  return { evidence, config, wal: null, urls: [], peerUrls: [] }
 }
 
 function names(findings: readonly Finding[]): string[] {
@@ -142,17 +162,18 @@ describe('the dates of certificates', () => {
 
   it('forecasts until when clients can connect to a majority, with the members whose certificates end until then', () => {
     const members = [3, 9, 300].map((days, i) => member(`m${String(i)}`, { days }))
-    const rules = { anchors: [read(CA)], at: NOW }
-    expect(forecastClients(members, rules)).toMatchObject({ until: inDays(9), members: ['m0', 'm1'] })
-    expect(forecastClients(members.slice(0, 1), rules)).toMatchObject({ until: inDays(3), members: ['m0'] })
-    expect(forecastClients(members, { anchors: [read(KUBERNETES)], at: NOW }).until).toBeNull()
+    expect(forecastClients(members, NOW)).toMatchObject({ until: inDays(9), members: ['m0', 'm1'] })
+    expect(forecastClients(members.slice(0, 1), NOW)).toMatchObject({ until: inDays(3), members: ['m0'] })
+    const other = pairOf(KUBERNETES)
+    const refused = members.map((each) => ({ ...each, client: { ...ASKED, ...each.client, pair: other } }))
+    expect(forecastClients(refused, NOW).until).toBeNull()
     const oneLeft = [member('m0'), member('m1', { refused: 'silent' }), member('m2', { refused: 'silent' })]
-    expect(forecastClients(oneLeft, rules).until).toBeNull()
+    expect(forecastClients(oneLeft, NOW).until).toBeNull()
   })
 
   it('warns of both dates of the forecast within the lead, and says that it is time to act', () => {
     const expected = { until: inDays(40), certificate: null, hasQuorum: true, pairs: [], assumed: [] }
-    const clients = forecastClients([member('m1', { days: 40 })], { anchors: null, at: NOW })
+    const clients = forecastClients([member('m1', { days: 40 })], NOW)
     const quorum = { ...expected, certificate: clients.certificate }
     expect(names([...quorumFinding(quorum, RULES), ...clientsFinding(clients, RULES)])).toEqual([
       'info cluster/quorum-expires later',
@@ -161,33 +182,29 @@ describe('the dates of certificates', () => {
     const found = [...quorumFinding(quorum, long), ...clientsFinding(clients, long)]
     expect(names(found)).toEqual(['warning cluster/quorum-expires soon', 'warning cluster/quorum-expires clients soon'])
     expect(found.every(({ remedy }) => remedy.includes('certificates now.'))).toBe(true)
-    const near = forecastClients([member('m1', { days: 3 })], { anchors: null, at: NOW })
+    const near = forecastClients([member('m1', { days: 3 })], NOW)
     expect(names(clientsFinding(near, RULES))).toEqual(['error cluster/quorum-expires clients near'])
   })
 })
 
-const ASKED = { seen: seen([]), answers: ANSWERS, findings: [], problem: null }
+const ASKED = { seen: seen([]), pair: PAIR, answers: ANSWERS, findings: [], problem: null }
 
 describe('the certificates of kubeadm', () => {
-  const evidence: LocalEvidence = {
-    ...{ configs: [], endpoints: [], credentials: [], findings: [], unchecked: [] },
-    apiserver: { endpoints: ['https://127.0.0.1:2379'], credentials: { origin: 'a' } as never, source: 'a' },
-  }
   const expired = (origin: string): Finding[] => datesOf([read(leaf(-1), origin)], 'client', RULES)
 
   it('names the certificate that kubeadm renews, and all of them for several', () => {
     const probes = expired('/etc/kubernetes/pki/etcd/healthcheck-client.crt')
     const peer = expired('/etc/kubernetes/pki/etcd/peer.crt (from --peer-cert-file (etcd.yaml:1:2))')
-    expect(rewordForKubeadm(probes, [], evidence)[0]?.remedy).toContain('kubeadm certs renew etcd-healthcheck-client"')
-    for (const { remedy } of rewordForKubeadm([...probes, ...peer], [], evidence))
+    expect(rewordForKubeadm(probes, [], true)[0]?.remedy).toContain('kubeadm certs renew etcd-healthcheck-client"')
+    for (const { remedy } of rewordForKubeadm([...probes, ...peer], [], true))
       expect(remedy).toContain('kubeadm certs renew all"')
   })
 
   it('keeps the remedy of a certificate in another file, and without kubeadm', () => {
     const others = expired('/etc/etcd/server.crt')
-    expect(rewordForKubeadm(others, [], evidence)).toEqual(others)
+    expect(rewordForKubeadm(others, [], true)).toEqual(others)
     const probes = expired('/etc/kubernetes/pki/etcd/healthcheck-client.crt')
-    expect(rewordForKubeadm(probes, [], { ...evidence, apiserver: null })).toEqual(probes)
+    expect(rewordForKubeadm(probes, [], false)).toEqual(probes)
   })
 })
 
@@ -234,12 +251,12 @@ describe('the access of kube-apiserver', () => {
   const of = (
     given: ReturnType<typeof credentials>,
     endpoints = [ENDPOINT],
-    others: ExaminedMember[] = [],
+    asked: AskedPort | null = null,
   ): Finding[] =>
     compareApiserver(
       { endpoints, credentials: given },
-      { members: [member('cp1', { planned })], others },
-      { isWhole: true, rules: RULES },
+      { members: [member('cp1', { planned })], askedAt: () => asked },
+      { isWhole: true, isFirst: true, rules: RULES },
     )
 
   it('finds nothing if kube-apiserver can connect', () => {
@@ -266,16 +283,15 @@ describe('the access of kube-apiserver', () => {
 
   it('reports a URL at which no member answers, as a warning if another URL works', () => {
     const url = 'https://127.0.0.1:2378'
-    const unused = member('x', { refused: 'unreachable' })
-    const other = { ...unused, listed: { ...unused.listed, id: '', clientURLs: [url] } }
-    expect(of(credentials(CA, CA), [url], [other])).toMatchObject([
+    const { client: other } = member('x', { refused: 'unreachable' })
+    expect(of(credentials(CA, CA), [url], other)).toMatchObject([
       { severity: 'error', details: { kind: 'url', url, works: 0, clientUrls: [ENDPOINT] } },
     ])
-    expect(names(of(credentials(CA, CA), [ENDPOINT, url], [other]))).toEqual([
+    expect(names(of(credentials(CA, CA), [ENDPOINT, url], other))).toEqual([
       'warning cluster/apiserver-cannot-connect url',
     ])
-    const balancer = { ...member('y'), listed: { ...unused.listed, id: '', clientURLs: [url] } }
-    expect(of(credentials(CA, CA), [url], [balancer])).toEqual([])
+    const { client: balancer } = member('y')
+    expect(of(credentials(CA, CA), [url], balancer)).toEqual([])
   })
 })
 

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { configOf, lintPlan, ofOtherClusters, plannedMembers, uncheckedMembers } from '../../../src/doctor/plan.js'
+import { configOf, lintPlan, plannedMembers, uncheckedMembers } from '../../../src/doctor/plan.js'
 import type { ListedMember } from '../../../src/doctor/process.js'
 import { findLocalEvidence } from '../../../src/doctor/sources.js'
 import { memberFlags, pkiFolder } from '../../support/member-flags.js'
@@ -86,21 +86,11 @@ it('lints the members of a cluster together, each with the files of its own disk
 it('does not report the files of another machine as missing', async () => {
   const cluster = 'm1=https://192.0.2.1:2380'
   const configs = [{ args: pki.flags('cert-file=/no/such.crt', { name: 'm1', ...urls('192.0.2.1'), cluster }) }]
-  const planned = plannedMembers((await findLocalEvidence({ configs }))?.configs ?? [])
+  const planned = await plannedMembers((await findLocalEvidence({ configs }))?.configs ?? [])
   const report = await lintPlan(planned, {})
   expect(report?.findings.map(({ code }) => code)).not.toContain('file/missing')
 })
 
 it('lints nothing without a configuration', async () => {
   await expect(lintPlan([], {})).resolves.toBeNull()
-})
-
-it('names the configurations of other clusters in one line', () => {
-  expect(ofOtherClusters([])).toEqual([])
-  const [one] = ofOtherClusters(['process 1'])
-  expect(one?.message).toBe('process 1 starts a member that this cluster does not list, so it was not examined.')
-  const many = ofOtherClusters(Array.from({ length: 32 }, (_, i) => `process ${String(i)}`))
-  expect(many.map(({ message }) => message)).toEqual([
-    expect.stringContaining('process 4 and 27 more start members that this cluster does not list, so they were not'),
-  ])
 })

@@ -4,7 +4,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import { findLocalEvidence, type LocalOptions } from '../../../src/doctor/sources.js'
+import { endpointsOf, findLocalEvidence, type LocalEvidence, type LocalOptions } from '../../../src/doctor/sources.js'
 import { dns, ip, mintCa, mintLeaf, type Minted } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
@@ -13,6 +13,10 @@ const server = mintLeaf({ subject: 'etcd', issuer: ca, names: [ip('127.0.0.1'), 
 const client = mintLeaf({ subject: 'healthcheck', issuer: ca, usages: ['clientAuth'] })
 
 const folder = temporaryFolder()
+
+function endpointsFrom(found: LocalEvidence | null): string[] | undefined {
+  return found?.configs.flatMap(({ members }) => members.flatMap(endpointsOf))
+}
 
 /** A machine whose disk is a temporary folder, with a procfs of its own. */
 class Machine {
@@ -120,7 +124,7 @@ it('finds the etcd that runs, with its options, its disk and its start', async (
   })
   expect(one?.members[0].name).toBe('m1')
   expect(one?.members[0].client.cert?.certificates[0]?.subject.commonName).toBe('etcd')
-  expect(found?.endpoints).toEqual(['https://localhost:2379'])
+  expect(endpointsFrom(found)).toEqual(['https://localhost:2379'])
   const credentials = await found?.credentials[0]?.source.load()
   expect([found?.credentials[0]?.from, credentials?.chain[0].subject.commonName]).toEqual(['process 812', 'etcd'])
 })
@@ -184,20 +188,24 @@ it('reports a process whose arguments are longer than Linux passes them as not e
   expect([found?.configs, found?.unchecked.map(({ kind }) => kind)]).toEqual([[], ['limit']])
 })
 
-it('finds the manifests of kubeadm, and prefers the pair that kubeadm makes for probes', async () => {
+it('finds the manifests of kubeadm, and the pair that kubeadm makes for probes after those in use', async () => {
   const machine = new Machine()
   machine.kubeadm()
   const plain = await machine.find({ root: machine.root })
   expect(plain?.configs.map(({ kind, members }) => [kind, members[0].name])).toEqual([['kubeadm', 'cp1']])
   expect(plain?.configs[0]?.members[0].client.cert?.problem).toBeNull()
-  expect(plain?.endpoints).toEqual(['https://10.0.0.5:2379', 'https://127.0.0.1:2379'])
+  expect(endpointsFrom(plain)).toEqual(['https://10.0.0.5:2379'])
+  expect(plain?.apiserver?.clusters).toEqual([['https://127.0.0.1:2379']])
   const access = await plain?.apiserver?.credentials.load()
   expect(access?.chain[0].subject.commonName).toBe('healthcheck')
-  expect(plain?.credentials[0]?.from).toBe(`${machine.root}/etc/kubernetes/manifests/kube-apiserver.yaml`)
+  const manifests = `${machine.root}/etc/kubernetes/manifests`
+  const used = [`${manifests}/etcd.yaml`, `${manifests}/kube-apiserver.yaml`]
+  expect(plain?.credentials.map(({ from }) => from)).toEqual(used)
   machine.pair('disk/etc/kubernetes/pki/etcd/healthcheck-client', client)
   const probes = await machine.find({ root: machine.root })
-  expect(probes?.credentials[0]?.from).toBe(`${machine.root}/etc/kubernetes/pki/etcd/healthcheck-client.crt`)
-  await expect(probes?.credentials[0]?.source.load()).resolves.toMatchObject({
+  const probe = `${machine.root}/etc/kubernetes/pki/etcd/healthcheck-client.crt`
+  expect(probes?.credentials.map(({ from }) => from)).toEqual([...used, probe])
+  await expect(probes?.credentials.at(-1)?.source.load()).resolves.toMatchObject({
     origin: expect.stringContaining('healthcheck-client') as string,
   })
 })
@@ -223,7 +231,7 @@ it('finds the unit of etcd with its drop-ins, that of /etc before that of the pa
   )
   const packaged = await machine.find({ root: machine.root })
   expect(packaged?.configs.map(({ kind, members }) => [kind, members[0].name])).toEqual([['systemd', 'packaged']])
-  expect(packaged?.endpoints).toEqual(['https://127.0.0.1:2379'])
+  expect(endpointsFrom(packaged)).toEqual(['https://127.0.0.1:2379'])
   machine.write('disk/etc/systemd/system/etcd.service', unit('own'))
   const own = await machine.find({ root: machine.root })
   expect(own?.configs[0]?.members[0].name).toBe('own')

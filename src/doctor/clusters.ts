@@ -1,0 +1,136 @@
+/** Tells clusters apart: which process and which endpoint belongs to which. No input or output. */
+import { overlap, type PlannedMember } from './plan.js'
+import type { AskedPort, ListedMember } from './process.js'
+
+/** What belongs to one cluster. */
+export interface ClusterParts {
+  /** Null if nothing says it. */
+  readonly clusterId: string | null
+  readonly planned: readonly PlannedMember[]
+  /** The client ports that were asked. */
+  readonly asked: readonly AskedPort[]
+}
+
+interface Group {
+  clusterId: string | null
+  readonly planned: PlannedMember[]
+  readonly asked: AskedPort[]
+}
+
+/**
+ * By the cluster ID that a process or an endpoint answers; else by that of its data; else by a peer URL that it shares with the member
+ * list or with `--initial-cluster` of another one. Tokens, names and namespaces say nothing: clusters that grew have different
+ * configurations, and those of templates have equal ones. The order of the input has no effect.
+ */
+export function groupClusters(planned: readonly PlannedMember[], asked: readonly AskedPort[]): ClusterParts[] {
+  const groups: Group[] = []
+  const groupOf = (clusterId: string): Group => {
+    const known = groups.find((each) => each.clusterId === clusterId)
+    if (known !== undefined) return known
+    groups.push({ clusterId, planned: [], asked: [] })
+    return groups.at(-1) ?? { clusterId, planned: [], asked: [] }
+  }
+  for (const each of asked) if (each.answers !== null) groupOf(each.answers.clusterId).asked.push(each)
+  groups.sort(byId)
+  const left = planned.toSorted(bySource).filter((each) => {
+    const own = asked.find((port) => isAnswerOf(port, each))?.answers?.clusterId ?? each.wal?.clusterId
+    const isSeen = groups.some(({ clusterId }) => clusterId === own)
+    // A process that has not joined has data with an ID that nobody answers. The cluster that lists its address misses it.
+    const found = groups.find((group) => (isSeen ? group.clusterId === own : isListedIn(group, each)))
+    found?.planned.push(each)
+    return found === undefined
+  })
+  for (const each of left) if (each.wal !== null) groupOf(each.wal.clusterId).planned.push(each)
+  joinByUrls(
+    groups,
+    left.filter(({ wal }) => wal === null),
+  )
+  placeSilent(
+    groups,
+    asked.filter(({ answers }) => answers === null),
+  )
+  return groups.sort(byId)
+}
+
+function byId(a: Group, b: Group): number {
+  const keyOf = ({ clusterId, planned, asked }: Group): string =>
+    [
+      clusterId ?? '~',
+      ...planned.map(({ evidence: { source } }) => source),
+      ...asked.map(({ seen }) => seen.url),
+    ].join()
+  return keyOf(a) < keyOf(b) ? -1 : 1
+}
+
+function bySource(a: PlannedMember, b: PlannedMember): number {
+  return a.evidence.source < b.evidence.source ? -1 : 1
+}
+
+/** Whether the process of a configuration gave an answer: by the member ID of its data, else by the certificate in its file. */
+export function isAnswerOf({ seen, answers }: AskedPort, { config, wal, urls }: PlannedMember): boolean {
+  if (answers === null) return false
+  if (wal !== null) return answers.memberId === wal.memberId && answers.clusterId === wal.clusterId
+  const [served, inFile] = [seen.chain[0], config.client.cert?.certificates[0]]
+  return urls.includes(seen.url) && served !== undefined && inFile !== undefined && served.equals(inFile)
+}
+
+export function listIn(asked: readonly AskedPort[]): readonly ListedMember[] {
+  const lists = asked.flatMap(({ answers }) => (answers === null ? [] : [answers.members]))
+  return lists.reduce((one, other) => (other.length > one.length ? other : one), [])
+}
+
+function isListedIn({ asked }: Group, { wal, urls, peerUrls }: PlannedMember): boolean {
+  const isListed = listIn(asked).some(
+    ({ clientURLs, peerURLs }) => overlap(peerURLs, peerUrls) || (wal === null && overlap(clientURLs, urls)),
+  )
+  return isListed || (wal === null && asked.some(({ seen }) => urls.includes(seen.url)))
+}
+
+/** Repeated, because a member may share a URL only with one that is placed after it. */
+function joinByUrls(groups: Group[], members: readonly PlannedMember[]): void {
+  const left = [...members]
+  while (left.length > 0) {
+    const at = left.findIndex((each) => groups.some((group) => isPlannedIn(group, each)))
+    const [next] = left.splice(Math.max(at, 0), 1)
+    if (next === undefined) return
+    const group = groups.find((each) => isPlannedIn(each, next))
+    if (group === undefined) groups.push({ clusterId: null, planned: [next], asked: [] })
+    else group.planned.push(next)
+  }
+}
+
+function isPlannedIn(group: Group, each: PlannedMember): boolean {
+  return (
+    isListedIn(group, each) ||
+    group.planned.some(
+      (other) => overlap(initialUrls(other), each.peerUrls) || overlap(initialUrls(each), other.peerUrls),
+    )
+  )
+}
+
+/** Loopback addresses in two network namespaces are two addresses. */
+function initialUrls({ config, evidence, peerUrls }: PlannedMember): string[] {
+  const urls = config.initialCluster.map(({ url }) => url)
+  return evidence.isOwnNetwork ? urls : urls.filter((url) => peerUrls.includes(url) || !LOOPBACK.test(url))
+}
+
+const LOOPBACK = /^\w+:\/\/(?:127\.|localhost[:/]|\[::1\])/
+
+/** An endpoint that does not answer belongs to the process or the member whose URL it is; else, with one cluster, to that. */
+function placeSilent(groups: Group[], silent: readonly AskedPort[]): void {
+  const named = groups.filter(
+    ({ asked, planned }) => asked.length > 0 || planned.some(({ evidence: { kind } }) => kind === 'given'),
+  )
+  const only = named.length === 1 ? named[0] : undefined
+  let rest: Group | null = null
+  for (const each of silent) {
+    const { url } = each.seen
+    const found =
+      groups.find(({ planned }) => planned.some(({ urls }) => urls.includes(url))) ??
+      groups.find(({ asked }) => listIn(asked).some(({ clientURLs }) => clientURLs.includes(url))) ??
+      only ??
+      rest
+    if (found !== null) found.asked.push(each)
+    else groups.push((rest = { clusterId: null, planned: [], asked: [each] }))
+  }
+}

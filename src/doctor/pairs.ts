@@ -1,0 +1,102 @@
+/** Which pair to connect to a server with. */
+import { explainServer } from '../client/diagnosis/explain.js'
+import type { Endpoint } from '../client/endpoints.js'
+import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import { readSource } from '../credentials/source.js'
+import type { Finding, Report } from '../report/finding.js'
+import { validateConnected } from '../validate/validate.js'
+import type { ServerObservation } from '../client/diagnosis/observe-server.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { ConfigEvidence, FoundCredentials } from './sources.js'
+
+/** A CA, a certificate and its key, and whose they are. */
+export interface Pair {
+  readonly credentials: Credentials
+  /** `caller`: the caller passed it. */
+  readonly of: FoundCredentials['of'] | 'caller'
+  /** Where it was found, for display. */
+  readonly from: string
+  /** The configuration that names it; null if that is not one of etcd. */
+  readonly config: ConfigEvidence | null
+}
+
+/** The pairs that can be read, and what is wrong with the files of each source. */
+export interface ReadPairs {
+  readonly pairs: readonly Pair[]
+  readonly findings: readonly { readonly of: Pair['of']; readonly findings: readonly Finding[] }[]
+}
+
+export async function readPairs(
+  given: CredentialSource | null,
+  found: readonly FoundCredentials[],
+): Promise<ReadPairs> {
+  const sources = given === null ? found : [{ source: given, of: 'caller' as const, from: given.origin, config: null }]
+  const read = await Promise.all(sources.map(async (each) => ({ ...each, ...(await readSource(each.source)) })))
+  return {
+    pairs: read.flatMap(({ credentials, ...each }) => (credentials === null ? [] : [{ ...each, credentials }])),
+    findings: read.map(({ of, findings }) => ({ of, findings })),
+  }
+}
+
+/** What a port serves, as one handshake without a certificate shows it. */
+interface Served {
+  readonly observation: ServerObservation
+  readonly chain: readonly Certificate[]
+}
+
+interface Rules {
+  readonly at: Date
+  readonly expiryWarning: string | undefined
+}
+
+/** The pairs to try, the most suitable first; with none, what is wrong with the server, if one of the pairs can tell. */
+export interface Choice {
+  readonly pairs: readonly Pair[]
+  readonly findings: readonly Finding[]
+}
+
+/** As in the client. */
+export const MAX_CHAIN = 100
+
+/**
+ * A pair that was found is used only for a server that it verifies, and that accepts its CA. Otherwise it is of another etcd, and says
+ * nothing about this one. Without a certificate of the server, the first pair is tried: the client fails in the same way and explains it.
+ */
+export function choosePairs(endpoint: Endpoint, served: Served, pairs: readonly Pair[], rules: Rules): Choice {
+  if (served.observation.chain.length === 0) return { pairs: pairs.slice(0, 1), findings: [] }
+  const isPast = ({ credentials }: Pair): number => Number(!isValidAt(credentials, rules.at))
+  const checked = pairs
+    .toSorted((a, b) => isPast(a) - isPast(b))
+    .map((pair) => ({ pair, report: validateServer(endpoint, served, pair.credentials, rules) }))
+  const verified = checked.filter(({ report }) => report.ok).map(({ pair }) => pair)
+  if (verified.length > 0) return { pairs: verified.filter((pair) => isAccepted(pair, served)), findings: [] }
+  // A CA that issued the certificate can tell what is wrong with it.
+  const blaming = checked.find(({ pair, report }) => pair.of === 'caller' || report.path !== null)
+  if (blaming === undefined) return { pairs: [], findings: [] }
+  const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
+  return { pairs: [], findings: explainServer(server, { chain: [...served.chain], report: blaming.report }) }
+}
+
+function validateServer(
+  endpoint: Endpoint,
+  { observation, chain: read }: Served,
+  { trustAnchors, crls }: Credentials,
+  { at, expiryWarning }: Rules,
+): Report {
+  const sent = observation.chain
+  const chain = read.length === Math.min(sent.length, MAX_CHAIN) ? [...read] : [...sent]
+  const { value } = endpoint.serverName ?? endpoint.host
+  return validateConnected({ chain, trustAnchors, crls }, { usage: 'server', hosts: [value], at, expiryWarning })
+}
+
+export function isValidAt({ chain: [leaf] }: Credentials, at: Date): boolean {
+  return leaf.notBefore <= at && at <= leaf.notAfter
+}
+
+/** By the names of CAs that the server sent. */
+function isAccepted({ of, credentials: { chain } }: Pair, { observation: { acceptedAuthorities } }: Served): boolean {
+  const accepted = acceptedAuthorities ?? []
+  return (
+    of === 'caller' || accepted.length === 0 || chain.some(({ issuer }) => accepted.some((each) => each.equals(issuer)))
+  )
+}
