@@ -21,7 +21,15 @@ import {
   isReached,
   type Ports,
 } from './members.js'
-import { compareJoined, compareLeaders, compareOutage, comparePeerPorts, compareRunning, isDown } from './outage.js'
+import {
+  compareJoined,
+  compareLeaders,
+  compareOutage,
+  comparePeerPorts,
+  compareRunning,
+  isDown,
+  leadersOf,
+} from './outage.js'
 import type { Pair } from './pairs.js'
 import { lintPlan, uncheckedMembers } from './plan.js'
 import type { AskedPort, Asking, SeenPort } from './process.js'

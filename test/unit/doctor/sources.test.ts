@@ -198,13 +198,12 @@ it('finds the manifests of kubeadm, and the pair that kubeadm makes for probes a
   expect(plain?.apiserver?.clusters).toEqual([['https://127.0.0.1:2379']])
   const access = await plain?.apiserver?.credentials.load()
   expect(access?.chain[0].subject.commonName).toBe('healthcheck')
-  const manifests = `${machine.root}/etc/kubernetes/manifests`
-  const used = [`${manifests}/etcd.yaml`, `${manifests}/kube-apiserver.yaml`]
-  expect(plain?.credentials.map(({ from }) => from)).toEqual(used)
+  const used = `${machine.root}/etc/kubernetes/manifests/kube-apiserver.yaml`
+  expect(plain?.credentials.map(({ from }) => from)).toEqual([used])
   machine.pair('disk/etc/kubernetes/pki/etcd/healthcheck-client', client)
   const probes = await machine.find({ root: machine.root })
   const probe = `${machine.root}/etc/kubernetes/pki/etcd/healthcheck-client.crt`
-  expect(probes?.credentials.map(({ from }) => from)).toEqual([...used, probe])
+  expect(probes?.credentials.map(({ from }) => from)).toEqual([used, probe])
   await expect(probes?.credentials.at(-1)?.source.load()).resolves.toMatchObject({
     origin: expect.stringContaining('healthcheck-client') as string,
   })
@@ -221,7 +220,7 @@ it('reports why kube-apiserver has no access to etcd as findings', async () => {
   expect(found?.findings.map(({ code }) => code)).toContain('config/url-invalid')
 })
 
-it('finds the unit of etcd with its drop-ins, that of /etc before that of the package', async () => {
+it('finds the unit of etcd if it is enabled, with its drop-ins, that of /etc before that of the package', async () => {
   const machine = new Machine()
   const unit = (name: string): string => `[Service]\nExecStart=/usr/bin/etcd --name=${name}\n`
   machine.write('disk/usr/lib/systemd/system/etcd.service', unit('packaged'))
@@ -229,6 +228,8 @@ it('finds the unit of etcd with its drop-ins, that of /etc before that of the pa
     'disk/etc/systemd/system/etcd.service.d/10-urls.conf',
     '[Service]\nEnvironment=ETCD_LISTEN_CLIENT_URLS=https://0.0.0.0:2379\n',
   )
+  await expect(machine.find({ root: machine.root })).resolves.toBeNull()
+  machine.write('disk/etc/systemd/system/multi-user.target.wants/etcd.service', unit('packaged'))
   const packaged = await machine.find({ root: machine.root })
   expect(packaged?.configs.map(({ kind, members }) => [kind, members[0].name])).toEqual([['systemd', 'packaged']])
   expect(endpointsFrom(packaged)).toEqual(['https://127.0.0.1:2379'])
