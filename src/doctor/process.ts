@@ -4,16 +4,18 @@ import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { createSecureContext } from 'node:tls'
 import { createSecureClient, observeServer } from '../client/deferred.js'
+import { areValid } from '../client/diagnosis/evidence.js'
 import type { ServerObservation } from '../client/diagnosis/observe-server.js'
 import { explainServer } from '../client/diagnosis/explain.js'
 import type { Endpoint } from '../client/endpoints.js'
 import type { SecureEtcd3 } from '../client/deferred.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, isEtcdMtlsError, reasonOf } from '../report/errors.js'
-import type { Finding } from '../report/finding.js'
+import type { Finding, Report } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 import { validateConnected } from '../validate/validate.js'
 import { Certificate } from '../x509/certificate.js'
+import type { Host } from '../x509/names.js'
 
 /** How servers are asked. */
 export interface Asking {
@@ -66,11 +68,42 @@ export interface AskedPort {
   readonly problem: string | null
 }
 
-/** Observes one port. It never rejects because of the server. */
-export async function observePort({ url, serverName }: Endpoint, { dialTimeout, signal }: Asking): Promise<SeenPort> {
+/** The server name of a probe without a certificate. etcd logs it, and chooses nothing by it. */
+const PROBE_NAME = 'etcd-mtls-doctor.invalid'
+
+/**
+ * Observes one port. It never rejects because of the server. A name is sent to an address that has none of its own. Other servers may
+ * choose their certificate by it, so a probe with an unexpected result is repeated without it.
+ */
+export async function observePort(
+  endpoint: Endpoint,
+  asking: Asking,
+  isExpected = (seen: SeenPort): boolean => isOfHost(seen, endpoint, asking.at),
+): Promise<SeenPort> {
+  const { host, serverName } = endpoint
+  if (serverName !== null || host.kind !== 'ip') return observe(endpoint, serverName?.value, asking)
+  const seen = await observe(endpoint, PROBE_NAME, asking)
+  const { refusal } = seen.observation
+  const isRefused = refusal !== null && ['alert', 'closed', 'failed'].includes(refusal.kind)
+  const isRepeated = seen.observation.chain.length > 0 ? !isExpected(seen) : isRefused
+  return isRepeated ? observe(endpoint, undefined, asking) : seen
+}
+
+async function observe(
+  { url }: Endpoint,
+  name: string | undefined,
+  { dialTimeout, signal }: Asking,
+): Promise<SeenPort> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])
-  const observation = await observeServer(url, { name: serverName?.value, signal: limit })
+  const observation = await observeServer(url, { name, signal: limit })
   return { url, observation, chain: readChain(observation.chain, url) }
+}
+
+/** Whether the certificate is one for this address; its CA is not known here. */
+function isOfHost({ chain: [leaf] }: SeenPort, { host }: Endpoint, at: Date): boolean {
+  return (
+    leaf !== undefined && areValid([leaf], at.getTime()) && leaf.covers([host.value]).some(({ name }) => name !== null)
+  )
 }
 
 function readChain(chain: readonly Uint8Array[], url: string): Certificate[] {
@@ -95,22 +128,28 @@ const MAX_CHAIN = 100
  * connection showed no certificate, so that the client fails in the same way and explains it.
  */
 export async function askPort(endpoint: Endpoint, asking: Asking): Promise<AskedPort> {
-  const { credentials, at, expiryWarning } = asking
-  const seen = await observePort(endpoint, asking)
-  if (credentials === null) return { seen, ...NOTHING }
-  const { chain: sent } = seen.observation
-  if (sent.length > 0) {
-    const { trustAnchors, crls } = credentials
-    const chain = seen.chain.length === Math.min(sent.length, MAX_CHAIN) ? [...seen.chain] : [...sent]
-    const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
-    const rules = { usage: 'server', hosts: [server.name.value], at, expiryWarning } as const
-    const report = validateConnected({ chain, trustAnchors, crls }, rules)
+  const { credentials } = asking
+  if (credentials === null) return { seen: await observePort(endpoint, asking), ...NOTHING }
+  const given = { ...asking, credentials }
+  const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
+  const seen = await observePort(endpoint, asking, (each) => validatePort(each, server.name, given).ok)
+  if (seen.observation.chain.length > 0) {
+    const report = validatePort(seen, server.name, given)
     if (!report.ok) return { seen, ...NOTHING, findings: explainServer(server, { chain: [...seen.chain], report }) }
   }
-  return { seen, ...(await askEtcd(endpoint, { ...asking, credentials })) }
+  return { seen, ...(await askEtcd(endpoint, given)) }
 }
 
 type WithCredentials = Asking & { readonly credentials: Credentials }
+
+function validatePort(
+  { chain: read, observation: { chain: sent } }: SeenPort,
+  name: Host,
+  { credentials: { trustAnchors, crls }, at, expiryWarning }: WithCredentials,
+): Report {
+  const chain = read.length === Math.min(sent.length, MAX_CHAIN) ? [...read] : [...sent]
+  return validateConnected({ chain, trustAnchors, crls }, { usage: 'server', hosts: [name.value], at, expiryWarning })
+}
 
 async function askEtcd(endpoint: Endpoint, asking: WithCredentials): Promise<Omit<AskedPort, 'seen'>> {
   const { credentials, auth, dialTimeout, signal } = asking
