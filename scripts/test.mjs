@@ -36,6 +36,7 @@ const NEEDS = [
   [/^integration\/signer-pkcs11/, ['softhsm2-util', 'pkcs11-tool']],
   [/^integration\/(proxies|diagnosis)/, ['nginx']],
   [/^integration\/diagnosis/, ['haproxy', 'faketime']],
+  [/^integration\/doctor\/clock/, ['faketime']],
   [/^integration\/log-lines/, plan.long ? ['curl', 'python3', 'java', 'javac'] : ['curl', 'python3']],
   [/^integration\/(chaos-faults|coordination-partition|diagnosis|zombie-write)/, ['ip', 'nft']],
 ]

@@ -17,6 +17,7 @@ import { foldRepeats } from '../validate/fold-repeats.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { compareApiserver } from './apiserver.js'
 import type { ClusterMember, ClusterReport, ExamineOptions } from './cluster-report.js'
+import { compareClocks } from './clock.js'
 import { compareAuthorities, comparePeers, compareRestart, compareServed, forecastMember } from './compare.js'
 import { clientsFinding, datesOf, forecastClients, quorumFinding, rewordForKubeadm, servedDates } from './dates.js'
 import { forecast } from './forecast.js'
@@ -58,7 +59,15 @@ async function examine(options: ExamineOptions): Promise<ClusterReport> {
     // An empty list of configurations excludes those of this machine.
     const evidence = configs?.length === 0 ? null : await findLocalEvidence({ configs, root, kubeadm })
     const connection = await connectionOf(options, evidence, { dialTimeout, at })
-    const asking = { credentials: connection.credentials, auth, dialTimeout, expiryWarning, at, signal: over.signal }
+    const asking = {
+      credentials: connection.credentials,
+      auth,
+      dialTimeout,
+      expiryWarning,
+      at,
+      isNow: options.at === undefined,
+      signal: over.signal,
+    }
     return await reportOf({ ...connection, evidence, asking, lead })
   } finally {
     clearTimeout(timer)
@@ -143,9 +152,10 @@ interface Examination extends Connection {
 
 async function reportOf(given: Examination): Promise<ClusterReport> {
   const { evidence, areGiven, findings: unreadable, asking, lead } = given
-  const { credentials, at, expiryWarning } = asking
+  const { credentials, expiryWarning } = asking
   const planned = plannedMembers(evidence?.configs ?? [])
-  const { members, isListed, unchecked, ...examined } = await examineMembers(given, planned, asking)
+  const seen = await examineMembers(given, planned, asking)
+  const { members, isListed, unchecked, at, clockFindings, ...examined } = compareClocks(seen, asking)
   // Etcds of several clusters may run on this machine. Those that are found there are examined only if the first cluster lists them.
   const others = isListed && !areGiven ? [] : examined.others
   const inCluster = isListed || areGiven ? members.flatMap((each) => each.planned ?? []) : planned
@@ -169,6 +179,7 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
   const access = evidence?.apiserver
   const effects = outage.flatMap(({ consequences }) => consequences)
   const own = [
+    ...clockFindings,
     ...served,
     ...compareAuthorities(members, served, credentials),
     ...compareRestart(members, { known, clients, at }),

@@ -1,12 +1,13 @@
 /** Asks the running processes: what a port serves and accepts without a credential, then, if it is verified, what its etcd answers. */
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
-import { request } from 'node:https'
-import { createSecureContext } from 'node:tls'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { request, type RequestOptions } from 'node:https'
+import { connect, type ConnectionOptions, createSecureContext } from 'node:tls'
 import { createSecureClient, observeServer } from '../client/deferred.js'
-import { areValid } from '../client/diagnosis/evidence.js'
+import { areValid, type ClockReading } from '../client/diagnosis/evidence.js'
 import type { ServerObservation } from '../client/diagnosis/observe-server.js'
 import { explainServer } from '../client/diagnosis/explain.js'
+import { readingOf } from '../client/diagnosis/probe.js'
 import type { Endpoint } from '../client/endpoints.js'
 import type { SecureEtcd3 } from '../client/deferred.js'
 import type { Credentials } from '../credentials/credentials.js'
@@ -16,6 +17,7 @@ import { printable } from '../report/printable.js'
 import { validateConnected } from '../validate/validate.js'
 import { Certificate } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
+import { areOfDates } from './forecast.js'
 
 /** How servers are asked. */
 export interface Asking {
@@ -25,6 +27,8 @@ export interface Asking {
   readonly dialTimeout: number
   readonly expiryWarning: string | undefined
   readonly at: Date
+  /** Whether `at` is what the clock of this machine says. */
+  readonly isNow: boolean
   /** Aborts at the end of the examination. */
   readonly signal: AbortSignal
 }
@@ -63,6 +67,8 @@ export interface ListedMember {
 export interface AskedPort {
   readonly seen: SeenPort
   readonly answers: Answers | null
+  /** The clock of its machine; null if it was not read. */
+  readonly clock: ClockReading | null
   readonly findings: readonly Finding[]
   /** Why it did not answer, if no finding says it; for display. */
   readonly problem: string | null
@@ -118,7 +124,7 @@ function readChain(chain: readonly Uint8Array[], url: string): Certificate[] {
   return read
 }
 
-const NOTHING = { answers: null, findings: [], problem: null }
+const NOTHING = { answers: null, clock: null, findings: [], problem: null }
 
 /** As in the client. */
 const MAX_CHAIN = 100
@@ -133,11 +139,13 @@ export async function askPort(endpoint: Endpoint, asking: Asking): Promise<Asked
   const given = { ...asking, credentials }
   const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
   const seen = await observePort(endpoint, asking, (each) => validatePort(each, server.name, given).ok)
-  if (seen.observation.chain.length > 0) {
-    const report = validatePort(seen, server.name, given)
-    if (!report.ok) return { seen, ...NOTHING, findings: explainServer(server, { chain: [...seen.chain], report }) }
-  }
-  return { seen, ...(await askEtcd(endpoint, given)) }
+  const report = seen.observation.chain.length > 0 ? validatePort(seen, server.name, given) : null
+  const asked =
+    report?.ok === false
+      ? { ...NOTHING, findings: explainServer(server, { chain: [...seen.chain], report }) }
+      : await askEtcd(endpoint, given)
+  const isRefused = asked.answers === null && areOfDates(asked.findings)
+  return { seen, ...asked, clock: isRefused ? await readClock(endpoint, seen, given) : asked.clock }
 }
 
 type WithCredentials = Asking & { readonly credentials: Credentials }
@@ -164,9 +172,9 @@ async function askEtcd(endpoint: Endpoint, asking: WithCredentials): Promise<Omi
       rotation: 'off',
       signal,
     })
-    const answers = await readAnswers(client, endpoint, asking)
+    const { clock, ...answers } = await readAnswers(client, endpoint, asking)
     const findings = [...client.tls.report.findings, ...client.tls.endpoints.flatMap((each) => each.findings)]
-    return { answers, findings, problem: null }
+    return { answers, clock, findings, problem: null }
   } catch (error) {
     // A call that fails rejects with the error of etcd3, and its cause is ours.
     const own = isEtcdMtlsError(error) ? error : asError(error).cause
@@ -187,16 +195,20 @@ export const MAX_LISTED = 16
 /** Most URLs of one member that are read. */
 const MAX_URLS = 8
 
-async function readAnswers(client: SecureEtcd3, endpoint: Endpoint, asking: WithCredentials): Promise<Answers> {
+async function readAnswers(
+  client: SecureEtcd3,
+  endpoint: Endpoint,
+  asking: WithCredentials,
+): Promise<Answers & Pick<AskedPort, 'clock'>> {
   const deadline = (): { deadline: number } => ({ deadline: Date.now() + asking.dialTimeout })
   const begin = performance.now()
   const status = await client.maintenance.status(deadline())
   const latency = performance.now() - begin
-  const [listed, , startedAt] = await Promise.all([
+  const [listed, , metrics] = await Promise.all([
     // Another member may still return the list.
     client.cluster.memberList({}, deadline()).catch(() => null),
     client.tls.probe(),
-    readStartTime(endpoint, asking),
+    askHttps(endpoint, '/metrics', asking, {}, readMetrics),
   ])
   const members = (listed?.members ?? []).slice(0, MAX_LISTED + 1).map((each) => ({
     name: each.name,
@@ -210,7 +222,8 @@ async function readAnswers(client: SecureEtcd3, endpoint: Endpoint, asking: With
     version: status.version,
     role: client.tls.endpoints[0]?.role ?? null,
     latency,
-    startedAt,
+    startedAt: metrics?.startedAt ?? null,
+    clock: metrics?.clock ?? null,
     members,
   }
 }
@@ -226,35 +239,80 @@ const MAX_METRICS = 4 * 1024 * 1024
 /** Longer than the line that is looked for. */
 const LONGEST_LINE = 200
 
-/** The start time that etcd exports on its client port; null if it does not answer, as behind some proxies. */
-async function readStartTime({ url, serverName }: Endpoint, asking: WithCredentials): Promise<Date | null> {
-  const { credentials, dialTimeout, signal } = asking
+/** Null if it does not answer, as some proxies. Without an answer, findings say less. */
+async function askHttps<T>(
+  { url, serverName }: Endpoint,
+  path: string,
+  { credentials, dialTimeout, signal }: WithCredentials,
+  more: RequestOptions,
+  read: (answer: IncomingMessage, url: string) => T | Promise<T>,
+): Promise<T | null> {
   if (!url.startsWith('https:')) return null
-  const secureContext = createSecureContext({
-    ca: credentials.trustAnchors.map((each) => each.toPem()),
-    cert: credentials.chain.map((each) => each.toPem()).join(''),
-    key: credentials.key.exportForOpenssl(),
-    allowPartialTrustChain: true,
-  })
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])
-  const name = serverName === null ? {} : { servername: serverName.value }
-  // The default depends on the environment of Node.
-  const options = { secureContext, rejectUnauthorized: true, agent: false, signal: limit, ...name }
-  const call = request(`${url}/metrics`, options).end()
+  let call: ClientRequest | null = null
   try {
+    const secureContext = createSecureContext({
+      ca: credentials.trustAnchors.map((each) => each.toPem()),
+      cert: credentials.chain.map((each) => each.toPem()).join(''),
+      key: credentials.key.exportForOpenssl(),
+      allowPartialTrustChain: true,
+    })
+    const name = serverName === null ? {} : { servername: serverName.value }
+    // The default depends on the environment of Node.
+    const options = { secureContext, rejectUnauthorized: true, signal: limit, ...name, ...more }
+    call = request(`${url}${path}`, 'createConnection' in more ? options : { ...options, agent: false }).end()
     const [answer] = (await once(call, 'response')) as [IncomingMessage]
-    let [text, size] = ['', 0]
-    for await (const piece of answer.setEncoding('latin1') as AsyncIterable<string>) {
-      text = `${text.slice(-LONGEST_LINE)}${piece}`
-      const [, seconds] = /^process_start_time_seconds ([\d.e+]{1,40})\n/m.exec(text) ?? []
-      const date = new Date(Number(seconds) * 1000)
-      if (seconds !== undefined) return Number.isNaN(date.getTime()) ? null : date
-      if ((size += piece.length) > MAX_METRICS) return null
-    }
-    return null
+    return await read(answer, url)
   } catch {
-    return null // Without the start time, the finding about a CA file says less.
+    return null
   } finally {
-    call.on('error', () => undefined).destroy()
+    call?.on('error', () => undefined).destroy()
   }
+}
+
+/** The start time that etcd exports on its client port, and its clock. */
+async function readMetrics(
+  answer: IncomingMessage,
+  url: string,
+): Promise<Pick<Answers & AskedPort, 'startedAt' | 'clock'>> {
+  const clock = readDate(answer, url)
+  let [text, size] = ['', 0]
+  for await (const piece of answer.setEncoding('latin1') as AsyncIterable<string>) {
+    text = `${text.slice(-LONGEST_LINE)}${piece}`
+    const [, seconds] = /^process_start_time_seconds ([\d.e+]{1,40})\n/m.exec(text) ?? []
+    const date = new Date(Number(seconds) * 1000)
+    if (seconds !== undefined) return { clock, startedAt: Number.isNaN(date.getTime()) ? null : date }
+    if ((size += piece.length) > MAX_METRICS) break
+  }
+  return { clock, startedAt: null }
+}
+
+/** A difference that no clock has. */
+const MAX_DIFFERENCE = 100 * 365 * 86_400_000
+
+function readDate({ headers: { date } }: IncomingMessage, url: string): ClockReading | null {
+  const reading = readingOf(url, date)
+  return reading !== null && Math.abs(reading.peer - reading.own) < MAX_DIFFERENCE ? reading : null
+}
+
+/**
+ * The clock of a server if only dates are wrong, which may be the fault of this machine's clock. OpenSSL checks dates, so that its
+ * verification is off. The request is only sent to the server whose certificate was validated but for its dates.
+ */
+function readClock(
+  endpoint: Endpoint,
+  { chain: [leaf] }: SeenPort,
+  asking: WithCredentials,
+): Promise<ClockReading | null> {
+  const createConnection: RequestOptions['createConnection'] = (options, done) => {
+    const socket = connect({ ...(options as ConnectionOptions), ALPNProtocols: ['http/1.1'] })
+    socket.once('error', (error) => done(error, socket))
+    socket.once('secureConnect', () => {
+      const isSame = socket.getPeerX509Certificate()?.raw.equals(leaf?.raw ?? new Uint8Array()) === true
+      if (isSame) done(null, socket)
+      else socket.destroy(new Error('another certificate'))
+    })
+    return undefined
+  }
+  return askHttps(endpoint, '/version', asking, { rejectUnauthorized: false, createConnection }, readDate)
 }

@@ -74,7 +74,7 @@ function member(label: string, given: Evidence = {}): ExaminedMember {
   return {
     label,
     listed: { name: label, id: '1', ...urls, isLearner: false },
-    client: { seen: port(days), answers, findings: [], problem: null },
+    client: { seen: port(days), answers, clock: null, findings: [], problem: null },
     peer: port(peerDays),
     planned,
     startedAt: inDays(-1),
@@ -166,7 +166,7 @@ describe('the dates of certificates', () => {
   })
 })
 
-const ASKED = { seen: seen([]), answers: ANSWERS, findings: [], problem: null }
+const ASKED = { seen: seen([]), answers: ANSWERS, clock: null, findings: [], problem: null }
 
 describe('the certificates of kubeadm', () => {
   const evidence: LocalEvidence = {
@@ -249,7 +249,7 @@ describe('the access of kube-apiserver', () => {
   it('reports an expired client certificate as refused now', () => {
     const found = of(credentials(CA, CA, -1))
     expect(names(found)).toEqual(['error cluster/apiserver-cannot-connect expired'])
-    expect(found[0]?.message).toContain('etcd refuses it at each new connection')
+    expect(found[0]?.message).toContain('etcd would refuse it at a new connection')
   })
 
   it('reports a CA file that does not verify etcd, with the file that does', () => {
