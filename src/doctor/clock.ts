@@ -1,8 +1,7 @@
 /** Compares the clock of this machine, by which the dates of certificates are checked, with those of the members. */
 import type { ClockReading } from '../client/diagnosis/evidence.js'
 import { cluster } from '../report/catalogue/cluster.js'
-import { type CertificateRef, type Finding, findingMaker, type Unchecked, uncheckedIn } from '../report/finding.js'
-import { listed } from '../report/words.js'
+import { type CertificateRef, type Finding, findingMaker, uncheckedIn } from '../report/finding.js'
 import { durationText } from '../validate/checks/check-validity.js'
 import { areOfDates, isDateCode } from './forecast.js'
 import type { ExaminedCluster, ExaminedMember } from './members.js'
@@ -38,37 +37,39 @@ export function compareClocks(examined: ExaminedCluster, { at, isNow }: Pick<Ask
   const most = clocksOfMost(clocks)
   const offset = most[0]?.difference ?? 0
   const time = new Date(at.getTime() + offset)
-  const isOff = Math.abs(offset) >= AGREEMENT
-  const refused = all.filter((each) => isNow && each.client?.answers === null && areOfDates(each.client.findings))
-  const affected = isOff
-    ? refused.filter((each) => errorsOf(each).every((one) => isValidAt(one.certificate, time)))
-    : []
-  const isWrong = isNow && isOff && (clocks.length > 1 || affected.length > 0)
-  const [first, ...others] = most
-  const own =
-    first === undefined || !isOff
-      ? null
-      : ownFinding(clocks.length > 1 ? 'this machine' : 'unclear', [first, ...others], affected)
-  const apart = clocks.filter(({ difference }) => !isNear(difference, offset))
-  const rest = apart.map((each) =>
-    first === undefined ? ownFinding('unclear', [each], []) : memberFinding(each, all, offset),
+  const refused = all.filter(({ client }) => isNow && client?.answers === null && areOfDates(client.findings))
+  const affected = refused.filter(
+    (each) => !isNear(offset, 0) && errorsOf(each).every(({ certificate }) => isValidAt(certificate, time)),
   )
+  const isClear = clocks.length > 1
+  const own = isNear(offset, 0) ? [] : [ownFinding(isClear ? 'this machine' : 'unclear', most, affected)]
+  const others = clocks
+    .filter(({ difference }) => !isNear(difference, offset))
+    .map((each) => (most.length > 0 ? memberFinding(each, all, offset) : ownFinding('unclear', [each], [])))
+  const isWrong = isNow && own.length > 0 && (isClear || affected.length > 0)
   const corrected = (member: ExaminedMember): ExaminedMember => {
     const { client } = member
     if (!isWrong || client === null) return member
     const kept = client.findings.filter(({ code, certificate }) => !isDateCode(code) || !isValidAt(certificate, time))
-    const findings = own !== null && affected.includes(member) ? [own] : kept
-    return { ...member, client: { ...client, findings } }
+    return { ...member, client: { ...client, findings: affected.includes(member) ? own : kept } }
   }
   return {
     ...examined,
     at: isWrong ? time : at,
     members: examined.members.map(corrected),
     others: examined.others.map(corrected),
-    clockFindings: [...(own === null ? [] : [own]), ...rest].filter(isNoticed),
-    unchecked: [...examined.unchecked, ...notRead(clocks, refused, affected)],
+    clockFindings: [...own, ...others].filter(isNoticed),
+    unchecked: [
+      ...examined.unchecked,
+      ...(clocks.length === 0 && refused.length > 0 ? [uncheckedIn(null, 'server', NOT_COMPARED)] : []),
+      ...affected.map(({ label }) => uncheckedIn(null, 'server', `${label} was not asked: ${NOT_USABLE}`)),
+    ],
   }
 }
+
+const NOT_COMPARED =
+  'No member returned its time, so the clock of this machine was not compared: if it is wrong, so is what is reported about dates.'
+const NOT_USABLE = 'by the clock of this machine, a certificate is not valid.'
 
 function clockOf(member: ExaminedMember): MemberClock[] {
   const clock = member.client?.clock ?? null
@@ -96,21 +97,18 @@ function isValidAt(validity: Pick<CertificateRef, 'notBefore' | 'notAfter'> | nu
 /** @param affected The members that were not asked because of the clock of this machine. */
 function ownFinding(
   kind: 'this machine' | 'unclear',
-  clocks: readonly [MemberClock, ...MemberClock[]],
+  clocks: readonly MemberClock[],
   affected: readonly ExaminedMember[],
 ): ClockDiffers {
-  const [{ peer, own }] = clocks
+  const { peer = 0, own = 0 } = clocks[0] ?? {}
   const members = clocks.map(({ member }) => member.label)
   const refused = affected.map(({ label }) => label)
   const certificates = affected.flatMap(errorsOf).flatMap(({ certificate }) => certificate ?? [])
   const distinct = new Map(certificates.map((each) => [each.fingerprint256, each]))
-  const consequences = [...distinct.values()].map((each) =>
-    finding(
-      'cluster/clock-differs',
-      { kind: 'would refuse', notBefore: each.notBefore, notAfter: each.notAfter },
-      each,
-    ),
-  )
+  const consequences = [...distinct.values()].map((each) => {
+    const { notBefore, notAfter } = each
+    return finding('cluster/clock-differs', { kind: 'would refuse', notBefore, notAfter }, each)
+  })
   return { ...finding('cluster/clock-differs', { kind, ...timesOf(own, peer), members, refused }), consequences }
 }
 
@@ -120,10 +118,10 @@ function memberFinding(
   all: readonly ExaminedMember[],
   offset: number,
 ): ClockDiffers {
-  const [right, there] = [own + offset, peer].map((each) => new Date(each)) as [Date, Date]
-  const refused = all.flatMap(({ label, peer: seen }) => {
-    const leaf = label === member.label ? undefined : seen?.chain[0]
-    return leaf !== undefined && isValidAt(leaf, right) && !isValidAt(leaf, there) ? [label] : []
+  const right = new Date(own + offset)
+  const refused = all.flatMap(({ label, peer: port }) => {
+    const leaf = label === member.label ? undefined : port?.chain[0]
+    return leaf !== undefined && isValidAt(leaf, right) && !isValidAt(leaf, new Date(peer)) ? [label] : []
   })
   const times = timesOf(peer, own + offset)
   return finding('cluster/clock-differs', { kind: 'member', member: member.label, ...times, refused })
@@ -136,22 +134,4 @@ function timesOf(clock: number, others: number) {
 
 function isNoticed({ details }: ClockDiffers): boolean {
   return 'offset' in details && (details.refused.length > 0 || Math.abs(details.offset) >= NOTICED)
-}
-
-function notRead(
-  clocks: readonly MemberClock[],
-  refused: readonly ExaminedMember[],
-  affected: readonly ExaminedMember[],
-): Unchecked[] {
-  const compared =
-    'No member returned its time, so the clock of this machine was not compared: if it is wrong, so is what is reported about dates.'
-  const asked = `By the clock of this machine, no certificate of ${namesOf(affected)} can be used, so nothing was asked there.`
-  return [
-    ...(clocks.length === 0 && refused.length > 0 ? [uncheckedIn(null, 'server', compared)] : []),
-    ...(affected.length > 0 ? [uncheckedIn(null, 'server', asked)] : []),
-  ]
-}
-
-function namesOf(members: readonly ExaminedMember[]): string {
-  return listed(members.map(({ label }) => label))
 }

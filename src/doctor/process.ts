@@ -208,7 +208,7 @@ async function readAnswers(
     // Another member may still return the list.
     client.cluster.memberList({}, deadline()).catch(() => null),
     client.tls.probe(),
-    askHttps(endpoint, '/metrics', asking, {}, readMetrics),
+    askHttps(endpoint, '/metrics', asking, { agent: false }, readMetrics),
   ])
   const members = (listed?.members ?? []).slice(0, MAX_LISTED + 1).map((each) => ({
     name: each.name,
@@ -260,7 +260,7 @@ async function askHttps<T>(
     const name = serverName === null ? {} : { servername: serverName.value }
     // The default depends on the environment of Node.
     const options = { secureContext, rejectUnauthorized: true, signal: limit, ...name, ...more }
-    call = request(`${url}${path}`, 'createConnection' in more ? options : { ...options, agent: false }).end()
+    call = request(`${url}${path}`, options).end()
     const [answer] = (await once(call, 'response')) as [IncomingMessage]
     return await read(answer, url)
   } catch {
@@ -296,23 +296,27 @@ function readDate({ headers: { date } }: IncomingMessage, url: string): ClockRea
 }
 
 /**
- * The clock of a server if only dates are wrong, which may be the fault of this machine's clock. OpenSSL checks dates, so that its
- * verification is off. The request is only sent to the server whose certificate was validated but for its dates.
+ * The clock of a server if only dates are wrong, which may be the fault of this machine's clock. OpenSSL checks dates, so its verification
+ * is off. The request is only sent to the server whose certificate was validated but for its dates.
  */
 function readClock(
   endpoint: Endpoint,
   { chain: [leaf] }: SeenPort,
   asking: WithCredentials,
 ): Promise<ClockReading | null> {
+  const { kind, value } = endpoint.serverName ?? endpoint.host
   const createConnection: RequestOptions['createConnection'] = (options, done) => {
     const socket = connect({ ...(options as ConnectionOptions), ALPNProtocols: ['http/1.1'] })
-    socket.once('error', (error) => done(error, socket))
+    options.signal?.addEventListener('abort', () => socket.destroy(), { once: true })
+    socket.on('error', (error: Error) => {
+      done(error, socket)
+    })
     socket.once('secureConnect', () => {
-      const isSame = socket.getPeerX509Certificate()?.raw.equals(leaf?.raw ?? new Uint8Array()) === true
-      if (isSame) done(null, socket)
-      else socket.destroy(new Error('another certificate'))
+      if (leaf !== undefined && socket.getPeerX509Certificate()?.raw.equals(leaf.raw) === true) done(null, socket)
+      else socket.destroy(new Error('Another server answers.'))
     })
     return undefined
   }
-  return askHttps(endpoint, '/version', asking, { rejectUnauthorized: false, createConnection }, readDate)
+  const more = { rejectUnauthorized: false, createConnection, ...(kind === 'dns' ? { servername: value } : {}) }
+  return askHttps(endpoint, '/version', asking, more, readDate)
 }
