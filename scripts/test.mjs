@@ -34,8 +34,9 @@ const NEEDS = [
   [/^integration\/(differential-hpack|own-frames)/, ['/usr/lib/python3/dist-packages/hpack/hpack.py', 'nghttpd']],
   [/^integration\/command-targets/, ['promtool']],
   [/^integration\/signer-pkcs11/, ['softhsm2-util', 'pkcs11-tool']],
-  [/^integration\/(proxies|diagnosis)/, ['nginx']],
+  [/^integration\/(proxies|diagnosis|doctor\/evidence)/, ['nginx']],
   [/^integration\/diagnosis/, ['haproxy', 'faketime']],
+  [/^integration\/doctor\/clock/, ['faketime']],
   [/^integration\/log-lines/, plan.long ? ['curl', 'python3', 'java', 'javac'] : ['curl', 'python3']],
   [/^integration\/(chaos-faults|coordination-partition|diagnosis|zombie-write)/, ['ip', 'nft']],
 ]

@@ -304,7 +304,7 @@ export function comparePeers(pairs: readonly PairForecast[]): Finding<'cluster/p
     if (first === undefined) return []
     const other = refusals.find(({ from }) => from !== first.from)
     const [reason = '', reverse = ''] = [first, other].map((each) =>
-      each === undefined ? '' : `${each.by} refuses the certificate: ${each.reason}`,
+      each === undefined ? '' : `${each.by} would refuse the certificate: ${each.reason}`,
     )
     const { from, to } = first
     return isAlive(pair)

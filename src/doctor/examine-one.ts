@@ -9,6 +9,7 @@ import { foldRepeats } from '../validate/fold-repeats.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { type ApiserverAccess, compareApiserver } from './apiserver.js'
 import type { ClusterMember, ClusterReport } from './cluster-report.js'
+import { compareClocks } from './clock.js'
 import type { ClusterParts } from './clusters.js'
 import { compareAuthorities, comparePeers, compareRestart, compareServed, forecastMember, sideOf } from './compare.js'
 import { clientsFinding, datesOf, forecastClients, quorumFinding, rewordForKubeadm, servedDates } from './dates.js'
@@ -57,16 +58,16 @@ export interface ClusterEvidence extends ClusterParts {
 }
 
 export async function examineOne(parts: ClusterEvidence, given: Examination): Promise<ClusterReport> {
-  const cluster = await examineLeaders(parts, given)
+  const { at, clockFindings, ...cluster } = compareClocks(await examineLeaders(parts, given), given.asking)
   const { members, isListed } = cluster
-  const { at, expiryWarning } = given.asking
+  const { expiryWarning } = given.asking
   // Without a list, an address that does not answer is all that is known of a member.
   const others = isListed && !given.areGiven ? [] : cluster.others
   const lint = await lintPlan(parts.planned, { at, expiryWarning })
   const clients = clientsOf(members, given)
   const joined = compareJoined(parts, members)
   const running = compareRunning(members, given.areProcessesVisible)
-  const { own, predicted } = compare({ ...cluster, others }, { parts, given, clients })
+  const { own, predicted } = compare({ ...cluster, others }, { parts, given, clients, at })
   const rules = { at, lead: given.lead, expiryWarning }
   const dates = [
     ...servedDates([...members, ...others], rules),
@@ -123,14 +124,16 @@ interface Compared {
   readonly parts: ClusterEvidence
   readonly given: Examination
   readonly clients: readonly Pair[]
+  /** When certificates are checked. */
+  readonly at: Date
 }
 
 /** The findings about the processes, and the forecast. */
 function compare(
   { members, others, isListed }: ExaminedCluster,
-  { parts, given, clients }: Compared,
+  { parts, given, clients, at }: Compared,
 ): { own: Finding[]; predicted: ClusterReport['forecast'] } {
-  const { at, expiryWarning } = given.asking
+  const { expiryWarning } = given.asking
   const rules = { at, lead: given.lead, expiryWarning }
   const ports = [...members, ...others].flatMap(({ client }) => client ?? [])
   const known = knownAuthorities(members, ports)

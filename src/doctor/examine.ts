@@ -89,7 +89,7 @@ async function examine(options: ExamineOptions): Promise<{ report: MachineReport
     // An empty list of configurations excludes those of this machine.
     const evidence = configs?.length === 0 ? null : await findLocalEvidence({ configs, root, kubeadm })
     const connection = await connectionOf(options, evidence, dialTimeout)
-    const asking = { auth, dialTimeout, expiryWarning, at, signal: over.signal }
+    const asking = { auth, dialTimeout, expiryWarning, at, isNow: options.at === undefined, signal: over.signal }
     const report = await reportOf({ ...connection, evidence, asking, lead })
     return { report, areGiven: connection.endpoints !== null }
   } finally {

@@ -188,6 +188,12 @@ export function isDateCode(code: string | null): boolean {
   return code === 'validity/expired' || code === 'validity/not-yet-valid' || code === 'validity/expires-soon'
 }
 
+/** Whether only dates are wrong: of the server's certificates, or of the client's. */
+export function areOfDates(findings: readonly Finding[]): boolean {
+  const errors = findings.filter(({ severity }) => severity === 'error')
+  return errors.length > 0 && errors.every(({ code }) => isDateCode(code))
+}
+
 function withConsequences(finding: Finding): Finding[] {
   return [finding, ...finding.consequences.flatMap(withConsequences)]
 }

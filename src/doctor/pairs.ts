@@ -53,7 +53,11 @@ interface Rules {
 export interface Choice {
   readonly pairs: readonly Pair[]
   readonly findings: readonly Finding[]
+  /** The pair that tells it. */
+  readonly blaming: Pair | null
 }
+
+const NONE: Choice = { pairs: [], findings: [], blaming: null }
 
 /** As in the client. */
 export const MAX_CHAIN = 100
@@ -63,18 +67,19 @@ export const MAX_CHAIN = 100
  * nothing about this one. Without a certificate of the server, the first pair is tried: the client fails in the same way and explains it.
  */
 export function choosePairs(endpoint: Endpoint, served: Served, pairs: readonly Pair[], rules: Rules): Choice {
-  if (served.observation.chain.length === 0) return { pairs: pairs.slice(0, 1), findings: [] }
+  if (served.observation.chain.length === 0) return { ...NONE, pairs: pairs.slice(0, 1) }
   const isPast = ({ credentials }: Pair): number => Number(!isValidAt(credentials, rules.at))
   const checked = pairs
     .toSorted((a, b) => isPast(a) - isPast(b))
     .map((pair) => ({ pair, report: validateServer(endpoint, served, pair.credentials, rules) }))
   const verified = checked.filter(({ report }) => report.ok).map(({ pair }) => pair)
-  if (verified.length > 0) return { pairs: verified.filter((pair) => isAccepted(pair, served)), findings: [] }
+  if (verified.length > 0) return { ...NONE, pairs: verified.filter((pair) => isAccepted(pair, served)) }
   // A CA that issued the certificate can tell what is wrong with it.
   const blaming = checked.find(({ pair, report }) => pair.of === 'caller' || report.path !== null)
-  if (blaming === undefined) return { pairs: [], findings: [] }
+  if (blaming === undefined) return NONE
   const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
-  return { pairs: [], findings: explainServer(server, { chain: [...served.chain], report: blaming.report }) }
+  const findings = explainServer(server, { chain: [...served.chain], report: blaming.report })
+  return { pairs: [], findings, blaming: blaming.pair }
 }
 
 function validateServer(

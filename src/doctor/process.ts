@@ -1,11 +1,13 @@
 /** Asks the running processes: what a port serves and accepts without a credential, then, if it is verified, what its etcd answers. */
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
-import { request } from 'node:https'
-import { createSecureContext } from 'node:tls'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { request, type RequestOptions } from 'node:https'
+import { connect, type ConnectionOptions, createSecureContext } from 'node:tls'
 import { createSecureClient, observeServer } from '../client/deferred.js'
+import { areValid, type ClockReading } from '../client/diagnosis/evidence.js'
 import type { ServerObservation } from '../client/diagnosis/observe-server.js'
 import { refusalIn } from '../client/diagnosis/explain.js'
+import { readingOf } from '../client/diagnosis/probe.js'
 import type { Endpoint } from '../client/endpoints.js'
 import type { SecureEtcd3 } from '../client/deferred.js'
 import type { Credentials } from '../credentials/credentials.js'
@@ -13,7 +15,8 @@ import { asError, isEtcdMtlsError, reasonOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 import { Certificate } from '../x509/certificate.js'
-import { choosePairs, MAX_CHAIN, type Pair } from './pairs.js'
+import { areOfDates } from './forecast.js'
+import { type Choice, choosePairs, MAX_CHAIN, type Pair } from './pairs.js'
 
 /** How servers are asked. */
 export interface Asking {
@@ -22,6 +25,8 @@ export interface Asking {
   readonly dialTimeout: number
   readonly expiryWarning: string | undefined
   readonly at: Date
+  /** Whether `at` is what the clock of this machine says. */
+  readonly isNow: boolean
   /** Aborts at the end of the examination. */
   readonly signal: AbortSignal
 }
@@ -64,16 +69,49 @@ export interface AskedPort {
   /** What it was asked with; null if no pair suits it. */
   readonly pair: Pair | null
   readonly answers: Answers | null
+  /** The clock of its machine; null if it was not read. */
+  readonly clock: ClockReading | null
   readonly findings: readonly Finding[]
   /** Why it did not answer, if no finding says it; for display. */
   readonly problem: string | null
 }
 
-/** Observes one port. It never rejects because of the server. */
-export async function observePort({ url, serverName }: Endpoint, { dialTimeout, signal }: Asking): Promise<SeenPort> {
+/** The server name of a probe without a certificate. etcd logs it, and chooses nothing by it. */
+const PROBE_NAME = 'etcd-mtls-doctor.invalid'
+
+/**
+ * Observes one port. It never rejects because of the server. A name is sent to an address that has none of its own. Other servers may
+ * choose their certificate by it, so a probe with an unexpected result is repeated without it.
+ */
+export async function observePort(
+  endpoint: Endpoint,
+  asking: Asking,
+  isExpected = (seen: SeenPort): boolean => isOfHost(seen, endpoint, asking.at),
+): Promise<SeenPort> {
+  const { host, serverName } = endpoint
+  if (serverName !== null || host.kind !== 'ip') return observe(endpoint, serverName?.value, asking)
+  const seen = await observe(endpoint, PROBE_NAME, asking)
+  const { refusal } = seen.observation
+  const isRefused = refusal !== null && ['alert', 'closed', 'failed'].includes(refusal.kind)
+  const isRepeated = seen.observation.chain.length > 0 ? !isExpected(seen) : isRefused
+  return isRepeated ? observe(endpoint, undefined, asking) : seen
+}
+
+async function observe(
+  { url }: Endpoint,
+  name: string | undefined,
+  { dialTimeout, signal }: Asking,
+): Promise<SeenPort> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])
-  const observation = await observeServer(url, { name: serverName?.value, signal: limit })
+  const observation = await observeServer(url, { name, signal: limit })
   return { url, observation, chain: readChain(observation.chain, url) }
+}
+
+/** Whether the certificate is one for this address; its CA is not known here. */
+function isOfHost({ chain: [leaf] }: SeenPort, { host }: Endpoint, at: Date): boolean {
+  return (
+    leaf !== undefined && areValid([leaf], at.getTime()) && leaf.covers([host.value]).some(({ name }) => name !== null)
+  )
 }
 
 function readChain(chain: readonly Uint8Array[], url: string): Certificate[] {
@@ -88,15 +126,16 @@ function readChain(chain: readonly Uint8Array[], url: string): Certificate[] {
   return read
 }
 
-const NOTHING = { answers: null, findings: [], problem: null }
+const NOTHING = { answers: null, clock: null, findings: [], problem: null }
 
 /**
  * Asks a client port. A client certificate is sent only after the server has been verified by a first connection without one; or if that
  * connection showed no certificate, so that the client fails in the same way and explains it.
  */
 export async function askPort(endpoint: Endpoint, pairs: readonly Pair[], asking: Asking): Promise<AskedPort> {
-  const seen = await observePort(endpoint, asking)
-  const choice = choosePairs(endpoint, seen, pairs, asking)
+  const choose = (each: SeenPort): Choice => choosePairs(endpoint, each, pairs, asking)
+  const seen = await observePort(endpoint, asking, (each) => pairs.length === 0 || choose(each).pairs.length > 0)
+  const choice = choose(seen)
   let asked: AskedPort = { seen, pair: null, ...NOTHING, findings: choice.findings }
   if (pairs.length > 0 && choice.pairs.length + choice.findings.length === 0)
     asked = { ...asked, problem: 'of the pairs that were found here, none verifies it and is of a CA that it accepts' }
@@ -107,7 +146,9 @@ export async function askPort(endpoint: Endpoint, pairs: readonly Pair[], asking
     asked = isForeign ? { ...result, findings: [], problem: `it refuses the certificate of ${pair.from}` } : result
     if (result.answers !== null || refusalIn(result.findings) === 'none') break
   }
-  return asked
+  const pair = asked.pair ?? choice.blaming
+  if (pair === null || asked.answers !== null || !areOfDates(asked.findings)) return asked
+  return { ...asked, clock: await readClock(endpoint, seen, { ...asking, credentials: pair.credentials }) }
 }
 
 type WithCredentials = Asking & { readonly credentials: Credentials }
@@ -125,9 +166,9 @@ async function askEtcd(endpoint: Endpoint, asking: WithCredentials): Promise<Omi
       rotation: 'off',
       signal,
     })
-    const answers = await readAnswers(client, endpoint, asking)
+    const { clock, ...answers } = await readAnswers(client, endpoint, asking)
     const findings = [...client.tls.report.findings, ...client.tls.endpoints.flatMap((each) => each.findings)]
-    return { answers, findings, problem: null }
+    return { answers, clock, findings, problem: null }
   } catch (error) {
     // A call that fails rejects with the error of etcd3, and its cause is ours.
     const own = isEtcdMtlsError(error) ? error : asError(error).cause
@@ -148,16 +189,20 @@ export const MAX_LISTED = 16
 /** Most URLs of one member that are read. */
 const MAX_URLS = 8
 
-async function readAnswers(client: SecureEtcd3, endpoint: Endpoint, asking: WithCredentials): Promise<Answers> {
+async function readAnswers(
+  client: SecureEtcd3,
+  endpoint: Endpoint,
+  asking: WithCredentials,
+): Promise<Answers & Pick<AskedPort, 'clock'>> {
   const deadline = (): { deadline: number } => ({ deadline: Date.now() + asking.dialTimeout })
   const begin = performance.now()
   const status = await client.maintenance.status(deadline())
   const latency = performance.now() - begin
-  const [listed, , startedAt] = await Promise.all([
+  const [listed, , metrics] = await Promise.all([
     // Another member may still return the list.
     client.cluster.memberList({}, deadline()).catch(() => null),
     client.tls.probe(),
-    readStartTime(endpoint, asking),
+    askHttps(endpoint, '/metrics', asking, { agent: false }, readMetrics),
   ])
   const members = (listed?.members ?? []).slice(0, MAX_LISTED + 1).map((each) => ({
     name: each.name,
@@ -173,7 +218,8 @@ async function readAnswers(client: SecureEtcd3, endpoint: Endpoint, asking: With
     version: status.version,
     role: client.tls.endpoints[0]?.role ?? null,
     latency,
-    startedAt,
+    startedAt: metrics?.startedAt ?? null,
+    clock: metrics?.clock ?? null,
     members,
   }
 }
@@ -189,35 +235,84 @@ const MAX_METRICS = 4 * 1024 * 1024
 /** Longer than the line that is looked for. */
 const LONGEST_LINE = 200
 
-/** The start time that etcd exports on its client port; null if it does not answer, as behind some proxies. */
-async function readStartTime({ url, serverName }: Endpoint, asking: WithCredentials): Promise<Date | null> {
-  const { credentials, dialTimeout, signal } = asking
+/** Null if it does not answer, as some proxies. Without an answer, findings say less. */
+async function askHttps<T>(
+  { url, serverName }: Endpoint,
+  path: string,
+  { credentials, dialTimeout, signal }: WithCredentials,
+  more: RequestOptions,
+  read: (answer: IncomingMessage, url: string) => T | Promise<T>,
+): Promise<T | null> {
   if (!url.startsWith('https:')) return null
-  const secureContext = createSecureContext({
-    ca: credentials.trustAnchors.map((each) => each.toPem()),
-    cert: credentials.chain.map((each) => each.toPem()).join(''),
-    key: credentials.key.exportForOpenssl(),
-    allowPartialTrustChain: true,
-  })
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])
-  const name = serverName === null ? {} : { servername: serverName.value }
-  // The default depends on the environment of Node.
-  const options = { secureContext, rejectUnauthorized: true, agent: false, signal: limit, ...name }
-  const call = request(`${url}/metrics`, options).end()
+  let call: ClientRequest | null = null
   try {
+    const secureContext = createSecureContext({
+      ca: credentials.trustAnchors.map((each) => each.toPem()),
+      cert: credentials.chain.map((each) => each.toPem()).join(''),
+      key: credentials.key.exportForOpenssl(),
+      allowPartialTrustChain: true,
+    })
+    const name = serverName === null ? {} : { servername: serverName.value }
+    // The default depends on the environment of Node.
+    const options = { secureContext, rejectUnauthorized: true, signal: limit, ...name, ...more }
+    call = request(`${url}${path}`, options).end()
     const [answer] = (await once(call, 'response')) as [IncomingMessage]
-    let [text, size] = ['', 0]
-    for await (const piece of answer.setEncoding('latin1') as AsyncIterable<string>) {
-      text = `${text.slice(-LONGEST_LINE)}${piece}`
-      const [, seconds] = /^process_start_time_seconds ([\d.e+]{1,40})\n/m.exec(text) ?? []
-      const date = new Date(Number(seconds) * 1000)
-      if (seconds !== undefined) return Number.isNaN(date.getTime()) ? null : date
-      if ((size += piece.length) > MAX_METRICS) return null
-    }
-    return null
+    return await read(answer, url)
   } catch {
-    return null // Without the start time, the finding about a CA file says less.
+    return null
   } finally {
-    call.on('error', () => undefined).destroy()
+    call?.on('error', () => undefined).destroy()
   }
+}
+
+/** The start time that etcd exports on its client port, and its clock. */
+async function readMetrics(
+  answer: IncomingMessage,
+  url: string,
+): Promise<Pick<Answers & AskedPort, 'startedAt' | 'clock'>> {
+  const clock = readDate(answer, url)
+  let [text, size] = ['', 0]
+  for await (const piece of answer.setEncoding('latin1') as AsyncIterable<string>) {
+    text = `${text.slice(-LONGEST_LINE)}${piece}`
+    const [, seconds] = /^process_start_time_seconds ([\d.e+]{1,40})\n/m.exec(text) ?? []
+    const date = new Date(Number(seconds) * 1000)
+    if (seconds !== undefined) return { clock, startedAt: Number.isNaN(date.getTime()) ? null : date }
+    if ((size += piece.length) > MAX_METRICS) break
+  }
+  return { clock, startedAt: null }
+}
+
+/** A difference that no clock has. */
+const MAX_DIFFERENCE = 100 * 365 * 86_400_000
+
+function readDate({ headers: { date } }: IncomingMessage, url: string): ClockReading | null {
+  const reading = readingOf(url, date)
+  return reading !== null && Math.abs(reading.peer - reading.own) < MAX_DIFFERENCE ? reading : null
+}
+
+/**
+ * The clock of a server if only dates are wrong, which may be the fault of this machine's clock. OpenSSL checks dates, so its verification
+ * is off. The request is only sent to the server whose certificate was validated but for its dates.
+ */
+function readClock(
+  endpoint: Endpoint,
+  { chain: [leaf] }: SeenPort,
+  asking: WithCredentials,
+): Promise<ClockReading | null> {
+  const { kind, value } = endpoint.serverName ?? endpoint.host
+  const createConnection: RequestOptions['createConnection'] = (options, done) => {
+    const socket = connect({ ...(options as ConnectionOptions), ALPNProtocols: ['http/1.1'] })
+    options.signal?.addEventListener('abort', () => socket.destroy(), { once: true })
+    socket.on('error', (error: Error) => {
+      done(error, socket)
+    })
+    socket.once('secureConnect', () => {
+      if (leaf !== undefined && socket.getPeerX509Certificate()?.raw.equals(leaf.raw) === true) done(null, socket)
+      else socket.destroy(new Error('Another server answers.'))
+    })
+    return undefined
+  }
+  const more = { rejectUnauthorized: false, createConnection, ...(kind === 'dns' ? { servername: value } : {}) }
+  return askHttps(endpoint, '/version', asking, more, readDate)
 }

@@ -9,6 +9,7 @@ import { type CommandRun, documentComplaints, runCommand } from '../support/comm
 import { serving, startEtcdProcess } from '../support/etcd-process.js'
 import { mintPki, pemsOf, writePems } from '../support/etcd.js'
 import { temporaryFolder } from '../support/openssl.js'
+import { nextToEtcd } from '../support/own-processes.js'
 import { heldPorts } from '../support/ports.js'
 import { sharedCluster } from '../support/shared-etcd.js'
 import { singleFile } from '../support/single.js'
@@ -72,24 +73,30 @@ it('takes the variables of etcdctl, and prints a document that its schema descri
 })
 
 it('finds the etcd that runs on this machine without an option', async () => {
-  const { stdout, stderr } = await doctor(['--json'])
+  const { config } = await configured('alone')
+  const { stdout, stderr } = await doctor(['--json'], {
+    before: nextToEtcd([`--config-file=${config}`], `${config}.log`),
+  })
   expect(stderr).toBe('')
-  const { sources } = JSON.parse(stdout) as ClusterReport
-  expect(sources.some((each) => each.startsWith('process '))).toBe(true)
+  const { sources, members } = JSON.parse(stdout) as ClusterReport
+  expect(sources.filter((each) => each.startsWith('process '))).toHaveLength(1)
+  expect(members).toMatchObject([{ name: 'alone', isReached: true }])
 })
 
 it('runs the examples of its help in the directory of the files', async () => {
   const [, endpoints = ''] = flags()
   writePems(folder.file('.'), 'c', shared.pki.client)
+  const { config } = await configured('examples')
+  const before = nextToEtcd([`--config-file=${config}`], `${config}.log`)
   for (const example of COMMANDS.find(({ name }) => name === 'doctor')?.examples ?? []) {
     const args = example.replace('10.0.0.1', endpoints).split(' ')
-    const { code, stdout, stderr } = await runCommand(args, { cwd: folder.file('.') })
+    const { code, stdout, stderr } = await runCommand(args, { cwd: folder.file('.'), before })
     expect([code === 2, stderr, stdout]).toEqual([false, '', expect.stringContaining('MEMBER')])
   }
 })
 
-/** An etcd that reads its configuration from a file. */
-async function startConfigured(name: string) {
+/** The configuration of an etcd, as a file. */
+async function configured(name: string) {
   const pki = mintPki(`${name} CA`)
   const directory = join(folder.file('.'), name)
   mkdirSync(directory)
@@ -106,21 +113,15 @@ async function startConfigured(name: string) {
       ...{ 'initial-advertise-peer-urls': peer, 'client-transport-security': side, 'peer-transport-security': side },
     }),
   )
-  const etcd = startEtcdProcess([`--config-file=${config}`], { cwd: directory })
-  await serving(etcd)
-  return {
-    etcd,
-    config,
-    pki,
-    ca,
-    flags: ['--config', config, '--cacert', client.ca, '--cert', client.cert, '--key', client.key],
-  }
+  const flags = ['--config', config, '--cacert', client.ca, '--cert', client.cert, '--key', client.key]
+  return { directory, config, pki, ca, flags }
 }
 
 it('reports a CA file that was replaced after the start with the commands that fix it, and --fail-on decides the exit code', async () => {
-  const { etcd, ca, flags, pki } = await startConfigured('replaced')
-  await using _ = etcd
-  const own = join(folder.file('.'), 'replaced', 'own-ca.crt')
+  const { directory, config, ca, flags, pki } = await configured('replaced')
+  await using etcd = startEtcdProcess([`--config-file=${config}`], { cwd: directory })
+  await serving(etcd)
+  const own = join(directory, 'own-ca.crt')
   copyFileSync(ca, own)
   const given = flags.map((each) => (each === ca ? own : each))
   writeFileSync(ca, readFileSync(ca, 'utf8') + pemsOf(mintPki('New CA').server).ca)

@@ -73,7 +73,9 @@ it('keeps a watch on keys that do not change, although its revision was compacte
 })
 
 it('makes etcd complain of nothing', () => {
-  expect(shared.etcd.logs().filter((line) => /rejected connection|EOF|error/.test(line))).toEqual([])
+  // Somebody may examine this machine with the command meanwhile, which finds this etcd.
+  const lines = shared.etcd.logs().filter((line) => !line.includes('"server-name":"etcd-mtls-doctor.invalid"'))
+  expect(lines.filter((line) => /rejected connection|EOF|error/.test(line))).toEqual([])
 })
 
 describe('users of etcd', () => {

@@ -19,16 +19,19 @@ export interface CommandRun {
   /** Only root may run it as another user. */
   readonly uid?: number
   readonly gid?: number
+  /** What runs it: a program and its arguments before the command. */
+  readonly before?: readonly string[]
 }
 
 /** Runs `etcd-mtls ARGS`. The variables of etcdctl in the environment of the tests do not reach it. */
 export async function runCommand(
   args: readonly string[],
-  { input = '', env = {}, ...options }: CommandRun = {},
+  { input = '', env = {}, before = [], ...options }: CommandRun = {},
 ): Promise<CommandResult> {
   const program = await commandPath()
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, [program, ...args], { env: { PATH, HOME, ...env }, ...options })
+  const [file = '', ...all] = [...before, process.execPath, program, ...args]
+  const child = spawn(file, all, { env: { PATH, HOME, ...env }, ...options })
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (text: string) => {

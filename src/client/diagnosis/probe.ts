@@ -226,7 +226,7 @@ export async function readClockOver(carrier: RequestCarrier, endpoint: string): 
 }
 
 /** The `Date` of an answer of HTTP (RFC 9110 section 6.6.1). */
-function readingOf(endpoint: string, date = ''): ClockReading | null {
+export function readingOf(endpoint: string, date = ''): ClockReading | null {
   const peer = Date.parse(date)
   return Number.isNaN(peer) ? null : { endpoint, peer, own: Date.now() }
 }

@@ -115,12 +115,30 @@ export const cluster = {
   },
   'cluster/peer-refused': {
     both: error((d: { members: string[]; reason: string; reverse: string }) => [
-      `Neither of ${listed(d.members)} can dial the other. ${d.reason}${d.reverse === d.reason ? '' : ` ${d.reverse}`}`,
-      'Reissue the certificate that is refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members. An open connection between them lasts until it breaks.',
+      `By their certificates, neither of ${listed(d.members)} could make a new connection to the other. ${d.reason}${d.reverse === d.reason ? '' : ` ${d.reverse}`}`,
+      'Reissue the certificate that would be refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members. An open connection between them lasts until it breaks.',
     ]),
     one: warning((d: { from: string; to: string; reason: string }) => [
-      `${d.from} cannot dial ${d.to}. The two are connected only because ${d.to} can dial ${d.from}. ${d.reason}`,
-      'Reissue the certificate that is refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members.',
+      `By their certificates, ${d.from} could not make a new connection to ${d.to}, only ${d.to} to ${d.from}. ${d.reason}`,
+      'Reissue the certificate that would be refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members.',
+    ]),
+  },
+  'cluster/clock-differs': {
+    'this machine': warning((d: ClockDiffers & { members: string[] }) => [
+      `The clock of this machine is ${d.apart} ${d.offset > 0 ? 'fast' : 'slow'}: it says ${secondText(d.clock)}, and ${clocksOf(d.members)} ${secondText(d.others)}.${refusedHere(d.refused)}`,
+      `${SET_CLOCK} on this machine, then run this command again. Do not renew a certificate because of it.`,
+    ]).or('error', isAboutDates),
+    member: warning((d: ClockDiffers & { member: string }) => [
+      `The clock of ${d.member} is ${d.apart} ${d.offset > 0 ? 'fast' : 'slow'}: it says ${secondText(d.clock)}, and those of most members ${secondText(d.others)}.${d.refused.length === 0 ? '' : ` By its clock, ${d.member} would refuse the peer certificates of ${listed(d.refused)}.`}`,
+      `${SET_CLOCK} on the machine of ${d.member}. Do not renew a certificate because of it.`,
+    ]).or('error', isAboutDates),
+    unclear: warning((d: ClockDiffers & { members: string[] }) => [
+      `The clock of this machine says ${secondText(d.clock)}, and ${clocksOf(d.members)} ${secondText(d.others)}: they are ${d.apart} apart.${refusedHere(d.refused)}`,
+      'Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong. Renew a certificate only if the clock of this machine is right.',
+    ]).or('error', isAboutDates),
+    'would refuse': error((d: { notBefore: Date; notAfter: Date }, who) => [
+      `${who} would be refused by the clock of this machine: it is valid from ${dateText(d.notBefore)} to ${dateText(d.notAfter)}.`,
+      'Set the clock that is wrong.',
     ]),
   },
   'cluster/several-clusters': error((d: { clusters: { id: string; members: string[]; endpoints: string[] }[] }) => [
@@ -177,15 +195,15 @@ export const cluster = {
   },
   'cluster/apiserver-cannot-connect': {
     expired: error((d: ApiserverRefused & { notAfter: Date }) => [
-      `The client certificate "${d.subject}" of kube-apiserver, from ${d.file}, expired on ${dateText(d.notAfter)}: etcd refuses it at each new connection.`,
+      `The client certificate "${d.subject}" of kube-apiserver, from ${d.file}, expired on ${dateText(d.notAfter)}: etcd would refuse it at a new connection.`,
       `Renew ${d.file}, then restart kube-apiserver.`,
     ]),
     certificate: error((d: ApiserverRefused & { issuer: string; member: string; accepts: string[] }) => [
-      `${d.member} refuses the client certificate "${d.subject}" of kube-apiserver, from ${d.file}: its CA is "${d.issuer}", and ${d.member} accepts the certificates of ${cas(d.accepts)}.`,
+      `${d.member} would refuse the client certificate "${d.subject}" of kube-apiserver, from ${d.file}: its CA is "${d.issuer}", and ${d.member} accepts the certificates of ${cas(d.accepts)}.`,
       `Set --etcd-certfile and --etcd-keyfile of kube-apiserver to a pair of a CA that etcd accepts. kubeadm has it in pki/apiserver-etcd-client.crt, and "kubeadm certs renew apiserver-etcd-client" issues it again.`,
     ]),
     server: error((d: { member: string; file: string; reason: string; issuer: string; inUse: string | null }) => [
-      `kube-apiserver cannot verify ${d.member} with its --etcd-cafile, ${d.file}: ${d.reason}`,
+      `kube-apiserver could not verify ${d.member} with its --etcd-cafile, ${d.file}: ${d.reason}`,
       `In the manifest of kube-apiserver, set --etcd-cafile to ${d.inUse ?? `a file that has the CA "${d.issuer}"`}.`,
     ]),
     url: error((d: { url: string; state: string; clientUrls: string[]; works: number }) => [
@@ -200,8 +218,8 @@ export const cluster = {
     'clients soon': warning((d: ClientsExpire) => [endOfClients(d), renewServers(d)]),
     'clients near': error((d: ClientsExpire) => [endOfClients(d), renewServers(d)]),
     now: error(() => [
-      'No majority of the members can connect.',
-      'Renew the peer certificates that are refused. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.',
+      'By the certificates and CA files, no majority of the members could make new connections to each other.',
+      'Renew the peer certificates that would be refused. etcd reads certificates again at each handshake; after a change of a CA restart the members, one after the other.',
     ]),
   },
 }
@@ -221,6 +239,32 @@ export interface QuorumExpires {
 export interface ClientsExpire extends QuorumExpires {
   /** The members whose certificates end until then. */
   members: string[]
+}
+
+/** A clock that differs. */
+export interface ClockDiffers {
+  /** What it says, and what the others say at the same time. */
+  clock: Date
+  others: Date
+  /** The difference, in milliseconds, and in words. */
+  offset: number
+  apart: string
+  /** The members whose certificates are out of their validity only by this clock. */
+  refused: string[]
+}
+
+function isAboutDates({ refused }: ClockDiffers): boolean {
+  return refused.length > 0
+}
+
+const SET_CLOCK = 'Set the clock ("timedatectl set-ntp true", or "chronyc makestep")'
+
+function clocksOf(members: readonly string[]): string {
+  return members.length > 1 ? `those of ${listed(members)} say` : `that of ${listed(members)} says`
+}
+
+function refusedHere(refused: readonly string[]): string {
+  return refused.length === 0 ? '' : ` By its clock, a program on this machine would not connect to ${listed(refused)}.`
 }
 
 function endOfClients({ until, left, members }: ClientsExpire): string {
@@ -314,6 +358,10 @@ function cas(names: readonly string[]): string {
 /** The port of a URL, as `ss` has it. */
 function portOf(endpoint: string): string {
   return /:(\d+)$/.exec(endpoint)?.[1] ?? '2379'
+}
+
+function secondText(date: Date): string {
+  return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
 function dateText(date: Date): string {

@@ -6,6 +6,19 @@ const program = 'etcd' as const
 /** Before the words of Go: these say more. */
 export const ETCD_LINES: readonly LineRow[] = [
   {
+    id: 'etcd/doctor-probe',
+    program,
+    pattern:
+      '^(?=.*tls: client didn\'t provide a certificate).*(?:"server-name" ?: ?"|ServerName ")etcd-mtls-doctor\\.invalid"',
+    direction: 'server-refuses-client',
+    meaning:
+      '"etcd-mtls doctor" looked at this port without a certificate, as it does at each run. Any client can send this server name: if nobody runs the command on that address, it is another client without a certificate.',
+    codes: ['handshake/client-certificate-missing'],
+    decide: DECIDE.etcdctl,
+    example:
+      '{"msg":"rejected connection on client endpoint","remote-addr":"10.0.0.7:43146","server-name":"etcd-mtls-doctor.invalid","error":"tls: client didn\'t provide a certificate"}',
+  },
+  {
     id: 'etcd/no-client-certificate',
     program,
     pattern: "tls: client didn't provide a certificate",

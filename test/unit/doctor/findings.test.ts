@@ -93,7 +93,7 @@ function member(label: string, given: Evidence = {}): ExaminedMember {
   return {
     label,
     listed: { name: label, id: '1', ...urls, isLearner: false },
-    client: { seen: port(days), pair: PAIR, answers, findings: [], problem: null },
+    client: { seen: port(days), pair: PAIR, answers, clock: null, findings: [], problem: null },
     peer: port(peerDays),
     planned,
     answersFor: null,
@@ -187,7 +187,7 @@ describe('the dates of certificates', () => {
   })
 })
 
-const ASKED = { seen: seen([]), pair: PAIR, answers: ANSWERS, findings: [], problem: null }
+const ASKED = { seen: seen([]), pair: PAIR, answers: ANSWERS, clock: null, findings: [], problem: null }
 
 describe('the certificates of kubeadm', () => {
   const expired = (origin: string): Finding[] => datesOf([read(leaf(-1), origin)], 'client', RULES)
@@ -266,7 +266,7 @@ describe('the access of kube-apiserver', () => {
   it('reports an expired client certificate as refused now', () => {
     const found = of(credentials(CA, CA, -1))
     expect(names(found)).toEqual(['error cluster/apiserver-cannot-connect expired'])
-    expect(found[0]?.message).toContain('etcd refuses it at each new connection')
+    expect(found[0]?.message).toContain('etcd would refuse it at a new connection')
   })
 
   it('reports a CA file that does not verify etcd, with the file that does', () => {
