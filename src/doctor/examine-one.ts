@@ -76,7 +76,7 @@ export async function examineOne(parts: ClusterEvidence, given: Examination): Pr
       .flatMap(({ credentials: { chain } }) => datesOf(chain, 'client', rules)),
   ]
   const all = foldLint(
-    [...running.findings, ...joined.findings, ...own],
+    [...clockFindings, ...running.findings, ...joined.findings, ...own],
     [...(lint?.findings ?? []), ...dates],
     members,
   )

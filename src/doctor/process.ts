@@ -134,7 +134,8 @@ const NOTHING = { answers: null, clock: null, findings: [], problem: null }
  */
 export async function askPort(endpoint: Endpoint, pairs: readonly Pair[], asking: Asking): Promise<AskedPort> {
   const choose = (each: SeenPort): Choice => choosePairs(endpoint, each, pairs, asking)
-  const seen = await observePort(endpoint, asking, (each) => pairs.length === 0 || choose(each).pairs.length > 0)
+  const isVerified = (each: SeenPort): boolean => choose(each).pairs.length > 0
+  const seen = await observePort(endpoint, asking, pairs.length === 0 ? undefined : isVerified)
   const choice = choose(seen)
   let asked: AskedPort = { seen, pair: null, ...NOTHING, findings: choice.findings }
   if (pairs.length > 0 && choice.pairs.length + choice.findings.length === 0)

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { COMMANDS } from '../../src/cli/commands.js'
-import type { ClusterReport } from '../../src/doctor/index.js'
+import type { MachineReport } from '../../src/doctor/index.js'
 import { startChild } from '../support/child.js'
 import { type CommandRun, documentComplaints, runCommand } from '../support/command.js'
 import { serving, startEtcdProcess } from '../support/etcd-process.js'
@@ -63,9 +63,9 @@ it('takes the variables of etcdctl, and prints a document that its schema descri
     ETCDCTL_API: '2',
   }
   const { code, stdout } = await doctor(['--json'], { env })
-  const document = JSON.parse(stdout) as ClusterReport
+  const document = JSON.parse(stdout) as MachineReport
   expect([code, documentComplaints('doctor', document)]).toEqual([0, []])
-  expect(document.members.map(({ name, isReached }) => [name, isReached]).sort()).toEqual([
+  expect(document.clusters[0]?.members.map(({ name, isReached }) => [name, isReached]).sort()).toEqual([
     ['m1', true],
     ['m2', true],
     ['m3', true],
@@ -78,7 +78,7 @@ it('finds the etcd that runs on this machine without an option', async () => {
     before: nextToEtcd([`--config-file=${config}`], `${config}.log`),
   })
   expect(stderr).toBe('')
-  const { sources, members } = JSON.parse(stdout) as ClusterReport
+  const { sources = [], members } = (JSON.parse(stdout) as MachineReport).clusters[0] ?? {}
   expect(sources.filter((each) => each.startsWith('process '))).toHaveLength(1)
   expect(members).toMatchObject([{ name: 'alone', isReached: true }])
 })

@@ -64,7 +64,7 @@ export function askedPort(port: number, answer: Answer | null): AskedPort {
   const observation = { protocol: null, chain: [], clientCertificate: null, acceptedAuthorities: null, refusal }
   return {
     seen: { url: `https://a:${String(port)}`, observation, chain: [] } as AskedPort['seen'],
-    ...{ pair: null, findings: [], problem: null },
+    ...{ pair: null, clock: null, findings: [], problem: null },
     answers:
       answer === null
         ? null

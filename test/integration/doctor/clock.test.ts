@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { connect as connectTls, createServer } from 'node:tls'
 import { expect, it } from 'vitest'
 import type { Credentials } from '../../../src/credentials/credentials.js'
-import { type ClusterReport, examineCluster } from '../../../src/doctor/index.js'
+import { type ClusterReport, examineCluster, type MachineReport } from '../../../src/doctor/index.js'
 import { runCommand } from '../../support/command.js'
 import { type DoctorCluster, faultsOf, memberOf, nameOf, startDoctorCluster } from '../../support/doctor-cluster.js'
 import { pemsOf, writePems } from '../../support/etcd.js'
@@ -35,7 +35,9 @@ async function examineAt(offset: string, cluster: DoctorCluster, client: Credent
   const before = ['faketime', '--exclude-monotonic', '-f', offset]
   const { stdout, stderr } = await runCommand(['doctor', '--json', ...flags, ...configs, ...credentials], { before })
   expect(stderr).toBe('')
-  return JSON.parse(stdout) as ClusterReport
+  const { clusters, findings, unchecked } = JSON.parse(stdout) as MachineReport
+  const [report] = clusters as [ClusterReport]
+  return { ...report, findings: [...findings, ...report.findings], unchecked: [...unchecked, ...report.unchecked] }
 }
 
 it.each([

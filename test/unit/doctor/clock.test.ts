@@ -17,7 +17,7 @@ function member(label: string, difference: number | null): ExaminedMember {
   return {
     ...{ label, peer: null, planned: null, startedAt: null, configChangedAt: null, replacedMounts: new Set<string>() },
     listed: { name: label, id: '', clientURLs: [], peerURLs: [], isLearner: false },
-    client: { seen, answers: null, clock, findings: [], problem: null },
+    client: { seen, pair: null, answers: null, clock, findings: [], problem: null },
   }
 }
 
