@@ -15,7 +15,15 @@ function member(label: string, difference: number | null): ExaminedMember {
   const observation = { protocol: null, chain: [], clientCertificate: null, acceptedAuthorities: null, refusal: null }
   const seen = { url: 'https://127.0.0.1:2379', observation, chain: [] }
   return {
-    ...{ label, peer: null, planned: null, startedAt: null, configChangedAt: null, replacedMounts: new Set<string>() },
+    ...{
+      label,
+      peer: null,
+      planned: null,
+      answersFor: null,
+      startedAt: null,
+      configChangedAt: null,
+      replacedMounts: new Set<string>(),
+    },
     listed: { name: label, id: '', clientURLs: [], peerURLs: [], isLearner: false },
     client: { seen, pair: null, answers: null, clock, findings: [], problem: null },
   }
