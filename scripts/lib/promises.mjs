@@ -76,6 +76,22 @@ const BY_ROW = {
   ],
   "The server's chain and name are always verified": [
     {
+      breaks: 'the time is asked of another server than the one whose chain was validated but for its dates',
+      changes: [
+        [
+          'src/doctor/process.ts',
+          'leaf !== undefined && socket.getPeerX509Certificate()?.raw.equals(leaf.raw) === true',
+          'leaf !== undefined',
+        ],
+      ],
+      tests: [
+        [
+          'test/integration/doctor/clock.test.ts',
+          'asks no server for its time that has another certificate than the one that was validated',
+        ],
+      ],
+    },
+    {
       breaks: 'NODE_TLS_REJECT_UNAUTHORIZED turns the verification off',
       changes: [['src/client/transport/tls-socket.ts', '    rejectUnauthorized: true,\n', ''], WITHOUT_GUARD],
       tests: [

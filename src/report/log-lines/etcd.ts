@@ -12,7 +12,7 @@ export const ETCD_LINES: readonly LineRow[] = [
       '^(?=.*tls: client didn\'t provide a certificate).*(?:"server-name" ?: ?"|ServerName ")etcd-mtls-doctor\\.invalid"',
     direction: 'server-refuses-client',
     meaning:
-      '"etcd-mtls doctor" looked at this port without a certificate, as it does at each run. Any client can send this server name: if nobody runs the command on that address, it is another client without a certificate.',
+      '"etcd-mtls doctor" looked at this port without a certificate, as it does at each run. Any client can send this server name: if the command does not run on that address, this is another client without a certificate.',
     codes: ['handshake/client-certificate-missing'],
     decide: DECIDE.etcdctl,
     example:
