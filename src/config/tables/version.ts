@@ -49,6 +49,12 @@ export function unknownRelease(given: unknown): string | null {
   return release === null || parseVersion(release) !== null ? null : release
 }
 
+/** Whether it is a release or a line after those that are known. */
+export function isNewer(given: unknown): boolean {
+  const [major = 0, minor = 0] = (unknownRelease(given) ?? '').split('.').map(Number)
+  return major > 3 || (major === 3 && minor > release(NEWEST_RELEASE).minor)
+}
+
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the version is not supported. */
 export function readVersion(given: unknown, option: string): ParsedVersion {
   const version = typeof given === 'string' ? parseVersion(given) : null

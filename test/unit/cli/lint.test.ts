@@ -176,6 +176,8 @@ describe('the outcomes of lint', () => {
     ['nothing wrong', {}, [], 0],
     ['an error', PLAINTEXT, [], 1],
     ['something that was not checked', { name: '${NODE}' }, [], 3],
+    ['a release of etcd that is not known', {}, ['--etcd-version', '3.8.0'], 3],
+    ['a plaintext URL in a release of etcd that is not known', PLAINTEXT, ['--etcd-version', 'v3.8.0'], 1],
     ['an error and something that was not checked', { ...PLAINTEXT, name: '${NODE}' }, [], 1],
     ['something that was not checked and is accepted', { name: '${NODE}' }, ['--allow-unchecked'], 0],
     ['a variable whose value is given', { name: '${NODE}' }, ['--variable', 'NODE=a'], 0],
