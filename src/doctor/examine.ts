@@ -15,6 +15,7 @@ import { uncheckedIn } from '../report/finding.js'
 import { resolveContext } from '../validate/context.js'
 import { foldRepeats } from '../validate/fold-repeats.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
+import { releaseFinding } from './advisories.js'
 import { compareApiserver } from './apiserver.js'
 import type { ClusterMember, ClusterReport, ExamineOptions } from './cluster-report.js'
 import { compareAuthorities, comparePeers, compareRestart, compareServed, forecastMember } from './compare.js'
@@ -173,6 +174,7 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
     ...compareAuthorities(members, served, credentials),
     ...compareRestart(members, { known, clients, at }),
     ...comparePeers(expected.pairs),
+    ...releaseFinding(members),
     ...outage,
     ...(access === null || access === undefined || apiserver.credentials === null
       ? []

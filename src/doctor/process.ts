@@ -8,6 +8,7 @@ import type { ServerObservation } from '../client/diagnosis/observe-server.js'
 import { explainServer } from '../client/diagnosis/explain.js'
 import type { Endpoint } from '../client/endpoints.js'
 import type { SecureEtcd3 } from '../client/deferred.js'
+import { advisoriesOf } from '../config/tables/advisories.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, isEtcdMtlsError, reasonOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
@@ -43,6 +44,8 @@ export interface Answers {
   /** Milliseconds. */
   readonly latency: number
   readonly startedAt: Date | null
+  /** Null if it was not asked, or did not answer. */
+  readonly isAuthEnabled: boolean | null
   /** Empty if it did not return them. */
   readonly members: readonly ListedMember[]
 }
@@ -153,11 +156,13 @@ async function readAnswers(client: SecureEtcd3, endpoint: Endpoint, asking: With
   const begin = performance.now()
   const status = await client.maintenance.status(deadline())
   const latency = performance.now() - begin
-  const [listed, , startedAt] = await Promise.all([
+  const [listed, , startedAt, isAuthEnabled] = await Promise.all([
     // Another member may still return the list.
     client.cluster.memberList({}, deadline()).catch(() => null),
     client.tls.probe(),
     readStartTime(endpoint, asking),
+    // The answer passes through etcd's Raft log, so it is asked for only if it decides something.
+    advisoriesOf(status.version).some(({ condition }) => condition === 'auth') ? readAuthStatus(client, deadline()) : null,
   ])
   const members = (listed?.members ?? []).slice(0, MAX_LISTED + 1).map((each) => ({
     name: each.name,
@@ -172,7 +177,17 @@ async function readAnswers(client: SecureEtcd3, endpoint: Endpoint, asking: With
     role: client.tls.endpoints[0]?.role ?? null,
     latency,
     startedAt,
+    isAuthEnabled,
     members,
+  }
+}
+
+/** Only root may ask. While authentication is disabled, etcd refuses nobody (server/auth/store.go v3.5.16 IsAdminPermitted). */
+async function readAuthStatus(client: SecureEtcd3, options: { deadline: number }): Promise<boolean | null> {
+  try {
+    return (await client.auth.authStatus(options)).enabled
+  } catch (error) {
+    return /etcdserver: (?:permission denied|user name is empty)/.test(asError(error).message) ? true : null
   }
 }
 

@@ -43,6 +43,20 @@ export interface MemberDown {
   detail: string
 }
 
+/** Releases that have advisories, by their version numbers. */
+export interface ReleaseOutdated {
+  members: string[]
+  versions: string[]
+  /** The advisories that count here; all of the releases if none does. */
+  advisories: string[]
+  /** The day of the table of advisories, as `2026-11-26`. */
+  asOf: string
+  /** Lines of these releases that get no more fixes. */
+  ended: { line: string; on: string }[]
+  /** The first release with all fixes, of each line. */
+  fixedIn: string[]
+}
+
 export interface ApiserverRefused {
   subject: string
   /** The certificate file. */
@@ -134,6 +148,13 @@ export const cluster = {
       `In the manifest of kube-apiserver, set --etcd-servers to URLs of members: ${listed(d.clientUrls)}.`,
     ]).or('warning', ({ works }) => works > 0),
   },
+  'cluster/release-outdated': {
+    exposed: warning((d: ReleaseOutdated & { because: ('auth' | 'CRL')[] }) => [
+      `${d.because.map((each) => CONDITIONS[each]).join(', and ')}, and ${advisoriesText(d)}`,
+      upgrade(d),
+    ]),
+    'not exposed': info((d: ReleaseOutdated) => [`B${advisoriesText(d).slice(1)}`, upgrade(d)]),
+  },
   'cluster/quorum-expires': {
     later: info((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
     soon: warning((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
@@ -170,6 +191,21 @@ function endOfClients({ until, left, members }: ClientsExpire): string {
 
 function renewServers(d: ClientsExpire): string {
   return `Renew the server certificates ${actText(d)}. etcd reads certificates again at each handshake.`
+}
+
+const CONDITIONS = {
+  auth: 'Authentication is enabled',
+  CRL: '--client-crl-file is set next to --listen-client-http-urls',
+}
+
+function advisoriesText({ members, versions, advisories, asOf, ended }: ReleaseOutdated): string {
+  const ends = ended.map(({ line, on }) => ` etcd ${line} has had no fixes since ${on}.`)
+  const has = `etcd ${listed(versions)} of ${listed(members)} has ${listed(advisories)}`
+  return `by its version number, as of ${asOf}, ${has}; a distribution may have patched it.${ends.join('')}`
+}
+
+function upgrade({ fixedIn }: ReleaseOutdated): string {
+  return `Save a snapshot. Then upgrade one member after the other to etcd ${listed(fixedIn, '', 'or')}, or to a package whose changelog has these fixes.`
 }
 
 function shortState({ member, endpoint, state }: MemberDown): string {

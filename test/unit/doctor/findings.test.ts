@@ -54,6 +54,7 @@ function seen(chain: readonly Certificate[], refused?: Refused): SeenPort {
 
 const ANSWERS: Answers = {
   ...{ memberId: '1', version: '3.5.16', role: 'follower', latency: 1, startedAt: null, members: [] },
+  isAuthEnabled: null,
 }
 
 interface Evidence {
