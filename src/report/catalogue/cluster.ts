@@ -199,13 +199,14 @@ const CONDITIONS = {
 }
 
 function advisoriesText({ members, versions, advisories, asOf, ended }: ReleaseOutdated): string {
-  const ends = ended.map(({ line, on }) => ` etcd ${line} has had no fixes since ${on}.`)
+  const lines = listed(ended.map(({ line, on }) => `etcd ${line} since ${on}`))
+  const ends = ended.length === 0 ? '' : ` No fixes are made for ${lines}.`
   const has = `etcd ${listed(versions)} of ${listed(members)} has ${listed(advisories)}`
-  return `by its version number, as of ${asOf}, ${has}; a distribution may have patched it.${ends.join('')}`
+  return `by its version number, as of ${asOf}, ${has}; a distribution may have patched it.${ends}`
 }
 
 function upgrade({ fixedIn }: ReleaseOutdated): string {
-  return `Save a snapshot. Then upgrade one member after the other to etcd ${listed(fixedIn, '', 'or')}, or to a package whose changelog has these fixes.`
+  return `Save a snapshot. Then upgrade one member after the other to etcd ${listed(fixedIn, 'with all fixes', 'or')}, or to a package whose changelog has these fixes.`
 }
 
 function shortState({ member, endpoint, state }: MemberDown): string {

@@ -81,7 +81,10 @@ describe('releaseFinding', () => {
   })
 
   it('reports a warning with the advisories about authentication, if a member says that it is enabled', () => {
-    const [finding, ...others] = found({ version: '3.6.9', isAuthEnabled: true }, { version: '3.6.9', isAuthEnabled: null })
+    const [finding, ...others] = found(
+      { version: '3.6.9', isAuthEnabled: true },
+      { version: '3.6.9', isAuthEnabled: null },
+    )
     expect(others).toEqual([])
     expect(finding).toMatchObject({
       severity: 'warning',
@@ -97,7 +100,10 @@ describe('releaseFinding', () => {
       { severity: 'warning', details: { because: ['CRL'], advisories: ['GHSA-3wh4-j44w-pg92'] } },
     ])
     for (const given of [
-      [{ version: '3.5.31', hasCrl: true }, { version: '3.5.31', httpUrls: urls }],
+      [
+        { version: '3.5.31', hasCrl: true },
+        { version: '3.5.31', httpUrls: urls },
+      ],
       [{ ...both, otherMachine: 'm2' }],
       [{ ...both, version: '3.5.32' }],
     ])
@@ -106,14 +112,24 @@ describe('releaseFinding', () => {
   })
 
   it('names both conditions', () => {
-    const [finding] = found({ version: '3.5.16', isAuthEnabled: true, hasCrl: true, httpUrls: ['https://10.0.0.1:2382'] })
+    const [finding] = found({
+      version: '3.5.16',
+      isAuthEnabled: true,
+      hasCrl: true,
+      httpUrls: ['https://10.0.0.1:2382'],
+    })
     expect(finding?.message).toMatch(
       /^Authentication is enabled, and --client-crl-file is set next to --listen-client-http-urls, and by its version/,
     )
   })
 
   it('names the releases with the fixes for each line of a cluster that is upgraded, in one finding', () => {
-    const [finding, ...others] = found({ version: '3.5.16' }, { version: '3.6.4' }, { version: '3.7.0' }, { version: '3.7.1' })
+    const [finding, ...others] = found(
+      { version: '3.5.16' },
+      { version: '3.6.4' },
+      { version: '3.7.0' },
+      { version: '3.7.1' },
+    )
     expect(others).toEqual([])
     expect(finding?.details).toMatchObject({ members: ['m1', 'm2', 'm3'], fixedIn: ['3.5.33', '3.6.14', '3.7.1'] })
     expect(finding?.remedy).toContain('etcd 3.5.33, 3.6.14 or 3.7.1,')
@@ -122,6 +138,6 @@ describe('releaseFinding', () => {
   it('names the next line for a line without fixes, and the day on which it ended', () => {
     const [finding] = found({ version: '3.4.45' })
     expect(finding?.details).toMatchObject({ fixedIn: ['3.5.33'], ended: [{ line: '3.4', on: '2026-06-01' }] })
-    expect(finding?.message).toContain('etcd 3.4 has had no fixes since 2026-06-01.')
+    expect(finding?.message).toContain('No fixes are made for etcd 3.4 since 2026-06-01.')
   })
 })
