@@ -6,8 +6,6 @@ import { type Finding, findingMaker } from '../report/finding.js'
 import { sideOf } from './compare.js'
 import type { ExaminedMember } from './members.js'
 
-const finding = findingMaker(cluster)
-
 /** The first release of the line that fixes all of these; if none does, of a later line. */
 function fixOf(own: EtcdLine, rows: readonly AdvisoryRow[]): string {
   const fixesIn = (line: EtcdLine): string[] =>
@@ -19,30 +17,25 @@ function fixOf(own: EtcdLine, rows: readonly AdvisoryRow[]): string {
 
 /** One finding for the cluster: a warning if an advisory counts in it, else an info. */
 export function releaseFinding(members: readonly ExaminedMember[]): Finding[] {
+  const isAuth = members.some(({ client }) => client?.answers?.isAuthEnabled === true)
   const affected = members.flatMap((member) => {
     const version = member.client?.answers?.version ?? ''
-    const line = ETCD_LINES.find((each) => version.startsWith(`${each}.`))
-    const rows = advisoriesOf(version)
-    return line === undefined || rows.length === 0 ? [] : [{ member, version, line, rows }]
+    const [line, rows] = [ETCD_LINES.find((each) => version.startsWith(`${each}.`)), advisoriesOf(version)]
+    const side = sideOf(member, 'client')
+    const met = { auth: isAuth, CRL: side !== null && side.crl !== null && side.httpUrls.length > 0, none: false }
+    const own = { label: member.label, version, rows, exposed: rows.filter(({ condition }) => met[condition]) }
+    return line === undefined || rows.length === 0 ? [] : [{ ...own, line }]
   })
   if (affected.length === 0) return []
-  const isAuth = members.some(({ client }) => client?.answers?.isAuthEnabled === true)
-  const counts = ({ condition }: AdvisoryRow, member: ExaminedMember): boolean => {
-    const client = condition === 'CRL' ? sideOf(member, 'client') : null
-    return condition === 'auth' ? isAuth : client !== null && client.crl !== null && client.httpUrls.length > 0
-  }
-  const exposed = affected.flatMap(({ member, rows }) => rows.filter((each) => counts(each, member)))
+  const exposed = affected.flatMap((each) => each.exposed)
   const reported = exposed.length > 0 ? exposed : affected.flatMap(({ rows }) => rows)
-  const lines = [...new Set(affected.map(({ line }) => line))]
   const details = {
-    members: affected.map(({ member }) => member.label),
-    versions: [...new Set(affected.map(({ version }) => version))],
+    because: (['auth', 'CRL'] as const).filter((each) => exposed.some(({ condition }) => condition === each)),
     advisories: [...new Set(reported.map(({ id }) => id))],
-    asOf: ADVISORIES_AS_OF,
-    ended: lines.flatMap((line) => (endsOfLines[line] === undefined ? [] : [{ line, on: endsOfLines[line] }])),
+    members: affected.map(({ label }) => label),
+    versions: [...new Set(affected.map(({ version }) => version))],
+    ended: [...new Set(affected.map(({ line }) => line))].flatMap((line) => endsOfLines[line] ?? []),
     fixedIn: [...new Set(affected.map(({ line, rows }) => fixOf(line, rows)))],
   }
-  if (exposed.length === 0) return [finding('cluster/release-outdated', { kind: 'not exposed', ...details })]
-  const because = (['auth', 'CRL'] as const).filter((each) => exposed.some(({ condition }) => condition === each))
-  return [finding('cluster/release-outdated', { kind: 'exposed', ...details, because })]
+  return [findingMaker(cluster)('cluster/release-outdated', { ...details, asOf: ADVISORIES_AS_OF })]
 }

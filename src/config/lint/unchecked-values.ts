@@ -1,5 +1,11 @@
 /** Says which values and releases were not known, and what that may hide. */
-import { type Finding, type FindingCode, type Unchecked, type UncheckedKind, uncheckedOf } from '../../report/finding.js'
+import {
+  type Finding,
+  type FindingCode,
+  type Unchecked,
+  type UncheckedKind,
+  uncheckedOf,
+} from '../../report/finding.js'
 import type { PassthroughOption, ReadOption } from '../read/read-option.js'
 import { nameOfReference } from '../read/unknown.js'
 import type { EtcdOptionRow } from '../tables/options.js'
@@ -87,13 +93,8 @@ export function uncheckedRelease({ unknownRelease, versionPlace }: LintMember, f
   return [uncheckedOf('release', place, message, OF_RELEASE)]
 }
 
-/** Whether the finding is about an option that a release that is not known may have: its name is not similar to another one. */
+/** Whether a release that is not known may have the option of the finding: its name is not similar to a known one. */
 export function isOfUnknownRelease({ code, details }: Finding, { unknownRelease }: LintMember): boolean {
-  if (unknownRelease === null) return false
-  if (code === 'config/option-unknown') return details.kind === 'only a key' || !hasNearest(details)
-  return code === 'config/option-ignored' && !hasNearest(details)
-}
-
-function hasNearest(details: object): boolean {
-  return ['nearest', 'belongs'].some((name) => typeof Reflect.get(details, name) === 'string')
+  if (unknownRelease === null || (code !== 'config/option-unknown' && code !== 'config/option-ignored')) return false
+  return !['nearest', 'belongs'].some((name) => typeof Reflect.get(details, name) === 'string')
 }

@@ -9,8 +9,8 @@ export interface AdvisoryRow {
   /** Its name in etcd's changelog. */
   readonly ghsa: string
   readonly fixed: Since
-  /** What makes it count: authentication, a CRL next to separate HTTP URLs; null: a port that anybody reaches. */
-  readonly condition: 'auth' | 'CRL' | null
+  /** What makes it count: authentication, or a CRL next to separate HTTP URLs; none if that is not seen. */
+  readonly condition: 'auth' | 'CRL' | 'none'
 }
 
 /** GitHub advisories of etcd-io/etcd; CHANGELOG/CHANGELOG-3.4.md to 3.7.md. Lines without a fix are affected. */
@@ -20,11 +20,11 @@ export const advisories: readonly AdvisoryRow[] = [
   { id: 'CVE-2026-44283', ghsa: 'GHSA-x35m-3gp4-4fh5', fixed: ['3.4.44', '3.5.30', '3.6.11'], condition: 'auth' },
   { id: 'GHSA-3wh4-j44w-pg92', ghsa: 'GHSA-3wh4-j44w-pg92', fixed: ['3.5.32', '3.6.13', '3.7.0'], condition: 'CRL' },
   { id: 'CVE-2026-73499', ghsa: 'GHSA-xg4h-6gfc-h4m8', fixed: ['3.5.33', '3.6.14', '3.7.1'], condition: 'auth' },
-  { id: 'CVE-2026-73500', ghsa: 'GHSA-6vch-q96h-7gc3', fixed: ['3.5.33', '3.6.14', '3.7.1'], condition: null },
+  { id: 'CVE-2026-73500', ghsa: 'GHSA-6vch-q96h-7gc3', fixed: ['3.5.33', '3.6.14', '3.7.1'], condition: 'none' },
 ]
 
-/** The day after which a line gets no more fixes, as its changelog announces it. */
-export const endsOfLines: Readonly<Partial<Record<EtcdLine, string>>> = { '3.4': '2026-06-01' }
+/** Since when a line gets no more fixes, as its changelog announces it. */
+export const endsOfLines: Readonly<Partial<Record<EtcdLine, string>>> = { '3.4': 'etcd 3.4 since 2026-06-01' }
 
 /** The advisories of a release; none of one that is not known. A distribution or an embedded etcd may add a suffix. */
 export function advisoriesOf(version: string): readonly AdvisoryRow[] {

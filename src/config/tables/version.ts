@@ -51,7 +51,7 @@ export function unknownRelease(given: unknown): string | null {
 
 /** Whether it is a release or a line after those that are known. */
 export function isNewer(given: unknown): boolean {
-  const [major = 0, minor = 0] = (unknownRelease(given) ?? '').split('.').map(Number)
+  const [major = 0, minor = 0] = unknownRelease(given)?.split('.').map(Number) ?? []
   return major > 3 || (major === 3 && minor > release(NEWEST_RELEASE).minor)
 }
 

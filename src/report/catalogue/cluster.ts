@@ -45,16 +45,16 @@ export interface MemberDown {
 
 /** Releases that have advisories, by their version numbers. */
 export interface ReleaseOutdated {
+  /** The conditions that are met; empty if none is. Then all advisories of the releases are listed. */
+  because: ('auth' | 'CRL')[]
+  advisories: string[]
   members: string[]
   versions: string[]
-  /** The advisories that count here; all of the releases if none does. */
-  advisories: string[]
-  /** The day of the table of advisories, as `2026-11-26`. */
-  asOf: string
-  /** Lines of these releases that get no more fixes. */
-  ended: { line: string; on: string }[]
-  /** The first release with all fixes, of each line. */
+  /** The lines without fixes, with their dates. */
+  ended: string[]
   fixedIn: string[]
+  /** The day of the table of advisories. */
+  asOf: string
 }
 
 export interface ApiserverRefused {
@@ -148,13 +148,10 @@ export const cluster = {
       `In the manifest of kube-apiserver, set --etcd-servers to URLs of members: ${listed(d.clientUrls)}.`,
     ]).or('warning', ({ works }) => works > 0),
   },
-  'cluster/release-outdated': {
-    exposed: warning((d: ReleaseOutdated & { because: ('auth' | 'CRL')[] }) => [
-      `${d.because.map((each) => CONDITIONS[each]).join(', and ')}, and ${advisoriesText(d)}`,
-      upgrade(d),
-    ]),
-    'not exposed': info((d: ReleaseOutdated) => [`B${advisoriesText(d).slice(1)}`, upgrade(d)]),
-  },
+  'cluster/release-outdated': info((d: ReleaseOutdated) => [
+    `${d.because.map((each) => `${CONDITIONS[each]}. `).join('')}By its version number, as of ${d.asOf}, etcd ${listed(d.versions)} of ${listed(d.members)} has ${listed(d.advisories)}; a distribution may have patched it.${d.ended.length === 0 ? '' : ` No fixes are made for ${listed(d.ended)}.`}`,
+    `Save a snapshot. Then upgrade one member after the other to etcd ${listed(d.fixedIn, 'with all fixes', 'or')}, or to a package whose changelog has these fixes.`,
+  ]).or('warning', ({ because }) => because.length > 0),
   'cluster/quorum-expires': {
     later: info((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
     soon: warning((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
@@ -196,17 +193,6 @@ function renewServers(d: ClientsExpire): string {
 const CONDITIONS = {
   auth: 'Authentication is enabled',
   CRL: '--client-crl-file is set next to --listen-client-http-urls',
-}
-
-function advisoriesText({ members, versions, advisories, asOf, ended }: ReleaseOutdated): string {
-  const lines = listed(ended.map(({ line, on }) => `etcd ${line} since ${on}`))
-  const ends = ended.length === 0 ? '' : ` No fixes are made for ${lines}.`
-  const has = `etcd ${listed(versions)} of ${listed(members)} has ${listed(advisories)}`
-  return `by its version number, as of ${asOf}, ${has}; a distribution may have patched it.${ends}`
-}
-
-function upgrade({ fixedIn }: ReleaseOutdated): string {
-  return `Save a snapshot. Then upgrade one member after the other to etcd ${listed(fixedIn, 'with all fixes', 'or')}, or to a package whose changelog has these fixes.`
 }
 
 function shortState({ member, endpoint, state }: MemberDown): string {

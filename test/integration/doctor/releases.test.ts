@@ -32,7 +32,7 @@ it('reports one info about a healthy cluster of a release with advisories, and a
   await admin.user('root').addRole('root')
   await admin.auth.authEnable()
 
-  const expected = ofAuth.length > 0 ? ['cluster/release-outdated exposed'] : []
+  const expected = ofAuth.length > 0 ? ['cluster/release-outdated'] : []
   const [warning] = releasesOf(await cluster.examine())
   expect(faultsOf(await cluster.examine())).toEqual(expected)
   if (ofAuth.length > 0) expect(warning?.details).toMatchObject({ advisories: ofAuth.map(({ id }) => id) })

@@ -30,7 +30,7 @@ it('renders for the newest known release, and warns', () => {
   expect(warningsOf(() => renderEtcdConfig(memberConfig(), 'yaml', { version: '3.7.99' }))).toEqual([])
 })
 
-it('refuses what the newest known release would refuse', () => {
+it('refuses options that the newest known release does not have', () => {
   const config = memberConfig({ version: '3.8.0', extra: { 'enable-v2': true } })
   warningsOf(() => {
     const { findings } = thrown(() => renderEtcdConfig(config, 'flags'), 'ERR_CONFIG_INVALID').details

@@ -46,11 +46,11 @@ describe('the table of advisories', () => {
     ['not a version', 0],
     ['3.5.16.1', 0],
     ['3.5.16-k3s1', 6],
-  ])('of etcd %s has %i rows', (version, count) => {
+  ])('The advisories of etcd %s are %i', (version, count) => {
     expect(advisoriesOf(version)).toHaveLength(count)
   })
 
-  it('has a day, and fixes that are releases of known lines, of each supported line and not newer than the newest', () => {
+  it('The table has a day, and fixes in releases of each line that still gets fixes', () => {
     expect(new Date(ADVISORIES_AS_OF).toISOString()).toMatch(`${ADVISORIES_AS_OF}T`)
     for (const { id, fixed } of advisories) {
       expect(fixed.filter((each) => parseVersion(each) === null)).toEqual([])
@@ -70,7 +70,7 @@ describe('releaseFinding', () => {
   it('reports an info if no condition is seen', () => {
     const [finding, ...others] = found({ version: '3.5.16' }, { version: '3.5.16', isAuthEnabled: null })
     expect(others).toEqual([])
-    expect(finding).toMatchObject({ severity: 'info', details: { kind: 'not exposed', fixedIn: ['3.5.33'] } })
+    expect(finding).toMatchObject({ severity: 'info', details: { because: [], fixedIn: ['3.5.33'] } })
     expect(finding?.message).toBe(
       `By its version number, as of ${ADVISORIES_AS_OF}, etcd 3.5.16 of m1 and m2 has CVE-2026-33413, CVE-2026-33343, ` +
         'CVE-2026-44283, GHSA-3wh4-j44w-pg92, CVE-2026-73499 and 1 more; a distribution may have patched it.',
@@ -88,9 +88,9 @@ describe('releaseFinding', () => {
     expect(others).toEqual([])
     expect(finding).toMatchObject({
       severity: 'warning',
-      details: { kind: 'exposed', because: ['auth'], advisories: ['CVE-2026-44283', 'CVE-2026-73499'] },
+      details: { because: ['auth'], advisories: ['CVE-2026-44283', 'CVE-2026-73499'] },
     })
-    expect(finding?.message).toMatch(/^Authentication is enabled, and by its version number, as of /)
+    expect(finding?.message).toMatch(/^Authentication is enabled\. By its version number, as of /)
   })
 
   it('reports a warning about a CRL only if the same member has separate HTTP URLs, on this machine', () => {
@@ -119,7 +119,7 @@ describe('releaseFinding', () => {
       httpUrls: ['https://10.0.0.1:2382'],
     })
     expect(finding?.message).toMatch(
-      /^Authentication is enabled, and --client-crl-file is set next to --listen-client-http-urls, and by its version/,
+      /^Authentication is enabled\. --client-crl-file is set next to --listen-client-http-urls\. By its version/,
     )
   })
 
@@ -137,7 +137,7 @@ describe('releaseFinding', () => {
 
   it('names the next line for a line without fixes, and the day on which it ended', () => {
     const [finding] = found({ version: '3.4.45' })
-    expect(finding?.details).toMatchObject({ fixedIn: ['3.5.33'], ended: [{ line: '3.4', on: '2026-06-01' }] })
+    expect(finding?.details).toMatchObject({ fixedIn: ['3.5.33'], ended: ['etcd 3.4 since 2026-06-01'] })
     expect(finding?.message).toContain('No fixes are made for etcd 3.4 since 2026-06-01.')
   })
 })
