@@ -1,21 +1,39 @@
-/** The catalogue of findings and the lines of logs as the sources have them now, whatever is in dist, and what reads their rows. */
+/** The catalogue of findings, the lines of logs and the tables about etcd as the sources have them now, whatever is in dist. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { emitJavaScript, readConfig } from './compile.mjs'
 
-export async function loadCatalogue(root) {
+export function loadCatalogue(root) {
+  return loadCompiled(root, ['report'], async (load) => {
+    const { catalogue } = await load('report/catalogue.js')
+    const { refusalsOf } = await load('report/row.js')
+    const { anchorOf, findingUrl } = await load('report/links.js')
+    const { logLines } = await load('report/log-lines.js')
+    const { LINE_PROGRAMS } = await load('report/log-lines/line.js')
+    return { catalogue, refusalsOf, anchorOf, findingUrl, logLines, linePrograms: LINE_PROGRAMS }
+  })
+}
+
+/** What the sources know about etcd's releases, for `missingIn`. */
+export function loadTables(root) {
+  return loadCompiled(root, ['report', 'config/tables'], async (load) => {
+    const { NEWEST_RELEASES } = await load('config/tables/version.js')
+    const { advisories } = await load('config/tables/advisories.js')
+    const { etcdOptions, passthroughOptions } = await load('config/tables/options.js')
+    const flags = new Set([...etcdOptions, ...passthroughOptions].flatMap(({ flag }) => flag?.name ?? []))
+    return { newest: NEWEST_RELEASES, advisories, flags }
+  })
+}
+
+/** Compiles folders of src to a temporary one while `work` imports its files. */
+async function loadCompiled(root, folders, work) {
   mkdirSync(join(root, '.cache'), { recursive: true })
   const scratch = mkdtempSync(join(root, '.cache/catalogue-'))
   try {
     const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
-    emitJavaScript(join(root, 'src'), 'report', scratch, options)
-    const { catalogue } = await import(pathToFileURL(join(scratch, 'report/catalogue.js')).href)
-    const { refusalsOf } = await import(pathToFileURL(join(scratch, 'report/row.js')).href)
-    const { anchorOf, findingUrl } = await import(pathToFileURL(join(scratch, 'report/links.js')).href)
-    const { logLines } = await import(pathToFileURL(join(scratch, 'report/log-lines.js')).href)
-    const { LINE_PROGRAMS } = await import(pathToFileURL(join(scratch, 'report/log-lines/line.js')).href)
-    return { catalogue, refusalsOf, anchorOf, findingUrl, logLines, linePrograms: LINE_PROGRAMS }
+    for (const each of folders) emitJavaScript(join(root, 'src'), each, scratch, options)
+    return await work((file) => import(pathToFileURL(join(scratch, file)).href))
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }

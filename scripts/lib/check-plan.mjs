@@ -57,6 +57,7 @@ export const TOOLS = {
   mutation: script('mutation'),
   sbom: ['npm', 'sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev'],
   licences: script('licences'),
+  releases: script('releases'),
 }
 
 /** The names of all steps, in the order in which they are listed. */

@@ -7,6 +7,7 @@ import { printable, printableDeep } from '../report/printable.js'
 import { makeReport } from '../report/report.js'
 import { foldRepeats } from '../validate/fold-repeats.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
+import { releaseFinding } from './advisories.js'
 import { type ApiserverAccess, compareApiserver } from './apiserver.js'
 import type { ClusterMember, ClusterReport } from './cluster-report.js'
 import { compareClocks } from './clock.js'
@@ -153,7 +154,7 @@ function compare(
     ...served,
     ...compareAuthorities(members, served),
     ...compareRestart(members, { known, clients: chains, at }),
-    ...comparePeers(expected.pairs),
+    ...[...comparePeers(expected.pairs), ...releaseFinding(members)],
     ...[...outage, ...comparePeerPorts(members), ...compareLeaders(members)],
     ...parts.accesses.flatMap((access) =>
       compareApiserver(access, { members, askedAt: given.askedAt }, { isWhole, rules, isFirst: access.isFirst }),

@@ -10,6 +10,7 @@ import { refusalIn } from '../client/diagnosis/explain.js'
 import { readingOf } from '../client/diagnosis/probe.js'
 import type { Endpoint } from '../client/endpoints.js'
 import type { SecureEtcd3 } from '../client/deferred.js'
+import { advisoriesOf } from '../config/tables/advisories.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, isEtcdMtlsError, reasonOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
@@ -49,6 +50,8 @@ export interface Answers {
   /** Milliseconds. */
   readonly latency: number
   readonly startedAt: Date | null
+  /** Null if it was not asked, or did not answer. */
+  readonly isAuthEnabled: boolean | null
   /** Empty if it did not return them. */
   readonly members: readonly ListedMember[]
 }
@@ -199,11 +202,15 @@ async function readAnswers(
   const begin = performance.now()
   const status = await client.maintenance.status(deadline())
   const latency = performance.now() - begin
-  const [listed, , metrics] = await Promise.all([
+  const [listed, , metrics, isAuthEnabled] = await Promise.all([
     // Another member may still return the list.
     client.cluster.memberList({}, deadline()).catch(() => null),
     client.tls.probe(),
     askHttps(endpoint, '/metrics', asking, { agent: false }, readMetrics),
+    // The answer passes through etcd's Raft log, so it is asked for only if it decides something.
+    advisoriesOf(status.version).some(({ condition }) => condition === 'auth')
+      ? readAuthStatus(client, deadline())
+      : null,
   ])
   const members = (listed?.members ?? []).slice(0, MAX_LISTED + 1).map((each) => ({
     name: each.name,
@@ -221,7 +228,17 @@ async function readAnswers(
     latency,
     startedAt: metrics?.startedAt ?? null,
     clock: metrics?.clock ?? null,
+    isAuthEnabled,
     members,
+  }
+}
+
+/** Only root may ask. While authentication is disabled, etcd refuses nobody (server/auth/store.go v3.5.16 IsAdminPermitted). */
+async function readAuthStatus(client: SecureEtcd3, options: { deadline: number }): Promise<boolean | null> {
+  try {
+    return (await client.auth.authStatus(options)).enabled
+  } catch (error) {
+    return /etcdserver: (?:permission denied|user name is empty)/.test(asError(error).message) ? true : null
   }
 }
 

@@ -98,6 +98,7 @@ export type Report = PassedReport | FailedReport
  * - `drop-ins`: files that change a systemd unit. `document`: a document of a YAML file that no reader understands.
  * - `limit`: more than a limit of this package, or than the time of an examination.
  * - `permission`: something that this user may not read. `other-machine`: something that is on another machine.
+ * - `release`: a release of etcd that is not known.
  * - `server`: a server that did not answer. `credentials`: there are none to ask it with. Only in reports about a cluster.
  */
 export type UncheckedKind =
@@ -113,6 +114,7 @@ export type UncheckedKind =
   | 'limit'
   | 'permission'
   | 'other-machine'
+  | 'release'
   | 'server'
   | 'credentials'
 

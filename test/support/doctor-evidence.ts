@@ -68,6 +68,15 @@ export function askedPort(port: number, answer: Answer | null): AskedPort {
     answers:
       answer === null
         ? null
-        : { ...answer, raftTerm: '2', version: '3.5.16', role: 'follower', latency: 1, startedAt: null, members },
+        : {
+            ...answer,
+            raftTerm: '2',
+            version: '3.5.16',
+            role: 'follower',
+            latency: 1,
+            startedAt: null,
+            isAuthEnabled: null,
+            members,
+          },
   }
 }

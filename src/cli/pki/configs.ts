@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { migrationOf } from '../../authority/cluster/layouts.js'
 import { renderCluster } from '../../config/index.js'
+import { versionToRender } from '../../config/render/render.js'
 import { replaceFiles } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
@@ -24,7 +25,9 @@ export interface MemberConfigFile {
  * A member that is added to others joins their cluster: etcd compares its list with the members that are there, so it has those before
  * it. A member keeps the list with which it was written first, because etcd reads that only at its first start.
  */
-export async function planConfigs(directory: string, plan: Plan): Promise<MemberConfigFile[]> {
+export async function planConfigs(directory: string, given: Plan): Promise<MemberConfigFile[]> {
+  const { etcdVersion } = given
+  const plan = etcdVersion === undefined ? given : { ...given, etcdVersion: versionToRender(etcdVersion) }
   const names = plan.members.map(({ name }) => name)
   const before = new Map<string, string>()
   for (const name of names) {

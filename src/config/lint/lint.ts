@@ -10,7 +10,7 @@ import { classifyHosts } from '../../x509/names.js'
 import { type ConfigInput, type ReadMember, readMembers } from '../read/input.js'
 import { MAX_MEMBERS } from '../read/text.js'
 import type { GivenValues } from '../read/unknown.js'
-import { type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
+import { type EtcdVersion, type ParsedVersion, readVersion, unknownRelease } from '../tables/version.js'
 import { resolveReading } from '../read-etcd-config.js'
 import { type FileOptions, NOTHING_READ, readFiles, rewordForEtcd } from './files.js'
 import { LintMember } from './member.js'
@@ -27,7 +27,7 @@ import {
   type Suppression,
   type UncheckedSuppression,
 } from './suppress.js'
-import { uncheckedValues } from './unchecked-values.js'
+import { isOfUnknownRelease, uncheckedRelease, uncheckedValues } from './unchecked-values.js'
 
 /** How a configuration is checked. */
 export interface LintOptions {
@@ -40,7 +40,8 @@ export interface LintOptions {
    */
   readFiles?: boolean | undefined
   /**
-   * The version of etcd. Without a version, rules that need one are skipped.
+   * The version of etcd. Without a version, rules that need one are skipped. For a release of a line that is not known,
+   * `unchecked` names them.
    *
    * @default the tag of the container's image
    */
@@ -100,7 +101,8 @@ const OPTIONS = [
 interface LintContext extends FileOptions {
   readonly readFiles: boolean
   readonly directory: string | null
-  readonly version: ParsedVersion | null
+  /** A string if it is not known. */
+  readonly version: ParsedVersion | string | null
   readonly ignore: Ignored
   readonly comments: boolean
   readonly given: GivenValues
@@ -201,7 +203,7 @@ function resolveLint(options: LintOptions): LintContext {
   const reading = resolveReading(options)
   classifyHosts(hosts)
   const { at } = resolveContext({ usage: 'server', at: options.at, clockSkew, expiryWarning })
-  const parsed = version === undefined ? null : readVersion(version, 'version')
+  const parsed = version === undefined ? null : (unknownRelease(version) ?? readVersion(version, 'version'))
   const files = { ...reading, comments, hosts, at, clockSkew, expiryWarning }
   return { ...files, version: parsed, ignore: checkIgnore(ignore) }
 }
@@ -221,7 +223,7 @@ async function lintMembers(
     const member = new LintMember(read, context.version)
     const files = context.readFiles ? await readFiles(member, read, context) : NOTHING_READ
     const findings = [
-      ...read.findings.filter((each) => !isIgnoredType(each, member)),
+      ...read.findings.filter((each) => !isIgnoredType(each, member) && !isOfUnknownRelease(each, member)),
       ...apply(memberRules, member),
       ...files.findings,
       ...apply(fileRules, { member, files, isCompared, options: context }),
@@ -229,7 +231,8 @@ async function lintMembers(
     const own = readings.length > 1 ? read.label : null
     const label = own ?? labelOf(member.server('name').text)
     const comments = context.comments ? commentsOf(read.texts) : []
-    const unchecked = [...read.unchecked, ...uncheckedValues(member), ...files.unchecked]
+    const ofRelease = uncheckedRelease(member, read.labelPlace.file)
+    const unchecked = [...read.unchecked, ...ofRelease, ...uncheckedValues(member), ...files.unchecked]
     members.push({ member, files, read, label, findings, unchecked, comments })
   }
   return members

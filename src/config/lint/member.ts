@@ -132,6 +132,8 @@ export class LintMember {
   readonly isComplete: boolean
   /** Null if neither the caller nor the image names it. */
   readonly version: ParsedVersion | null
+  /** The release, if it is not known. Then no rule about releases applies. */
+  readonly unknownRelease: string | null
   /** The place of the image; null if the caller names the version. */
   readonly versionPlace: ConfigPlace | null
   readonly client: LintSide
@@ -144,19 +146,21 @@ export class LintMember {
   readonly #isFile: boolean
 
   /**
-   * @param version The version that the caller names. Default: that of the image.
+   * @param version The version that the caller names, as a string if it is not known. Default: that of the image.
    * @param plaintext For a configuration to render: whether each side requests plaintext. Null: it is linted.
    */
   constructor(
     { settings, others, context, isComplete }: Pick<ReadMember, 'settings' | 'others' | 'context' | 'isComplete'>,
-    version: ParsedVersion | null,
+    version: ParsedVersion | string | null,
     plaintext: Readonly<Record<'client' | 'peer', boolean>> | null = null,
   ) {
     this.settings = settings
     this.others = others
     this.context = context
     this.isComplete = isComplete
-    this.version = version ?? context.version
+    const named = version ?? context.version
+    this.version = typeof named === 'string' ? null : named
+    this.unknownRelease = typeof version === 'string' ? version : named === null ? (context.unknownRelease ?? null) : null
     this.versionPlace = version === null ? (context.versionPlace ?? null) : null
     this.isWritten = plaintext !== null
     this.client = new LintSide('client', this, plaintext?.client === true)

@@ -70,10 +70,11 @@ function ofOtherLines({ others, version }: LintMember) {
 }
 
 /** Options that accept a list only in some releases. */
-function listsOf({ settings, version, isWritten }: LintMember) {
+function listsOf({ settings, version, unknownRelease, isWritten }: LintMember) {
   return settings.all().flatMap((at) => {
     const { row, form, text, unknown } = at
     if (row.listSince === undefined || text === '' || unknown.length > 0 || isWritten) return []
+    if (unknownRelease !== null) return []
     if (form === 'yaml' && version !== null && formAvailability(row, form, version) === 'none') return []
     const takesList = version === null ? 'all' : availableIn(version, row.listSince)
     return [{ at, takesList, since: [...row.listSince] }]

@@ -112,6 +112,7 @@ const KINDS: ReadonlySet<unknown> = new Set<UncheckedKind>([
     'limit',
     'permission',
     'other-machine',
+    'release',
     'server',
     'credentials',
   ] as const),

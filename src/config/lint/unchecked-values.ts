@@ -1,8 +1,15 @@
-/** Says which values were not known, and what that may hide. */
-import { type FindingCode, type Unchecked, type UncheckedKind, uncheckedOf } from '../../report/finding.js'
+/** Says which values and releases were not known, and what that may hide. */
+import {
+  type Finding,
+  type FindingCode,
+  type Unchecked,
+  type UncheckedKind,
+  uncheckedOf,
+} from '../../report/finding.js'
 import type { PassthroughOption, ReadOption } from '../read/read-option.js'
 import { nameOfReference } from '../read/unknown.js'
 import type { EtcdOptionRow } from '../tables/options.js'
+import { ETCD_LINES, NEWEST_RELEASE } from '../tables/version.js'
 import type { LintMember } from './member.js'
 
 const OF_URLS: readonly FindingCode[] = [
@@ -67,4 +74,27 @@ function messageOf(
   return unknown.length === 0
     ? `${place.option} was checked with the default of ${first}, "${text}". ${remedy}.`
     : `${place.option} has ${first}, whose value is not in the input. ${remedy}.`
+}
+
+/** What depends on the release. */
+const OF_RELEASE: readonly FindingCode[] = [
+  ...(['config/option-not-in-version', 'config/option-of-other-version', 'config/option-unknown'] as const),
+  ...(['config/option-ignored', 'config/value-type', 'config/one-value-only', 'config/url-invalid'] as const),
+  ...(['config/restriction-not-in-force', 'config/cipher-suites-unfit', 'config/crl-form'] as const),
+]
+
+/** Says that the release is not known. */
+export function uncheckedRelease({ unknownRelease, versionPlace }: LintMember, file: string | null): Unchecked[] {
+  if (unknownRelease === null) return []
+  const message =
+    `etcd ${unknownRelease} is not known: the known releases are those of ${ETCD_LINES.join(', ')}, and the newest is` +
+    ` ${NEWEST_RELEASE}. What depends on the release was not checked. Update etcd-mtls, or pass the release that is meant.`
+  const place = versionPlace ?? { option: null, file, line: null, column: null }
+  return [uncheckedOf('release', place, message, OF_RELEASE)]
+}
+
+/** Whether a release that is not known may have the option of the finding: its name is not similar to a known one. */
+export function isOfUnknownRelease({ code, details }: Finding, { unknownRelease }: LintMember): boolean {
+  if (unknownRelease === null || (code !== 'config/option-unknown' && code !== 'config/option-ignored')) return false
+  return !['nearest', 'belongs'].some((name) => typeof Reflect.get(details, name) === 'string')
 }

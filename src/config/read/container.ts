@@ -1,6 +1,6 @@
 /** Starts of etcd by a container: its image, its command and its variables, of a pod or of a Compose file. */
 import { rowOfVariable } from '../tables/options.js'
-import { parseVersion } from '../tables/version.js'
+import { parseVersion, unknownRelease } from '../tables/version.js'
 import { type EtcdCommand, etcdCommands, NO_ARGUMENTS, readEtcdCommand, SHELL, simpleCommands } from './command.js'
 import type { Variable } from './env.js'
 import { areOfMember, isAddress } from './flags.js'
@@ -18,7 +18,7 @@ const ETCD_IMAGE = /(?:^|-)etcd(?:-amd64|-arm64)?$/
 const NAMES_ETCD = /(?:^|[_-])etcd(?:[_-]|$)/
 /** The name of a container or of a service. */
 const ETCD_NAME = /^etcd[-_]?\d*$/
-const RELEASE = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d{1,4}\.\d{1,4})(?![^-.@])[^/]*$/
+const RELEASE = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?([2-9]\.\d{1,3}(?:\.\d{1,4})?)(?![^-.@])[^/]*$/
 /** Images whose entrypoint adds options to a command that starts etcd. */
 const OWN_ENTRYPOINT = /(?:^|\/)bitnami\w*\/|(?:^|[/-])(?:patroni|spilo)/
 /** Programs that start nothing, as in a container that copies files out of an image of etcd, or saves a snapshot. */
@@ -100,9 +100,9 @@ export function readContainer(
   // A script that was not read sets options elsewhere.
   if (command.script !== undefined && command.args.length === 0) into.isComplete = false
   readEtcdCommand(command, variables, { ...yaml, option: 'command', syntax }, into)
-  const [, release] = RELEASE.exec(image) ?? []
-  const version = release === undefined ? null : parseVersion(release)
-  into.context = { ...context, version, ...(written === null ? {} : { versionPlace: place }) }
+  const [, release = ''] = RELEASE.exec(image) ?? []
+  const versions = { version: parseVersion(release), unknownRelease: unknownRelease(release) }
+  into.context = { ...context, ...versions, ...(written === null ? {} : { versionPlace: place }) }
 }
 
 /** Says why nothing in a text starts etcd. */

@@ -63,6 +63,8 @@ export interface RuntimeContext {
   /** The working directory; null if unknown. */
   readonly directory: string | null
   readonly version: ParsedVersion | null
+  /** The release of the image, if it is not known. */
+  readonly unknownRelease?: string | null
   readonly versionPlace?: ConfigPlace
   /** The longest path first. Null outside of containers. */
   readonly mounts: readonly Mount[] | null

@@ -4,7 +4,7 @@ import { checkOptions, valueInvalid } from '../../report/option-error.js'
 import type { ClientSide, MemberConfig, PeerSide } from '../model.js'
 import { readPlainUrl } from '../url.js'
 import { checkExtra } from './member-options.js'
-import { renderEtcdConfig } from './render.js'
+import { renderEtcdConfig, versionToRender } from './render.js'
 
 /** Options that are the same for all members. */
 const SHARED = [
@@ -75,7 +75,9 @@ export function renderCluster<M extends string>(
 ): Record<M, RenderedMember> {
   checkPlan(files, plan)
   const { filePath = (file: string) => file, client = {}, peer = {} } = plan
-  const shared = Object.fromEntries(SHARED.map((field) => [field, plan[field]]))
+  // One warning for all members.
+  const versioned = { ...plan, version: versionToRender(plan.version) }
+  const shared = Object.fromEntries(SHARED.map((field) => [field, versioned[field]]))
   const members = entriesOf(plan.members)
   const initialCluster = Object.fromEntries(members.map(([name, { peerUrls }]) => [name, peerUrls]))
   const side = (name: M, kind: 'server' | 'peer'): Pick<PeerSide, 'certFile' | 'keyFile' | 'trustedCaFile'> => {

@@ -3,7 +3,14 @@ import { checkOptions, textInvalid } from '../../report/option-error.js'
 import { configInvalid } from '../finding.js'
 import type { MemberConfig } from '../model.js'
 import { CONFIG_FORMS, type ConfigForm, variableOf } from '../tables/options.js'
-import { DEFAULT_VERSION, type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
+import {
+  DEFAULT_VERSION,
+  type EtcdVersion,
+  isNewer,
+  NEWEST_RELEASE,
+  type ParsedVersion,
+  readVersion,
+} from '../tables/version.js'
 import { writeYaml } from '../write-yaml.js'
 import { optionsOf, type WrittenOption } from './member-options.js'
 import { quoteForEnvironment, quoteForShell } from './quote.js'
@@ -24,7 +31,8 @@ export type RenderForm = ConfigForm | 'args'
  * - `'env'`: `NAME=value` lines, for `EnvironmentFile=` of systemd, `env_file` of Compose, and a shell's `.`.
  *
  * It refuses options that the version would ignore, refuse or read in another way, and configurations that are not secure.
- * Client certificates are required unless `clientCertAuth` is false. The files are not read.
+ * Client certificates are required unless `clientCertAuth` is false. The files are not read. For a release line that is newer
+ * than the known ones, it renders for the newest known release, and Node prints the warning `ETCD_MTLS_RELEASE_UNKNOWN`.
  *
  * @example
  * ```ts
@@ -84,9 +92,19 @@ export function renderEtcdConfig(
 
 function versionOf(config: unknown, options: RenderConfigOptions): ParsedVersion {
   checkOptions('options', options, ['version'])
-  if (options.version !== undefined) return readVersion(options.version, 'version')
+  if (options.version !== undefined) return readVersion(versionToRender(options.version), 'version')
   const own = typeof config === 'object' && config !== null && 'version' in config ? config.version : undefined
-  return readVersion(own === undefined ? DEFAULT_VERSION : own, 'config.version')
+  return readVersion(own === undefined ? DEFAULT_VERSION : versionToRender(own), 'config.version')
+}
+
+/** For a version of a line that is newer than the known ones, the newest known release, with a warning of the process. */
+export function versionToRender<T>(version: T): T | typeof NEWEST_RELEASE {
+  if (!isNewer(version)) return version
+  const message =
+    `etcd ${String(version)} is not known: the configuration is rendered and checked for etcd ${NEWEST_RELEASE}, the newest` +
+    ' known release. Start one member with it before you restart the others, or update etcd-mtls.'
+  process.emitWarning(message, { code: 'ETCD_MTLS_RELEASE_UNKNOWN' })
+  return NEWEST_RELEASE
 }
 
 function yamlOf(written: readonly WrittenOption[]): string {

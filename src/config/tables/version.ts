@@ -7,11 +7,16 @@ export type EtcdLine = '3.4' | '3.5' | '3.6' | '3.7'
 /** Supported lines, oldest first. */
 export const ETCD_LINES: readonly EtcdLine[] = ['3.4', '3.5', '3.6', '3.7']
 
+/** The newest release of each line whose sources the tables were compared with. */
+export const NEWEST_RELEASES = { '3.4': '3.4.45', '3.5': '3.5.33', '3.6': '3.6.14', '3.7': '3.7.1' } as const
+export const NEWEST_RELEASE = NEWEST_RELEASES['3.7']
+
 /**
  * A release of etcd such as `'3.5.16'`, or a release line such as `'3.5'`. A line means all of its releases:
- * `tls-min-version`, which 3.5.8 added, is not in `'3.5'`, because an older etcd may silently ignore it.
+ * `tls-min-version`, which 3.5.8 added, is not in `'3.5'`, because an older etcd may silently ignore it. A release of a
+ * line that is not known here, such as `'3.8.0'`, may have other options than those that are known.
  */
-export type EtcdVersion = EtcdLine | `${EtcdLine}.${number}`
+export type EtcdVersion = EtcdLine | `${number}.${number}.${number}`
 
 /** The renderer's default. */
 export const DEFAULT_VERSION: EtcdVersion = '3.5'
@@ -36,6 +41,18 @@ export function parseVersion(text: string): ParsedVersion | null {
   const [, line, patch] = /^v?(3\.\d{1,3})(?:\.(\d{1,4}))?$/.exec(text) ?? []
   if (line === undefined || !ETCD_LINES.some((known) => known === line)) return null
   return { minor: Number(line.slice('3.'.length)), patch: patch === undefined ? null : Number(patch) }
+}
+
+/** The release or the line, without `v`, if it is of a line that is not known; null for each other value. */
+export function unknownRelease(given: unknown): string | null {
+  const [, release = null] = /^v?(\d{1,3}\.\d{1,3}(?:\.\d{1,4})?)$/.exec(typeof given === 'string' ? given : '') ?? []
+  return release === null || parseVersion(release) !== null ? null : release
+}
+
+/** Whether it is a release or a line after those that are known. */
+export function isNewer(given: unknown): boolean {
+  const [major = 0, minor = 0] = unknownRelease(given)?.split('.').map(Number) ?? []
+  return major > 3 || (major === 3 && minor > release(NEWEST_RELEASE).minor)
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the version is not supported. */

@@ -60,6 +60,20 @@ export interface OtherData {
   directory: string | null
 }
 
+/** Releases that have advisories, by their version numbers. */
+export interface ReleaseOutdated {
+  /** The conditions that are met; empty if none is. Then all advisories of the releases are listed. */
+  because: ('auth' | 'CRL')[]
+  advisories: string[]
+  members: string[]
+  versions: string[]
+  /** The lines without fixes, with their dates. */
+  ended: string[]
+  fixedIn: string[]
+  /** The day of the table of advisories. */
+  asOf: string
+}
+
 export interface ApiserverRefused {
   subject: string
   /** The certificate file. */
@@ -211,6 +225,10 @@ export const cluster = {
       `In the manifest of kube-apiserver, set --etcd-servers to URLs of members: ${listed(d.clientUrls)}.`,
     ]).or('warning', ({ works }) => works > 0),
   },
+  'cluster/release-outdated': info((d: ReleaseOutdated) => [
+    `${d.because.map((each) => `${CONDITIONS[each]}. `).join('')}By its version number, as of ${d.asOf}, etcd ${listed(d.versions)} of ${listed(d.members)} has ${listed(d.advisories)}; a distribution may have patched it.${d.ended.length === 0 ? '' : ` No fixes are made for ${listed(d.ended)}.`}`,
+    `Save a snapshot. Then upgrade one member after the other to etcd ${listed(d.fixedIn, 'with all fixes', 'or')}, or to a package whose changelog has these fixes.`,
+  ]).or('warning', ({ because }) => because.length > 0),
   'cluster/quorum-expires': {
     later: info((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
     soon: warning((d: QuorumExpires) => [endOfQuorum(d), renewBefore(d)]),
@@ -285,6 +303,11 @@ function inText({ directory }: OtherData): string {
 
 function clusterText({ id, members, endpoints }: { id: string; members: string[]; endpoints: string[] }): string {
   return `ID ${id} has the members ${members.join(', ')} (${endpoints.join(', ')})`
+}
+
+const CONDITIONS = {
+  auth: 'Authentication is enabled',
+  CRL: '--client-crl-file is set next to --listen-client-http-urls',
 }
 
 function shortState({ member, endpoint, state }: MemberDown): string {

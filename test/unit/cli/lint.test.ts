@@ -176,6 +176,8 @@ describe('the outcomes of lint', () => {
     ['nothing wrong', {}, [], 0],
     ['an error', PLAINTEXT, [], 1],
     ['something that was not checked', { name: '${NODE}' }, [], 3],
+    ['a release of etcd that is not known', {}, ['--etcd-version', '3.8.0'], 3],
+    ['a plaintext URL in a release of etcd that is not known', PLAINTEXT, ['--etcd-version', 'v3.8.0'], 1],
     ['an error and something that was not checked', { ...PLAINTEXT, name: '${NODE}' }, [], 1],
     ['something that was not checked and is accepted', { name: '${NODE}' }, ['--allow-unchecked'], 0],
     ['a variable whose value is given', { name: '${NODE}' }, ['--variable', 'NODE=a'], 0],
@@ -184,7 +186,8 @@ describe('the outcomes of lint', () => {
     const folder = folderWith({ 'etcd.env': envOf(change) })
     const result = await lint(folder, ['etcd.env', ...args])
     expect(result.code).toBe(code)
-    if (code === 3) expect(result.stdout).toContain('Pass --variable NODE=VALUE.')
+    const reason = args.length === 0 ? 'Pass --variable NODE=VALUE.' : 'etcd 3.8.0 is not known'
+    if (code === 3) expect(result.stdout).toContain(reason)
   })
 
   /** As variables, because YAML does not expand any. */

@@ -181,6 +181,17 @@ describe('etcd-mtls init', () => {
     expect(stdout).toMatch(/rsync -a \S+\/members\/etcd-0\/ 10\.0\.0\.1:\/etc\/etcd\/pki\/\n/)
   })
 
+  it('The command init writes configurations for a release that is not known, and warns once', async () => {
+    const cwd = fresh()
+    const plan = 'members:\n  - {name: a, hosts: [10.0.0.1]}\n  - {name: b, hosts: [10.0.0.2]}\n'
+    writeFileSync(join(cwd, 'plan.yaml'), `${plan}etcdVersion: '3.8.0'\n`)
+    const { code, stderr } = await run(cwd, 'init', 'pki', '--plan', 'plan.yaml')
+    expect(code).toBe(0)
+    expect(stderr.match(/ETCD_MTLS_RELEASE_UNKNOWN/g)).toHaveLength(1)
+    expect(stderr).toContain('etcd 3.8.0 is not known')
+    expect(configOf(cwd, 'b')).toContain('name: "b"')
+  })
+
   it.each([
     [['init', 'pki'], 'Name all members with --member NAME=HOST,…, or pass --plan FILE.'],
     [['init', 'pki', '--member', 'etcd-0'], '--member must be NAME=HOST,…'],

@@ -147,7 +147,7 @@ describe('wrong calls', () => {
     ['config.initialClusterState', memberConfig({ initialClusterState: 'old' as 'new' })],
     ['config.tlsMinVersion', memberConfig({ tlsMinVersion: 'TLS1.1' as 'TLS1.2' })],
     ['config.selfSignedCertValidity', memberConfig({ selfSignedCertValidity: 0 })],
-    ['config.version', memberConfig({ version: '3.8' as '3.7' })],
+    ['config.version', memberConfig({ version: '3.3' as '3.7' })],
   ])('refuses %s as a wrong call', (option, config) => {
     expect(thrown(() => renderEtcdConfig(config as MemberConfig, 'flags'), 'ERR_OPTION_INVALID').details.option).toBe(
       option,

@@ -1,5 +1,15 @@
 import { expect, it } from 'vitest'
-import { availableIn, formatVersion, parseVersion, readVersion } from '../../../src/config/tables/version.js'
+import {
+  availableIn,
+  ETCD_LINES,
+  formatVersion,
+  isNewer,
+  NEWEST_RELEASE,
+  NEWEST_RELEASES,
+  parseVersion,
+  readVersion,
+  unknownRelease,
+} from '../../../src/config/tables/version.js'
 import { thrown } from '../../support/refused.js'
 
 const at = (text: string) => readVersion(text, 'version')
@@ -18,6 +28,23 @@ it('another version is a wrong call', () => {
     const { details } = thrown(() => readVersion(version, 'version'), 'ERR_OPTION_INVALID')
     expect(details.option).toBe('version')
   }
+})
+
+it('a release of a line that is not known is no release that is known, and no wrong call', () => {
+  for (const text of ['3.8.0', 'v3.8.0', '3.8', '3.3.27', '4.0.0']) {
+    expect(unknownRelease(text), text).toBe(text.replace('v', ''))
+    expect(isNewer(text), text).toBe(!text.startsWith('3.3'))
+  }
+  for (const given of ['3.7', '3.7.1', '3.7.99', '', 'v', '3.8.0-rc.1', '3.8.x', 3.8, null, undefined]) {
+    expect(unknownRelease(given), String(given)).toBeNull()
+    expect(isNewer(given), String(given)).toBe(false)
+  }
+})
+
+it('the newest release of each line is known, and that of the last line is the newest of all', () => {
+  expect(Object.keys(NEWEST_RELEASES)).toEqual(ETCD_LINES)
+  expect(Object.values(NEWEST_RELEASES).filter((each) => parseVersion(each) === null)).toEqual([])
+  expect(Object.values(NEWEST_RELEASES).at(-1)).toBe(NEWEST_RELEASE)
 })
 
 it('an option that came with 3.4.25, 3.5.8 and 3.6.0 is in these releases, and in later lines', () => {

@@ -62,6 +62,7 @@ const ANSWERS: Answers = {
     role: 'follower',
     latency: 1,
     startedAt: null,
+    isAuthEnabled: null,
     members: [],
   },
 }
