@@ -17,14 +17,16 @@ import { foldRepeats } from '../validate/fold-repeats.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { compareApiserver } from './apiserver.js'
 import type { ClusterMember, ClusterReport, ExamineOptions } from './cluster-report.js'
-import { compareAuthorities, comparePeers, compareRestart, compareServed, forecastMember } from './compare.js'
+import { compareAuthorities, compareRestart, compareServed, forecastMember } from './compare.js'
 import { clientsFinding, datesOf, forecastClients, quorumFinding, rewordForKubeadm, servedDates } from './dates.js'
 import { forecast } from './forecast.js'
 import { dialable, type ExaminedMember, examineMembers, isReached } from './members.js'
 import { compareOutage, isDown } from './outage.js'
 import { lintPlan, ofOtherClusters, plannedMembers, uncheckedMembers } from './plan.js'
+import { comparePeers } from './peers.js'
 import type { Asking, SeenPort } from './process.js'
 import { findLocalEvidence, type FoundCredentials, type LocalEvidence } from './sources.js'
+import { isOfFirstStart } from './wrong-data.js'
 
 const OPTIONS = [
   ...(['endpoints', 'credentials', 'auth', 'configs', 'root', 'kubeadm'] as const),
@@ -172,7 +174,7 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
     ...served,
     ...compareAuthorities(members, served, credentials),
     ...compareRestart(members, { known, clients, at }),
-    ...comparePeers(expected.pairs),
+    ...comparePeers({ members, now }, expected),
     ...outage,
     ...(access === null || access === undefined || apiserver.credentials === null
       ? []
@@ -192,7 +194,10 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
     ...servedDates([...members, ...others], rules),
     ...given.clients.flatMap(({ chain }) => datesOf(chain, 'client', rules)),
   ]
-  const all = foldLint(own, [...(lint?.findings ?? []), ...dates], members)
+  // An etcd that serves TLS has joined its cluster.
+  const isRunning = ports.some(({ seen }) => seen.chain.length > 0)
+  const linted = (lint?.findings ?? []).filter((each) => !isRunning || !isOfFirstStart(each))
+  const all = foldLint(own, [...linted, ...dates], members)
   const findings = foldRepeats(rewordForKubeadm(all, members, evidence))
   const unconfigured = members.flatMap(({ listed, planned: own }) => (own === null ? [listed] : []))
   const missing: Unchecked[] = [

@@ -49,6 +49,55 @@ export interface ApiserverRefused {
   file: string
 }
 
+/** A member whose data is not that of its cluster. The IDs are those of the data and of the cluster that lists the member. */
+export interface WrongData {
+  member: string
+  directory: string
+  /** `--wal-dir`; null if the WAL is in the data directory. */
+  walDirectory: string | null
+  clusterId: string
+  expected: string
+  /** The token of the other members; null if it is not known. */
+  token: string | null
+  /** The members of the cluster, in the form of `--initial-cluster`. */
+  initialCluster: string
+}
+
+/** A CA file of a member that lacks CAs of other members. */
+export interface CaFile {
+  member: string
+  /** Null if it is not known. */
+  file: string | null
+  option: string
+  /** The issuers of the certificates that the member refuses. */
+  authorities: string[]
+  /** Whether the file has these CAs, and the process has not read it since. */
+  isChanged: boolean
+  /** The CA file of another member that has them; null if none is known. */
+  source: { member: string; file: string } | null
+}
+
+/** A certificate to issue again. */
+export interface Reissued {
+  member: string
+  /** Those of its peer URLs. */
+  hosts: string[]
+  /** The CAs that the other members have in common; empty if none is known. */
+  authorities: string[]
+}
+
+export interface PeerRefused {
+  /** Who refuses the certificates of whom. */
+  refusals: { by: string[]; of: string[] }[]
+  /** The dials that fail. */
+  pairs: { from: string; to: string; by: string; reason: string }[]
+  /** Whether each pair is connected in the other direction. */
+  isConnected: boolean
+  reason: string
+  files: CaFile[]
+  reissued: Reissued[]
+}
+
 export const cluster = {
   'cluster/served-differs-from-file': {
     mount: warning((d: ServedDiffers) => [
@@ -97,13 +146,31 @@ export const cluster = {
     ]),
   },
   'cluster/peer-refused': {
-    both: error((d: { members: string[]; reason: string; reverse: string }) => [
-      `Neither of ${listed(d.members)} can dial the other. ${d.reason}${d.reverse === d.reason ? '' : ` ${d.reverse}`}`,
-      'Reissue the certificate that is refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members. An open connection between them lasts until it breaks.',
+    certificate: refusedPeer(
+      ({ reissued }) => `${capitalized(reissue(reissued))}. etcd reads it at its next handshake.`,
+    ),
+    CA: refusedPeer(({ files, reissued }) =>
+      [...files.map(fixCaFile), ...(reissued.length === 0 ? [] : [reissue(reissued)])]
+        .map((each) => `${capitalized(each)}.`)
+        .join(' '),
+    ),
+    either: refusedPeer(({ files, reissued }) => {
+      const ways = files.map((file, i) => `Either ${fixCaFile(file)}. Or ${reissue(reissued.slice(i, i + 1))}.`)
+      return `Which of the two is wrong is not visible from here. ${ways.join(' And: ')}`
+    }),
+    'not allowed': refusedPeer(({ refusals, reissued }) => {
+      const by = [...new Set(refusals.flatMap((each) => each.by))]
+      return `Add the name to the allowed names (--peer-cert-allowed-cn or --peer-cert-allowed-hostname) of ${listed(by)}, and restart ${by.length === 1 ? 'it' : 'them, one after the other'}: ${RESTART}. Or ${reissue(reissued)}, with a name that ${by.length === 1 ? 'it allows' : 'they allow'}.`
+    }),
+  },
+  'cluster/data-of-other-cluster': {
+    'wrong directory': error((d: WrongData) => [
+      `The data directory of ${d.member}, ${d.directory}, is of the cluster ${d.clusterId}, and ${d.member} is configured for the cluster ${d.expected}.`,
+      `Stop ${d.member}, set --data-dir to the directory of its own data, and start it.`,
     ]),
-    one: warning((d: { from: string; to: string; reason: string }) => [
-      `${d.from} cannot dial ${d.to}. The two are connected only because ${d.to} can dial ${d.from}. ${d.reason}`,
-      'Reissue the certificate that is refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members.',
+    'no cluster': error((d: WrongData) => [
+      `${d.member} first started with another --initial-cluster-token or --initial-cluster than the others: its data in ${d.directory} is of the cluster ${d.clusterId}, and theirs of ${d.expected}.`,
+      `Stop ${d.member}. Set --initial-cluster-token${d.token === null ? ' to that of the other members' : `=${shellArgument(d.token)}`}, --initial-cluster=${shellArgument(d.initialCluster)} and --initial-cluster-state=existing. Move its data aside: ${listed([d.directory, ...(d.walDirectory === null ? [] : [d.walDirectory])].map(moveAside))}. Then start it.`,
     ]),
   },
   'cluster/member-down': {
@@ -196,6 +263,53 @@ function startMember(state: MemberDown['state']): string {
   if (state === 'unreachable')
     return 'Check that its machine runs, and the route and the firewall to this port. Then start etcd there if it does not run.'
   return `Look at the process on its machine: "ps -o stat= -C etcd" prints T for a process that was stopped ("kill -CONT PID"), and D for one that waits for its disk. If it runs, it has not found a leader since its start: read its log.`
+}
+
+function refusedPeer(remedy: (d: PeerRefused) => string) {
+  return error((d: PeerRefused) => [refusedPeerMessage(d), remedy(d)]).or('warning', ({ isConnected }) => isConnected)
+}
+
+function refusedPeerMessage({ refusals, isConnected, reason }: PeerRefused): string {
+  const each = refusals.map(({ by, of }) => {
+    const certificates = of.length === 1 ? 'certificate' : 'certificates'
+    return `${listed(by)} ${by.length === 1 ? 'refuses' : 'refuse'} the peer ${certificates} of ${listed(of)}`
+  })
+  const effect = isConnected ? 'are connected only by the dials in the other direction' : 'cannot dial each other'
+  return `${each.join(', and ')}, so that they ${effect}. ${reason}`
+}
+
+/** A clause, without a full stop. The file may lack a line break at its end. */
+function fixCaFile({ member, file, option, authorities, isChanged, source }: CaFile): string {
+  if (isChanged) return `restart ${member}, which has not read ${String(file)} since it was changed: ${RESTART}`
+  const restart = `restart ${member}: ${RESTART}`
+  const names = authorities.map((each) => `"${each}"`)
+  if (file === null || source === null)
+    return `set ${option} of ${member} to a file that also has the CA ${listed(names)}, and ${restart}`
+  const append = `"(echo; cat ${shellArgument(source.file)}) >> ${shellArgument(file)}"`
+  return `add the CA ${listed(names)}, which ${source.file} of ${source.member} has, to ${file} of ${member}: ${append}. Then ${restart}`
+}
+
+function reissue(all: readonly Reissued[]): string {
+  const each = all.map(({ member, hosts }) => `${member}${hosts.length === 0 ? '' : ` (for ${listed(hosts)})`}`)
+  const authorities = all[0]?.authorities ?? []
+  const ca =
+    authorities.length === 0
+      ? 'a CA that is in --peer-trusted-ca-file of all members'
+      : `the CA ${listed(
+          authorities.map((one) => `"${one}"`),
+          '',
+          'or',
+        )}`
+  return `reissue the peer ${all.length === 1 ? 'certificate' : 'certificates'} of ${listed(each)}, for both serverAuth and clientAuth, by ${ca}`
+}
+
+function moveAside(directory: string): string {
+  const path = shellArgument(directory.replace(/(?<=.)\/+$/, ''))
+  return `"mv ${path} ${path}.$(date +%F)"`
+}
+
+function capitalized(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1)
 }
 
 /** How the CA in use gets into the next start. A CA in a file of another program would give its certificates access to that program. */
