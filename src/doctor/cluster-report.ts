@@ -169,7 +169,7 @@ export interface DialRefusal {
   /** The member that refuses, and the finding about the certificate that it refuses, as a message. */
   readonly by: string
   readonly reason: string
-  /** The code of that finding; null if it is about the names, the address or the serial number of a valid certificate. */
+  /** The code of that finding; null if there is none. */
   readonly code: FindingCode | null
 }
 

@@ -128,10 +128,7 @@ function namesDiffer(names: readonly DistinguishedName[], certificates: readonly
 /** Whether etcd accepted a certificate of each CA of the file: then it has read these keys. */
 function isVerifiablyRead({ client, planned }: ExaminedMember, file: EtcdConfigFile): boolean {
   const isAnswered = (client?.answers ?? null) !== null && planned?.config.client.ca?.path === file.path
-  const presented = client?.pair?.credentials.chain ?? []
-  const isIssuer = (ca: Certificate): boolean =>
-    presented.some((each) => each.issuer.equals(ca.subject) && each.isSignedBy(ca))
-  return isAnswered && file.certificates.every(isIssuer)
+  return isAnswered && file.certificates.every((ca) => isIssuing(ca, client?.pair?.credentials.chain ?? []))
 }
 
 /** What the forecast needs of a member: as it runs now, or as it is after a restart. */
@@ -214,7 +211,7 @@ export function compareRestart(
   })
 }
 
-function isAlive({ until, isKnown }: PairForecast): boolean {
+export function isAlive({ until, isKnown }: PairForecast): boolean {
   return until !== null || !isKnown
 }
 
@@ -254,8 +251,6 @@ function afterRestart(member: ExaminedMember, port: Port, chains: readonly (read
   const { planned, configChangedAt } = member
   const file = sideOf(member, port)?.ca ?? null
   const path = file?.path ?? planned?.evidence.source ?? ''
-  const isIssuing = (ca: Certificate, chain: readonly Certificate[]): boolean =>
-    chain.some((each) => each.issuer.equals(ca.subject) && each.isSignedBy(ca))
   const others = PORTS.flatMap((one) => sideOf(member, one)?.ca ?? []).filter((each) => each.path !== path)
   const inUse = others.find(({ certificates }) =>
     chains.every((chain) => certificates.some((ca) => isIssuing(ca, chain))),
@@ -270,6 +265,10 @@ function afterRestart(member: ExaminedMember, port: Port, chains: readonly (read
     inUse: inUse?.path ?? null,
     isOwn: !isForeign && !isEdited,
   }
+}
+
+export function isIssuing(ca: Certificate, chain: readonly Certificate[]): boolean {
+  return chain.some((each) => each.issuer.equals(ca.subject) && each.isSignedBy(ca))
 }
 
 /** A fault of the files or of the configuration that etcd finds only at its start. */
@@ -294,21 +293,4 @@ function reasonNotToStart({ client, planned, label }: ExaminedMember): RefusedAf
 /** etcd ignores keys and variables that it does not know; of its flags, it refuses them. */
 function isRefusedAtStart({ code, severity }: Finding): boolean {
   return severity === 'error' && code !== 'config/protection-ignored'
-}
-
-/** Findings about pairs of members of which one refuses the other now. */
-export function comparePeers(pairs: readonly PairForecast[]): Finding<'cluster/peer-refused'>[] {
-  return pairs.flatMap((pair) => {
-    const { members, refusals } = pair
-    const [first] = refusals
-    if (first === undefined) return []
-    const other = refusals.find(({ from }) => from !== first.from)
-    const [reason = '', reverse = ''] = [first, other].map((each) =>
-      each === undefined ? '' : `${each.by} would refuse the certificate: ${each.reason}`,
-    )
-    const { from, to } = first
-    return isAlive(pair)
-      ? [finding('cluster/peer-refused', { kind: 'one', from, to, reason })]
-      : [finding('cluster/peer-refused', { kind: 'both', members: [...members], reason, reverse })]
-  })
 }

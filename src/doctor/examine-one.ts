@@ -12,7 +12,7 @@ import { type ApiserverAccess, compareApiserver } from './apiserver.js'
 import type { ClusterMember, ClusterReport } from './cluster-report.js'
 import { compareClocks } from './clock.js'
 import type { ClusterParts } from './clusters.js'
-import { compareAuthorities, comparePeers, compareRestart, compareServed, forecastMember, sideOf } from './compare.js'
+import { compareAuthorities, compareRestart, compareServed, forecastMember, sideOf } from './compare.js'
 import { clientsFinding, datesOf, forecastClients, quorumFinding, rewordForKubeadm, servedDates } from './dates.js'
 import { forecast } from './forecast.js'
 import {
@@ -33,7 +33,8 @@ import {
   leadersOf,
 } from './outage.js'
 import type { Pair } from './pairs.js'
-import { lintPlan, uncheckedMembers } from './plan.js'
+import { comparePeers } from './peers.js'
+import { isOfFirstStart, lintPlan, type PlannedMember, uncheckedMembers } from './plan.js'
 import type { AskedPort, Asking, SeenPort } from './process.js'
 
 /** What the examination of each cluster is given. */
@@ -42,6 +43,8 @@ export interface Examination {
   readonly asking: Asking
   /** Milliseconds. */
   readonly lead: number
+  /** All members of the machine. */
+  readonly planned: readonly PlannedMember[]
   /** All pairs that were read. */
   readonly pairs: readonly Pair[]
   readonly isKubeadm: boolean
@@ -66,7 +69,7 @@ export async function examineOne(parts: ClusterEvidence, given: Examination): Pr
   const others = isListed && !given.areGiven ? [] : cluster.others
   const lint = await lintPlan(parts.planned, { at, expiryWarning })
   const clients = clientsOf(members, given)
-  const joined = compareJoined(parts, members)
+  const joined = compareJoined(parts, members, given.planned)
   const running = compareRunning(members, given.areProcessesVisible)
   const { own, predicted } = compare({ ...cluster, others }, { parts, given, clients, at })
   const rules = { at, lead: given.lead, expiryWarning }
@@ -76,9 +79,12 @@ export async function examineOne(parts: ClusterEvidence, given: Examination): Pr
       .filter(({ of }) => of !== 'kube-apiserver')
       .flatMap(({ credentials: { chain } }) => datesOf(chain, 'client', rules)),
   ]
+  // An etcd that serves TLS has joined its cluster.
+  const isRunning = [...members, ...others].some(({ client }) => (client?.seen.chain.length ?? 0) > 0)
+  const linted = (lint?.findings ?? []).filter((each) => !isRunning || !isOfFirstStart(each))
   const all = foldLint(
     [...clockFindings, ...running.findings, ...joined.findings, ...own],
-    [...(lint?.findings ?? []), ...dates],
+    [...linted, ...dates],
     members,
   )
   const findings = foldRepeats(rewordForKubeadm(all, members, given.isKubeadm))
@@ -154,7 +160,7 @@ function compare(
     ...served,
     ...compareAuthorities(members, served),
     ...compareRestart(members, { known, clients: chains, at }),
-    ...[...comparePeers(expected.pairs), ...releaseFinding(members)],
+    ...[...comparePeers({ members, now }, expected), ...releaseFinding(members)],
     ...[...outage, ...comparePeerPorts(members), ...compareLeaders(members)],
     ...parts.accesses.flatMap((access) =>
       compareApiserver(access, { members, askedAt: given.askedAt }, { isWhole, rules, isFirst: access.isFirst }),

@@ -154,7 +154,16 @@ async function reportOf({ endpoints, evidence, asking, lead, read }: MachineExam
   const accesses = await accessesOf(apiserver, groups, read.pairs)
   const isKubeadm = apiserver !== null || evidence?.configs.some(({ kind }) => kind === 'kubeadm') === true
   const { areProcessesVisible = false } = evidence ?? {}
-  const given = { ports, asking, lead, pairs: read.pairs, isKubeadm, areProcessesVisible, areGiven: endpoints !== null }
+  const given = {
+    ports,
+    asking,
+    lead,
+    planned,
+    pairs: read.pairs,
+    isKubeadm,
+    areProcessesVisible,
+    areGiven: endpoints !== null,
+  }
   const askedAt = await ports.askedAt()
   const clusters = await Promise.all(
     groups.map((each) => examineOne({ ...each, accesses: accesses.get(each) ?? [] }, { ...given, askedAt })),

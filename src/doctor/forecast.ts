@@ -119,15 +119,16 @@ class Dials {
     if ('reason' in accepted || leaf === undefined) return accepted
     const name = leaf.subject.commonName ?? ''
     if (by.allowedNames.length > 0 && !by.allowedNames.includes(name))
-      return refusedBecause(`The common name "${name}" is not an allowed name.`)
+      return refusedBecause(`The common name "${name}" is not an allowed name.`, 'config/member-not-allowed')
     if (by.allowedHosts.length > 0 && !by.allowedHosts.some((host) => isCovered(leaf, host)))
-      return refusedBecause('The certificate covers no allowed host.')
+      return refusedBecause('The certificate covers no allowed host.', 'config/member-not-allowed')
     const revoked = chain.find(({ serial }) =>
       by.crls.some((crl) => crl.damage === null && crl.entries.find(serial) !== null),
     )
-    if (revoked !== undefined) return refusedBecause(`The CRL has the serial number ${revoked.serialNumber}.`)
+    if (revoked !== undefined)
+      return refusedBecause(`The CRL has the serial number ${revoked.serialNumber}.`, 'config/member-revoked')
     return by.checksAddress && isFromOtherAddress(leaf, from.peerUrls)
-      ? refusedBecause('The certificate does not cover the address of the member.')
+      ? refusedBecause('The certificate does not cover the address of the member.', 'san/host-not-covered')
       : accepted
   }
 
@@ -158,8 +159,8 @@ interface Question {
   readonly host: string | null | undefined
 }
 
-function refusedBecause(reason: string): Acceptance {
-  return { reason, code: null }
+function refusedBecause(reason: string, code: FindingCode | null = null): Acceptance {
+  return { reason, code }
 }
 
 /** Validates at a time; then again after the end of each path that is found, because there may be another one. */
@@ -211,7 +212,7 @@ function refsOf(chain: readonly Certificate[]): CertificateRef[] {
 }
 
 /** The hosts of URLs, those that cannot be read left out. */
-function hostsOf(urls: readonly string[]): Host[] {
+export function hostsOf(urls: readonly string[]): Host[] {
   return urls.flatMap((url) => (URL.canParse(url) ? toHost(new URL(url).hostname.replace(/^\[|\]$/g, '')) : []))
 }
 

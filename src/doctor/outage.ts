@@ -2,8 +2,10 @@
 import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker, type Unchecked, uncheckedIn } from '../report/finding.js'
 import { printable } from '../report/printable.js'
+import { groupBy } from '../config/lint/rule.js'
 import type { ClusterParts } from './clusters.js'
 import { type ExaminedMember, isReached } from './members.js'
+import type { PlannedMember } from './plan.js'
 import type { SeenPort } from './process.js'
 import type { ConfigEvidence } from './sources.js'
 
@@ -77,46 +79,64 @@ function hasLeader(members: readonly ExaminedMember[]): boolean {
 export function compareJoined(
   { clusterId, planned }: ClusterParts,
   members: readonly ExaminedMember[],
+  all: readonly PlannedMember[],
 ): { findings: Finding[]; unchecked: Unchecked[] } {
   const [findings, unchecked]: [Finding[], Unchecked[]] = [[], []]
   for (const member of members) {
     const { label, client, answersFor, startedAt, listed } = member
-    const { evidence: { source = '' } = {}, config, wal = null } = member.planned ?? {}
-    const directory = config?.dataDir?.path ?? null
-    const of = { member: label, cluster: clusterId ?? '', directory }
+    const endpoint = client?.seen.url ?? ''
+    const process = all.find(({ urls }) => urls.includes(endpoint)) ?? member.planned
+    const data = process === null ? null : dataOf(process, member, members)
+    const ids = { clusterId: answersFor ?? process?.wal?.clusterId ?? '', expected: clusterId ?? '' }
     if (answersFor !== null)
       findings.push(
-        finding('cluster/other-data', { kind: 'answers', ...of, endpoint: client?.seen.url ?? '', data: answersFor }),
+        process?.wal?.clusterId === answersFor && data !== null
+          ? finding('cluster/data-of-other-cluster', { kind: 'wrong directory', ...data, ...ids })
+          : finding('cluster/data-of-other-cluster', { kind: 'answers', member: label, endpoint, ...ids }),
       )
     if (!isUnjoined(member, members)) continue
+    const source = member.planned?.evidence.source ?? ''
     const age = Date.now() - (startedAt?.getTime() ?? 0)
     if (age < JOIN_TIME) {
       const text = `${label} (${source}) started ${String(Math.round(age / 1000))} s ago, and has not joined yet. Run this command again in a minute.`
       unchecked.push(uncheckedIn(source, 'server', text))
-    } else if (wal !== null && wal.clusterId !== clusterId)
-      findings.push(finding('cluster/other-data', { kind: 'not joined', ...of, process: source, data: wal.clusterId }))
+    } else if (data !== null && (process?.wal ?? null) !== null && ids.clusterId !== clusterId)
+      findings.push(finding('cluster/data-of-other-cluster', { kind: 'no cluster', ...data, ...ids }))
     else
       findings.push(
         finding('cluster/member-not-joined', { member: label, process: source, peerUrls: [...listed.peerURLs] }),
       )
   }
-  const running = planned.filter(({ evidence }) => evidence.pid !== null)
-  for (const [
-    i,
-    {
-      wal,
-      config,
-      evidence: { source },
-    },
-  ] of running.entries()) {
-    const other = running.slice(i + 1).find((each) => wal !== null && each.wal?.memberId === wal.memberId)
-    const member = members.find(({ listed }) => listed.id === wal?.memberId)?.label ?? wal?.memberId ?? ''
-    const [first, second] = [source, other?.evidence.source ?? ''].map(printable).sort()
-    if (other === undefined) continue
-    const directories = [config, other.config].map(({ dataDir }) => dataDir?.path ?? '')
-    findings.push(finding('cluster/data-used-twice', { member, processes: [first ?? '', second ?? ''], directories }))
-  }
-  return { findings, unchecked }
+  return { findings: [...findings, ...usedTwice(planned, members)], unchecked }
+}
+
+/** The directories of a member, and what starts it as a member of its cluster. */
+function dataOf({ config, peerUrls }: PlannedMember, { label }: ExaminedMember, members: readonly ExaminedMember[]) {
+  const { dataDir, walDir } = config
+  if (dataDir === null) return null
+  const isInData = walDir?.path.startsWith(`${dataDir.path}/`) !== false
+  const joined = members.flatMap(({ planned, client }) => ((client?.answers ?? null) === null ? [] : (planned ?? [])))
+  const token = joined.find((each) => each.config.initialClusterToken !== null)?.config.initialClusterToken ?? null
+  const named = members.map(
+    ({ listed }) => [listed.name === '' ? (config.name ?? '') : listed.name, listed.peerURLs] as const,
+  )
+  const initialCluster = named.flatMap(([name, urls]) =>
+    (urls.length > 0 ? urls : peerUrls).map((url) => `${name}=${url}`),
+  )
+  const directories = { directory: dataDir.path, walDirectory: isInData ? null : (walDir?.path ?? null) }
+  return { member: label, ...directories, token, initialCluster: initialCluster.join() }
+}
+
+/** Processes that run with copies of the same data. */
+function usedTwice(planned: readonly PlannedMember[], members: readonly ExaminedMember[]): Finding[] {
+  const running = planned.filter(({ wal, evidence: { pid } }) => wal !== null && pid !== null)
+  const copies = groupBy(running, ({ wal }) => wal?.memberId ?? '').filter(([, { length }]) => length > 1)
+  return copies.map(([id, each]) => {
+    const member = members.find(({ listed }) => listed.id === id)?.label ?? id
+    const processes = each.map(({ evidence: { source } }) => printable(source)).sort()
+    const directories = each.map(({ config }) => config.dataDir?.path ?? '')
+    return finding('cluster/data-used-twice', { member, processes, directories })
+  })
 }
 
 /** Peer ports that refuse connections while their members answer clients: the members stay connected until one of them restarts. */

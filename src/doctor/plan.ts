@@ -2,7 +2,7 @@
 import { acceptedUrl } from '../config/lint/member.js'
 import { lintOnDisks, type LintOptions, type LintReport } from '../config/lint/lint.js'
 import type { EtcdConfigMember } from '../config/read-etcd-config.js'
-import type { Unchecked } from '../report/finding.js'
+import type { Finding, Unchecked } from '../report/finding.js'
 import type { ListedMember } from './process.js'
 import { type ConfigEvidence, endpointsOf, notHere } from './sources.js'
 import { readWal, type WalIdentity } from './wal.js'
@@ -101,4 +101,12 @@ export function uncheckedMembers(list: readonly ListedMember[]): Unchecked[] {
       const [url] = [...clientURLs, ...peerURLs].flatMap((each) => acceptedUrl(each) ?? [])
       return notHere(`the configuration of "${name}"`, null, url?.host ?? name)
     })
+}
+
+/** What etcd reads only at its first start, so that it is no fault of a cluster that runs: its members may have been added one by one. */
+const OF_FIRST_START: readonly string[] = ['config/member-not-listed', 'config/cluster-urls-differ']
+
+export function isOfFirstStart({ code, details }: Finding): boolean {
+  if (code === 'config/members-differ') return details.kind === 'cluster' || details.kind === 'state'
+  return OF_FIRST_START.includes(code)
 }

@@ -49,17 +49,6 @@ export interface NotRunning {
   endpoint: string
 }
 
-/** A member whose data is of another cluster. */
-export interface OtherData {
-  member: string
-  /** The ID of the cluster that lists the member. */
-  cluster: string
-  /** The ID of the cluster that its data is of. */
-  data: string
-  /** Its data directory; null if it is not known. */
-  directory: string | null
-}
-
 /** Releases that have advisories, by their version numbers. */
 export interface ReleaseOutdated {
   /** The conditions that are met; empty if none is. Then all advisories of the releases are listed. */
@@ -78,6 +67,55 @@ export interface ApiserverRefused {
   subject: string
   /** The certificate file. */
   file: string
+}
+
+/** A member whose data is not that of its cluster. The IDs are those of the data and of the cluster that lists the member. */
+export interface WrongData {
+  member: string
+  directory: string
+  /** `--wal-dir`; null if the WAL is in the data directory. */
+  walDirectory: string | null
+  clusterId: string
+  expected: string
+  /** The token of the other members; null if it is not known. */
+  token: string | null
+  /** The members of the cluster, in the form of `--initial-cluster`. */
+  initialCluster: string
+}
+
+/** A CA file of a member that lacks CAs of other members. */
+export interface CaFile {
+  member: string
+  /** Null if it is not known. */
+  file: string | null
+  option: string
+  /** The issuers of the certificates that the member refuses. */
+  authorities: string[]
+  /** Whether the file has these CAs, and the process has not read it since. */
+  isChanged: boolean
+  /** The CA file of another member that has them; null if none is known. */
+  source: { member: string; file: string } | null
+}
+
+/** A certificate to issue again. */
+export interface Reissued {
+  member: string
+  /** Those of its peer URLs. */
+  hosts: string[]
+  /** The CAs that the other members have in common; empty if none is known. */
+  authorities: string[]
+}
+
+export interface PeerRefused {
+  /** Who refuses the certificates of whom. */
+  refusals: { by: string[]; of: string[] }[]
+  /** The dials that fail. */
+  pairs: { from: string; to: string; by: string; reason: string }[]
+  /** Whether each pair is connected in the other direction. */
+  isConnected: boolean
+  reason: string
+  files: CaFile[]
+  reissued: Reissued[]
 }
 
 export const cluster = {
@@ -128,13 +166,35 @@ export const cluster = {
     ]),
   },
   'cluster/peer-refused': {
-    both: error((d: { members: string[]; reason: string; reverse: string }) => [
-      `By their certificates, neither of ${listed(d.members)} could make a new connection to the other. ${d.reason}${d.reverse === d.reason ? '' : ` ${d.reverse}`}`,
-      'Reissue the certificate that would be refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members. An open connection between them lasts until it breaks.',
+    certificate: refusedPeer(
+      ({ reissued }) => `${capitalized(reissue(reissued))}. etcd reads it at its next handshake.`,
+    ),
+    CA: refusedPeer(({ files, reissued }) =>
+      [...files.map(fixCaFile), ...(reissued.length === 0 ? [] : [reissue(reissued)])]
+        .map((each) => `${capitalized(each)}.`)
+        .join(' '),
+    ),
+    either: refusedPeer(({ files, reissued }) => {
+      const ways = files.map((file, i) => `Either ${fixCaFile(file)}. Or ${reissue(reissued.slice(i, i + 1))}.`)
+      return `Which of the two is wrong is not visible from here. ${ways.join(' And: ')}`
+    }),
+    'not allowed': refusedPeer(({ refusals, reissued }) => {
+      const by = [...new Set(refusals.flatMap((each) => each.by))]
+      return `Add the name to the allowed names (--peer-cert-allowed-cn or --peer-cert-allowed-hostname) of ${listed(by)}, and restart ${by.length === 1 ? 'it' : 'them, one after the other'}: ${RESTART}. Or ${reissue(reissued)}, with a name that ${by.length === 1 ? 'it allows' : 'they allow'}.`
+    }),
+  },
+  'cluster/data-of-other-cluster': {
+    answers: error((d: { member: string; endpoint: string; clusterId: string; expected: string }) => [
+      `${d.member} of the cluster ${d.expected} is at ${d.endpoint}, where a member of the cluster ${d.clusterId} answers: etcd runs there with the data of another cluster, or the address leads elsewhere.`,
+      `Find out what listens there: "ss -ltnp sport = :${portOf(d.endpoint)}" on the machine of ${d.endpoint}. If it is the etcd of ${d.member}, stop it, set --data-dir to the directory of its own data, and start it.`,
     ]),
-    one: warning((d: { from: string; to: string; reason: string }) => [
-      `By their certificates, ${d.from} could not make a new connection to ${d.to}, only ${d.to} to ${d.from}. ${d.reason}`,
-      'Reissue the certificate that would be refused, for both serverAuth and clientAuth, by a CA that is in --peer-trusted-ca-file of all members.',
+    'wrong directory': error((d: WrongData) => [
+      `The data directory of ${d.member}, ${d.directory}, is of the cluster ${d.clusterId}, and ${d.member} is configured for the cluster ${d.expected}.`,
+      `Stop ${d.member}, set --data-dir to the directory of its own data, and start it.`,
+    ]),
+    'no cluster': error((d: WrongData) => [
+      `${d.member} first started with another --initial-cluster-token or --initial-cluster than the others: its data in ${d.directory} is of the cluster ${d.clusterId}, and theirs of ${d.expected}.`,
+      `Stop ${d.member}. Set --initial-cluster-token${d.token === null ? ' to that of the other members' : `=${shellArgument(d.token)}`}, --initial-cluster=${shellArgument(d.initialCluster)} and --initial-cluster-state=existing. Move its data aside: ${listed([d.directory, ...(d.walDirectory === null ? [] : [d.walDirectory])].map(moveAside))}. Then start it.`,
     ]),
   },
   'cluster/clock-differs': {
@@ -159,18 +219,6 @@ export const cluster = {
     `The endpoints belong to ${String(d.clusters.length)} clusters: ${listed(d.clusters.map(clusterText))}.`,
     'Pass the endpoints of one cluster in each call.',
   ]),
-  'cluster/other-data': {
-    answers: error((d: OtherData & { endpoint: string }) => [
-      `${d.member} of the cluster ${d.cluster} is at ${d.endpoint}, where a member of the cluster ${d.data} answers: etcd runs there with the data of another cluster, or the address leads elsewhere.`,
-      `On the machine of ${d.endpoint}, stop etcd, set --data-dir${wasText(d)} to the data directory of ${d.member}, and start etcd.`,
-    ]),
-    'not joined': error((d: OtherData & { process: string }) => [
-      `${d.member} (${d.process}) runs and has not joined the cluster ${d.cluster}: its data${inText(d)} is of a cluster ${d.data}, so the members refuse it. Its log has "cluster ID mismatch".`,
-      d.directory === null
-        ? `Stop it, and read its log.`
-        : `Stop it. Set its --initial-cluster-token to the one of the other members, and --initial-cluster-state to "existing". Move the directory aside: "mv ${shellArgument(d.directory)} ${shellArgument(d.directory)}.$(date +%F)". Then start it.`,
-    ]),
-  },
   'cluster/data-used-twice': error((d: { member: string; processes: string[]; directories: string[] }) => [
     `${listed(d.processes)} both run with the data of the member ${d.member}: the data directory was copied (${listed(d.directories)}). Both answer for the same cluster, and their contents differ.`,
     'Stop the process whose configuration names the wrong --data-dir, correct it, and start it again.',
@@ -293,14 +341,6 @@ function renewServers(d: ClientsExpire): string {
   return `Renew the server certificates ${actText(d)}. etcd reads certificates again at each handshake.`
 }
 
-function wasText({ directory }: OtherData): string {
-  return directory === null ? '' : `, now ${directory},`
-}
-
-function inText({ directory }: OtherData): string {
-  return directory === null ? '' : ` in ${directory}`
-}
-
 function clusterText({ id, members, endpoints }: { id: string; members: string[]; endpoints: string[] }): string {
   return `ID ${id} has the members ${members.join(', ')} (${endpoints.join(', ')})`
 }
@@ -334,6 +374,53 @@ function startMember(state: MemberDown['state']): string {
   if (state === 'unreachable')
     return 'Check that its machine runs, and the route and the firewall to this port. Then start etcd there if it does not run.'
   return `Look at the process on its machine: "ps -o stat= -C etcd" prints T for a process that was stopped ("kill -CONT PID"), and D for one that waits for its disk. If it runs, it has not found a leader since its start: read its log.`
+}
+
+function refusedPeer(remedy: (d: PeerRefused) => string) {
+  return error((d: PeerRefused) => [refusedPeerMessage(d), remedy(d)]).or('warning', ({ isConnected }) => isConnected)
+}
+
+function refusedPeerMessage({ refusals, isConnected, reason }: PeerRefused): string {
+  const each = refusals.map(({ by, of }) => {
+    const certificates = of.length === 1 ? 'certificate' : 'certificates'
+    return `${listed(by)} would refuse the peer ${certificates} of ${listed(of)}`
+  })
+  const effect = isConnected ? 'are connected only by the dials in the other direction' : 'could not dial each other'
+  return `${each.join(', and ')}, so that they ${effect}. ${reason}`
+}
+
+/** A clause, without a full stop. The file may lack a line break at its end. */
+function fixCaFile({ member, file, option, authorities, isChanged, source }: CaFile): string {
+  if (isChanged) return `restart ${member}, which has not read ${String(file)} since it was changed: ${RESTART}`
+  const restart = `restart ${member}: ${RESTART}`
+  const names = authorities.map((each) => `"${each}"`)
+  if (file === null || source === null)
+    return `set ${option} of ${member} to a file that also has the CA ${listed(names)}, and ${restart}`
+  const append = `"(echo; cat ${shellArgument(source.file)}) >> ${shellArgument(file)}"`
+  return `add the CA ${listed(names)}, which ${source.file} of ${source.member} has, to ${file} of ${member}: ${append}. Then ${restart}`
+}
+
+function reissue(all: readonly Reissued[]): string {
+  const each = all.map(({ member, hosts }) => `${member}${hosts.length === 0 ? '' : ` (for ${listed(hosts)})`}`)
+  const authorities = all[0]?.authorities ?? []
+  const ca =
+    authorities.length === 0
+      ? 'a CA that is in --peer-trusted-ca-file of all members'
+      : `the CA ${listed(
+          authorities.map((one) => `"${one}"`),
+          '',
+          'or',
+        )}`
+  return `reissue the peer ${all.length === 1 ? 'certificate' : 'certificates'} of ${listed(each)}, for both serverAuth and clientAuth, by ${ca}`
+}
+
+function moveAside(directory: string): string {
+  const path = shellArgument(directory.replace(/(?<=.)\/+$/, ''))
+  return `"mv ${path} ${path}.$(date +%F)"`
+}
+
+function capitalized(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1)
 }
 
 /** How the CA in use gets into the next start. A CA in a file of another program would give its certificates access to that program. */

@@ -59,9 +59,11 @@ describe('a CA file that was replaced without a restart', () => {
     await member.stop()
     await member.start()
     const after = await cluster.examine()
-    expect(detailsOf(after, 'cluster/peer-refused both')).toMatchObject([
-      { members: ['m1', 'm2'] },
-      { members: ['m1', 'm3'] },
+    expect(detailsOf(after, 'cluster/peer-refused CA')).toMatchObject([
+      {
+        refusals: [{ by: ['m1'], of: ['m2', 'm3'] }],
+        files: [{ member: 'm1', file: join(member.folder, 'peer-ca.crt') }],
+      },
     ])
   })
 
@@ -183,11 +185,12 @@ describe('members that refuse each other', () => {
     const member = (name: string) => ({ server: memberOf(pki.ca, name), peer: serverOnly(name) })
     await using cluster = await startDoctorCluster({ ...pki, member })
     const report = await cluster.examine()
-    expect(detailsOf(report, 'cluster/peer-refused one')).toMatchObject([
-      { from: 'm1', to: 'm2' },
-      { from: 'm1', to: 'm3' },
+    expect(report.findings.filter(({ code }) => code === 'cluster/peer-refused')).toMatchObject([
+      {
+        severity: 'warning',
+        details: { kind: 'certificate', refusals: [{ by: ['m2', 'm3'], of: ['m1'] }], isConnected: true },
+      },
     ])
-    expect(report.findings.filter(({ code }) => code === 'cluster/peer-refused')).toHaveLength(2)
     expect(report.forecast.hasQuorum).toBe(true)
   })
 
@@ -199,9 +202,12 @@ describe('members that refuse each other', () => {
     member.write({ peer: memberOf(mintCa({ subject: 'Other CA' }), 'm1') })
     await member.start()
     const report = await cluster.examine()
-    expect(detailsOf(report, 'cluster/peer-refused both')).toMatchObject([
-      { members: expect.arrayContaining(['m1', 'm2']) as string[] },
-      { members: expect.arrayContaining(['m1', 'm3']) as string[] },
+    expect(detailsOf(report, 'cluster/peer-refused CA')).toMatchObject([
+      {
+        refusals: expect.arrayContaining([{ by: ['m2', 'm3'], of: ['m1'] }]) as object[],
+        files: [{ member: 'm1', source: { member: 'm2' } }],
+        reissued: [{ member: 'm1', authorities: ['CN=Cluster CA'] }],
+      },
     ])
     expect(report.ok).toBe(false)
     expect(report.forecast.hasQuorum).toBe(true)
