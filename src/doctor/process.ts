@@ -162,7 +162,9 @@ async function readAnswers(client: SecureEtcd3, endpoint: Endpoint, asking: With
     client.tls.probe(),
     readStartTime(endpoint, asking),
     // The answer passes through etcd's Raft log, so it is asked for only if it decides something.
-    advisoriesOf(status.version).some(({ condition }) => condition === 'auth') ? readAuthStatus(client, deadline()) : null,
+    advisoriesOf(status.version).some(({ condition }) => condition === 'auth')
+      ? readAuthStatus(client, deadline())
+      : null,
   ])
   const members = (listed?.members ?? []).slice(0, MAX_LISTED + 1).map((each) => ({
     name: each.name,
