@@ -160,7 +160,8 @@ export class LintMember {
     this.isComplete = isComplete
     const named = version ?? context.version
     this.version = typeof named === 'string' ? null : named
-    this.unknownRelease = typeof version === 'string' ? version : named === null ? (context.unknownRelease ?? null) : null
+    this.unknownRelease =
+      typeof version === 'string' ? version : named === null ? (context.unknownRelease ?? null) : null
     this.versionPlace = version === null ? (context.versionPlace ?? null) : null
     this.isWritten = plaintext !== null
     this.client = new LintSide('client', this, plaintext?.client === true)
