@@ -5,6 +5,6 @@
  */
 export function nextToEtcd(args: readonly string[], log: string): string[] {
   const quoted = args.map((each) => `'${each.replaceAll("'", `'\\''`)}'`).join(' ')
-  const start = `etcd ${quoted} >'${log}' 2>&1 & until grep -q 'serving client' '${log}'; do kill -0 $! && sleep 0.1; done; exec "$@"`
+  const start = `: >'${log}'; etcd ${quoted} >'${log}' 2>&1 & until grep -q 'serving client' '${log}'; do kill -0 $! && sleep 0.1; done; exec "$@"`
   return ['unshare', '--pid', '--fork', '--mount-proc', 'sh', '-ec', start, 'sh']
 }
