@@ -13,37 +13,47 @@ export interface ClusterParts {
 
 interface Group {
   clusterId: string | null
+  /** The network namespace of a cluster that has only loopback addresses in another one; else null. */
+  readonly network: string | null
   readonly planned: PlannedMember[]
   readonly asked: AskedPort[]
 }
 
 /**
  * By the cluster ID that a process or an endpoint answers; else by that of its data; else by a peer URL that it shares with the member
- * list or with `--initial-cluster` of another one. Tokens, names and namespaces say nothing: clusters that grew have different
- * configurations, and those of templates have equal ones. The order of the input has no effect.
+ * list or with `--initial-cluster` of another one. Tokens and names say nothing: clusters that grew have different configurations, and
+ * those of templates have equal ones. IDs are computed of peer URLs and tokens, so members with only loopback addresses in two network
+ * namespaces are never of one cluster. The order of the input has no effect.
  */
 export function groupClusters(planned: readonly PlannedMember[], asked: readonly AskedPort[]): ClusterParts[] {
   const groups: Group[] = []
-  const groupOf = (clusterId: string): Group => {
-    const known = groups.find((each) => each.clusterId === clusterId)
-    if (known !== undefined) return known
-    groups.push({ clusterId, planned: [], asked: [] })
-    return groups.at(-1) ?? { clusterId, planned: [], asked: [] }
+  const groupOf = (clusterId: string | null, network: string | null = null): Group => {
+    const known = groups.find((each) => each.clusterId === clusterId && each.network === network)
+    const group = known ?? { clusterId, network, planned: [], asked: [] }
+    if (known === undefined) groups.push(group)
+    return group
   }
   for (const each of asked) if (each.answers !== null) groupOf(each.answers.clusterId).asked.push(each)
   groups.sort(byId)
   const left = planned.toSorted(bySource).filter((each) => {
+    const network = networkOf(each)
+    if (network !== null) groupOf(each.wal?.clusterId ?? null, network).planned.push(each)
+    return network === null
+  })
+  const unseen = left.filter((each) => {
     const own = asked.find((port) => isAnswerOf(port, each))?.answers?.clusterId ?? each.wal?.clusterId
-    const isSeen = groups.some(({ clusterId }) => clusterId === own)
+    const isSeen = groups.some(({ clusterId, network }) => network === null && clusterId === own)
     // A process that has not joined has data with an ID that nobody answers. The cluster that lists its address misses it.
-    const found = groups.find((group) => (isSeen ? group.clusterId === own : isListedIn(group, each)))
+    const found = groups.find((group) =>
+      isSeen ? group.network === null && group.clusterId === own : isListedIn(group, each),
+    )
     found?.planned.push(each)
     return found === undefined
   })
-  for (const each of left) if (each.wal !== null) groupOf(each.wal.clusterId).planned.push(each)
+  for (const each of unseen) if (each.wal !== null) groupOf(each.wal.clusterId).planned.push(each)
   joinByUrls(
     groups,
-    left.filter(({ wal }) => wal === null),
+    unseen.filter(({ wal }) => wal === null),
   )
   placeSilent(
     groups,
@@ -64,6 +74,10 @@ function byId(a: Group, b: Group): number {
 
 function bySource(a: PlannedMember, b: PlannedMember): number {
   return a.evidence.source < b.evidence.source ? -1 : 1
+}
+
+function networkOf({ evidence, config, peerUrls }: PlannedMember): string | null {
+  return peerUrls.length === 0 && config.peer.advertiseUrls.length > 0 ? evidence.network : null
 }
 
 /** Whether the process of a configuration gave an answer: by the member ID of its data, else by the certificate in its file. */
@@ -94,27 +108,20 @@ function joinByUrls(groups: Group[], members: readonly PlannedMember[]): void {
     const [next] = left.splice(Math.max(at, 0), 1)
     if (next === undefined) return
     const group = groups.find((each) => isPlannedIn(each, next))
-    if (group === undefined) groups.push({ clusterId: null, planned: [next], asked: [] })
+    if (group === undefined) groups.push({ clusterId: null, network: null, planned: [next], asked: [] })
     else group.planned.push(next)
   }
 }
 
 function isPlannedIn(group: Group, each: PlannedMember): boolean {
-  return (
-    isListedIn(group, each) ||
-    group.planned.some(
-      (other) => overlap(initialUrls(other), each.peerUrls) || overlap(initialUrls(each), other.peerUrls),
-    )
-  )
+  const isSharing = (other: PlannedMember): boolean =>
+    overlap(initialUrls(other), each.peerUrls) || overlap(initialUrls(each), other.peerUrls)
+  return isListedIn(group, each) || (group.network === null && group.planned.some(isSharing))
 }
 
-/** Loopback addresses in two network namespaces are two addresses. */
-function initialUrls({ config, evidence, peerUrls }: PlannedMember): string[] {
-  const urls = config.initialCluster.map(({ url }) => url)
-  return evidence.isOwnNetwork ? urls : urls.filter((url) => peerUrls.includes(url) || !LOOPBACK.test(url))
+function initialUrls({ config }: PlannedMember): string[] {
+  return config.initialCluster.map(({ url }) => url)
 }
-
-const LOOPBACK = /^\w+:\/\/(?:127\.|localhost[:/]|\[::1\])/
 
 /** An endpoint that does not answer belongs to the process or the member whose URL it is; else, with one cluster, to that. */
 function placeSilent(groups: Group[], silent: readonly AskedPort[]): void {
@@ -131,6 +138,6 @@ function placeSilent(groups: Group[], silent: readonly AskedPort[]): void {
       only ??
       rest
     if (found !== null) found.asked.push(each)
-    else groups.push((rest = { clusterId: null, planned: [], asked: [each] }))
+    else groups.push((rest = { clusterId: null, network: null, planned: [], asked: [each] }))
   }
 }

@@ -282,8 +282,8 @@ function notAsked(members: readonly ExaminedMember[], { asking: { signal }, pair
 }
 
 function clientNotAsked({ label, client, planned }: ExaminedMember, hasPairs: boolean): Unchecked[] {
-  const { source = '', isOwnNetwork = true, pid = null } = planned?.evidence ?? {}
-  if (client === null && !isOwnNetwork) {
+  const { source = '', network = null, pid = null } = planned?.evidence ?? {}
+  if (client === null && network !== null) {
     const enter = `Run \`nsenter -t ${String(pid)} -n etcd-mtls doctor\` as root.`
     const away = `${label} (${source}) has only loopback addresses of another network namespace, so it was not asked.`
     return [uncheckedIn(source, 'server', `${away} ${enter}`)]

@@ -136,7 +136,7 @@ export async function examineMembers(
   const listed = (isListed ? list : unlisted).slice(0, MAX_LISTED).sort((a, b) => (a.name < b.name ? -1 : 1))
   const configs = configOf(listed, planned)
   // Loopback addresses of a cluster in another network namespace are those of other servers here.
-  const isAway = planned.length > 0 && planned.every(({ evidence }) => !evidence.isOwnNetwork)
+  const isAway = planned.length > 0 && planned.every(({ evidence }) => evidence.network !== null)
   const reachable = (urls: readonly string[]): string[] =>
     urls.filter((url) => !isAway || acceptedUrl(url)?.isLocal !== true)
   const used = new Set<AskedPort>()

@@ -23,7 +23,7 @@ export async function plannedMembers(configs: readonly ConfigEvidence[]): Promis
   const all = configs.flatMap((evidence) => evidence.members.map((config) => ({ evidence, config })))
   return Promise.all(
     all.map(async ({ evidence, config }) => {
-      const isReachable = (url: string): boolean => evidence.isOwnNetwork || acceptedUrl(url)?.isLocal !== true
+      const isReachable = (url: string): boolean => evidence.network === null || acceptedUrl(url)?.isLocal !== true
       const directory = config.walDir?.hostPath ?? null
       const wal = directory === null ? null : await readWal(directory)
       const peerUrls = config.peer.advertiseUrls.filter(isReachable)

@@ -16,8 +16,8 @@ export interface FoundProcess {
   readonly directory: string | null
   readonly startedAt: Date | null
   readonly pid: number
-  /** Whether it is in the network namespace of this process. */
-  readonly isOwnNetwork: boolean
+  /** Its network namespace; null if it is the one of this process. */
+  readonly network: string | null
 }
 
 /** A machine seldom runs 10,000. */
@@ -98,7 +98,7 @@ async function readProcess(proc: string, pid: string, unchecked: Unchecked[]): P
       directory,
       startedAt,
       pid: Number(pid),
-      isOwnNetwork: network === own || own === null,
+      network: network === own || own === null ? null : network,
     }
   } catch (error) {
     if (!isRefused(error)) return noSuchProcess(error)

@@ -33,8 +33,8 @@ export interface ConfigEvidence {
   readonly startedAt: Date | null
   /** Null if it does not run. */
   readonly pid: number | null
-  /** Whether its loopback addresses are those of this process: not in a network namespace of its own. */
-  readonly isOwnNetwork: boolean
+  /** Its network namespace, in which loopback addresses are others; null if it is the one of this process. */
+  readonly network: string | null
   /** The host of another machine that it is for. Its files were not read then. Null: it is for this machine, or that is not known. */
   readonly otherMachine: string | null
   readonly members: readonly [EtcdConfigMember, ...EtcdConfigMember[]]
@@ -124,7 +124,7 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
 }
 
 function foundIn(kind: Found['kind'], source: string, input: ConfigInput, root: string | null): Found {
-  return { kind, source, input, root, directory: null, startedAt: null, isOwnNetwork: true, pid: null }
+  return { kind, source, input, root, directory: null, startedAt: null, network: null, pid: null }
 }
 
 function fileFound(kind: Found['kind'], path: HostPath, root: string | null): Found {

@@ -15,13 +15,13 @@ interface Planned {
   /** The ports of the members of --initial-cluster. */
   readonly initial?: readonly number[]
   readonly host?: string
-  readonly isOwnNetwork?: boolean
+  readonly network?: string | null
 }
 
 export function plannedMember(name: string, given: Planned): PlannedMember {
-  const { port, wal, initial = [], host = 'a', isOwnNetwork = true } = given
+  const { port, wal, initial = [], host = 'a', network = null } = given
   const [clientUrl, peerUrl] = [`https://${host}:${String(port)}`, `https://${host}:${String(1000 + port)}`]
-  const isReachable = isOwnNetwork || host !== '127.0.0.1'
+  const isReachable = network === null || host !== '127.0.0.1'
   const config = {
     ...{ name, client: { ...SIDE, advertiseUrls: [clientUrl] }, peer: { ...SIDE, advertiseUrls: [peerUrl] } },
     initialCluster: initial.map((each) => ({
@@ -41,7 +41,7 @@ export function plannedMember(name: string, given: Planned): PlannedMember {
     config,
     evidence: {
       ...{ source: `process ${name}${String(port)}`, kind: 'process', input: {}, root: null, directory: null },
-      ...{ startedAt: null, pid: port, isOwnNetwork, otherMachine: null, members: [config] },
+      ...{ startedAt: null, pid: port, network, otherMachine: null, members: [config] },
     },
     wal: wal === undefined ? null : { clusterId: wal[0], memberId: wal[1] },
     urls: isReachable ? [clientUrl] : [],

@@ -58,8 +58,18 @@ describe('groupClusters', () => {
 
   it('does not join by a loopback URL of another network namespace', () => {
     const host = plannedMember('host', { port: 1, initial: [1], host: '127.0.0.1' })
-    const pod = plannedMember('pod', { port: 1, initial: [1], host: '127.0.0.1', isOwnNetwork: false })
+    const pod = plannedMember('pod', { port: 1, initial: [1], host: '127.0.0.1', network: 'net:[1]' })
     expect(inEachOrder([host, pod], [])).toEqual(['unknown: host', 'unknown: pod'])
+  })
+
+  it('tells clusters in other network namespaces apart, also if their loopback addresses give them the same IDs', () => {
+    const host = plannedMember('host', { port: 1, wal: ['a', '1'], host: '127.0.0.1' })
+    const pods = ['net:[1]', 'net:[2]'].map((network, i) =>
+      plannedMember(`pod${String(i)}`, { port: 1, wal: ['a', '1'], host: '127.0.0.1', network }),
+    )
+    const routed = plannedMember('routed', { port: 2, wal: ['a', '2'], network: 'net:[3]' })
+    const asked = [askedPort(1, { clusterId: 'a', memberId: '1' })]
+    expect(inEachOrder([host, ...pods, routed], asked)).toEqual(['a: a:1 host routed', 'a: pod0', 'a: pod1'])
   })
 
   it('gives an endpoint that does not answer to the process or the list that has its URL, else to the only cluster', () => {
