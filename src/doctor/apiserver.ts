@@ -1,21 +1,81 @@
 /** Findings about the access of kube-apiserver to etcd. */
 import type { EtcdConfigFile } from '../config/read-etcd-config.js'
 import type { Credentials } from '../credentials/credentials.js'
+import { readSource } from '../credentials/source.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
-import { sideOf } from './compare.js'
+import { type ClusterParts, listIn } from './clusters.js'
+import { isIssuing, sideOf } from './compare.js'
 import { type DateRules, datesOf } from './dates.js'
 import { isDateCode, validateUntil } from './forecast.js'
 import { type ExaminedMember, isReached } from './members.js'
+import type { Pair } from './pairs.js'
 import { originOf } from './plan.js'
 import type { AskedPort } from './process.js'
+import type { FoundAccess } from './sources.js'
 
 const finding = findingMaker(cluster)
 
 export interface ApiserverAccess {
   readonly endpoints: readonly string[]
   readonly credentials: Credentials
+  /** Whether it is the first one with these credentials, with which their dates are reported. */
+  readonly isFirst: boolean
+}
+
+/** A cluster, and the accesses of kube-apiserver to it. */
+export interface UsedCluster extends ClusterParts {
+  readonly accesses: readonly ApiserverAccess[]
+}
+
+interface UsedEvidence {
+  readonly pairs: readonly Pair[]
+  /** What was asked at the URLs of kube-apiserver. */
+  readonly asked: readonly AskedPort[]
+}
+
+/**
+ * kube-apiserver is compared with the cluster that most of its URLs lead to; if they lead to none, with the only one whose servers its CA
+ * verifies; else they are a cluster of their own.
+ */
+export async function withAccesses(
+  groups: readonly ClusterParts[],
+  apiserver: FoundAccess | null,
+  { pairs, asked }: UsedEvidence,
+): Promise<UsedCluster[]> {
+  const used = groups.map((each) => ({ ...each, accesses: [] as ApiserverAccess[] }))
+  if (apiserver === null) return used
+  const pair = pairs.find(({ of }) => of === 'kube-apiserver')
+  const credentials = pair?.credentials ?? (await readSource(apiserver.credentials)).credentials
+  for (const [i, endpoints] of apiserver.clusters.entries()) {
+    const counts = used.map((each) => endpoints.filter((url) => isUrlOf(each, url)).length)
+    const most = Math.max(0, ...counts)
+    const verified = used.filter((each) => credentials?.trustAnchors.some((ca) => isIssuerIn(each, ca)))
+    const group = most > 0 ? used[counts.indexOf(most)] : verified.length === 1 ? verified[0] : undefined
+    const access = credentials === null ? [] : [{ endpoints, credentials, isFirst: i === 0 }]
+    const silent = asked.filter(({ seen }) => endpoints.some((url) => originOf(url) === originOf(seen.url)))
+    if (group !== undefined) group.accesses.push(...access)
+    else if (silent.length > 0) used.push({ clusterId: null, planned: [], asked: silent, accesses: access })
+  }
+  return used
+}
+
+function isUrlOf({ asked, planned }: ClusterParts, url: string): boolean {
+  const urls = [
+    ...asked.map(({ seen }) => seen.url),
+    ...listIn(asked).flatMap(({ clientURLs }) => clientURLs),
+    ...planned.flatMap((each) => each.urls),
+  ]
+  return urls.some((each) => originOf(each) === originOf(url))
+}
+
+function isIssuerIn({ asked, planned }: ClusterParts, ca: Certificate): boolean {
+  const chains = [
+    ...asked.map(({ seen }) => seen.chain),
+    ...planned.map(({ config }) => config.client.cert?.certificates ?? []),
+  ]
+  return chains.some((chain) => isIssuing(ca, chain))
 }
 
 /** The members, and what answers at the URLs that were asked. */
@@ -24,14 +84,11 @@ export interface AskedCluster {
   readonly askedAt: (url: string) => AskedPort | null
 }
 
-/**
- * @param isWhole Whether all members are known.
- * @param isFirst Whether it is the first cluster that kube-apiserver uses with these credentials, with which their dates are reported.
- */
+/** @param isWhole Whether all members are known. */
 export function compareApiserver(
-  { endpoints, credentials }: ApiserverAccess,
+  { endpoints, credentials, isFirst }: ApiserverAccess,
   asked: AskedCluster,
-  { isWhole, isFirst, rules }: { isWhole: boolean; isFirst: boolean; rules: DateRules },
+  { isWhole, rules }: { isWhole: boolean; rules: DateRules },
 ): Finding[] {
   const { members } = asked
   return [
@@ -78,7 +135,7 @@ const MAX_NAMES = 50
 /** kube-apiserver verifies etcd by the rules of Go. That a certificate has expired is a finding about the member. */
 function checkServer(
   member: ExaminedMember,
-  { endpoints, credentials }: ApiserverAccess,
+  { endpoints, credentials }: Omit<ApiserverAccess, 'isFirst'>,
   members: readonly ExaminedMember[],
   at: Date,
 ): Finding[] {

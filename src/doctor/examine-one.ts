@@ -8,7 +8,7 @@ import { makeReport } from '../report/report.js'
 import { foldRepeats } from '../validate/fold-repeats.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { releaseFinding } from './advisories.js'
-import { type ApiserverAccess, compareApiserver } from './apiserver.js'
+import { compareApiserver, type UsedCluster } from './apiserver.js'
 import type { ClusterMember, ClusterReport } from './cluster-report.js'
 import { compareClocks } from './clock.js'
 import type { ClusterParts } from './clusters.js'
@@ -55,13 +55,7 @@ export interface Examination {
   readonly askedAt: (url: string) => AskedPort | null
 }
 
-/** A cluster, and who uses it. */
-export interface ClusterEvidence extends ClusterParts {
-  /** The accesses of kube-apiserver to it; `isFirst` is the one whose dates are reported. */
-  readonly accesses: readonly (ApiserverAccess & { readonly isFirst: boolean })[]
-}
-
-export async function examineOne(parts: ClusterEvidence, given: Examination): Promise<ClusterReport> {
+export async function examineOne(parts: UsedCluster, given: Examination): Promise<ClusterReport> {
   const { at, clockFindings, ...cluster } = compareClocks(await examineLeaders(parts, given), given.asking)
   const { members, isListed } = cluster
   const { expiryWarning } = given.asking
@@ -128,7 +122,7 @@ async function examineLeaders(
 }
 
 interface Compared {
-  readonly parts: ClusterEvidence
+  readonly parts: UsedCluster
   readonly given: Examination
   readonly clients: readonly Pair[]
   /** When certificates are checked. */
@@ -163,7 +157,7 @@ function compare(
     ...[...comparePeers({ members, now }, expected), ...releaseFinding(members)],
     ...[...outage, ...comparePeerPorts(members), ...compareLeaders(members)],
     ...parts.accesses.flatMap((access) =>
-      compareApiserver(access, { members, askedAt: given.askedAt }, { isWhole, rules, isFirst: access.isFirst }),
+      compareApiserver(access, { members, askedAt: given.askedAt }, { isWhole, rules }),
     ),
     ...(isWhole ? [...quorumFinding(expected, rules), ...clientsFinding(expectedClients, rules)] : []),
     // A member that does not answer is an error only if none answers.

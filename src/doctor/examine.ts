@@ -4,7 +4,6 @@ import type { Endpoint } from '../client/endpoints.js'
 import { locate, lookupSrv } from '../client/discovery.js'
 import { resolveEndpoints, resolveSource } from '../client/options.js'
 import { checkSignal } from '../credentials/checks.js'
-import { readSource } from '../credentials/source.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { MAX_DELAY, parseDuration } from '../report/duration.js'
 import { type Finding, findingMaker, type Unchecked, uncheckedIn } from '../report/finding.js'
@@ -13,13 +12,14 @@ import { makeReport } from '../report/report.js'
 import { listed } from '../report/words.js'
 import { resolveContext } from '../validate/context.js'
 import { foldRepeats } from '../validate/fold-repeats.js'
+import { withAccesses } from './apiserver.js'
 import type { ClusterReport, ExamineOptions, MachineReport } from './cluster-report.js'
-import { type ClusterParts, groupClusters, listIn } from './clusters.js'
-import { type ClusterEvidence, examineOne } from './examine-one.js'
+import { type ClusterParts, groupClusters } from './clusters.js'
+import { examineOne } from './examine-one.js'
 import { dialable, MAX_ENDPOINTS, Ports } from './members.js'
-import { type Pair, readPairs, type ReadPairs } from './pairs.js'
-import { originOf, type PlannedMember, plannedMembers } from './plan.js'
-import type { Asking } from './process.js'
+import { readPairs, type ReadPairs } from './pairs.js'
+import { type PlannedMember, plannedMembers } from './plan.js'
+import type { AskedPort, Asking } from './process.js'
 import { findLocalEvidence, type LocalEvidence } from './sources.js'
 
 const finding = findingMaker(cluster)
@@ -145,13 +145,17 @@ async function reportOf({ endpoints, evidence, asking, lead, read }: MachineExam
   const apiserver = evidence?.apiserver ?? null
   const planned = await plannedMembers(evidence?.configs ?? [])
   const ports = new Ports(asking, read.pairs, planned)
-  const urls = apiserver?.clusters.flat().map((url) => [url]) ?? []
-  const asked = await ports.askEach(
-    endpoints === null ? [...planned.map((each) => each.urls), ...urls].map(dialable) : endpoints.map((each) => [each]),
+  const own = await ports.askEach(
+    endpoints === null ? planned.map((each) => dialable(each.urls)) : endpoints.map((each) => [each]),
   )
+  const urls = endpoints === null ? (apiserver?.clusters.flat() ?? []) : []
+  const asked = await ports.askEach(urls.map((url) => dialable([url])))
+  const isUsed = (each: AskedPort): boolean => each.answers !== null && !own.includes(each)
   // With endpoints of the caller, the other clusters of this machine are not examined.
-  const groups = groupClusters(planned, asked).filter((each) => endpoints === null || each.asked.length > 0)
-  const accesses = await accessesOf(apiserver, groups, read.pairs)
+  const known = groupClusters(planned, [...own, ...asked.filter(isUsed)]).filter(
+    (each) => endpoints === null || each.asked.length > 0,
+  )
+  const groups = await withAccesses(known, apiserver, { pairs: read.pairs, asked })
   const isKubeadm = apiserver !== null || evidence?.configs.some(({ kind }) => kind === 'kubeadm') === true
   const { areProcessesVisible = false } = evidence ?? {}
   const given = {
@@ -165,9 +169,7 @@ async function reportOf({ endpoints, evidence, asking, lead, read }: MachineExam
     areGiven: endpoints !== null,
   }
   const askedAt = await ports.askedAt()
-  const clusters = await Promise.all(
-    groups.map((each) => examineOne({ ...each, accesses: accesses.get(each) ?? [] }, { ...given, askedAt })),
-  )
+  const clusters = await Promise.all(groups.map((each) => examineOne(each, { ...given, askedAt })))
   const findings = [
     ...(endpoints === null ? [] : severalClusters(groups, clusters)),
     ...unreadable(read, planned),
@@ -188,32 +190,6 @@ async function reportOf({ endpoints, evidence, asking, lead, read }: MachineExam
 }
 
 const TOO_MANY = `Only the first ${String(MAX_ENDPOINTS)} endpoints were examined.`
-
-/** kube-apiserver is compared with the cluster that most of its URLs lead to. */
-async function accessesOf(
-  apiserver: LocalEvidence['apiserver'],
-  groups: readonly ClusterParts[],
-  pairs: readonly Pair[],
-): Promise<Map<ClusterParts, ClusterEvidence['accesses'][number][]>> {
-  const found = new Map<ClusterParts, ClusterEvidence['accesses'][number][]>()
-  const pair = pairs.find(({ of }) => of === 'kube-apiserver')
-  const credentials =
-    pair?.credentials ?? (apiserver === null ? null : (await readSource(apiserver.credentials)).credentials)
-  for (const [i, endpoints] of (apiserver?.clusters ?? []).entries()) {
-    const isOf = ({ asked, planned }: ClusterParts, url: string): boolean =>
-      [
-        ...asked.map(({ seen }) => seen.url),
-        ...listIn(asked).flatMap(({ clientURLs }) => clientURLs),
-        ...planned.flatMap((each) => each.urls),
-      ].some((each) => originOf(each) === originOf(url))
-    const counts = groups.map((group) => endpoints.filter((url) => isOf(group, url)).length)
-    const most = Math.max(0, ...counts)
-    const group = most === 0 ? undefined : groups[counts.indexOf(most)]
-    if (group !== undefined && credentials !== null)
-      found.set(group, [...(found.get(group) ?? []), { endpoints, credentials, isFirst: i === 0 }])
-  }
-  return found
-}
 
 /** What is wrong with the files of pairs. Those of kubeadm's probes may be left over from an earlier cluster. */
 function unreadable({ findings }: ReadPairs, planned: readonly PlannedMember[]): Finding[] {

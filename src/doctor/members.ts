@@ -133,8 +133,9 @@ export async function examineMembers(
       ),
     )
   const unlisted = planned.length > 0 ? planned.map(asPlanned) : asked.map(asEndpoint)
+  const own = new Map(unlisted.map((each, i) => [each, planned[i] ?? null]))
   const listed = (isListed ? list : unlisted).slice(0, MAX_LISTED).sort((a, b) => (a.name < b.name ? -1 : 1))
-  const configs = configOf(listed, planned)
+  const configs = isListed ? configOf(listed, planned) : own
   // Loopback addresses of a cluster in another network namespace are those of other servers here.
   const isAway = planned.length > 0 && planned.every(({ evidence }) => evidence.network !== null)
   const reachable = (urls: readonly string[]): string[] =>
@@ -171,7 +172,7 @@ async function examinedMember(
   planned: PlannedMember | null,
 ): Promise<ExaminedMember> {
   return {
-    label: printable(listed.name === '' ? (listed.clientURLs[0] ?? listed.id) : listed.name).slice(0, MAX_LABEL),
+    label: printable(listed.name || planned?.config.name || (listed.clientURLs[0] ?? listed.id)).slice(0, MAX_LABEL),
     listed,
     client,
     peer,

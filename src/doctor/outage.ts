@@ -5,7 +5,7 @@ import { printable } from '../report/printable.js'
 import { groupBy } from '../config/lint/rule.js'
 import type { ClusterParts } from './clusters.js'
 import { type ExaminedMember, isReached } from './members.js'
-import type { PlannedMember } from './plan.js'
+import { overlap, type PlannedMember } from './plan.js'
 import type { SeenPort } from './process.js'
 import type { ConfigEvidence } from './sources.js'
 
@@ -85,15 +85,17 @@ export function compareJoined(
   for (const member of members) {
     const { label, client, answersFor, startedAt, listed } = member
     const endpoint = client?.seen.url ?? ''
-    const process = all.find(({ urls }) => urls.includes(endpoint)) ?? member.planned
+    // With data of another cluster that was seen, it is a member of that one.
+    const isAt = ({ urls, peerUrls }: PlannedMember): boolean =>
+      urls.includes(endpoint) || overlap(peerUrls, listed.peerURLs)
+    const process = member.planned ?? all.find(isAt) ?? null
+    const isOther = process !== null && process.wal !== null && !planned.includes(process)
     const data = process === null ? null : dataOf(process, member, members)
     const ids = { clusterId: answersFor ?? process?.wal?.clusterId ?? '', expected: clusterId ?? '' }
-    if (answersFor !== null)
-      findings.push(
-        process?.wal?.clusterId === answersFor && data !== null
-          ? finding('cluster/data-of-other-cluster', { kind: 'wrong directory', ...data, ...ids })
-          : finding('cluster/data-of-other-cluster', { kind: 'answers', member: label, endpoint, ...ids }),
-      )
+    if (isOther && data !== null && listed.id !== '' && ids.clusterId !== clusterId)
+      findings.push(finding('cluster/data-of-other-cluster', { kind: 'wrong directory', ...data, ...ids }))
+    else if (answersFor !== null)
+      findings.push(finding('cluster/data-of-other-cluster', { kind: 'answers', member: label, endpoint, ...ids }))
     if (!isUnjoined(member, members)) continue
     const source = member.planned?.evidence.source ?? ''
     const age = Date.now() - (startedAt?.getTime() ?? 0)
@@ -111,7 +113,11 @@ export function compareJoined(
 }
 
 /** The directories of a member, and what starts it as a member of its cluster. */
-function dataOf({ config, peerUrls }: PlannedMember, { label }: ExaminedMember, members: readonly ExaminedMember[]) {
+function dataOf(
+  { config, peerUrls }: PlannedMember,
+  { label, listed }: ExaminedMember,
+  members: readonly ExaminedMember[],
+) {
   const { dataDir, walDir } = config
   if (dataDir === null) return null
   const isInData = walDir?.path.startsWith(`${dataDir.path}/`) !== false
@@ -124,7 +130,12 @@ function dataOf({ config, peerUrls }: PlannedMember, { label }: ExaminedMember, 
     (urls.length > 0 ? urls : peerUrls).map((url) => `${name}=${url}`),
   )
   const directories = { directory: dataDir.path, walDirectory: isInData ? null : (walDir?.path ?? null) }
-  return { member: label, ...directories, token, initialCluster: initialCluster.join() }
+  return {
+    member: listed.name === '' ? (config.name ?? label) : label,
+    ...directories,
+    token,
+    initialCluster: initialCluster.join(),
+  }
 }
 
 /** Processes that run with copies of the same data. */
@@ -177,10 +188,14 @@ export function compareRunning(members: readonly ExaminedMember[], areProcessesV
         return { ...about, consequences: client?.findings ?? [] }
       })
     : []
-  const isUnknown = !areProcessesVisible && members.some(({ planned }) => isInstalled(planned?.evidence.kind))
-  const message =
-    'No etcd process is visible from here, so the processes were not compared with their files. Run this command as root on the machine itself.'
-  return { findings, unchecked: isUnknown ? [uncheckedIn(null, 'permission', message)] : [] }
+  const unchecked = areProcessesVisible
+    ? []
+    : members.flatMap(({ planned }) => {
+        const { kind, source = '' } = planned?.evidence ?? {}
+        const message = `${source} is to start etcd, and no etcd process is visible from here. Run this command as root on the machine itself.`
+        return isInstalled(kind) ? [uncheckedIn(source, 'permission', message)] : []
+      })
+  return { findings, unchecked }
 }
 
 /** Whether a configuration says that etcd runs on its machine. */

@@ -50,15 +50,25 @@ export async function findProcesses(
   return { found: read.flatMap((each) => each ?? []), areVisible: await areVisible(proc, pids), unchecked }
 }
 
-/** The first process of a machine. That of a container is another program. */
+/** The first process of a machine, and of a container that runs as one. */
 const INIT = /^(?:systemd|init|openrc-init|runit|s6-svscan)\n$/
 
-/** Whether all processes of the machine are visible: not in a container, or in one that shares the processes of its machine. */
+/**
+ * Whether all processes of the machine are visible. In a container they are only if it shares the PIDs of its machine, as with `hostPID`:
+ * then there is a thread of the kernel, or the first process is an init.
+ */
 async function areVisible(proc: string, pids: readonly string[]): Promise<boolean> {
-  const first = await readBytes(`${proc}/1/comm`, MAX_START).catch((error: unknown) =>
-    isRefused(error) ? null : Promise.reject(error as Error),
-  )
-  return pids.includes('1') && INIT.test(first?.toString() ?? '')
+  const commOf = async (pid: string): Promise<string> => {
+    const comm = await readBytes(`${proc}/${pid}/comm`, MAX_START).catch((error: unknown) =>
+      isRefused(error) ? null : Promise.reject(error as Error),
+    )
+    return comm?.toString() ?? ''
+  }
+  if (!pids.includes('1')) return false
+  if ((await commOf('2')) === 'kthreadd\n' || INIT.test(await commOf('1'))) return true
+  const isContainer = ['KUBERNETES_SERVICE_HOST', 'container'].some((name) => process.env[name] !== undefined)
+  const marks = await Promise.all(['/.dockerenv', '/run/.containerenv'].map((path) => stat(path).catch(noSuchProcess)))
+  return !isContainer && process.ppid !== 1 && marks.every((mark) => mark === null)
 }
 
 /** Not a proxy, which is also a command of the program `etcd`. False if procfs hides the process (hidepid). */

@@ -193,7 +193,7 @@ export const cluster = {
       `Stop ${d.member}, set --data-dir to the directory of its own data, and start it.`,
     ]),
     'no cluster': error((d: WrongData) => [
-      `${d.member} first started with another --initial-cluster-token or --initial-cluster than the others: its data in ${d.directory} is of the cluster ${d.clusterId}, and theirs of ${d.expected}.`,
+      `${d.member} first started with another --initial-cluster-token or --initial-cluster than the others: its data in ${d.directory} is of the cluster ${d.clusterId}, and theirs of ${d.expected}. Its log has "cluster ID mismatch".`,
       `Stop ${d.member}. Set --initial-cluster-token${d.token === null ? ' to that of the other members' : `=${shellArgument(d.token)}`}, --initial-cluster=${shellArgument(d.initialCluster)} and --initial-cluster-state=existing. Move its data aside: ${listed([d.directory, ...(d.walDirectory === null ? [] : [d.walDirectory])].map(moveAside))}. Then start it.`,
     ]),
   },

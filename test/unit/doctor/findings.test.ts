@@ -255,9 +255,9 @@ describe('the access of kube-apiserver', () => {
     asked: AskedPort | null = null,
   ): Finding[] =>
     compareApiserver(
-      { endpoints, credentials: given },
+      { endpoints, credentials: given, isFirst: true },
       { members: [member('cp1', { planned })], askedAt: () => asked },
-      { isWhole: true, isFirst: true, rules: RULES },
+      { isWhole: true, rules: RULES },
     )
 
   it('finds nothing if kube-apiserver can connect', () => {
