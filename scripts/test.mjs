@@ -37,7 +37,7 @@ const NEEDS = [
   [/^integration\/(proxies|diagnosis)/, ['nginx']],
   [/^integration\/diagnosis/, ['haproxy', 'faketime']],
   [/^integration\/log-lines/, plan.long ? ['curl', 'python3', 'java', 'javac'] : ['curl', 'python3']],
-  [/^integration\/(chaos-faults|coordination-partition|diagnosis|zombie-write)/, ['ip', 'nft']],
+  [/^integration\/(chaos-faults|coordination-partition|diagnosis|doctor\/machines|zombie-write)/, ['ip', 'nft']],
 ]
 let counts = null
 let files = []

@@ -14,7 +14,7 @@ import {
   writeClients,
   writeEtcdManifest,
 } from './machine-kubernetes.js'
-import { onMachines, one, running, three } from './machines-healthy.js'
+import { one, onMachines, running, three } from './machine-plans.js'
 import { ip, mintCa, mintLeaf } from './mint.js'
 
 const DAY = 86_400_000
@@ -31,20 +31,23 @@ function bothOrders(
   name: string,
   plan: ClusterPlan,
   planted: readonly Planted[],
-  more: { exit?: readonly number[]; after?: (faulty: Cluster, machine: Machine) => Promise<void> } = {},
+  more: {
+    exit?: readonly number[]
+    args?: readonly string[]
+    after?: (faulty: Cluster, machine: Machine) => Promise<void>
+  } = {},
 ): FaultySetUp[] {
-  const { exit, after } = more
+  const { exit = [1], args = [], after } = more
   return [true, false].map((isFirst) => ({
     name: `${name}, started ${isFirst ? 'before' : 'after'} a healthy cluster`,
     async build(machine) {
       const clusters = await running(machine, ...(isFirst ? [plan, healthy()] : [healthy(), plan]))
-      const faulty = clusters[isFirst ? 0 : 1]
-      if (faulty !== undefined) await after?.(faulty, machine)
-      return { clusters }
+      for (const each of clusters) if (each.label === plan.label) await after?.(each, machine)
+      return { clusters, args }
     },
     planted,
     spared: ['healthy'],
-    ...(exit === undefined ? {} : { exit }),
+    exit,
   }))
 }
 
@@ -72,9 +75,8 @@ function withMember(plan: ClusterPlan, name: string, parts: Partial<MemberPlan>)
   return { ...plan, members: plan.members.map((each) => (each.name === name ? { ...each, ...parts } : each)) }
 }
 
-/** Waits until a member runs for more than a minute without having joined. */
-async function notJoined(cluster: Cluster, name: string): Promise<void> {
-  const { startedAt } = cluster.member(name).running
+/** Waits until a process that does not join has run for more than a minute. */
+async function notJoined(startedAt: number): Promise<void> {
   await expect.poll(() => Date.now() - startedAt, { timeout: 120_000 }).toBeGreaterThan(62_000)
 }
 
@@ -85,13 +87,11 @@ async function withStranger(
   flags: Readonly<Record<string, string>> = {},
 ): Promise<Cluster[]> {
   const cluster = new Cluster(machine, plan)
-  const [first, second, third] = cluster.members
-  await first?.start()
-  await second?.start()
-  await third?.start(flags)
-  await Promise.all([first?.serving(), second?.serving()])
+  const members = cluster.members
+  for (const each of members) await each.start(each === members.at(-1) ? flags : {})
+  await Promise.all(members.slice(0, -1).map((each) => each.serving()))
   const others = await running(machine, healthy())
-  await notJoined(cluster, third?.name ?? '')
+  await notJoined(members.at(-1)?.running.startedAt ?? 0)
   return [cluster, ...others]
 }
 
@@ -148,6 +148,8 @@ const inFiles: readonly FaultySetUp[] = [
     three('A', 5001),
     [error('cluster/peer-refused', 'A-2')],
     {
+      // It accepts connections, and serves nothing.
+      args: ['--dial-timeout', '5s'],
       async after(cluster) {
         const last = cluster.member('A-2')
         await last.stop()
@@ -194,10 +196,8 @@ const inFiles: readonly FaultySetUp[] = [
     name: 'an expired pair for probes of the CA of a running etcd of kubeadm',
     async build(machine) {
       const clusters = await running(machine, one('A', kubeadmMember()), healthy())
-      clusters.slice(0, 1).forEach((each) => {
-        completeKubeadm(machine, each)
-        writeClients(machine, each.cas.client, EXPIRED)
-      })
+      completeKubeadm(machine, clusters[0])
+      writeClients(machine, clusters[0].cas.client, EXPIRED)
       return { clusters }
     },
     planted: [{ in: ['A', 'top'], severity: 'error', code: 'validity/expired', says: () => ['healthcheck-client'] }],
@@ -248,7 +248,7 @@ const inMembers: readonly FaultySetUp[] = [
     async build(machine) {
       const plan = await onMachines(machine, 'A', [2379, 2380])
       const clusters = await running(machine, healthy(), plan)
-      await clusters[1]?.member('A-2').stop()
+      await clusters[1].member('A-2').stop()
       return { clusters }
     },
     planted: [warning('cluster/member-down', 'A-2')],
@@ -280,13 +280,13 @@ const inMembers: readonly FaultySetUp[] = [
     name: 'a member that was started with the data directory of another cluster',
     async build(machine) {
       const [other] = await running(machine, one('B', { ports: [3379, 3380] }))
-      await other?.member('B-0').stop()
+      await other.member('B-0').stop()
       const cluster = new Cluster(machine, three('A', 5001))
       await cluster.member('A-0').start()
       await cluster.member('A-1').start()
-      await cluster.member('A-2').start({ 'data-dir': other?.member('B-0').dataDir ?? '' })
+      await cluster.member('A-2').start({ 'data-dir': other.member('B-0').dataDir })
       await cluster.serving()
-      return { clusters: [cluster, ...(other === undefined ? [] : [other]), ...(await running(machine, healthy()))] }
+      return { clusters: [cluster, other, ...(await running(machine, healthy()))] }
     },
     planted: [{ in: ['A', 'B', 'top'], severity: 'error', says: ids('A', 'B') }],
     spared: ['healthy'],
@@ -296,15 +296,11 @@ const inMembers: readonly FaultySetUp[] = [
     async build(machine) {
       const plan = await onMachines(machine, 'A', [2379, 2380])
       const [cluster] = await running(machine, plan)
-      await cluster?.member('A-2').stop()
+      await cluster.member('A-2').stop()
       const { space, address } = plan.members[2] ?? {}
       const place = { ...(space === undefined ? {} : { space }), ...(address === undefined ? {} : { address }) }
-      const others = await running(
-        machine,
-        one('B', place, cluster === undefined ? {} : { cas: cluster.cas }),
-        healthy(),
-      )
-      return { clusters: [...(cluster === undefined ? [] : [cluster]), ...others] }
+      const others = await running(machine, one('B', place, { cas: cluster.cas }), healthy())
+      return { clusters: [cluster, ...others] }
     },
     planted: [{ in: ['A', 'top'], severity: 'error', says: ids('A', 'B') }],
     spared: ['healthy'],
@@ -339,7 +335,7 @@ function mixed(name: string, isOtherFirst: boolean): FaultySetUp {
       const clusters = await running(machine, three('A', 5001, { cas }), one('B', { ports: [3379, 3380] }, { cas }))
       const urls = clusters.flatMap(({ members }) => members.map(({ clientUrl }) => clientUrl))
       const order = isOtherFirst ? urls.toReversed() : urls
-      return { clusters, args: ['--endpoints', order.join(), ...(clusters[0]?.client() ?? [])] }
+      return { clusters, args: ['--endpoints', order.join(), ...clusters[0].client()] }
     },
     planted: [{ in: ['top'], severity: 'error', says: (clusters) => [...ids('A', 'B')(clusters), 'A-0', 'B-0'] }],
     spared: ['A', 'B'],
@@ -365,9 +361,7 @@ const acrossClusters: readonly FaultySetUp[] = [
         one('other', { ports: [3379, 3380] }),
         healthy(),
       )
-      clusters.slice(0, 1).forEach((each) => {
-        completeKubeadm(machine, each)
-      })
+      completeKubeadm(machine, clusters[0])
       writeApiserver(machine, 'https://127.0.0.1:3379')
       return { clusters }
     },
@@ -383,9 +377,7 @@ const acrossClusters: readonly FaultySetUp[] = [
         one('other', { ports: [3379, 3380] }),
         healthy(),
       )
-      clusters.slice(0, 1).forEach((each) => {
-        completeKubeadm(machine, each)
-      })
+      completeKubeadm(machine, clusters[0])
       writeApiserver(machine, 'https://127.0.0.1:2379', '/events#https://127.0.0.1:3379')
       return { clusters }
     },
@@ -396,9 +388,7 @@ const acrossClusters: readonly FaultySetUp[] = [
     name: 'a kube-apiserver that is given a port at which nothing listens',
     async build(machine) {
       const clusters = await running(machine, one('main', kubeadmMember()), healthy())
-      clusters.slice(0, 1).forEach((each) => {
-        completeKubeadm(machine, each)
-      })
+      completeKubeadm(machine, clusters[0])
       writeApiserver(machine, 'https://127.0.0.1:2399')
       return { clusters }
     },

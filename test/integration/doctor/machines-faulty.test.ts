@@ -7,8 +7,10 @@ import { faultySetUps } from '../../support/machines-faulty.js'
 const SHARE = 8
 const chosen = faultySetUps.filter(({ isSlow = false }) => isLong || !isSlow)
 
-it.each(drawn(chosen, Math.ceil(chosen.length / SHARE)))('finds the fault in its own cluster: $name', (setUp) =>
-  examineSetUp(setUp, (result, built) => {
-    expectFound(setUp, result, built)
-  }),
+it.each(drawn(chosen, Math.ceil(chosen.length / SHARE)).map((each) => [each.name, each] as const))(
+  'finds the fault in its own cluster: %s',
+  (_, setUp) =>
+    examineSetUp(setUp, (result, built) => {
+      expectFound(setUp, result, built)
+    }),
 )

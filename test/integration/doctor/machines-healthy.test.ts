@@ -6,9 +6,9 @@ import { healthySetUps } from '../../support/machines-healthy.js'
 
 const SHARE = 8
 
-it.each(drawn(healthySetUps, Math.ceil(healthySetUps.length / SHARE)))(
-  'raises no alarm on a healthy machine: $name',
-  (setUp) =>
+it.each(drawn(healthySetUps, Math.ceil(healthySetUps.length / SHARE)).map((each) => [each.name, each] as const))(
+  'raises no alarm on a healthy machine: %s',
+  (_, setUp) =>
     examineSetUp(setUp, (result, built) => {
       expectHealthy(setUp, result, built)
     }),

@@ -6,8 +6,10 @@ import { inOrders } from '../../support/machines-orders.js'
 
 const SHARE = 8
 
-it.each(drawn(inOrders, Math.ceil(inOrders.length / SHARE)))('raises no alarm on a healthy machine: $name', (setUp) =>
-  examineSetUp(setUp, (result, built) => {
-    expectHealthy(setUp, result, built)
-  }),
+it.each(drawn(inOrders, Math.ceil(inOrders.length / SHARE)).map((each) => [each.name, each] as const))(
+  'raises no alarm on a healthy machine: %s',
+  (_, setUp) =>
+    examineSetUp(setUp, (result, built) => {
+      expectHealthy(setUp, result, built)
+    }),
 )
