@@ -38,7 +38,7 @@ const NEEDS = [
   [/^integration\/diagnosis/, ['haproxy', 'faketime']],
   [/^integration\/doctor\/clock/, ['faketime']],
   [/^integration\/log-lines/, plan.long ? ['curl', 'python3', 'java', 'javac'] : ['curl', 'python3']],
-  [/^integration\/(chaos-faults|coordination-partition|diagnosis|zombie-write)/, ['ip', 'nft']],
+  [/^integration\/(chaos-faults|coordination-partition|diagnosis|doctor\/machines|zombie-write)/, ['ip', 'nft']],
 ]
 let counts = null
 let files = []
