@@ -12,7 +12,9 @@ import { type EtcdConfigMember, type EtcdConfigSide, readConfigMembers } from '.
 import { abortable } from '../client/timing.js'
 import type { WatchableSource } from '../credentials/credentials.js'
 import { sourceOf } from '../credentials/from-files.js'
-import { type HostPath, hostPathText, isHostFile } from '../files/in-root.js'
+import { type HostPath, hostPathText, isHostFile, useHostFile } from '../files/in-root.js'
+import { type FileUser, refusalFor } from '../files/readable-by.js'
+import { systemCode } from '../files/write-failed.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Finding, Unchecked } from '../report/finding.js'
 import { uncheckedIn } from '../report/finding.js'
@@ -21,9 +23,15 @@ import { findProcesses } from './processes.js'
 
 /** A configuration of etcd that was given or found, and the disk that its process sees. */
 export interface ConfigEvidence {
-  /** For display, such as `process 812` or `/etc/kubernetes/manifests/etcd.yaml`. */
+  /** For display, such as `process 812 (user etcd)` or `/etc/kubernetes/manifests/etcd.yaml`. */
   readonly source: string
-  readonly kind: 'given' | 'process' | 'kubeadm' | 'systemd'
+  readonly kind: 'given' | 'process' | 'kubeadm' | 'k3s' | 'systemd'
+  /** Null: it is not that of a process. */
+  readonly pid: number | null
+  /** The user of the process; null if it is not known. */
+  readonly user: FileUser | null
+  /** Whether it belongs to root, or to the user of a unit or of a container: an ordinary user may run what only looks like an etcd. */
+  readonly isTrustedUser: boolean
   readonly input: ConfigInput
   /** The directory where the disk of etcd is mounted, such as `/proc/812/root`. Null: the disk of this machine. */
   readonly root: string | null
@@ -65,6 +73,8 @@ export interface LocalOptions {
   readonly kubeadm?: string | undefined
   /** Where procfs is mounted. @default '/proc' */
   readonly proc?: string | undefined
+  /** Ends the reading of files. */
+  readonly signal?: AbortSignal | undefined
 }
 
 type Found = Omit<ConfigEvidence, 'members' | 'otherMachine'>
@@ -77,7 +87,7 @@ type Found = Omit<ConfigEvidence, 'members' | 'otherMachine'>
  * @returns Null if nothing was found.
  */
 export async function findLocalEvidence(options: LocalOptions = {}): Promise<LocalEvidence | null> {
-  const { configs: inputs = [], kubeadm, proc = '/proc' } = options
+  const { configs: inputs = [], kubeadm, proc = '/proc', signal = null } = options
   const root = options.root === undefined ? null : resolve(options.root)
   const folder = kubeadm === undefined ? onDisk('/etc/kubernetes', root) : pathOfCaller(kubeadm, root)
   const isOnlyGiven = inputs.length > 0 && kubeadm === undefined
@@ -89,21 +99,28 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
   ]
   const manifest = below(folder, 'manifests/etcd.yaml')
   if (found.length === 0 && (await isHostFile(manifest)) === true) found = [fileFound('kubeadm', manifest, root)]
+  if (found.length === 0 && kubeadm === undefined) found = await findK3s(root)
   const unit = found.length > 0 || kubeadm !== undefined ? null : await findUnit(root)
   if (unit !== null) found = [fileFound('systemd', unit, root)]
   const configs: ConfigEvidence[] = []
-  for (const each of found) configs.push(await withMembers(each))
+  const unread: Unchecked[] = []
+  for (const each of found) {
+    const read = await withinLimit(withMembers(each), signal)
+    if (read !== null) configs.push(read)
+    else unread.push(uncheckedIn(each.source, 'limit', `The files of ${each.source} could not be read within 5 s.`))
+  }
   const { apiserver, findings } = isOnlyGiven ? NO_APISERVER : await readApiserver(folder, root)
   const elsewhere = configs.flatMap(({ otherMachine, source }) =>
     otherMachine === null ? [] : [notHere(source, source, otherMachine)],
   )
-  const unchecked = [...processes.unchecked, ...elsewhere]
+  const unchecked = [...processes.unchecked, ...unread, ...elsewhere]
   if (configs.length + findings.length + unchecked.length === 0 && apiserver === null) return null
   const own = configs.flatMap(({ members }) => members).flatMap(endpointsOf)
+  const credentials = await findCredentials(configs, isOnlyGiven ? null : { folder, root }, apiserver, unchecked)
   return {
     configs,
     endpoints: [...new Set([...own, ...(apiserver?.endpoints ?? [])])],
-    credentials: await findCredentials(configs, isOnlyGiven ? null : folder, apiserver),
+    credentials,
     apiserver,
     findings,
     unchecked,
@@ -111,7 +128,7 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
 }
 
 function foundIn(kind: Found['kind'], source: string, input: ConfigInput, root: string | null): Found {
-  return { kind, source, input, root, directory: null, startedAt: null }
+  return { kind, source, input, root, directory: null, startedAt: null, pid: null, user: null, isTrustedUser: true }
 }
 
 function fileFound(kind: Found['kind'], path: HostPath, root: string | null): Found {
@@ -121,6 +138,15 @@ function fileFound(kind: Found['kind'], path: HostPath, root: string | null): Fo
 
 function below(folder: HostPath, path: string): HostPath {
   return typeof folder === 'string' ? `${folder}/${path}` : { ...folder, path: `${folder.path}/${path}` }
+}
+
+/** The data directories of k3s and of RKE2. The etcd in them is configured by a file that they write. */
+const K3S = ['/var/lib/rancher/k3s/server', '/var/lib/rancher/rke2/server']
+
+async function findK3s(root: string | null): Promise<Found[]> {
+  const files = K3S.map((folder) => onDisk(`${folder}/db/etcd/config`, root))
+  const are = await Promise.all(files.map(isHostFile))
+  return files.filter((_, i) => are[i] === true).map((file) => fileFound('k3s', file, root))
 }
 
 async function findUnit(root: string | null): Promise<HostPath | null> {
@@ -141,6 +167,15 @@ async function withMembers(found: Found): Promise<ConfigEvidence> {
     if (otherMachine !== null) return { ...found, otherMachine, members }
   }
   return { ...found, otherMachine: null, members: await readConfigMembers(input, disk, source) }
+}
+
+/** A file system may not answer. */
+const READ_TIMEOUT = 5000
+
+/** Null if the time is over. The work goes on, because Node cannot end a read. */
+async function withinLimit<T>(work: Promise<T>, signal: AbortSignal | null): Promise<T | null> {
+  const limit = AbortSignal.any([AbortSignal.timeout(READ_TIMEOUT), ...(signal === null ? [] : [signal])])
+  return abortable(limit, work).catch((error: unknown) => (limit.aborted ? null : Promise.reject(error as Error)))
 }
 
 /** What is on another machine is not checked, and not missing. */
@@ -214,31 +249,71 @@ async function readApiserver(
   }
 }
 
+/** The pairs that kubeadm, k3s, RKE2 and k0s make for clients of their etcd: the folder, the CA, and the name of the pair. */
+const PAIRS = [
+  ...K3S.map((folder) => [`${folder}/tls/etcd`, 'server-ca.crt', 'client'] as const),
+  ['/var/lib/k0s/pki', 'etcd/ca.crt', 'apiserver-etcd-client'],
+] as const
+
 /** Those that kubeadm makes for probes of etcd; then those of kube-apiserver; then the pairs of members, if clients may use them. */
 async function findCredentials(
   configs: readonly ConfigEvidence[],
-  folder: HostPath | null,
+  machine: { readonly folder: HostPath; readonly root: string | null } | null,
   apiserver: LocalEvidence['apiserver'],
+  unchecked: Unchecked[],
 ): Promise<FoundCredentials[]> {
-  const found: FoundCredentials[] = []
-  if (folder !== null) {
-    const ca = below(folder, 'pki/etcd/ca.crt')
-    const cert = below(folder, 'pki/etcd/healthcheck-client.crt')
-    const key = below(folder, 'pki/etcd/healthcheck-client.key')
-    const areFiles = await Promise.all([cert, key].map(isHostFile))
-    if (!areFiles.includes(false) && !areFiles.includes(null))
-      found.push({ source: sourceFrom({ ca, cert, key }), from: hostPathText(cert), of: 'probes' })
-  }
+  const found: FoundCredentials[] = machine === null ? [] : await findPairs(machine.folder, machine.root)
   if (apiserver !== null) found.push({ source: apiserver.credentials, from: apiserver.source, of: 'kube-apiserver' })
-  for (const { members, source, otherMachine } of configs) {
-    for (const { client } of members) {
+  for (const config of configs) {
+    for (const { client } of config.members) {
       const [ca = null, cert = null, key = null] = [client.ca, client.cert, client.key].map((each) => each?.hostPath)
-      const isUsable = otherMachine === null && isUsableByClients(client)
-      if (isUsable && ca !== null && cert !== null && key !== null)
-        found.push({ source: sourceFrom({ ca, cert, key }), from: source, of: 'member' })
+      const isUsable = config.otherMachine === null && isUsableByClients(client)
+      if (!isUsable || ca === null || cert === null || key === null) continue
+      const refused = await refusedPair(config, [key, cert, ca])
+      if (refused !== null) unchecked.push(refused)
+      else found.push({ source: sourceFrom({ ca, cert, key }, userOf(config)), from: config.source, of: 'member' })
     }
   }
   return found
+}
+
+/** The pairs that kubeadm makes for probes, and those that k3s, RKE2 and k0s make for kube-apiserver. */
+async function findPairs(kubeadm: HostPath, root: string | null): Promise<FoundCredentials[]> {
+  const found: FoundCredentials[] = []
+  for (const [folder, authority, pair] of [
+    [below(kubeadm, 'pki/etcd'), 'ca.crt', 'healthcheck-client'] as const,
+    ...PAIRS.map(([path, ...names]) => [onDisk(path, root), ...names] as const),
+  ]) {
+    const [cert, key] = [below(folder, `${pair}.crt`), below(folder, `${pair}.key`)]
+    const areFiles = await Promise.all([cert, key].map(isHostFile))
+    if (areFiles.includes(false) || areFiles.includes(null)) continue
+    const source = sourceFrom({ ca: below(folder, authority), cert, key })
+    found.push({ source, from: hostPathText(cert), of: 'probes' })
+  }
+  return found
+}
+
+/**
+ * For whom root reads the pair that a process names. Otherwise any user could make root authenticate with root's key, by a process that is
+ * called etcd. If the user is not known, nobody may read it.
+ */
+function userOf({ pid, user }: ConfigEvidence): FileUser | undefined {
+  return pid === null || process.geteuid?.() !== 0 ? undefined : (user ?? { uid: -1, gids: [] })
+}
+
+/** Why the pair that a process names is not used; null if it is, or if a file cannot be read, which is reported elsewhere. */
+async function refusedPair(config: ConfigEvidence, paths: readonly HostPath[]): Promise<Unchecked | null> {
+  const user = userOf(config)
+  for (const path of user === undefined ? [] : paths) {
+    const reason = await useHostFile(path, async ({ stats, trail, open }) => {
+      if (user === undefined || !stats.isFile()) return null
+      await using file = await open()
+      return config.user === null ? 'the user of the process is not known' : refusalFor(user, await file.stat(), trail)
+    }).catch((error: unknown) => (systemCode(error) === null ? Promise.reject(error as Error) : null))
+    const message = `${hostPathText(path)}, which ${config.source} names, was not used to connect: ${reason ?? ''}. Pass --cacert, --cert and --key.`
+    if (reason !== null) return uncheckedIn(config.source, 'permission', message)
+  }
+  return null
 }
 
 function isUsableByClients({ cert, ca, key }: EtcdConfigSide): boolean {
@@ -247,10 +322,11 @@ function isUsableByClients({ cert, ca, key }: EtcdConfigSide): boolean {
   return isForClients && cert?.problem === null && ca?.problem === null && key?.problem === null
 }
 
-function sourceFrom(paths: Readonly<Record<'ca' | 'cert' | 'key', HostPath>>): WatchableSource {
+/** @param user Who named the files to root. They are read only if they are safe to use for that user. */
+function sourceFrom(paths: Readonly<Record<'ca' | 'cert' | 'key', HostPath>>, user?: FileUser): WatchableSource {
   const file = <R extends 'ca' | 'cert' | 'key'>(role: R) => {
     const text = hostPathText(paths[role])
-    return { role, file: text, namedBy: text, path: paths[role] }
+    return { role, file: text, namedBy: text, path: paths[role], user }
   }
   return sourceOf({ ca: file('ca'), cert: file('cert'), key: file('key') })
 }
