@@ -56,7 +56,7 @@ async function examine(options: ExamineOptions): Promise<ClusterReport> {
   signal?.addEventListener('abort', abort, { once: true })
   try {
     // An empty list of configurations excludes those of this machine.
-    const evidence = configs?.length === 0 ? null : await findLocalEvidence({ configs, root, kubeadm })
+    const evidence = configs?.length === 0 ? null : await findLocalEvidence({ configs, root, kubeadm, signal: over.signal })
     const connection = await connectionOf(options, evidence, { dialTimeout, at })
     const asking = { credentials: connection.credentials, auth, dialTimeout, expiryWarning, at, signal: over.signal }
     return await reportOf({ ...connection, evidence, asking, lead })

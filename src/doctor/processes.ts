@@ -1,6 +1,7 @@
 /** Finds the etcd processes of this machine in procfs (proc_pid_cmdline(5), proc_pid_environ(5), proc_pid_stat(5)). */
 import { open, readdir, readlink, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { ConfigInput } from '../config/read/input.js'
 import { isVariableOfEtcd } from '../config/read/env.js'
 import { localUser } from '../files/accounts.js'
@@ -55,7 +56,7 @@ export async function findProcesses(proc: string): Promise<{ found: FoundProcess
   const pids = names.filter((name) => /^\d+$/.test(name)).slice(0, MAX_PROCESSES)
   const all = (await inBatches(pids, (pid) => candidateOf(proc, pid))).flatMap((each) => each ?? [])
   const unchecked: Unchecked[] = []
-  const etcds = [...all.filter(({ isEtcd }) => isEtcd).map((each) => ({ ...each, data: null }))]
+  const etcds = all.filter(({ isEtcd }) => isEtcd).map((each) => ({ ...each, data: null }))
   const ranked = await inBatches([...etcds, ...(await findEmbedded(all, proc, unchecked))], async (each) => {
     const isTrustedUser = isUser(each.user) && (each.user.uid === 0 || (await isOfService(each.folder, each.user.uid)))
     return { ...each, isTrustedUser, rank: isTrustedUser ? 0 : each.user === 'several' ? 2 : 1 }
@@ -94,7 +95,7 @@ async function candidateOf(proc: string, pid: string): Promise<Candidate | null>
 async function userOf(folder: string): Promise<Candidate['user']> {
   const status = (await readBytes(`${folder}/status`, MAX_BYTES).catch(nullIfRefused))?.toString() ?? ''
   const numbers = (name: string): number[] =>
-    (new RegExp(`^${name}:([\\d\\s]*?)$`, 'm').exec(status)?.[1]?.match(/\d+/g) ?? []).map(Number)
+    (new RegExp(`^${name}:.*`, 'm').exec(status)?.[0].match(/\d+/g) ?? []).map(Number)
   const [[uid, ...uids], [gid, ...gids]] = [numbers('Uid'), numbers('Gid')]
   if (uid === undefined || gid === undefined || uids.length !== 3 || gids.length !== 3) return null
   if (uids.some((each) => each !== uid) || gids.some((each) => each !== gid)) return 'several'
@@ -106,8 +107,8 @@ async function userOf(folder: string): Promise<Candidate['user']> {
 const SET_IDS = 0o6000
 
 async function isSetUid(program: string): Promise<boolean> {
-  const state = await stat(program).catch((error: unknown) => nullIfRefused(error))
-  return state !== null && (state.mode & SET_IDS) !== 0
+  const { mode } = (await stat(program).catch(nullIfRefused)) ?? { mode: 0 }
+  return (mode & SET_IDS) !== 0
 }
 
 /** Processes of other programs, such as k3s, that have the data directory of an etcd open for writing, those of root first. */
@@ -166,7 +167,9 @@ async function readProcess(
       await readBytes(`${folder}/cmdline`, MAX_BYTES),
       await readBytes(`${folder}/environ`, MAX_BYTES),
     ]
-    if (command === null || environ === null) return null
+    // A process that has changed its user meanwhile may have been started by another one.
+    const isSame = isDeepStrictEqual(await userOf(folder), user)
+    if (command === null || environ === null || !isSame) return null
     // The limit of this user is here: only the owner of a process, and root, may read this link.
     await linkOf(root)
     const long = `The arguments or variables of ${source} have more than ${String(MAX_BYTES)} bytes, so it was not examined.`

@@ -7,7 +7,7 @@ import { hostFolder } from '../files/in-root.js'
 
 /** Control groups of containerd, CRI-O, Docker, Podman, LXC and the kubelet, with their names of 64 hexadecimal digits. */
 const CONTAINER = /(?:^|[/-])[0-9a-f]{64}(?:\.scope)?(?:\/|$)|\/(?:kubepods|docker|lxc)[./]|\/machine\.slice\//
-const SYSTEM_SERVICE = /\/system\.slice\/(?:[^/]+\.slice\/)?([^/]+\.service)(?:\/|$)/
+const SYSTEM_SERVICE = /\/system\.slice\/(?:[^/]+\.slice\/)?([^/\n]+\.service)(?:\/|$)/m
 /** The accounts of the system, and those of DynamicUser= (https://systemd.io/UIDS-GIDS). */
 const isSystemUser = (uid: number): boolean => uid < 1000 || (uid >= 61_184 && uid <= 65_519)
 
@@ -20,7 +20,7 @@ const isSystemUser = (uid: number): boolean => uid < 1000 || (uid >= 61_184 && u
 export async function isOfService(folder: string, uid: number): Promise<boolean> {
   const content = await readConfigFile(`${folder}/cgroup`, 'cgroup')
   const groups = 'code' in content ? '' : content.text
-  if (/\/user\.slice\//.test(groups)) return false
+  if (groups.includes('/user.slice/')) return false
   if (groups.split('\n').some((line) => CONTAINER.test(line))) return true
   const [, unit] = SYSTEM_SERVICE.exec(groups) ?? []
   return unit !== undefined && (isSystemUser(uid) || (await isUserOf(basename(unit), uid)))

@@ -82,7 +82,7 @@ interface WalkOptions {
  * /proc, the real path is compared before and after opening. That is not safe against each replacement.
  *
  * @throws Errors of the file system, among them ELOOP for too many links, ENAMETOOLONG for too many names, and {@link VIRTUAL} for a
- * part that is on another file system which a program or the kernel makes.
+ * part that a program makes, and for a file that the kernel makes.
  */
 export async function useInRoot<T>(
   { root, path }: InRoot,
@@ -92,7 +92,8 @@ export async function useInRoot<T>(
   const top = await openRoot(root, hasDescriptors)
   const opened = [top]
   try {
-    const { stats, open, names } = await walk(top, path, opened)
+    const { stats, isVirtual, open, names } = await walk(top, path, opened)
+    if (isVirtual && stats.isFile()) throw failure(VIRTUAL, path)
     return await use({ stats, open, names, trail: opened.map((each) => each.stats) })
   } finally {
     await Promise.all(opened.map((each) => each.close()))
@@ -102,6 +103,8 @@ export async function useInRoot<T>(
 /** A directory, a file or a link that was found. */
 interface Entry {
   readonly stats: Stats
+  /** Whether the kernel makes it. */
+  readonly isVirtual: boolean
   /** Null unless it is a link. */
   readonly target: string | null
   /** An entry of this directory. */
@@ -175,49 +178,50 @@ async function isUsable(folder: FileHandle, { ino, dev }: Stats): Promise<boolea
   return same?.ino === ino && same.dev === dev
 }
 
-/** The code of the error for a file on a file system of {@link VIRTUAL_TYPES}. */
+/** The code of the error for a file that a program or the kernel makes when it is read. */
 export const VIRTUAL = 'EVIRTUAL'
-/**
- * File systems whose files a program or the kernel makes when they are read (proc_pid_mountinfo(5)). A read may have effects or never
- * end. virtiofs, the disk of a virtual machine, is not among them.
- */
-const VIRTUAL_TYPES = /^(?:proc|sysfs|devtmpfs|debugfs|tracefs|fuse(?:\..*)?|fuseblk)$/
+/** A program may never answer, not even after SIGKILL. virtiofs, the disk of a virtual machine, is not among them. */
+const OF_PROGRAM = /^fuse(?:\.|$|blk$)/
+/** Reading these files may have effects. */
+const OF_KERNEL = /^(?:proc|sysfs|devtmpfs|debugfs|tracefs)$/
 
-/** The mounts of a walk: the table of the process whose root it is, and those whose files are read, such as a root that the caller chose. */
+/** The types of mounts that a walk has met, and the table of the others (proc_pid_mountinfo(5)). */
 interface Mounts {
   readonly table: string
-  readonly read: Set<string | null>
+  readonly types: Map<string | null, string>
 }
 
+/** Also a root on a file system of a program is read, if the caller chose it: it is not that of a process. */
 async function mountsOf(top: FileHandle, root: string): Promise<Mounts> {
   const isOfProcess = basename(root) === 'root' && /^\d+$/.test(basename(dirname(root)))
-  return isOfProcess
-    ? { table: `${dirname(root)}/mountinfo`, read: new Set([null]) }
-    : { table: '/proc/self/mountinfo', read: new Set([null, await mountOf(top)]) }
+  const table = isOfProcess ? `${dirname(root)}/mountinfo` : '/proc/self/mountinfo'
+  return { table, types: new Map([[null, ''], ...(isOfProcess ? [] : [[await mountOf(top), ''] as const])]) }
 }
 
-/** Asks only the kernel (proc_pid_fdinfo(5)): statfs(2) waits for a FUSE that hangs, also after SIGKILL. Null if it is not known. */
+/** Asks only the kernel (proc_pid_fdinfo(5)): statfs(2) waits for a program that does not answer. Null if it is not known. */
 async function mountOf({ fd }: FileHandle): Promise<string | null> {
   const info = await readFile(`/proc/self/fdinfo/${String(fd)}`, 'latin1').catch(() => '')
   return /^mnt_id:\s*(\d+)$/m.exec(info)?.[1] ?? null
 }
 
-async function checkMount(handle: FileHandle, { table, read }: Mounts): Promise<void> {
+/** Whether the kernel makes the files there. Throws if a program does. */
+async function isOfKernel(handle: FileHandle, { table, types }: Mounts): Promise<boolean> {
   const id = await mountOf(handle)
-  if (read.has(id)) return
-  const text = await readFile(table, 'latin1').catch(() => '')
-  const [, type = ''] = new RegExp(`^${id ?? ''} .* - (\\S+) `, 'm').exec(text) ?? []
-  if (VIRTUAL_TYPES.test(type)) throw failure(VIRTUAL, type)
-  read.add(id)
+  const text = types.has(id) ? '' : await readFile(table, 'latin1').catch(() => '')
+  const type = types.get(id) ?? new RegExp(`^${id ?? ''} .* - (\\S+) `, 'm').exec(text)?.[1] ?? ''
+  types.set(id, type)
+  if (OF_PROGRAM.test(type)) throw failure(VIRTUAL, type)
+  return OF_KERNEL.test(type)
 }
 
 /** Closes the handle if it throws. */
 async function descriptorEntry(handle: FileHandle, link: string | null, mounts: Mounts): Promise<Entry> {
   try {
-    await checkMount(handle, mounts)
+    const isVirtual = await isOfKernel(handle, mounts)
     const stats = await handle.stat()
     return {
       stats,
+      isVirtual,
       // If another link has replaced this one, that link is as good: both are resolved below the root.
       target: stats.isSymbolicLink() && link !== null ? await readlink(link) : null,
       child: async (name) => {
@@ -239,6 +243,7 @@ async function pathEntry(path: string, top: string): Promise<Entry> {
   const stats = path === top ? await stat(path) : await lstat(path)
   return {
     stats,
+    isVirtual: false,
     target: stats.isSymbolicLink() ? await readlink(path) : null,
     child: async (name) => pathEntry(join(path, name), top),
     open: async () => openUnmoved(path, top),

@@ -106,7 +106,7 @@ function kubeadm(clientCa: EtcdConfigFile, cert: EtcdConfigFile | null = null): 
   }
   const evidence: ConfigEvidence = {
     ...{ source: '/etc/kubernetes/manifests/etcd.yaml', kind: 'kubeadm', input: {}, root: null, directory: null },
-    ...{ startedAt: null, otherMachine: null, members: [config] },
+    ...{ pid: null, user: null, isTrustedUser: true, startedAt: null, otherMachine: null, members: [config] },
   }
   return { evidence, config }
 }
