@@ -10,7 +10,6 @@ import type { FileUser } from '../files/readable-by.js'
 import { systemCode } from '../files/write-failed.js'
 import type { Unchecked } from '../report/finding.js'
 import { uncheckedIn } from '../report/finding.js'
-import { isOfService } from './services.js'
 
 /** An etcd that runs. */
 export interface FoundProcess {
@@ -58,11 +57,11 @@ export async function findProcesses(proc: string): Promise<{ found: FoundProcess
   const unchecked: Unchecked[] = []
   const etcds = all.filter(({ isEtcd }) => isEtcd).map((each) => ({ ...each, data: null }))
   const ranked = await inBatches([...etcds, ...(await findEmbedded(all, proc, unchecked))], async (each) => {
-    const isTrustedUser = isUser(each.user) && (each.user.uid === 0 || (await isOfService(each.folder, each.user.uid)))
+    const isTrustedUser = await isOfService(each)
     return { ...each, isTrustedUser, rank: isTrustedUser ? 0 : each.user === 'several' ? 2 : 1 }
   })
   // Otherwise a user could hide the other processes behind many of their own.
-  const sorted = ranked.toSorted((a, b) => a.rank - b.rank || Number(a.pid) - Number(b.pid))
+  const sorted = ranked.toSorted((a, b) => (a.rank === b.rank ? Number(a.pid) - Number(b.pid) : a.rank - b.rank))
   const read = await inBatches(sorted.slice(0, MAX_ETCDS), (each) => readProcess(proc, each, unchecked))
   const most = `Only the first ${String(MAX_ETCDS)} of ${String(sorted.length)} etcd processes were examined.`
   if (sorted.length > MAX_ETCDS) unchecked.push(uncheckedIn(proc, 'limit', most))
@@ -109,6 +108,23 @@ const SET_IDS = 0o6000
 async function isSetUid(program: string): Promise<boolean> {
   const { mode } = (await stat(program).catch(nullIfRefused)) ?? { mode: 0 }
   return (mode & SET_IDS) !== 0
+}
+
+/** Control groups of containerd, CRI-O, Docker, Podman, LXC and the kubelet: the names of containers have 64 hexadecimal digits. */
+const CONTAINER = /(?:^|[/-])[0-9a-f]{64}(?:\.scope)?(?:\/|$)|\/(?:kubepods|docker|lxc)[./]|\/machine\.slice\//m
+const SERVICE = /\/system\.slice\/(?:[^/\n]+\.slice\/)?[^/\n]+\.service(?:\/|$)/m
+/** Accounts of the system, and those of DynamicUser= (https://systemd.io/UIDS-GIDS). */
+const isSystemUser = (uid: number): boolean => uid < 1000 || (uid >= 61_184 && uid <= 65_519)
+
+/**
+ * Whether a process belongs to root, or to the user of a unit or of a container, by its control groups (cgroups(7)): outside of
+ * `user.slice`, only root chooses them. Services such as cron also run programs of users, so a unit must belong to an account of the system.
+ */
+async function isOfService({ folder, user }: Candidate): Promise<boolean> {
+  if (!isUser(user) || user.uid === 0) return isUser(user)
+  const groups = (await readBytes(`${folder}/cgroup`, MAX_START).catch(nullIfRefused))?.toString() ?? ''
+  if (groups.includes('/user.slice/')) return false
+  return CONTAINER.test(groups) || (SERVICE.test(groups) && isSystemUser(user.uid))
 }
 
 /** Processes of other programs, such as k3s, that have the data directory of an etcd open for writing, those of root first. */

@@ -177,10 +177,18 @@ it('uses the key of a user for the process of that user, also by the group that 
 
 it('does not use a key that another user may replace, in each place where that is possible', async () => {
   const change: Record<string, (folder: string, key: string) => void> = {
-    'the folder is of another user': (folder) => chownSync(folder, USER, USER),
-    'the folder is shared': (folder) => chmodSync(folder, 0o775),
-    'the key is of another user': (_, key) => chownSync(key, USER, 0),
-    'the key is writable for its group': (_, key) => chmodSync(key, 0o660),
+    'the folder is of another user': (folder) => {
+      chownSync(folder, USER, USER)
+    },
+    'the folder is shared': (folder) => {
+      chmodSync(folder, 0o775)
+    },
+    'the key is of another user': (_, key) => {
+      chownSync(key, USER, 0)
+    },
+    'the key is writable for its group': (_, key) => {
+      chmodSync(key, 0o660)
+    },
   }
   for (const [name, make] of Object.entries(change)) {
     const folder = newFolder()
@@ -228,7 +236,7 @@ it('does not examine a set-uid program that is called etcd, also one that takes 
   }
 })
 
-it('examines the processes of root before those of a user, however many that user has started', async () => {
+it('examines the processes of root before 40 processes of another user', async () => {
   const files = pairIn(newFolder())
   const many = await Promise.all(Array.from({ length: 40 }, () => startFake({}, USER)))
   await using own = await startFake(files)

@@ -196,7 +196,7 @@ it('reports a process whose arguments are longer than Linux passes them as not e
   expect([found?.configs, found?.unchecked.map(({ kind }) => kind)]).toEqual([[], ['limit']])
 })
 
-it('examines the processes of root, of units and of containers before those of others, and reports what it leaves', async () => {
+it('examines the processes of root, of units and of containers before other processes, and reports the limit', async () => {
   const machine = new Machine()
   for (let pid = 100; pid < 140; pid++) {
     machine.process(pid, ['etcd'])
@@ -289,7 +289,7 @@ it('finds the configurations of k3s and RKE2, and the pairs that they and k0s ma
   }
 })
 
-it('reads the variables of Debian’s own unit, whose names systemd completes, and reports no missing optional file', async () => {
+it('reads the variables of the unit of Debian, whose names systemd completes, and reports no missing optional file', async () => {
   const machine = new Machine()
   const unit = (file: string): string =>
     [
