@@ -12,6 +12,7 @@ import { type EtcdConfigMember, type EtcdConfigSide, readConfigMembers } from '.
 import { abortable } from '../client/timing.js'
 import type { WatchableSource } from '../credentials/credentials.js'
 import { sourceOf } from '../credentials/from-files.js'
+import { useFile } from '../files/file-system.js'
 import { type HostPath, hostPathText, isHostFile, useHostFile } from '../files/in-root.js'
 import { type FileUser, refusalFor } from '../files/readable-by.js'
 import { systemCode } from '../files/write-failed.js'
@@ -307,8 +308,8 @@ async function refusedPair(config: ConfigEvidence, paths: readonly HostPath[]): 
   for (const path of user === undefined ? [] : paths) {
     const reason = await useHostFile(path, async ({ stats, trail, open }) => {
       if (user === undefined || !stats.isFile()) return null
-      await using file = await open()
-      return config.user === null ? 'the user of the process is not known' : refusalFor(user, await file.stat(), trail)
+      const opened = await useFile(open(), (file) => file.stat())
+      return config.user === null ? 'the user of the process is not known' : refusalFor(user, opened, trail)
     }).catch((error: unknown) => (systemCode(error) === null ? Promise.reject(error as Error) : null))
     const message = `${hostPathText(path)}, which ${config.source} names, was not used to connect: ${reason ?? ''}. Pass --cacert, --cert and --key.`
     if (reason !== null) return uncheckedIn(config.source, 'permission', message)

@@ -1,6 +1,5 @@
 /** Whether a file is safe to use for the user who named it. */
-import type { Stats } from 'node:fs'
-import { isShared, STICKY } from './file-system.js'
+import { type FileState, isShared, STICKY } from './file-system.js'
 
 /** A user of this machine, with all groups, as the kernel checks access (credentials(7)). */
 export interface FileUser {
@@ -19,7 +18,7 @@ const OTHERS_MAY_WRITE = 0o022
  * @param opened The state of the opened file.
  * @param trail The folders and links above it.
  */
-export function refusalFor(user: FileUser, opened: Stats, trail: readonly Stats[]): string | null {
+export function refusalFor(user: FileUser, opened: FileState, trail: readonly FileState[]): string | null {
   const above = trail.filter((each) => !each.isFile())
   const isReadable = has(user, opened, READ) && above.every((each) => !each.isDirectory() || has(user, each, SEARCH))
   if (!isReadable) return `user ${String(user.uid)} may not read it`
@@ -31,7 +30,7 @@ export function refusalFor(user: FileUser, opened: Stats, trail: readonly Stats[
     : `other users than root and user ${String(user.uid)} may change it, or a folder above it`
 }
 
-function has({ uid, gids }: FileUser, { uid: owner, gid, mode }: Stats, right: number): boolean {
+function has({ uid, gids }: FileUser, { uid: owner, gid, mode }: FileState, right: number): boolean {
   const shift = uid === owner ? 6 : gids.includes(gid) ? 3 : 0
   return uid === 0 || ((mode >> shift) & right) !== 0
 }

@@ -236,7 +236,7 @@ it('does not examine a set-uid program that is called etcd, also one that takes 
   }
 })
 
-it('examines the processes of root before 40 processes of another user', async () => {
+it('lets no user hide a process of root behind 40 processes', async () => {
   const files = pairIn(newFolder())
   const many = await Promise.all(Array.from({ length: 40 }, () => startFake({}, USER)))
   await using own = await startFake(files)
