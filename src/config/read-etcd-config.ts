@@ -1,7 +1,7 @@
 /** Reads what a configuration sets, without checking it. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { isAbsolute, resolve } from 'node:path'
-import { readMaterialFile } from '../credentials/load-inputs.js'
+import { isVirtual, readMaterialFile } from '../credentials/load-inputs.js'
 import { openInput, readCertificates, readCrls } from '../credentials/parse-input.js'
 import { type HostPath, useHostFile } from '../files/in-root.js'
 import { systemCode } from '../files/write-failed.js'
@@ -211,7 +211,7 @@ async function fileOf(
   const found = { ...absent, hostPath: host, ...(host === null ? NO_STATS : await statsOf(host)) }
   const content =
     host === null ? { bytes: Buffer.from(given?.text ?? '') } : await readMaterialFile(host, { file: path }, MAX_BYTES)
-  if ('code' in content) return { ...found, problem: content }
+  if ('code' in content) return isVirtual(content) ? absent : { ...found, problem: content }
   const { bytes } = content
   if (/key/i.test(row.field ?? '')) {
     const publicKey = publicKeyIn(bytes)

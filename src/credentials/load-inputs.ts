@@ -3,7 +3,8 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, opendir, readlink, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type HostPath, isGenerationName, isHostFile, useHostFile } from '../files/in-root.js'
+import { type HostPath, isGenerationName, isHostFile, useHostFile, VIRTUAL } from '../files/in-root.js'
+import { type FileUser, refusalFor } from '../files/readable-by.js'
 import { systemCode } from '../files/write-failed.js'
 import { isError } from '../report/errors.js'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
@@ -25,6 +26,8 @@ export interface NamedFile extends FileName {
   readonly path?: HostPath | undefined
   /** Whether it is in a Secret that is mounted. @default whether the kubelet created a link of that name */
   readonly isSecret?: boolean | undefined
+  /** Who named it to this process: it is read only if it is safe to use for that user. @default this process */
+  readonly user?: FileUser | undefined
 }
 
 /** The files of one source; null for an optional file that is not given, an Input if the name of the file is missing. */
@@ -74,7 +77,7 @@ export async function fileInput(named: NamedFile): Promise<Input> {
   }
   const place = { origin: variable === undefined ? file : `${file} (from ${variable})`, file }
   const path = named.path ?? resolve(file)
-  const read = await readMaterialFile(path, { file, variable }, sizeLimit(role))
+  const read = await readMaterialFile(path, { file, variable }, sizeLimit(role), named.user)
   if ('code' in read) return unreadableInput(role, place, read)
   const isSecret = named.isSecret ?? (await isMounted(path))
   if (!isSecret) return { role, place, bytes: read.bytes, exposure: read.exposure, findings: [] }
@@ -138,17 +141,26 @@ interface FileName {
  * @param path The file to open.
  * @param name The file as it appears in findings.
  * @param limit Maximum bytes read.
+ * @param user Who named it, as in {@link NamedFile}.
  * @returns The contents, or the finding for why they cannot be read.
  */
-export async function readMaterialFile(path: HostPath, name: FileName, limit: number): Promise<FileContent | Finding> {
+export async function readMaterialFile(
+  path: HostPath,
+  name: FileName,
+  limit: number,
+  user?: FileUser,
+): Promise<FileContent | Finding> {
   try {
     // Checked before opening, because opening a device has effects, and after, because the file may have been replaced.
-    return await useHostFile(path, async ({ stats, open, names }) => {
+    return await useHostFile(path, async ({ stats, trail, open, names }) => {
       if (stats.isDirectory()) {
         const isEmpty = (await names()).length === 0
         return finding('file/not-regular', { ...name, kind: 'directory', isEmpty })
       }
-      return unsupportedFile(stats, name, limit) ?? (await readOpened(await open(), name, limit))
+      return (
+        unsupportedFile(stats, name, limit) ??
+        (await readOpened(await open(), name, limit, (opened) => refusedTo(user, opened, trail, name)))
+      )
     })
   } catch (error) {
     const found = fileError(error, name)
@@ -250,10 +262,20 @@ async function linkTarget(path: HostPath): Promise<string | null> {
   }
 }
 
-async function readOpened(handle: FileHandle, name: FileName, limit: number): Promise<FileContent | Finding> {
+function refusedTo(user: FileUser | undefined, opened: Stats, trail: readonly Stats[], name: FileName): Finding | null {
+  if (user === undefined || refusalFor(user, opened, trail) === null) return null
+  return finding('file/unreadable', { ...name, kind: 'permission denied', reason: 'EACCES' })
+}
+
+async function readOpened(
+  handle: FileHandle,
+  name: FileName,
+  limit: number,
+  check: (opened: Stats) => Finding | null,
+): Promise<FileContent | Finding> {
   try {
     const stats = await handle.stat()
-    const refused = unsupportedFile(stats, name, limit)
+    const refused = unsupportedFile(stats, name, limit) ?? check(stats)
     if (refused !== null) return refused
     // One byte more than the limit: files in procfs report no size, and a file can grow while it is read.
     const buffer = Buffer.alloc(Math.max(Math.min(stats.size, limit), 64 * 1024) + 1)
@@ -297,6 +319,11 @@ function unsupportedFile(stats: Stats, name: FileName, limit: number): Finding |
     ...name,
     kind: stats.isFIFO() ? 'FIFO' : stats.isSocket() ? 'socket' : 'device',
   })
+}
+
+/** Whether a file was not read because a program or the kernel makes it. */
+export function isVirtual({ code, details }: Finding): boolean {
+  return code === 'file/unreadable' && details.reason === VIRTUAL
 }
 
 /** The finding for an error of the file system. Errors without a code are thrown. */

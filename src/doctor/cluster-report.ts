@@ -87,6 +87,8 @@ export interface ClusterReport {
   readonly ok: boolean
   /** Whether everything was checked: nothing is in `unchecked`. */
   readonly complete: boolean
+  /** False if its processes here belong to ordinary users only, who may run what only looks like an etcd. */
+  readonly isTrustedUser: boolean
   /** Hexadecimal, as in the log of etcd; null if no member answers and no data directory was read. */
   readonly clusterId: string | null
   readonly checkedAt: Date

@@ -64,7 +64,7 @@ export async function examineOne(parts: UsedCluster, given: Examination): Promis
   const lint = await lintPlan(parts.planned, { at, expiryWarning })
   const clients = clientsOf(members, given)
   const joined = compareJoined(parts, members, given.planned)
-  const running = compareRunning(members, given.areProcessesVisible)
+  const installed = compareRunning(members, given.areProcessesVisible)
   const { own, predicted } = compare({ ...cluster, others }, { parts, given, clients, at })
   const rules = { at, lead: given.lead, expiryWarning }
   const dates = [
@@ -77,14 +77,14 @@ export async function examineOne(parts: UsedCluster, given: Examination): Promis
   const isRunning = [...members, ...others].some(({ client }) => (client?.seen.chain.length ?? 0) > 0)
   const linted = (lint?.findings ?? []).filter((each) => !isRunning || !isOfFirstStart(each))
   const all = foldLint(
-    [...clockFindings, ...running.findings, ...joined.findings, ...own],
+    [...clockFindings, ...installed.findings, ...joined.findings, ...own],
     [...linted, ...dates],
     members,
   )
   const findings = foldRepeats(rewordForKubeadm(all, members, given.isKubeadm))
   const unconfigured = members.flatMap(({ listed, planned }) => (planned === null ? [listed] : []))
   const unchecked: Unchecked[] = [
-    ...[...cluster.unchecked, ...running.unchecked, ...joined.unchecked, ...(lint?.unchecked ?? [])],
+    ...[...cluster.unchecked, ...installed.unchecked, ...joined.unchecked, ...(lint?.unchecked ?? [])],
     ...notAsked([...members, ...others], given),
     ...(isListed ? uncheckedMembers(unconfigured) : []),
   ]
@@ -94,8 +94,10 @@ export async function examineOne(parts: UsedCluster, given: Examination): Promis
     ...parts.planned.map(({ evidence: { source } }) => source),
     ...used.map(({ credentials }) => credentials.origin),
   ]
+  const running = parts.planned.filter(({ evidence: { pid } }) => pid !== null)
   return {
     ...{ ok: report.ok, complete: unchecked.length === 0, clusterId: parts.clusterId, checkedAt: at, path: null },
+    isTrustedUser: running.length === 0 || running.some(({ evidence }) => evidence.isTrustedUser),
     members: [...members, ...others].map(memberOf),
     findings: report.findings,
     forecast: predicted,

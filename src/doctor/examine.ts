@@ -87,7 +87,8 @@ async function examine(options: ExamineOptions): Promise<{ report: MachineReport
   signal?.addEventListener('abort', abort, { once: true })
   try {
     // An empty list of configurations excludes those of this machine.
-    const evidence = configs?.length === 0 ? null : await findLocalEvidence({ configs, root, kubeadm })
+    const evidence =
+      configs?.length === 0 ? null : await findLocalEvidence({ configs, root, kubeadm, signal: over.signal })
     const connection = await connectionOf(options, evidence, dialTimeout)
     const asking = { auth, dialTimeout, expiryWarning, at, isNow: options.at === undefined, signal: over.signal }
     const report = await reportOf({ ...connection, evidence, asking, lead })
@@ -143,7 +144,7 @@ interface MachineExamination extends Connection {
 async function reportOf({ endpoints, evidence, asking, lead, read }: MachineExamination): Promise<MachineReport> {
   const { at } = asking
   const apiserver = evidence?.apiserver ?? null
-  const planned = await plannedMembers(evidence?.configs ?? [])
+  const planned = await plannedMembers(evidence?.configs ?? [], asking.signal)
   const ports = new Ports(asking, read.pairs, planned)
   const own = await ports.askEach(
     endpoints === null ? planned.map((each) => dialable(each.urls)) : endpoints.map((each) => [each]),

@@ -190,7 +190,8 @@ export function compareRunning(members: readonly ExaminedMember[], areProcessesV
     : []
   const unchecked = areProcessesVisible
     ? []
-    : members.flatMap(({ planned }) => {
+    : members.flatMap(({ client, planned }) => {
+        if ((client?.answers ?? null) !== null) return []
         const { kind, source = '' } = planned?.evidence ?? {}
         const message = `${source} is to start etcd, and no etcd process is visible from here. Run this command as root on the machine itself.`
         return isInstalled(kind) ? [uncheckedIn(source, 'permission', message)] : []

@@ -74,12 +74,18 @@ export function choosePairs(endpoint: Endpoint, served: Served, pairs: readonly 
     .map((pair) => ({ pair, report: validateServer(endpoint, served, pair.credentials, rules) }))
   const verified = checked.filter(({ report }) => report.ok).map(({ pair }) => pair)
   if (verified.length > 0) return { ...NONE, pairs: verified.filter((pair) => isAccepted(pair, served)) }
-  // A CA that issued the certificate can tell what is wrong with it.
-  const blaming = checked.find(({ pair, report }) => pair.of === 'caller' || report.path !== null)
+  const blaming = checked.find(({ pair, report }) => pair.of === 'caller' || isIssued(report))
   if (blaming === undefined) return NONE
   const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
   const findings = explainServer(server, { chain: [...served.chain], report: blaming.report })
   return { pairs: [], findings, blaming: blaming.pair }
+}
+
+/** Whether the certificate is of this CA, which can then tell what is wrong with it. */
+function isIssued({ path, findings }: Report): boolean {
+  return (
+    path !== null && !findings.some(({ code, severity }) => severity === 'error' && /^(?:chain|signature)\//.test(code))
+  )
 }
 
 function validateServer(

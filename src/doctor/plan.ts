@@ -4,7 +4,7 @@ import { lintOnDisks, type LintOptions, type LintReport } from '../config/lint/l
 import type { EtcdConfigMember } from '../config/read-etcd-config.js'
 import type { Finding, Unchecked } from '../report/finding.js'
 import type { ListedMember } from './process.js'
-import { type ConfigEvidence, endpointsOf, notHere } from './sources.js'
+import { type ConfigEvidence, endpointsOf, notHere, withinLimit } from './sources.js'
 import { readWal, type WalIdentity } from './wal.js'
 
 /** A member as its configuration has it. */
@@ -19,13 +19,16 @@ export interface PlannedMember {
 }
 
 /** A configuration may start several members, as a Compose file does. */
-export async function plannedMembers(configs: readonly ConfigEvidence[]): Promise<PlannedMember[]> {
+export async function plannedMembers(
+  configs: readonly ConfigEvidence[],
+  signal: AbortSignal | null = null,
+): Promise<PlannedMember[]> {
   const all = configs.flatMap((evidence) => evidence.members.map((config) => ({ evidence, config })))
   return Promise.all(
     all.map(async ({ evidence, config }) => {
       const isReachable = (url: string): boolean => evidence.network === null || acceptedUrl(url)?.isLocal !== true
       const directory = config.walDir?.hostPath ?? null
-      const wal = directory === null ? null : await readWal(directory)
+      const wal = directory === null ? null : await withinLimit(readWal(directory), signal)
       const peerUrls = config.peer.advertiseUrls.filter(isReachable)
       return { evidence, config, wal, urls: endpointsOf(config).filter(isReachable), peerUrls }
     }),

@@ -12,7 +12,10 @@ import { type EtcdConfigMember, type EtcdConfigSide, readConfigMembers } from '.
 import { abortable } from '../client/timing.js'
 import type { WatchableSource } from '../credentials/credentials.js'
 import { sourceOf } from '../credentials/from-files.js'
-import { hostFolder, type HostPath, hostPathText, isHostFile } from '../files/in-root.js'
+import { useFile } from '../files/file-system.js'
+import { hostFolder, type HostPath, hostPathText, isHostFile, useHostFile } from '../files/in-root.js'
+import { type FileUser, refusalFor } from '../files/readable-by.js'
+import { systemCode } from '../files/write-failed.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Finding, Unchecked } from '../report/finding.js'
 import { uncheckedIn } from '../report/finding.js'
@@ -21,9 +24,15 @@ import { findProcesses } from './processes.js'
 
 /** A configuration of etcd that was given or found, and the disk that its process sees. */
 export interface ConfigEvidence {
-  /** For display, such as `process 812` or `/etc/kubernetes/manifests/etcd.yaml`. */
+  /** For display, such as `process 812 (user etcd)` or `/etc/kubernetes/manifests/etcd.yaml`. */
   readonly source: string
-  readonly kind: 'given' | 'process' | 'kubeadm' | 'systemd'
+  readonly kind: 'given' | 'process' | 'kubeadm' | 'k3s' | 'systemd'
+  /** Null: it is not that of a process. */
+  readonly pid: number | null
+  /** The user of the process; null if it is not known. */
+  readonly user: FileUser | null
+  /** Whether it belongs to root, or to the user of a unit or of a container: an ordinary user may run what only looks like an etcd. */
+  readonly isTrustedUser: boolean
   readonly input: ConfigInput
   /** The directory where the disk of etcd is mounted, such as `/proc/812/root`. Null: the disk of this machine. */
   readonly root: string | null
@@ -31,8 +40,6 @@ export interface ConfigEvidence {
   readonly directory: string | null
   /** When the process started, within two seconds; null if that is not known. */
   readonly startedAt: Date | null
-  /** Null if it does not run. */
-  readonly pid: number | null
   /** Its network namespace, in which loopback addresses are others; null if it is the one of this process. */
   readonly network: string | null
   /** The host of another machine that it is for. Its files were not read then. Null: it is for this machine, or that is not known. */
@@ -79,19 +86,21 @@ export interface LocalOptions {
   readonly kubeadm?: string | undefined
   /** Where procfs is mounted. @default '/proc' */
   readonly proc?: string | undefined
+  /** Ends the reading of files. */
+  readonly signal?: AbortSignal | undefined
 }
 
 type Found = Omit<ConfigEvidence, 'members' | 'otherMachine'>
 
 /**
- * The given configurations; else those of the etcd processes of this machine; else those of kubeadm; else the unit
- * `etcd.service`. The access of kube-apiserver is added to each of them, unless only configurations are given. With `root`, which is the
+ * The given configurations; else those of the etcd processes of this machine, and the manifest of kubeadm or the enabled unit
+ * `etcd.service`, if none of these processes is its etcd. The access of kube-apiserver is added to each of them, unless only configurations are given. With `root`, which is the
  * disk of another machine, no process is read.
  *
  * @returns Null if nothing was found.
  */
 export async function findLocalEvidence(options: LocalOptions = {}): Promise<LocalEvidence | null> {
-  const { configs: inputs = [], kubeadm, proc = '/proc' } = options
+  const { configs: inputs = [], kubeadm, proc = '/proc', signal = null } = options
   const root = options.root === undefined ? null : resolve(options.root)
   const folder = kubeadm === undefined ? onDisk('/etc/kubernetes', root) : pathOfCaller(kubeadm, root)
   const isOnlyGiven = inputs.length > 0 && kubeadm === undefined
@@ -102,21 +111,30 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
     ...processes.found.map((each) => ({ ...each, kind: 'process' as const })),
   ]
   const manifest = below(folder, 'manifests/etcd.yaml')
-  if (found.length === 0 && (await isHostFile(manifest)) === true) found = [fileFound('kubeadm', manifest, root)]
-  const unit = found.length > 0 || kubeadm !== undefined ? null : await findUnit(root)
-  if (unit !== null) found = [fileFound('systemd', unit, root)]
+  const isManifest = inputs.length === 0 && (await isHostFile(manifest)) === true
+  const installed = isManifest ? [fileFound('kubeadm', manifest, root)] : []
+  if (found.length + installed.length === 0 && kubeadm === undefined) found = await findK3s(root)
+  const unit = inputs.length > 0 || isManifest || kubeadm !== undefined ? null : await findUnit(root)
+  if (unit !== null) installed.push(fileFound('systemd', unit, root))
   const configs: ConfigEvidence[] = []
-  for (const each of found) configs.push(await withMembers(each))
+  const unread: Unchecked[] = []
+  for (const each of [...found, ...installed]) {
+    const read = await withinLimit(withMembers(each), signal)
+    if (read !== null && !isRunning(read, configs)) configs.push(read)
+    else if (read === null)
+      unread.push(uncheckedIn(each.source, 'limit', `The files of ${each.source} could not be read within 5 s.`))
+  }
   const { apiserver, findings } = isOnlyGiven ? NO_APISERVER : await readApiserver(folder, root)
   const elsewhere = configs.flatMap(({ otherMachine, source }) =>
     otherMachine === null ? [] : [notHere(source, source, otherMachine)],
   )
-  const unchecked = [...processes.unchecked, ...elsewhere]
+  const unchecked = [...processes.unchecked, ...unread, ...elsewhere]
   if (configs.length + findings.length + unchecked.length === 0 && apiserver === null) return null
+  const credentials = await findCredentials(configs, isOnlyGiven ? null : { folder, root }, apiserver, unchecked)
   return {
     configs,
     areProcessesVisible: processes.areVisible,
-    credentials: await findCredentials(configs, isOnlyGiven ? null : folder, apiserver),
+    credentials,
     apiserver,
     findings,
     unchecked,
@@ -124,7 +142,8 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
 }
 
 function foundIn(kind: Found['kind'], source: string, input: ConfigInput, root: string | null): Found {
-  return { kind, source, input, root, directory: null, startedAt: null, network: null, pid: null }
+  const process = { startedAt: null, network: null, pid: null, user: null, isTrustedUser: true }
+  return { kind, source, input, root, directory: null, ...process }
 }
 
 function fileFound(kind: Found['kind'], path: HostPath, root: string | null): Found {
@@ -134,6 +153,23 @@ function fileFound(kind: Found['kind'], path: HostPath, root: string | null): Fo
 
 function below(folder: HostPath, path: string): HostPath {
   return typeof folder === 'string' ? `${folder}/${path}` : { ...folder, path: `${folder.path}/${path}` }
+}
+
+/** Whether a manifest or a unit is that of a process: by an address, or by the data directory. Without TLS it says nothing. */
+function isRunning({ kind, members }: ConfigEvidence, running: readonly ConfigEvidence[]): boolean {
+  if ((kind !== 'kubeadm' && kind !== 'systemd') || running.length === 0) return false
+  const factsOf = (member: EtcdConfigMember): string[] => [...endpointsOf(member), member.dataDir?.path ?? '']
+  const facts = running.flatMap((each) => each.members).flatMap(factsOf)
+  return members.some((each) => endpointsOf(each).length === 0 || factsOf(each).some((fact) => facts.includes(fact)))
+}
+
+/** The data directories of k3s and of RKE2. The etcd in them is configured by a file that they write. */
+const K3S = ['/var/lib/rancher/k3s/server', '/var/lib/rancher/rke2/server']
+
+async function findK3s(root: string | null): Promise<Found[]> {
+  const files = K3S.map((folder) => onDisk(`${folder}/db/etcd/config`, root))
+  const are = await Promise.all(files.map(isHostFile))
+  return files.filter((_, i) => are[i] === true).map((file) => fileFound('k3s', file, root))
 }
 
 /** A unit that is not enabled starts no etcd. */
@@ -164,6 +200,15 @@ async function withMembers(found: Found): Promise<ConfigEvidence> {
     if (otherMachine !== null) return { ...found, otherMachine, members }
   }
   return { ...found, otherMachine: null, members: await readConfigMembers(input, disk, source) }
+}
+
+/** A file system may not answer. */
+const READ_TIMEOUT = 5000
+
+/** Null if the time is over. The work goes on, because Node cannot end a read. */
+export async function withinLimit<T>(work: Promise<T>, signal: AbortSignal | null): Promise<T | null> {
+  const limit = AbortSignal.any([AbortSignal.timeout(READ_TIMEOUT), ...(signal === null ? [] : [signal])])
+  return abortable(limit, work).catch((error: unknown) => (limit.aborted ? null : Promise.reject(error as Error)))
 }
 
 /** What is on another machine is not checked, and not missing. */
@@ -238,33 +283,75 @@ async function readApiserver(
   }
 }
 
+/** The pairs that kubeadm, k3s, RKE2 and k0s make for clients of their etcd: the folder, the CA, and the name of the pair. */
+const PAIRS = [
+  ...K3S.map((folder) => [`${folder}/tls/etcd`, 'server-ca.crt', 'client'] as const),
+  ['/var/lib/k0s/pki', 'etcd/ca.crt', 'apiserver-etcd-client'],
+] as const
+
 /** The pairs of members, if clients may use them; then those of kube-apiserver, and those that kubeadm makes for probes of etcd. */
 async function findCredentials(
   configs: readonly ConfigEvidence[],
-  folder: HostPath | null,
+  machine: { readonly folder: HostPath; readonly root: string | null } | null,
   apiserver: FoundAccess | null,
+  unchecked: Unchecked[],
 ): Promise<FoundCredentials[]> {
   const found: FoundCredentials[] = []
   for (const config of configs) {
     for (const { client } of config.members) {
       const [ca = null, cert = null, key = null] = [client.ca, client.cert, client.key].map((each) => each?.hostPath)
       const isUsable = config.otherMachine === null && isUsableByClients(client)
-      if (isUsable && ca !== null && cert !== null && key !== null)
-        found.push({ source: sourceFrom({ ca, cert, key }), from: config.source, of: 'member', config })
+      if (!isUsable || ca === null || cert === null || key === null) continue
+      const refused = await refusedPair(config, [key, cert, ca])
+      if (refused !== null) unchecked.push(refused)
+      else
+        found.push({ source: sourceFrom({ ca, cert, key }, userOf(config)), from: config.source, of: 'member', config })
     }
   }
   if (apiserver !== null) {
     const { credentials, source: from } = apiserver
     found.push({ source: credentials, from, of: 'kube-apiserver', config: null })
   }
-  if (folder === null) return found
-  const ca = below(folder, 'pki/etcd/ca.crt')
-  const cert = below(folder, 'pki/etcd/healthcheck-client.crt')
-  const key = below(folder, 'pki/etcd/healthcheck-client.key')
-  const areFiles = await Promise.all([cert, key].map(isHostFile))
-  if (!areFiles.includes(false) && !areFiles.includes(null))
-    found.push({ source: sourceFrom({ ca, cert, key }), from: hostPathText(cert), of: 'probes', config: null })
+  return [...found, ...(machine === null ? [] : await findPairs(machine.folder, machine.root))]
+}
+
+/** The pairs that kubeadm makes for probes, and those that k3s, RKE2 and k0s make for kube-apiserver. */
+async function findPairs(kubeadm: HostPath, root: string | null): Promise<FoundCredentials[]> {
+  const found: FoundCredentials[] = []
+  for (const [folder, authority, pair] of [
+    [below(kubeadm, 'pki/etcd'), 'ca.crt', 'healthcheck-client'] as const,
+    ...PAIRS.map(([path, ...names]) => [onDisk(path, root), ...names] as const),
+  ]) {
+    const [cert, key] = [below(folder, `${pair}.crt`), below(folder, `${pair}.key`)]
+    const areFiles = await Promise.all([cert, key].map(isHostFile))
+    if (areFiles.includes(false) || areFiles.includes(null)) continue
+    const source = sourceFrom({ ca: below(folder, authority), cert, key })
+    found.push({ source, from: hostPathText(cert), of: 'probes', config: null })
+  }
   return found
+}
+
+/**
+ * For whom root reads the pair that a process names. Otherwise any user could make root authenticate with root's key, by a process that is
+ * called etcd. If the user is not known, nobody may read it.
+ */
+function userOf({ pid, user }: ConfigEvidence): FileUser | undefined {
+  return pid === null || process.geteuid?.() !== 0 ? undefined : (user ?? { uid: -1, gids: [] })
+}
+
+/** Why the pair that a process names is not used; null if it is, or if a file cannot be read, which is reported elsewhere. */
+async function refusedPair(config: ConfigEvidence, paths: readonly HostPath[]): Promise<Unchecked | null> {
+  const user = userOf(config)
+  for (const path of user === undefined ? [] : paths) {
+    const reason = await useHostFile(path, async ({ stats, trail, open }) => {
+      if (user === undefined || !stats.isFile()) return null
+      const opened = await useFile(open(), (file) => file.stat())
+      return config.user === null ? 'the user of the process is not known' : refusalFor(user, opened, trail)
+    }).catch((error: unknown) => (systemCode(error) === null ? Promise.reject(error as Error) : null))
+    const message = `${hostPathText(path)}, which ${config.source} names, was not used to connect: ${reason ?? ''}. Pass --cacert, --cert and --key.`
+    if (reason !== null) return uncheckedIn(config.source, 'permission', message)
+  }
+  return null
 }
 
 function isUsableByClients({ cert, ca, key }: EtcdConfigSide): boolean {
@@ -273,10 +360,11 @@ function isUsableByClients({ cert, ca, key }: EtcdConfigSide): boolean {
   return isForClients && cert?.problem === null && ca?.problem === null && key?.problem === null
 }
 
-function sourceFrom(paths: Readonly<Record<'ca' | 'cert' | 'key', HostPath>>): WatchableSource {
+/** @param user Who named the files to root. They are read only if they are safe to use for that user. */
+function sourceFrom(paths: Readonly<Record<'ca' | 'cert' | 'key', HostPath>>, user?: FileUser): WatchableSource {
   const file = <R extends 'ca' | 'cert' | 'key'>(role: R) => {
     const text = hostPathText(paths[role])
-    return { role, file: text, namedBy: text, path: paths[role] }
+    return { role, file: text, namedBy: text, path: paths[role], user }
   }
   return sourceOf({ ca: file('ca'), cert: file('cert'), key: file('key') })
 }

@@ -3,8 +3,8 @@
  * that root, also while its owner replaces folders and files.
  */
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, open, readdir, readlink, realpath, stat } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { type FileHandle, lstat, open, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, join, sep } from 'node:path'
 import { systemCode } from './write-failed.js'
 
 /** A path of this machine, or a path below the root of another one. */
@@ -22,6 +22,8 @@ export function hostPathText(path: HostPath): string {
 
 export interface FoundFile {
   readonly stats: Stats
+  /** The folders and links above it, and the file; of a path of this machine, only the file. */
+  readonly trail: readonly Stats[]
   /** Opens what was found, for reading. It does not wait for a FIFO or a device. The caller closes it. */
   readonly open: () => Promise<FileHandle>
   /** The names in a folder. */
@@ -37,8 +39,10 @@ const MAX_NAMES = 256
 export async function useHostFile<T>(path: HostPath, use: (found: FoundFile) => Promise<T>): Promise<T> {
   if (typeof path !== 'string') return useInRoot(path, use)
   // Without O_NONBLOCK, opening a FIFO waits for a writer. On Windows the constant is undefined and counts as 0.
+  const stats = await stat(path)
   return use({
-    stats: await stat(path),
+    stats,
+    trail: [stats],
     open: () => open(path, O_RDONLY | O_NONBLOCK),
     names: () => readdir(path),
   })
@@ -77,7 +81,8 @@ interface WalkOptions {
  * Node has no openat(2); the kernel resolves /proc/self/fd/N/NAME in the same way (proc_pid_fd(5)). Elsewhere, and without
  * /proc, the real path is compared before and after opening. That is not safe against each replacement.
  *
- * @throws Errors of the file system, among them ELOOP for too many links and ENAMETOOLONG for too many names.
+ * @throws Errors of the file system, among them ELOOP for too many links, ENAMETOOLONG for too many names, and {@link VIRTUAL} for a
+ * part that a program makes, and for a file that the kernel makes.
  */
 export async function useInRoot<T>(
   { root, path }: InRoot,
@@ -87,7 +92,9 @@ export async function useInRoot<T>(
   const top = await openRoot(root, hasDescriptors)
   const opened = [top]
   try {
-    return await use(await walk(top, path, opened))
+    const { stats, isVirtual, open, names } = await walk(top, path, opened)
+    if (isVirtual && stats.isFile()) throw failure(VIRTUAL, path)
+    return await use({ stats, open, names, trail: opened.map((each) => each.stats) })
   } finally {
     await Promise.all(opened.map((each) => each.close()))
   }
@@ -96,6 +103,8 @@ export async function useInRoot<T>(
 /** A directory, a file or a link that was found. */
 interface Entry {
   readonly stats: Stats
+  /** Whether the kernel makes it. */
+  readonly isVirtual: boolean
   /** Null unless it is a link. */
   readonly target: string | null
   /** An entry of this directory. */
@@ -144,7 +153,7 @@ function failure(code: string, path: string): Error {
 async function openRoot(root: string, hasDescriptors?: boolean): Promise<Entry> {
   if (hasDescriptors ?? process.platform === 'linux') {
     const handle = await open(root, O_PATH | O_DIRECTORY)
-    const entry = await descriptorEntry(handle, null)
+    const entry = await descriptorEntry(handle, null, await mountsOf(handle, root))
     if (hasDescriptors === true || (await isUsable(handle, entry.stats))) return entry
     await handle.close()
   }
@@ -169,17 +178,55 @@ async function isUsable(folder: FileHandle, { ino, dev }: Stats): Promise<boolea
   return same?.ino === ino && same.dev === dev
 }
 
+/** The code of the error for a file that a program or the kernel makes when it is read. */
+export const VIRTUAL = 'EVIRTUAL'
+/** A program may never answer, not even after SIGKILL. virtiofs, the disk of a virtual machine, is not among them. */
+const OF_PROGRAM = /^fuse(?:\.|$|blk$)/
+/** Reading these files may have effects. */
+const OF_KERNEL = /^(?:proc|sysfs|devtmpfs|debugfs|tracefs)$/
+
+/** The types of mounts that a walk has met, and the table of the others (proc_pid_mountinfo(5)). */
+interface Mounts {
+  readonly table: string
+  readonly types: Map<string | null, string>
+}
+
+/** Also a root on a file system of a program is read, if the caller chose it: it is not that of a process. */
+async function mountsOf(top: FileHandle, root: string): Promise<Mounts> {
+  const isOfProcess = basename(root) === 'root' && /^\d+$/.test(basename(dirname(root)))
+  const table = isOfProcess ? `${dirname(root)}/mountinfo` : '/proc/self/mountinfo'
+  return { table, types: new Map([[null, ''], ...(isOfProcess ? [] : [[await mountOf(top), ''] as const])]) }
+}
+
+/** Asks only the kernel (proc_pid_fdinfo(5)): statfs(2) waits for a program that does not answer. Null if it is not known. */
+async function mountOf({ fd }: FileHandle): Promise<string | null> {
+  const info = await readFile(`/proc/self/fdinfo/${String(fd)}`, 'latin1').catch(() => '')
+  return /^mnt_id:\s*(\d+)$/m.exec(info)?.[1] ?? null
+}
+
+/** Whether the kernel makes the files there. Throws if a program does. */
+async function isOfKernel(handle: FileHandle, { table, types }: Mounts): Promise<boolean> {
+  const id = await mountOf(handle)
+  const text = types.has(id) ? '' : await readFile(table, 'latin1').catch(() => '')
+  const type = types.get(id) ?? new RegExp(`^${id ?? ''} .* - (\\S+) `, 'm').exec(text)?.[1] ?? ''
+  types.set(id, type)
+  if (OF_PROGRAM.test(type)) throw failure(VIRTUAL, type)
+  return OF_KERNEL.test(type)
+}
+
 /** Closes the handle if it throws. */
-async function descriptorEntry(handle: FileHandle, link: string | null): Promise<Entry> {
+async function descriptorEntry(handle: FileHandle, link: string | null, mounts: Mounts): Promise<Entry> {
   try {
+    const isVirtual = await isOfKernel(handle, mounts)
     const stats = await handle.stat()
     return {
       stats,
+      isVirtual,
       // If another link has replaced this one, that link is as good: both are resolved below the root.
       target: stats.isSymbolicLink() && link !== null ? await readlink(link) : null,
       child: async (name) => {
         const path = descriptorPath(handle, name)
-        return descriptorEntry(await open(path, O_PATH | O_NOFOLLOW), path)
+        return descriptorEntry(await open(path, O_PATH | O_NOFOLLOW), path, mounts)
       },
       open: async () => open(descriptorPath(handle), O_RDONLY | O_NONBLOCK),
       names: async () => readdir(descriptorPath(handle)),
@@ -196,6 +243,7 @@ async function pathEntry(path: string, top: string): Promise<Entry> {
   const stats = path === top ? await stat(path) : await lstat(path)
   return {
     stats,
+    isVirtual: false,
     target: stats.isSymbolicLink() ? await readlink(path) : null,
     child: async (name) => pathEntry(join(path, name), top),
     open: async () => openUnmoved(path, top),

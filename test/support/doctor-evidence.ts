@@ -41,7 +41,15 @@ export function plannedMember(name: string, given: Planned): PlannedMember {
     config,
     evidence: {
       ...{ source: `process ${name}${String(port)}`, kind: 'process', input: {}, root: null, directory: null },
-      ...{ startedAt: null, pid: port, network, otherMachine: null, members: [config] },
+      ...{
+        startedAt: null,
+        pid: port,
+        user: null,
+        isTrustedUser: true,
+        network,
+        otherMachine: null,
+        members: [config],
+      },
     },
     wal: wal === undefined ? null : { clusterId: wal[0], memberId: wal[1] },
     urls: isReachable ? [clientUrl] : [],

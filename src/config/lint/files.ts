@@ -2,7 +2,7 @@
 import { assemble } from '../../credentials/assemble.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import { rows as materialRows } from '../../credentials/finding.js'
-import { fileInput } from '../../credentials/load-inputs.js'
+import { fileInput, isVirtual } from '../../credentials/load-inputs.js'
 import { type Input, openInput, readCertificates } from '../../credentials/parse-input.js'
 import { hostPathText, isHostFile } from '../../files/in-root.js'
 import { hidesBlocks, type PemWithoutBlocks } from '../../report/catalogue/config/files.js'
@@ -27,6 +27,7 @@ import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl/crl.js'
 import { readHost } from '../../x509/names.js'
 import { at, finding, rows } from '../finding.js'
+import { VIRTUAL_FILE } from '../read/effective.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/read-option.js'
 import type { LintMember, LintSide } from './member.js'
@@ -263,6 +264,11 @@ class FilesReader {
             exposure: null,
             findings: [],
           }
+    if (input.findings.some(isVirtual)) {
+      const message = `${place.option} names ${text}, which was not read: ${VIRTUAL_FILE}.`
+      this.unchecked.push(uncheckedOf('file-absent', place, message, 'all'))
+      return null
+    }
     if (role !== 'crl') this.#recordWithoutBlocks(input, setting)
     return input
   }

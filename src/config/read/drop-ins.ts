@@ -17,6 +17,12 @@ export const UNIT_FOLDERS = [
 /** More drop-ins are not read. A unit seldom has more than three. */
 const MAX_DROP_INS = 50
 
+/** Whether the file of a unit is where systemd reads it, on this machine or below the root. */
+export function isInstalled(file: string, root: string | null): boolean {
+  const units = UNIT_FOLDERS.map((folder) => hostPathText(onDisk(folder, root)))
+  return units.includes(dirname(hostPathText(pathOfCaller(file, root))))
+}
+
 /** Reads the drop-ins of the unit in a file, in the order in which systemd reads them. */
 export async function readDropIns(
   file: string,
@@ -28,16 +34,10 @@ export async function readDropIns(
   if (!readFiles || !name.endsWith('.service')) return []
   const place = { option: null, file, line: null, column: null }
   const leave = (path: string): void => {
-    into.addUnchecked(
-      'drop-ins',
-      place,
-      `The drop-in ${path} was not read. Pass the unit and its drop-ins as { unit: […] }.`,
-    )
+    into.addUnchecked('drop-ins', place, `The drop-in ${path} was not read, and may change the options of etcd.`)
   }
   const names = [`${name}.d`, ...(template === undefined ? [] : [`${template}.service.d`]), ...prefixesOf(name)]
-  const units = UNIT_FOLDERS.map((folder) => hostPathText(onDisk(folder, root)))
-  const isInstalled = units.includes(dirname(hostPathText(pathOfCaller(file, root))))
-  const own = isInstalled ? [] : names.map((each) => pathOfCaller(join(dirname(file), each), root))
+  const own = isInstalled(file, root) ? [] : names.map((each) => pathOfCaller(join(dirname(file), each), root))
   const byFolder = UNIT_FOLDERS.flatMap((folder) => names.map((each) => onDisk(`${folder}/${each}`, root)))
   const found = new Map<string, HostPath>()
   for (const folder of [...own, ...byFolder, ...UNIT_FOLDERS.map((each) => onDisk(`${each}/service.d`, root))]) {

@@ -13,6 +13,7 @@ import {
   type RuntimeContext,
   Settings,
 } from './read-option.js'
+import { isVirtual } from '../../credentials/load-inputs.js'
 import { type ConfigText, onDisk, readConfigFile, type ReadOptions, relativeTo } from './text.js'
 import { readNamedConfig } from './yaml-config.js'
 
@@ -67,6 +68,9 @@ export async function resolveEffective(
   }
 }
 
+/** Why a file was not read. */
+export const VIRTUAL_FILE = 'it is on a file system that a program or the kernel makes, such as proc or FUSE'
+
 async function readConfigOf(
   { text: path, place, unknown }: ReadOption,
   context: RuntimeContext,
@@ -84,15 +88,12 @@ async function readConfigOf(
           : null
   const reading = new Reading(given)
   const leave = (reason: string): Reading => {
-    reading.addUnchecked(
-      'file-absent',
-      place,
-      `The configuration file ${path} was not read: ${reason}. Pass it as { file } or { yaml }.`,
-    )
+    reading.addUnchecked('file-absent', place, `The configuration file ${path} was not read: ${reason}..`)
     return reading
   }
   if (why !== null) return leave(why)
   const content = mounted ?? (await readConfigFile(host ?? path, path))
+  if ('code' in content && isVirtual(content)) return leave(VIRTUAL_FILE)
   if ('code' in content) {
     reading.add({ ...content, place })
     return leave('the error says why')

@@ -130,6 +130,8 @@ export interface NamedFile {
   readonly path: string
   readonly place: ConfigPlace
   readonly isOptional: boolean
+  /** Whether the file that names it is where systemd reads it, so a missing file is missing there too. @default false */
+  readonly isInstalled?: boolean
 }
 
 export async function namedVariables(
@@ -139,14 +141,10 @@ export async function namedVariables(
   parse: (content: ConfigText) => readonly Variable[],
 ): Promise<Variable[]> {
   const found: (readonly Variable[])[] = []
-  for (const { path, place, isOptional } of files.slice(0, MAX_NAMED_FILES + 1)) {
+  for (const { path, place, isOptional, isInstalled = false } of files.slice(0, MAX_NAMED_FILES + 1)) {
     const content = (await readNamed?.(path)) ?? null
-    if (content === null || ('code' in content && content.code === 'file/missing'))
-      into.addUnchecked(
-        'file-absent',
-        place,
-        `The file ${path} was not read. Pass its variables as { env }, or mount the disk.`,
-      )
+    if (content === null || ('code' in content && content.code === 'file/missing' && !isInstalled))
+      into.addUnchecked('file-absent', place, `The file ${path} was not read, and may set options of etcd.`)
     if (content === null) continue
     if (!('code' in content)) found.push(parse(withoutTemplates(content, into)))
     // For an optional file, only a missing file is not reported.

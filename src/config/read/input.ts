@@ -1,4 +1,5 @@
 /** Reads every kind of configuration into one form. */
+import { hostname } from 'node:os'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hostFolder } from '../../files/in-root.js'
@@ -8,7 +9,7 @@ import { withoutPlace } from '../finding.js'
 import { etcdOptions, rowOfVariable } from '../tables/options.js'
 import { etcdCommands, readEtcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
-import { readDropIns } from './drop-ins.js'
+import { isInstalled, readDropIns } from './drop-ins.js'
 import { type ReadMember, resolveEffective } from './effective.js'
 import { flagWithin } from './flags.js'
 import { fileVariables, readVariables, reportNotExpanded, type Variable } from './env.js'
@@ -20,6 +21,7 @@ import {
   MAX_CONFIG_BYTES,
   MAX_MEMBERS,
   namedFiles,
+  onDisk,
   pathOfCaller,
   type PlaceOf,
   placesIn,
@@ -224,7 +226,13 @@ const READERS: Readonly<Record<Form, Reader>> = {
   },
   unit: async (source, into, call, path) => {
     const dropIns = path === null ? [] : await readDropIns(path, call, into)
-    return readUnit([source, ...dropIns], namedFiles(call), call.given)
+    const isHere = path !== null && isInstalled(path, call.root)
+    // A unit that is elsewhere may be for another machine.
+    const host = isHere ? await hostName(call.root) : null
+    return readUnit([source, ...dropIns], namedFiles(call), {
+      given: host === null ? call.given : { '%H': host, ...call.given },
+      isInstalled: isHere,
+    })
   },
   env: (source, into) => {
     readEnvText(source, into)
@@ -243,6 +251,13 @@ const READERS: Readonly<Record<Form, Reader>> = {
     into.isComplete = false
     return []
   },
+}
+
+/** The name of the machine whose disk it is; null if it is not known. */
+async function hostName(root: string | null): Promise<string | null> {
+  if (root === null) return hostname()
+  const content = await readConfigFile(onDisk('/etc/hostname', root), 'hostname')
+  return 'code' in content ? null : content.text.trim() || null
 }
 
 /** Says that Compose also reads a file next to that of the usual name. */
@@ -264,7 +279,7 @@ async function readUnits(texts: readonly string[], call: Call): Promise<Reading[
     if (opened instanceof Reading) return [opened]
     sources.push(withoutTemplates(opened, shared))
   }
-  return withShared(await readUnit(sources, namedFiles(call), call.given), shared)
+  return withShared(await readUnit(sources, namedFiles(call), { given: call.given, isInstalled: false }), shared)
 }
 
 /** Adds variables to each reading. */

@@ -1,4 +1,5 @@
 /** Reads a systemd unit that runs etcd, with its drop-ins (systemd.unit(5), systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
+import { basename } from 'node:path'
 import {
   boundedValues,
   type EtcdCommand,
@@ -35,15 +36,15 @@ import { type GivenValues, resolveText } from './unknown.js'
 export async function readUnit(
   sources: readonly ConfigText[],
   readNamed: ReadNamedFile,
-  given: GivenValues,
+  { given, isInstalled }: { readonly given: GivenValues; readonly isInstalled: boolean },
 ): Promise<Reading[]> {
   const shared = new Reading(given)
-  const unit = new Unit(sources, shared)
+  const unit = new Unit(sources, shared, given)
   const isOneshot = unit.last('Type') === 'oneshot'
   const [, again] = unit.inForce('ExecStart')
   if (again !== undefined && !isOneshot)
     shared.report('config/unit-invalid', { ...again.place(again.start, 'ExecStart'), kind: 'two starts' })
-  const variables = await variablesOf(unit, readNamed, shared)
+  const variables = await variablesOf(unit, readNamed, shared, isInstalled)
   const values = boundedValues(new Map([...Object.entries(given), ...valuesOf(variables)]))
   for (const key of OTHER_STARTS) {
     const other = startsOf(unit, key, values).find(({ command }) => areOfMember(command.args))?.directive
@@ -90,8 +91,10 @@ interface Directive {
 
 class Unit {
   readonly #directives: readonly Directive[]
+  readonly #specifiers: GivenValues
 
-  constructor(sources: readonly ConfigText[], into: Reading) {
+  constructor(sources: readonly ConfigText[], into: Reading, given: GivenValues) {
+    this.#specifiers = { ...specifiersOf(sources[0]?.file ?? ''), ...given }
     this.#directives = sources.flatMap((source) => directivesOf(source, into))
   }
 
@@ -105,8 +108,23 @@ class Unit {
   last(key: string): string | null {
     const value = this.inForce(key).at(-1)?.value.trim() ?? ''
     // `~` is the home folder of the user, which is not known.
-    return value === '' || value === '~' ? null : value.replace(/^-/, '')
+    return value === '' || value === '~' ? null : this.expand(value.replace(/^-/, ''))
   }
+
+  /** Expands `%%` and the known specifiers. Only systemd knows the others. */
+  expand(text: string): string {
+    return text.replace(/%([%A-Za-z])/g, (whole, letter) => (letter === '%' ? '%' : (this.#specifiers[whole] ?? whole)))
+  }
+}
+
+/** What the name of a unit says (systemd.unit(5), "Specifiers"). The instance of a template is not known. */
+function specifiersOf(file: string): GivenValues {
+  const [name, whole = '', instance] = /^([^@]+)(?:@(.*))?\.service$/.exec(basename(file)) ?? []
+  if (name === undefined) return {}
+  const prefix = { '%p': whole, '%j': whole.slice(whole.lastIndexOf('-') + 1) }
+  return instance === ''
+    ? prefix
+    : { ...prefix, '%n': name, '%N': name.slice(0, -'.service'.length), '%i': instance ?? '' }
 }
 
 const LINE = /[^\n]*/y
@@ -164,11 +182,22 @@ function flagLinesEnd(text: string, end: number): number {
 }
 
 /** The variables in force: those of files take precedence, and UnsetEnvironment= removes both. */
-async function variablesOf(unit: Unit, readNamed: ReadNamedFile, into: Reading): Promise<readonly Variable[]> {
+async function variablesOf(
+  unit: Unit,
+  readNamed: ReadNamedFile,
+  into: Reading,
+  isInstalled: boolean,
+): Promise<readonly Variable[]> {
   const own = ownVariables(unit, into)
   const files = unit.inForce('EnvironmentFile').map(({ value, start, place }) => {
     const path = value.trim()
-    return { path: path.replace(/^-/, ''), isOptional: path.startsWith('-'), place: place(start, 'EnvironmentFile') }
+    const isOptional = path.startsWith('-')
+    return {
+      path: unit.expand(path.replace(/^-/, '')),
+      isOptional,
+      isInstalled,
+      place: place(start, 'EnvironmentFile'),
+    }
   })
   const named = await namedVariables(files, readNamed, into, (content) =>
     fileVariables(content, into, 'systemd').filter(({ isExported }) => isExported !== true),
@@ -214,14 +243,9 @@ function ownVariables(unit: Unit, into: Reading): Variable[] {
     return tokens.flatMap((token): Variable[] => {
       const [, name, value = ''] = assignment.exec(token.text) ?? []
       if (name === undefined) return []
-      return [{ name, value: expandPercents(value), place: place(token.offset, name), syntax: 'specifiers' }]
+      return [{ name, value: unit.expand(value), place: place(token.offset, name), syntax: 'specifiers' }]
     })
   })
-}
-
-/** Expands `%%`. Only systemd knows the other specifiers. */
-function expandPercents(text: string): string {
-  return text.replaceAll('%%', '%')
 }
 
 function startsOf(unit: Unit, key: string, values: Values): { command: EtcdCommand; directive: Directive }[] {
@@ -229,7 +253,7 @@ function startsOf(unit: Unit, key: string, values: Values): { command: EtcdComma
     const { source, start, end, brokenAt } = directive
     const { tokens, faults } = splitText(source.text, 'systemd', start, end)
     const expanded = simpleCommands(tokens).flatMap((each) => [
-      ...expandedCommand(each.tokens, values),
+      ...expandedCommand(each.tokens, values, unit),
       tokenAt(';', end, true),
     ])
     const broken: SyntaxFault[] = brokenAt === null ? [] : [{ kind: 'backslash', offset: brokenAt }]
@@ -241,13 +265,13 @@ function startsOf(unit: Unit, key: string, values: Values): { command: EtcdComma
 }
 
 /** Expands known variables, and removes the prefix characters of the program. */
-function expandedCommand([program, ...args]: readonly Token[], values: Values): Token[] {
+function expandedCommand([program, ...args]: readonly Token[], values: Values, unit: Unit): Token[] {
   if (program === undefined) return []
   const [prefix = ''] = /^[@\-:+!|]*/.exec(program.text) ?? []
   const own = { ...program, text: program.text.slice(prefix.length) }
   // After `@`, the first argument is argv[0]; after `:`, systemd does not expand variables.
   return [own, ...(prefix.includes('@') ? args.slice(1) : args)]
-    .map((token) => ({ ...token, text: expandPercents(token.text) }))
+    .map((token) => ({ ...token, text: unit.expand(token.text) }))
     .flatMap((token) => (prefix.includes(':') ? [token] : expand(token, values)))
 }
 

@@ -127,7 +127,8 @@ function kubeadm(clientCa: EtcdConfigFile, cert: EtcdConfigFile | null = null): 
   } as const
   const evidence: ConfigEvidence = {
     ...{ source: '/etc/kubernetes/manifests/etcd.yaml', kind: 'kubeadm', input: {}, root: null, directory: null },
-    ...{ startedAt: null, pid: null, network: null, otherMachine: null, members: [config] },
+    ...{ startedAt: null, pid: null, network: null, user: null, isTrustedUser: true, otherMachine: null },
+    members: [config],
   }
   return { evidence, config, wal: null, urls: [], peerUrls: [] }
 }

@@ -1,6 +1,6 @@
 /** The configurations that are found on a machine: in a made-up procfs, a folder of kubeadm and folders of systemd. */
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
@@ -47,6 +47,16 @@ class Machine {
     const fields = Array.from({ length: 49 }, (_, i) => (i === 18 ? '12345' : '0'))
     this.write(`proc/${String(pid)}/stat`, `${String(pid)} (a ) S b) S ${fields.join(' ')}\n`)
     this.write(`proc/${String(pid)}/root/etc/hostname`, 'm1\n')
+    this.user(pid, [process.geteuid?.() ?? 0])
+  }
+
+  /** The user IDs of a process: one, or the real, effective, saved and file system ID. */
+  user(pid: number, uids: readonly number[], cgroup = '/user.slice/user-1000.slice/session-1.scope'): void {
+    const ids = Array.from({ length: 4 }, (_, i) => uids[i] ?? uids[0]).join('\t')
+    const gid = String(process.getegid?.() ?? 0)
+    const gids = [gid, gid, gid, gid].join('\t')
+    this.write(`proc/${String(pid)}/status`, `Name:\tetcd\nUid:\t${ids}\nGid:\t${gids}\nGroups:\t4 7 \n`)
+    this.write(`proc/${String(pid)}/cgroup`, `0::${cgroup}\n`)
   }
 
   /** The disk that a process sees. */
@@ -116,7 +126,9 @@ it('finds the etcd that runs, with its options, its disk and its start', async (
   const [one, ...others] = found?.configs ?? []
   expect(others).toEqual([])
   expect(one).toMatchObject({
-    source: 'process 812',
+    source: expect.stringMatching(/^process 812 \(user \S+\)$/) as string,
+    pid: 812,
+    user: { uid: process.geteuid?.(), gids: [process.getegid?.(), 4, 7] },
     kind: 'process',
     root: `${machine.proc}/812/root`,
     startedAt: new Date(1_700_000_123_450),
@@ -126,7 +138,7 @@ it('finds the etcd that runs, with its options, its disk and its start', async (
   expect(one?.members[0].client.cert?.certificates[0]?.subject.commonName).toBe('etcd')
   expect(endpointsFrom(found)).toEqual(['https://localhost:2379'])
   const credentials = await found?.credentials[0]?.source.load()
-  expect([found?.credentials[0]?.from, credentials?.chain[0].subject.commonName]).toEqual(['process 812', 'etcd'])
+  expect([found?.credentials[0]?.from, credentials?.chain[0].subject.commonName]).toEqual([one?.source, 'etcd'])
 })
 
 it('keeps no password and no variable of another program from the environment of a process', async () => {
@@ -178,7 +190,7 @@ it('ignores proxies of etcd, other programs and processes that have ended', asyn
   mkdirSync(`${machine.proc}/4`)
   machine.process(5, ['etcd', '--name=m5'])
   const found = await machine.find()
-  expect(found?.configs.map(({ source }) => source)).toEqual(['process 5'])
+  expect(found?.configs.map(({ pid }) => pid)).toEqual([5])
 })
 
 it('reports a process whose arguments are longer than Linux passes them as not examined', async () => {
@@ -186,6 +198,120 @@ it('reports a process whose arguments are longer than Linux passes them as not e
   machine.process(5, ['etcd', `--name=${'x'.repeat(140_000)}`])
   const found = await machine.find()
   expect([found?.configs, found?.unchecked.map(({ kind }) => kind)]).toEqual([[], ['limit']])
+})
+
+it('examines the processes of root, of units and of containers before other processes, and reports the limit', async () => {
+  const machine = new Machine()
+  for (let pid = 100; pid < 140; pid++) {
+    machine.process(pid, ['etcd'])
+    machine.user(pid, [4711])
+  }
+  const container = `/kubepods.slice/kubepods-pod1.slice/cri-containerd-${'ab'.repeat(32)}.scope`
+  const trusted: [number, number, string][] = [
+    [200, 0, '/'],
+    [201, 104, '/system.slice/etcd.service'],
+    [202, 61_500, '/system.slice/system-etcd.slice/etcd@main.service'],
+    [203, 4711, container],
+    [204, 4711, `/system.slice/docker-${'cd'.repeat(32)}.scope`],
+    [205, 4711, `/../../pod1/${'ef'.repeat(32)}`],
+  ]
+  // A job of cron, and a container of a user who has logged in.
+  const others: [number, number, string][] = [
+    [206, 4711, '/system.slice/cron.service'],
+    [207, 4711, `/user.slice/user-4711.slice/user@4711.service/user.slice/libpod-${'ab'.repeat(32)}.scope`],
+  ]
+  for (const [pid, uid, cgroup] of [...trusted, ...others]) {
+    machine.process(pid, ['etcd'])
+    machine.user(pid, [uid], cgroup)
+  }
+  const found = await machine.find()
+  expect(found?.configs.slice(0, 6).map(({ pid, isTrustedUser }) => [pid, isTrustedUser])).toEqual(
+    trusted.map(([pid]) => [pid, true]),
+  )
+  expect(found?.configs.slice(6).some(({ isTrustedUser }) => isTrustedUser)).toBe(false)
+  expect(found?.unchecked.map(({ kind, message }) => [kind, message.includes('32 of 48')])).toEqual([['limit', true]])
+  const few = new Machine()
+  for (const [pid, uid, cgroup] of others) {
+    few.process(pid, ['etcd'])
+    few.user(pid, [uid], cgroup)
+  }
+  expect((await few.find())?.configs.map(({ isTrustedUser }) => isTrustedUser)).toEqual([false, false])
+})
+
+it('does not examine a process whose user IDs differ', async () => {
+  const machine = new Machine()
+  machine.process(31, ['etcd', '--name=m31'])
+  machine.user(31, [1000, 0])
+  const found = await machine.find()
+  expect([found?.configs, found?.unchecked.map(({ kind }) => kind)]).toEqual([[], ['permission']])
+})
+
+it('finds an etcd in another program by the data directory that it has open for writing', async () => {
+  const machine = new Machine()
+  const data = '/var/lib/rancher/k3s/server/db/etcd'
+  const open = (pid: number, name: string, flags: string): void => {
+    machine.write(`proc/${String(pid)}/fdinfo/9`, `pos:\t0\nflags:\t${flags}\nmnt_id:\t27\n`)
+    mkdirSync(`${machine.proc}/${String(pid)}/fd`)
+    symlinkSync(`${data}/member/${name}`, `${machine.proc}/${String(pid)}/fd/9`)
+  }
+  machine.process(40, ['/usr/local/bin/k3s', 'server'])
+  machine.seen(40, `${data}/config`, 'name: k3s-1\nadvertise-client-urls: https://10.0.0.7:2379\n')
+  open(40, 'snap/db', '02100002')
+  machine.process(41, ['tar', 'c', data])
+  open(41, 'snap/db', '0100000')
+  machine.process(42, ['/opt/etcd-3.6', '--name=m42', `--data-dir=${data}`])
+  open(42, 'wal/0000000000000000-0000000000000000.wal', '02100001')
+  machine.process(43, ['/opt/other'])
+  open(43, 'snap/db', '02100002')
+  const found = await machine.find()
+  expect(found?.configs.map(({ pid, members }) => [pid, members[0].name])).toEqual([
+    [40, 'k3s-1'],
+    [42, 'm42'],
+  ])
+  expect(endpointsFrom(found)).toContain('https://10.0.0.7:2379')
+  expect(found?.unchecked).toMatchObject([{ kind: 'script', message: expect.stringContaining(data) as string }])
+})
+
+it('finds the configurations of k3s and RKE2, and the pairs that they and k0s make for clients', async () => {
+  for (const [folder, pair] of [
+    ['/var/lib/rancher/k3s/server', 'tls/etcd/client'],
+    ['/var/lib/rancher/rke2/server', 'tls/etcd/client'],
+    ['/var/lib/k0s', 'pki/apiserver-etcd-client'],
+  ] as const) {
+    const machine = new Machine()
+    machine.write(`disk${folder}/db/etcd/config`, 'name: cp1\nlisten-client-urls: https://127.0.0.1:2379\n')
+    machine.write(`disk${folder}/tls/etcd/server-ca.crt`, ca.pem)
+    machine.write(`disk${folder}/pki/etcd/ca.crt`, ca.pem)
+    machine.pair(`disk${folder}/${pair}`, client)
+    machine.kubeadm()
+    renameSync(join(machine.root, 'etc/kubernetes/manifests/etcd.yaml'), join(machine.root, 'etc/other.yaml'))
+    const found = await machine.find({ root: machine.root })
+    const names = found?.configs.map(({ kind, members }) => [kind, members[0].name])
+    expect(names).toEqual(folder.includes('rancher') ? [['k3s', 'cp1']] : [])
+    const [probes] = found?.credentials.filter(({ of }) => of === 'probes') ?? []
+    expect((await probes?.source.load())?.chain[0].subject.commonName).toBe('healthcheck')
+  }
+})
+
+it('reads the variables of the unit of Debian, whose names systemd completes, and reports no missing optional file', async () => {
+  const machine = new Machine()
+  const unit = (file: string): string =>
+    [
+      '[Service]',
+      `Environment=ETCD_DATA_DIR=/var/lib/etcd/%j ETCD_NAME=%H`,
+      `EnvironmentFile=-/etc/default/${file}`,
+      'ExecStart=/usr/bin/etcd $DAEMON_ARGS',
+      '',
+    ].join('\n')
+  machine.write('disk/usr/lib/systemd/system/etcd.service', unit('%p'))
+  const absent = await machine.find({ root: machine.root })
+  expect(absent?.configs[0]?.members[0].unchecked.map(({ kind }) => kind)).not.toContain('file-absent')
+  machine.write('disk/etc/hostname', 'host-1\n')
+  machine.write('disk/etc/default/etcd', 'ETCD_ADVERTISE_CLIENT_URLS="https://10.0.0.8:2379"\n')
+  const found = await machine.find({ root: machine.root })
+  const [member] = found?.configs[0]?.members ?? []
+  expect([member?.name, endpointsFrom(found)]).toEqual(['host-1', ['https://10.0.0.8:2379']])
+  expect(JSON.stringify(member?.unchecked)).not.toMatch(/\{ ?env|%p/)
 })
 
 it('finds the manifests of kubeadm, and the pair that kubeadm makes for probes after those in use', async () => {

@@ -141,6 +141,26 @@ describe('a unit', () => {
     expect(missing.findings.map(({ code }) => code)).toContain('file/missing')
   })
 
+  it.each([
+    ['etcd.service', 'etcd etcd.service etcd  etcd'],
+    ['etcd-main.service', 'etcd-main etcd-main.service etcd-main  main'],
+    ['etcd-db@a-b.service', 'etcd-db etcd-db@a-b.service etcd-db@a-b a-b db'],
+    ['etcd@.service', 'etcd %n %N %i etcd'],
+  ])('expands the specifiers that the name %s gives', async (name, values) => {
+    const file = folder.file(name)
+    writeFileSync(folder.file('%m.env'), 'ETCD_DATA_DIR=/d\n')
+    writeFileSync(
+      file,
+      `[Service]\nEnvironment="ETCD_NAME=%p %n %N %i %j"\nEnvironmentFile=${folder.file('%%m.env')}\nExecStart=/usr/bin/etcd --initial-cluster-token=%p-%m`,
+    )
+    const { settings } = await readMember({ file })
+    expect(settings.server('name').text).toBe(values)
+    expect(settings.server('initialClusterToken')).toMatchObject({
+      isUnresolved: true,
+      text: `${values.split(' ', 1)[0] ?? ''}-%m`,
+    })
+  })
+
   it('does not validate specifiers and folders that depend on the machine', async () => {
     const { context, settings } = await read(
       '[Service]\nWorkingDirectory=~\nEnvironment=ETCD_NAME=%H\nExecStart=/usr/bin/etcd',
