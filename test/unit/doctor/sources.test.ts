@@ -304,6 +304,7 @@ it('reads the variables of the unit of Debian, whose names systemd completes, an
       '',
     ].join('\n')
   machine.write('disk/usr/lib/systemd/system/etcd.service', unit('%p'))
+  machine.write('disk/etc/systemd/system/multi-user.target.wants/etcd.service', unit('%p'))
   const absent = await machine.find({ root: machine.root })
   expect(absent?.configs[0]?.members[0].unchecked.map(({ kind }) => kind)).not.toContain('file-absent')
   machine.write('disk/etc/hostname', 'host-1\n')
