@@ -75,7 +75,7 @@ export interface ClusterMember {
   readonly peerAcceptedAuthorities: readonly string[] | null
   /** Where its configuration was found; null if it is not on this machine. */
   readonly config: string | null
-  /** Whether its client port was dialled. */
+  /** Whether its client port was asked: not without credentials that suit its server. */
   readonly isDialled: boolean
   /** Whether it answered requests. */
   readonly isReached: boolean

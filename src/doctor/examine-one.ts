@@ -242,15 +242,19 @@ function foldLint(own: readonly Finding[], linted: readonly Finding[], members: 
   return withoutRepeated(folded)
 }
 
-/** The first of findings about the same thing, such as a certificate that several members have. A consequence of another finding is omitted. */
+/**
+ * One of findings about the same thing, such as a certificate that several members have: one that names a place in a configuration, else
+ * the first. A consequence of another finding is omitted.
+ */
 function withoutRepeated(findings: readonly Finding[]): Finding[] {
-  const seen = new Set(findings.flatMap(({ consequences }) => consequences.map(keyOf)))
-  return findings.filter((each) => {
+  const consequences = new Set(findings.flatMap((each) => each.consequences.map(keyOf)))
+  const kept = new Map<string, Finding>()
+  for (const each of findings) {
     const key = keyOf(each)
-    const isFirst = !seen.has(key)
-    seen.add(key)
-    return isFirst
-  })
+    const known = kept.get(key)
+    if (known === undefined || (known.place === undefined && each.place !== undefined)) kept.set(key, each)
+  }
+  return [...kept].flatMap(([key, each]) => (consequences.has(key) ? [] : [each]))
 }
 
 function keyOf({ code, severity, certificate, details, message }: Finding): string {
@@ -308,7 +312,8 @@ function memberOf({ listed, client, peer, planned, startedAt }: ExaminedMember):
     acceptedAuthorities: acceptedBy(client?.seen ?? null),
     peerAcceptedAuthorities: acceptedBy(peer),
     config: planned === null ? null : printable(planned.evidence.source),
-    isDialled: client !== null,
+    // Without a pair for its server, it was only observed.
+    isDialled: client !== null && (client.pair !== null || client.findings.length > 0 || !isReached(client.seen)),
     isReached: answers !== null,
   }
 }
