@@ -51,7 +51,7 @@ export async function withAccesses(
   for (const [i, endpoints] of apiserver.clusters.entries()) {
     const counts = used.map((each) => endpoints.filter((url) => isUrlOf(each, url)).length)
     const most = Math.max(0, ...counts)
-    const verified = used.filter((each) => credentials?.trustAnchors.some((ca) => isIssuerIn(each, ca)))
+    const verified = used.filter((each) => (credentials?.trustAnchors ?? []).some((ca) => isIssuerIn(each, ca)))
     const group = most > 0 ? used[counts.indexOf(most)] : verified.length === 1 ? verified[0] : undefined
     const access = credentials === null ? [] : [{ endpoints, credentials, isFirst: i === 0 }]
     const silent = asked.filter(({ seen }) => endpoints.some((url) => originOf(url) === originOf(seen.url)))

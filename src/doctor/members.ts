@@ -171,8 +171,9 @@ async function examinedMember(
   { client, peer, answersFor }: Pick<ExaminedMember, 'client' | 'peer' | 'answersFor'>,
   planned: PlannedMember | null,
 ): Promise<ExaminedMember> {
+  const names = [listed.name, planned?.config.name ?? '', listed.clientURLs[0] ?? '']
   return {
-    label: printable(listed.name || planned?.config.name || (listed.clientURLs[0] ?? listed.id)).slice(0, MAX_LABEL),
+    label: printable(names.find((name) => name !== '') ?? listed.id).slice(0, MAX_LABEL),
     listed,
     client,
     peer,

@@ -89,9 +89,10 @@ export function compareJoined(
     const isAt = ({ urls, peerUrls }: PlannedMember): boolean =>
       urls.includes(endpoint) || overlap(peerUrls, listed.peerURLs)
     const process = member.planned ?? all.find(isAt) ?? null
-    const isOther = process !== null && process.wal !== null && !planned.includes(process)
+    const wal = process?.wal ?? null
+    const isOther = wal !== null && process !== null && !planned.includes(process)
     const data = process === null ? null : dataOf(process, member, members)
-    const ids = { clusterId: answersFor ?? process?.wal?.clusterId ?? '', expected: clusterId ?? '' }
+    const ids = { clusterId: answersFor ?? wal?.clusterId ?? '', expected: clusterId ?? '' }
     if (isOther && data !== null && listed.id !== '' && ids.clusterId !== clusterId)
       findings.push(finding('cluster/data-of-other-cluster', { kind: 'wrong directory', ...data, ...ids }))
     else if (answersFor !== null)
@@ -102,7 +103,7 @@ export function compareJoined(
     if (age < JOIN_TIME) {
       const text = `${label} (${source}) started ${String(Math.round(age / 1000))} s ago, and has not joined yet. Run this command again in a minute.`
       unchecked.push(uncheckedIn(source, 'server', text))
-    } else if (data !== null && (process?.wal ?? null) !== null && ids.clusterId !== clusterId)
+    } else if (data !== null && wal !== null && ids.clusterId !== clusterId)
       findings.push(finding('cluster/data-of-other-cluster', { kind: 'no cluster', ...data, ...ids }))
     else
       findings.push(
@@ -120,7 +121,7 @@ function dataOf(
 ) {
   const { dataDir, walDir } = config
   if (dataDir === null) return null
-  const isInData = walDir?.path.startsWith(`${dataDir.path}/`) !== false
+  const isApart = walDir !== null && !walDir.path.startsWith(`${dataDir.path}/`)
   const joined = members.flatMap(({ planned, client }) => ((client?.answers ?? null) === null ? [] : (planned ?? [])))
   const token = joined.find((each) => each.config.initialClusterToken !== null)?.config.initialClusterToken ?? null
   const named = members.map(
@@ -129,7 +130,7 @@ function dataOf(
   const initialCluster = named.flatMap(([name, urls]) =>
     (urls.length > 0 ? urls : peerUrls).map((url) => `${name}=${url}`),
   )
-  const directories = { directory: dataDir.path, walDirectory: isInData ? null : (walDir?.path ?? null) }
+  const directories = { directory: dataDir.path, walDirectory: isApart ? walDir.path : null }
   return {
     member: listed.name === '' ? (config.name ?? label) : label,
     ...directories,

@@ -141,7 +141,7 @@ export async function askPort(endpoint: Endpoint, pairs: readonly Pair[], asking
   const seen = await observePort(endpoint, asking, pairs.length === 0 ? undefined : isVerified)
   const choice = choose(seen)
   let asked: AskedPort = { seen, pair: null, ...NOTHING, findings: choice.findings }
-  if (pairs.length > 0 && choice.pairs.length + choice.findings.length === 0)
+  if (pairs.length > 0 && seen.chain.length > 0 && choice.pairs.length + choice.findings.length === 0)
     asked = { ...asked, problem: 'of the pairs that were found here, none verifies it and is of a CA that it accepts' }
   for (const pair of choice.pairs) {
     const result = { seen, pair, ...(await askEtcd(endpoint, { ...asking, credentials: pair.credentials })) }

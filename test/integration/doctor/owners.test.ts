@@ -346,10 +346,8 @@ it('finds the etcd in a program of another name by its open data directory, and 
   const pid = child.process.pid ?? 0
   const found = await find(pid)
   expect(found?.configs).toMatchObject([{ pid, kind: 'process', members: [{ name: 'cp1-1a2b3c4d' }] }])
-  expect([found?.configs.flatMap(({ members }) => members.flatMap(endpointsOf)), found?.unchecked]).toEqual([
-    [urls[0]],
-    [],
-  ])
+  expect(found?.configs.flatMap(({ members }) => members.flatMap(endpointsOf))).toEqual([urls[0], urls[0]])
+  expect(found?.unchecked).toEqual([])
   const [pair] = ofMembers(found)
   const report = await examineCluster({
     endpoints: urls[0] ?? '',
@@ -367,4 +365,37 @@ it('finds the etcd in a program of another name by its open data directory, and 
   renameSync(config, join(dirname(config), 'other'))
   const other = await find(pid)
   expect(other?.configs.length).toBe(1)
+})
+
+it('reports the expired certificate of a stopped etcd with the unit of Debian as that of a server', async () => {
+  const folder = newFolder()
+  const write = (path: string, content: string): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), content, { mode: 0o600 })
+  }
+  const [notBefore, notAfter] = [new Date('2020-01-01'), new Date('2021-01-01')]
+  const { ca, cert, key } = pemsOf(pki.issueServer({ notBefore, notAfter }))
+  const unit = '[Service]\nEnvironmentFile=-/etc/default/%p\nExecStart=/usr/bin/etcd $DAEMON_ARGS\n'
+  write('usr/lib/systemd/system/etcd.service', unit)
+  write('etc/systemd/system/multi-user.target.wants/etcd.service', unit)
+  const url = await freeUrl()
+  write(
+    'etc/default/etcd',
+    [
+      `ETCD_LISTEN_CLIENT_URLS=${url}`,
+      `ETCD_ADVERTISE_CLIENT_URLS=${url}`,
+      'ETCD_CERT_FILE=/pki/s.crt',
+      'ETCD_KEY_FILE=/pki/s.key',
+      'ETCD_TRUSTED_CA_FILE=/pki/ca.crt',
+      '',
+    ].join('\n'),
+  )
+  write('pki/s.crt', cert)
+  write('pki/s.key', key)
+  write('pki/ca.crt', ca)
+  const report = await examineCluster({ root: folder })
+  expect(
+    report.findings.map(({ code, message }) => [code, message.startsWith('The server\'s certificate "CN=etcd"')]),
+  ).toEqual([['validity/expired', true]])
+  expect(JSON.stringify(report.unchecked)).not.toMatch(/\{ ?env|%p/)
 })

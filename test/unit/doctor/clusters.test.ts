@@ -44,7 +44,7 @@ describe('groupClusters', () => {
     expect(inEachOrder([moved], asked)).toEqual(['a: a:1', 'b: moved'])
   })
 
-  it('gives a process whose data has an ID that nobody answers to the cluster that lists its peer URL', () => {
+  it('gives a process whose data has an unknown cluster ID to the cluster that lists its peer URL', () => {
     const stray = plannedMember('stray', { port: 3, wal: ['c', '9'] })
     const asked = [askedPort(1, { clusterId: 'a', memberId: '1', lists: [1, 3] })]
     expect(inEachOrder([stray], asked)).toEqual(['a: a:1 stray'])

@@ -315,7 +315,7 @@ it('reads the variables of the unit of Debian, whose names systemd completes, an
   expect(JSON.stringify(member?.unchecked)).not.toMatch(/\{ ?env|%p/)
 })
 
-it('finds the manifests of kubeadm, and the pair that kubeadm makes for probes after those in use', async () => {
+it('finds the manifests of kubeadm, and tries the pair that kubeadm makes for probes last', async () => {
   const machine = new Machine()
   machine.kubeadm()
   const plain = await machine.find({ root: machine.root })
