@@ -24,12 +24,12 @@ import { dialable, type ExaminedMember, examineMembers, isReached } from './memb
 import { compareOutage, isDown } from './outage.js'
 import { lintPlan, ofOtherClusters, plannedMembers, uncheckedMembers } from './plan.js'
 import { comparePeers } from './peers.js'
-import type { Asking, SeenPort } from './process.js'
+import { type Asking, readAnchors, type SeenPort } from './process.js'
 import { findLocalEvidence, type FoundCredentials, type LocalEvidence } from './sources.js'
 import { isOfFirstStart } from './wrong-data.js'
 
 const OPTIONS = [
-  ...(['endpoints', 'credentials', 'auth', 'configs', 'root', 'kubeadm'] as const),
+  ...(['endpoints', 'credentials', 'ca', 'auth', 'configs', 'root', 'kubeadm'] as const),
   ...(['lead', 'dialTimeout', 'timeout', 'expiryWarning', 'at', 'signal'] as const),
 ]
 
@@ -46,8 +46,10 @@ export async function examineCluster(options: ExamineOptions): Promise<ClusterRe
 async function examine(options: ExamineOptions): Promise<ClusterReport> {
   const { auth, configs, expiryWarning, kubeadm, root, signal } = options
   const { at } = resolveContext({ usage: 'any', at: options.at, expiryWarning })
-  if (auth !== undefined && options.credentials === undefined)
-    throw optionInvalid('auth', 'needs "credentials": a password is sent only to servers that they verify')
+  if (auth !== undefined && options.credentials === undefined && options.ca === undefined)
+    throw optionInvalid('auth', 'needs "credentials" or "ca": a password is sent only to servers that they verify')
+  if (options.ca !== undefined && options.credentials !== undefined)
+    throw optionInvalid('ca', 'must not be set next to "credentials", which have the CAs')
   const lead = parseDuration(options.lead ?? '7d', 'lead')
   const dialTimeout = readTimeout(options.dialTimeout ?? '5s', 'dialTimeout')
   const over = new AbortController()
@@ -90,6 +92,8 @@ async function connectionOf(
   } else endpoints = dialable(evidence?.endpoints ?? [])
   if (endpoints.length === 0 && (evidence === null || evidence.configs.length === 0))
     throw optionInvalid('endpoints', NOTHING_FOUND, unreadError(evidence))
+  if (options.ca !== undefined)
+    return { ...(await readAnchors(options.ca)), clients: [], endpoints, areGiven: wanted !== undefined }
   const found = given === null ? (evidence?.credentials ?? []) : [{ source: given, of: 'caller' as const }]
   return { ...(await chooseCredentials(found, at)), endpoints, areGiven: wanted !== undefined }
 }
@@ -187,7 +191,8 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
     // A member that does not answer is an error only if none answers.
     ...ports
       .filter(({ seen }) => !isAnswered || isReached(seen))
-      .flatMap(({ findings }) => findings.filter((each) => isOfCluster(each) && !effects.includes(each))),
+      .flatMap(({ findings }) => findings.filter((each) => isOfCluster(each) && !effects.includes(each)))
+      .filter((each) => !isAnswered || !isOfLearner(each)),
     ...[...unreadable, ...apiserver.findings, ...(evidence?.findings ?? [])],
   ]
   const dates = [
@@ -196,7 +201,11 @@ async function reportOf(given: Examination): Promise<ClusterReport> {
   ]
   // An etcd that serves TLS has joined its cluster.
   const isRunning = ports.some(({ seen }) => seen.chain.length > 0)
-  const linted = (lint?.findings ?? []).filter((each) => !isRunning || !isOfFirstStart(each))
+  const isLoggedIn = ports.some(({ answers }) => answers?.isLoggedIn === true)
+  const linted = (lint?.findings ?? []).filter((each) => {
+    const isProtected = isLoggedIn && each.code === 'config/client-auth-off' && each.details.side === 'client'
+    return !isProtected && !(isRunning && isOfFirstStart(each))
+  })
   const all = foldLint(own, [...linted, ...dates], members)
   const findings = foldRepeats(rewordForKubeadm(all, members, evidence))
   const unconfigured = members.flatMap(({ listed, planned: own }) => (own === null ? [listed] : []))
@@ -230,6 +239,11 @@ function knownAuthorities(members: readonly ExaminedMember[], credentials: Crede
     ]),
   ]
   return [...new Map(all.map((each) => [each.fingerprint256, each])).values()]
+}
+
+/** A learner serves no calls, and is no fault. */
+function isOfLearner({ code, details }: Finding): boolean {
+  return code === 'endpoint/unavailable' && details.learner
 }
 
 /** Whether a finding of the client is about the cluster, and not about the environment of this process. */
@@ -303,7 +317,8 @@ function notAsked(members: readonly ExaminedMember[], { credentials, signal }: A
   const missing = 'No etcd was asked, because there are no credentials. Pass a CA, a client certificate and its key.'
   return [
     ...(credentials === null ? [uncheckedIn(null, 'credentials', missing)] : []),
-    ...members.flatMap(({ label, client }) => {
+    ...members.flatMap(({ label, client, listed: { isLearner } }) => {
+      if (isLearner && client !== null && isReached(client.seen)) return []
       if (client === null) return [uncheckedIn(null, 'server', `${label} advertises no https URL for clients.`)]
       const { answers, problem, seen, findings } = client
       const isExplained = isReached(seen) && (findings.length > 0 || credentials === null)

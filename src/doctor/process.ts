@@ -3,17 +3,22 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { createSecureContext } from 'node:tls'
+import { createAuthority } from '../authority/deferred.js'
 import { createSecureClient, observeServer } from '../client/deferred.js'
 import type { ServerObservation } from '../client/diagnosis/observe-server.js'
 import { explainServer } from '../client/diagnosis/explain.js'
 import type { Endpoint } from '../client/endpoints.js'
 import type { SecureEtcd3 } from '../client/deferred.js'
+import type { MaterialReading } from '../credentials/assemble.js'
 import type { Credentials } from '../credentials/credentials.js'
+import { fileInput, fileOfOption } from '../credentials/load-inputs.js'
+import { openInput, readCertificates } from '../credentials/parse-input.js'
 import { asError, isEtcdMtlsError, reasonOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 import { validateConnected } from '../validate/validate.js'
 import { Certificate } from '../x509/certificate.js'
+import { PrivateKey } from '../x509/keys/keys.js'
 
 /** How servers are asked. */
 export interface Asking {
@@ -25,6 +30,19 @@ export interface Asking {
   readonly at: Date
   /** Aborts at the end of the examination. */
   readonly signal: AbortSignal
+}
+
+/** Credentials for servers that request no certificate. The key of theirs was dropped, so that they cannot be presented. */
+export async function readAnchors(ca: string | URL): Promise<MaterialReading> {
+  const input = openInput(await fileInput(fileOfOption('ca', ca)))
+  const { certificates, findings } = readCertificates(input)
+  if (findings.some(({ severity }) => severity === 'error')) return { credentials: null, findings }
+  const authority = await createAuthority({ name: 'no client certificate' })
+  const { chain, trustAnchors: clientAnchors } = await authority.issue({ role: 'client', name: 'none' })
+  const { origin } = input.place
+  const key = PrivateKey.ofPair(new Uint8Array(), chain[0].spki, origin)
+  const trustAnchors = certificates.map(({ certificate }) => certificate)
+  return { credentials: { trustAnchors, clientAnchors, chain, key, crls: [], origin }, findings }
 }
 
 /** A port of a member, as one handshake without a certificate shows it. */
@@ -43,6 +61,8 @@ export interface Answers {
   /** Milliseconds. */
   readonly latency: number
   readonly startedAt: Date | null
+  /** Whether it requires a password, and accepted the given one. */
+  readonly isLoggedIn: boolean
   /** Empty if it did not return them. */
   readonly members: readonly ListedMember[]
 }
@@ -98,7 +118,10 @@ export async function askPort(endpoint: Endpoint, asking: Asking): Promise<Asked
   const { credentials, at, expiryWarning } = asking
   const seen = await observePort(endpoint, asking)
   if (credentials === null) return { seen, ...NOTHING }
-  const { chain: sent } = seen.observation
+  const { chain: sent, clientCertificate } = seen.observation
+  const isRequested = clientCertificate === 'required' || clientCertificate === 'requested'
+  if (isRequested && !credentials.key.isHeld)
+    return { seen, ...NOTHING, problem: 'it requests a client certificate, and none was given' }
   if (sent.length > 0) {
     const { trustAnchors, crls } = credentials
     const chain = seen.chain.length === Math.min(sent.length, MAX_CHAIN) ? [...seen.chain] : [...sent]
@@ -125,9 +148,13 @@ async function askEtcd(endpoint: Endpoint, asking: WithCredentials): Promise<Omi
       rotation: 'off',
       signal,
     })
-    const answers = await readAnswers(client, endpoint, asking)
-    const findings = [...client.tls.report.findings, ...client.tls.endpoints.flatMap((each) => each.findings)]
-    return { answers, findings, problem: null }
+    const read = await readAnswers(client, endpoint, asking)
+    const all = [...client.tls.report.findings, ...client.tls.endpoints.flatMap((each) => each.findings)]
+    const isLoggedIn = auth !== undefined && !all.some(({ code }) => code === 'login/not-enabled')
+    // Without a certificate, nobody expects that it is requested.
+    const isExpected = ({ code }: Finding): boolean =>
+      code === 'handshake/client-certificate-not-asked' && !credentials.key.isHeld
+    return { answers: { ...read, isLoggedIn }, findings: all.filter((each) => !isExpected(each)), problem: null }
   } catch (error) {
     // A call that fails rejects with the error of etcd3, and its cause is ours.
     const own = isEtcdMtlsError(error) ? error : asError(error).cause
@@ -148,7 +175,11 @@ export const MAX_LISTED = 16
 /** Most URLs of one member that are read. */
 const MAX_URLS = 8
 
-async function readAnswers(client: SecureEtcd3, endpoint: Endpoint, asking: WithCredentials): Promise<Answers> {
+async function readAnswers(
+  client: SecureEtcd3,
+  endpoint: Endpoint,
+  asking: WithCredentials,
+): Promise<Omit<Answers, 'isLoggedIn'>> {
   const deadline = (): { deadline: number } => ({ deadline: Date.now() + asking.dialTimeout })
   const begin = performance.now()
   const status = await client.maintenance.status(deadline())
@@ -190,11 +221,11 @@ const LONGEST_LINE = 200
 /** The start time that etcd exports on its client port; null if it does not answer, as behind some proxies. */
 async function readStartTime({ url, serverName }: Endpoint, asking: WithCredentials): Promise<Date | null> {
   const { credentials, dialTimeout, signal } = asking
+  const { chain, key, trustAnchors } = credentials
   if (!url.startsWith('https:')) return null
   const secureContext = createSecureContext({
-    ca: credentials.trustAnchors.map((each) => each.toPem()),
-    cert: credentials.chain.map((each) => each.toPem()).join(''),
-    key: credentials.key.exportForOpenssl(),
+    ca: trustAnchors.map((each) => each.toPem()),
+    ...(key.isHeld ? { cert: chain.map((each) => each.toPem()).join(''), key: key.exportForOpenssl() } : {}),
     allowPartialTrustChain: true,
   })
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])

@@ -53,7 +53,15 @@ function seen(chain: readonly Certificate[], refused?: Refused): SeenPort {
 }
 
 const ANSWERS: Answers = {
-  ...{ memberId: '1', version: '3.5.16', role: 'follower', latency: 1, startedAt: null, members: [] },
+  ...{
+    memberId: '1',
+    version: '3.5.16',
+    role: 'follower',
+    latency: 1,
+    startedAt: null,
+    isLoggedIn: false,
+    members: [],
+  },
 }
 
 interface Evidence {
