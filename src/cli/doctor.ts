@@ -79,17 +79,16 @@ async function optionsOf(call: Call): Promise<ExamineOptions> {
   const env = connectionEnv(call)
   const source = connectionSource(call)
   const isSet = (name: keyof typeof CONNECTION_VARIABLES): boolean => (env[CONNECTION_VARIABLES[name]] ?? '') !== ''
-  const hasCredentials = (['cacert', 'cert', 'key'] as const).some(isSet)
+  const hasPair = (['cert', 'key'] as const).some(isSet)
+  const ca = hasPair || !isSet('cacert') ? undefined : env[CONNECTION_VARIABLES.cacert]
   const defaults = source.clientDefaults()
   const { auth, dialTimeout } = defaults
   // Without endpoints, the etcd of this machine is examined.
   const endpoints = isSet('endpoints') || isSet('discoverySrv') ? defaults.endpoints : undefined
-  if (!hasCredentials && auth !== undefined)
-    throw new UsageError(
-      'A user needs --cacert, --cert and --key: a password is not sent to a server that only this machine names.',
-    )
+  if (!hasPair && ca === undefined && auth !== undefined)
+    throw new UsageError('A user needs --cacert: a password is not sent to a server that only this machine names.')
   return {
-    ...(hasCredentials ? { credentials: source } : { endpoints }),
+    ...(hasPair ? { credentials: source } : { endpoints, ca }),
     auth,
     dialTimeout,
     ...(configs.length > 0 ? { configs: configs.map((file) => ({ file })) } : {}),

@@ -141,8 +141,7 @@ function makeContext(
     // With explicit CAs, Node trusts neither the system roots nor NODE_EXTRA_CA_CERTS.
     ca: anchors.map((each) => each.toPem()),
     // The whole chain: OpenSSL would complete a shorter one from `ca`, but Go, and so etcdctl, would not.
-    cert: chain.map((each) => each.toPem()).join(''),
-    key: key.exportForOpenssl(),
+    ...(key.isHeld ? { cert: chain.map((each) => each.toPem()).join(''), key: key.exportForOpenssl() } : {}),
     // A trust anchor may be an intermediate: like Go's, our path validation ends at any trusted certificate.
     allowPartialTrustChain: true,
     minVersion,

@@ -19,6 +19,12 @@ export interface ExamineOptions {
     | undefined
   /** What to connect with. @default what the configurations that are found name */
   credentials?: CredentialSource | Credentials | undefined
+  /**
+   * The file of the CA certificates that verify servers, in place of `credentials`, for an etcd that requests no client certificate.
+   *
+   * @default none
+   */
+  ca?: string | URL | undefined
   /** Logs in with a password, as in the option `auth` of the client. @default none */
   auth?: { username: string; password: string } | undefined
   /**

@@ -75,7 +75,11 @@ export async function examineOne(parts: UsedCluster, given: Examination): Promis
   ]
   // An etcd that serves TLS has joined its cluster.
   const isRunning = [...members, ...others].some(({ client }) => (client?.seen.chain.length ?? 0) > 0)
-  const linted = (lint?.findings ?? []).filter((each) => !isRunning || !isOfFirstStart(each))
+  const isLoggedIn = members.some(({ client }) => client?.answers?.isLoggedIn === true)
+  const linted = (lint?.findings ?? []).filter((each) => {
+    const isProtected = isLoggedIn && each.code === 'config/client-auth-off' && each.details.side === 'client'
+    return !isProtected && !(isRunning && isOfFirstStart(each))
+  })
   const all = foldLint(
     [...clockFindings, ...installed.findings, ...joined.findings, ...own],
     [...linted, ...dates],
@@ -196,9 +200,9 @@ function knownAuthorities(members: readonly ExaminedMember[], ports: readonly As
   return [...new Map(all.map((each) => [each.fingerprint256, each])).values()]
 }
 
-/** Whether a finding of the client is about the cluster, and not about the environment of this process. */
-function isOfCluster({ code }: Finding): boolean {
-  return code !== 'environment/ignored'
+/** Whether a finding of the client is a fault of the cluster: not that a learner serves no calls, nor the environment of this process. */
+function isOfCluster({ code, details }: Finding): boolean {
+  return !(code === 'endpoint/unavailable' && details.learner) && code !== 'environment/ignored'
 }
 
 /** What the lint reports about a pair of members, of whose dials the process is better evidence. */

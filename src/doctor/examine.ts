@@ -25,7 +25,7 @@ import { findLocalEvidence, type LocalEvidence } from './sources.js'
 const finding = findingMaker(cluster)
 
 const OPTIONS = [
-  ...(['endpoints', 'credentials', 'auth', 'configs', 'root', 'kubeadm'] as const),
+  ...(['endpoints', 'credentials', 'ca', 'auth', 'configs', 'root', 'kubeadm'] as const),
   ...(['lead', 'dialTimeout', 'timeout', 'expiryWarning', 'at', 'signal'] as const),
 ]
 
@@ -75,8 +75,10 @@ async function examineAll(options: ExamineOptions): Promise<{ report: MachineRep
 async function examine(options: ExamineOptions): Promise<{ report: MachineReport; areGiven: boolean }> {
   const { auth, configs, expiryWarning, kubeadm, root, signal } = options
   const { at } = resolveContext({ usage: 'any', at: options.at, expiryWarning })
-  if (auth !== undefined && options.credentials === undefined)
-    throw optionInvalid('auth', 'needs "credentials": a password is sent only to servers that they verify')
+  if (auth !== undefined && options.credentials === undefined && options.ca === undefined)
+    throw optionInvalid('auth', 'needs "credentials" or "ca": a password is sent only to servers that they verify')
+  if (options.ca !== undefined && options.credentials !== undefined)
+    throw optionInvalid('ca', 'must not be set next to "credentials", which have the CAs')
   const lead = parseDuration(options.lead ?? '7d', 'lead')
   const dialTimeout = readTimeout(options.dialTimeout ?? '5s', 'dialTimeout')
   const over = new AbortController()
@@ -121,7 +123,7 @@ async function connectionOf(
   }
   if (endpoints === null && (evidence === null || (evidence.configs.length === 0 && evidence.apiserver === null)))
     throw optionInvalid('endpoints', NOTHING_FOUND, unreadError(evidence))
-  return { endpoints, read: await readPairs(given, evidence?.credentials ?? []) }
+  return { endpoints, read: await readPairs(given, evidence?.credentials ?? [], options.ca) }
 }
 
 /** What was found and cannot be read, as the cause of an error. */

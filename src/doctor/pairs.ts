@@ -2,11 +2,16 @@
 import { explainServer } from '../client/diagnosis/explain.js'
 import type { Endpoint } from '../client/endpoints.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import { createAuthority } from '../authority/deferred.js'
+import type { MaterialReading } from '../credentials/assemble.js'
+import { fileInput, fileOfOption } from '../credentials/load-inputs.js'
+import { openInput, readCertificates } from '../credentials/parse-input.js'
 import { readSource } from '../credentials/source.js'
 import type { Finding, Report } from '../report/finding.js'
 import { validateConnected } from '../validate/validate.js'
 import type { ServerObservation } from '../client/diagnosis/observe-server.js'
 import type { Certificate } from '../x509/certificate.js'
+import { PrivateKey } from '../x509/keys/keys.js'
 import type { ConfigEvidence, FoundCredentials } from './sources.js'
 
 /** A CA, a certificate and its key, and whose they are. */
@@ -26,16 +31,37 @@ export interface ReadPairs {
   readonly findings: readonly { readonly of: Pair['of']; readonly findings: readonly Finding[] }[]
 }
 
+/** @param ca The CAs of the caller, who has no client certificate. */
 export async function readPairs(
   given: CredentialSource | null,
   found: readonly FoundCredentials[],
+  ca?: string | URL,
 ): Promise<ReadPairs> {
+  if (ca !== undefined) {
+    const { credentials, findings } = await readAnchors(ca)
+    const pairs =
+      credentials === null ? [] : [{ credentials, of: 'caller' as const, from: credentials.origin, config: null }]
+    return { pairs, findings: [{ of: 'caller', findings }] }
+  }
   const sources = given === null ? found : [{ source: given, of: 'caller' as const, from: given.origin, config: null }]
   const read = await Promise.all(sources.map(async (each) => ({ ...each, ...(await readSource(each.source)) })))
   return {
     pairs: read.flatMap(({ credentials, ...each }) => (credentials === null ? [] : [{ ...each, credentials }])),
     findings: read.map(({ of, findings }) => ({ of, findings })),
   }
+}
+
+/** Credentials for servers that request no certificate. The key of theirs was dropped, so that they cannot be presented. */
+async function readAnchors(ca: string | URL): Promise<MaterialReading> {
+  const input = openInput(await fileInput(fileOfOption('ca', ca)))
+  const { certificates, findings } = readCertificates(input)
+  if (findings.some(({ severity }) => severity === 'error')) return { credentials: null, findings }
+  const authority = await createAuthority({ name: 'no client certificate' })
+  const { chain, trustAnchors: clientAnchors } = await authority.issue({ role: 'client', name: 'none' })
+  const { origin } = input.place
+  const key = PrivateKey.ofPair(new Uint8Array(), chain[0].spki, origin)
+  const trustAnchors = certificates.map(({ certificate }) => certificate)
+  return { credentials: { trustAnchors, clientAnchors, chain, key, crls: [], origin }, findings }
 }
 
 /** What a port serves, as one handshake without a certificate shows it. */
@@ -109,8 +135,9 @@ export function isValidAt({ chain: [leaf] }: Credentials, at: Date): boolean {
 }
 
 /** By the names of CAs that the server sent. */
-function isAccepted({ of, credentials: { chain } }: Pair, { observation: { acceptedAuthorities } }: Served): boolean {
-  const accepted = acceptedAuthorities ?? []
+function isAccepted({ of, credentials: { chain, key } }: Pair, { observation }: Served): boolean {
+  const accepted = observation.acceptedAuthorities ?? []
+  if (!key.isHeld) return observation.clientCertificate === 'not-requested'
   return (
     of === 'caller' || accepted.length === 0 || chain.some(({ issuer }) => accepted.some((each) => each.equals(issuer)))
   )

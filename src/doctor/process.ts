@@ -52,6 +52,8 @@ export interface Answers {
   readonly startedAt: Date | null
   /** Null if it was not asked, or did not answer. */
   readonly isAuthEnabled: boolean | null
+  /** Whether it requires a password, and accepted the given one. */
+  readonly isLoggedIn: boolean
   /** Empty if it did not return them. */
   readonly members: readonly ListedMember[]
 }
@@ -141,7 +143,10 @@ export async function askPort(endpoint: Endpoint, pairs: readonly Pair[], asking
   const seen = await observePort(endpoint, asking, pairs.length === 0 ? undefined : isVerified)
   const choice = choose(seen)
   let asked: AskedPort = { seen, pair: null, ...NOTHING, findings: choice.findings }
-  if (pairs.length > 0 && seen.chain.length > 0 && choice.pairs.length + choice.findings.length === 0)
+  const [only] = pairs
+  if (only?.credentials.key.isHeld === false && isRequested(seen))
+    asked = { ...asked, problem: 'it requests a client certificate, and none was given' }
+  else if (pairs.length > 0 && seen.chain.length > 0 && choice.pairs.length + choice.findings.length === 0)
     asked = { ...asked, problem: 'of the pairs that were found here, none verifies it and is of a CA that it accepts' }
   for (const pair of choice.pairs) {
     const result = { seen, pair, ...(await askEtcd(endpoint, { ...asking, credentials: pair.credentials })) }
@@ -153,6 +158,10 @@ export async function askPort(endpoint: Endpoint, pairs: readonly Pair[], asking
   const pair = asked.pair ?? choice.blaming
   if (pair === null || asked.answers !== null || !areOfDates(asked.findings)) return asked
   return { ...asked, clock: await readClock(endpoint, seen, { ...asking, credentials: pair.credentials }) }
+}
+
+function isRequested({ observation: { clientCertificate } }: SeenPort): boolean {
+  return clientCertificate === 'required' || clientCertificate === 'requested'
 }
 
 type WithCredentials = Asking & { readonly credentials: Credentials }
@@ -170,9 +179,13 @@ async function askEtcd(endpoint: Endpoint, asking: WithCredentials): Promise<Omi
       rotation: 'off',
       signal,
     })
-    const { clock, ...answers } = await readAnswers(client, endpoint, asking)
-    const findings = [...client.tls.report.findings, ...client.tls.endpoints.flatMap((each) => each.findings)]
-    return { answers, clock, findings, problem: null }
+    const { clock, ...read } = await readAnswers(client, endpoint, asking)
+    const all = [...client.tls.report.findings, ...client.tls.endpoints.flatMap((each) => each.findings)]
+    const isLoggedIn = auth !== undefined && !all.some(({ code }) => code === 'login/not-enabled')
+    // Without a certificate, nobody expects that it is requested.
+    const isExpected = ({ code }: Finding): boolean =>
+      code === 'handshake/client-certificate-not-asked' && !credentials.key.isHeld
+    return { answers: { ...read, isLoggedIn }, clock, findings: all.filter((each) => !isExpected(each)), problem: null }
   } catch (error) {
     // A call that fails rejects with the error of etcd3, and its cause is ours.
     const own = isEtcdMtlsError(error) ? error : asError(error).cause
@@ -197,7 +210,7 @@ async function readAnswers(
   client: SecureEtcd3,
   endpoint: Endpoint,
   asking: WithCredentials,
-): Promise<Answers & Pick<AskedPort, 'clock'>> {
+): Promise<Omit<Answers, 'isLoggedIn'> & Pick<AskedPort, 'clock'>> {
   const deadline = (): { deadline: number } => ({ deadline: Date.now() + asking.dialTimeout })
   const begin = performance.now()
   const status = await client.maintenance.status(deadline())
@@ -262,13 +275,13 @@ async function askHttps<T>(
   read: (answer: IncomingMessage, url: string) => T | Promise<T>,
 ): Promise<T | null> {
   if (!url.startsWith('https:')) return null
+  const { chain, key, trustAnchors } = credentials
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])
   let call: ClientRequest | null = null
   try {
     const secureContext = createSecureContext({
-      ca: credentials.trustAnchors.map((each) => each.toPem()),
-      cert: credentials.chain.map((each) => each.toPem()).join(''),
-      key: credentials.key.exportForOpenssl(),
+      ca: trustAnchors.map((each) => each.toPem()),
+      ...(key.isHeld ? { cert: chain.map((each) => each.toPem()).join(''), key: key.exportForOpenssl() } : {}),
       allowPartialTrustChain: true,
     })
     const name = serverName === null ? {} : { servername: serverName.value }

@@ -84,6 +84,7 @@ export function askedPort(port: number, answer: Answer | null): AskedPort {
             latency: 1,
             startedAt: null,
             isAuthEnabled: null,
+            isLoggedIn: false,
             members,
           },
   }

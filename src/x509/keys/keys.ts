@@ -89,6 +89,15 @@ export class PrivateKey {
     return this.#keyObject
   }
 
+  /**
+   * False: only the public half is known, so that no connection can present the certificate.
+   *
+   * @internal
+   */
+  get isHeld(): boolean {
+    return this.#keyObject !== null || (this.#pkcs8 !== null && this.#pkcs8.length > 0)
+  }
+
   /** The public half. */
   get publicKey(): KeyObject {
     this.#publicKey ??= createPublicKey(this.#key)

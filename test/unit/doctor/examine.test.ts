@@ -13,7 +13,7 @@ it('examines a configuration, also if none of its URLs can be dialled', async ()
 it('refuses a password without credentials, because a server that was found on this machine would get it', async () => {
   const configs = [{ args: ['--name=m1', '--advertise-client-urls=https://127.0.0.1:1'] }]
   const auth = { username: 'root', password: 's3cret' }
-  await expect(examineCluster({ configs, auth })).rejects.toThrow('Option "auth" needs "credentials"')
+  await expect(examineCluster({ configs, auth })).rejects.toThrow('Option "auth" needs "credentials" or "ca"')
 })
 
 it('examines given endpoints that do not answer, and not another etcd that runs on this machine', async () => {

@@ -63,6 +63,7 @@ const ANSWERS: Answers = {
     latency: 1,
     startedAt: null,
     isAuthEnabled: null,
+    isLoggedIn: false,
     members: [],
   },
 }

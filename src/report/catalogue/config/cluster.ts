@@ -54,7 +54,7 @@ export const configCluster = {
     ]).refusedAs({ etcd: 'cannot fetch cluster info from peer urls: …' }),
     scheme: error((d: MembersDiffer) => [
       `${members(d.values)} ${d.values.length === 1 ? 'listens' : 'listen'} for peers with http (${d.option}), and the others with https.`,
-      `Write https in ${d.option}, and in all other peer URLs.`,
+      `Write https in ${d.option}, and in all other peer URLs. If the cluster runs, first change its list: "etcdctl member update ID --peer-urls=https://HOST:PORT", with an ID of "etcdctl member list".`,
     ]).refusedAs({ Go: 'http: server gave HTTP response to HTTPS client' }),
     access: error((d: MembersDiffer) => [
       !d.values.some(isUnset)
@@ -64,7 +64,9 @@ export const configCluster = {
     ]),
     restriction: warning((d: MembersDiffer) => [
       differenceMessage(d),
-      d.values.some(({ value }) => value === 'false') ? `Set ${d.option} to true for all members.` : sameValueRemedy(d),
+      d.values.some(({ value }) => value === 'false')
+        ? `Check that all ${/peer/.test(d.option) ? 'peer certificates are for clientAuth as well' : 'clients have a certificate'}. Then set ${d.option} to true for all members.`
+        : sameValueRemedy(d),
     ]),
     tokens: error((d: MembersDiffer) => [
       `${differenceMessage(d)} A member refuses the tokens that another one signs.`,
@@ -72,13 +74,13 @@ export const configCluster = {
     ]).refusedAs({ etcd: 'etcdserver: invalid auth token' }),
     CAs: warning((d: MembersDiffer) => [
       differenceMessage({ option: `the CAs of ${d.option}`, values: d.values }),
-      `Give all members the same file for ${d.option}.`,
+      `Write the CAs of all these files into one, and give it to all members for ${d.option}. Then restart them, one after the other.`,
     ]),
   },
   'config/member-not-trusted': error(
     (d: { member: string; by: string; subject: string; as: 'server' | 'client'; option: string }) => [
       `The peer certificate "${d.subject}" that ${d.member} uses as a ${d.as} does not chain to a CA of ${d.option} of ${d.by}.`,
-      `Give all members the same CA bundle in ${d.option}. While a CA is replaced, the bundle has the old and the new one.`,
+      `Write the CAs of all members into one bundle, and give it to all of them in ${d.option}. If it does not have the CA of this certificate, reissue the certificate by a CA that it has.`,
     ],
   ).refusedAs([
     { Go: 'x509: certificate signed by unknown authority', when: ({ as }) => as === 'client' },
