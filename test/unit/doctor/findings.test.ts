@@ -13,7 +13,7 @@ import {
   servedDates,
 } from '../../../src/doctor/dates.js'
 import type { ExaminedMember } from '../../../src/doctor/members.js'
-import { compareOutage } from '../../../src/doctor/outage.js'
+import { compareLeaders, compareOutage } from '../../../src/doctor/outage.js'
 import type { Pair } from '../../../src/doctor/pairs.js'
 import type { Answers, AskedPort, SeenPort } from '../../../src/doctor/process.js'
 import type { ConfigEvidence } from '../../../src/doctor/sources.js'
@@ -240,6 +240,16 @@ describe('members that do not answer', () => {
 
   it('leaves a cluster of which no member answers to the findings about its endpoints', () => {
     expect(compareOutage([down('m1')])).toEqual([])
+  })
+})
+
+describe('members that report that they lead', () => {
+  it('reports two of them as an error, and one leader as nothing', () => {
+    const [m1, m2, m3] = [member('m1', { role: 'leader' }), member('m2'), member('m3', { role: 'leader' })]
+    expect(compareLeaders([m1, m2])).toEqual([])
+    expect(compareLeaders([m1, m2, m3])).toMatchObject([
+      { severity: 'error', details: { leaders: [{ member: 'm1' }, { member: 'm3' }] } },
+    ])
   })
 })
 
