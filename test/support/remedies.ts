@@ -1,6 +1,6 @@
 /** Follows the remedies of findings about a cluster as they are written, for tests of whether they work and do no harm. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
@@ -9,6 +9,15 @@ import type { Finding } from '../../src/report/index.js'
 import { type DoctorCluster, type DoctorMember, memberOf, nameOf } from './doctor-cluster.js'
 import { pemOf, pemsOf } from './etcd.js'
 import type { Minted } from './mint.js'
+
+/** A script that starts etcd in another way, if a member has it. Its arguments are the usual command. */
+export const START = 'start.sh'
+
+/** For the option `before` of a cluster. */
+export function startScript({ folder }: DoctorMember): string[] {
+  const script = join(folder, START)
+  return existsSync(script) ? ['sh', script] : []
+}
 
 export class RemediedCluster {
   readonly cluster: DoctorCluster
@@ -30,6 +39,7 @@ export class RemediedCluster {
     await Promise.all(this.cluster.members.map((each) => each.stop()))
     for (const { name, config } of this.cluster.members) {
       writeFileSync(config, this.#configs.get(name) ?? '')
+      rmSync(this.file(name, START), { force: true })
       for (const side of ['server', 'peer'] as const) this.writePair(name, side, memberOf(this.ca, `${name} ${side}`))
       for (const file of ['ca.crt', 'peer-ca.crt']) this.writeCas(name, file, this.ca)
     }
@@ -72,6 +82,25 @@ export class RemediedCluster {
     const edited = text.replaceAll(from instanceof RegExp ? new RegExp(from, 'g') : from, to)
     if (edited === text) throw new Error(`${String(from)} is not in ${config}`)
     writeFileSync(config, edited)
+  }
+
+  /** Starts all members with flags, and with more of them: only flags can name a CRL. */
+  async useFlags(more: (folder: string) => readonly string[]): Promise<void> {
+    const configs = this.cluster.members.map((each) => {
+      const at = (file: string): string => join(each.folder, file)
+      const top = [...readFileSync(each.config, 'utf8').matchAll(/^([\w-]+): (.+)$/gm)]
+      const args = [
+        ...top.map(([, option, value]) => `--${String(option)}=${String(value)}`),
+        ...[`--cert-file=${at('server.crt')}`, `--key-file=${at('server.key')}`, `--trusted-ca-file=${at('ca.crt')}`],
+        ...[`--peer-cert-file=${at('peer.crt')}`, `--peer-key-file=${at('peer.key')}`],
+        ...[`--peer-trusted-ca-file=${at('peer-ca.crt')}`, '--client-cert-auth', '--peer-client-cert-auth'],
+        ...more(each.folder),
+      ]
+      writeFileSync(at(START), `exec etcd ${args.join(' ')}`)
+      return { args }
+    })
+    await this.restartAll()
+    this.options = { ...this.options, configs }
   }
 
   async restart(...names: readonly string[]): Promise<void> {

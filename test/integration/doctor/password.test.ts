@@ -33,7 +33,7 @@ async function startWithPasswords(): Promise<{ etcd: EtcdProcess; endpoint: stri
   return { etcd, endpoint, ca }
 }
 
-it('examines an etcd with passwords and without client certificates with --cacert and --user', async () => {
+it('reads an etcd that has passwords and requests no client certificates with --cacert and --user', async () => {
   const { etcd, endpoint, ca } = await startWithPasswords()
   await using _ = etcd
   const args = ['doctor', '--endpoints', endpoint, '--cacert', ca, '--dial-timeout', '30s', '--json']

@@ -3,18 +3,22 @@
  * healthy is worse.
  */
 import { execFileSync } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { connect, createServer, type Server } from 'node:tls'
 import { afterAll, expect, it } from 'vitest'
 import { wrongData } from '../../../src/doctor/wrong-data.js'
 import { cluster as clusterRows } from '../../../src/report/catalogue/cluster.js'
 import { configCluster } from '../../../src/report/catalogue/config/cluster.js'
+import type { Finding } from '../../../src/report/index.js'
 import { Row as CatalogueRow } from '../../../src/report/row.js'
 import { memberOf, onePki, startDoctorCluster, afterStart } from '../../support/doctor-cluster.js'
 import { pemsOf } from '../../support/etcd.js'
 import { drawn } from '../../support/long.js'
-import { type Minted, mintCa } from '../../support/mint.js'
-import { expectRemedied, findingNamed, RemediedCluster } from '../../support/remedies.js'
+import { type Minted, mintCa, mintCrl } from '../../support/mint.js'
+import { expectRemedied, findingNamed, healthyIn, RemediedCluster, START, startScript } from '../../support/remedies.js'
 
 const OTHER = mintCa({ subject: 'Other CA' })
 const DAY = 86_400_000
@@ -26,6 +30,8 @@ interface Row {
   /** @default 3 */
   readonly size?: number
   readonly break: (c: RemediedCluster) => Promise<void> | void
+  /** @default what the examination reports */
+  readonly found?: (c: RemediedCluster) => Finding | undefined
   /** @default what `follow` of the cluster does */
   readonly remedy?: (c: RemediedCluster, remedy: string) => Promise<void> | void
 }
@@ -92,11 +98,11 @@ function apiserver(c: RemediedCluster, flags: Readonly<Record<string, string>>):
     },
   }
   writeFileSync(join(folder, 'manifests/kube-apiserver.yaml'), JSON.stringify(pod))
-  c.options = { kubeadm: folder }
+  c.options = { kubeadm: folder, endpoints: undefined }
 }
 
 function apiserverPair(c: RemediedCluster, ca: Minted, days = 300): void {
-  const dates = { notBefore: inDays(days - 30), notAfter: inDays(days), usages: ['clientAuth' as const] }
+  const dates = { notBefore: inDays(-30), notAfter: inDays(days), usages: ['clientAuth' as const] }
   const { cert, key } = pemsOf(memberOf(ca, 'kube-apiserver', dates))
   c.write('m1', 'apiserver.crt', cert)
   c.write('m1', 'apiserver.key', key)
@@ -196,6 +202,20 @@ const ROWS: readonly Row[] = [
       c.edit('m3', 'initial-cluster-state: new', 'initial-cluster-state: new\ninitial-cluster-token: other')
       await c.member('m3').start()
     },
+    found(c) {
+      // Without the WAL itself: etcd logs the same IDs.
+      const [own, others] = ['m3', 'm2'].map((name) => {
+        const log = c.member(name).log()
+        const [, clusterId = ''] = /"cluster-id":"(\w+)"/.exec(log) ?? []
+        const [, memberId = ''] = /"local-member-id":"(\w+)"/.exec(log) ?? []
+        return { clusterId, memberId }
+      }) as [{ clusterId: string; memberId: string }, { clusterId: string; memberId: string }]
+      const clusters = [{ clusterId: others.clusterId, memberIds: [others.memberId], hasLeader: true }]
+      const list = c.cluster.members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join()
+      const shown = { member: 'm3', directory: c.file('m3', 'data'), walDirectory: null, token: 'etcd-cluster' }
+      const evidence = { wal: own, clusters, hasDataDirectory: true, expected: others.clusterId }
+      return wrongData(evidence, { ...shown, initialCluster: list })[0]
+    },
     async remedy(c, remedy) {
       await c.member('m3').stop()
       await c.follow(remedy)
@@ -203,9 +223,10 @@ const ROWS: readonly Row[] = [
         /--initial-cluster-token=(\S+), --initial-cluster=(\S+) and --initial-cluster-state=existing\. /.exec(remedy) ??
         []
       c.edit('m3', 'initial-cluster-token: other', `initial-cluster-token: ${token}`)
-      c.edit('m3', /initial-cluster: .*/, `initial-cluster: ${list}`)
+      expect(readFileSync(c.member('m3').config, 'utf8')).toContain(`initial-cluster: ${list}\n`)
       c.edit('m3', 'initial-cluster-state: new', 'initial-cluster-state: existing')
       await c.member('m3').start()
+      await expect.poll(async () => healthyIn(await c.examine()), { timeout: 30_000 }).toContain('m3')
     },
   },
   {
@@ -225,15 +246,28 @@ const ROWS: readonly Row[] = [
   },
   {
     finding: 'cluster/refused-after-restart members',
-    fault: 'the CA in use was replaced in the file',
+    fault: 'the CA in use was replaced in one file',
     break(c) {
       c.writeCas('m1', 'peer-ca.crt', OTHER)
     },
     async remedy(c, remedy) {
-      expect(remedy).toMatch(
-        /^Do not restart m1 yet\. Add the CA that issued .* to \S*peer-ca\.crt: "cat OTHER-CA\.crt >> /,
-      )
-      await c.follow(remedy.replaceAll('OTHER-CA.crt', c.file('m2', 'peer-ca.crt')))
+      expect(remedy).toMatch(/^Do not restart m1 yet\. Set \S+ back to \S*\/ca\.crt, which has the CA/)
+      c.edit('m1', 'peer-ca.crt', 'ca.crt')
+      await c.restart('m1')
+    },
+  },
+  {
+    finding: 'cluster/refused-after-restart members',
+    fault: 'the CA in use was replaced in both files',
+    break(c) {
+      for (const file of ['ca.crt', 'peer-ca.crt']) c.writeCas('m1', file, OTHER)
+    },
+    async remedy(c, remedy) {
+      expect(remedy).toMatch(/^Do not restart m1 yet\. Add the CA that issued .* to \S*peer-ca\.crt: "/)
+      for (const file of ['peer-ca.crt', 'ca.crt'])
+        await c.follow(
+          remedy.replaceAll('OTHER-CA.crt', c.file('m2', 'peer-ca.crt')).replaceAll('peer-ca.crt"', `${file}"`),
+        )
       await c.restart('m1')
     },
   },
@@ -245,7 +279,7 @@ const ROWS: readonly Row[] = [
     },
     async remedy(c, remedy) {
       expect(remedy).toMatch(/^Do not restart m1 yet\. Set \S+ back to \S*peer-ca\.crt, which has the CA/)
-      c.edit('m1', /\bca\.crt/, 'peer-ca.crt')
+      c.edit('m1', '/ca.crt', '/peer-ca.crt')
       await c.restart('m1')
     },
   },
@@ -278,6 +312,68 @@ const ROWS: readonly Row[] = [
       await c.restart('m1')
     },
   },
+  ...['mount', 'unknown'].map((kind) => ({
+    finding: `cluster/served-differs-from-file ${kind}`,
+    fault: `the process sees another ${kind === 'mount' ? 'file since it was replaced' : 'pair of files'}`,
+    async break(c: RemediedCluster) {
+      const pair = ['server.crt', 'server.key']
+      mkdirSync(c.file('m1', 'src'), { recursive: true })
+      for (const file of pair) c.write('m1', `src/${file}`, readFileSync(c.file('m1', file), 'utf8'))
+      if (kind === 'unknown') c.writePair('m1', 'server', memberOf(c.ca, 'm1 server'))
+      const mounts = pair.map((file) => `mount --bind src/${file} ${file}`).join(' && ')
+      c.write('m1', START, `exec unshare -m sh -c '${mounts} && exec "$@"' sh "$@"`)
+      if (kind === 'unknown') await afterStart(c.cluster)
+      await c.restart('m1')
+      if (kind === 'unknown') return
+      await afterStart(c.cluster)
+      // In place: a rename would end the mount.
+      const { cert, key } = pemsOf(memberOf(c.ca, 'm1 server'))
+      writeFileSync(c.file('m1', 'server.crt'), cert)
+      writeFileSync(c.file('m1', 'server.key'), key)
+    },
+    async remedy(c: RemediedCluster, remedy: string) {
+      expect(remedy).toMatch(
+        kind === 'mount'
+          ? /^Mount the directory of \S+ instead of the file, and restart the container\./
+          : /^Restart the member if its configuration or its mounts have changed: /,
+      )
+      rmSync(c.file('m1', START))
+      await c.restart('m1')
+    },
+  })),
+  {
+    finding: 'cluster/served-differs-from-file proxy',
+    fault: 'a proxy that terminates TLS is in front of one member',
+    async break(c) {
+      c.options = { endpoints: await startProxy(c) }
+    },
+    remedy(c, remedy) {
+      expect(remedy).toMatch(/ Or let clients connect to etcd directly\.$/)
+      c.options = {}
+    },
+  },
+  ...(
+    [
+      ['by others', 'm2', '--peer-crl-file', 'peer'],
+      ['itself', 'm1', '--peer-crl-file', 'peer'],
+      ['gateway', 'm1', '--client-crl-file', 'server'],
+    ] as const
+  ).map(([kind, by, flag, side]) => ({
+    finding: `config/member-revoked ${kind}`,
+    fault: `${flag} of ${by} has the serial number of a certificate of m1`,
+    async break(c: RemediedCluster) {
+      const { serialNumber } = new X509Certificate(readFileSync(c.file('m1', `${side}.crt`)))
+      const revoked = [{ serial: BigInt(`0x${serialNumber}`) }]
+      each(c, (name) => {
+        c.write(name, 'crl.pem', mintCrl({ issuer: c.ca, revoked: name === by ? revoked : [] }).pem)
+      })
+      await c.useFlags((folder) => [`${flag}=${folder}/crl.pem`])
+    },
+    remedy(c: RemediedCluster, remedy: string) {
+      expect(remedy).toMatch(/^Issue a new certificate for --(?:peer-)?cert-file, with another serial number\.$/)
+      c.writePair('m1', side, memberOf(c.ca, `m1 ${side}`))
+    },
+  })),
   {
     finding: 'cluster/served-differs-from-file other member',
     fault: 'the configurations of two members are exchanged',
@@ -557,6 +653,8 @@ const ROWS: readonly Row[] = [
         c.edit(name, PEER_CA, name === 'm2' ? ALLOWED('m1', 'm3') : ALLOWED('m1', 'm2', 'm3'))
       })
       await c.restartAll()
+      // Next to the others, the lint compares it with them.
+      c.options = { configs: [{ file: c.member('m2').config }] }
     },
     async remedy(c, remedy) {
       expect(remedy).toMatch(/^Add the name to \S+ of all members, or reissue/)
@@ -590,6 +688,23 @@ const WITHOUT_ROW: Readonly<Record<string, string>> = {
   'cluster/data-of-other-cluster wrong directory': 'its remedy is an option of one stopped member',
 }
 
+/** A server that ends TLS, and connects to m1 with the certificate of a client. It ends with the test file. */
+async function startProxy(c: RemediedCluster): Promise<string> {
+  const { ca, cert, key } = pemsOf(c.client)
+  const { port } = new URL(c.member('m1').clientUrl)
+  const own = pemsOf(memberOf(c.ca, 'proxy'))
+  const proxy = createServer({ ...own, ALPNProtocols: ['h2', 'http/1.1'] }, (socket) => {
+    const ALPNProtocols = [socket.alpnProtocol === false ? 'http/1.1' : (socket.alpnProtocol ?? 'h2')]
+    const upstream = connect({ host: '127.0.0.1', port: Number(port), ca, cert, key, ALPNProtocols })
+    socket.on('error', () => upstream.destroy()).pipe(upstream)
+    upstream.on('error', () => socket.destroy()).pipe(socket)
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  proxies.push(proxy)
+  return `https://127.0.0.1:${String((proxy.address() as AddressInfo).port)}`
+}
+const proxies: Server[] = []
+
 /** `etcdctl member`, by a member that has a leader. */
 function etcdctl(c: RemediedCluster, command: 'update', url: string): void {
   const { clientUrl, folder } = c.member('m2')
@@ -612,12 +727,14 @@ const clusters = new Map<number, RemediedCluster>()
 async function clusterOf(size: number): Promise<RemediedCluster> {
   const pki = onePki()
   const names = ['m1', 'm2', 'm3'].slice(0, size)
-  const known = clusters.get(size) ?? new RemediedCluster(await startDoctorCluster({ ...pki, names }), pki)
+  const known =
+    clusters.get(size) ?? new RemediedCluster(await startDoctorCluster({ ...pki, names, before: startScript }), pki)
   clusters.set(size, known)
   return known
 }
 
 afterAll(async () => {
+  for (const proxy of proxies) proxy.close()
   await Promise.all([...clusters.values()].map(({ cluster }) => cluster[Symbol.asyncDispose]()))
 })
 
@@ -629,9 +746,9 @@ it.each(drawn(ROWS, 6).map((row) => [row.finding, row.fault, row] as const))(
       await c.reset()
       await row.break(c)
       const before = await c.examine()
-      const found = findingNamed(before, finding)
+      const found = row.found?.(c) ?? findingNamed(before, finding)
       expect(found, JSON.stringify(before.findings.map(({ message }) => message))).toBeDefined()
-      await (remedy?.(c, found?.remedy ?? '') ?? c.follow(found?.remedy ?? ''))
+      await (remedy === undefined ? c.follow(found?.remedy ?? '') : remedy(c, found?.remedy ?? ''))
       await expectRemedied(c, finding, before)
     } catch (error) {
       clusters.delete(size)

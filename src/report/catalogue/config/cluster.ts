@@ -65,7 +65,7 @@ export const configCluster = {
     restriction: warning((d: MembersDiffer) => [
       differenceMessage(d),
       d.values.some(({ value }) => value === 'false')
-        ? `Check that all ${/peer/.test(d.option) ? 'peer certificates are for clientAuth as well' : 'clients have a certificate'}. Then set ${d.option} to true for all members.`
+        ? `Check that all ${d.option.includes('peer') ? 'peer certificates are for clientAuth as well' : 'clients have a certificate'}. Then set ${d.option} to true for all members.`
         : sameValueRemedy(d),
     ]),
     tokens: error((d: MembersDiffer) => [
