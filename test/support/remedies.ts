@@ -1,5 +1,5 @@
 /** Follows the remedies of findings about a cluster as they are written, for tests of whether they work and do no harm. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -118,6 +118,28 @@ export class RemediedCluster {
     return this.cluster.examine({ dialTimeout: '2s', ...this.options })
   }
 
+  /** The variables of etcdctl for the second member. */
+  #etcdctl(): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env['PATH'],
+      ETCDCTL_ENDPOINTS: this.member('m2').clientUrl,
+      ...{ ETCDCTL_CACERT: this.file('m2', 'ca.crt'), ETCDCTL_CERT: this.file('m2', 'server.crt') },
+      ETCDCTL_KEY: this.file('m2', 'server.key'),
+    }
+  }
+
+  /** What it writes to its error output if it fails; empty if it succeeds. */
+  #run(command: string): string {
+    const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8', env: this.#etcdctl() })
+    return status === 0 ? '' : stderr
+  }
+
+  /** The ID of a member in the list of the cluster. */
+  idOf(name: string): string {
+    const list = execFileSync('etcdctl', ['member', 'list'], { encoding: 'utf8', stdio: 'pipe', env: this.#etcdctl() })
+    return /^\w+/.exec(list.split('\n').find((line) => line.includes(`, ${name}, `)) ?? '')?.[0] ?? ''
+  }
+
   /** Does what a remedy says about commands, restarts and certificates, in its order. */
   async follow(remedy: string): Promise<void> {
     const steps =
@@ -125,7 +147,11 @@ export class RemediedCluster {
     let count = 0
     for (const [, command, restarted, reissued, authority] of remedy.matchAll(steps)) {
       count += 1
-      if (command !== undefined) execFileSync('sh', ['-c', command], { stdio: 'pipe' })
+      if (command?.startsWith('etcdctl member add') === true)
+        await expect
+          .poll(() => this.#run(command), { timeout: 20_000, interval: 1000 })
+          .not.toContain('unhealthy cluster')
+      else if (command !== undefined) expect(this.#run(command)).toBe('')
       else if (restarted === 'the members') await this.restartAll()
       else if (restarted !== undefined) await this.restart(restarted)
       else {

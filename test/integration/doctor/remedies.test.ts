@@ -2,7 +2,6 @@
  * Each remedy of a finding about a cluster is followed as it is written, on a real cluster: then the finding is gone, and no member that was
  * healthy is worse.
  */
-import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
@@ -111,7 +110,7 @@ function apiserverPair(c: RemediedCluster, ca: Minted, days = 300): void {
 
 const ROWS: readonly Row[] = [
   {
-    finding: 'cluster/peer-refused CA',
+    finding: 'cluster/peer-refused CA file',
     fault: 'the CA file of one member is wrong',
     async break(c) {
       c.writeCas('m1', 'peer-ca.crt', OTHER)
@@ -119,7 +118,7 @@ const ROWS: readonly Row[] = [
     },
   },
   {
-    finding: 'cluster/peer-refused CA',
+    finding: 'cluster/peer-refused certificate',
     fault: 'the certificate of one member is of another CA',
     async break(c) {
       c.writePair('m2', 'peer', memberOf(OTHER, 'm2 peer'))
@@ -127,7 +126,7 @@ const ROWS: readonly Row[] = [
     },
   },
   {
-    finding: 'cluster/peer-refused CA',
+    finding: 'cluster/peer-refused CA file',
     fault: 'the certificate and the CA file of one member are of another CA',
     async break(c) {
       c.writePair('m3', 'peer', memberOf(OTHER, 'm3 peer'))
@@ -136,7 +135,7 @@ const ROWS: readonly Row[] = [
     },
   },
   {
-    finding: 'cluster/peer-refused CA',
+    finding: 'cluster/peer-refused certificate',
     fault: 'the CA of one certificate is only in the file of its member',
     async break(c) {
       c.writePair('m1', 'peer', memberOf(OTHER, 'm1 peer'))
@@ -174,8 +173,8 @@ const ROWS: readonly Row[] = [
       await c.restart('m1')
     },
     async remedy(c: RemediedCluster, remedy: string) {
-      expect(remedy).toMatch(/^Which of the two is wrong is not visible from here\. Either .* Or /)
-      await c.follow(remedy.split(/\. (?=Either|Or )/).find((each) => each.startsWith(way)) ?? '')
+      expect(remedy).toMatch(/^Which of the two is wrong is not visible from here\. Either: .* Or: /)
+      await c.follow(remedy.split(/\. (?=Either:|Or:)/).find((each) => each.startsWith(way)) ?? '')
     },
   })),
   {
@@ -188,35 +187,50 @@ const ROWS: readonly Row[] = [
       await c.restartAll()
     },
     async remedy(c, remedy) {
-      expect(remedy).toMatch(/^Add the name to the allowed names \(.*\) of m2, and restart it: /)
+      expect(remedy).toMatch(/^Add the name to the allowed names \(.*\) of m2, and restart one after the other: /)
       c.edit('m2', 'm2 peer]', 'm2 peer, m3 peer]')
       await c.restart('m2')
     },
   },
-  {
+  ...[true, false].map((hasJoined) => ({
     finding: 'cluster/data-of-other-cluster no cluster',
-    fault: 'a member first started with another token',
-    async break(c) {
-      await c.member('m3').stop()
-      rmSync(c.file('m3', 'data'), { recursive: true })
-      c.edit('m3', 'initial-cluster-state: new', 'initial-cluster-state: new\ninitial-cluster-token: other')
-      await c.member('m3').start()
+    fault: hasJoined
+      ? 'a member lost its data, and started with another token'
+      : 'a member first started with another token',
+    async break(c: RemediedCluster) {
+      const token = [
+        'm3',
+        'initial-cluster-state: new',
+        'initial-cluster-state: new\ninitial-cluster-token: other',
+      ] as const
+      if (hasJoined) {
+        await c.member('m3').stop()
+        rmSync(c.file('m3', 'data'), { recursive: true })
+        c.edit(...token)
+        await c.member('m3').start()
+      } else {
+        await beforeFirstStart(c, [...token])
+        await startAll(c)
+        await expect.poll(async () => healthyIn(await c.examine()), { timeout: 30_000 }).toEqual(['m1', 'm2'])
+      }
     },
-    found(c) {
+    found(c: RemediedCluster) {
       // Without the WAL itself: etcd logs the same IDs.
-      const [own, others] = ['m3', 'm2'].map((name) => {
-        const log = c.member(name).log()
-        const [, clusterId = ''] = /"cluster-id":"(\w+)"/.exec(log) ?? []
-        const [, memberId = ''] = /"local-member-id":"(\w+)"/.exec(log) ?? []
+      const idsOf = (name: string): { clusterId: string; memberId: string } => {
+        const [, clusterId = ''] = /"cluster-id":"(\w+)"/.exec(c.member(name).log()) ?? []
+        const [, memberId = ''] = /"local-member-id":"(\w+)"/.exec(c.member(name).log()) ?? []
         return { clusterId, memberId }
-      }) as [{ clusterId: string; memberId: string }, { clusterId: string; memberId: string }]
-      const clusters = [{ clusterId: others.clusterId, memberIds: [others.memberId], hasLeader: true }]
-      const list = c.cluster.members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join()
+      }
+      const { clusterId, memberId } = idsOf('m2')
+      const id = c.idOf('m3')
+      const clusters = [{ clusterId, memberIds: [memberId, id], hasLeader: true }]
+      const initialCluster = c.cluster.members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join()
+      const joined = hasJoined ? { id, peerUrls: [c.member('m3').peerUrl] } : null
       const shown = { member: 'm3', directory: c.file('m3', 'data'), walDirectory: null, token: 'etcd-cluster' }
-      const evidence = { wal: own, clusters, hasDataDirectory: true, expected: others.clusterId }
-      return wrongData(evidence, { ...shown, initialCluster: list })[0]
+      const evidence = { wal: idsOf('m3'), clusters, hasDataDirectory: true, expected: clusterId }
+      return wrongData(evidence, { ...shown, joined, initialCluster })[0]
     },
-    async remedy(c, remedy) {
+    async remedy(c: RemediedCluster, remedy: string) {
       await c.member('m3').stop()
       await c.follow(remedy)
       const [, token = '', list = ''] =
@@ -228,7 +242,7 @@ const ROWS: readonly Row[] = [
       await c.member('m3').start()
       await expect.poll(async () => healthyIn(await c.examine()), { timeout: 30_000 }).toContain('m3')
     },
-  },
+  })),
   {
     finding: 'cluster/ca-not-reloaded names',
     fault: 'a CA was added to a file',
@@ -600,7 +614,7 @@ const ROWS: readonly Row[] = [
     async break(c) {
       const { peerUrl } = c.member('m1')
       const plain = peerUrl.replace('https', 'http')
-      etcdctl(c, 'update', plain)
+      await c.follow(`"etcdctl member update ${c.idOf('m1')} --peer-urls=${plain}"`)
       c.edit('m1', peerUrl, plain)
       await c.restart('m1')
     },
@@ -609,7 +623,12 @@ const ROWS: readonly Row[] = [
         /^Write https in \S+, and in all other peer URLs\. If the cluster runs, first change its list: "etcdctl member update ID --peer-urls=https:\/\/HOST:PORT"/,
       )
       const { peerUrl } = c.member('m1')
-      etcdctl(c, 'update', peerUrl)
+      await c.follow(
+        remedy
+          .replace('update ID', `update ${c.idOf('m1')}`)
+          .replace('https://HOST:PORT', peerUrl)
+          .replace('an ID of "etcdctl member list"', ''),
+      )
       c.edit('m1', peerUrl.replace('https', 'http'), peerUrl)
       await c.restart('m1')
     },
@@ -704,23 +723,6 @@ async function startProxy(c: RemediedCluster): Promise<string> {
   return `https://127.0.0.1:${String((proxy.address() as AddressInfo).port)}`
 }
 const proxies: Server[] = []
-
-/** `etcdctl member`, by a member that has a leader. */
-function etcdctl(c: RemediedCluster, command: 'update', url: string): void {
-  const { clientUrl, folder } = c.member('m2')
-  const files = ['--cacert', `${folder}/ca.crt`, '--cert', `${folder}/server.crt`, '--key', `${folder}/server.key`]
-  const run = (...args: string[]): string =>
-    execFileSync('etcdctl', ['--endpoints', clientUrl, ...files, 'member', ...args], {
-      encoding: 'utf8',
-      stdio: 'pipe',
-    })
-  const [id = ''] =
-    run('list')
-      .split('\n')
-      .find((line) => line.includes(', m1, '))
-      ?.split(',') ?? []
-  run(command, id, `--peer-urls=${url}`)
-}
 
 const clusters = new Map<number, RemediedCluster>()
 

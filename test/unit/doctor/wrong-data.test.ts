@@ -43,7 +43,13 @@ describe('the data of a member', () => {
   })
 
   it('The remedy moves the data and never removes it, and quotes a path with a space', () => {
-    const details = { member: 'm3', walDirectory: '/wal', token: 'etcd', initialCluster: 'm3=https://10.0.0.3:2380' }
+    const details = {
+      member: 'm3',
+      walDirectory: '/wal',
+      token: 'etcd',
+      joined: null,
+      initialCluster: 'm3=https://10.0.0.3:2380',
+    }
     const [found] = wrongData(EVIDENCE, { ...details, directory: '/var/lib/my etcd/' })
     expect(found?.remedy).toContain(
       `"mv '/var/lib/my etcd' '/var/lib/my etcd'.$(date +%F)" and "mv /wal /wal.$(date +%F)"`,
