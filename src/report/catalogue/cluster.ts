@@ -309,8 +309,8 @@ function moveAside(directory: string): string {
 
 function joinAgain({ member, joined }: WrongData): string {
   if (joined === null) return ''
-  const urls = joined.peerUrls.slice(0, 5).join(',')
-  return ` Add it again: "etcdctl member remove ${shellArgument(joined.id)}", then "etcdctl member add ${shellArgument(member)} --peer-urls=${shellArgument(urls)}"; repeat this one if the answer is "unhealthy cluster", until etcd has seen for 5 seconds that the others are healthy.`
+  const urls = joined.peerUrls.slice(0, 5).map(shellArgument).join(',')
+  return ` Add it again: "etcdctl member remove ${shellArgument(joined.id)}", then "etcdctl member add ${shellArgument(member)} --peer-urls=${urls}"; repeat this one if the answer is "unhealthy cluster", until etcd has seen for 5 seconds that the others are healthy.`
 }
 
 function capitalized(text: string): string {
