@@ -66,9 +66,9 @@ const JOIN_TIME = 60_000
 
 /** Whether its process runs here, and has not joined the cluster, which has a leader. */
 function isUnjoined({ client, planned, listed, answersFor }: ExaminedMember, all: readonly ExaminedMember[]): boolean {
-  if (planned?.evidence.kind !== 'process' || answersFor !== null || (client?.answers ?? null) !== null) return false
+  if (planned === null || answersFor !== null || (client?.answers ?? null) !== null) return false
   const isOther = planned.wal !== null && listed.id !== '' && planned.wal.memberId !== listed.id
-  return hasLeader(all) && (isOther || listed.name === '')
+  return hasLeader(all) && (isOther || (listed.name === '' && planned.evidence.kind === 'process'))
 }
 
 function hasLeader(members: readonly ExaminedMember[]): boolean {
@@ -134,6 +134,7 @@ function dataOf(
   return {
     member: listed.name === '' ? (config.name ?? label) : label,
     ...directories,
+    joined: listed.clientURLs.length > 0 ? { id: listed.id, peerUrls: [...listed.peerURLs] } : null,
     token,
     initialCluster: initialCluster.join(),
   }

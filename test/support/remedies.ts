@@ -1,6 +1,6 @@
 /** Follows the remedies of findings about a cluster as they are written, for tests of whether they work and do no harm. */
-import { execFileSync } from 'node:child_process'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
@@ -9,6 +9,15 @@ import type { Finding } from '../../src/report/index.js'
 import { type DoctorCluster, type DoctorMember, memberOf, nameOf } from './doctor-cluster.js'
 import { pemOf, pemsOf } from './etcd.js'
 import type { Minted } from './mint.js'
+
+/** A script that starts etcd in another way, if a member has it. Its arguments are the usual command. */
+export const START = 'start.sh'
+
+/** For the option `before` of a cluster. */
+export function startScript({ folder }: DoctorMember): string[] {
+  const script = join(folder, START)
+  return existsSync(script) ? ['sh', script] : []
+}
 
 export class RemediedCluster {
   readonly cluster: DoctorCluster
@@ -30,6 +39,7 @@ export class RemediedCluster {
     await Promise.all(this.cluster.members.map((each) => each.stop()))
     for (const { name, config } of this.cluster.members) {
       writeFileSync(config, this.#configs.get(name) ?? '')
+      rmSync(this.file(name, START), { force: true })
       for (const side of ['server', 'peer'] as const) this.writePair(name, side, memberOf(this.ca, `${name} ${side}`))
       for (const file of ['ca.crt', 'peer-ca.crt']) this.writeCas(name, file, this.ca)
     }
@@ -74,6 +84,25 @@ export class RemediedCluster {
     writeFileSync(config, edited)
   }
 
+  /** Starts all members with flags, and with more of them: only flags can name a CRL. */
+  async useFlags(more: (folder: string) => readonly string[]): Promise<void> {
+    const configs = this.cluster.members.map((each) => {
+      const at = (file: string): string => join(each.folder, file)
+      const top = [...readFileSync(each.config, 'utf8').matchAll(/^([\w-]+): (.+)$/gm)]
+      const args = [
+        ...top.map(([, option, value]) => `--${String(option)}=${String(value)}`),
+        ...[`--cert-file=${at('server.crt')}`, `--key-file=${at('server.key')}`, `--trusted-ca-file=${at('ca.crt')}`],
+        ...[`--peer-cert-file=${at('peer.crt')}`, `--peer-key-file=${at('peer.key')}`],
+        ...[`--peer-trusted-ca-file=${at('peer-ca.crt')}`, '--client-cert-auth', '--peer-client-cert-auth'],
+        ...more(each.folder),
+      ]
+      writeFileSync(at(START), `exec etcd ${args.join(' ')}`)
+      return { args }
+    })
+    await this.restartAll()
+    this.options = { ...this.options, configs }
+  }
+
   async restart(...names: readonly string[]): Promise<void> {
     for (const name of names) {
       await this.member(name).stop()
@@ -89,6 +118,28 @@ export class RemediedCluster {
     return this.cluster.examine({ dialTimeout: '2s', ...this.options })
   }
 
+  /** The variables of etcdctl for the second member. */
+  #etcdctl(): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env['PATH'],
+      ETCDCTL_ENDPOINTS: this.member('m2').clientUrl,
+      ...{ ETCDCTL_CACERT: this.file('m2', 'ca.crt'), ETCDCTL_CERT: this.file('m2', 'server.crt') },
+      ETCDCTL_KEY: this.file('m2', 'server.key'),
+    }
+  }
+
+  /** What it writes to its error output if it fails; empty if it succeeds. */
+  #run(command: string): string {
+    const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8', env: this.#etcdctl() })
+    return status === 0 ? '' : stderr
+  }
+
+  /** The ID of a member in the list of the cluster. */
+  idOf(name: string): string {
+    const list = execFileSync('etcdctl', ['member', 'list'], { encoding: 'utf8', stdio: 'pipe', env: this.#etcdctl() })
+    return /^\w+/.exec(list.split('\n').find((line) => line.includes(`, ${name}, `)) ?? '')?.[0] ?? ''
+  }
+
   /** Does what a remedy says about commands, restarts and certificates, in its order. */
   async follow(remedy: string): Promise<void> {
     const steps =
@@ -96,7 +147,11 @@ export class RemediedCluster {
     let count = 0
     for (const [, command, restarted, reissued, authority] of remedy.matchAll(steps)) {
       count += 1
-      if (command !== undefined) execFileSync('sh', ['-c', command], { stdio: 'pipe' })
+      if (command?.startsWith('etcdctl member add') === true)
+        await expect
+          .poll(() => this.#run(command), { timeout: 20_000, interval: 1000 })
+          .not.toContain('unhealthy cluster')
+      else if (command !== undefined) expect(this.#run(command)).toBe('')
       else if (restarted === 'the members') await this.restartAll()
       else if (restarted !== undefined) await this.restart(restarted)
       else {

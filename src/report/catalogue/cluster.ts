@@ -79,6 +79,8 @@ export interface WrongData {
   expected: string
   /** The token of the other members; null if it is not known. */
   token: string | null
+  /** If it had joined before, its ID in the member list and its peer URLs: raft does not accept a member that lost its log. */
+  joined: { id: string; peerUrls: string[] } | null
   /** The members of the cluster, in the form of `--initial-cluster`. */
   initialCluster: string
 }
@@ -97,10 +99,10 @@ export interface CaFile {
   source: { member: string; file: string } | null
 }
 
-/** A certificate to issue again. */
-export interface Reissued {
-  member: string
-  /** Those of its peer URLs. */
+/** Certificates to issue again. */
+export interface Reissue {
+  members: string[]
+  /** Those of their peer URLs. */
   hosts: string[]
   /** The CAs that the other members have in common; empty if none is known. */
   authorities: string[]
@@ -114,8 +116,6 @@ export interface PeerRefused {
   /** Whether each pair is connected in the other direction. */
   isConnected: boolean
   reason: string
-  files: CaFile[]
-  reissued: Reissued[]
 }
 
 export const cluster = {
@@ -167,21 +167,20 @@ export const cluster = {
   },
   'cluster/peer-refused': {
     certificate: refusedPeer(
-      ({ reissued }) => `${capitalized(reissue(reissued))}. etcd reads it at its next handshake.`,
+      ({ reissue }: { reissue: Reissue }) => `${reissueText(reissue)}. etcd reads it at its next handshake.`,
     ),
-    CA: refusedPeer(({ files, reissued }) =>
-      [...files.map(fixCaFile), ...(reissued.length === 0 ? [] : [reissue(reissued)])]
-        .map((each) => `${capitalized(each)}.`)
-        .join(' '),
+    'CA file': refusedPeer(
+      ({ caFile, reissue }: { caFile: CaFile; reissue: Reissue | null }) =>
+        `${fixCaFile(caFile)}.${reissue === null ? '' : ` Then ${reissueText(reissue)}.`}`,
     ),
-    either: refusedPeer(({ files, reissued }) => {
-      const ways = files.map((file, i) => `Either ${fixCaFile(file)}. Or ${reissue(reissued.slice(i, i + 1))}.`)
-      return `Which of the two is wrong is not visible from here. ${ways.join(' And: ')}`
-    }),
-    'not allowed': refusedPeer(({ refusals, reissued }) => {
-      const by = [...new Set(refusals.flatMap((each) => each.by))]
-      return `Add the name to the allowed names (--peer-cert-allowed-cn or --peer-cert-allowed-hostname) of ${listed(by)}, and restart ${by.length === 1 ? 'it' : 'them, one after the other'}: ${RESTART}. Or ${reissue(reissued)}, with a name that ${by.length === 1 ? 'it allows' : 'they allow'}.`
-    }),
+    either: refusedPeer(
+      ({ caFile, reissue }: { caFile: CaFile; reissue: Reissue }) =>
+        `Which of the two is wrong is not visible from here. Either: ${fixCaFile(caFile)}. Or: ${reissueText(reissue)}.`,
+    ),
+    'not allowed': refusedPeer(
+      ({ refusals }: PeerRefused) =>
+        `Add the name to the allowed names (--peer-cert-allowed-cn or --peer-cert-allowed-hostname) of ${listed([...new Set(refusals.flatMap(({ by }) => by))])}, and restart one after the other: ${RESTART}. Or reissue the certificate with a name that they allow.`,
+    ),
   },
   'cluster/data-of-other-cluster': {
     answers: error((d: { member: string; endpoint: string; clusterId: string; expected: string }) => [
@@ -194,7 +193,7 @@ export const cluster = {
     ]),
     'no cluster': error((d: WrongData) => [
       `${d.member} first started with another --initial-cluster-token or --initial-cluster than the others: its data in ${d.directory} is of the cluster ${d.clusterId}, and theirs of ${d.expected}. Its log has "cluster ID mismatch".`,
-      `Stop ${d.member}. Set --initial-cluster-token${d.token === null ? ' to that of the other members' : `=${shellArgument(d.token)}`}, --initial-cluster=${shellArgument(d.initialCluster)} and --initial-cluster-state=existing. Move its data aside: ${listed([d.directory, ...(d.walDirectory === null ? [] : [d.walDirectory])].map(moveAside))}. Then start it.`,
+      `Stop ${d.member}. Set --initial-cluster-token${d.token === null ? ' to that of the other members' : `=${shellArgument(d.token)}`}, --initial-cluster=${shellArgument(d.initialCluster)} and --initial-cluster-state=existing. Move its data aside: ${listed([d.directory, ...(d.walDirectory === null ? [] : [d.walDirectory])].map(moveAside))}.${joinAgain(d)} Then start it.`,
     ]),
   },
   'cluster/clock-differs': {
@@ -376,47 +375,53 @@ function startMember(state: MemberDown['state']): string {
   return `Look at the process on its machine: "ps -o stat= -C etcd" prints T for a process that was stopped ("kill -CONT PID"), and D for one that waits for its disk. If it runs, it has not found a leader since its start: read its log.`
 }
 
-function refusedPeer(remedy: (d: PeerRefused) => string) {
-  return error((d: PeerRefused) => [refusedPeerMessage(d), remedy(d)]).or('warning', ({ isConnected }) => isConnected)
+function refusedPeer<D>(remedy: (d: PeerRefused & D) => string) {
+  return error((d: PeerRefused & D) => [refusedPeerMessage(d), capitalized(remedy(d))]).or(
+    'warning',
+    ({ isConnected }) => isConnected,
+  )
 }
 
 function refusedPeerMessage({ refusals, isConnected, reason }: PeerRefused): string {
-  const each = refusals.map(({ by, of }) => {
+  const each = refusals.slice(0, 2).map(({ by, of }) => {
     const certificates = of.length === 1 ? 'certificate' : 'certificates'
     return `${listed(by)} would refuse the peer ${certificates} of ${listed(of)}`
   })
   const effect = isConnected ? 'are connected only by the dials in the other direction' : 'could not dial each other'
-  return `${each.join(', and ')}, so that they ${effect}. ${reason}`
+  return `${listed(each, 'Members would refuse peer certificates')}, so that they ${effect}. ${reason}`
 }
 
 /** A clause, without a full stop. The file may lack a line break at its end. */
 function fixCaFile({ member, file, option, authorities, isChanged, source }: CaFile): string {
-  if (isChanged) return `restart ${member}, which has not read ${String(file)} since it was changed: ${RESTART}`
   const restart = `restart ${member}: ${RESTART}`
-  const names = authorities.map((each) => `"${each}"`)
+  if (isChanged && file !== null)
+    return `${file} has the CA and was not read since it was changed. R${restart.slice(1)}`
+  const cas = `the CA ${listed(
+    authorities.slice(0, 2).map((each) => `"${each}"`),
+    'of this certificate',
+  )}`
   if (file === null || source === null)
-    return `set ${option} of ${member} to a file that also has the CA ${listed(names)}, and ${restart}`
+    return `set ${option} of ${member} to a file that also has ${cas}, and ${restart}`
   const append = `"(echo; cat ${shellArgument(source.file)}) >> ${shellArgument(file)}"`
-  return `add the CA ${listed(names)}, which ${source.file} of ${source.member} has, to ${file} of ${member}: ${append}. Then ${restart}`
+  return `add ${cas}, which ${source.file} of ${source.member} has, to ${file} of ${member}: ${append}. Then ${restart}`
 }
 
-function reissue(all: readonly Reissued[]): string {
-  const each = all.map(({ member, hosts }) => `${member}${hosts.length === 0 ? '' : ` (for ${listed(hosts)})`}`)
-  const authorities = all[0]?.authorities ?? []
-  const ca =
-    authorities.length === 0
-      ? 'a CA that is in --peer-trusted-ca-file of all members'
-      : `the CA ${listed(
-          authorities.map((one) => `"${one}"`),
-          '',
-          'or',
-        )}`
-  return `reissue the peer ${all.length === 1 ? 'certificate' : 'certificates'} of ${listed(each)}, for both serverAuth and clientAuth, by ${ca}`
+function reissueText({ members, hosts, authorities }: Reissue): string {
+  const known = authorities.slice(0, 2).map((each) => `"${each}"`)
+  const ca = `the CA ${listed(known, 'that all members have in --peer-trusted-ca-file', 'or')}`
+  const name = `the peer ${members.length === 1 ? 'certificate' : 'certificates'} of ${listed(members)}`
+  return `reissue ${name} for ${listed(hosts, 'the hosts of its peer URLs')}, for both serverAuth and clientAuth, by ${ca}`
 }
 
 function moveAside(directory: string): string {
   const path = shellArgument(directory.replace(/(?<=.)\/+$/, ''))
   return `"mv ${path} ${path}.$(date +%F)"`
+}
+
+function joinAgain({ member, joined }: WrongData): string {
+  if (joined === null) return ''
+  const urls = joined.peerUrls.slice(0, 5).map(shellArgument).join(',')
+  return ` Add it again: "etcdctl member remove ${shellArgument(joined.id)}", then "etcdctl member add ${shellArgument(member)} --peer-urls=${urls}"; repeat this one if the answer is "unhealthy cluster", until etcd has seen for 5 seconds that the others are healthy.`
 }
 
 function capitalized(text: string): string {

@@ -59,10 +59,10 @@ describe('a CA file that was replaced without a restart', () => {
     await member.stop()
     await member.start()
     const after = await cluster.examine()
-    expect(detailsOf(after, 'cluster/peer-refused CA')).toMatchObject([
+    expect(detailsOf(after, 'cluster/peer-refused CA file')).toMatchObject([
       {
         refusals: [{ by: ['m1'], of: ['m2', 'm3'] }],
-        files: [{ member: 'm1', file: join(member.folder, 'peer-ca.crt') }],
+        caFile: { member: 'm1', file: join(member.folder, 'peer-ca.crt') },
       },
     ])
   })
@@ -202,11 +202,11 @@ describe('members that refuse each other', () => {
     member.write({ peer: memberOf(mintCa({ subject: 'Other CA' }), 'm1') })
     await member.start()
     const report = await cluster.examine()
-    expect(detailsOf(report, 'cluster/peer-refused CA')).toMatchObject([
+    expect(detailsOf(report, 'cluster/peer-refused CA file')).toMatchObject([
       {
         refusals: expect.arrayContaining([{ by: ['m2', 'm3'], of: ['m1'] }]) as object[],
-        files: [{ member: 'm1', source: { member: 'm2' } }],
-        reissued: [{ member: 'm1', authorities: ['CN=Cluster CA'] }],
+        caFile: { member: 'm1', source: { member: 'm2' } },
+        reissue: { members: ['m1'], authorities: ['CN=Cluster CA'] },
       },
     ])
     expect(report.ok).toBe(false)

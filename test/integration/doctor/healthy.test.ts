@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { examineCluster } from '../../../src/doctor/index.js'
-import { faultsOf, memberOf, onePki, startDoctorCluster } from '../../support/doctor-cluster.js'
+import { editConfig, faultsOf, memberOf, onePki, startDoctorCluster } from '../../support/doctor-cluster.js'
 import { pemsOf } from '../../support/etcd.js'
 import { mintCa } from '../../support/mint.js'
 
@@ -36,6 +36,18 @@ it('finds nothing above info in a healthy cluster with separate CAs for clients 
     acceptedAuthorities: ['CN=Client CA'],
     peerAcceptedAuthorities: ['CN=Peer CA'],
   })
+})
+
+it('finds nothing above info in a cluster that runs if --initial-cluster and its token differ: they count at the first start only', async () => {
+  await using cluster = await startDoctorCluster(onePki())
+  for (const member of cluster.members) {
+    const own = `${member.name}=${member.peerUrl}`
+    editConfig(member, (text) => text.replace(/initial-cluster: .*/, `initial-cluster: ${own}`))
+    editConfig(member, (text) => `${text}initial-cluster-token: ${member.name}\n`)
+    await member.stop()
+    await member.start()
+  }
+  await expect.poll(async () => faultsOf(await cluster.examine({ dialTimeout: '2s' })), { timeout: 20_000 }).toEqual([])
 })
 
 it('finds nothing above info on a node of kubeadm, and needs no option but the directory', async () => {

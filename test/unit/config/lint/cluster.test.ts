@@ -221,9 +221,9 @@ it('A difference is in the report of the member that it is about, also if each m
   expect(differing.map(({ member }) => member)).toEqual(['b'])
 })
 
-it('The remedy for a certificate that another member does not trust is a whole sentence about both CAs', async () => {
+it('The remedy for a certificate that another member does not trust keeps the CAs of all members', async () => {
   const found = await together(['', '', 'peer-trusted-ca-file=other.crt'])
   expect(findingOf(found, 'config/member-not-trusted').remedy).toContain(
-    'While a CA is replaced, the bundle has the old and the new one.',
+    'If it does not have the CA of this certificate, reissue the certificate by a CA that it has.',
   )
 })
