@@ -341,7 +341,7 @@ function renewServers(d: ClientsExpire): string {
 }
 
 function clusterText({ id, members, endpoints }: { id: string; members: string[]; endpoints: string[] }): string {
-  return `ID ${id} has the members ${members.join(', ')} (${endpoints.join(', ')})`
+  return `ID ${id} has the members ${listed(members)} (${listed(endpoints)})`
 }
 
 const CONDITIONS = {

@@ -39,10 +39,14 @@ it('examines an etcd that has passwords and no client certificates by --cacert a
   const args = ['doctor', '--endpoints', endpoint, '--cacert', ca, '--dial-timeout', '30s', '--json']
   const { code, stdout, stderr } = await runCommand([...args, '--user', 'root:s3cret'])
   expect([code, stderr]).toEqual([0, ''])
-  expect(JSON.parse(stdout)).toMatchObject({ ok: true, members: [{ isReached: true, role: 'leader' }] })
+  expect(JSON.parse(stdout)).toMatchObject({
+    ok: true,
+    clusters: [{ members: [{ isReached: true, role: 'leader' }] }],
+  })
   const auth = { username: 'root', password: 's3cret' }
   const report = await examineCluster({ endpoints: endpoint, ca, auth, configs: [] })
-  expect(faultsOf(report)).toEqual([])
+  // etcd 3.5.16 has advisories that count if authentication is enabled.
+  expect(faultsOf(report).filter((each) => each !== 'cluster/release-outdated')).toEqual([])
   expect(report.members).toMatchObject([{ isReached: true, startedAt: expect.any(Date) as Date }])
   const wrong = await examineCluster({ endpoints: endpoint, ca, auth: { ...auth, password: 'x' }, configs: [] })
   expect(faultsOf(wrong)).toEqual(['login/failed'])
