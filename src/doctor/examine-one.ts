@@ -323,13 +323,15 @@ function memberOf({ listed, client, peer, planned, startedAt }: ExaminedMember, 
     acceptedAuthorities: acceptedBy(client?.seen ?? null),
     peerAcceptedAuthorities: acceptedBy(peer),
     config: planned === null ? null : printable(planned.evidence.source),
-    // Without a pair for its server, it was only observed.
-    isDialled:
-      client !== null &&
-      (client.pair !== null || client.findings.length > 0 || !isReached(client.seen)) &&
-      (client.findings.length === 0 || client.findings.some((each) => isOfCluster(each, given))),
+    isDialled: answers !== null || (client !== null && isAsked(client, given)),
     isReached: answers !== null,
   }
+}
+
+/** Not one whose name is not known here. Without a pair for its server, it was only observed. */
+function isAsked({ pair, seen, findings }: AskedPort, given: Examination): boolean {
+  if (findings.length > 0) return findings.some((each) => isOfCluster(each, given))
+  return pair !== null || !isReached(seen)
 }
 
 function servedBy(seen: SeenPort | null): CertificateRef | null {
