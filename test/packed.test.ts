@@ -1,10 +1,12 @@
 /** What users receive: the packed files, and what the tools of users do with them. */
-import { readFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { catalogue } from '../src/report/catalogue.js'
 import { findingUrl } from '../src/report/links.js'
+import { root } from './support/compiled.js'
 import { drawn } from './support/long.js'
 import { createProject, type Project } from './support/packed.js'
 import { complaintsIn } from './support/type-check.js'
@@ -61,6 +63,65 @@ it('the program in the packed package explains a code and a line without the sou
   for (const asked of ['san/host-not-covered', 'x509: certificate is valid for a, not b']) {
     const { code, stdout } = await project.run(process.execPath, [program, 'explain', asked])
     expect([code, stdout]).toEqual([0, expect.stringContaining('Fix: Reissue the certificate with the dialled name')])
+  }
+})
+
+describe('the action', () => {
+  it('the action runs nothing of a hostile checkout, and lints it with the tarball that npm packs', async () => {
+    const { parse } = await import('yaml')
+    const { runs } = parse(readFileSync(join(root, 'action.yml'), 'utf8')) as { runs: { steps: [{ run: string }] } }
+    const [tarball, checkout] = [await packWithDependencies(), join(project.folder, 'checkout')]
+    // Each of these would run with npx, or with npm in the checkout.
+    const evil = `require('node:fs').writeFileSync(${JSON.stringify(join(checkout, 'owned'))}, '')`
+    const files = {
+      'etcd.yml': 'name: a\nlisten-client-urls: http://10.0.0.1:2379\nadvertise-client-urls: http://10.0.0.1:2379\n',
+      'evil.cjs': evil,
+      '.npmrc': `node-options=--require=${checkout}/evil.cjs\nignore-scripts=false\nscript-shell=${checkout}/evil.cjs\n`,
+      'package.json': JSON.stringify({
+        name: 'x',
+        scripts: { preinstall: 'node evil.cjs', postinstall: 'node evil.cjs' },
+      }),
+      'node_modules/etcd-mtls/package.json': JSON.stringify({ name: 'etcd-mtls', version: '0.1.0', bin: 'evil.cjs' }),
+      'node_modules/etcd-mtls/evil.cjs': evil,
+      'node_modules/.bin/etcd-mtls': `#!/usr/bin/env node\n${evil}`,
+    }
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(checkout, name)), { recursive: true })
+      writeFileSync(join(checkout, name), text, { mode: 0o755 })
+    }
+    const RUNNER_TEMP = mkdtempSync(join(project.folder, 'runner-'))
+    const env = {
+      ...process.env,
+      RUNNER_TEMP,
+      LINT_PATHS: 'etcd.yml',
+      LINT_ARGS: '',
+      LINT_SARIF: '',
+      LINT_PACKAGE: tarball,
+    }
+    const ran = promisify(execFile)('bash', ['-c', runs.steps[0].run], { cwd: checkout, env })
+    const failed = await ran.then(null, (error: unknown) => error as { code: number; stdout: string })
+    expect('code' in failed && [failed.code, failed.stdout]).toEqual([1, expect.stringMatching(/^::error file=etcd\.yml,line=2,/)])
+    expect(existsSync(join(checkout, 'owned'))).toBe(false)
+  })
+
+  /** The package as a tarball that has its dependencies in it, so that npm asks no registry. */
+  async function packWithDependencies(): Promise<string> {
+    const home = join(project.folder, 'node_modules/etcd-mtls')
+    const folder = mkdtempSync(join(project.folder, 'tarball-'))
+    cpSync(home, folder, { recursive: true })
+    const manifest = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { dependencies: object }
+    const names = Object.keys(manifest.dependencies)
+    const bundled = new Set(names)
+    for (const name of bundled) {
+      cpSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), { recursive: true })
+      const { dependencies = {} } = JSON.parse(
+        readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'),
+      ) as { dependencies?: object }
+      for (const each of Object.keys(dependencies)) bundled.add(each)
+    }
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...manifest, bundleDependencies: names }))
+    const { stdout } = await promisify(execFile)('npm', ['pack', '--silent', '--ignore-scripts'], { cwd: folder })
+    return join(folder, stdout.trim())
   }
 })
 

@@ -9,7 +9,8 @@ export interface FileUser {
 
 const READ = 4
 const SEARCH = 1
-const OTHERS_MAY_WRITE = 0o022
+/** The mode bits of users who are not the owner. */
+export const OTHERS_MAY_WRITE = 0o022
 
 /**
  * Why a file must not be used for a user who names it to root: because the user may not read it, or because somebody else may change

@@ -4,13 +4,15 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import type { Suppression, UncheckedSuppression } from '../../config/index.js'
 import { finding } from '../../config/finding.js'
 import { entriesOf, itemsAt, readYaml, textAt, type YamlValue } from '../../config/read/yaml.js'
+import { nodeFileSystem, readPlainFile } from '../../files/file-system.js'
+import { OTHERS_MAY_WRITE } from '../../files/readable-by.js'
 import { systemCode } from '../../files/write-failed.js'
 import type { Finding, FindingPlace } from '../../report/finding.js'
 import { UsageError } from '../command.js'
-import { readText } from '../input.js'
 
 export const SETTINGS_FILE = '.etcd-mtls.yaml'
-const MAX_BYTES = 256 * 1024
+/** In bytes. */
+const MAX_SIZE = 256 * 1024
 const MAX_ENTRIES = 1000
 /** How many directories above the current one may have the file. */
 const MAX_ABOVE = 40
@@ -38,12 +40,12 @@ export interface LintSettings {
 /**
  * Finds the file in the current directory, or in one above it up to the root of the repository.
  *
- * @throws {UsageError} for a file that is not as it should be
+ * @throws {UsageError} for a file that is not as it should be, or that another user may have written
  */
 export async function readSettings(from: string): Promise<LintSettings> {
   for (const folder of await foldersOf(resolve(from))) {
     const name = relative(from, join(folder, SETTINGS_FILE))
-    const text = await readText(join(folder, SETTINGS_FILE), name)
+    const text = await readOwn(folder, name)
     if (text !== null) return parse(text, folder, name)
   }
   return { folder: resolve(from), ignore: [], variables: {} }
@@ -64,13 +66,32 @@ async function foldersOf(start: string): Promise<string[]> {
   return [start]
 }
 
+/**
+ * The text of the file in the folder; null if there is none. It is written by the caller, or by the owner of a folder in which nobody
+ * else writes. No link is followed, and errors quote nothing, because in /tmp another user can place both.
+ */
+async function readOwn(folder: string, name: string): Promise<string | null> {
+  const caller = process.geteuid?.() ?? 0
+  const above = await stat(folder)
+  const file = await readPlainFile(nodeFileSystem, join(folder, SETTINGS_FILE), MAX_SIZE).catch((error: unknown) => {
+    const code = systemCode(error)
+    const reason = code === 'ELOOP' ? 'it is a symbolic link' : (code ?? 'it must be a plain file of at most 256 KiB')
+    throw new UsageError(`${name} was not read: ${reason}.`)
+  })
+  if (file === null) return null
+  const isShared = ((above.mode | file.mode) & OTHERS_MAY_WRITE) !== 0
+  if (file.uid === caller || (file.uid === above.uid && !isShared)) return file.bytes.toString('utf8')
+  throw new UsageError(
+    `${name} belongs to user ${String(file.uid)}, and the command runs as user ${String(caller)}, so it was not used. Remove it, give it to user ${String(caller)}, or call the command in another folder.`,
+  )
+}
+
 function missing(error: unknown): null {
   if (systemCode(error) === null) throw error
   return null
 }
 
 async function parse(text: string, folder: string, name: string): Promise<LintSettings> {
-  if (text.length > MAX_BYTES) throw new UsageError(`${name} has more than ${String(MAX_BYTES)} characters.`)
   const { documents, findings, place } = await readYaml({ text, file: name }, 'first')
   const [fault] = findings
   if (fault !== undefined) throw new UsageError(`${name}:${String(fault.place?.line ?? 1)}: ${fault.message}`)

@@ -277,8 +277,34 @@ describe('.etcd-mtls.yaml', () => {
     const { code, stderr } = await lint(folder, [])
     expect([code, stderr.split('\n')[0]]).toEqual([
       2,
-      'etcd-mtls: The file .etcd-mtls.yaml is a device, not a regular file.',
+      'etcd-mtls: .etcd-mtls.yaml was not read: it is a symbolic link.',
     ])
+  })
+
+  it('a link to a file that only root may read ends with 2, and none of its text is quoted', async () => {
+    const folder = folderWith({ 'etcd.yml': member('a'), 'secret/shadow': 'root:$y$hash:1::\n' })
+    symlinkSync('secret/shadow', join(folder, '.etcd-mtls.yaml'))
+    const { code, stdout, stderr } = await lint(folder, [])
+    expect([code, stdout, stderr.includes('$y$hash')]).toEqual([2, '', false])
+  })
+
+  it.each([
+    ['of the caller in a directory where everybody writes, as /tmp', 0, 0, 0o1777, 0],
+    ['of another user in a directory where everybody writes', 1000, 0, 0o1777, 2],
+    ['of another user in a directory of a third one', 1000, 1001, 0o755, 2],
+    ["of the directory's owner, as a checkout in a container", 1000, 1000, 0o755, 0],
+    ["of the directory's owner, where a group writes too", 1000, 1000, 0o775, 2],
+  ])('root uses a file %s: user %i in a directory of %i', async (_name, uid, owner, mode, code) => {
+    const entry = settings('code: config/plaintext-url, reason: A lab.')
+    const folder = folderWith({ '.etcd-mtls.yaml': entry, 'etcd.yml': member('a', PLAINTEXT) })
+    chownSync(join(folder, '.etcd-mtls.yaml'), uid, uid)
+    chownSync(folder, owner, owner)
+    chmodSync(folder, mode)
+    const result = await lint(folder, ['etcd.yml'])
+    expect(result.code).toBe(code)
+    expect(result.stderr.includes('.etcd-mtls.yaml belongs to user 1000, and the command runs as user 0')).toBe(
+      code === 2,
+    )
   })
 
   it('variables of the file are the values of variables in configurations', async () => {

@@ -36,21 +36,27 @@ beforeAll(async () => {
   mkdirSync(join(folder, 'bin'))
   writeFileSync(join(folder, 'deploy/etcd.yml'), PLAINTEXT)
   writeFileSync(join(folder, 'deploy/values.yaml'), 'replicas: 3\n')
-  // In place of npx: it runs the command that the build made, and says what it was asked to run.
-  const npx = `#!/bin/sh\necho "npx $*" >&2\nwhile [ "$1" != lint ]; do shift; done\nexec '${process.execPath}' '${await commandPath()}' "$@"\n`
-  writeFileSync(join(folder, 'bin/npx'), npx)
-  chmodSync(join(folder, 'bin/npx'), 0o755)
+  const program = `exec '${process.execPath}' '${await commandPath()}' "$@"\n`
+  writeProgram('etcd-mtls', program)
+  // In place of npm: it installs the command that the build made, and says what it was asked to install.
+  const bin = 'node_modules/.bin'
+  const install = `mkdir -p ${bin}\ncp '${join(folder, 'bin/etcd-mtls')}' ${bin}/etcd-mtls\n`
+  writeProgram('npm', `echo "npm $*" >&2\n${install}`)
   for (const [name, output] of [
     ['kubectl', PLAINTEXT],
     ['systemctl', '[Service]\\nExecStart=/usr/bin/etcd --listen-client-urls=http://10.0.0.1:2379\\n'],
   ]) {
-    writeFileSync(join(folder, 'bin', name ?? ''), `#!/bin/sh\nprintf '${(output ?? '').replaceAll('\n', '\\n')}'\n`)
-    chmodSync(join(folder, 'bin', name ?? ''), 0o755)
+    writeProgram(name ?? '', `printf '${(output ?? '').replaceAll('\n', '\\n')}'\n`)
   }
 })
 afterAll(() => {
   rmSync(folder, { recursive: true })
 })
+
+function writeProgram(name: string, script: string): void {
+  writeFileSync(join(folder, 'bin', name), `#!/bin/sh\n${script}`)
+  chmodSync(join(folder, 'bin', name), 0o755)
+}
 
 interface Outcome {
   readonly code: number
@@ -61,7 +67,10 @@ interface Outcome {
 async function shell(script: string, env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
   const PATH = `${join(folder, 'bin')}:${process.env['PATH'] ?? ''}`
   try {
-    return { code: 0, ...(await run('bash', ['-c', script], { cwd: folder, env: { PATH, ...env } })) }
+    return {
+      code: 0,
+      ...(await run('bash', ['-c', script], { cwd: folder, env: { PATH, RUNNER_TEMP: folder, ...env } })),
+    }
   } catch (error) {
     return error as Outcome
   }
@@ -98,7 +107,7 @@ describe('action.yml', () => {
     expect(wrong.code).toBe(2)
     expect(wrong.stderr).toContain('There is no file "$(touch".')
     const { code, stdout, stderr } = await shell(step?.run ?? '', { ...env, LINT_PATHS: 'deploy/' })
-    expect([code, stderr]).toEqual([1, expect.stringContaining('npx --yes --package ./x.tgz -- etcd-mtls lint')])
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`--ignore-scripts -- ${folder}/./x.tgz\n`)])
     expect(stdout).toMatch(/^::error file=deploy\/etcd\.yml,line=2,/)
     expect(readFileSync(join(folder, 'out.sarif'), 'utf8')).toContain('"version": "2.1.0"')
   })
@@ -109,9 +118,7 @@ describe('.pre-commit-hooks.yaml', () => {
 
   it('The hook is valid, and its command accepts files that start no etcd', async () => {
     expect(complaints('pre-commit-hooks.json', hooks)).toEqual([])
-    const { code, stdout } = await shell(
-      `npx ${hooks[0]?.entry ?? ''} --no-read-files deploy/values.yaml deploy/etcd.yml`,
-    )
+    const { code, stdout } = await shell(`${hooks[0]?.entry ?? ''} --no-read-files deploy/values.yaml deploy/etcd.yml`)
     expect(code).toBe(1)
     expect(stdout).not.toContain('config/no-etcd')
   })
@@ -159,12 +166,19 @@ describe('docs/ci.md', () => {
     expect([code, stdout]).toEqual([1, expect.stringMatching(/^deploy\/etcd\.yml:2:1: error /)])
   })
 
+  it('The page installs the version of package.json, without scripts', () => {
+    const { version } = JSON.parse(text('package.json')) as { version: string }
+    const installs = text('docs/ci.md').match(/npm install.*/g) ?? []
+    expect(new Set(installs)).toEqual(new Set([`npm install --global --ignore-scripts etcd-mtls@${version}`]))
+  })
+
   it('The lines for a shell run, and report the errors', async () => {
     const lines = blocks.filter(({ language }) => language === 'sh').flatMap(({ code }) => code.trim().split('\n'))
     expect(lines.length).toBeGreaterThan(3)
     for (const line of lines) {
       const { stdout, stderr } = await shell(line)
-      expect([line, stderr.includes('--help'), stdout.includes('error config/')]).toEqual([line, false, true])
+      const isLint = !line.startsWith('npm install')
+      expect([line, stderr.includes('--help'), stdout.includes('error config/')]).toEqual([line, false, isLint])
     }
   })
 
