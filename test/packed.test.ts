@@ -100,7 +100,10 @@ describe('the action', () => {
     }
     const ran = promisify(execFile)('bash', ['-c', runs.steps[0].run], { cwd: checkout, env })
     const failed = await ran.then(null, (error: unknown) => error as { code: number; stdout: string })
-    expect('code' in failed && [failed.code, failed.stdout]).toEqual([1, expect.stringMatching(/^::error file=etcd\.yml,line=2,/)])
+    expect('code' in failed && [failed.code, failed.stdout]).toEqual([
+      1,
+      expect.stringMatching(/^::error file=etcd\.yml,line=2,/),
+    ])
     expect(existsSync(join(checkout, 'owned'))).toBe(false)
   })
 
