@@ -13,7 +13,7 @@ import { abortable } from '../client/timing.js'
 import type { WatchableSource } from '../credentials/credentials.js'
 import { sourceOf } from '../credentials/from-files.js'
 import { useFile } from '../files/file-system.js'
-import { hostFolder, type HostPath, hostPathText, isHostFile, useHostFile } from '../files/in-root.js'
+import { below, hostFolder, type HostPath, hostPathText, isHostFile, useHostFile } from '../files/in-root.js'
 import { type FileUser, refusalFor } from '../files/readable-by.js'
 import { systemCode } from '../files/write-failed.js'
 import { isEtcdMtlsError } from '../report/errors.js'
@@ -149,10 +149,6 @@ function foundIn(kind: Found['kind'], source: string, input: ConfigInput, root: 
 function fileFound(kind: Found['kind'], path: HostPath, root: string | null): Found {
   const file = hostPathText(path)
   return foundIn(kind, file, { file }, root)
-}
-
-function below(folder: HostPath, path: string): HostPath {
-  return typeof folder === 'string' ? `${folder}/${path}` : { ...folder, path: `${folder.path}/${path}` }
 }
 
 /** Whether a manifest or a unit is that of a process: by an address, or by the data directory. Without TLS it says nothing. */
