@@ -6,9 +6,9 @@ import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { type ClusterParts, listIn } from './clusters.js'
-import { isIssuing, sideOf } from './compare.js'
+import { filesOf, isIssuing, MAX_NAMES } from './compare.js'
 import { type DateRules, datesOf } from './dates.js'
-import { isDateCode, validateUntil } from './forecast.js'
+import { hostsOf, isDateCode, validateUntil } from './forecast.js'
 import { type ExaminedMember, isReached } from './members.js'
 import type { Pair } from './pairs.js'
 import { originOf } from './plan.js'
@@ -130,8 +130,6 @@ function checkCertificate({ client, label }: ExaminedMember, { chain }: Credenti
   return [finding('cluster/apiserver-cannot-connect', { kind: 'certificate', ...details, accepts }, ref)]
 }
 
-const MAX_NAMES = 50
-
 /** kube-apiserver verifies etcd by the rules of Go. That a certificate has expired is a finding about the member. */
 function checkServer(
   member: ExaminedMember,
@@ -141,7 +139,7 @@ function checkServer(
 ): Finding[] {
   const chain = member.client?.seen.chain ?? []
   const url = endpoints.find((each) => isOf(each, member))
-  const host = url === undefined ? null : new URL(url).hostname.replace(/^\[|\]$/g, '')
+  const host = url === undefined ? null : (hostsOf([url])[0]?.value ?? null)
   const { trustAnchors } = credentials
   const [anchor] = trustAnchors
   if (chain.length === 0 || anchor === undefined) return []
@@ -149,10 +147,9 @@ function checkServer(
   if (!('reason' in accepted) || isDateCode(accepted.code)) return []
   const isAccepting = ({ certificates }: EtcdConfigFile): boolean =>
     'until' in validateUntil({ chain, anchors: certificates, host }, at)
-  const files = members.flatMap((each) => [sideOf(each, 'client')?.ca ?? [], sideOf(each, 'peer')?.ca ?? []].flat())
   const details = { member: member.label, file: fileOf(anchor), reason: accepted.reason }
   const issuer = chain.at(-1)?.issuer.toString() ?? ''
-  const inUse = files.find(isAccepting)?.path ?? null
+  const inUse = members.flatMap((each) => filesOf(each, 'ca')).find(isAccepting)?.path ?? null
   return [finding('cluster/apiserver-cannot-connect', { kind: 'server', ...details, issuer, inUse })]
 }
 

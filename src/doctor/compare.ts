@@ -6,13 +6,13 @@ import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { ForecastMember, PairForecast } from './cluster-report.js'
 import { forecast, isDateCode } from './forecast.js'
-import type { ExaminedMember } from './members.js'
+import { type ExaminedMember, isAnswering } from './members.js'
 import type { SeenPort } from './process.js'
 
 const finding = findingMaker(cluster)
 
-const PORTS = ['client', 'peer'] as const
-type Port = (typeof PORTS)[number]
+export const PORTS = ['client', 'peer'] as const
+export type Port = (typeof PORTS)[number]
 
 /** A port of a member, and its configuration on this machine. */
 interface Side {
@@ -22,13 +22,18 @@ interface Side {
   readonly side: EtcdConfigSide
 }
 
-function seenOf({ client, peer }: ExaminedMember, port: Port): SeenPort | null {
+export function seenOf({ client, peer }: ExaminedMember, port: Port): SeenPort | null {
   return port === 'client' ? (client?.seen ?? null) : peer
 }
 
 /** Null if its files are on another machine. */
 export function sideOf({ planned }: ExaminedMember, port: Port): EtcdConfigSide | null {
   return planned?.evidence.otherMachine === null ? planned.config[port] : null
+}
+
+/** The files that it names for its two ports. */
+export function filesOf(member: ExaminedMember, role: 'cert' | 'ca'): EtcdConfigFile[] {
+  return PORTS.flatMap((port) => sideOf(member, port)?.[role] ?? [])
 }
 
 function sidesOf(member: ExaminedMember): Side[] {
@@ -64,7 +69,7 @@ export function compareServed(members: readonly ExaminedMember[]): ServedDiffers
     // Through /proc the file is the one that the process sees, which was removed from the disk.
     const details = { ...at, inFile: isMounted ? null : (inFile?.serialNumber ?? null) }
     const isOf = (each: ExaminedMember): boolean =>
-      PORTS.some((one) => sideOf(each, one)?.cert?.certificates[0]?.equals(served) === true)
+      filesOf(each, 'cert').some(({ certificates: [leaf] }) => leaf?.equals(served) === true)
     const other = members.find((each) => each !== member && isOf(each))
     const cause = isMounted ? ({ kind: 'mount' } as const) : causeOf({ member, port, seen, side }, file, other)
     return [finding('cluster/served-differs-from-file', { ...details, ...cause }, certificateRef(served, 'leaf', 0))]
@@ -88,7 +93,7 @@ const DEMANDS = { required: 'requires', requested: 'requests', 'not-requested': 
 type CaNotReloaded = Finding<'cluster/ca-not-reloaded'>
 
 /** Most names in the details of a finding. */
-const MAX_NAMES = 50
+export const MAX_NAMES = 50
 
 /** Findings about CA files that the process has not read. A port at which something else answers says nothing about etcd. */
 export function compareAuthorities(
@@ -126,9 +131,10 @@ function namesDiffer(names: readonly DistinguishedName[], certificates: readonly
 }
 
 /** Whether etcd accepted a certificate of each CA of the file: then it has read these keys. */
-function isVerifiablyRead({ client, planned }: ExaminedMember, file: EtcdConfigFile): boolean {
-  const isAnswered = (client?.answers ?? null) !== null && planned?.config.client.ca?.path === file.path
-  return isAnswered && file.certificates.every((ca) => isIssuing(ca, client?.pair?.credentials.chain ?? []))
+function isVerifiablyRead(member: ExaminedMember, file: EtcdConfigFile): boolean {
+  const { client, planned } = member
+  if (!isAnswering(member) || planned?.config.client.ca?.path !== file.path) return false
+  return file.certificates.every((ca) => isIssuing(ca, client?.pair?.credentials.chain ?? []))
 }
 
 /** What the forecast needs of a member: as it runs now, or as it is after a restart. */
@@ -225,8 +231,7 @@ function refusedClient(member: ExaminedMember, { name, chain }: NamedChain, at: 
   const anchors = side?.ca?.certificates ?? []
   const accepted = member.client?.seen.observation.acceptedAuthorities ?? []
   // The member answers, and accepts the CA of the certificate now.
-  const isAnswered = (member.client?.answers ?? null) !== null
-  const isAccepted = isAnswered && chain.some(({ issuer }) => accepted.some((each) => each.equals(issuer)))
+  const isAccepted = isAnswering(member) && chain.some(({ issuer }) => accepted.some((each) => each.equals(issuer)))
   const [leaf] = chain
   if (leaf === undefined || !isAccepted || side?.requiresCertificates !== true || anchors.length === 0) return []
   const { label } = member
@@ -251,7 +256,7 @@ function afterRestart(member: ExaminedMember, port: Port, chains: readonly (read
   const { planned, configChangedAt } = member
   const file = sideOf(member, port)?.ca ?? null
   const path = file?.path ?? planned?.evidence.source ?? ''
-  const others = PORTS.flatMap((one) => sideOf(member, one)?.ca ?? []).filter((each) => each.path !== path)
+  const others = filesOf(member, 'ca').filter((each) => each.path !== path)
   const inUse = others.find(({ certificates }) =>
     chains.every((chain) => certificates.some((ca) => isIssuing(ca, chain))),
   )
@@ -272,8 +277,9 @@ export function isIssuing(ca: Certificate, chain: readonly Certificate[]): boole
 }
 
 /** A fault of the files or of the configuration that etcd finds only at its start. */
-function reasonNotToStart({ client, planned, label }: ExaminedMember): RefusedAfterRestart | null {
-  if ((client?.answers ?? null) === null || planned === null) return null
+function reasonNotToStart(member: ExaminedMember): RefusedAfterRestart | null {
+  const { planned, label } = member
+  if (!isAnswering(member) || planned === null) return null
   const { config, evidence } = planned
   const files = [config.client, config.peer].flatMap(({ cert, key, ca }) =>
     [cert, key, ca].filter((each) => each !== null),
@@ -281,12 +287,8 @@ function reasonNotToStart({ client, planned, label }: ExaminedMember): RefusedAf
   const broken = files.find(({ problem }) => problem !== null)
   const problem = broken?.problem ?? config.findings.find(isRefusedAtStart)
   if (problem === undefined) return null
-  const details = {
-    member: label,
-    file: broken?.path ?? evidence.source,
-    reason: problem.message,
-    remedy: problem.remedy,
-  }
+  const { message: reason, remedy } = problem
+  const details = { member: label, file: broken?.path ?? evidence.source, reason, remedy }
   return { ...finding('cluster/refused-after-restart', { kind: 'start', ...details }), consequences: [problem] }
 }
 

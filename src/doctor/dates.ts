@@ -6,8 +6,8 @@ import { durationText } from '../validate/checks/check-validity.js'
 import { validateChain } from '../validate/validate.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { ClientForecast, QuorumForecast } from './cluster-report.js'
-import { sideOf } from './compare.js'
-import { validateUntil } from './forecast.js'
+import { filesOf, PORTS, seenOf, sideOf } from './compare.js'
+import { isDateCode, validateUntil } from './forecast.js'
 import type { ExaminedMember } from './members.js'
 
 const finding = findingMaker(cluster)
@@ -28,8 +28,6 @@ function warningTime(lifetime: number, { lead, expiryWarning }: DateRules): numb
   return Math.max(usual, lead)
 }
 
-const OF_DATES: readonly string[] = ['validity/expired', 'validity/expires-soon', 'validity/not-yet-valid']
-
 /** The findings about the dates of the leaf. */
 export function datesOf(
   chain: readonly Certificate[],
@@ -42,23 +40,22 @@ export function datesOf(
   const expiryWarning = `${String(Math.ceil(time))}ms`
   const input = { chain: [leaf], trustAnchors: [] }
   const { findings } = validateChain(input, { usage, at: rules.at, expiryWarning })
-  return findings.filter(({ code }) => OF_DATES.includes(code))
+  return findings.filter(({ code }) => isDateCode(code))
 }
 
 /** The findings about the dates of the certificates that members serve on both ports. */
 export function servedDates(members: readonly ExaminedMember[], rules: DateRules): Finding[] {
-  return members.flatMap((member) =>
-    (['client', 'peer'] as const).flatMap((port) => {
-      const [served] = (port === 'client' ? member.client?.seen : member.peer)?.chain ?? []
-      const usage = port === 'client' ? 'server' : 'peer'
-      const file = sideOf(member, port)?.cert ?? null
-      const [inFile] = file?.certificates ?? []
-      // The finding names the file that somebody must replace, if it is known.
-      if (file !== null && inFile !== undefined && served?.equals(inFile) !== false)
-        return datesOf([inFile], usage, rules).map((each) => ({ ...each, place: file.place }))
-      return served === undefined ? [] : datesOf([served], usage, rules)
-    }),
-  )
+  const all = members.flatMap((member) => PORTS.map((port) => ({ member, port })))
+  return all.flatMap(({ member, port }) => {
+    const [served] = seenOf(member, port)?.chain ?? []
+    const usage = port === 'client' ? 'server' : 'peer'
+    const file = sideOf(member, port)?.cert ?? null
+    const [inFile] = file?.certificates ?? []
+    // The finding names the file that somebody must replace, if it is known.
+    if (file !== null && inFile !== undefined && served?.equals(inFile) !== false)
+      return datesOf([inFile], usage, rules).map((each) => ({ ...each, place: file.place }))
+    return served === undefined ? [] : datesOf([served], usage, rules)
+  })
 }
 
 /** By the CAs with which each member was asked, if they are known. */
@@ -80,38 +77,31 @@ export function forecastClients(members: readonly ExaminedMember[], at: Date): C
   return { until: new Date(last.until), certificate: last.certificate, members: names }
 }
 
-/** The finding about the dates of a forecast; null if there is no date. */
-function severityOf(
-  { until, certificate }: Pick<QuorumForecast, 'until' | 'certificate'>,
-  rules: DateRules,
-): 'near' | 'soon' | 'later' | null {
+/** The details of the finding about the end of a forecast; null if there is no date. */
+function endOf({ until, certificate }: Pick<QuorumForecast, 'until' | 'certificate'>, rules: DateRules) {
   if (until === null || certificate === null) return null
-  const left = until.getTime() - rules.at.getTime()
+  const { at, lead } = rules
+  const left = until.getTime() - at.getTime()
   const lifetime = until.getTime() - certificate.notBefore.getTime()
-  if (left < Math.min(lifetime / 10, 7 * DAY)) return 'near'
-  return left < warningTime(lifetime, rules) ? 'soon' : 'later'
+  const later = left < warningTime(lifetime, rules) ? 'soon' : 'later'
+  const kind: 'near' | 'soon' | 'later' = left < Math.min(lifetime / 10, 7 * DAY) ? 'near' : later
+  const actBy = new Date(until.getTime() - lead)
+  const { subject } = certificate
+  return { kind, certificate, dates: { until, actBy, isOverdue: actBy <= at, left: durationText(left), subject } }
 }
 
 export function quorumFinding(expected: QuorumForecast, rules: DateRules): Finding[] {
-  const { until, certificate, hasQuorum } = expected
-  if (!hasQuorum) return [finding('cluster/quorum-expires', { kind: 'now' })]
-  const kind = severityOf(expected, rules)
-  if (kind === null || until === null || certificate === null) return []
-  return [finding('cluster/quorum-expires', { kind, ...datesFor(until, certificate.subject, rules) }, certificate)]
+  if (!expected.hasQuorum) return [finding('cluster/quorum-expires', { kind: 'now' })]
+  const end = endOf(expected, rules)
+  return end === null ? [] : [finding('cluster/quorum-expires', { kind: end.kind, ...end.dates }, end.certificate)]
 }
 
 /** Only if it is due: the forecast has the date. */
 export function clientsFinding(expected: ClientForecast, rules: DateRules): Finding[] {
-  const { until, certificate, members } = expected
-  const kind = severityOf(expected, rules)
-  if (kind === null || kind === 'later' || until === null || certificate === null) return []
-  const details = { ...datesFor(until, certificate.subject, rules), members: [...members] }
-  return [finding('cluster/quorum-expires', { kind: `clients ${kind}`, ...details }, certificate)]
-}
-
-function datesFor(until: Date, subject: string, { at, lead }: DateRules) {
-  const actBy = new Date(until.getTime() - lead)
-  return { until, actBy, isOverdue: actBy <= at, left: durationText(until.getTime() - at.getTime()), subject }
+  const end = endOf(expected, rules)
+  if (end === null || end.kind === 'later') return []
+  const details = { ...end.dates, members: [...expected.members] }
+  return [finding('cluster/quorum-expires', { kind: `clients ${end.kind}`, ...details }, end.certificate)]
 }
 
 /** The names of kubeadm for the certificates of etcd and its clients, by the ends of their files (cmd/kubeadm/app/phases/certs). */
@@ -129,12 +119,13 @@ export function rewordForKubeadm(
   isKubeadm: boolean,
 ): Finding[] {
   if (!isKubeadm) return [...findings]
-  const sides = members.flatMap((each) => [sideOf(each, 'client')?.cert ?? [], sideOf(each, 'peer')?.cert ?? []].flat())
   const namesOf = ({ code, certificate, details }: Finding): string[] => {
     const isExpired = code === 'cluster/apiserver-cannot-connect' && details.kind === 'expired'
-    if (certificate === null || !(isExpired || OF_DATES.includes(code))) return []
+    if (certificate === null || !(isExpired || isDateCode(code))) return []
     const { origin, fingerprint256 } = certificate
-    const files = sides.filter(({ certificates: [leaf] }) => leaf?.fingerprint256 === fingerprint256)
+    const files = members
+      .flatMap((each) => filesOf(each, 'cert'))
+      .filter(({ certificates: [leaf] }) => leaf?.fingerprint256 === fingerprint256)
     const [own = ''] = origin.split(' (from ')
     const paths = [own, ...files.map(({ path }) => path)]
     return OF_KUBEADM.flatMap(([file, name]) => (paths.some((each) => each.endsWith(`/${file}`)) ? [name] : []))

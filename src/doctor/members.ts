@@ -236,6 +236,11 @@ async function firstGood<T extends { readonly seen: SeenPort }>(
   return best
 }
 
+/** Whether it answers requests, for its own cluster. */
+export function isAnswering({ client }: ExaminedMember): boolean {
+  return client !== null && client.answers !== null
+}
+
 /** Whether anything answered. */
 export function isReached({ observation: { refusal } }: SeenPort): boolean {
   return !['unreachable', 'silent', 'aborted'].includes(refusal?.kind ?? '')

@@ -4,10 +4,9 @@ import { type Finding, findingMaker, type Unchecked, uncheckedIn } from '../repo
 import { printable } from '../report/printable.js'
 import { groupBy } from '../config/lint/rule.js'
 import type { ClusterParts } from './clusters.js'
-import { type ExaminedMember, isReached } from './members.js'
+import { type ExaminedMember, isAnswering, isReached } from './members.js'
 import { overlap, type PlannedMember } from './plan.js'
 import type { SeenPort } from './process.js'
-import type { ConfigEvidence } from './sources.js'
 
 const finding = findingMaker(cluster)
 
@@ -40,17 +39,15 @@ export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   // A leader that has just lost the others reports for a second that it is one.
   if (spare < 0 && (!hasLeader || downVoters.every(isStopped))) {
     const details = { down: downVoters.map(downDetails), voters: voters.length }
-    const leaderless = members.flatMap(({ client }) => client?.findings.filter(isNoLeader) ?? [])
+    const leaderless = members.flatMap(
+      ({ client }) => client?.findings.filter(({ code }) => code === 'endpoint/no-leader') ?? [],
+    )
     return [{ ...finding('cluster/member-down', { kind: 'no quorum', ...details }), consequences: leaderless }]
   }
   return down.map((member) => {
     const role = member.listed.isLearner ? 'learner' : 'voter'
     return finding('cluster/member-down', { kind: 'one', ...downDetails(member), spare: Math.max(spare, 0), role })
   })
-}
-
-export function isNoLeader({ code }: Finding): boolean {
-  return code === 'endpoint/no-leader'
 }
 
 function downDetails({ label, client }: ExaminedMember) {
@@ -65,14 +62,12 @@ function downDetails({ label, client }: ExaminedMember) {
 const JOIN_TIME = 60_000
 
 /** Whether its process runs here, and has not joined the cluster, which has a leader. */
-function isUnjoined({ client, planned, listed, answersFor }: ExaminedMember, all: readonly ExaminedMember[]): boolean {
-  if (planned === null || answersFor !== null || (client?.answers ?? null) !== null) return false
+function isUnjoined(member: ExaminedMember, all: readonly ExaminedMember[]): boolean {
+  const { planned, listed, answersFor } = member
+  if (planned === null || answersFor !== null || isAnswering(member)) return false
   const isOther = planned.wal !== null && listed.id !== '' && planned.wal.memberId !== listed.id
-  return hasLeader(all) && (isOther || (listed.name === '' && planned.evidence.kind === 'process'))
-}
-
-function hasLeader(members: readonly ExaminedMember[]): boolean {
-  return members.some(({ client }) => (client?.answers?.role ?? null) !== null)
+  const hasLeader = all.some(({ client }) => (client?.answers?.role ?? null) !== null)
+  return hasLeader && (isOther || (listed.name === '' && planned.evidence.kind === 'process'))
 }
 
 /** Processes that run with the data of another cluster, or have not joined theirs. */
@@ -122,20 +117,17 @@ function dataOf(
   const { dataDir, walDir } = config
   if (dataDir === null) return null
   const isApart = walDir !== null && !walDir.path.startsWith(`${dataDir.path}/`)
-  const joined = members.flatMap(({ planned, client }) => ((client?.answers ?? null) === null ? [] : (planned ?? [])))
-  const token = joined.find((each) => each.config.initialClusterToken !== null)?.config.initialClusterToken ?? null
-  const named = members.map(
-    ({ listed }) => [listed.name === '' ? (config.name ?? '') : listed.name, listed.peerURLs] as const,
+  const nameOf = (name: string): string => (name === '' ? (config.name ?? '') : name)
+  const initialCluster = members.flatMap(({ listed: { name, peerURLs } }) =>
+    (peerURLs.length > 0 ? peerURLs : peerUrls).map((url) => `${nameOf(name)}=${url}`),
   )
-  const initialCluster = named.flatMap(([name, urls]) =>
-    (urls.length > 0 ? urls : peerUrls).map((url) => `${name}=${url}`),
-  )
-  const directories = { directory: dataDir.path, walDirectory: isApart ? walDir.path : null }
+  const tokens = members.filter(isAnswering).map(({ planned }) => planned?.config.initialClusterToken ?? null)
   return {
     member: listed.name === '' ? (config.name ?? label) : label,
-    ...directories,
+    directory: dataDir.path,
+    walDirectory: isApart ? walDir.path : null,
     joined: listed.clientURLs.length > 0 ? { id: listed.id, peerUrls: [...listed.peerURLs] } : null,
-    token,
+    token: tokens.find((each) => each !== null) ?? null,
     initialCluster: initialCluster.join(),
   }
 }
@@ -157,9 +149,9 @@ export function comparePeerPorts(members: readonly ExaminedMember[]): Finding[] 
   const isHere = (each: ExaminedMember): boolean => each.planned?.evidence.kind === 'process'
   if (!members.some(isHere) || members.length < 2) return []
   return members.flatMap((member) => {
-    const { client, peer, label } = member
+    const { peer, label } = member
     const isSilent = isHere(member) && peer?.observation.refusal?.kind === 'silent'
-    if ((client?.answers ?? null) === null || peer === null || !(isRefused(peer) || isSilent)) return []
+    if (!isAnswering(member) || peer === null || !(isRefused(peer) || isSilent)) return []
     const detail = peer.observation.refusal?.detail ?? ''
     return [finding('cluster/peer-port-closed', { member: label, endpoint: peer.url, detail })]
   })
@@ -179,29 +171,17 @@ export function leadersOf(members: readonly ExaminedMember[]): ExaminedMember[] 
 
 /** An etcd that is to run here, and does not. */
 export function compareRunning(members: readonly ExaminedMember[], areProcessesVisible: boolean) {
-  const stopped = members.filter(
-    ({ client, planned }) => isInstalled(planned?.evidence.kind) && isRefused(client?.seen ?? null),
-  )
-  const findings = areProcessesVisible
-    ? stopped.map(({ client, planned }): Finding => {
-        const source = planned?.evidence.source ?? ''
-        const kind = planned?.evidence.kind === 'kubeadm' ? 'manifest' : 'unit'
-        const about = finding('cluster/not-running', { kind, source, endpoint: client?.seen.url ?? '' })
-        return { ...about, consequences: client?.findings ?? [] }
-      })
-    : []
-  const unchecked = areProcessesVisible
-    ? []
-    : members.flatMap(({ client, planned }) => {
-        if ((client?.answers ?? null) !== null) return []
-        const { kind, source = '' } = planned?.evidence ?? {}
-        const message = `${source} is to start etcd, and no etcd process is visible from here. Run this command as root on the machine itself.`
-        return isInstalled(kind) ? [uncheckedIn(source, 'permission', message)] : []
-      })
+  const [findings, unchecked]: [Finding[], Unchecked[]] = [[], []]
+  for (const member of members) {
+    const { kind = 'given', source = '' } = member.planned?.evidence ?? {}
+    const seen = member.client?.seen ?? null
+    if ((kind !== 'kubeadm' && kind !== 'systemd') || isAnswering(member)) continue
+    const message = `${source} is to start etcd, and no etcd process is visible from here. Run this command as root on the machine itself.`
+    if (!areProcessesVisible) unchecked.push(uncheckedIn(source, 'permission', message))
+    else if (seen !== null && isRefused(seen)) {
+      const details = { kind: kind === 'kubeadm' ? 'manifest' : 'unit', source, endpoint: seen.url } as const
+      findings.push({ ...finding('cluster/not-running', details), consequences: member.client?.findings ?? [] })
+    }
+  }
   return { findings, unchecked }
-}
-
-/** Whether a configuration says that etcd runs on its machine. */
-function isInstalled(kind: ConfigEvidence['kind'] | undefined): boolean {
-  return kind === 'kubeadm' || kind === 'systemd'
 }
