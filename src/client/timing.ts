@@ -177,3 +177,18 @@ export class Backoff {
     return backoffPause(this.#failures, this.#limits)
   }
 }
+
+/** At most `limit` at the same time. The results are in the order of the items. */
+export async function mapLimited<T, R>(
+  limit: number,
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = []
+  const queue = items.entries()
+  const run = async (): Promise<void> => {
+    for (const [i, item] of queue) results[i] = await work(item)
+  }
+  await Promise.all(Array.from({ length: limit }, run))
+  return results
+}

@@ -1,9 +1,10 @@
 /** Finds the members of a cluster, and asks each of them. */
-import { readFile } from 'node:fs/promises'
 import { type Endpoint, parseEndpoints } from '../client/endpoints.js'
+import { mapLimited } from '../client/timing.js'
 import { acceptedUrl } from '../config/lint/member.js'
 import { pathOfCaller } from '../config/read/text.js'
 import { useHostFile } from '../files/in-root.js'
+import { replacedMounts } from '../files/procfs.js'
 import { systemCode } from '../files/write-failed.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import type { Unchecked } from '../report/finding.js'
@@ -90,7 +91,7 @@ export class Ports {
 
   /** {@link askFirst} of each member. */
   async askEach(members: readonly (readonly Endpoint[])[]): Promise<AskedPort[]> {
-    const asked = await mapLimited(members.slice(0, MAX_ENDPOINTS), (each) => this.askFirst(each))
+    const asked = await mapLimited(CONCURRENT, members.slice(0, MAX_ENDPOINTS), (each) => this.askFirst(each))
     return [...new Set(asked.flatMap((each) => each ?? []))]
   }
 
@@ -142,7 +143,7 @@ export async function examineMembers(
     urls.filter((url) => !isAway || acceptedUrl(url)?.isLocal !== true)
   const used = new Set<AskedPort>()
   const isForeign = ({ answers }: AskedPort): boolean => answers !== null && answers.clusterId !== clusterId
-  const members = await mapLimited(listed, async (member) => {
+  const members = await mapLimited(CONCURRENT, listed, async (member) => {
     const config = configs.get(member) ?? null
     const own = asked.filter((each) => isOf(each, member, config))
     for (const each of own) used.add(each)
@@ -160,7 +161,7 @@ export async function examineMembers(
     return examinedMember(member, { client: foreign, peer: peer?.seen ?? null, answersFor }, config)
   })
   const left = asked.filter((each) => !used.has(each))
-  const others = await mapLimited(left, (client) =>
+  const others = await mapLimited(CONCURRENT, left, (client) =>
     examinedMember(asEndpoint(client), { client, peer: null, answersFor: null }, null),
   )
   return { members, others, isListed, unchecked }
@@ -171,6 +172,7 @@ async function examinedMember(
   { client, peer, answersFor }: Pick<ExaminedMember, 'client' | 'peer' | 'answersFor'>,
   planned: PlannedMember | null,
 ): Promise<ExaminedMember> {
+  const [, folder] = /^(.*\/\d+)\/root$/.exec(planned?.evidence.root ?? '') ?? []
   const names = [listed.name, planned?.config.name ?? '', listed.clientURLs[0] ?? '']
   return {
     label: printable(names.find((name) => name !== '') ?? listed.id).slice(0, MAX_LABEL),
@@ -181,7 +183,7 @@ async function examinedMember(
     answersFor,
     startedAt: planned?.evidence.startedAt ?? client?.answers?.startedAt ?? null,
     configChangedAt: planned === null ? null : await configChangedAt(planned),
-    replacedMounts: planned === null ? new Set() : await replacedMounts(planned.evidence.root),
+    replacedMounts: folder === undefined ? new Set() : await replacedMounts(folder),
   }
 }
 
@@ -246,16 +248,6 @@ export function isReached({ observation: { refusal } }: SeenPort): boolean {
   return !['unreachable', 'silent', 'aborted'].includes(refusal?.kind ?? '')
 }
 
-async function mapLimited<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = []
-  const queue = items.entries()
-  const run = async (): Promise<void> => {
-    for (const [i, item] of queue) results[i] = await work(item)
-  }
-  await Promise.all(Array.from({ length: CONCURRENT }, run))
-  return results
-}
-
 async function configChangedAt({ evidence: { input, root } }: PlannedMember): Promise<Date | null> {
   if (input.file === undefined) return null
   try {
@@ -263,23 +255,5 @@ async function configChangedAt({ evidence: { input, root } }: PlannedMember): Pr
   } catch (error) {
     if (systemCode(error) === null) throw error
     return null // The lint reports a configuration that cannot be read.
-  }
-}
-
-/** proc_pid_mountinfo(5): a file whose name was removed is shown with this ending. */
-const REMOVED = '//deleted'
-/** A machine with many containers has thousands of mounts; one container has tens. */
-const MAX_MOUNTS = 1024 * 1024
-
-async function replacedMounts(root: string | null): Promise<Set<string>> {
-  const [, process] = /^(.*\/\d+)\/root$/.exec(root ?? '') ?? []
-  if (process === undefined) return new Set()
-  try {
-    const lines = (await readFile(`${process}/mountinfo`, 'utf8')).slice(0, MAX_MOUNTS).split('\n')
-    const fields = lines.map((line) => line.split(' '))
-    return new Set(fields.flatMap(([, , , source = '', target = '']) => (source.endsWith(REMOVED) ? [target] : [])))
-  } catch (error) {
-    if (systemCode(error) === null) throw error
-    return new Set() // The process has ended, or may not be seen: the cause of a difference is then not known.
   }
 }

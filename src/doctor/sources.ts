@@ -20,28 +20,11 @@ import { isEtcdMtlsError } from '../report/errors.js'
 import type { Finding, Unchecked } from '../report/finding.js'
 import { uncheckedIn } from '../report/finding.js'
 import { parseIp } from '../x509/ip.js'
-import { findProcesses } from './processes.js'
+import { findProcesses, type FoundConfig } from './processes.js'
 
 /** A configuration of etcd that was given or found, and the disk that its process sees. */
-export interface ConfigEvidence {
-  /** For display, such as `process 812 (user etcd)` or `/etc/kubernetes/manifests/etcd.yaml`. */
-  readonly source: string
+export interface ConfigEvidence extends FoundConfig {
   readonly kind: 'given' | 'process' | 'kubeadm' | 'k3s' | 'systemd'
-  /** Null: it is not that of a process. */
-  readonly pid: number | null
-  /** The user of the process; null if it is not known. */
-  readonly user: FileUser | null
-  /** Whether it belongs to root, or to the user of a unit or of a container: an ordinary user may run what only looks like an etcd. */
-  readonly isTrustedUser: boolean
-  readonly input: ConfigInput
-  /** The directory where the disk of etcd is mounted, such as `/proc/812/root`. Null: the disk of this machine. */
-  readonly root: string | null
-  /** The working directory of etcd, on its disk; null if it is not known. */
-  readonly directory: string | null
-  /** When the process started, within two seconds; null if that is not known. */
-  readonly startedAt: Date | null
-  /** Its network namespace, in which loopback addresses are others; null if it is the one of this process. */
-  readonly network: string | null
   /** The host of another machine that it is for. Its files were not read then. Null: it is for this machine, or that is not known. */
   readonly otherMachine: string | null
   readonly members: readonly [EtcdConfigMember, ...EtcdConfigMember[]]
