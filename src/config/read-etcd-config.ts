@@ -239,7 +239,7 @@ function firstError(findings: readonly Finding[]): Finding | null {
 
 const NO_STATS = { mode: null, modifiedAt: null, changedAt: null }
 
-async function statsOf(path: HostPath): Promise<Pick<EtcdConfigFile, keyof typeof NO_STATS>> {
+export async function statsOf(path: HostPath): Promise<Pick<EtcdConfigFile, keyof typeof NO_STATS>> {
   try {
     return await useHostFile(path, ({ stats: { mode, mtime, ctime } }) =>
       Promise.resolve({ mode: `0${(mode & 0o777).toString(8)}`, modifiedAt: mtime, changedAt: ctime }),

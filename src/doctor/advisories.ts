@@ -3,8 +3,7 @@ import { ADVISORIES_AS_OF, advisoriesOf, type AdvisoryRow, endsOfLines } from '.
 import { ETCD_LINES, type EtcdLine } from '../config/tables/version.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
-import { sideOf } from './compare.js'
-import type { ExaminedMember } from './members.js'
+import { type ExaminedMember, sideOf } from './evidence.js'
 
 /** The first release of the line that fixes all of these; if none does, of a later line. */
 function fixOf(own: EtcdLine, rows: readonly AdvisoryRow[]): string {

@@ -3,9 +3,8 @@ import type { ClockReading } from '../client/diagnosis/evidence.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { type CertificateRef, type Finding, findingMaker, uncheckedIn } from '../report/finding.js'
 import { durationText } from '../validate/checks/check-validity.js'
-import { areOfDates, isDateCode } from './forecast.js'
-import type { ExaminedCluster, ExaminedMember } from './members.js'
-import type { Asking } from './process.js'
+import { areOfDates, isDateCode } from '../validate/valid-until.js'
+import type { Asking, ExaminedCluster, ExaminedMember } from './evidence.js'
 
 const finding = findingMaker(cluster)
 type ClockDiffers = Finding<'cluster/clock-differs'>

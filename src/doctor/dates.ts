@@ -3,21 +3,13 @@ import { cluster } from '../report/catalogue/cluster.js'
 import { parseDuration } from '../report/duration.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { durationText } from '../validate/checks/check-validity.js'
+import { isDateCode, validateUntil } from '../validate/valid-until.js'
 import { validateChain } from '../validate/validate.js'
 import type { Certificate } from '../x509/certificate.js'
-import type { ClientForecast, QuorumForecast } from './cluster-report.js'
-import { filesOf, PORTS, seenOf, sideOf } from './compare.js'
-import { isDateCode, validateUntil } from './forecast.js'
-import type { ExaminedMember } from './members.js'
+import type { ClientForecast, ClusterForecast, QuorumForecast } from './cluster-report.js'
+import { type DateRules, type ExaminedMember, filesOf, PORTS, sideOf } from './evidence.js'
 
 const finding = findingMaker(cluster)
-
-export interface DateRules {
-  readonly at: Date
-  /** Milliseconds. */
-  readonly lead: number
-  readonly expiryWarning: string | undefined
-}
 
 const DAY = 86_400_000
 
@@ -47,14 +39,14 @@ export function datesOf(
 export function servedDates(members: readonly ExaminedMember[], rules: DateRules): Finding[] {
   const all = members.flatMap((member) => PORTS.map((port) => ({ member, port })))
   return all.flatMap(({ member, port }) => {
-    const [served] = seenOf(member, port)?.chain ?? []
+    const { chain = [] } = member[port] ?? {}
     const usage = port === 'client' ? 'server' : 'peer'
     const file = sideOf(member, port)?.cert ?? null
     const [inFile] = file?.certificates ?? []
     // The finding names the file that somebody must replace, if it is known.
-    if (file !== null && inFile !== undefined && served?.equals(inFile) !== false)
+    if (file !== null && inFile !== undefined && chain[0]?.equals(inFile) !== false)
       return datesOf([inFile], usage, rules).map((each) => ({ ...each, place: file.place }))
-    return served === undefined ? [] : datesOf([served], usage, rules)
+    return datesOf(chain, usage, rules)
   })
 }
 
@@ -63,7 +55,7 @@ export function forecastClients(members: readonly ExaminedMember[], at: Date): C
   const voters = members.filter(({ listed }) => !listed.isLearner)
   const known = voters.flatMap((member) => {
     const { client, label } = member
-    const served = client?.seen.chain ?? []
+    const served = client?.chain ?? []
     const chain = served.length > 0 ? served : (sideOf(member, 'client')?.cert?.certificates ?? [])
     const anchors = client?.pair?.credentials.trustAnchors ?? null
     const accepted = chain.length === 0 ? null : validateUntil({ chain, anchors, host: null }, at)
@@ -90,18 +82,19 @@ function endOf({ until, certificate }: Pick<QuorumForecast, 'until' | 'certifica
   return { kind, certificate, dates: { until, actBy, isOverdue: actBy <= at, left: durationText(left), subject } }
 }
 
-export function quorumFinding(expected: QuorumForecast, rules: DateRules): Finding[] {
-  if (!expected.hasQuorum) return [finding('cluster/quorum-expires', { kind: 'now' })]
-  const end = endOf(expected, rules)
-  return end === null ? [] : [finding('cluster/quorum-expires', { kind: end.kind, ...end.dates }, end.certificate)]
-}
-
-/** Only if it is due: the forecast has the date. */
-export function clientsFinding(expected: ClientForecast, rules: DateRules): Finding[] {
-  const end = endOf(expected, rules)
-  if (end === null || end.kind === 'later') return []
-  const details = { ...end.dates, members: [...expected.members] }
-  return [finding('cluster/quorum-expires', { kind: `clients ${end.kind}`, ...details }, end.certificate)]
+/** The end for clients is a finding only if it is due: the forecast has the date. */
+export function forecastFindings({ clients, ...quorum }: ClusterForecast, rules: DateRules): Finding[] {
+  const [end, endOfClients] = [endOf(quorum, rules), endOf(clients, rules)]
+  const findings: Finding[] = []
+  if (!quorum.hasQuorum) findings.push(finding('cluster/quorum-expires', { kind: 'now' }))
+  else if (end !== null)
+    findings.push(finding('cluster/quorum-expires', { kind: end.kind, ...end.dates }, end.certificate))
+  if (endOfClients !== null && endOfClients.kind !== 'later') {
+    const { kind, dates, certificate } = endOfClients
+    const details = { ...dates, members: [...clients.members] }
+    findings.push(finding('cluster/quorum-expires', { kind: `clients ${kind}`, ...details }, certificate))
+  }
+  return findings
 }
 
 /** The names of kubeadm for the certificates of etcd and its clients, by the ends of their files (cmd/kubeadm/app/phases/certs). */
@@ -131,11 +124,12 @@ export function rewordForKubeadm(
     return OF_KUBEADM.flatMap(([file, name]) => (paths.some((each) => each.endsWith(`/${file}`)) ? [name] : []))
   }
   const names = new Set(findings.flatMap(namesOf))
-  const [first] = names
+  const [first = 'all', second] = names
   const restart =
-    names.size === 1 && first === 'apiserver-etcd-client'
+    second === undefined && first === 'apiserver-etcd-client'
       ? 'kube-apiserver: move its manifest out of /etc/kubernetes/manifests, wait 20 seconds, and move it back'
       : 'etcd and kube-apiserver: move their manifests out of /etc/kubernetes/manifests, wait 20 seconds, and move them back'
-  const remedy = `Run "kubeadm certs renew ${names.size === 1 ? String(first) : 'all'}" on this machine. Then restart ${restart}.`
+  const renewed = second === undefined ? first : 'all'
+  const remedy = `Run "kubeadm certs renew ${renewed}" on this machine. Then restart ${restart}.`
   return findings.map((each) => (namesOf(each).length === 0 ? each : { ...each, remedy }))
 }

@@ -1,23 +1,24 @@
 /** Which members of a cluster can connect, and until when. No input or output, and no clock. */
-import type { CertificateRef, Finding, FindingCode } from '../report/finding.js'
+import type { CertificateRef } from '../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
-import { validateChain } from '../validate/validate.js'
-import { type Certificate, certificateRef } from '../x509/certificate.js'
+import { type Acceptance, type AcceptanceQuestion, validateUntil } from '../validate/valid-until.js'
+import type { Certificate } from '../x509/certificate.js'
 import { type Host, readHost } from '../x509/names.js'
-import type { DialRefusal, ForecastMember, QuorumForecast } from './cluster-report.js'
+import type { DialRefusal, ForecastMember, PairForecast, QuorumForecast } from './cluster-report.js'
 
-/** The certificate that ends first on the way from a leaf to a CA. Refused: why. */
-export type Acceptance =
-  | { readonly until: number; readonly certificate: CertificateRef }
-  | { readonly reason: string; readonly code: FindingCode | null }
-
-/** One member dials another one. */
+/** Whether one member can dial another one. */
 interface Dial {
   /** Milliseconds since 1970: `-Infinity` if it is refused now, `Infinity` if nothing is known of it. */
   readonly until: number
   readonly certificate: CertificateRef | null
   readonly refusals: readonly DialRefusal[]
 }
+
+const UNLIMITED: Dial = { until: Infinity, certificate: null, refusals: [] }
+const NEVER: Dial = { until: -Infinity, certificate: null, refusals: [] }
+
+/** Many more than etcd recommends. The time of a forecast is quadratic in them. */
+const MAX_MEMBERS = 100
 
 /**
  * Computes which members can connect at a time, and until when a majority of them can, if no certificate is renewed. Member `a` can dial
@@ -39,19 +40,14 @@ export function forecast(members: readonly ForecastMember[], options: { readonly
     throw valueInvalid('members', members, `an array of at most ${String(MAX_MEMBERS)} members`)
   const all: readonly ForecastMember[] = members
   const dials = new Dials(at)
-  const pairs = all.flatMap((a, i) =>
-    all.slice(i + 1).map((b) => {
-      const both = [dials.of(a, b), dials.of(b, a)] as const
-      return { a, b, both, last: both[0].until < both[1].until ? both[1] : both[0] }
-    }),
-  )
+  const pairs = all.flatMap((a, i) => all.slice(i + 1).map((b) => ({ a, b, dial: dials.between(a, b) })))
   const voters = all.filter(({ isLearner }) => !isLearner)
   const needed = Math.floor(voters.length / 2)
   // The member that stays connected to enough others for the longest time.
   let last = needed === 0 ? UNLIMITED : NEVER
   for (const voter of voters) {
     const others = pairs.filter(({ a, b }) => (a === voter || b === voter) && !(a.isLearner || b.isLearner))
-    const sorted = others.map((pair) => pair.last).sort((one, other) => (one.until < other.until ? 1 : -1))
+    const sorted = others.map(({ dial }) => dial).sort((one, other) => (one.until < other.until ? 1 : -1))
     const end = sorted[needed - 1]
     if (end !== undefined && end.until > last.until) last = end
   }
@@ -59,11 +55,11 @@ export function forecast(members: readonly ForecastMember[], options: { readonly
     until: dateOf(last),
     certificate: last.certificate,
     hasQuorum: last.until !== -Infinity,
-    pairs: pairs.map(({ a, b, both, last: end }) => ({
-      members: [a.name, b.name] as const,
-      until: dateOf(end),
-      isKnown: end.until !== Infinity,
-      refusals: both.flatMap(({ refusals }) => refusals),
+    pairs: pairs.map(({ a, b, dial }) => ({
+      members: [a.name, b.name],
+      until: dateOf(dial),
+      isKnown: dial.until !== Infinity,
+      refusals: dial.refusals,
     })),
     assumed: all.filter(({ anchors }) => anchors === null).map(({ name }) => name),
   }
@@ -73,37 +69,41 @@ function dateOf({ until }: Dial): Date | null {
   return Number.isFinite(until) ? new Date(until) : null
 }
 
-/** Many more than etcd recommends. The time of a forecast is quadratic in them. */
-const MAX_MEMBERS = 100
-/** Most paths of one chain that follow each other in time: of CAs that are replaced by cross-signed ones. */
-const MAX_PATHS = 10
+export function isAlive({ until, isKnown }: PairForecast): boolean {
+  return until !== null || !isKnown
+}
 
-const UNLIMITED: Dial = { until: Infinity, certificate: null, refusals: [] }
-const NEVER: Dial = { until: -Infinity, certificate: null, refusals: [] }
+/** Whose certificates a member accepts. */
+type Acceptor = Pick<ForecastMember, 'anchors' | 'allowedNames' | 'allowedHosts' | 'crls' | 'checksAddress'>
 
 /** The dials of one cluster. The same chain is validated once for the same CAs. */
-class Dials {
+export class Dials {
   readonly #at: Date
   readonly #known = new Map<string, Acceptance>()
-  readonly #ids = new Map<unknown, number>()
 
   constructor(at: Date) {
     this.#at = at
   }
 
-  of(from: ForecastMember, to: ForecastMember): Dial {
+  /** The dial that works for longer, with the refusals of both. */
+  between(a: ForecastMember, b: ForecastMember): Dial {
+    const [one, other] = [this.#dial(a, b), this.#dial(b, a)]
+    return { ...(one.until < other.until ? other : one), refusals: [...one.refusals, ...other.refusals] }
+  }
+
+  #dial(from: ForecastMember, to: ForecastMember): Dial {
     const presented = from.clientChain ?? from.chain
     const halves: [by: ForecastMember, acceptance: Acceptance][] = []
     if (to.chain !== null) halves.push([from, this.#acceptsServer(from, to.chain, to.peerUrls)])
-    if (to.requiresCertificates && presented !== null) halves.push([to, this.#acceptsClient(to, presented, from)])
-    const refusals = halves.flatMap(([by, half]) =>
-      'reason' in half ? [{ from: from.name, to: to.name, by: by.name, reason: half.reason, code: half.code }] : [],
-    )
-    if (refusals.length > 0) return { ...NEVER, refusals }
-    let first: Dial = UNLIMITED
-    for (const [, half] of halves)
-      if (!('reason' in half) && half.until < first.until) first = { ...half, refusals: [] }
-    return first
+    if (to.requiresCertificates && presented !== null)
+      halves.push([to, this.acceptsClient(to, presented, from.peerUrls)])
+    let first = UNLIMITED
+    const refusals: DialRefusal[] = []
+    for (const [by, half] of halves) {
+      if ('reason' in half) refusals.push({ from: from.name, to: to.name, by: by.name, ...half })
+      else if (half.until < first.until) first = { ...half, refusals }
+    }
+    return refusals.length > 0 ? { ...NEVER, refusals } : first
   }
 
   /** etcd dials each of the URLs in turn. */
@@ -113,102 +113,35 @@ class Dials {
     return [first, ...others].find((each) => !('reason' in each)) ?? first
   }
 
-  #acceptsClient(by: ForecastMember, chain: readonly Certificate[], from: ForecastMember): Acceptance {
+  /** @param urls Where the client dials from. */
+  acceptsClient(by: Acceptor, chain: readonly Certificate[], urls: readonly string[]): Acceptance {
     const [leaf] = chain
     const accepted = this.#validate({ chain, anchors: by.anchors, host: undefined })
     if ('reason' in accepted || leaf === undefined) return accepted
     const name = leaf.subject.commonName ?? ''
     if (by.allowedNames.length > 0 && !by.allowedNames.includes(name))
-      return refusedBecause(`The common name "${name}" is not an allowed name.`, 'config/member-not-allowed')
+      return { reason: `The common name "${name}" is not an allowed name.`, code: 'config/member-not-allowed' }
     if (by.allowedHosts.length > 0 && !by.allowedHosts.some((host) => isCovered(leaf, host)))
-      return refusedBecause('The certificate covers no allowed host.', 'config/member-not-allowed')
-    const revoked = chain.find(({ serial }) =>
-      by.crls.some((crl) => crl.damage === null && crl.entries.find(serial) !== null),
-    )
+      return { reason: 'The certificate covers no allowed host.', code: 'config/member-not-allowed' }
+    const isRevoked = ({ serial }: Certificate): boolean =>
+      by.crls.some((crl) => crl.damage === null && crl.entries.find(serial) !== null)
+    const revoked = chain.find(isRevoked)
     if (revoked !== undefined)
-      return refusedBecause(`The CRL has the serial number ${revoked.serialNumber}.`, 'config/member-revoked')
-    return by.checksAddress && isFromOtherAddress(leaf, from.peerUrls)
-      ? refusedBecause('The certificate does not cover the address of the member.', 'san/host-not-covered')
+      return { reason: `The CRL has the serial number ${revoked.serialNumber}.`, code: 'config/member-revoked' }
+    return by.checksAddress && isFromOtherAddress(leaf, urls)
+      ? { reason: 'The certificate does not cover the address of the member.', code: 'san/host-not-covered' }
       : accepted
   }
 
-  #validate(question: Question): Acceptance {
-    const key = [question.chain, question.anchors].map((each) => this.#idOf(each)).join() + String(question.host)
+  #validate(question: AcceptanceQuestion): Acceptance {
+    const { chain, anchors, host } = question
+    const lists = [chain, ...(anchors === null ? [] : [anchors])]
+    const prints = lists.map((list) => list.map(({ fingerprint256 }) => fingerprint256).join())
+    const key = [String(host), ...prints].join('\n')
     const known = this.#known.get(key) ?? validateUntil(question, this.#at)
     this.#known.set(key, known)
     return known
   }
-
-  /** The same for lists with the same certificates. */
-  #idOf(list: readonly Certificate[] | null): number {
-    const known = this.#ids.get(list)
-    if (known !== undefined) return known
-    const text = list === null ? '' : list.map(({ fingerprint256 }) => fingerprint256).join()
-    const id = this.#ids.get(text) ?? this.#ids.size
-    this.#ids.set(text, id).set(list, id)
-    return id
-  }
-}
-
-/** Whether a certificate is accepted. */
-interface Question {
-  readonly chain: readonly Certificate[]
-  /** Null if they are not known. */
-  readonly anchors: readonly Certificate[] | null
-  /** Of a server, null if it is not known; of a client undefined. */
-  readonly host: string | null | undefined
-}
-
-function refusedBecause(reason: string, code: FindingCode | null = null): Acceptance {
-  return { reason, code }
-}
-
-/** Validates at a time; then again after the end of each path that is found, because there may be another one. */
-export function validateUntil({ chain, anchors, host }: Question, at: Date): Acceptance {
-  const purpose = host === undefined ? 'clientAuth' : 'serverAuth'
-  const hosts = typeof host === 'string' ? [host] : []
-  let found: Acceptance | null = null
-  for (let time = at, i = 0; i < MAX_PATHS; i += 1) {
-    const input = { chain: [...chain], trustAnchors: [...(anchors ?? [])] }
-    const { path, findings } = validateChain(input, { usage: 'peer', hosts, at: time })
-    const refused = findings.flatMap(withConsequences).find((each) => isRefusedFor(each, purpose, anchors !== null))
-    if (refused !== undefined) return found ?? { reason: reasonOf(refused), code: refused.code }
-    const whole = anchors === null ? refsOf(chain) : (path ?? [])
-    const [first, ...others] = whole
-    if (first === undefined) return found ?? refusedBecause('There is no path to a CA.')
-    const certificate = others.reduce((one, other) => (other.notAfter < one.notAfter ? other : one), first)
-    found = { until: certificate.notAfter.getTime(), certificate }
-    // Go refuses a certificate as soon as the second of notAfter has begun.
-    time = new Date(found.until + 1)
-  }
-  return found ?? refusedBecause('There is no path to a CA.')
-}
-
-/** Whether a certificate is refused because of its dates. */
-export function isDateCode(code: string | null): boolean {
-  return code === 'validity/expired' || code === 'validity/not-yet-valid' || code === 'validity/expires-soon'
-}
-
-/** Whether only dates are wrong: of the server's certificates, or of the client's. */
-export function areOfDates(findings: readonly Finding[]): boolean {
-  const errors = findings.filter(({ severity }) => severity === 'error')
-  return errors.length > 0 && errors.every(({ code }) => isDateCode(code))
-}
-
-function withConsequences(finding: Finding): Finding[] {
-  return [finding, ...finding.consequences.flatMap(withConsequences)]
-}
-
-/** `usage: 'peer'` has the rules of Go for both purposes, of which one dial needs one. */
-function isRefusedFor({ code, severity, details }: Finding, purpose: string, isTrustKnown: boolean): boolean {
-  if (severity !== 'error') return false
-  if (!isTrustKnown && /^(?:chain|constraints|name-constraints)\//.test(code)) return false
-  if (code !== 'usage/extended-key-usage-missing' || !('missing' in details)) return true
-  return [details.missing].flat().includes(purpose)
-}
-
-function refsOf(chain: readonly Certificate[]): CertificateRef[] {
-  return chain.map((each, i) => certificateRef(each, i === 0 ? 'leaf' : 'intermediate', i))
 }
 
 /** The hosts of URLs, those that cannot be read left out. */
@@ -235,9 +168,4 @@ function isFromOtherAddress({ subjectAltNames }: Certificate, urls: readonly str
   const addresses = subjectAltNames.filter(({ kind }) => kind === 'ip').map(({ value }) => value)
   if (!areAddresses || addresses.length === 0 || subjectAltNames.some(({ kind }) => kind === 'dns')) return false
   return !hosts.some(({ value }) => addresses.includes(value))
-}
-
-/** The message without the options that name the files: a finding names the file once. */
-function reasonOf({ message }: Finding): string {
-  return message.replace(/ \(from [^()]*\)/g, '')
 }

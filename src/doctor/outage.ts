@@ -1,27 +1,33 @@
 /** Findings about members that do not answer, or answer for another cluster. */
 import { cluster } from '../report/catalogue/cluster.js'
-import { type Finding, findingMaker, type Unchecked, uncheckedIn } from '../report/finding.js'
+import { type Finding, findingMaker, uncheckedIn } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 import { groupBy } from '../config/lint/rule.js'
-import type { ClusterParts } from './clusters.js'
-import { type ExaminedMember, isAnswering, isReached } from './members.js'
-import { overlap, type PlannedMember } from './plan.js'
-import type { SeenPort } from './process.js'
+import {
+  type ExaminedCluster,
+  type ExaminedMember,
+  isAnswering,
+  isReached,
+  type Note,
+  overlap,
+  type PlannedMember,
+  type SeenPort,
+} from './evidence.js'
 
 const finding = findingMaker(cluster)
 
 /** Whether nothing answers at its client port. */
 export function isDown({ client }: ExaminedMember): boolean {
-  return client !== null && client.answers === null && !isReached(client.seen)
+  return client !== null && client.answers === null && !isReached(client)
 }
 
 /** Whether its machine answers, and nothing listens at both of its ports. */
 function isStopped({ client, peer }: ExaminedMember): boolean {
-  return isRefused(client?.seen ?? null) && isRefused(peer)
+  return isRefused(client) && isRefused(peer)
 }
 
 function isRefused(seen: SeenPort | null): boolean {
-  return seen?.observation.refusal?.detail.includes('ECONNREFUSED') === true
+  return seen?.refusal?.detail.includes('ECONNREFUSED') === true
 }
 
 /**
@@ -51,11 +57,11 @@ export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
 }
 
 function downDetails({ label, client }: ExaminedMember) {
-  const { kind, detail = '' } = client?.seen.observation.refusal ?? {}
+  const { kind, detail = '' } = client?.refusal ?? {}
   // An observation that ends at the time-out does not say how far it came; the client does.
   const isSilent = kind === 'silent' || client?.findings.some(({ code }) => code === 'endpoint/silent') === true
-  const state = isSilent ? 'silent' : isRefused(client?.seen ?? null) ? 'refused' : 'unreachable'
-  return { member: label, endpoint: client?.seen.url ?? '', state, detail } as const
+  const state = isSilent ? 'silent' : isRefused(client) ? 'refused' : 'unreachable'
+  return { member: label, endpoint: client?.url ?? '', state, detail } as const
 }
 
 /** Longest time that a healthy member needs to join, in milliseconds. */
@@ -71,41 +77,40 @@ function isUnjoined(member: ExaminedMember, all: readonly ExaminedMember[]): boo
 }
 
 /** Processes that run with the data of another cluster, or have not joined theirs. */
-export function compareJoined(
-  { clusterId, planned }: ClusterParts,
-  members: readonly ExaminedMember[],
+export function compareJoined(examined: ExaminedCluster, all: readonly PlannedMember[]): Note[] {
+  const { planned, members } = examined
+  return [...members.flatMap((each) => compareData(each, examined, all)), ...usedTwice(planned, members)]
+}
+
+function compareData(
+  member: ExaminedMember,
+  { clusterId, planned, members }: ExaminedCluster,
   all: readonly PlannedMember[],
-): { findings: Finding[]; unchecked: Unchecked[] } {
-  const [findings, unchecked]: [Finding[], Unchecked[]] = [[], []]
-  for (const member of members) {
-    const { label, client, answersFor, startedAt, listed } = member
-    const endpoint = client?.seen.url ?? ''
-    // With data of another cluster that was seen, it is a member of that one.
-    const isAt = ({ urls, peerUrls }: PlannedMember): boolean =>
-      urls.includes(endpoint) || overlap(peerUrls, listed.peerURLs)
-    const process = member.planned ?? all.find(isAt) ?? null
-    const wal = process?.wal ?? null
-    const isOther = wal !== null && process !== null && !planned.includes(process)
-    const data = process === null ? null : dataOf(process, member, members)
-    const ids = { clusterId: answersFor ?? wal?.clusterId ?? '', expected: clusterId ?? '' }
-    if (isOther && data !== null && listed.id !== '' && ids.clusterId !== clusterId)
-      findings.push(finding('cluster/data-of-other-cluster', { kind: 'wrong directory', ...data, ...ids }))
-    else if (answersFor !== null)
-      findings.push(finding('cluster/data-of-other-cluster', { kind: 'answers', member: label, endpoint, ...ids }))
-    if (!isUnjoined(member, members)) continue
-    const source = member.planned?.evidence.source ?? ''
-    const age = Date.now() - (startedAt?.getTime() ?? 0)
-    if (age < JOIN_TIME) {
-      const text = `${label} (${source}) started ${String(Math.round(age / 1000))} s ago, and has not joined yet. Run this command again in a minute.`
-      unchecked.push(uncheckedIn(source, 'server', text))
-    } else if (data !== null && wal !== null && ids.clusterId !== clusterId)
-      findings.push(finding('cluster/data-of-other-cluster', { kind: 'no cluster', ...data, ...ids }))
-    else
-      findings.push(
-        finding('cluster/member-not-joined', { member: label, process: source, peerUrls: [...listed.peerURLs] }),
-      )
+): Note[] {
+  const { label, client, answersFor, startedAt, listed } = member
+  const endpoint = client?.url ?? ''
+  // With data of another cluster that was seen, it is a member of that one.
+  const isAt = ({ urls, peerUrls }: PlannedMember): boolean =>
+    urls.includes(endpoint) || overlap(peerUrls, listed.peerURLs)
+  const process = member.planned ?? all.find(isAt) ?? null
+  const wal = process?.wal ?? null
+  const data = process === null || wal === null ? null : dataOf(process, member, members)
+  const ids = { clusterId: answersFor ?? wal?.clusterId ?? '', expected: clusterId ?? '' }
+  const wrong = data === null || ids.clusterId === clusterId ? null : { ...data, ...ids }
+  if (wrong !== null && process !== null && !planned.includes(process) && listed.id !== '')
+    return [finding('cluster/data-of-other-cluster', { kind: 'wrong directory', ...wrong })]
+  if (answersFor !== null)
+    return [finding('cluster/data-of-other-cluster', { kind: 'answers', member: label, endpoint, ...ids })]
+  if (!isUnjoined(member, members)) return []
+  const source = member.planned?.evidence.source ?? ''
+  const age = Date.now() - (startedAt?.getTime() ?? 0)
+  if (age < JOIN_TIME) {
+    const text = `${label} (${source}) started ${String(Math.round(age / 1000))} s ago, and has not joined yet. Run this command again in a minute.`
+    return [uncheckedIn(source, 'server', text)]
   }
-  return { findings: [...findings, ...usedTwice(planned, members)], unchecked }
+  return wrong === null
+    ? [finding('cluster/member-not-joined', { member: label, process: source, peerUrls: [...listed.peerURLs] })]
+    : [finding('cluster/data-of-other-cluster', { kind: 'no cluster', ...wrong })]
 }
 
 /** The directories of a member, and what starts it as a member of its cluster. */
@@ -150,9 +155,9 @@ export function comparePeerPorts(members: readonly ExaminedMember[]): Finding[] 
   if (!members.some(isHere) || members.length < 2) return []
   return members.flatMap((member) => {
     const { peer, label } = member
-    const isSilent = isHere(member) && peer?.observation.refusal?.kind === 'silent'
+    const isSilent = isHere(member) && peer?.refusal?.kind === 'silent'
     if (!isAnswering(member) || peer === null || !(isRefused(peer) || isSilent)) return []
-    const detail = peer.observation.refusal?.detail ?? ''
+    const detail = peer.refusal?.detail ?? ''
     return [finding('cluster/peer-port-closed', { member: label, endpoint: peer.url, detail })]
   })
 }
@@ -161,7 +166,7 @@ export function comparePeerPorts(members: readonly ExaminedMember[]): Finding[] 
 export function compareLeaders(members: readonly ExaminedMember[]): Finding[] {
   const leaders = leadersOf(members)
   if (leaders.length < 2) return []
-  const details = leaders.map(({ label, client }) => ({ member: label, endpoint: client?.seen.url ?? '' }))
+  const details = leaders.map(({ label, client }) => ({ member: label, endpoint: client?.url ?? '' }))
   return [finding('cluster/two-leaders', { leaders: details })]
 }
 
@@ -170,18 +175,15 @@ export function leadersOf(members: readonly ExaminedMember[]): ExaminedMember[] 
 }
 
 /** An etcd that is to run here, and does not. */
-export function compareRunning(members: readonly ExaminedMember[], areProcessesVisible: boolean) {
-  const [findings, unchecked]: [Finding[], Unchecked[]] = [[], []]
-  for (const member of members) {
-    const { kind = 'given', source = '' } = member.planned?.evidence ?? {}
-    const seen = member.client?.seen ?? null
-    if ((kind !== 'kubeadm' && kind !== 'systemd') || isAnswering(member)) continue
+export function compareRunning(members: readonly ExaminedMember[], areProcessesVisible: boolean): Note[] {
+  return members.flatMap((member): Note[] => {
+    const { kind, source = '' } = member.planned?.evidence ?? {}
+    const { client } = member
+    if ((kind !== 'kubeadm' && kind !== 'systemd') || isAnswering(member)) return []
     const message = `${source} is to start etcd, and no etcd process is visible from here. Run this command as root on the machine itself.`
-    if (!areProcessesVisible) unchecked.push(uncheckedIn(source, 'permission', message))
-    else if (seen !== null && isRefused(seen)) {
-      const details = { kind: kind === 'kubeadm' ? 'manifest' : 'unit', source, endpoint: seen.url } as const
-      findings.push({ ...finding('cluster/not-running', details), consequences: member.client?.findings ?? [] })
-    }
-  }
-  return { findings, unchecked }
+    if (!areProcessesVisible) return [uncheckedIn(source, 'permission', message)]
+    if (client === null || !isRefused(client)) return []
+    const details = { kind: kind === 'kubeadm' ? 'manifest' : 'unit', source, endpoint: client.url } as const
+    return [{ ...finding('cluster/not-running', details), consequences: [...client.findings] }]
+  })
 }

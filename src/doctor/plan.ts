@@ -1,22 +1,10 @@
 /** What the configurations plan: which member each is for, and what the lint reports about them. */
 import { acceptedUrl } from '../config/lint/member.js'
 import { lintOnDisks, type LintOptions, type LintReport } from '../config/lint/lint.js'
-import type { EtcdConfigMember } from '../config/read-etcd-config.js'
 import type { Finding, Unchecked } from '../report/finding.js'
-import type { ListedMember } from './process.js'
+import { type ListedMember, overlap, type PlannedMember } from './evidence.js'
 import { type ConfigEvidence, endpointsOf, notHere, withinLimit } from './sources.js'
-import { readWal, type WalIdentity } from './wal.js'
-
-/** A member as its configuration has it. */
-export interface PlannedMember {
-  readonly evidence: ConfigEvidence
-  readonly config: EtcdConfigMember
-  /** Whose data its directory holds; null if it has none yet, or that is not known. */
-  readonly wal: WalIdentity | null
-  /** The client URLs at which this machine reaches it. */
-  readonly urls: readonly string[]
-  readonly peerUrls: readonly string[]
-}
+import { readWal } from './wal.js'
 
 /** A configuration may start several members, as a Compose file does. */
 export async function plannedMembers(
@@ -68,15 +56,6 @@ const isAtUrlOf: Test = ({ urls, peerUrls }, { clientURLs, peerURLs }) =>
 
 /** The default name says nothing. */
 const isNamedAs: Test = ({ config: { name } }, member) => name === member.name && name !== 'default' && name !== ''
-
-export function overlap(planned: readonly string[], listed: readonly string[]): boolean {
-  return planned.some((url) => listed.includes(url))
-}
-
-/** A URL without its path, to compare it. */
-export function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : url
-}
 
 /**
  * Checks configurations and the files that they name, each on its own disk, and compares them with each other. Those for another

@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { mapLimited } from '../client/timing.js'
 import type { ConfigInput } from '../config/read/input.js'
-import { isVariableOfEtcd } from '../config/read/env.js'
+import { knownVariables } from '../config/read/env.js'
 import { localUser } from '../files/accounts.js'
 import { isHostFile } from '../files/in-root.js'
 import * as procfs from '../files/procfs.js'
@@ -12,6 +12,7 @@ import { type Unchecked, uncheckedIn } from '../report/finding.js'
 
 /** A configuration, and what starts it. */
 export interface FoundConfig {
+  readonly kind: 'given' | 'process' | 'kubeadm' | 'k3s' | 'systemd'
   /** For display, such as `process 812 (user etcd)` or `/etc/kubernetes/manifests/etcd.yaml`. */
   readonly source: string
   /** Null: it is not that of a process. */
@@ -117,12 +118,15 @@ async function readEtcd(
   const uid = user === null || user === 'several' ? null : user.uid
   const name = uid === null ? '' : ` (user ${(await localUser(uid))?.name ?? String(uid)})`
   const source = `process ${pid}${name}`
-  const leave = (kind: 'limit' | 'permission' | 'script', message: string): null => {
-    unchecked.push(uncheckedIn(source, kind, message))
+  const leave = (kind: 'limit' | 'permission' | 'script', why: string): null => {
+    unchecked.push(uncheckedIn(source, kind, why))
     return null
   }
-  const several = `An etcd runs as ${source} with several user IDs, as a set-uid program does, so it was not examined: another user may have chosen its options.`
-  if (user === 'several') return leave('permission', several)
+  if (user === 'several')
+    return leave(
+      'permission',
+      `An etcd runs as ${source} with several user IDs, as a set-uid program does, so it was not examined: another user may have chosen its options.`,
+    )
   const root = `${folder}/root`
   try {
     const [command, environ] = [
@@ -136,7 +140,10 @@ async function readEtcd(
     await procfs.linkOf(root)
     const long = `The arguments or variables of ${source} have more than ${String(MAX_BYTES)} bytes, so it was not examined.`
     if (Math.max(command.length, environ.length) > MAX_BYTES) return leave('limit', long)
-    const own = { args: procfs.entriesOf(command.toString()), env: optionsIn(procfs.entriesOf(environ.toString())) }
+    const own = {
+      args: procfs.entriesOf(command.toString()),
+      env: knownVariables(procfs.entriesOf(environ.toString())),
+    }
     const input = data === null ? own : await embeddedInput(own, root, (await procfs.insideOf(folder, data)) ?? data)
     const unknown = `An etcd runs in ${source} with the data directory ${data ?? ''}, and its options are not known. Pass --endpoints, --cacert, --cert and --key.`
     if (input === null) return leave('script', unknown)
@@ -144,7 +151,8 @@ async function readEtcd(
     const startedAt = await procfs.startOf(proc, folder)
     const [at, here] = [await procfs.linkOf(`${folder}/ns/net`), await procfs.linkOf(`${proc}/self/ns/net`)]
     const network = at === here || here === null ? null : at
-    return { source, pid: Number(pid), network, user, isTrustedUser, input, root, directory, startedAt }
+    const known = { source, pid: Number(pid), network, user, isTrustedUser, input, root, directory, startedAt }
+    return { kind: 'process', ...known }
   } catch (error) {
     if (procfs.isRefused(error))
       return leave(
@@ -165,18 +173,4 @@ async function embeddedInput(
   if ((await isHostFile({ root, path: config })) === true) return { args: ['etcd', `--config-file=${config}`] }
   const isOwn = args.some((each) => /^--?(?:data-dir|config-file)\b/.test(each)) || 'ETCD_DATA_DIR' in env
   return isOwn ? { args: ['etcd', ...args.slice(1)], env } : null
-}
-
-/**
- * The variables of options of etcd. Other names that begin with ETCD_ may be misspelt options, which the lint reports, or passwords of an
- * image: their values are not kept.
- */
-function optionsIn(entries: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    entries.flatMap((entry) => {
-      const [, name = '', value = ''] = /^(ETCD_\w+)=(.*)$/s.exec(entry) ?? []
-      if (name === '' || value === '') return []
-      return [[name, isVariableOfEtcd(name) && !/PASSWORD|SECRET/.test(name) ? value : 'hidden'] as const]
-    }),
-  )
 }

@@ -2,29 +2,25 @@
 import { lookup } from 'node:dns/promises'
 import { hostname, networkInterfaces } from 'node:os'
 import { resolve } from 'node:path'
+import { abortable } from '../client/timing.js'
 import { fromKubeApiserver } from '../config/deferred.js'
-import { acceptedUrl } from '../config/lint/member.js'
 import { overridesIn } from '../config/kubernetes/read-access.js'
-import { UNIT_FOLDERS } from '../config/read/drop-ins.js'
+import { acceptedUrl } from '../config/lint/member.js'
+import { enabledUnit } from '../config/read/drop-ins.js'
 import type { ConfigInput } from '../config/read/input.js'
 import { onDisk, pathOfCaller, readConfigFile } from '../config/read/text.js'
 import { type EtcdConfigMember, type EtcdConfigSide, readConfigMembers } from '../config/read-etcd-config.js'
-import { abortable } from '../client/timing.js'
 import type { WatchableSource } from '../credentials/credentials.js'
 import { sourceOf } from '../credentials/from-files.js'
-import { useFile } from '../files/file-system.js'
-import { below, hostFolder, type HostPath, hostPathText, isHostFile, useHostFile } from '../files/in-root.js'
-import { type FileUser, refusalFor } from '../files/readable-by.js'
-import { systemCode } from '../files/write-failed.js'
+import { below, type HostPath, hostPathText, isHostFile } from '../files/in-root.js'
+import { type FileUser, refusalOf } from '../files/readable-by.js'
 import { isEtcdMtlsError } from '../report/errors.js'
-import type { Finding, Unchecked } from '../report/finding.js'
-import { uncheckedIn } from '../report/finding.js'
+import { type Finding, type Unchecked, uncheckedIn } from '../report/finding.js'
 import { parseIp } from '../x509/ip.js'
 import { findProcesses, type FoundConfig } from './processes.js'
 
 /** A configuration of etcd that was given or found, and the disk that its process sees. */
 export interface ConfigEvidence extends FoundConfig {
-  readonly kind: 'given' | 'process' | 'kubeadm' | 'k3s' | 'systemd'
   /** The host of another machine that it is for. Its files were not read then. Null: it is for this machine, or that is not known. */
   readonly otherMachine: string | null
   readonly members: readonly [EtcdConfigMember, ...EtcdConfigMember[]]
@@ -73,12 +69,10 @@ export interface LocalOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-type Found = Omit<ConfigEvidence, 'members' | 'otherMachine'>
-
 /**
  * The given configurations; else those of the etcd processes of this machine, and the manifest of kubeadm or the enabled unit
- * `etcd.service`, if none of these processes is its etcd. The access of kube-apiserver is added to each of them, unless only configurations are given. With `root`, which is the
- * disk of another machine, no process is read.
+ * `etcd.service`, if none of these processes is its etcd. The access of kube-apiserver is added to each of them, unless only
+ * configurations are given. With `root`, which is the disk of another machine, no process is read.
  *
  * @returns Null if nothing was found.
  */
@@ -89,19 +83,16 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
   const isOnlyGiven = inputs.length > 0 && kubeadm === undefined
   const isOwnMachine = inputs.length === 0 && kubeadm === undefined && root === null
   const processes = isOwnMachine ? await findProcesses(proc) : { found: [], areVisible: false, unchecked: [] }
-  let found: readonly Found[] = [
+  const found = [
     ...inputs.map((input, i) => foundIn('given', String(input.file ?? `configs[${String(i)}]`), input, root)),
-    ...processes.found.map((each) => ({ ...each, kind: 'process' as const })),
+    ...processes.found,
   ]
-  const manifest = below(folder, 'manifests/etcd.yaml')
-  const isManifest = inputs.length === 0 && (await isHostFile(manifest)) === true
-  const installed = isManifest ? [fileFound('kubeadm', manifest, root)] : []
-  if (found.length + installed.length === 0 && kubeadm === undefined) found = await findK3s(root)
-  const unit = inputs.length > 0 || isManifest || kubeadm !== undefined ? null : await findUnit(root)
-  if (unit !== null) installed.push(fileFound('systemd', unit, root))
+  const hasProcess = found.length > 0
+  if (inputs.length === 0)
+    found.push(...(await findInstalled(folder, root, { isOnlyKubeadm: kubeadm !== undefined, hasProcess })))
   const configs: ConfigEvidence[] = []
   const unread: Unchecked[] = []
-  for (const each of [...found, ...installed]) {
+  for (const each of found) {
     const read = await withinLimit(withMembers(each), signal)
     if (read !== null && !isRunning(read, configs)) configs.push(read)
     else if (read === null)
@@ -113,25 +104,42 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
   )
   const unchecked = [...processes.unchecked, ...unread, ...elsewhere]
   if (configs.length + findings.length + unchecked.length === 0 && apiserver === null) return null
-  const credentials = await findCredentials(configs, isOnlyGiven ? null : { folder, root }, apiserver, unchecked)
-  return {
-    configs,
-    areProcessesVisible: processes.areVisible,
-    credentials,
-    apiserver,
-    findings,
-    unchecked,
-  }
+  const ofApiserver = { of: 'kube-apiserver', config: null } as const
+  const credentials: FoundCredentials[] = [
+    ...(await findPairsOfMembers(configs, unchecked)),
+    ...(apiserver === null ? [] : [{ source: apiserver.credentials, from: apiserver.source, ...ofApiserver }]),
+    ...(isOnlyGiven ? [] : await findPairs(folder, root)),
+  ]
+  return { configs, areProcessesVisible: processes.areVisible, credentials, apiserver, findings, unchecked }
 }
 
-function foundIn(kind: Found['kind'], source: string, input: ConfigInput, root: string | null): Found {
+function foundIn(kind: FoundConfig['kind'], source: string, input: ConfigInput, root: string | null): FoundConfig {
   const process = { startedAt: null, network: null, pid: null, user: null, isTrustedUser: true }
   return { kind, source, input, root, directory: null, ...process }
 }
 
-function fileFound(kind: Found['kind'], path: HostPath, root: string | null): Found {
-  const file = hostPathText(path)
-  return foundIn(kind, file, { file }, root)
+/** The data directories of k3s and of RKE2. The etcd in them is configured by a file that they write. */
+const K3S = ['/var/lib/rancher/k3s/server', '/var/lib/rancher/rke2/server']
+
+/** The manifest of kubeadm; else the files that k3s and RKE2 write, if no process was found, and the unit. */
+async function findInstalled(
+  kubeadm: HostPath,
+  root: string | null,
+  { isOnlyKubeadm, hasProcess }: { readonly isOnlyKubeadm: boolean; readonly hasProcess: boolean },
+): Promise<FoundConfig[]> {
+  const inFiles = (kind: FoundConfig['kind'], files: readonly HostPath[]): FoundConfig[] =>
+    files.map(hostPathText).map((file) => foundIn(kind, file, { file }, root))
+  const manifests = await existing([below(kubeadm, 'manifests/etcd.yaml')])
+  if (manifests.length > 0 || isOnlyKubeadm) return inFiles('kubeadm', manifests)
+  const k3s = hasProcess ? [] : await existing(K3S.map((folder) => onDisk(`${folder}/db/etcd/config`, root)))
+  const unit = await enabledUnit('etcd.service', root)
+  return [...inFiles('k3s', k3s), ...inFiles('systemd', unit === null ? [] : [unit])]
+}
+
+/** The paths that are regular files. */
+async function existing(paths: readonly HostPath[]): Promise<HostPath[]> {
+  const are = await Promise.all(paths.map(isHostFile))
+  return paths.filter((_, i) => are[i] === true)
 }
 
 /** Whether a manifest or a unit is that of a process: by an address, or by the data directory. Without TLS it says nothing. */
@@ -142,35 +150,8 @@ function isRunning({ kind, members }: ConfigEvidence, running: readonly ConfigEv
   return members.some((each) => endpointsOf(each).length === 0 || factsOf(each).some((fact) => facts.includes(fact)))
 }
 
-/** The data directories of k3s and of RKE2. The etcd in them is configured by a file that they write. */
-const K3S = ['/var/lib/rancher/k3s/server', '/var/lib/rancher/rke2/server']
-
-async function findK3s(root: string | null): Promise<Found[]> {
-  const files = K3S.map((folder) => onDisk(`${folder}/db/etcd/config`, root))
-  const are = await Promise.all(files.map(isHostFile))
-  return files.filter((_, i) => are[i] === true).map((file) => fileFound('k3s', file, root))
-}
-
-/** A unit that is not enabled starts no etcd. */
-async function findUnit(root: string | null): Promise<HostPath | null> {
-  if (!(await isEnabled(root))) return null
-  for (const folder of UNIT_FOLDERS) {
-    const path = onDisk(`${folder}/etcd.service`, root)
-    if ((await isHostFile(path)) === true) return path
-  }
-  return null
-}
-
-/** `systemctl enable` links the unit in `multi-user.target.wants` (systemd.unit(5), [Install]). */
-async function isEnabled(root: string | null): Promise<boolean> {
-  const folder = onDisk('/etc/systemd/system', root)
-  const wanting = ((await hostFolder(folder)) ?? []).filter((name) => /\.(?:wants|requires)$/.test(name))
-  const names = await Promise.all(wanting.map((name) => hostFolder(below(folder, name))))
-  return names.some((each) => each?.includes('etcd.service') === true)
-}
-
 /** Reads the configuration; the files that it names only if it is for this machine. */
-async function withMembers(found: Found): Promise<ConfigEvidence> {
+async function withMembers(found: FoundConfig): Promise<ConfigEvidence> {
   const { input, source, kind, root, directory } = found
   const disk = { root: root ?? undefined, directory: directory ?? undefined }
   if (kind === 'given' && root === null) {
@@ -206,22 +187,20 @@ async function foreignHost(members: readonly EtcdConfigMember[]): Promise<string
   const sides = members.flatMap(({ client, peer }) => [client, peer])
   const urls = sides.flatMap(({ advertiseUrls, listenUrls }) => [...advertiseUrls, ...listenUrls])
   const read = urls.flatMap((url) => acceptedUrl(url) ?? [])
-  const named = read.filter(({ isLocal, isUnspecified }) => !isLocal && !isUnspecified).map(({ host }) => host)
+  const named = read.flatMap(({ host, isLocal, isUnspecified }) => (isLocal || isUnspecified ? [] : [host]))
   const hosts = [...new Set(named)].slice(0, MAX_LOOKUPS)
   const interfaces = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
-  const own = new Set(interfaces.map(({ address }) => bytesOf(address)))
+  const own = new Set([labelOf(hostname()), ...interfaces.map(({ address }) => bytesOf(address))])
   const found = await Promise.all(hosts.map(async (host) => ({ host, addresses: await addressesOf(host) })))
-  const isOwn = found.some(
-    ({ host, addresses }) => labelOf(host) === labelOf(hostname()) || addresses.some((each) => own.has(bytesOf(each))),
-  )
+  const isOwn = found.some(({ host, addresses }) => [labelOf(host), ...addresses].some((each) => own.has(each)))
   return isOwn ? null : (found.find(({ addresses }) => addresses.length > 0)?.host ?? null)
 }
 
 /** None for a name without an address, which is not a fault: it may be one of a network of containers. */
 async function addressesOf(host: string): Promise<string[]> {
-  if (parseIp(host) !== null) return [host]
+  if (parseIp(host) !== null) return [bytesOf(host)]
   const looked = abortable(AbortSignal.timeout(LOOKUP_TIMEOUT), lookup(host, { all: true }))
-  return looked.then((all) => all.map(({ address }) => address)).catch(() => [])
+  return looked.then((all) => all.map(({ address }) => bytesOf(address))).catch(() => [])
 }
 
 function labelOf(name: string): string {
@@ -253,46 +232,43 @@ async function readApiserver(
   const content = await readConfigFile(path, source)
   if ('code' in content) return { apiserver: null, findings: [content] }
   try {
-    const access = await fromKubeApiserver({ manifest: content.text }, root === null ? {} : { root })
-    const clusters = [access.endpoints, ...(await overridesIn(content.text))]
-    return { apiserver: { source, credentials: access.credentials, clusters }, findings: [] }
+    const { endpoints, credentials } = await fromKubeApiserver(
+      { manifest: content.text },
+      root === null ? {} : { root },
+    )
+    const clusters = [endpoints, ...(await overridesIn(content.text))]
+    return { apiserver: { source, credentials, clusters }, findings: [] }
   } catch (error) {
     if (!isEtcdMtlsError(error, 'ERR_CONFIG_INVALID')) throw error
     return { apiserver: null, findings: error.details.findings }
   }
 }
 
-/** The pairs that kubeadm, k3s, RKE2 and k0s make for clients of their etcd: the folder, the CA, and the name of the pair. */
+/** The pairs of members, if clients may use them. */
+async function findPairsOfMembers(
+  configs: readonly ConfigEvidence[],
+  unchecked: Unchecked[],
+): Promise<FoundCredentials[]> {
+  const found: FoundCredentials[] = []
+  for (const config of configs.filter(({ otherMachine }) => otherMachine === null)) {
+    const { source: from } = config
+    for (const { client } of config.members) {
+      const [ca = null, cert = null, key = null] = [client.ca, client.cert, client.key].map((each) => each?.hostPath)
+      if (!isUsableByClients(client) || ca === null || cert === null || key === null) continue
+      const refused = await refusedPair(config, [key, cert, ca])
+      if (refused === null)
+        found.push({ source: sourceFrom({ ca, cert, key }, userOf(config)), from, of: 'member', config })
+      else unchecked.push(refused)
+    }
+  }
+  return found
+}
+
+/** The pairs that k3s, RKE2 and k0s make for clients of their etcd: the folder, the CA, and the name of the pair. */
 const PAIRS = [
   ...K3S.map((folder) => [`${folder}/tls/etcd`, 'server-ca.crt', 'client'] as const),
   ['/var/lib/k0s/pki', 'etcd/ca.crt', 'apiserver-etcd-client'],
 ] as const
-
-/** The pairs of members, if clients may use them; then those of kube-apiserver, and those that kubeadm makes for probes of etcd. */
-async function findCredentials(
-  configs: readonly ConfigEvidence[],
-  machine: { readonly folder: HostPath; readonly root: string | null } | null,
-  apiserver: FoundAccess | null,
-  unchecked: Unchecked[],
-): Promise<FoundCredentials[]> {
-  const found: FoundCredentials[] = []
-  for (const config of configs) {
-    for (const { client } of config.members) {
-      const [ca = null, cert = null, key = null] = [client.ca, client.cert, client.key].map((each) => each?.hostPath)
-      const isUsable = config.otherMachine === null && isUsableByClients(client)
-      if (!isUsable || ca === null || cert === null || key === null) continue
-      const refused = await refusedPair(config, [key, cert, ca])
-      if (refused !== null) unchecked.push(refused)
-      else
-        found.push({ source: sourceFrom({ ca, cert, key }, userOf(config)), from: config.source, of: 'member', config })
-    }
-  }
-  if (apiserver !== null) {
-    const { credentials, source: from } = apiserver
-    found.push({ source: credentials, from, of: 'kube-apiserver', config: null })
-  }
-  return [...found, ...(machine === null ? [] : await findPairs(machine.folder, machine.root))]
-}
 
 /** The pairs that kubeadm makes for probes, and those that k3s, RKE2 and k0s make for kube-apiserver. */
 async function findPairs(kubeadm: HostPath, root: string | null): Promise<FoundCredentials[]> {
@@ -301,9 +277,8 @@ async function findPairs(kubeadm: HostPath, root: string | null): Promise<FoundC
     [below(kubeadm, 'pki/etcd'), 'ca.crt', 'healthcheck-client'] as const,
     ...PAIRS.map(([path, ...names]) => [onDisk(path, root), ...names] as const),
   ]) {
-    const [cert, key] = [below(folder, `${pair}.crt`), below(folder, `${pair}.key`)]
-    const areFiles = await Promise.all([cert, key].map(isHostFile))
-    if (areFiles.includes(false) || areFiles.includes(null)) continue
+    const [cert, key] = await existing([below(folder, `${pair}.crt`), below(folder, `${pair}.key`)])
+    if (cert === undefined || key === undefined) continue
     const source = sourceFrom({ ca: below(folder, authority), cert, key })
     found.push({ source, from: hostPathText(cert), of: 'probes', config: null })
   }
@@ -321,12 +296,9 @@ function userOf({ pid, user }: ConfigEvidence): FileUser | undefined {
 /** Why the pair that a process names is not used; null if it is, or if a file cannot be read, which is reported elsewhere. */
 async function refusedPair(config: ConfigEvidence, paths: readonly HostPath[]): Promise<Unchecked | null> {
   const user = userOf(config)
-  for (const path of user === undefined ? [] : paths) {
-    const reason = await useHostFile(path, async ({ stats, trail, open }) => {
-      if (user === undefined || !stats.isFile()) return null
-      const opened = await useFile(open(), (file) => file.stat())
-      return config.user === null ? 'the user of the process is not known' : refusalFor(user, opened, trail)
-    }).catch((error: unknown) => (systemCode(error) === null ? Promise.reject(error as Error) : null))
+  if (user === undefined) return null
+  for (const path of paths) {
+    const reason = config.user === null ? 'the user of the process is not known' : await refusalOf(path, user)
     const message = `${hostPathText(path)}, which ${config.source} names, was not used to connect: ${reason ?? ''}. Pass --cacert, --cert and --key.`
     if (reason !== null) return uncheckedIn(config.source, 'permission', message)
   }

@@ -1,0 +1,194 @@
+/** What is known of ports, members and clusters. */
+import type { ClockReading } from '../client/diagnosis/evidence.js'
+import type { ServerObservation } from '../client/diagnosis/observe-server.js'
+import type { EtcdConfigFile, EtcdConfigMember, EtcdConfigSide } from '../config/read-etcd-config.js'
+import type { Credentials } from '../credentials/credentials.js'
+import type { Finding, Unchecked } from '../report/finding.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { DistinguishedName } from '../x509/distinguished-name.js'
+import type { ConfigEvidence, FoundCredentials } from './sources.js'
+import type { WalIdentity } from './wal.js'
+
+/** Which dates of certificates are reported. */
+export interface DateRules {
+  readonly at: Date
+  /** Milliseconds. */
+  readonly lead: number
+  readonly expiryWarning: string | undefined
+}
+
+/** How servers are asked. */
+export interface Asking extends DateRules {
+  readonly auth: { readonly username: string; readonly password: string } | undefined
+  /** Milliseconds. */
+  readonly dialTimeout: number
+  /** Whether `at` is what the clock of this machine says. */
+  readonly isNow: boolean
+  /** Aborts at the end of the examination. */
+  readonly signal: AbortSignal
+}
+
+/** A CA, a certificate and its key. */
+export interface Pair {
+  readonly credentials: Credentials
+  readonly of: FoundCredentials['of'] | 'caller'
+  /** Where it was found, for display. */
+  readonly from: string
+  /** The configuration that names it; null if that is not one of etcd. */
+  readonly config: ConfigEvidence | null
+}
+
+/** A port of a member, as one handshake without a certificate shows it. */
+export interface SeenPort extends Omit<ServerObservation, 'chain'> {
+  readonly url: string
+  /** The leaf first; empty without one that can be read. */
+  readonly chain: readonly Certificate[]
+  /** The chain in DER, also what cannot be read. */
+  readonly sent: ServerObservation['chain']
+}
+
+/** A member as the cluster lists it. */
+export interface ListedMember {
+  /** Empty if it has not started. */
+  readonly name: string
+  readonly id: string
+  readonly clientURLs: readonly string[]
+  readonly peerURLs: readonly string[]
+  readonly isLearner: boolean
+}
+
+/** What the etcd behind a client port answered. */
+export interface Answers {
+  readonly memberId: string
+  readonly clusterId: string
+  readonly raftTerm: string
+  readonly version: string
+  readonly role: 'leader' | 'follower' | 'learner' | null
+  /** Milliseconds. */
+  readonly latency: number
+  readonly startedAt: Date | null
+  /** Null if it was not asked, or did not answer. */
+  readonly isAuthEnabled: boolean | null
+  /** Whether it requires a password, and accepted the given one. */
+  readonly isLoggedIn: boolean
+  /** Empty if it did not return them. */
+  readonly members: readonly ListedMember[]
+}
+
+/** A client port, and what its etcd answered: null if it was not asked, refused this client, or was refused. */
+export interface AskedPort extends SeenPort {
+  /** What it was asked with; null if no pair suits it. */
+  readonly pair: Pair | null
+  readonly answers: Answers | null
+  /** The clock of its machine; null if it was not read. */
+  readonly clock: ClockReading | null
+  readonly findings: readonly Finding[]
+  /** Why it did not answer, if no finding says it; for display. */
+  readonly problem: string | null
+}
+
+/** A member as its configuration has it. */
+export interface PlannedMember {
+  readonly evidence: ConfigEvidence
+  readonly config: EtcdConfigMember
+  /** Whose data its directory holds; null if it has none yet, or that is not known. */
+  readonly wal: WalIdentity | null
+  /** The client URLs at which this machine reaches it. */
+  readonly urls: readonly string[]
+  readonly peerUrls: readonly string[]
+}
+
+/** A member with all evidence about it. */
+export interface ExaminedMember {
+  /** For messages: its name, else its URL. */
+  readonly label: string
+  /** As the cluster lists it, else as its configuration plans it. */
+  readonly listed: ListedMember
+  /** Null if no URL for clients could be asked. */
+  readonly client: AskedPort | null
+  readonly peer: SeenPort | null
+  readonly planned: PlannedMember | null
+  /** The ID of another cluster, for which its client port answers; null if it does not. */
+  readonly answersFor: string | null
+  readonly startedAt: Date | null
+  /** When its configuration was last changed; null if that is not known. */
+  readonly configChangedAt: Date | null
+  /** Files that are mounted into its container one by one, and whose originals were replaced since. */
+  readonly replacedMounts: ReadonlySet<string>
+}
+
+/** What belongs to one cluster. */
+export interface ClusterParts {
+  /** Null if nothing says it. */
+  readonly clusterId: string | null
+  readonly planned: readonly PlannedMember[]
+  /** The client ports that were asked. */
+  readonly asked: readonly AskedPort[]
+}
+
+export interface ExaminedCluster extends ClusterParts {
+  readonly members: readonly ExaminedMember[]
+  /** Endpoints that belong to no listed member, as members of their own. */
+  readonly others: readonly ExaminedMember[]
+  /** Whether a member returned the list of members. */
+  readonly isListed: boolean
+  readonly unchecked: readonly Unchecked[]
+}
+
+/** What is wrong, or was not checked. */
+export type Note = Finding | Unchecked
+
+export function findingsIn(notes: readonly Note[]): Finding[] {
+  return notes.flatMap((each) => ('code' in each ? [each] : []))
+}
+
+export function uncheckedOf(notes: readonly Note[]): Unchecked[] {
+  return notes.flatMap((each) => ('code' in each ? [] : [each]))
+}
+
+export const PORTS = ['client', 'peer'] as const
+export type Port = (typeof PORTS)[number]
+
+/** Null if its files are on another machine. */
+export function sideOf({ planned }: ExaminedMember, port: Port): EtcdConfigSide | null {
+  return planned?.evidence.otherMachine === null ? planned.config[port] : null
+}
+
+/** The files that it names for its two ports. */
+export function filesOf(member: ExaminedMember, role: 'cert' | 'ca'): EtcdConfigFile[] {
+  return PORTS.flatMap((port) => sideOf(member, port)?.[role] ?? [])
+}
+
+/** Whether it answers requests, for its own cluster. */
+export function isAnswering({ client }: ExaminedMember): boolean {
+  return client !== null && client.answers !== null
+}
+
+/** Whether anything answered. */
+export function isReached({ refusal }: SeenPort): boolean {
+  return !['unreachable', 'silent', 'aborted'].includes(refusal?.kind ?? '')
+}
+
+/** The longest list of members that one of the ports returned. */
+export function listIn(asked: readonly AskedPort[]): readonly ListedMember[] {
+  const lists = asked.flatMap(({ answers }) => (answers === null ? [] : [answers.members]))
+  return lists.reduce((one, other) => (other.length > one.length ? other : one), [])
+}
+
+export function isIssuing(ca: Certificate, chain: readonly Certificate[]): boolean {
+  return chain.some((each) => each.issuer.equals(ca.subject) && each.isSignedBy(ca))
+}
+
+/** By the names of the CAs that a server accepts. */
+export function isOfAccepted(chain: readonly Certificate[], accepted: readonly DistinguishedName[]): boolean {
+  return chain.some(({ issuer }) => accepted.some((each) => each.equals(issuer)))
+}
+
+export function overlap(some: readonly string[], others: readonly string[]): boolean {
+  return some.some((url) => others.includes(url))
+}
+
+/** A URL without its path, to compare it. */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url
+}
