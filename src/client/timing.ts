@@ -178,6 +178,16 @@ export class Backoff {
   }
 }
 
+/** Null if the time is over, or the signal aborts. The work goes on, because Node cannot end a read. */
+export async function nullAfter<T>(
+  milliseconds: number,
+  work: Promise<T>,
+  signal: AbortSignal | null = null,
+): Promise<T | null> {
+  const limit = AbortSignal.any([AbortSignal.timeout(milliseconds), ...(signal === null ? [] : [signal])])
+  return abortable(limit, work).catch((error: unknown) => (limit.aborted ? null : Promise.reject(error as Error)))
+}
+
 /** At most `limit` at the same time. The results are in the order of the items. */
 export async function mapLimited<T, R>(
   limit: number,

@@ -1,4 +1,5 @@
 /** Findings about the access of kube-apiserver to etcd. */
+import type { FoundAccess } from '../config/kubernetes/distributions.js'
 import type { EtcdConfigFile } from '../config/read-etcd-config.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { readSource } from '../credentials/source.js'
@@ -6,23 +7,11 @@ import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { isDateCode, validateUntil } from '../validate/valid-until.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
+import { hostsOfUrls } from '../x509/names.js'
 import { MAX_NAMES } from './compare.js'
 import { datesOf } from './dates.js'
-import {
-  type AskedPort,
-  type ClusterParts,
-  type DateRules,
-  type ExaminedMember,
-  filesOf,
-  isIssuing,
-  isOfAccepted,
-  isReached,
-  listIn,
-  originOf,
-  type Pair,
-} from './evidence.js'
-import { hostsOf } from './forecast.js'
-import type { FoundAccess } from './sources.js'
+import type { AskedPort, ClusterParts, DateRules, ExaminedMember, Pair } from './evidence.js'
+import { filesOf, isIssuing, isOfAccepted, isReached, listIn, originOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
 
@@ -141,7 +130,7 @@ function checkServer(
 ): Finding[] {
   const chain = member.client?.chain ?? []
   const url = endpoints.find((each) => isOf(each, member))
-  const host = url === undefined ? null : (hostsOf([url])[0]?.value ?? null)
+  const host = url === undefined ? null : (hostsOfUrls([url])[0]?.value ?? null)
   const [anchor] = trustAnchors
   if (chain.length === 0 || anchor === undefined) return []
   const accepted = validateUntil({ chain, anchors: trustAnchors, host }, at)

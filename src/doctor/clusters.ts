@@ -1,5 +1,6 @@
 /** Tells clusters apart: which process and which endpoint belongs to which. No input or output. */
-import { type AskedPort, type ClusterParts, listIn, overlap, type PlannedMember } from './evidence.js'
+import type { AskedPort, ClusterParts, PlannedMember } from './evidence.js'
+import { listIn, overlap } from './read-evidence.js'
 
 interface Group {
   clusterId: string | null

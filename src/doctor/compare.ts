@@ -6,18 +6,9 @@ import { isDateCode } from '../validate/valid-until.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { ForecastMember, QuorumForecast } from './cluster-report.js'
-import {
-  type ExaminedMember,
-  filesOf,
-  isAnswering,
-  isIssuing,
-  isOfAccepted,
-  type Port,
-  PORTS,
-  type SeenPort,
-  sideOf,
-} from './evidence.js'
+import type { ExaminedMember, Port, SeenPort } from './evidence.js'
 import { Dials, isAlive } from './forecast.js'
+import { filesOf, isAnswering, isIssuing, isOfAccepted, PORTS, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
 

@@ -1,4 +1,5 @@
 /** When certificates end: those that members serve, and those that clients present. */
+import { kubeadmNames } from '../config/kubernetes/distributions.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { parseDuration } from '../report/duration.js'
 import { type Finding, findingMaker } from '../report/finding.js'
@@ -7,7 +8,8 @@ import { isDateCode, validateUntil } from '../validate/valid-until.js'
 import { validateChain } from '../validate/validate.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { ClientForecast, ClusterForecast, QuorumForecast } from './cluster-report.js'
-import { type DateRules, type ExaminedMember, filesOf, PORTS, sideOf } from './evidence.js'
+import type { DateRules, ExaminedMember } from './evidence.js'
+import { filesOf, PORTS, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
 
@@ -97,14 +99,6 @@ export function forecastFindings({ clients, ...quorum }: ClusterForecast, rules:
   return findings
 }
 
-/** The names of kubeadm for the certificates of etcd and its clients, by the ends of their files (cmd/kubeadm/app/phases/certs). */
-const OF_KUBEADM: readonly (readonly [file: string, name: string])[] = [
-  ['pki/etcd/server.crt', 'etcd-server'],
-  ['pki/etcd/peer.crt', 'etcd-peer'],
-  ['pki/etcd/healthcheck-client.crt', 'etcd-healthcheck-client'],
-  ['pki/apiserver-etcd-client.crt', 'apiserver-etcd-client'],
-]
-
 /** Replaces the remedies for certificates that end by the commands of kubeadm, if they are in its files. */
 export function rewordForKubeadm(
   findings: readonly Finding[],
@@ -120,8 +114,7 @@ export function rewordForKubeadm(
       .flatMap((each) => filesOf(each, 'cert'))
       .filter(({ certificates: [leaf] }) => leaf?.fingerprint256 === fingerprint256)
     const [own = ''] = origin.split(' (from ')
-    const paths = [own, ...files.map(({ path }) => path)]
-    return OF_KUBEADM.flatMap(([file, name]) => (paths.some((each) => each.endsWith(`/${file}`)) ? [name] : []))
+    return kubeadmNames([own, ...files.map(({ path }) => path)])
   }
   const names = new Set(findings.flatMap(namesOf))
   const [first = 'all', second] = names

@@ -12,21 +12,16 @@ import { compareClocks } from './clock.js'
 import type { ClusterForecast, ClusterMember, ClusterReport } from './cluster-report.js'
 import { compareAuthorities, compareRestart, compareServed, forecastMember } from './compare.js'
 import { datesOf, forecastClients, forecastFindings, rewordForKubeadm, servedDates } from './dates.js'
-import {
-  type AskedPort,
-  type Asking,
-  type ClusterParts,
-  type ExaminedCluster,
-  type ExaminedMember,
-  findingsIn,
-  isIssuing,
-  isReached,
-  type Note,
-  type Pair,
-  type PlannedMember,
-  type SeenPort,
-  sideOf,
-  uncheckedOf,
+import type {
+  AskedPort,
+  Asking,
+  ClusterParts,
+  ExaminedCluster,
+  ExaminedMember,
+  Note,
+  Pair,
+  PlannedMember,
+  SeenPort,
 } from './evidence.js'
 import { forecast } from './forecast.js'
 import { dialable, examineMembers, type Ports } from './members.js'
@@ -41,6 +36,7 @@ import {
 } from './outage.js'
 import { comparePeers } from './peers.js'
 import { isOfFirstStart, lintPlan, uncheckedMembers } from './plan.js'
+import { findingsIn, isIssuing, isReached, sideOf, uncheckedOf } from './read-evidence.js'
 
 /** What the examination of each cluster is given. */
 export interface Examination extends Asking {

@@ -1,9 +1,15 @@
 /** Which members of a cluster can connect, and until when. No input or output, and no clock. */
 import type { CertificateRef } from '../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
-import { type Acceptance, type AcceptanceQuestion, validateUntil } from '../validate/valid-until.js'
+import {
+  type Acceptance,
+  type AcceptanceQuestion,
+  type Acceptor,
+  refusedByEtcd,
+  validateUntil,
+} from '../validate/valid-until.js'
 import type { Certificate } from '../x509/certificate.js'
-import { type Host, readHost } from '../x509/names.js'
+import { hostsOfUrls } from '../x509/names.js'
 import type { DialRefusal, ForecastMember, PairForecast, QuorumForecast } from './cluster-report.js'
 
 /** Whether one member can dial another one. */
@@ -73,9 +79,6 @@ export function isAlive({ until, isKnown }: PairForecast): boolean {
   return until !== null || !isKnown
 }
 
-/** Whose certificates a member accepts. */
-type Acceptor = Pick<ForecastMember, 'anchors' | 'allowedNames' | 'allowedHosts' | 'crls' | 'checksAddress'>
-
 /** The dials of one cluster. The same chain is validated once for the same CAs. */
 export class Dials {
   readonly #at: Date
@@ -108,29 +111,15 @@ export class Dials {
 
   /** etcd dials each of the URLs in turn. */
   #acceptsServer({ anchors }: ForecastMember, chain: readonly Certificate[], urls: readonly string[]): Acceptance {
-    const [first, ...others] = hostsOf(urls).map(({ value }) => this.#validate({ chain, anchors, host: value }))
+    const [first, ...others] = hostsOfUrls(urls).map(({ value }) => this.#validate({ chain, anchors, host: value }))
     if (first === undefined) return this.#validate({ chain, anchors, host: null })
     return [first, ...others].find((each) => !('reason' in each)) ?? first
   }
 
   /** @param urls Where the client dials from. */
   acceptsClient(by: Acceptor, chain: readonly Certificate[], urls: readonly string[]): Acceptance {
-    const [leaf] = chain
     const accepted = this.#validate({ chain, anchors: by.anchors, host: undefined })
-    if ('reason' in accepted || leaf === undefined) return accepted
-    const name = leaf.subject.commonName ?? ''
-    if (by.allowedNames.length > 0 && !by.allowedNames.includes(name))
-      return { reason: `The common name "${name}" is not an allowed name.`, code: 'config/member-not-allowed' }
-    if (by.allowedHosts.length > 0 && !by.allowedHosts.some((host) => isCovered(leaf, host)))
-      return { reason: 'The certificate covers no allowed host.', code: 'config/member-not-allowed' }
-    const isRevoked = ({ serial }: Certificate): boolean =>
-      by.crls.some((crl) => crl.damage === null && crl.entries.find(serial) !== null)
-    const revoked = chain.find(isRevoked)
-    if (revoked !== undefined)
-      return { reason: `The CRL has the serial number ${revoked.serialNumber}.`, code: 'config/member-revoked' }
-    return by.checksAddress && isFromOtherAddress(leaf, urls)
-      ? { reason: 'The certificate does not cover the address of the member.', code: 'san/host-not-covered' }
-      : accepted
+    return 'reason' in accepted ? accepted : (refusedByEtcd(by, chain, urls) ?? accepted)
   }
 
   #validate(question: AcceptanceQuestion): Acceptance {
@@ -142,30 +131,4 @@ export class Dials {
     this.#known.set(key, known)
     return known
   }
-}
-
-/** The hosts of URLs, those that cannot be read left out. */
-export function hostsOf(urls: readonly string[]): Host[] {
-  return urls.flatMap((url) => (URL.canParse(url) ? toHost(new URL(url).hostname.replace(/^\[|\]$/g, '')) : []))
-}
-
-function toHost(text: string): Host[] {
-  const reading = readHost(text)
-  return 'host' in reading ? [reading.host] : []
-}
-
-function isCovered(leaf: Certificate, host: string): boolean {
-  return toHost(host).some(({ value }) => leaf.covers([value]).some(({ name }) => name !== null))
-}
-
-/**
- * Whether etcd refuses the certificate because of the address that it comes from (checkCertSAN in client/pkg/transport/listener_tls.go). A
- * name of DNS is looked up there, which is not known here.
- */
-function isFromOtherAddress({ subjectAltNames }: Certificate, urls: readonly string[]): boolean {
-  const hosts = hostsOf(urls)
-  const areAddresses = hosts.length > 0 && hosts.every(({ kind }) => kind === 'ip')
-  const addresses = subjectAltNames.filter(({ kind }) => kind === 'ip').map(({ value }) => value)
-  if (!areAddresses || addresses.length === 0 || subjectAltNames.some(({ kind }) => kind === 'dns')) return false
-  return !hosts.some(({ value }) => addresses.includes(value))
 }

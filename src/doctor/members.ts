@@ -8,22 +8,20 @@ import { replacedMounts } from '../files/procfs.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { type Unchecked, uncheckedIn } from '../report/finding.js'
 import { printable } from '../report/printable.js'
-import {
-  type AskedPort,
-  type Asking,
-  type ClusterParts,
-  type ExaminedCluster,
-  type ExaminedMember,
-  isReached,
-  type ListedMember,
-  listIn,
-  originOf,
-  type Pair,
-  type PlannedMember,
-  type SeenPort,
+import type {
+  AskedPort,
+  Asking,
+  ClusterParts,
+  ExaminedCluster,
+  ExaminedMember,
+  ListedMember,
+  Pair,
+  PlannedMember,
+  SeenPort,
 } from './evidence.js'
 import { configOf } from './plan.js'
 import { askPort, MAX_LISTED, observePort } from './process.js'
+import { isReached, listIn, originOf } from './read-evidence.js'
 
 /** Most endpoints of one call, and of one machine, that are asked. */
 export const MAX_ENDPOINTS = 64

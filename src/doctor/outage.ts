@@ -3,16 +3,8 @@ import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker, uncheckedIn } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 import { groupBy } from '../config/lint/rule.js'
-import {
-  type ExaminedCluster,
-  type ExaminedMember,
-  isAnswering,
-  isReached,
-  type Note,
-  overlap,
-  type PlannedMember,
-  type SeenPort,
-} from './evidence.js'
+import type { ExaminedCluster, ExaminedMember, Note, PlannedMember, SeenPort } from './evidence.js'
+import { isAnswering, isReached, overlap } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
 

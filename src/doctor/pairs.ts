@@ -11,8 +11,9 @@ import { readSource } from '../credentials/source.js'
 import type { Finding, Report } from '../report/finding.js'
 import { validateConnected } from '../validate/validate.js'
 import { PrivateKey } from '../x509/keys/keys.js'
-import { type DateRules, isOfAccepted, type Pair, type SeenPort } from './evidence.js'
+import type { DateRules, Pair, SeenPort } from './evidence.js'
 import type { FoundCredentials } from './sources.js'
+import { isOfAccepted } from './read-evidence.js'
 
 /** The pairs that can be read, and what is wrong with the files of each source. */
 export interface ReadPairs {

@@ -2,9 +2,11 @@
 import { groupBy } from '../config/lint/rule.js'
 import { type CaFile, cluster, type Reissue } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
+import { hostsOfUrls } from '../x509/names.js'
 import type { DialRefusal, ForecastMember, QuorumForecast } from './cluster-report.js'
-import { type ExaminedMember, isIssuing, sideOf } from './evidence.js'
-import { hostsOf, isAlive } from './forecast.js'
+import type { ExaminedMember } from './evidence.js'
+import { isAlive } from './forecast.js'
+import { isIssuing, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
 
@@ -113,7 +115,7 @@ function reissueFor(refused: readonly Refusal[], { now }: Evidence): Reissue {
   const urls = now.filter(isOwn).flatMap(({ peerUrls }) => peerUrls)
   return {
     members,
-    hosts: [...new Set(hostsOf(urls).map(({ value }) => value))],
+    hosts: [...new Set(hostsOfUrls(urls).map(({ value }) => value))],
     authorities: [...new Set(common.map(({ subject }) => String(subject)))],
   }
 }

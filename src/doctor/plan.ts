@@ -2,9 +2,10 @@
 import { acceptedUrl } from '../config/lint/member.js'
 import { lintOnDisks, type LintOptions, type LintReport } from '../config/lint/lint.js'
 import type { Finding, Unchecked } from '../report/finding.js'
-import { type ListedMember, overlap, type PlannedMember } from './evidence.js'
+import type { ListedMember, PlannedMember } from './evidence.js'
 import { type ConfigEvidence, endpointsOf, notHere, withinLimit } from './sources.js'
 import { readWal } from './wal.js'
+import { overlap } from './read-evidence.js'
 
 /** A configuration may start several members, as a Compose file does. */
 export async function plannedMembers(

@@ -1,22 +1,17 @@
 /** Finds the configurations of etcd on this machine, and the disk that each etcd sees. */
-import { lookup } from 'node:dns/promises'
-import { hostname, networkInterfaces } from 'node:os'
 import { resolve } from 'node:path'
-import { abortable } from '../client/timing.js'
-import { fromKubeApiserver } from '../config/deferred.js'
-import { overridesIn } from '../config/kubernetes/read-access.js'
+import { hostElsewhere } from '../client/discovery.js'
+import { nullAfter } from '../client/timing.js'
+import { clientPairs, type FoundAccess, installedConfigs, readApiserver } from '../config/kubernetes/distributions.js'
 import { acceptedUrl } from '../config/lint/member.js'
-import { enabledUnit } from '../config/read/drop-ins.js'
 import type { ConfigInput } from '../config/read/input.js'
-import { onDisk, pathOfCaller, readConfigFile } from '../config/read/text.js'
+import { onDisk, pathOfCaller } from '../config/read/text.js'
 import { type EtcdConfigMember, type EtcdConfigSide, readConfigMembers } from '../config/read-etcd-config.js'
 import type { WatchableSource } from '../credentials/credentials.js'
-import { sourceOf } from '../credentials/from-files.js'
-import { below, type HostPath, hostPathText, isHostFile } from '../files/in-root.js'
+import { sourceOfPaths } from '../credentials/from-files.js'
+import { type HostPath, hostPathText } from '../files/in-root.js'
 import { type FileUser, refusalOf } from '../files/readable-by.js'
-import { isEtcdMtlsError } from '../report/errors.js'
 import { type Finding, type Unchecked, uncheckedIn } from '../report/finding.js'
-import { parseIp } from '../x509/ip.js'
 import { findProcesses, type FoundConfig } from './processes.js'
 
 /** A configuration of etcd that was given or found, and the disk that its process sees. */
@@ -35,14 +30,6 @@ export interface FoundCredentials {
   readonly of: 'probes' | 'kube-apiserver' | 'member'
   /** The configuration that names it; null if that is not one of etcd. */
   readonly config: ConfigEvidence | null
-}
-
-/** The access of kube-apiserver to an etcd. */
-export interface FoundAccess {
-  readonly source: string
-  readonly credentials: WatchableSource
-  /** The URLs of `--etcd-servers`, then those of each etcd of `--etcd-servers-overrides`. */
-  readonly clusters: readonly (readonly string[])[]
 }
 
 /** What was found on this machine. */
@@ -87,9 +74,11 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
     ...inputs.map((input, i) => foundIn('given', String(input.file ?? `configs[${String(i)}]`), input, root)),
     ...processes.found,
   ]
-  const hasProcess = found.length > 0
-  if (inputs.length === 0)
-    found.push(...(await findInstalled(folder, root, { isOnlyKubeadm: kubeadm !== undefined, hasProcess })))
+  if (inputs.length === 0) {
+    const isOnlyKubeadm = kubeadm !== undefined
+    const installed = await installedConfigs(folder, root, { isOnlyKubeadm, hasProcess: found.length > 0 })
+    found.push(...installed.map(({ kind, file }) => foundIn(kind, file, { file }, root)))
+  }
   const configs: ConfigEvidence[] = []
   const unread: Unchecked[] = []
   for (const each of found) {
@@ -98,17 +87,18 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
     else if (read === null)
       unread.push(uncheckedIn(each.source, 'limit', `The files of ${each.source} could not be read within 5 s.`))
   }
-  const { apiserver, findings } = isOnlyGiven ? NO_APISERVER : await readApiserver(folder, root)
+  const { apiserver, findings } = isOnlyGiven ? { apiserver: null, findings: [] } : await readApiserver(folder, root)
   const elsewhere = configs.flatMap(({ otherMachine, source }) =>
     otherMachine === null ? [] : [notHere(source, source, otherMachine)],
   )
   const unchecked = [...processes.unchecked, ...unread, ...elsewhere]
   if (configs.length + findings.length + unchecked.length === 0 && apiserver === null) return null
   const ofApiserver = { of: 'kube-apiserver', config: null } as const
+  const ofProbes = { of: 'probes', config: null } as const
   const credentials: FoundCredentials[] = [
     ...(await findPairsOfMembers(configs, unchecked)),
     ...(apiserver === null ? [] : [{ source: apiserver.credentials, from: apiserver.source, ...ofApiserver }]),
-    ...(isOnlyGiven ? [] : await findPairs(folder, root)),
+    ...(isOnlyGiven ? [] : await clientPairs(folder, root)).map((each) => ({ ...each, ...ofProbes })),
   ]
   return { configs, areProcessesVisible: processes.areVisible, credentials, apiserver, findings, unchecked }
 }
@@ -116,30 +106,6 @@ export async function findLocalEvidence(options: LocalOptions = {}): Promise<Loc
 function foundIn(kind: FoundConfig['kind'], source: string, input: ConfigInput, root: string | null): FoundConfig {
   const process = { startedAt: null, network: null, pid: null, user: null, isTrustedUser: true }
   return { kind, source, input, root, directory: null, ...process }
-}
-
-/** The data directories of k3s and of RKE2. The etcd in them is configured by a file that they write. */
-const K3S = ['/var/lib/rancher/k3s/server', '/var/lib/rancher/rke2/server']
-
-/** The manifest of kubeadm; else the files that k3s and RKE2 write, if no process was found, and the unit. */
-async function findInstalled(
-  kubeadm: HostPath,
-  root: string | null,
-  { isOnlyKubeadm, hasProcess }: { readonly isOnlyKubeadm: boolean; readonly hasProcess: boolean },
-): Promise<FoundConfig[]> {
-  const inFiles = (kind: FoundConfig['kind'], files: readonly HostPath[]): FoundConfig[] =>
-    files.map(hostPathText).map((file) => foundIn(kind, file, { file }, root))
-  const manifests = await existing([below(kubeadm, 'manifests/etcd.yaml')])
-  if (manifests.length > 0 || isOnlyKubeadm) return inFiles('kubeadm', manifests)
-  const k3s = hasProcess ? [] : await existing(K3S.map((folder) => onDisk(`${folder}/db/etcd/config`, root)))
-  const unit = await enabledUnit('etcd.service', root)
-  return [...inFiles('k3s', k3s), ...inFiles('systemd', unit === null ? [] : [unit])]
-}
-
-/** The paths that are regular files. */
-async function existing(paths: readonly HostPath[]): Promise<HostPath[]> {
-  const are = await Promise.all(paths.map(isHostFile))
-  return paths.filter((_, i) => are[i] === true)
 }
 
 /** Whether a manifest or a unit is that of a process: by an address, or by the data directory. Without TLS it says nothing. */
@@ -156,19 +122,24 @@ async function withMembers(found: FoundConfig): Promise<ConfigEvidence> {
   const disk = { root: root ?? undefined, directory: directory ?? undefined }
   if (kind === 'given' && root === null) {
     const members = await readConfigMembers(input, { ...disk, readFiles: false }, source)
-    const otherMachine = await foreignHost(members)
+    const otherMachine = await hostElsewhere(hostsOf(members))
     if (otherMachine !== null) return { ...found, otherMachine, members }
   }
   return { ...found, otherMachine: null, members: await readConfigMembers(input, disk, source) }
 }
 
+function hostsOf(members: readonly EtcdConfigMember[]): string[] {
+  const sides = members.flatMap(({ client, peer }) => [client, peer])
+  const urls = sides.flatMap(({ advertiseUrls, listenUrls }) => [...advertiseUrls, ...listenUrls])
+  const read = urls.flatMap((url) => acceptedUrl(url) ?? [])
+  return read.flatMap(({ host, isLocal, isUnspecified }) => (isLocal || isUnspecified ? [] : [host]))
+}
+
 /** A file system may not answer. */
 const READ_TIMEOUT = 5000
 
-/** Null if the time is over. The work goes on, because Node cannot end a read. */
-export async function withinLimit<T>(work: Promise<T>, signal: AbortSignal | null): Promise<T | null> {
-  const limit = AbortSignal.any([AbortSignal.timeout(READ_TIMEOUT), ...(signal === null ? [] : [signal])])
-  return abortable(limit, work).catch((error: unknown) => (limit.aborted ? null : Promise.reject(error as Error)))
+export function withinLimit<T>(work: Promise<T>, signal: AbortSignal | null): Promise<T | null> {
+  return nullAfter(READ_TIMEOUT, work, signal)
 }
 
 /** What is on another machine is not checked, and not missing. */
@@ -177,71 +148,12 @@ export function notHere(what: string, file: string | null, host: string): Unchec
   return uncheckedIn(file, 'other-machine', message)
 }
 
-/** Longest wait for the name server. A name without an address says nothing. */
-const LOOKUP_TIMEOUT = 2000
-/** More hosts of one configuration are not looked up. */
-const MAX_LOOKUPS = 16
-
-/** A host of the members, if its address is known and no host of theirs is this machine; otherwise null. */
-async function foreignHost(members: readonly EtcdConfigMember[]): Promise<string | null> {
-  const sides = members.flatMap(({ client, peer }) => [client, peer])
-  const urls = sides.flatMap(({ advertiseUrls, listenUrls }) => [...advertiseUrls, ...listenUrls])
-  const read = urls.flatMap((url) => acceptedUrl(url) ?? [])
-  const named = read.flatMap(({ host, isLocal, isUnspecified }) => (isLocal || isUnspecified ? [] : [host]))
-  const hosts = [...new Set(named)].slice(0, MAX_LOOKUPS)
-  const interfaces = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
-  const own = new Set([labelOf(hostname()), ...interfaces.map(({ address }) => bytesOf(address))])
-  const found = await Promise.all(hosts.map(async (host) => ({ host, addresses: await addressesOf(host) })))
-  const isOwn = found.some(({ host, addresses }) => [labelOf(host), ...addresses].some((each) => own.has(each)))
-  return isOwn ? null : (found.find(({ addresses }) => addresses.length > 0)?.host ?? null)
-}
-
-/** None for a name without an address, which is not a fault: it may be one of a network of containers. */
-async function addressesOf(host: string): Promise<string[]> {
-  if (parseIp(host) !== null) return [bytesOf(host)]
-  const looked = abortable(AbortSignal.timeout(LOOKUP_TIMEOUT), lookup(host, { all: true }))
-  return looked.then((all) => all.map(({ address }) => bytesOf(address))).catch(() => [])
-}
-
-function labelOf(name: string): string {
-  return parseIp(name) === null ? name.replace(/\..*/s, '') : name
-}
-
-/** The same text for all spellings of an address. */
-function bytesOf(address: string): string {
-  return Buffer.from(parseIp(address.split('%', 1)[0] ?? '') ?? []).toString('hex')
-}
-
 /** The URLs at which clients of this machine reach it: those that it advertises first, because its certificate covers them. */
 export function endpointsOf({ client }: EtcdConfigMember): string[] {
   const urls = [...client.advertiseUrls, ...client.listenUrls].flatMap((each) => acceptedUrl(each) ?? [])
   const tls = urls.filter(({ isTls, port }) => isTls && port !== '')
   const usable = tls.filter(({ isUnspecified }) => !isUnspecified).map(({ text }) => text)
   return usable.length > 0 ? usable : tls.map(({ port }) => `https://127.0.0.1:${port}`)
-}
-
-const NO_APISERVER = { apiserver: null, findings: [] }
-
-async function readApiserver(
-  folder: HostPath,
-  root: string | null,
-): Promise<Pick<LocalEvidence, 'apiserver' | 'findings'>> {
-  const path = below(folder, 'manifests/kube-apiserver.yaml')
-  const source = hostPathText(path)
-  if ((await isHostFile(path)) !== true) return NO_APISERVER
-  const content = await readConfigFile(path, source)
-  if ('code' in content) return { apiserver: null, findings: [content] }
-  try {
-    const { endpoints, credentials } = await fromKubeApiserver(
-      { manifest: content.text },
-      root === null ? {} : { root },
-    )
-    const clusters = [endpoints, ...(await overridesIn(content.text))]
-    return { apiserver: { source, credentials, clusters }, findings: [] }
-  } catch (error) {
-    if (!isEtcdMtlsError(error, 'ERR_CONFIG_INVALID')) throw error
-    return { apiserver: null, findings: error.details.findings }
-  }
 }
 
 /** The pairs of members, if clients may use them. */
@@ -257,30 +169,9 @@ async function findPairsOfMembers(
       if (!isUsableByClients(client) || ca === null || cert === null || key === null) continue
       const refused = await refusedPair(config, [key, cert, ca])
       if (refused === null)
-        found.push({ source: sourceFrom({ ca, cert, key }, userOf(config)), from, of: 'member', config })
+        found.push({ source: sourceOfPaths({ ca, cert, key }, userOf(config)), from, of: 'member', config })
       else unchecked.push(refused)
     }
-  }
-  return found
-}
-
-/** The pairs that k3s, RKE2 and k0s make for clients of their etcd: the folder, the CA, and the name of the pair. */
-const PAIRS = [
-  ...K3S.map((folder) => [`${folder}/tls/etcd`, 'server-ca.crt', 'client'] as const),
-  ['/var/lib/k0s/pki', 'etcd/ca.crt', 'apiserver-etcd-client'],
-] as const
-
-/** The pairs that kubeadm makes for probes, and those that k3s, RKE2 and k0s make for kube-apiserver. */
-async function findPairs(kubeadm: HostPath, root: string | null): Promise<FoundCredentials[]> {
-  const found: FoundCredentials[] = []
-  for (const [folder, authority, pair] of [
-    [below(kubeadm, 'pki/etcd'), 'ca.crt', 'healthcheck-client'] as const,
-    ...PAIRS.map(([path, ...names]) => [onDisk(path, root), ...names] as const),
-  ]) {
-    const [cert, key] = await existing([below(folder, `${pair}.crt`), below(folder, `${pair}.key`)])
-    if (cert === undefined || key === undefined) continue
-    const source = sourceFrom({ ca: below(folder, authority), cert, key })
-    found.push({ source, from: hostPathText(cert), of: 'probes', config: null })
   }
   return found
 }
@@ -309,13 +200,4 @@ function isUsableByClients({ cert, ca, key }: EtcdConfigSide): boolean {
   const usages = cert?.certificates[0]?.extensions.extendedKeyUsage ?? null
   const isForClients = usages === null || usages.includes('clientAuth')
   return isForClients && cert?.problem === null && ca?.problem === null && key?.problem === null
-}
-
-/** @param user Who named the files to root. They are read only if they are safe to use for that user. */
-function sourceFrom(paths: Readonly<Record<'ca' | 'cert' | 'key', HostPath>>, user?: FileUser): WatchableSource {
-  const file = <R extends 'ca' | 'cert' | 'key'>(role: R) => {
-    const text = hostPathText(paths[role])
-    return { role, file: text, namedBy: text, path: paths[role], user }
-  }
-  return sourceOf({ ca: file('ca'), cert: file('cert'), key: file('key') })
 }

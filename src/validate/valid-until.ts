@@ -1,6 +1,8 @@
-/** Until when a chain is accepted: by the rules of Go, with which etcd checks the certificates of members and of clients. */
+/** Whether etcd accepts a certificate, and until when: by the rules of Go for its path, and by its own for the names of clients. */
 import type { CertificateRef, Finding, FindingCode } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
+import type { Crl } from '../x509/crl/crl.js'
+import { hostsOfUrls, readHost } from '../x509/names.js'
 import { validateChain } from './validate.js'
 
 /** The certificate that ends first on the way from a leaf to a CA. Refused: why. */
@@ -67,4 +69,55 @@ function isRefusedFor({ code, severity, details }: Finding, purpose: string, isT
   if (!isTrustKnown && /^(?:chain|constraints|name-constraints)\//.test(code)) return false
   if (code !== 'usage/extended-key-usage-missing' || !('missing' in details)) return true
   return [details.missing].flat().includes(purpose)
+}
+
+/** Whose certificates a member accepts. */
+export interface Acceptor {
+  /** Null if they are not known. */
+  readonly anchors: readonly Certificate[] | null
+  readonly allowedNames: readonly string[]
+  readonly allowedHosts: readonly string[]
+  readonly crls: readonly Crl[]
+  readonly checksAddress: boolean
+}
+
+/**
+ * What etcd checks of the certificate of a client, or of a member that dials, besides its path (client/pkg/transport/listener_tls.go).
+ *
+ * @param urls Where the client dials from.
+ */
+export function refusedByEtcd(
+  by: Acceptor,
+  chain: readonly Certificate[],
+  urls: readonly string[],
+): Extract<Acceptance, { readonly reason: string }> | null {
+  const [leaf] = chain
+  if (leaf === undefined) return null
+  const name = leaf.subject.commonName ?? ''
+  if (by.allowedNames.length > 0 && !by.allowedNames.includes(name))
+    return { reason: `The common name "${name}" is not an allowed name.`, code: 'config/member-not-allowed' }
+  if (by.allowedHosts.length > 0 && !by.allowedHosts.some((host) => isCovered(leaf, host)))
+    return { reason: 'The certificate covers no allowed host.', code: 'config/member-not-allowed' }
+  const isRevoked = ({ serial }: Certificate): boolean =>
+    by.crls.some((crl) => crl.damage === null && crl.entries.find(serial) !== null)
+  const revoked = chain.find(isRevoked)
+  if (revoked !== undefined)
+    return { reason: `The CRL has the serial number ${revoked.serialNumber}.`, code: 'config/member-revoked' }
+  return by.checksAddress && isFromOtherAddress(leaf, urls)
+    ? { reason: 'The certificate does not cover the address of the member.', code: 'san/host-not-covered' }
+    : null
+}
+
+function isCovered(leaf: Certificate, host: string): boolean {
+  const reading = readHost(host)
+  return 'host' in reading && leaf.covers([reading.host.value]).some(({ name }) => name !== null)
+}
+
+/** Whether the certificate does not cover the address that it comes from (checkCertSAN). A name of DNS is looked up there, which is not known here. */
+function isFromOtherAddress({ subjectAltNames }: Certificate, urls: readonly string[]): boolean {
+  const hosts = hostsOfUrls(urls)
+  const areAddresses = hosts.length > 0 && hosts.every(({ kind }) => kind === 'ip')
+  const addresses = subjectAltNames.filter(({ kind }) => kind === 'ip').map(({ value }) => value)
+  if (!areAddresses || addresses.length === 0 || subjectAltNames.some(({ kind }) => kind === 'dns')) return false
+  return !hosts.some(({ value }) => addresses.includes(value))
 }
