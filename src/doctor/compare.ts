@@ -5,9 +5,8 @@ import { type Finding, findingMaker } from '../report/finding.js'
 import { isDateCode } from '../validate/valid-until.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
-import type { ForecastMember, QuorumForecast } from './cluster-report.js'
 import type { ExaminedMember, Port, SeenPort } from './evidence.js'
-import { Dials, isAlive } from './forecast.js'
+import { Dials, isAlive, type ForecastMember, type QuorumForecast } from '../validate/forecast.js'
 import { filesOf, isAnswering, isIssuing, isOfAccepted, PORTS, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)

@@ -23,7 +23,7 @@ import type {
   PlannedMember,
   SeenPort,
 } from './evidence.js'
-import { forecast } from './forecast.js'
+import { forecast } from '../validate/forecast.js'
 import { dialable, examineMembers, type Ports } from './members.js'
 import {
   compareJoined,

@@ -14,12 +14,14 @@ export type {
   ClusterForecast,
   ClusterMember,
   ClusterReport,
-  DialRefusal,
   ExamineOptions,
-  ForecastMember,
   MachineReport,
-  PairForecast,
-  QuorumForecast,
 } from './cluster-report.js'
 export { examineCluster, examineClusters, examineMachine } from './deferred.js'
-export { forecast } from './forecast.js'
+export {
+  type DialRefusal,
+  forecast,
+  type ForecastMember,
+  type PairForecast,
+  type QuorumForecast,
+} from '../validate/forecast.js'

@@ -3,9 +3,8 @@ import { groupBy } from '../config/lint/rule.js'
 import { type CaFile, cluster, type Reissue } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { hostsOfUrls } from '../x509/names.js'
-import type { DialRefusal, ForecastMember, QuorumForecast } from './cluster-report.js'
 import type { ExaminedMember } from './evidence.js'
-import { isAlive } from './forecast.js'
+import { isAlive, type DialRefusal, type ForecastMember, type QuorumForecast } from '../validate/forecast.js'
 import { isIssuing, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
