@@ -1,5 +1,6 @@
 /** Findings about the access of kube-apiserver to etcd. */
 import type { FoundAccess } from '../config/kubernetes/distributions.js'
+import { acceptedUrl } from '../config/lint/member.js'
 import type { EtcdConfigFile } from '../config/read-etcd-config.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { readSource } from '../credentials/source.js'
@@ -10,7 +11,7 @@ import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { hostsOfUrls } from '../x509/names.js'
 import { MAX_NAMES } from './compare.js'
 import { datesOf } from './dates.js'
-import type { AskedPort, ClusterParts, DateRules, ExaminedMember, Pair } from './evidence.js'
+import type { AskedPort, ClusterParts, Comparison, DateRules, ExaminedMember, Pair } from './evidence.js'
 import { filesOf, isIssuing, isOfAccepted, isReached, listIn, originOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
@@ -71,21 +72,15 @@ function chainsOf({ asked, planned }: ClusterParts): (readonly Certificate[])[] 
   return [...asked.map(({ chain }) => chain), ...inFiles]
 }
 
-/** The members, and what answers at the URLs that were asked. */
-export interface AskedCluster {
-  readonly members: readonly ExaminedMember[]
-  readonly askedAt: (url: string) => AskedPort | null
-  /** Whether all members are known. */
-  readonly isWhole: boolean
-}
+type AskedCluster = Pick<Comparison, 'members' | 'askedAt' | 'isWhole'>
 
-export function compareApiserver(access: ApiserverAccess, asked: AskedCluster, rules: DateRules): Finding[] {
+export function compareApiserver(access: ApiserverAccess, asked: AskedCluster & DateRules): Finding[] {
   const { endpoints, credentials, isFirst } = access
-  const { members, isWhole } = asked
+  const { members, isWhole, at } = asked
   return [
-    ...(isFirst ? checkDates(credentials, rules) : []),
+    ...(isFirst ? checkDates(credentials, asked) : []),
     ...first(members.flatMap((member) => checkCertificate(member, credentials))),
-    ...first(members.flatMap((member) => checkServer(member, access, members, rules.at))),
+    ...first(members.flatMap((member) => checkServer(member, access, members, at))),
     ...(isWhole ? checkUrls(endpoints, asked) : []),
   ]
 }
@@ -151,9 +146,8 @@ function isOf(url: string, { listed, client, planned }: ExaminedMember): boolean
 
 /** Whether a URL to listen at is for all addresses, and has the port of the other. */
 function isUnspecifiedOf(listens: string, url: string): boolean {
-  if (!URL.canParse(listens) || !URL.canParse(url)) return false
-  const [{ hostname, port }, other] = [new URL(listens), new URL(url)]
-  return ['0.0.0.0', '[::]'].includes(hostname) && port === other.port
+  const [own, other] = [acceptedUrl(listens, 'listen'), acceptedUrl(url)]
+  return own?.isUnspecified === true && own.port === other?.port
 }
 
 /** An address of a member that is not in its list answers with its ID, also behind a load balancer. */

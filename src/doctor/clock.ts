@@ -14,12 +14,6 @@ const AGREEMENT = 60_000
 /** From here on a difference is a warning, also if no date depends on it. */
 const NOTICED = 300_000
 
-interface ComparedClocks extends ExaminedCluster {
-  /** The time to check certificates at: that of the members if this machine's clock is wrong. */
-  readonly at: Date
-  readonly clockFindings: readonly Finding[]
-}
-
 interface MemberClock extends ClockReading {
   readonly member: ExaminedMember
   /** The member's clock minus this machine's, in milliseconds. */
@@ -30,7 +24,7 @@ interface MemberClock extends ClockReading {
  * The clock that differs from those of most members is wrong; one member alone does not show whose. What was refused only because of
  * this machine's clock becomes a consequence of the finding about it, and dates are then checked at the time of the members.
  */
-export function compareClocks(examined: ExaminedCluster, { at, isNow }: Pick<Asking, 'at' | 'isNow'>): ComparedClocks {
+export function compareClocks(examined: ExaminedCluster, { at, isNow }: Pick<Asking, 'at' | 'isNow'>) {
   const all = [...examined.members, ...examined.others]
   const clocks = all.flatMap(clockOf)
   const most = clocksOfMost(clocks)
@@ -54,6 +48,7 @@ export function compareClocks(examined: ExaminedCluster, { at, isNow }: Pick<Ask
   }
   return {
     ...examined,
+    /** The time to check certificates at: that of the members if this machine's clock is wrong. */
     at: isWrong ? time : at,
     members: examined.members.map(corrected),
     others: examined.others.map(corrected),

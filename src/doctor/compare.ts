@@ -1,12 +1,13 @@
 /** Compares what the processes show with the files and the configurations. */
+import { groupBy } from '../config/lint/rule.js'
 import type { EtcdConfigFile, EtcdConfigSide } from '../config/read-etcd-config.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { isDateCode } from '../validate/valid-until.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
-import type { ExaminedMember, Port, SeenPort } from './evidence.js'
-import { Dials, isAlive, type ForecastMember, type QuorumForecast } from '../validate/forecast.js'
+import type { Comparison, ExaminedMember, NamedChain, Port, SeenPort } from './evidence.js'
+import { Dials, isAlive, type ForecastMember } from '../validate/forecast.js'
 import { filesOf, isAnswering, isIssuing, isOfAccepted, PORTS, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
@@ -106,9 +107,8 @@ export function compareAuthorities(
     return [finding('cluster/ca-not-reloaded', { kind: 'same names', ...details, changedAt, startedAt })]
   })
   // The same file on both ports is one cause.
-  const isSame = (a: CaNotReloaded, b: CaNotReloaded): boolean =>
-    a.details.member === b.details.member && a.details.file === b.details.file
-  return found.filter((each, i) => found.findIndex((one) => isSame(one, each)) === i)
+  const causes = groupBy(found, ({ details: { member, file } }) => [member, file].join('\n'))
+  return causes.map(([, [first]]) => first)
 }
 
 function namesDiffer(names: readonly DistinguishedName[], certificates: readonly Certificate[]): boolean {
@@ -165,25 +165,14 @@ function runningAnchors(member: ExaminedMember, known: readonly Certificate[]): 
 
 type RefusedAfterRestart = Finding<'cluster/refused-after-restart'>
 
-/** The certificate of a client, and whose it is. */
-export interface NamedChain {
-  readonly name: string
-  readonly chain: readonly Certificate[]
-}
-
-interface RestartEvidence {
-  /** The members as the forecast has them now, and whether they are connected. */
-  readonly now: readonly ForecastMember[]
-  readonly expected: QuorumForecast
-  readonly clients: readonly NamedChain[]
-  readonly at: Date
-}
-
 /** Findings about what the next restart of a member breaks. */
-export function compareRestart(
-  members: readonly ExaminedMember[],
-  { now, expected, clients, at }: RestartEvidence,
-): RefusedAfterRestart[] {
+export function compareRestart({
+  members,
+  now,
+  expected,
+  clients,
+  at,
+}: Pick<Comparison, 'members' | 'now' | 'expected' | 'clients' | 'at'>): RefusedAfterRestart[] {
   const dials = new Dials(at)
   return members.flatMap((member, i) => {
     const start = reasonNotToStart(member)

@@ -4,6 +4,7 @@ import type { ServerObservation } from '../client/diagnosis/observe-server.js'
 import type { EtcdConfigMember } from '../config/read-etcd-config.js'
 import type { Credentials } from '../credentials/credentials.js'
 import type { Finding, Unchecked } from '../report/finding.js'
+import type { ForecastMember, QuorumForecast } from '../validate/forecast.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { ConfigEvidence, FoundCredentials } from './sources.js'
 import type { WalIdentity } from './wal.js'
@@ -132,6 +133,24 @@ export interface ExaminedCluster extends ClusterParts {
   /** Whether a member returned the list of members. */
   readonly isListed: boolean
   readonly unchecked: readonly Unchecked[]
+}
+
+/** The certificate of a client, and whose it is. */
+export interface NamedChain {
+  readonly name: string
+  readonly chain: readonly Certificate[]
+}
+
+/** What comparisons of a cluster are given. */
+export interface Comparison extends ExaminedCluster, DateRules {
+  /** Whether all members are known. */
+  readonly isWhole: boolean
+  /** The members as the forecast has them now, and whether they are connected. */
+  readonly now: readonly ForecastMember[]
+  readonly expected: QuorumForecast
+  readonly clients: readonly NamedChain[]
+  /** What answers at a URL that was asked. */
+  readonly askedAt: (url: string) => AskedPort | null
 }
 
 /** What is wrong, or was not checked. */

@@ -1,6 +1,7 @@
 /** Examines one cluster: compares its processes, files and configurations, and makes its report. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { abortable } from '../client/timing.js'
+import { groupBy } from '../config/lint/rule.js'
 import { type CertificateRef, type Finding, type Unchecked, uncheckedIn } from '../report/finding.js'
 import { printable, printableDeep } from '../report/printable.js'
 import { makeReport } from '../report/report.js'
@@ -117,11 +118,12 @@ async function examineLeaders(parts: ClusterParts, { ports, signal }: Examinatio
 
 /** The findings about the processes, and the forecast. */
 function compare(
-  { members, others, isListed, accesses }: ExaminedCluster & UsedCluster,
+  cluster: ExaminedCluster & UsedCluster,
   pairs: readonly Pair[],
   given: Examination,
 ): { own: Finding[]; predicted: ClusterForecast } {
-  const { at, areGiven, askedAt } = given
+  const { members, others, isListed } = cluster
+  const { at, areGiven } = given
   const ports = [...members, ...others].flatMap(({ client }) => client ?? [])
   const known = knownAuthorities(members, ports)
   const now = members.map((each) => forecastMember(each, 'now', known))
@@ -136,12 +138,12 @@ function compare(
     name: of === 'kube-apiserver' ? of : of === 'caller' ? origin : from,
     chain,
   }))
+  const comparison = { ...cluster, ...given, now, expected, clients, isWhole }
   const own = [
     ...[...served, ...compareAuthorities(members, served)],
-    ...compareRestart(members, { now, expected, clients, at }),
-    ...[...comparePeers({ members, now }, expected), ...releaseFinding(members)],
+    ...[...compareRestart(comparison), ...comparePeers(comparison), ...releaseFinding(members)],
     ...[...outage, ...comparePeerPorts(members), ...compareLeaders(members)],
-    ...accesses.flatMap((access) => compareApiserver(access, { members, askedAt, isWhole }, given)),
+    ...cluster.accesses.flatMap((access) => compareApiserver(access, comparison)),
     ...(isWhole ? forecastFindings(predicted, given) : []),
     // A member that does not answer is an error only if none answers.
     ...ports
@@ -218,15 +220,11 @@ function foldLint(own: readonly Finding[], linted: readonly Finding[], members: 
       return OF_ISSUER.includes(each.code) && each.place?.file === planned?.config.client.ca?.place.file
     })
   }
-  const all = [...own, ...linted]
-  const causes = new Map(all.map((each) => [each, causeOf(each)]))
-  const folded = all
-    .filter((each) => causes.get(each) === undefined)
-    .map((each) => {
-      const effects = all.filter((one) => causes.get(one) === each)
-      return effects.length === 0 ? each : { ...each, consequences: [...each.consequences, ...effects] }
-    })
-  return withoutRepeated(folded)
+  const effects = new Map(groupBy([...own, ...linted], causeOf))
+  const causes = (effects.get(undefined) ?? []).map((each) => {
+    return { ...each, consequences: [...each.consequences, ...(effects.get(each) ?? [])] }
+  })
+  return withoutRepeated(causes)
 }
 
 /**
@@ -235,13 +233,8 @@ function foldLint(own: readonly Finding[], linted: readonly Finding[], members: 
  */
 function withoutRepeated(findings: readonly Finding[]): Finding[] {
   const consequences = new Set(findings.flatMap((each) => each.consequences.map(keyOf)))
-  const kept = new Map<string, Finding>()
-  for (const each of findings) {
-    const key = keyOf(each)
-    const known = kept.get(key)
-    if (known === undefined || (known.place === undefined && each.place !== undefined)) kept.set(key, each)
-  }
-  return [...kept].flatMap(([key, each]) => (consequences.has(key) ? [] : [each]))
+  const distinct = groupBy(findings, keyOf).filter(([key]) => !consequences.has(key))
+  return distinct.map(([, same]) => same.find(({ place }) => place !== undefined) ?? same[0])
 }
 
 function keyOf({ code, severity, certificate, details, message }: Finding): string {
@@ -285,23 +278,23 @@ function clientNotAsked({ label, client, planned }: ExaminedMember, hasPairs: bo
 
 function memberOf({ listed, client, peer, planned, startedAt }: ExaminedMember, given: Examination): ClusterMember {
   const { answers = null } = client ?? {}
-  return {
-    name: listed.name === '' ? null : printable(listed.name),
+  const shown = {
+    name: listed.name === '' ? null : listed.name,
     id: listed.id === '' ? null : listed.id,
-    clientUrls: printableDeep([...listed.clientURLs]),
-    peerUrls: printableDeep([...listed.peerURLs]),
-    version: answers === null ? null : printable(answers.version),
-    role: answers?.role ?? (listed.isLearner ? 'learner' : null),
+    clientUrls: [...listed.clientURLs],
+    peerUrls: [...listed.peerURLs],
+    version: answers?.version ?? null,
+    role: answers?.role ?? (listed.isLearner ? ('learner' as const) : null),
     startedAt,
     latency: answers?.latency ?? null,
     served: servedBy(client),
     peerServed: servedBy(peer),
-    acceptedAuthorities: acceptedBy(client),
-    peerAcceptedAuthorities: acceptedBy(peer),
-    config: planned === null ? null : printable(planned.evidence.source),
+    config: planned?.evidence.source ?? null,
     isDialled: client !== null && isAsked(client, given.areGiven),
     isReached: answers !== null,
   }
+  const accepted = { acceptedAuthorities: acceptedBy(client), peerAcceptedAuthorities: acceptedBy(peer) }
+  return { ...printableDeep(shown), ...accepted }
 }
 
 /** Not one whose name is not known here. Without a pair for its server, it was only observed. */
@@ -313,12 +306,12 @@ function isAsked(port: AskedPort, areGiven: boolean): boolean {
 
 function servedBy(seen: SeenPort | null): CertificateRef | null {
   const [leaf] = seen?.chain ?? []
-  return leaf === undefined ? null : printableDeep(certificateRef(leaf, 'leaf', 0))
+  return leaf === undefined ? null : certificateRef(leaf, 'leaf', 0)
 }
 
 /** Most CAs of a port that are shown. */
 const MAX_AUTHORITIES = 100
 
 function acceptedBy(seen: SeenPort | null): string[] | null {
-  return seen?.acceptedAuthorities?.slice(0, MAX_AUTHORITIES).map((each) => printable(each.toString())) ?? null
+  return seen?.acceptedAuthorities?.slice(0, MAX_AUTHORITIES).map((each) => printable(String(each))) ?? null
 }

@@ -3,8 +3,8 @@ import { groupBy } from '../config/lint/rule.js'
 import { type CaFile, cluster, type Reissue } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { hostsOfUrls } from '../x509/names.js'
-import type { ExaminedMember } from './evidence.js'
-import { isAlive, type DialRefusal, type ForecastMember, type QuorumForecast } from '../validate/forecast.js'
+import type { Comparison } from './evidence.js'
+import { isAlive, type DialRefusal, type ForecastMember } from '../validate/forecast.js'
 import { isIssuing, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
@@ -22,14 +22,10 @@ const OF_CA: readonly (string | null)[] = [
   'signature/invalid',
 ]
 
-/** The members, and the same ones as the forecast has them. */
-interface Evidence {
-  readonly members: readonly ExaminedMember[]
-  readonly now: readonly ForecastMember[]
-}
+type Evidence = Pick<Comparison, 'members' | 'now' | 'expected'>
 
-export function comparePeers(evidence: Evidence, { pairs }: QuorumForecast): Finding<'cluster/peer-refused'>[] {
-  const all = pairs.flatMap((pair) =>
+export function comparePeers(evidence: Evidence): Finding<'cluster/peer-refused'>[] {
+  const all = evidence.expected.pairs.flatMap((pair) =>
     pair.refusals.map((each): Refusal => {
       const of = each.by === each.from ? each.to : each.from
       return { ...each, of, isConnected: isAlive(pair) }

@@ -68,10 +68,12 @@ export async function findProcesses(
   })
   // Otherwise a user could hide the other processes behind many of their own.
   const sorted = ranked.toSorted((a, b) => (a.rank === b.rank ? Number(a.pid) - Number(b.pid) : a.rank - b.rank))
-  const read = await mapLimited(CONCURRENT, sorted.slice(0, MAX_ETCDS), (each) => readEtcd(proc, each, unchecked))
+  const read = await mapLimited(CONCURRENT, sorted.slice(0, MAX_ETCDS), (each) => readEtcd(proc, each))
+  const found = read.flatMap((each) => (each !== null && 'input' in each ? [each] : []))
+  unchecked.push(...read.flatMap((each) => (each === null || 'input' in each ? [] : [each])))
   const most = `Only the first ${String(MAX_ETCDS)} of ${String(sorted.length)} etcd processes were examined.`
   if (sorted.length > MAX_ETCDS) unchecked.push(uncheckedIn(proc, 'limit', most))
-  return { found: read.flatMap((each) => each ?? []), areVisible: await procfs.areProcessesVisible(proc), unchecked }
+  return { found, areVisible: await procfs.areProcessesVisible(proc), unchecked }
 }
 
 /** Null if procfs hides the process (hidepid), or for a proxy, which is also a command of the program `etcd`. */
@@ -109,24 +111,16 @@ async function findEmbedded(
   return found.flat()
 }
 
-/** Null if the process ended meanwhile, or was added to `unchecked`. */
+/** Null if the process ended meanwhile. */
 async function readEtcd(
   proc: string,
   { pid, folder, user, data, isTrustedUser }: Candidate & Pick<FoundConfig, 'isTrustedUser'>,
-  unchecked: Unchecked[],
-): Promise<FoundConfig | null> {
+): Promise<FoundConfig | Unchecked | null> {
   const uid = user === null || user === 'several' ? null : user.uid
   const name = uid === null ? '' : ` (user ${(await localUser(uid))?.name ?? String(uid)})`
   const source = `process ${pid}${name}`
-  const leave = (kind: 'limit' | 'permission' | 'script', why: string): null => {
-    unchecked.push(uncheckedIn(source, kind, why))
-    return null
-  }
-  if (user === 'several')
-    return leave(
-      'permission',
-      `An etcd runs as ${source} with several user IDs, as a set-uid program does, so it was not examined: another user may have chosen its options.`,
-    )
+  const several = `An etcd runs as ${source} with several user IDs, as a set-uid program does, so it was not examined: another user may have chosen its options.`
+  if (user === 'several') return uncheckedIn(source, 'permission', several)
   const root = `${folder}/root`
   try {
     const [command, environ] = [
@@ -139,14 +133,14 @@ async function readEtcd(
     // The limit of this user is here: only the owner of a process, and root, may read this link.
     await procfs.linkOf(root)
     const long = `The arguments or variables of ${source} have more than ${String(MAX_BYTES)} bytes, so it was not examined.`
-    if (Math.max(command.length, environ.length) > MAX_BYTES) return leave('limit', long)
+    if (Math.max(command.length, environ.length) > MAX_BYTES) return uncheckedIn(source, 'limit', long)
     const own = {
       args: procfs.entriesOf(command.toString()),
       env: knownVariables(procfs.entriesOf(environ.toString())),
     }
     const input = data === null ? own : await embeddedInput(own, root, (await procfs.insideOf(folder, data)) ?? data)
     const unknown = `An etcd runs in ${source} with the data directory ${data ?? ''}, and its options are not known. Pass --endpoints, --cacert, --cert and --key.`
-    if (input === null) return leave('script', unknown)
+    if (input === null) return uncheckedIn(source, 'script', unknown)
     const directory = await procfs.insideOf(folder, await procfs.linkOf(`${folder}/cwd`))
     const startedAt = await procfs.startOf(proc, folder)
     const [at, here] = [await procfs.linkOf(`${folder}/ns/net`), await procfs.linkOf(`${proc}/self/ns/net`)]
@@ -154,11 +148,8 @@ async function readEtcd(
     const known = { source, pid: Number(pid), network, user, isTrustedUser, input, root, directory, startedAt }
     return { kind: 'process', ...known }
   } catch (error) {
-    if (procfs.isRefused(error))
-      return leave(
-        'permission',
-        `An etcd runs as ${source}, and this user may not read its variables and its disk. Run this command as root.`,
-      )
+    const hidden = `An etcd runs as ${source}, and this user may not read its variables and its disk. Run this command as root.`
+    if (procfs.isRefused(error)) return uncheckedIn(source, 'permission', hidden)
     return procfs.nullIfEnded(error)
   }
 }

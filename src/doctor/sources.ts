@@ -12,6 +12,7 @@ import { sourceOfPaths } from '../credentials/from-files.js'
 import { type HostPath, hostPathText } from '../files/in-root.js'
 import { type FileUser, refusalOf } from '../files/readable-by.js'
 import { type Finding, type Unchecked, uncheckedIn } from '../report/finding.js'
+import type { ExamineOptions } from './cluster-report.js'
 import { findProcesses, type FoundConfig } from './processes.js'
 
 /** A configuration of etcd that was given or found, and the disk that its process sees. */
@@ -46,14 +47,9 @@ export interface LocalEvidence {
   readonly unchecked: readonly Unchecked[]
 }
 
-export interface LocalOptions {
-  readonly configs?: readonly ConfigInput[] | undefined
-  readonly root?: string | undefined
-  readonly kubeadm?: string | undefined
+export interface LocalOptions extends Pick<ExamineOptions, 'configs' | 'root' | 'kubeadm' | 'signal'> {
   /** Where procfs is mounted. @default '/proc' */
   readonly proc?: string | undefined
-  /** Ends the reading of files. */
-  readonly signal?: AbortSignal | undefined
 }
 
 /**

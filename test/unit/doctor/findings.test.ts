@@ -259,8 +259,7 @@ describe('the access of kube-apiserver', () => {
   ): Finding[] =>
     compareApiserver(
       { endpoints, credentials: given, isFirst: true },
-      { members: [member('cp1', { planned })], askedAt: () => asked, isWhole: true },
-      RULES,
+      { members: [member('cp1', { planned })], askedAt: () => asked, isWhole: true, ...RULES },
     )
 
   it('finds nothing if kube-apiserver can connect', () => {
@@ -305,7 +304,7 @@ describe('a configuration that was edited', () => {
     const own = member('cp1', { planned: kubeadm(ca), configChangedAt: NOW })
     const now = [forecastMember(own, 'now', [])]
     const expected = forecast(now, { at: NOW })
-    return compareRestart([own], { now, expected, clients: [{ ...client, chain }], at: NOW })
+    return compareRestart({ members: [own], now, expected, clients: [{ ...client, chain }], at: NOW })
   }
 
   it('does not add a CA to a file of kube-apiserver, but names the file with the CA in use', () => {
