@@ -23,7 +23,6 @@ export interface ApiserverAccess {
   readonly isFirst: boolean
 }
 
-/** A cluster, and the accesses of kube-apiserver to it. */
 export interface UsedCluster extends ClusterParts {
   readonly accesses: readonly ApiserverAccess[]
 }
@@ -79,15 +78,11 @@ export function compareApiserver(access: ApiserverAccess, asked: AskedCluster & 
   const { members, isWhole, at } = asked
   return [
     ...(isFirst ? checkDates(credentials, asked) : []),
-    ...first(members.flatMap((member) => checkCertificate(member, credentials))),
-    ...first(members.flatMap((member) => checkServer(member, access, members, at))),
+    // One cause is one finding: the members have the same CA.
+    ...members.flatMap((member) => checkCertificate(member, credentials)).slice(0, 1),
+    ...members.flatMap((member) => checkServer(member, access, members, at)).slice(0, 1),
     ...(isWhole ? checkUrls(endpoints, asked) : []),
   ]
-}
-
-/** One cause is one finding: the members have the same CA. */
-function first(findings: readonly Finding[]): Finding[] {
-  return findings.slice(0, 1)
 }
 
 function fileOf({ origin }: Certificate): string {

@@ -41,7 +41,6 @@ function isFileChanged({ changedAt, modifiedAt }: EtcdConfigFile, member: Examin
 
 type ServedDiffers = Finding<'cluster/served-differs-from-file'>
 
-/** Findings about certificates that differ from their files. */
 export function compareServed(members: readonly ExaminedMember[]): ServedDiffers[] {
   return members.flatMap(sidesOf).flatMap((given) => {
     const { member, port, seen, side } = given
@@ -79,7 +78,6 @@ const DEMANDS = { required: 'requires', requested: 'requests', 'not-requested': 
 
 type CaNotReloaded = Finding<'cluster/ca-not-reloaded'>
 
-/** Most names in the details of a finding. */
 export const MAX_NAMES = 50
 
 /** Findings about CA files that the process has not read. A port at which something else answers says nothing about etcd. */

@@ -7,9 +7,7 @@ import type { Finding, Unchecked } from '../report/finding.js'
 import type { ForecastMember, QuorumForecast } from '../validate/forecast.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { ConfigEvidence, FoundCredentials } from './sources.js'
-import type { WalIdentity } from './wal.js'
 
-/** Which dates of certificates are reported. */
 export interface DateRules {
   readonly at: Date
   /** Milliseconds. */
@@ -17,25 +15,18 @@ export interface DateRules {
   readonly expiryWarning: string | undefined
 }
 
-/** How servers are asked. */
 export interface Asking extends DateRules {
   readonly auth: { readonly username: string; readonly password: string } | undefined
   /** Milliseconds. */
   readonly dialTimeout: number
   /** Whether `at` is what the clock of this machine says. */
   readonly isNow: boolean
-  /** Aborts at the end of the examination. */
   readonly signal: AbortSignal
 }
 
-/** A CA, a certificate and its key. */
-export interface Pair {
+export interface Pair extends Pick<FoundCredentials, 'from' | 'config'> {
   readonly credentials: Credentials
   readonly of: FoundCredentials['of'] | 'caller'
-  /** Where it was found, for display. */
-  readonly from: string
-  /** The configuration that names it; null if that is not one of etcd. */
-  readonly config: ConfigEvidence | null
 }
 
 /** A port of a member, as one handshake without a certificate shows it. */
@@ -71,7 +62,6 @@ export interface Answers {
   readonly isAuthEnabled: boolean | null
   /** Whether it requires a password, and accepted the given one. */
   readonly isLoggedIn: boolean
-  /** Empty if it did not return them. */
   readonly members: readonly ListedMember[]
 }
 
@@ -87,6 +77,12 @@ export interface AskedPort extends SeenPort {
   readonly problem: string | null
 }
 
+/** Hexadecimal, as etcdctl prints them. */
+export interface WalIdentity {
+  readonly memberId: string
+  readonly clusterId: string
+}
+
 /** A member as its configuration has it. */
 export interface PlannedMember {
   readonly evidence: ConfigEvidence
@@ -98,7 +94,6 @@ export interface PlannedMember {
   readonly peerUrls: readonly string[]
 }
 
-/** A member with all evidence about it. */
 export interface ExaminedMember {
   /** For messages: its name, else its URL. */
   readonly label: string
@@ -117,12 +112,9 @@ export interface ExaminedMember {
   readonly replacedMounts: ReadonlySet<string>
 }
 
-/** What belongs to one cluster. */
 export interface ClusterParts {
-  /** Null if nothing says it. */
   readonly clusterId: string | null
   readonly planned: readonly PlannedMember[]
-  /** The client ports that were asked. */
   readonly asked: readonly AskedPort[]
 }
 
@@ -130,20 +122,16 @@ export interface ExaminedCluster extends ClusterParts {
   readonly members: readonly ExaminedMember[]
   /** Endpoints that belong to no listed member, as members of their own. */
   readonly others: readonly ExaminedMember[]
-  /** Whether a member returned the list of members. */
   readonly isListed: boolean
   readonly unchecked: readonly Unchecked[]
 }
 
-/** The certificate of a client, and whose it is. */
 export interface NamedChain {
   readonly name: string
   readonly chain: readonly Certificate[]
 }
 
-/** What comparisons of a cluster are given. */
 export interface Comparison extends ExaminedCluster, DateRules {
-  /** Whether all members are known. */
   readonly isWhole: boolean
   /** The members as the forecast has them now, and whether they are connected. */
   readonly now: readonly ForecastMember[]
@@ -153,8 +141,6 @@ export interface Comparison extends ExaminedCluster, DateRules {
   readonly askedAt: (url: string) => AskedPort | null
 }
 
-/** What is wrong, or was not checked. */
 export type Note = Finding | Unchecked
 
-/** Which port of a member. */
 export type Port = 'client' | 'peer'

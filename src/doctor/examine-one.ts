@@ -1,5 +1,6 @@
 /** Examines one cluster: compares its processes, files and configurations, and makes its report. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { dialable } from '../client/endpoints.js'
 import { abortable } from '../client/timing.js'
 import { groupBy } from '../config/lint/rule.js'
 import { type CertificateRef, type Finding, type Unchecked, uncheckedIn } from '../report/finding.js'
@@ -17,6 +18,7 @@ import type {
   AskedPort,
   Asking,
   ClusterParts,
+  Comparison,
   ExaminedCluster,
   ExaminedMember,
   Note,
@@ -25,33 +27,19 @@ import type {
   SeenPort,
 } from './evidence.js'
 import { forecast } from '../validate/forecast.js'
-import { dialable, examineMembers, type Ports } from './members.js'
-import {
-  compareJoined,
-  compareLeaders,
-  compareOutage,
-  comparePeerPorts,
-  compareRunning,
-  isDown,
-  leadersOf,
-} from './outage.js'
+import { examineMembers, type Ports } from './members.js'
+import { compareJoined, compareReach, compareRunning, isDown, leadersOf } from './outage.js'
 import { comparePeers } from './peers.js'
 import { isOfFirstStart, lintPlan, uncheckedMembers } from './plan.js'
 import { findingsIn, isIssuing, isReached, sideOf, uncheckedOf } from './read-evidence.js'
 
-/** What the examination of each cluster is given. */
-export interface Examination extends Asking {
+export interface Examination extends Asking, Pick<Comparison, 'askedAt'> {
   readonly ports: Ports
-  /** All members of the machine. */
   readonly planned: readonly PlannedMember[]
-  /** All pairs that were read. */
   readonly pairs: readonly Pair[]
   readonly isKubeadm: boolean
-  /** Whether the caller named the endpoints. */
   readonly areGiven: boolean
   readonly areProcessesVisible: boolean
-  /** What answers at a URL that was asked. */
-  readonly askedAt: (url: string) => AskedPort | null
 }
 
 export async function examineOne(parts: UsedCluster, asking: Examination): Promise<ClusterReport> {
@@ -116,7 +104,6 @@ async function examineLeaders(parts: ClusterParts, { ports, signal }: Examinatio
   return examineMembers({ ...parts, asked }, again)
 }
 
-/** The findings about the processes, and the forecast. */
 function compare(
   cluster: ExaminedCluster & UsedCluster,
   pairs: readonly Pair[],
@@ -132,7 +119,7 @@ function compare(
   const isWhole = isListed || members.every((each) => each.planned !== null)
   const isAnswered = ports.some(({ answers }) => answers !== null)
   const served = compareServed(members)
-  const outage = compareOutage(members)
+  const outage = compareReach(members)
   const effects = outage.flatMap(({ consequences }) => consequences)
   const clients = pairs.map(({ of, from, credentials: { origin, chain } }) => ({
     name: of === 'kube-apiserver' ? of : of === 'caller' ? origin : from,
@@ -142,7 +129,7 @@ function compare(
   const own = [
     ...[...served, ...compareAuthorities(members, served)],
     ...[...compareRestart(comparison), ...comparePeers(comparison), ...releaseFinding(members)],
-    ...[...outage, ...comparePeerPorts(members), ...compareLeaders(members)],
+    ...outage,
     ...cluster.accesses.flatMap((access) => compareApiserver(access, comparison)),
     ...(isWhole ? forecastFindings(predicted, given) : []),
     // A member that does not answer is an error only if none answers.
@@ -184,10 +171,8 @@ function knownAuthorities(members: readonly ExaminedMember[], ports: readonly As
  */
 function isOfCluster({ code, details }: Finding, areGiven: boolean): boolean {
   if (code === 'endpoint/unavailable') return !details.learner
-  return !(
-    code === 'environment/ignored' ||
-    (code === 'endpoint/unreachable' && details.stage === 'lookup' && !areGiven)
-  )
+  const isUnknownHere = code === 'endpoint/unreachable' && details.stage === 'lookup' && !areGiven
+  return code !== 'environment/ignored' && !isUnknownHere
 }
 
 /** What the lint reports about a pair of members, of whose dials the process is better evidence. */

@@ -1,6 +1,6 @@
 /** Examines the clusters of a machine, or those of endpoints. See `src/doctor/deferred.ts`, which loads this file at the first call. */
 import { abortable, holdingProcess } from '../client/timing.js'
-import type { Endpoint } from '../client/endpoints.js'
+import { dialable, type Endpoint } from '../client/endpoints.js'
 import { locate, lookupSrv } from '../client/discovery.js'
 import { resolveEndpoints, resolveSource } from '../client/options.js'
 import { checkSignal } from '../credentials/checks.js'
@@ -18,7 +18,7 @@ import type { ClusterReport, ExamineOptions, MachineReport } from './cluster-rep
 import { groupClusters } from './clusters.js'
 import type { AskedPort, Asking, ClusterParts, PlannedMember } from './evidence.js'
 import { examineOne } from './examine-one.js'
-import { dialable, MAX_ENDPOINTS, Ports } from './members.js'
+import { MAX_ENDPOINTS, Ports } from './members.js'
 import { readPairs, type ReadPairs } from './pairs.js'
 import { plannedMembers } from './plan.js'
 import { findLocalEvidence, type LocalEvidence } from './sources.js'
@@ -33,7 +33,6 @@ const OPTIONS = [
 const NOTHING_FOUND =
   'is missing, and no etcd was found on this machine: pass "endpoints" and "credentials"; or "configs", the configurations of members; or run it on a machine of the cluster, as root'
 
-/** Examines what is found, or named, and makes one report. */
 export async function examineMachine(options: ExamineOptions): Promise<MachineReport> {
   return (await examineAll(options)).report
 }
@@ -63,7 +62,6 @@ function namesOf({ members }: ClusterReport, otherwise = ''): string[] {
 
 interface Examined {
   readonly report: MachineReport
-  /** Whether the caller named the endpoints. */
   readonly areGiven: boolean
 }
 

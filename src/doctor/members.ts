@@ -1,11 +1,10 @@
 /** Finds the members of a cluster, and asks each of them. */
-import { type Endpoint, parseEndpoints } from '../client/endpoints.js'
+import { dialable, type Endpoint } from '../client/endpoints.js'
 import { mapLimited } from '../client/timing.js'
 import { acceptedUrl } from '../config/lint/member.js'
 import { statsOf } from '../config/read-etcd-config.js'
 import { pathOfCaller } from '../config/read/text.js'
 import { replacedMounts } from '../files/procfs.js'
-import { isEtcdMtlsError } from '../report/errors.js'
 import { type Unchecked, uncheckedIn } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 import type {
@@ -61,7 +60,6 @@ export class Ports {
     return firstGood(endpoints, (each) => this.#ask(each), isGood)
   }
 
-  /** {@link askFirst} of each member. */
   async askEach(members: readonly (readonly Endpoint[])[]): Promise<AskedPort[]> {
     const asked = await mapLimited(CONCURRENT, members.slice(0, MAX_ENDPOINTS), (each) => this.askFirst(each))
     return [...new Set(asked.flatMap((each) => each ?? []))]
@@ -73,12 +71,10 @@ export class Ports {
     return firstGood(endpoints, observe, ({ chain }) => chain.length > 0)
   }
 
-  /** The same, with nothing asked yet. */
   again(): Ports {
     return new Ports(this.#given)
   }
 
-  /** What was asked at a URL. */
   async askedAt(): Promise<(url: string) => AskedPort | null> {
     const asked = await Promise.all(this.#asked.values())
     return (url) => asked.find((each) => originOf(each.url) === originOf(url)) ?? null
@@ -143,7 +139,6 @@ export async function examineMembers(parts: ClusterParts, ports: Ports): Promise
   return { ...parts, members, others, isListed, unchecked }
 }
 
-/** Longest name of a member in messages. */
 const MAX_LABEL = 100
 
 async function examinedMember(
@@ -179,20 +174,6 @@ function asEndpoint({ url }: AskedPort): ListedMember {
 function isOf({ url, answers }: AskedPort, { id, clientURLs }: ListedMember, config: PlannedMember | null): boolean {
   const isAtUrl = clientURLs.includes(url) || config?.urls.includes(url) === true
   return answers === null || id === '' ? isAtUrl : answers.memberId === id
-}
-
-/** The URLs that can be dialled with TLS. A member list and a configuration may have anything. */
-export function dialable(urls: readonly string[]): Endpoint[] {
-  return urls
-    .filter((url) => /^(?:https|unixs):/i.test(url))
-    .flatMap((url): Endpoint[] => {
-      try {
-        return parseEndpoints([url])
-      } catch (error) {
-        if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw error
-        return [] // The member is then reported as not checked.
-      }
-    })
 }
 
 async function configChangedAt({ evidence: { input, root } }: PlannedMember): Promise<Date | null> {

@@ -8,18 +8,17 @@ import { isAnswering, isReached, overlap } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
 
-/** Whether nothing answers at its client port. */
 export function isDown({ client }: ExaminedMember): boolean {
   return client !== null && client.answers === null && !isReached(client)
 }
 
-/** Whether its machine answers, and nothing listens at both of its ports. */
-function isStopped({ client, peer }: ExaminedMember): boolean {
-  return isRefused(client) && isRefused(peer)
-}
-
 function isRefused(seen: SeenPort | null): boolean {
   return seen?.refusal?.detail.includes('ECONNREFUSED') === true
+}
+
+/** Members that do not answer, or not as one cluster. */
+export function compareReach(members: readonly ExaminedMember[]): Finding[] {
+  return [...compareOutage(members), ...comparePeerPorts(members), ...compareLeaders(members)]
 }
 
 /**
@@ -34,8 +33,9 @@ export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   const downVoters = down.filter((each) => voters.includes(each))
   const spare = voters.length - downVoters.length - (Math.floor(voters.length / 2) + 1)
   const hasLeader = answers.some(({ role }) => role === 'leader' || role === 'follower')
-  // A leader that has just lost the others reports for a second that it is one.
-  if (spare < 0 && (!hasLeader || downVoters.every(isStopped))) {
+  // Their machines answer, and nothing listens: a leader that has just lost the others reports for a second that it is one.
+  const areStopped = downVoters.every(({ client, peer }) => isRefused(client) && isRefused(peer))
+  if (spare < 0 && (!hasLeader || areStopped)) {
     const details = { down: downVoters.map(downDetails), voters: voters.length }
     const leaderless = members.flatMap(
       ({ client }) => client?.findings.filter(({ code }) => code === 'endpoint/no-leader') ?? [],
@@ -142,7 +142,7 @@ function usedTwice(planned: readonly PlannedMember[], members: readonly Examined
 }
 
 /** Peer ports that refuse connections while their members answer clients: the members stay connected until one of them restarts. */
-export function comparePeerPorts(members: readonly ExaminedMember[]): Finding[] {
+function comparePeerPorts(members: readonly ExaminedMember[]): Finding[] {
   const isHere = (each: ExaminedMember): boolean => each.planned?.evidence.kind === 'process'
   if (!members.some(isHere) || members.length < 2) return []
   return members.flatMap((member) => {

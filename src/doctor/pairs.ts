@@ -59,7 +59,6 @@ async function readAnchors(ca: string | URL): Promise<MaterialReading> {
 export interface Choice {
   readonly pairs: readonly Pair[]
   readonly findings: readonly Finding[]
-  /** The pair that tells it. */
   readonly blaming: Pair | null
 }
 

@@ -10,7 +10,7 @@ import { asError, isEtcdMtlsError, reasonOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 import { areOfDates } from '../validate/valid-until.js'
-import { Certificate } from '../x509/certificate.js'
+import { readableChain } from '../x509/certificate.js'
 import type { Answers, AskedPort, Asking, Pair, SeenPort } from './evidence.js'
 import { type Choice, choosePairs, MAX_CHAIN } from './pairs.js'
 
@@ -41,7 +41,12 @@ async function observe(
 ): Promise<SeenPort> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)])
   const observation = await observeServer(url, { name, signal: limit })
-  return { ...observation, url, chain: readChain(observation.chain, url), sent: observation.chain }
+  return {
+    ...observation,
+    url,
+    chain: readableChain(observation.chain.slice(0, MAX_CHAIN), url),
+    sent: observation.chain,
+  }
 }
 
 /** Whether the certificate is one for this address; its CA is not known here. */
@@ -49,18 +54,6 @@ function isOfHost({ chain: [leaf] }: SeenPort, { host }: Endpoint, at: Date): bo
   return (
     leaf !== undefined && areValid([leaf], at.getTime()) && leaf.covers([host.value]).some(({ name }) => name !== null)
   )
-}
-
-function readChain(chain: readonly Uint8Array[], url: string): Certificate[] {
-  const read: Certificate[] = []
-  for (const der of chain.slice(0, MAX_CHAIN)) {
-    try {
-      read.push(Certificate.parse(der, url))
-    } catch {
-      return read // The validation of the chain reports the certificate that cannot be read.
-    }
-  }
-  return read
 }
 
 const NOTHING = { answers: null, clock: null, findings: [], problem: null }

@@ -10,14 +10,12 @@ import * as procfs from '../files/procfs.js'
 import type { FileUser } from '../files/readable-by.js'
 import { type Unchecked, uncheckedIn } from '../report/finding.js'
 
-/** A configuration, and what starts it. */
 export interface FoundConfig {
   readonly kind: 'given' | 'process' | 'kubeadm' | 'k3s' | 'systemd'
   /** For display, such as `process 812 (user etcd)` or `/etc/kubernetes/manifests/etcd.yaml`. */
   readonly source: string
   /** Null: it is not that of a process. */
   readonly pid: number | null
-  /** The user of the process; null if it is not known. */
   readonly user: FileUser | null
   /** Whether it belongs to root, or to the user of a unit or of a container: an ordinary user may run what only looks like an etcd. */
   readonly isTrustedUser: boolean
@@ -41,10 +39,8 @@ const MAX_DESCRIPTORS = 4096
 const MAX_ALL_DESCRIPTORS = 262_144
 /** The limit of Linux for one argument or variable. A process with more is not examined. */
 const MAX_BYTES = 128 * 1024
-/** Processes that are read at the same time. */
 const CONCURRENT = 32
 
-/** A process that may be an etcd. */
 interface Candidate {
   readonly pid: string
   readonly folder: string

@@ -12,7 +12,6 @@ export function sideOf({ planned }: ExaminedMember, port: Port): EtcdConfigSide 
   return planned?.evidence.otherMachine === null ? planned.config[port] : null
 }
 
-/** The files that it names for its two ports. */
 export function filesOf(member: ExaminedMember, role: 'cert' | 'ca'): EtcdConfigFile[] {
   return PORTS.flatMap((port) => sideOf(member, port)?.[role] ?? [])
 }
@@ -37,7 +36,6 @@ export function isIssuing(ca: Certificate, chain: readonly Certificate[]): boole
   return chain.some((each) => each.issuer.equals(ca.subject) && each.isSignedBy(ca))
 }
 
-/** By the names of the CAs that a server accepts. */
 export function isOfAccepted(chain: readonly Certificate[], accepted: readonly DistinguishedName[]): boolean {
   return chain.some(({ issuer }) => accepted.some((each) => each.equals(issuer)))
 }

@@ -3,10 +3,15 @@ import { resolve } from 'node:path'
 import { hostElsewhere } from '../client/discovery.js'
 import { nullAfter } from '../client/timing.js'
 import { clientPairs, type FoundAccess, installedConfigs, readApiserver } from '../config/kubernetes/distributions.js'
-import { acceptedUrl } from '../config/lint/member.js'
 import type { ConfigInput } from '../config/read/input.js'
 import { onDisk, pathOfCaller } from '../config/read/text.js'
-import { type EtcdConfigMember, type EtcdConfigSide, readConfigMembers } from '../config/read-etcd-config.js'
+import {
+  type EtcdConfigMember,
+  type EtcdConfigSide,
+  hostsOf,
+  localEndpointsOf,
+  readConfigMembers,
+} from '../config/read-etcd-config.js'
 import type { WatchableSource } from '../credentials/credentials.js'
 import { sourceOfPaths } from '../credentials/from-files.js'
 import { type HostPath, hostPathText } from '../files/in-root.js'
@@ -22,10 +27,8 @@ export interface ConfigEvidence extends FoundConfig {
   readonly members: readonly [EtcdConfigMember, ...EtcdConfigMember[]]
 }
 
-/** A pair that etcd may accept. */
 export interface FoundCredentials {
   readonly source: WatchableSource
-  /** Where it was found, for display. */
   readonly from: string
   /** `member`: the certificate of a member, which the lint checks. */
   readonly of: 'probes' | 'kube-apiserver' | 'member'
@@ -33,10 +36,8 @@ export interface FoundCredentials {
   readonly config: ConfigEvidence | null
 }
 
-/** What was found on this machine. */
 export interface LocalEvidence {
   readonly configs: readonly ConfigEvidence[]
-  /** Whether a process of etcd would be seen here. */
   readonly areProcessesVisible: boolean
   /** What to connect with: that of a process first. */
   readonly credentials: readonly FoundCredentials[]
@@ -107,9 +108,11 @@ function foundIn(kind: FoundConfig['kind'], source: string, input: ConfigInput, 
 /** Whether a manifest or a unit is that of a process: by an address, or by the data directory. Without TLS it says nothing. */
 function isRunning({ kind, members }: ConfigEvidence, running: readonly ConfigEvidence[]): boolean {
   if ((kind !== 'kubeadm' && kind !== 'systemd') || running.length === 0) return false
-  const factsOf = (member: EtcdConfigMember): string[] => [...endpointsOf(member), member.dataDir?.path ?? '']
+  const factsOf = (member: EtcdConfigMember): string[] => [...localEndpointsOf(member), member.dataDir?.path ?? '']
   const facts = running.flatMap((each) => each.members).flatMap(factsOf)
-  return members.some((each) => endpointsOf(each).length === 0 || factsOf(each).some((fact) => facts.includes(fact)))
+  return members.some(
+    (each) => localEndpointsOf(each).length === 0 || factsOf(each).some((fact) => facts.includes(fact)),
+  )
 }
 
 /** Reads the configuration; the files that it names only if it is for this machine. */
@@ -124,13 +127,6 @@ async function withMembers(found: FoundConfig): Promise<ConfigEvidence> {
   return { ...found, otherMachine: null, members: await readConfigMembers(input, disk, source) }
 }
 
-function hostsOf(members: readonly EtcdConfigMember[]): string[] {
-  const sides = members.flatMap(({ client, peer }) => [client, peer])
-  const urls = sides.flatMap(({ advertiseUrls, listenUrls }) => [...advertiseUrls, ...listenUrls])
-  const read = urls.flatMap((url) => acceptedUrl(url) ?? [])
-  return read.flatMap(({ host, isLocal, isUnspecified }) => (isLocal || isUnspecified ? [] : [host]))
-}
-
 /** A file system may not answer. */
 const READ_TIMEOUT = 5000
 
@@ -142,14 +138,6 @@ export function withinLimit<T>(work: Promise<T>, signal: AbortSignal | null): Pr
 export function notHere(what: string, file: string | null, host: string): Unchecked {
   const message = `The files that ${what} names are on ${host} and were not checked. Run \`etcd-mtls doctor\` on ${host}.`
   return uncheckedIn(file, 'other-machine', message)
-}
-
-/** The URLs at which clients of this machine reach it: those that it advertises first, because its certificate covers them. */
-export function endpointsOf({ client }: EtcdConfigMember): string[] {
-  const urls = [...client.advertiseUrls, ...client.listenUrls].flatMap((each) => acceptedUrl(each) ?? [])
-  const tls = urls.filter(({ isTls, port }) => isTls && port !== '')
-  const usable = tls.filter(({ isUnspecified }) => !isUnspecified).map(({ text }) => text)
-  return usable.length > 0 ? usable : tls.map(({ port }) => `https://127.0.0.1:${port}`)
 }
 
 /** The pairs of members, if clients may use them. */

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { groupClusters } from '../../../src/doctor/clusters.js'
 import type { AskedPort, ClusterParts, PlannedMember } from '../../../src/doctor/evidence.js'
-import { identityIn } from '../../../src/doctor/wal.js'
+import { identityIn } from '../../../src/doctor/plan.js'
 import { askedPort, plannedMember } from '../../support/doctor-evidence.js'
 
 /** The members of each cluster, as text. */
