@@ -79,7 +79,7 @@ const BY_ROW = {
       breaks: 'the time is asked of another server than the one whose chain was validated but for its dates',
       changes: [
         [
-          'src/doctor/process.ts',
+          'src/client/diagnosis/https-answer.ts',
           'leaf !== undefined && socket.getPeerX509Certificate()?.raw.equals(leaf.raw) === true',
           'leaf !== undefined',
         ],

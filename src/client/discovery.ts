@@ -1,15 +1,18 @@
 /**
  * Finds endpoints in DNS, as etcdctl does with `--discovery-srv` and `--insecure-discovery=false`, or in the member
- * list.
+ * list; and whether hosts are on another machine.
  */
 import type { SrvRecord } from 'node:dns'
-import { Resolver } from 'node:dns/promises'
+import { lookup, Resolver } from 'node:dns/promises'
+import { hostname, networkInterfaces } from 'node:os'
 import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { connectionError } from './diagnosis/failure.js'
 import { advertisedEndpoint, type Endpoint, MAX_FOUND, parseEndpoints } from './endpoints.js'
 import { failedReport, finding } from './finding.js'
 import type { ResolvedOptions } from './options.js'
+import { nullAfter } from './timing.js'
+import { parseIp } from '../x509/ip.js'
 import { abortable } from './timing.js'
 
 export type LookupSrv = (record: string, signal: AbortSignal) => Promise<SrvRecord[]>
@@ -126,4 +129,35 @@ export function endpointsOf(members: readonly ListedMember[]): Endpoint[] {
     }
   }
   return [...byUrl.values()]
+}
+
+/** Longest wait for the name server. A name without an address says nothing. */
+const LOOKUP_TIMEOUT = 2000
+/** More hosts are not looked up. */
+const MAX_LOOKUPS = 16
+
+/** One of the hosts, if its address is known and none of them is this machine; otherwise null. */
+export async function hostElsewhere(hosts: readonly string[]): Promise<string | null> {
+  const interfaces = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+  const own = new Set([labelOf(hostname()), ...interfaces.map(({ address }) => bytesOf(address))])
+  const looked = [...new Set(hosts)].slice(0, MAX_LOOKUPS)
+  const found = await Promise.all(looked.map(async (host) => ({ host, addresses: await addressesOf(host) })))
+  const isOwn = found.some(({ host, addresses }) => [labelOf(host), ...addresses].some((each) => own.has(each)))
+  return isOwn ? null : (found.find(({ addresses }) => addresses.length > 0)?.host ?? null)
+}
+
+/** None for a name without an address, which is not a fault: it may be one of a network of containers. */
+async function addressesOf(host: string): Promise<string[]> {
+  if (parseIp(host) !== null) return [bytesOf(host)]
+  const looked = await nullAfter(LOOKUP_TIMEOUT, lookup(host, { all: true })).catch(() => null)
+  return (looked ?? []).map(({ address }) => bytesOf(address))
+}
+
+function labelOf(name: string): string {
+  return parseIp(name) === null ? name.replace(/\..*/s, '') : name
+}
+
+/** The same text for all spellings of an address. */
+function bytesOf(address: string): string {
+  return Buffer.from(parseIp(address.split('%', 1)[0] ?? '') ?? []).toString('hex')
 }

@@ -1,4 +1,5 @@
 /** Reads the option `endpoints`, and endpoint URLs into one canonical form: `https`, or `unixs` for a unix socket. */
+import { isEtcdMtlsError } from '../report/errors.js'
 import { basename } from 'node:path'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { printable, UNPRINTABLE } from '../report/printable.js'
@@ -107,6 +108,20 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
 /** The endpoint that a member advertises: also an address that no client can use, so that its failure names the member. */
 export function advertisedEndpoint(url: string, advertisedBy: string): Endpoint {
   return { ...parseEndpoint(url), advertisedBy }
+}
+
+/** The URLs that can be dialled with TLS: a member list and a configuration may have anything. */
+export function dialable(urls: readonly string[]): Endpoint[] {
+  return urls
+    .filter((url) => /^(?:https|unixs):/i.test(url))
+    .flatMap((url): Endpoint[] => {
+      try {
+        return [parseEndpoint(url)]
+      } catch (error) {
+        if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw error
+        return []
+      }
+    })
 }
 
 /** The HTTP/2 authority of calls: the server name if it differs from the host, as in Go's gRPC. Proxies route by it. */

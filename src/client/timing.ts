@@ -177,3 +177,28 @@ export class Backoff {
     return backoffPause(this.#failures, this.#limits)
   }
 }
+
+/** Null if the time is over, or the signal aborts. The work goes on, because Node cannot end a read. */
+export async function nullAfter<T>(
+  milliseconds: number,
+  work: Promise<T>,
+  signal: AbortSignal | null = null,
+): Promise<T | null> {
+  const limit = AbortSignal.any([AbortSignal.timeout(milliseconds), ...(signal === null ? [] : [signal])])
+  return abortable(limit, work).catch((error: unknown) => (limit.aborted ? null : Promise.reject(error as Error)))
+}
+
+/** At most `limit` at the same time. The results are in the order of the items. */
+export async function mapLimited<T, R>(
+  limit: number,
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = []
+  const queue = items.entries()
+  const run = async (): Promise<void> => {
+    for (const [i, item] of queue) results[i] = await work(item)
+  }
+  await Promise.all(Array.from({ length: limit }, run))
+  return results
+}

@@ -9,7 +9,7 @@ import type { Finding, FindingPlace, Unchecked } from '../report/finding.js'
 import { checkOptions, isPlainObject, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl/crl.js'
-import { LintMember, type LintSide } from './lint/member.js'
+import { acceptedUrl, LintMember, type LintSide } from './lint/member.js'
 import { uncheckedValues } from './lint/unchecked-values.js'
 import { type ConfigInput, type ReadMember, readMembers } from './read/input.js'
 import type { Setting } from './read/read-option.js'
@@ -239,7 +239,7 @@ function firstError(findings: readonly Finding[]): Finding | null {
 
 const NO_STATS = { mode: null, modifiedAt: null, changedAt: null }
 
-async function statsOf(path: HostPath): Promise<Pick<EtcdConfigFile, keyof typeof NO_STATS>> {
+export async function statsOf(path: HostPath): Promise<Pick<EtcdConfigFile, keyof typeof NO_STATS>> {
   try {
     return await useHostFile(path, ({ stats: { mode, mtime, ctime } }) =>
       Promise.resolve({ mode: `0${(mode & 0o777).toString(8)}`, modifiedAt: mtime, changedAt: ctime }),
@@ -258,4 +258,20 @@ function publicKeyIn(bytes: Buffer): KeyObject | null {
   } catch {
     return null // Node says only that it cannot be read, and the lint says why.
   }
+}
+
+/** The hosts of the URLs of members, without those of each machine. */
+export function hostsOf(members: readonly EtcdConfigMember[]): string[] {
+  const sides = members.flatMap(({ client, peer }) => [client, peer])
+  const urls = sides.flatMap(({ advertiseUrls, listenUrls }) => [...advertiseUrls, ...listenUrls])
+  const read = urls.flatMap((url) => acceptedUrl(url) ?? [])
+  return read.flatMap(({ host, isLocal, isUnspecified }) => (isLocal || isUnspecified ? [] : [host]))
+}
+
+/** The URLs at which clients of this machine reach it: those that it advertises first, because its certificate covers them. */
+export function localEndpointsOf({ client }: EtcdConfigMember): string[] {
+  const urls = [...client.advertiseUrls, ...client.listenUrls].flatMap((each) => acceptedUrl(each) ?? [])
+  const tls = urls.filter(({ isTls, port }) => isTls && port !== '')
+  const usable = tls.filter(({ isUnspecified }) => !isUnspecified).map(({ text }) => text)
+  return usable.length > 0 ? usable : tls.map(({ port }) => `https://127.0.0.1:${port}`)
 }

@@ -4,7 +4,8 @@ import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
 import { fileOfOption, type NamedFile, readInputs, readPassphraseOption } from './load-inputs.js'
 import { isContentNotName } from './recognize.js'
-import type { HostPath } from '../files/in-root.js'
+import { type HostPath, hostPathText } from '../files/in-root.js'
+import type { FileUser } from '../files/readable-by.js'
 import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 
 /** Options of {@link fromFiles}. Relative paths start from the working directory at the time of the call. */
@@ -64,4 +65,16 @@ export function sourceOf(
   const paths = [files.ca, clientCa, files.cert, files.key, crl].flatMap((each) => (each === null ? [] : [each.path]))
   const gather = (): Promise<Inputs> => readInputs({ ...files, clientCa, crl }, passphrase)
   return new FileSource(`files ${shown.join(', ')}`, { gather, paths: () => paths, timing })
+}
+
+/** @param user Who named the files to root. They are read only if they are safe to use for that user. */
+export function sourceOfPaths(
+  paths: Readonly<Record<'ca' | 'cert' | 'key', HostPath>>,
+  user?: FileUser,
+): WatchableSource {
+  const file = <R extends 'ca' | 'cert' | 'key'>(role: R) => {
+    const text = hostPathText(paths[role])
+    return { role, file: text, namedBy: text, path: paths[role], user }
+  }
+  return sourceOf({ ca: file('ca'), cert: file('cert'), key: file('key') })
 }

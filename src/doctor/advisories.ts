@@ -1,19 +1,10 @@
 /** Advisories of etcd that the releases of the members have, by their version numbers. */
-import { ADVISORIES_AS_OF, advisoriesOf, type AdvisoryRow, endsOfLines } from '../config/tables/advisories.js'
-import { ETCD_LINES, type EtcdLine } from '../config/tables/version.js'
+import { ADVISORIES_AS_OF, advisoriesOf, endsOfLines, firstFix } from '../config/tables/advisories.js'
+import { ETCD_LINES } from '../config/tables/version.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
-import { sideOf } from './compare.js'
-import type { ExaminedMember } from './members.js'
-
-/** The first release of the line that fixes all of these; if none does, of a later line. */
-function fixOf(own: EtcdLine, rows: readonly AdvisoryRow[]): string {
-  const fixesIn = (line: EtcdLine): string[] =>
-    rows.flatMap(({ fixed }) => fixed.filter((each) => each.startsWith(`${line}.`)))
-  const later = ETCD_LINES.slice(ETCD_LINES.indexOf(own))
-  const line = later.find((each) => fixesIn(each).length === rows.length) ?? own
-  return `${line}.${String(Math.max(...fixesIn(line).map((each) => Number(each.split('.')[2]))))}`
-}
+import type { ExaminedMember } from './evidence.js'
+import { sideOf } from './read-evidence.js'
 
 /** One finding for the cluster: a warning if an advisory counts in it, else an info. */
 export function releaseFinding(members: readonly ExaminedMember[]): Finding[] {
@@ -35,7 +26,7 @@ export function releaseFinding(members: readonly ExaminedMember[]): Finding[] {
     members: affected.map(({ label }) => label),
     versions: [...new Set(affected.map(({ version }) => version))],
     ended: [...new Set(affected.map(({ line }) => line))].flatMap((line) => endsOfLines[line] ?? []),
-    fixedIn: [...new Set(affected.map(({ line, rows }) => fixOf(line, rows)))],
+    fixedIn: [...new Set(affected.map(({ line, rows }) => firstFix(line, rows)))],
   }
   return [findingMaker(cluster)('cluster/release-outdated', { ...details, asOf: ADVISORIES_AS_OF })]
 }

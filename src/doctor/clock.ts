@@ -3,9 +3,8 @@ import type { ClockReading } from '../client/diagnosis/evidence.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { type CertificateRef, type Finding, findingMaker, uncheckedIn } from '../report/finding.js'
 import { durationText } from '../validate/checks/check-validity.js'
-import { areOfDates, isDateCode } from './forecast.js'
-import type { ExaminedCluster, ExaminedMember } from './members.js'
-import type { Asking } from './process.js'
+import { areOfDates, isDateCode } from '../validate/valid-until.js'
+import type { Asking, ExaminedCluster, ExaminedMember } from './evidence.js'
 
 const finding = findingMaker(cluster)
 type ClockDiffers = Finding<'cluster/clock-differs'>
@@ -14,12 +13,6 @@ type ClockDiffers = Finding<'cluster/clock-differs'>
 const AGREEMENT = 60_000
 /** From here on a difference is a warning, also if no date depends on it. */
 const NOTICED = 300_000
-
-interface ComparedClocks extends ExaminedCluster {
-  /** The time to check certificates at: that of the members if this machine's clock is wrong. */
-  readonly at: Date
-  readonly clockFindings: readonly Finding[]
-}
 
 interface MemberClock extends ClockReading {
   readonly member: ExaminedMember
@@ -31,7 +24,7 @@ interface MemberClock extends ClockReading {
  * The clock that differs from those of most members is wrong; one member alone does not show whose. What was refused only because of
  * this machine's clock becomes a consequence of the finding about it, and dates are then checked at the time of the members.
  */
-export function compareClocks(examined: ExaminedCluster, { at, isNow }: Pick<Asking, 'at' | 'isNow'>): ComparedClocks {
+export function compareClocks(examined: ExaminedCluster, { at, isNow }: Pick<Asking, 'at' | 'isNow'>) {
   const all = [...examined.members, ...examined.others]
   const clocks = all.flatMap(clockOf)
   const most = clocksOfMost(clocks)
@@ -55,6 +48,7 @@ export function compareClocks(examined: ExaminedCluster, { at, isNow }: Pick<Ask
   }
   return {
     ...examined,
+    /** The time to check certificates at: that of the members if this machine's clock is wrong. */
     at: isWrong ? time : at,
     members: examined.members.map(corrected),
     others: examined.others.map(corrected),

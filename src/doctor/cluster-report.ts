@@ -1,9 +1,8 @@
 /** The public types of the examination of a cluster. */
 import type { ConfigInput } from '../config/read/input.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import type { CertificateRef, Finding, FindingCode, Unchecked } from '../report/finding.js'
-import type { Certificate } from '../x509/certificate.js'
-import type { Crl } from '../x509/crl/crl.js'
+import type { CertificateRef, Finding, Unchecked } from '../report/finding.js'
+import type { QuorumForecast } from '../validate/forecast.js'
 
 /** What {@link examineCluster} examines, and how. */
 export interface ExamineOptions {
@@ -142,68 +141,4 @@ export interface ClientForecast {
   readonly certificate: CertificateRef | null
   /** The members whose server certificates end until then. */
   readonly members: readonly string[]
-}
-
-/** What {@link forecast} needs of one member. */
-export interface ForecastMember {
-  readonly name: string
-  /** Whether it does not vote. */
-  readonly isLearner: boolean
-  /** The URLs that other members dial. */
-  readonly peerUrls: readonly string[]
-  /** The chain that it serves to members, the leaf first; null if that is not known. */
-  readonly chain: readonly Certificate[] | null
-  /** The chain that it presents when it dials; null if that is `chain`. */
-  readonly clientChain: readonly Certificate[] | null
-  /** The CAs that it trusts for members; null if that is not known: then only dates, names and usages are checked. */
-  readonly anchors: readonly Certificate[] | null
-  /** Whether it requires the certificates of members. */
-  readonly requiresCertificates: boolean
-  /** Common names, of which a certificate must have one; empty for no such restriction. */
-  readonly allowedNames: readonly string[]
-  /** Hosts, of which a certificate must cover one; empty for no such restriction. */
-  readonly allowedHosts: readonly string[]
-  /** Its CRLs. etcd checks only their serial numbers, and neither the signer nor the dates. */
-  readonly crls: readonly Crl[]
-  /** Whether it compares the names of a certificate with the address that the member dials from. */
-  readonly checksAddress: boolean
-}
-
-/** Why one member refuses a certificate of another one. */
-export interface DialRefusal {
-  /** Who dials, and who is dialled. */
-  readonly from: string
-  readonly to: string
-  /** The member that refuses, and the finding about the certificate that it refuses, as a message. */
-  readonly by: string
-  readonly reason: string
-  /** The code of that finding; null if there is none. */
-  readonly code: FindingCode | null
-}
-
-/** Two members, and until when one of them can dial the other. */
-export interface PairForecast {
-  readonly members: readonly [string, string]
-  /** The last moment at which one can dial the other; null if neither can now, or if that is not known. */
-  readonly until: Date | null
-  /** Whether the certificates of both are known. */
-  readonly isKnown: boolean
-  /** Why dials are refused now: empty if both can dial. */
-  readonly refusals: readonly DialRefusal[]
-}
-
-/** Until when the members of a cluster can connect, if no certificate is renewed. */
-export interface QuorumForecast {
-  /**
-   * The last moment at which a majority of the voters can connect. Null: there is no such moment, because the cluster has one voter or no
-   * chain is known.
-   */
-  readonly until: Date | null
-  /** The certificate that ends then; null without a date. */
-  readonly certificate: CertificateRef | null
-  /** Whether a majority can connect now. */
-  readonly hasQuorum: boolean
-  readonly pairs: readonly PairForecast[]
-  /** The members whose CAs are not known. */
-  readonly assumed: readonly string[]
 }

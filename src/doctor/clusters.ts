@@ -1,15 +1,6 @@
 /** Tells clusters apart: which process and which endpoint belongs to which. No input or output. */
-import { overlap, type PlannedMember } from './plan.js'
-import type { AskedPort, ListedMember } from './process.js'
-
-/** What belongs to one cluster. */
-export interface ClusterParts {
-  /** Null if nothing says it. */
-  readonly clusterId: string | null
-  readonly planned: readonly PlannedMember[]
-  /** The client ports that were asked. */
-  readonly asked: readonly AskedPort[]
-}
+import type { AskedPort, ClusterParts, PlannedMember } from './evidence.js'
+import { listIn, overlap } from './read-evidence.js'
 
 interface Group {
   clusterId: string | null
@@ -51,24 +42,16 @@ export function groupClusters(planned: readonly PlannedMember[], asked: readonly
     return found === undefined
   })
   for (const each of unseen) if (each.wal !== null) groupOf(each.wal.clusterId).planned.push(each)
-  joinByUrls(
-    groups,
-    unseen.filter(({ wal }) => wal === null),
-  )
-  placeSilent(
-    groups,
-    asked.filter(({ answers }) => answers === null),
-  )
+  const withoutData = unseen.filter(({ wal }) => wal === null)
+  joinByUrls(groups, withoutData)
+  const silent = asked.filter(({ answers }) => answers === null)
+  placeSilent(groups, silent)
   return groups.sort(byId)
 }
 
 function byId(a: Group, b: Group): number {
   const keyOf = ({ clusterId, planned, asked }: Group): string =>
-    [
-      clusterId ?? '~',
-      ...planned.map(({ evidence: { source } }) => source),
-      ...asked.map(({ seen }) => seen.url),
-    ].join()
+    [clusterId ?? '~', ...planned.map(({ evidence }) => evidence.source), ...asked.map(({ url }) => url)].join()
   return keyOf(a) < keyOf(b) ? -1 : 1
 }
 
@@ -81,46 +64,39 @@ function networkOf({ evidence, config, peerUrls }: PlannedMember): string | null
 }
 
 /** Whether the process of a configuration gave an answer: by the member ID of its data, else by the certificate in its file. */
-export function isAnswerOf({ seen, answers }: AskedPort, { config, wal, urls }: PlannedMember): boolean {
+function isAnswerOf({ url, chain, answers }: AskedPort, { config, wal, urls }: PlannedMember): boolean {
   if (answers === null) return false
   if (wal !== null) return answers.memberId === wal.memberId && answers.clusterId === wal.clusterId
-  const [served, inFile] = [seen.chain[0], config.client.cert?.certificates[0]]
-  return urls.includes(seen.url) && served !== undefined && inFile !== undefined && served.equals(inFile)
-}
-
-export function listIn(asked: readonly AskedPort[]): readonly ListedMember[] {
-  const lists = asked.flatMap(({ answers }) => (answers === null ? [] : [answers.members]))
-  return lists.reduce((one, other) => (other.length > one.length ? other : one), [])
+  const [served, inFile] = [chain[0], config.client.cert?.certificates[0]]
+  return urls.includes(url) && served !== undefined && inFile !== undefined && served.equals(inFile)
 }
 
 function isListedIn({ asked }: Group, { wal, urls, peerUrls }: PlannedMember): boolean {
   const isListed = listIn(asked).some(
     ({ clientURLs, peerURLs }) => overlap(peerURLs, peerUrls) || (wal === null && overlap(clientURLs, urls)),
   )
-  return isListed || (wal === null && asked.some(({ seen }) => urls.includes(seen.url)))
+  return isListed || (wal === null && asked.some(({ url }) => urls.includes(url)))
 }
 
 /** Repeated, because a member may share a URL only with one that is placed after it. */
 function joinByUrls(groups: Group[], members: readonly PlannedMember[]): void {
+  const groupOf = (each: PlannedMember): Group | undefined => groups.find((group) => isPlannedIn(group, each))
   const left = [...members]
   while (left.length > 0) {
-    const at = left.findIndex((each) => groups.some((group) => isPlannedIn(group, each)))
-    const [next] = left.splice(Math.max(at, 0), 1)
-    if (next === undefined) return
-    const group = groups.find((each) => isPlannedIn(each, next))
-    if (group === undefined) groups.push({ clusterId: null, network: null, planned: [next], asked: [] })
-    else group.planned.push(next)
+    const at = left.findIndex((each) => groupOf(each) !== undefined)
+    for (const next of left.splice(Math.max(at, 0), 1)) {
+      const group = groupOf(next)
+      if (group === undefined) groups.push({ clusterId: null, network: null, planned: [next], asked: [] })
+      else group.planned.push(next)
+    }
   }
 }
 
 function isPlannedIn(group: Group, each: PlannedMember): boolean {
-  const isSharing = (other: PlannedMember): boolean =>
-    overlap(initialUrls(other), each.peerUrls) || overlap(initialUrls(each), other.peerUrls)
+  const names = ({ config }: PlannedMember, { peerUrls }: PlannedMember): boolean =>
+    config.initialCluster.some(({ url }) => peerUrls.includes(url))
+  const isSharing = (other: PlannedMember): boolean => names(other, each) || names(each, other)
   return isListedIn(group, each) || (group.network === null && group.planned.some(isSharing))
-}
-
-function initialUrls({ config }: PlannedMember): string[] {
-  return config.initialCluster.map(({ url }) => url)
 }
 
 /** An endpoint that does not answer belongs to the process or the member whose URL it is; else, with one cluster, to that. */
@@ -131,7 +107,7 @@ function placeSilent(groups: Group[], silent: readonly AskedPort[]): void {
   const only = named.length === 1 ? named[0] : undefined
   let rest: Group | null = null
   for (const each of silent) {
-    const { url } = each.seen
+    const { url } = each
     const found =
       groups.find(({ planned }) => planned.some(({ urls }) => urls.includes(url))) ??
       groups.find(({ asked }) => listIn(asked).some(({ clientURLs }) => clientURLs.includes(url))) ??

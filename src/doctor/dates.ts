@@ -1,23 +1,18 @@
 /** When certificates end: those that members serve, and those that clients present. */
+import { kubeadmNames } from '../config/kubernetes/distributions.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { parseDuration } from '../report/duration.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { durationText } from '../validate/checks/check-validity.js'
+import { isDateCode, validateUntil } from '../validate/valid-until.js'
 import { validateChain } from '../validate/validate.js'
 import type { Certificate } from '../x509/certificate.js'
-import type { ClientForecast, QuorumForecast } from './cluster-report.js'
-import { sideOf } from './compare.js'
-import { validateUntil } from './forecast.js'
-import type { ExaminedMember } from './members.js'
+import type { QuorumForecast } from '../validate/forecast.js'
+import type { ClientForecast, ClusterForecast } from './cluster-report.js'
+import type { DateRules, ExaminedMember } from './evidence.js'
+import { filesOf, PORTS, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
-
-export interface DateRules {
-  readonly at: Date
-  /** Milliseconds. */
-  readonly lead: number
-  readonly expiryWarning: string | undefined
-}
 
 const DAY = 86_400_000
 
@@ -27,8 +22,6 @@ function warningTime(lifetime: number, { lead, expiryWarning }: DateRules): numb
     expiryWarning === undefined ? Math.min(lifetime / 3, 30 * DAY) : parseDuration(expiryWarning, 'expiryWarning')
   return Math.max(usual, lead)
 }
-
-const OF_DATES: readonly string[] = ['validity/expired', 'validity/expires-soon', 'validity/not-yet-valid']
 
 /** The findings about the dates of the leaf. */
 export function datesOf(
@@ -42,23 +35,22 @@ export function datesOf(
   const expiryWarning = `${String(Math.ceil(time))}ms`
   const input = { chain: [leaf], trustAnchors: [] }
   const { findings } = validateChain(input, { usage, at: rules.at, expiryWarning })
-  return findings.filter(({ code }) => OF_DATES.includes(code))
+  return findings.filter(({ code }) => isDateCode(code))
 }
 
 /** The findings about the dates of the certificates that members serve on both ports. */
 export function servedDates(members: readonly ExaminedMember[], rules: DateRules): Finding[] {
-  return members.flatMap((member) =>
-    (['client', 'peer'] as const).flatMap((port) => {
-      const [served] = (port === 'client' ? member.client?.seen : member.peer)?.chain ?? []
-      const usage = port === 'client' ? 'server' : 'peer'
-      const file = sideOf(member, port)?.cert ?? null
-      const [inFile] = file?.certificates ?? []
-      // The finding names the file that somebody must replace, if it is known.
-      if (file !== null && inFile !== undefined && served?.equals(inFile) !== false)
-        return datesOf([inFile], usage, rules).map((each) => ({ ...each, place: file.place }))
-      return served === undefined ? [] : datesOf([served], usage, rules)
-    }),
-  )
+  const all = members.flatMap((member) => PORTS.map((port) => ({ member, port })))
+  return all.flatMap(({ member, port }) => {
+    const { chain = [] } = member[port] ?? {}
+    const usage = port === 'client' ? 'server' : 'peer'
+    const file = sideOf(member, port)?.cert ?? null
+    const [inFile] = file?.certificates ?? []
+    // The finding names the file that somebody must replace, if it is known.
+    if (file !== null && inFile !== undefined && chain[0]?.equals(inFile) !== false)
+      return datesOf([inFile], usage, rules).map((each) => ({ ...each, place: file.place }))
+    return datesOf(chain, usage, rules)
+  })
 }
 
 /** By the CAs with which each member was asked, if they are known. */
@@ -66,7 +58,7 @@ export function forecastClients(members: readonly ExaminedMember[], at: Date): C
   const voters = members.filter(({ listed }) => !listed.isLearner)
   const known = voters.flatMap((member) => {
     const { client, label } = member
-    const served = client?.seen.chain ?? []
+    const served = client?.chain ?? []
     const chain = served.length > 0 ? served : (sideOf(member, 'client')?.cert?.certificates ?? [])
     const anchors = client?.pair?.credentials.trustAnchors ?? null
     const accepted = chain.length === 0 ? null : validateUntil({ chain, anchors, host: null }, at)
@@ -80,47 +72,33 @@ export function forecastClients(members: readonly ExaminedMember[], at: Date): C
   return { until: new Date(last.until), certificate: last.certificate, members: names }
 }
 
-/** The finding about the dates of a forecast; null if there is no date. */
-function severityOf(
-  { until, certificate }: Pick<QuorumForecast, 'until' | 'certificate'>,
-  rules: DateRules,
-): 'near' | 'soon' | 'later' | null {
+/** The details of the finding about the end of a forecast; null if there is no date. */
+function endOf({ until, certificate }: Pick<QuorumForecast, 'until' | 'certificate'>, rules: DateRules) {
   if (until === null || certificate === null) return null
-  const left = until.getTime() - rules.at.getTime()
+  const { at, lead } = rules
+  const left = until.getTime() - at.getTime()
   const lifetime = until.getTime() - certificate.notBefore.getTime()
-  if (left < Math.min(lifetime / 10, 7 * DAY)) return 'near'
-  return left < warningTime(lifetime, rules) ? 'soon' : 'later'
-}
-
-export function quorumFinding(expected: QuorumForecast, rules: DateRules): Finding[] {
-  const { until, certificate, hasQuorum } = expected
-  if (!hasQuorum) return [finding('cluster/quorum-expires', { kind: 'now' })]
-  const kind = severityOf(expected, rules)
-  if (kind === null || until === null || certificate === null) return []
-  return [finding('cluster/quorum-expires', { kind, ...datesFor(until, certificate.subject, rules) }, certificate)]
-}
-
-/** Only if it is due: the forecast has the date. */
-export function clientsFinding(expected: ClientForecast, rules: DateRules): Finding[] {
-  const { until, certificate, members } = expected
-  const kind = severityOf(expected, rules)
-  if (kind === null || kind === 'later' || until === null || certificate === null) return []
-  const details = { ...datesFor(until, certificate.subject, rules), members: [...members] }
-  return [finding('cluster/quorum-expires', { kind: `clients ${kind}`, ...details }, certificate)]
-}
-
-function datesFor(until: Date, subject: string, { at, lead }: DateRules) {
+  const later = left < warningTime(lifetime, rules) ? 'soon' : 'later'
+  const kind: 'near' | 'soon' | 'later' = left < Math.min(lifetime / 10, 7 * DAY) ? 'near' : later
   const actBy = new Date(until.getTime() - lead)
-  return { until, actBy, isOverdue: actBy <= at, left: durationText(until.getTime() - at.getTime()), subject }
+  const { subject } = certificate
+  return { kind, certificate, dates: { until, actBy, isOverdue: actBy <= at, left: durationText(left), subject } }
 }
 
-/** The names of kubeadm for the certificates of etcd and its clients, by the ends of their files (cmd/kubeadm/app/phases/certs). */
-const OF_KUBEADM: readonly (readonly [file: string, name: string])[] = [
-  ['pki/etcd/server.crt', 'etcd-server'],
-  ['pki/etcd/peer.crt', 'etcd-peer'],
-  ['pki/etcd/healthcheck-client.crt', 'etcd-healthcheck-client'],
-  ['pki/apiserver-etcd-client.crt', 'apiserver-etcd-client'],
-]
+/** The end for clients is a finding only if it is due: the forecast has the date. */
+export function forecastFindings({ clients, ...quorum }: ClusterForecast, rules: DateRules): Finding[] {
+  const [end, endOfClients] = [endOf(quorum, rules), endOf(clients, rules)]
+  const findings: Finding[] = []
+  if (!quorum.hasQuorum) findings.push(finding('cluster/quorum-expires', { kind: 'now' }))
+  else if (end !== null)
+    findings.push(finding('cluster/quorum-expires', { kind: end.kind, ...end.dates }, end.certificate))
+  if (endOfClients !== null && endOfClients.kind !== 'later') {
+    const { kind, dates, certificate } = endOfClients
+    const details = { ...dates, members: [...clients.members] }
+    findings.push(finding('cluster/quorum-expires', { kind: `clients ${kind}`, ...details }, certificate))
+  }
+  return findings
+}
 
 /** Replaces the remedies for certificates that end by the commands of kubeadm, if they are in its files. */
 export function rewordForKubeadm(
@@ -129,22 +107,23 @@ export function rewordForKubeadm(
   isKubeadm: boolean,
 ): Finding[] {
   if (!isKubeadm) return [...findings]
-  const sides = members.flatMap((each) => [sideOf(each, 'client')?.cert ?? [], sideOf(each, 'peer')?.cert ?? []].flat())
   const namesOf = ({ code, certificate, details }: Finding): string[] => {
     const isExpired = code === 'cluster/apiserver-cannot-connect' && details.kind === 'expired'
-    if (certificate === null || !(isExpired || OF_DATES.includes(code))) return []
+    if (certificate === null || !(isExpired || isDateCode(code))) return []
     const { origin, fingerprint256 } = certificate
-    const files = sides.filter(({ certificates: [leaf] }) => leaf?.fingerprint256 === fingerprint256)
+    const files = members
+      .flatMap((each) => filesOf(each, 'cert'))
+      .filter(({ certificates: [leaf] }) => leaf?.fingerprint256 === fingerprint256)
     const [own = ''] = origin.split(' (from ')
-    const paths = [own, ...files.map(({ path }) => path)]
-    return OF_KUBEADM.flatMap(([file, name]) => (paths.some((each) => each.endsWith(`/${file}`)) ? [name] : []))
+    return kubeadmNames([own, ...files.map(({ path }) => path)])
   }
   const names = new Set(findings.flatMap(namesOf))
-  const [first] = names
+  const [first = 'all', second] = names
   const restart =
-    names.size === 1 && first === 'apiserver-etcd-client'
+    second === undefined && first === 'apiserver-etcd-client'
       ? 'kube-apiserver: move its manifest out of /etc/kubernetes/manifests, wait 20 seconds, and move it back'
       : 'etcd and kube-apiserver: move their manifests out of /etc/kubernetes/manifests, wait 20 seconds, and move them back'
-  const remedy = `Run "kubeadm certs renew ${names.size === 1 ? String(first) : 'all'}" on this machine. Then restart ${restart}.`
+  const renewed = second === undefined ? first : 'all'
+  const remedy = `Run "kubeadm certs renew ${renewed}" on this machine. Then restart ${restart}.`
   return findings.map((each) => (namesOf(each).length === 0 ? each : { ...each, remedy }))
 }

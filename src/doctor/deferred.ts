@@ -2,6 +2,8 @@
 import { loadDeferred } from '../report/load-deferred.js'
 import type { ClusterReport, ExamineOptions, MachineReport } from './cluster-report.js'
 
+const load = () => loadDeferred(() => import('./examine.js'))
+
 /**
  * Examines a cluster of etcd: what its members serve and accept, what their configurations and files say, and until when they can connect.
  * It compares the three, so that it finds what shows only at the next restart, such as a CA file that etcd has not read.
@@ -21,8 +23,7 @@ import type { ClusterReport, ExamineOptions, MachineReport } from './cluster-rep
  * this client or is refused.
  */
 export async function examineCluster(options: ExamineOptions = {}): Promise<ClusterReport> {
-  const room = await loadDeferred(() => import('./examine.js'))
-  return room.examineCluster(options)
+  return (await load()).examineCluster(options)
 }
 
 /**
@@ -37,8 +38,7 @@ export async function examineCluster(options: ExamineOptions = {}): Promise<Clus
  *   machine.
  */
 export async function examineMachine(options: ExamineOptions = {}): Promise<MachineReport> {
-  const room = await loadDeferred(() => import('./examine.js'))
-  return room.examineMachine(options)
+  return (await load()).examineMachine(options)
 }
 
 /**

@@ -9,17 +9,7 @@ export type { ConfigInput } from '../config/read/input.js'
 export type { Credentials, CredentialSource } from '../credentials/credentials.js'
 export type { Certificate } from '../x509/certificate.js'
 export type { Crl } from '../x509/crl/crl.js'
-export type {
-  ClientForecast,
-  ClusterForecast,
-  ClusterMember,
-  ClusterReport,
-  DialRefusal,
-  ExamineOptions,
-  ForecastMember,
-  MachineReport,
-  PairForecast,
-  QuorumForecast,
-} from './cluster-report.js'
+export type * from './cluster-report.js'
 export { examineCluster, examineClusters, examineMachine } from './deferred.js'
-export { forecast } from './forecast.js'
+export { forecast } from '../validate/forecast.js'
+export type { DialRefusal, ForecastMember, PairForecast, QuorumForecast } from '../validate/forecast.js'

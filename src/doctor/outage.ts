@@ -1,28 +1,24 @@
 /** Findings about members that do not answer, or answer for another cluster. */
 import { cluster } from '../report/catalogue/cluster.js'
-import { type Finding, findingMaker, type Unchecked, uncheckedIn } from '../report/finding.js'
+import { type Finding, findingMaker, uncheckedIn } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 import { groupBy } from '../config/lint/rule.js'
-import type { ClusterParts } from './clusters.js'
-import { type ExaminedMember, isReached } from './members.js'
-import { overlap, type PlannedMember } from './plan.js'
-import type { SeenPort } from './process.js'
-import type { ConfigEvidence } from './sources.js'
+import type { ExaminedCluster, ExaminedMember, Note, PlannedMember, SeenPort } from './evidence.js'
+import { isAnswering, isReached, overlap } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
 
-/** Whether nothing answers at its client port. */
 export function isDown({ client }: ExaminedMember): boolean {
-  return client !== null && client.answers === null && !isReached(client.seen)
-}
-
-/** Whether its machine answers, and nothing listens at both of its ports. */
-function isStopped({ client, peer }: ExaminedMember): boolean {
-  return isRefused(client?.seen ?? null) && isRefused(peer)
+  return client !== null && client.answers === null && !isReached(client)
 }
 
 function isRefused(seen: SeenPort | null): boolean {
-  return seen?.observation.refusal?.detail.includes('ECONNREFUSED') === true
+  return seen?.refusal?.detail.includes('ECONNREFUSED') === true
+}
+
+/** Members that do not answer, or not as one cluster. */
+export function compareReach(members: readonly ExaminedMember[]): Finding[] {
+  return [...compareOutage(members), ...comparePeerPorts(members), ...compareLeaders(members)]
 }
 
 /**
@@ -37,10 +33,13 @@ export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   const downVoters = down.filter((each) => voters.includes(each))
   const spare = voters.length - downVoters.length - (Math.floor(voters.length / 2) + 1)
   const hasLeader = answers.some(({ role }) => role === 'leader' || role === 'follower')
-  // A leader that has just lost the others reports for a second that it is one.
-  if (spare < 0 && (!hasLeader || downVoters.every(isStopped))) {
+  // Their machines answer, and nothing listens: a leader that has just lost the others reports for a second that it is one.
+  const areStopped = downVoters.every(({ client, peer }) => isRefused(client) && isRefused(peer))
+  if (spare < 0 && (!hasLeader || areStopped)) {
     const details = { down: downVoters.map(downDetails), voters: voters.length }
-    const leaderless = members.flatMap(({ client }) => client?.findings.filter(isNoLeader) ?? [])
+    const leaderless = members.flatMap(
+      ({ client }) => client?.findings.filter(({ code }) => code === 'endpoint/no-leader') ?? [],
+    )
     return [{ ...finding('cluster/member-down', { kind: 'no quorum', ...details }), consequences: leaderless }]
   }
   return down.map((member) => {
@@ -49,68 +48,61 @@ export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   })
 }
 
-export function isNoLeader({ code }: Finding): boolean {
-  return code === 'endpoint/no-leader'
-}
-
 function downDetails({ label, client }: ExaminedMember) {
-  const { kind, detail = '' } = client?.seen.observation.refusal ?? {}
+  const { kind, detail = '' } = client?.refusal ?? {}
   // An observation that ends at the time-out does not say how far it came; the client does.
   const isSilent = kind === 'silent' || client?.findings.some(({ code }) => code === 'endpoint/silent') === true
-  const state = isSilent ? 'silent' : isRefused(client?.seen ?? null) ? 'refused' : 'unreachable'
-  return { member: label, endpoint: client?.seen.url ?? '', state, detail } as const
+  const state = isSilent ? 'silent' : isRefused(client) ? 'refused' : 'unreachable'
+  return { member: label, endpoint: client?.url ?? '', state, detail } as const
 }
 
 /** Longest time that a healthy member needs to join, in milliseconds. */
 const JOIN_TIME = 60_000
 
 /** Whether its process runs here, and has not joined the cluster, which has a leader. */
-function isUnjoined({ client, planned, listed, answersFor }: ExaminedMember, all: readonly ExaminedMember[]): boolean {
-  if (planned === null || answersFor !== null || (client?.answers ?? null) !== null) return false
+function isUnjoined(member: ExaminedMember, all: readonly ExaminedMember[]): boolean {
+  const { planned, listed, answersFor } = member
+  if (planned === null || answersFor !== null || isAnswering(member)) return false
   const isOther = planned.wal !== null && listed.id !== '' && planned.wal.memberId !== listed.id
-  return hasLeader(all) && (isOther || (listed.name === '' && planned.evidence.kind === 'process'))
-}
-
-function hasLeader(members: readonly ExaminedMember[]): boolean {
-  return members.some(({ client }) => (client?.answers?.role ?? null) !== null)
+  const hasLeader = all.some(({ client }) => (client?.answers?.role ?? null) !== null)
+  return hasLeader && (isOther || (listed.name === '' && planned.evidence.kind === 'process'))
 }
 
 /** Processes that run with the data of another cluster, or have not joined theirs. */
-export function compareJoined(
-  { clusterId, planned }: ClusterParts,
-  members: readonly ExaminedMember[],
+export function compareJoined(examined: ExaminedCluster, all: readonly PlannedMember[]): Note[] {
+  const { planned, members } = examined
+  return [...members.flatMap((each) => compareData(each, examined, all)), ...usedTwice(planned, members)]
+}
+
+function compareData(
+  member: ExaminedMember,
+  { clusterId, planned, members }: ExaminedCluster,
   all: readonly PlannedMember[],
-): { findings: Finding[]; unchecked: Unchecked[] } {
-  const [findings, unchecked]: [Finding[], Unchecked[]] = [[], []]
-  for (const member of members) {
-    const { label, client, answersFor, startedAt, listed } = member
-    const endpoint = client?.seen.url ?? ''
-    // With data of another cluster that was seen, it is a member of that one.
-    const isAt = ({ urls, peerUrls }: PlannedMember): boolean =>
-      urls.includes(endpoint) || overlap(peerUrls, listed.peerURLs)
-    const process = member.planned ?? all.find(isAt) ?? null
-    const wal = process?.wal ?? null
-    const isOther = wal !== null && process !== null && !planned.includes(process)
-    const data = process === null ? null : dataOf(process, member, members)
-    const ids = { clusterId: answersFor ?? wal?.clusterId ?? '', expected: clusterId ?? '' }
-    if (isOther && data !== null && listed.id !== '' && ids.clusterId !== clusterId)
-      findings.push(finding('cluster/data-of-other-cluster', { kind: 'wrong directory', ...data, ...ids }))
-    else if (answersFor !== null)
-      findings.push(finding('cluster/data-of-other-cluster', { kind: 'answers', member: label, endpoint, ...ids }))
-    if (!isUnjoined(member, members)) continue
-    const source = member.planned?.evidence.source ?? ''
-    const age = Date.now() - (startedAt?.getTime() ?? 0)
-    if (age < JOIN_TIME) {
-      const text = `${label} (${source}) started ${String(Math.round(age / 1000))} s ago, and has not joined yet. Run this command again in a minute.`
-      unchecked.push(uncheckedIn(source, 'server', text))
-    } else if (data !== null && wal !== null && ids.clusterId !== clusterId)
-      findings.push(finding('cluster/data-of-other-cluster', { kind: 'no cluster', ...data, ...ids }))
-    else
-      findings.push(
-        finding('cluster/member-not-joined', { member: label, process: source, peerUrls: [...listed.peerURLs] }),
-      )
+): Note[] {
+  const { label, client, answersFor, startedAt, listed } = member
+  const endpoint = client?.url ?? ''
+  // With data of another cluster that was seen, it is a member of that one.
+  const isAt = ({ urls, peerUrls }: PlannedMember): boolean =>
+    urls.includes(endpoint) || overlap(peerUrls, listed.peerURLs)
+  const process = member.planned ?? all.find(isAt) ?? null
+  const wal = process?.wal ?? null
+  const data = process === null || wal === null ? null : dataOf(process, member, members)
+  const ids = { clusterId: answersFor ?? wal?.clusterId ?? '', expected: clusterId ?? '' }
+  const wrong = data === null || ids.clusterId === clusterId ? null : { ...data, ...ids }
+  if (wrong !== null && process !== null && !planned.includes(process) && listed.id !== '')
+    return [finding('cluster/data-of-other-cluster', { kind: 'wrong directory', ...wrong })]
+  if (answersFor !== null)
+    return [finding('cluster/data-of-other-cluster', { kind: 'answers', member: label, endpoint, ...ids })]
+  if (!isUnjoined(member, members)) return []
+  const source = member.planned?.evidence.source ?? ''
+  const age = Date.now() - (startedAt?.getTime() ?? 0)
+  if (age < JOIN_TIME) {
+    const text = `${label} (${source}) started ${String(Math.round(age / 1000))} s ago, and has not joined yet. Run this command again in a minute.`
+    return [uncheckedIn(source, 'server', text)]
   }
-  return { findings: [...findings, ...usedTwice(planned, members)], unchecked }
+  return wrong === null
+    ? [finding('cluster/member-not-joined', { member: label, process: source, peerUrls: [...listed.peerURLs] })]
+    : [finding('cluster/data-of-other-cluster', { kind: 'no cluster', ...wrong })]
 }
 
 /** The directories of a member, and what starts it as a member of its cluster. */
@@ -122,20 +114,17 @@ function dataOf(
   const { dataDir, walDir } = config
   if (dataDir === null) return null
   const isApart = walDir !== null && !walDir.path.startsWith(`${dataDir.path}/`)
-  const joined = members.flatMap(({ planned, client }) => ((client?.answers ?? null) === null ? [] : (planned ?? [])))
-  const token = joined.find((each) => each.config.initialClusterToken !== null)?.config.initialClusterToken ?? null
-  const named = members.map(
-    ({ listed }) => [listed.name === '' ? (config.name ?? '') : listed.name, listed.peerURLs] as const,
+  const nameOf = (name: string): string => (name === '' ? (config.name ?? '') : name)
+  const initialCluster = members.flatMap(({ listed: { name, peerURLs } }) =>
+    (peerURLs.length > 0 ? peerURLs : peerUrls).map((url) => `${nameOf(name)}=${url}`),
   )
-  const initialCluster = named.flatMap(([name, urls]) =>
-    (urls.length > 0 ? urls : peerUrls).map((url) => `${name}=${url}`),
-  )
-  const directories = { directory: dataDir.path, walDirectory: isApart ? walDir.path : null }
+  const tokens = members.filter(isAnswering).map(({ planned }) => planned?.config.initialClusterToken ?? null)
   return {
     member: listed.name === '' ? (config.name ?? label) : label,
-    ...directories,
+    directory: dataDir.path,
+    walDirectory: isApart ? walDir.path : null,
     joined: listed.clientURLs.length > 0 ? { id: listed.id, peerUrls: [...listed.peerURLs] } : null,
-    token,
+    token: tokens.find((each) => each !== null) ?? null,
     initialCluster: initialCluster.join(),
   }
 }
@@ -153,14 +142,14 @@ function usedTwice(planned: readonly PlannedMember[], members: readonly Examined
 }
 
 /** Peer ports that refuse connections while their members answer clients: the members stay connected until one of them restarts. */
-export function comparePeerPorts(members: readonly ExaminedMember[]): Finding[] {
+function comparePeerPorts(members: readonly ExaminedMember[]): Finding[] {
   const isHere = (each: ExaminedMember): boolean => each.planned?.evidence.kind === 'process'
   if (!members.some(isHere) || members.length < 2) return []
   return members.flatMap((member) => {
-    const { client, peer, label } = member
-    const isSilent = isHere(member) && peer?.observation.refusal?.kind === 'silent'
-    if ((client?.answers ?? null) === null || peer === null || !(isRefused(peer) || isSilent)) return []
-    const detail = peer.observation.refusal?.detail ?? ''
+    const { peer, label } = member
+    const isSilent = isHere(member) && peer?.refusal?.kind === 'silent'
+    if (!isAnswering(member) || peer === null || !(isRefused(peer) || isSilent)) return []
+    const detail = peer.refusal?.detail ?? ''
     return [finding('cluster/peer-port-closed', { member: label, endpoint: peer.url, detail })]
   })
 }
@@ -169,7 +158,7 @@ export function comparePeerPorts(members: readonly ExaminedMember[]): Finding[] 
 export function compareLeaders(members: readonly ExaminedMember[]): Finding[] {
   const leaders = leadersOf(members)
   if (leaders.length < 2) return []
-  const details = leaders.map(({ label, client }) => ({ member: label, endpoint: client?.seen.url ?? '' }))
+  const details = leaders.map(({ label, client }) => ({ member: label, endpoint: client?.url ?? '' }))
   return [finding('cluster/two-leaders', { leaders: details })]
 }
 
@@ -178,30 +167,15 @@ export function leadersOf(members: readonly ExaminedMember[]): ExaminedMember[] 
 }
 
 /** An etcd that is to run here, and does not. */
-export function compareRunning(members: readonly ExaminedMember[], areProcessesVisible: boolean) {
-  const stopped = members.filter(
-    ({ client, planned }) => isInstalled(planned?.evidence.kind) && isRefused(client?.seen ?? null),
-  )
-  const findings = areProcessesVisible
-    ? stopped.map(({ client, planned }): Finding => {
-        const source = planned?.evidence.source ?? ''
-        const kind = planned?.evidence.kind === 'kubeadm' ? 'manifest' : 'unit'
-        const about = finding('cluster/not-running', { kind, source, endpoint: client?.seen.url ?? '' })
-        return { ...about, consequences: client?.findings ?? [] }
-      })
-    : []
-  const unchecked = areProcessesVisible
-    ? []
-    : members.flatMap(({ client, planned }) => {
-        if ((client?.answers ?? null) !== null) return []
-        const { kind, source = '' } = planned?.evidence ?? {}
-        const message = `${source} is to start etcd, and no etcd process is visible from here. Run this command as root on the machine itself.`
-        return isInstalled(kind) ? [uncheckedIn(source, 'permission', message)] : []
-      })
-  return { findings, unchecked }
-}
-
-/** Whether a configuration says that etcd runs on its machine. */
-function isInstalled(kind: ConfigEvidence['kind'] | undefined): boolean {
-  return kind === 'kubeadm' || kind === 'systemd'
+export function compareRunning(members: readonly ExaminedMember[], areProcessesVisible: boolean): Note[] {
+  return members.flatMap((member): Note[] => {
+    const { kind, source = '' } = member.planned?.evidence ?? {}
+    const { client } = member
+    if ((kind !== 'kubeadm' && kind !== 'systemd') || isAnswering(member)) return []
+    const message = `${source} is to start etcd, and no etcd process is visible from here. Run this command as root on the machine itself.`
+    if (!areProcessesVisible) return [uncheckedIn(source, 'permission', message)]
+    if (client === null || !isRefused(client)) return []
+    const details = { kind: kind === 'kubeadm' ? 'manifest' : 'unit', source, endpoint: client.url } as const
+    return [{ ...finding('cluster/not-running', details), consequences: [...client.findings] }]
+  })
 }

@@ -1,29 +1,19 @@
 /** Which pair to connect to a server with. */
+import { createAuthority } from '../authority/deferred.js'
+import { areValid } from '../client/diagnosis/evidence.js'
 import { explainServer } from '../client/diagnosis/explain.js'
 import type { Endpoint } from '../client/endpoints.js'
-import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { createAuthority } from '../authority/deferred.js'
 import type { MaterialReading } from '../credentials/assemble.js'
+import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { fileInput, fileOfOption } from '../credentials/load-inputs.js'
 import { openInput, readCertificates } from '../credentials/parse-input.js'
 import { readSource } from '../credentials/source.js'
 import type { Finding, Report } from '../report/finding.js'
 import { validateConnected } from '../validate/validate.js'
-import type { ServerObservation } from '../client/diagnosis/observe-server.js'
-import type { Certificate } from '../x509/certificate.js'
 import { PrivateKey } from '../x509/keys/keys.js'
-import type { ConfigEvidence, FoundCredentials } from './sources.js'
-
-/** A CA, a certificate and its key, and whose they are. */
-export interface Pair {
-  readonly credentials: Credentials
-  /** `caller`: the caller passed it. */
-  readonly of: FoundCredentials['of'] | 'caller'
-  /** Where it was found, for display. */
-  readonly from: string
-  /** The configuration that names it; null if that is not one of etcd. */
-  readonly config: ConfigEvidence | null
-}
+import type { DateRules, Pair, SeenPort } from './evidence.js'
+import type { FoundCredentials } from './sources.js'
+import { isOfAccepted } from './read-evidence.js'
 
 /** The pairs that can be read, and what is wrong with the files of each source. */
 export interface ReadPairs {
@@ -37,17 +27,18 @@ export async function readPairs(
   found: readonly FoundCredentials[],
   ca?: string | URL,
 ): Promise<ReadPairs> {
-  if (ca !== undefined) {
-    const { credentials, findings } = await readAnchors(ca)
-    const pairs =
-      credentials === null ? [] : [{ credentials, of: 'caller' as const, from: credentials.origin, config: null }]
-    return { pairs, findings: [{ of: 'caller', findings }] }
-  }
-  const sources = given === null ? found : [{ source: given, of: 'caller' as const, from: given.origin, config: null }]
-  const read = await Promise.all(sources.map(async (each) => ({ ...each, ...(await readSource(each.source)) })))
+  const ofCaller = { of: 'caller', config: null } as const
+  const reading = (source: CredentialSource) => (): Promise<MaterialReading> => readSource(source)
+  const sources =
+    ca !== undefined
+      ? [{ ...ofCaller, from: String(ca), read: () => readAnchors(ca) }]
+      : given !== null
+        ? [{ ...ofCaller, from: given.origin, read: reading(given) }]
+        : found.map(({ source, ...each }) => ({ ...each, read: reading(source) }))
+  const all = await Promise.all(sources.map(async ({ read, ...each }) => ({ ...each, ...(await read()) })))
   return {
-    pairs: read.flatMap(({ credentials, ...each }) => (credentials === null ? [] : [{ ...each, credentials }])),
-    findings: read.map(({ of, findings }) => ({ of, findings })),
+    pairs: all.flatMap(({ credentials, ...each }) => (credentials === null ? [] : [{ ...each, credentials }])),
+    findings: all,
   }
 }
 
@@ -64,22 +55,10 @@ async function readAnchors(ca: string | URL): Promise<MaterialReading> {
   return { credentials: { trustAnchors, clientAnchors, chain, key, crls: [], origin }, findings }
 }
 
-/** What a port serves, as one handshake without a certificate shows it. */
-interface Served {
-  readonly observation: ServerObservation
-  readonly chain: readonly Certificate[]
-}
-
-interface Rules {
-  readonly at: Date
-  readonly expiryWarning: string | undefined
-}
-
 /** The pairs to try, the most suitable first; with none, what is wrong with the server, if one of the pairs can tell. */
 export interface Choice {
   readonly pairs: readonly Pair[]
   readonly findings: readonly Finding[]
-  /** The pair that tells it. */
   readonly blaming: Pair | null
 }
 
@@ -92,53 +71,43 @@ export const MAX_CHAIN = 100
  * A pair that was found is used only for a server that it verifies, and that accepts its CA. Otherwise it is of another etcd, and says
  * nothing about this one. Without a certificate of the server, the first pair is tried: the client fails in the same way and explains it.
  */
-export function choosePairs(endpoint: Endpoint, served: Served, pairs: readonly Pair[], rules: Rules): Choice {
-  if (served.observation.chain.length === 0) {
-    // The lint reports the dates of a member's certificate: the client would say that they are those of a client.
-    const usable = pairs.filter(({ of, credentials }) => of !== 'member' || isValidAt(credentials, rules.at))
-    return { ...NONE, pairs: usable.slice(0, 1) }
-  }
-  const isPast = ({ credentials }: Pair): number => Number(!isValidAt(credentials, rules.at))
+export function choosePairs(endpoint: Endpoint, seen: SeenPort, pairs: readonly Pair[], rules: DateRules): Choice {
+  const isValid = ({ credentials: { chain } }: Pair): boolean => areValid(chain.slice(0, 1), rules.at.getTime())
+  // The lint reports the dates of a member's certificate: the client would say that they are those of a client.
+  if (seen.sent.length === 0)
+    return { ...NONE, pairs: pairs.filter((each) => each.of !== 'member' || isValid(each)).slice(0, 1) }
   const checked = pairs
-    .toSorted((a, b) => isPast(a) - isPast(b))
-    .map((pair) => ({ pair, report: validateServer(endpoint, served, pair.credentials, rules) }))
+    .toSorted((a, b) => Number(isValid(b)) - Number(isValid(a)))
+    .map((pair) => ({ pair, report: validateServer(endpoint, seen, pair.credentials, rules) }))
   const verified = checked.filter(({ report }) => report.ok).map(({ pair }) => pair)
-  if (verified.length > 0) return { ...NONE, pairs: verified.filter((pair) => isAccepted(pair, served)) }
+  if (verified.length > 0) return { ...NONE, pairs: verified.filter((pair) => isAccepted(pair, seen)) }
   const blaming = checked.find(({ pair, report }) => pair.of === 'caller' || isIssued(report))
   if (blaming === undefined) return NONE
   const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
-  const findings = explainServer(server, { chain: [...served.chain], report: blaming.report })
+  const findings = explainServer(server, { chain: [...seen.chain], report: blaming.report })
   return { pairs: [], findings, blaming: blaming.pair }
 }
 
 /** Whether the certificate is of this CA, which can then tell what is wrong with it. */
 function isIssued({ path, findings }: Report): boolean {
-  return (
-    path !== null && !findings.some(({ code, severity }) => severity === 'error' && /^(?:chain|signature)\//.test(code))
-  )
+  const isOfChain = ({ code, severity }: Finding): boolean =>
+    severity === 'error' && /^(?:chain|signature)\//.test(code)
+  return path !== null && !findings.some(isOfChain)
 }
 
 function validateServer(
-  endpoint: Endpoint,
-  { observation, chain: read }: Served,
+  { serverName, host }: Endpoint,
+  { chain: read, sent }: SeenPort,
   { trustAnchors, crls }: Credentials,
-  { at, expiryWarning }: Rules,
+  { at, expiryWarning }: DateRules,
 ): Report {
-  const sent = observation.chain
   const chain = read.length === Math.min(sent.length, MAX_CHAIN) ? [...read] : [...sent]
-  const { value } = endpoint.serverName ?? endpoint.host
-  return validateConnected({ chain, trustAnchors, crls }, { usage: 'server', hosts: [value], at, expiryWarning })
+  const hosts = [(serverName ?? host).value]
+  return validateConnected({ chain, trustAnchors, crls }, { usage: 'server', hosts, at, expiryWarning })
 }
 
-export function isValidAt({ chain: [leaf] }: Credentials, at: Date): boolean {
-  return leaf.notBefore <= at && at <= leaf.notAfter
-}
-
-/** By the names of CAs that the server sent. */
-function isAccepted({ of, credentials: { chain, key } }: Pair, { observation }: Served): boolean {
-  const accepted = observation.acceptedAuthorities ?? []
-  if (!key.isHeld) return observation.clientCertificate === 'not-requested'
-  return (
-    of === 'caller' || accepted.length === 0 || chain.some(({ issuer }) => accepted.some((each) => each.equals(issuer)))
-  )
+function isAccepted({ of, credentials: { chain, key } }: Pair, seen: SeenPort): boolean {
+  const accepted = seen.acceptedAuthorities ?? []
+  if (!key.isHeld) return seen.clientCertificate === 'not-requested'
+  return of === 'caller' || accepted.length === 0 || isOfAccepted(chain, accepted)
 }

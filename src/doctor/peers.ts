@@ -2,11 +2,10 @@
 import { groupBy } from '../config/lint/rule.js'
 import { type CaFile, cluster, type Reissue } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
-import type { Certificate } from '../x509/certificate.js'
-import type { DialRefusal, ForecastMember, QuorumForecast } from './cluster-report.js'
-import { isAlive, isIssuing, sideOf } from './compare.js'
-import { hostsOf } from './forecast.js'
-import type { ExaminedMember } from './members.js'
+import { hostsOfUrls } from '../x509/names.js'
+import type { Comparison } from './evidence.js'
+import { isAlive, type DialRefusal, type ForecastMember } from '../validate/forecast.js'
+import { isIssuing, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
 
@@ -23,14 +22,10 @@ const OF_CA: readonly (string | null)[] = [
   'signature/invalid',
 ]
 
-/** The members, and the same ones as the forecast has them. */
-interface Evidence {
-  readonly members: readonly ExaminedMember[]
-  readonly now: readonly ForecastMember[]
-}
+type Evidence = Pick<Comparison, 'members' | 'now' | 'expected'>
 
-export function comparePeers(evidence: Evidence, { pairs }: QuorumForecast): Finding<'cluster/peer-refused'>[] {
-  const all = pairs.flatMap((pair) =>
+export function comparePeers(evidence: Evidence): Finding<'cluster/peer-refused'>[] {
+  const all = evidence.expected.pairs.flatMap((pair) =>
     pair.refusals.map((each): Refusal => {
       const of = each.by === each.from ? each.to : each.from
       return { ...each, of, isConnected: isAlive(pair) }
@@ -38,17 +33,17 @@ export function comparePeers(evidence: Evidence, { pairs }: QuorumForecast): Fin
   )
   // A certificate that is both served and presented is refused twice.
   const refusals = groupBy(all, ({ by, of }) => [by, of].join('\n')).map(([, [first]]) => first)
-  const suspectOf = (each: Refusal): Suspect => suspectIn(each, refusals, evidence)
+  const suspects = new Map(refusals.map((each) => [each, suspectIn(each, refusals, evidence)]))
   // The CA file and the certificate of one member may both be of another CA.
   const causes = groupBy(refusals, (each) => {
-    const side = suspectOf(each)
-    return side === 'code' ? each.code : side === null ? each : each[side]
+    const side = suspects.get(each) ?? null
+    return side === null ? each : each[side]
   })
   return causes.map(([, some]) => {
     const [{ code, reason }] = some
-    const side = suspectOf(some[0])
-    const inFile = some.filter((each) => suspectOf(each) !== 'of')
-    const inCertificate = some.filter((each) => suspectOf(each) !== 'by')
+    const side = suspects.get(some[0])
+    const inFile = some.filter((each) => suspects.get(each) !== 'of')
+    const inCertificate = some.filter((each) => suspects.get(each) !== 'by')
     const details = {
       refusals: refusalsIn(some),
       pairs: some.map(({ from, to, by, reason: why }) => ({ from, to, by, reason: why })),
@@ -74,8 +69,7 @@ type Suspect = 'by' | 'of' | 'code' | null
 function suspectIn({ code, by, of }: Refusal, all: readonly Refusal[], { now }: Evidence): Suspect {
   if (!OF_CA.includes(code)) return 'code'
   const others = now.filter(({ name, anchors }) => name !== by && name !== of && anchors !== null)
-  const isRefusing = (name: string): boolean => all.some((each) => each.by === name && each.of === of)
-  const refusing = others.filter(({ name }) => isRefusing(name)).length
+  const refusing = others.filter(({ name }) => all.some((each) => each.by === name && each.of === of)).length
   if (refusing * 2 === others.length) return null
   return refusing * 2 < others.length ? 'by' : 'of'
 }
@@ -92,19 +86,16 @@ function fileFor(refused: readonly Refusal[], { members, now }: Evidence): CaFil
   const chains = now
     .filter(({ name }) => refused.some(({ of }) => of === name))
     .flatMap(({ chain, clientChain }) => [chain ?? [], clientChain ?? []].filter(({ length }) => length > 0))
-  const isComplete = (certificates: readonly Certificate[]): boolean =>
-    chains.every((chain) => certificates.some((ca) => isIssuing(ca, chain)))
   const files = members.flatMap((member) => {
     const ca = sideOf(member, 'peer')?.ca ?? null
-    const { label } = member
-    return ca === null
-      ? []
-      : [{ member: label, file: ca.path, place: ca.place, isComplete: isComplete(ca.certificates) }]
+    if (ca === null) return []
+    const isComplete = chains.every((chain) => ca.certificates.some((each) => isIssuing(each, chain)))
+    return [{ member: member.label, file: ca.path, option: ca.place.option, isComplete }]
   })
-  const { file = null, place, isComplete: isChanged = false } = files.find(({ member }) => member === own) ?? {}
+  const { file = null, option, isComplete: isChanged = false } = files.find(({ member }) => member === own) ?? {}
   const source = files.find((each) => each.member !== own && each.isComplete)
   return {
-    ...{ member: own, file, isChanged, option: place?.option ?? '--peer-trusted-ca-file' },
+    ...{ member: own, file, isChanged, option: option ?? '--peer-trusted-ca-file' },
     authorities: [...new Set(chains.map((chain) => String(chain.at(-1)?.issuer)))],
     source: source === undefined ? null : { member: source.member, file: source.file },
   }
@@ -113,14 +104,13 @@ function fileFor(refused: readonly Refusal[], { members, now }: Evidence): CaFil
 /** What certificates need so that all members accept them. */
 function reissueFor(refused: readonly Refusal[], { now }: Evidence): Reissue {
   const members = [...new Set(refused.map(({ of }) => of))]
-  const [first = [], ...others] = now
-    .filter(({ name }) => !members.includes(name))
-    .flatMap(({ anchors }) => (anchors === null ? [] : [anchors]))
-  const common = first.filter((ca) => ca.isCa && others.every((each) => each.some((one) => one.equals(ca))))
-  const urls = now.filter(({ name }) => members.includes(name)).flatMap(({ peerUrls }) => peerUrls)
+  const isOwn = ({ name }: ForecastMember): boolean => members.includes(name)
+  const [first = [], ...more] = now.flatMap((each) => (isOwn(each) || each.anchors === null ? [] : [each.anchors]))
+  const common = first.filter((ca) => ca.isCa && more.every((each) => each.some((one) => one.equals(ca))))
+  const urls = now.filter(isOwn).flatMap(({ peerUrls }) => peerUrls)
   return {
     members,
-    hosts: [...new Set(hostsOf(urls).map(({ value }) => value))],
+    hosts: [...new Set(hostsOfUrls(urls).map(({ value }) => value))],
     authorities: [...new Set(common.map(({ subject }) => String(subject)))],
   }
 }

@@ -1,22 +1,15 @@
-/** What the configurations plan: which member each is for, and what the lint reports about them. */
+/** What configurations and data directories plan: which member each is for, and what the lint reports about them. */
+import { Fields, int64At, MalformedMessage, Shape } from '../client/transport/protobuf.js'
 import { acceptedUrl } from '../config/lint/member.js'
 import { lintOnDisks, type LintOptions, type LintReport } from '../config/lint/lint.js'
-import type { EtcdConfigMember } from '../config/read-etcd-config.js'
+import { localEndpointsOf } from '../config/read-etcd-config.js'
+import { readRange, useFile } from '../files/file-system.js'
+import { below, hostFolder, type HostPath, useHostFile } from '../files/in-root.js'
+import { systemCode } from '../files/write-failed.js'
 import type { Finding, Unchecked } from '../report/finding.js'
-import type { ListedMember } from './process.js'
-import { type ConfigEvidence, endpointsOf, notHere, withinLimit } from './sources.js'
-import { readWal, type WalIdentity } from './wal.js'
-
-/** A member as its configuration has it. */
-export interface PlannedMember {
-  readonly evidence: ConfigEvidence
-  readonly config: EtcdConfigMember
-  /** Whose data its directory holds; null if it has none yet, or that is not known. */
-  readonly wal: WalIdentity | null
-  /** The client URLs at which this machine reaches it. */
-  readonly urls: readonly string[]
-  readonly peerUrls: readonly string[]
-}
+import type { ListedMember, PlannedMember, WalIdentity } from './evidence.js'
+import { type ConfigEvidence, notHere, withinLimit } from './sources.js'
+import { overlap } from './read-evidence.js'
 
 /** A configuration may start several members, as a Compose file does. */
 export async function plannedMembers(
@@ -30,7 +23,7 @@ export async function plannedMembers(
       const directory = config.walDir?.hostPath ?? null
       const wal = directory === null ? null : await withinLimit(readWal(directory), signal)
       const peerUrls = config.peer.advertiseUrls.filter(isReachable)
-      return { evidence, config, wal, urls: endpointsOf(config).filter(isReachable), peerUrls }
+      return { evidence, config, wal, urls: localEndpointsOf(config).filter(isReachable), peerUrls }
     }),
   )
 }
@@ -69,15 +62,6 @@ const isAtUrlOf: Test = ({ urls, peerUrls }, { clientURLs, peerURLs }) =>
 /** The default name says nothing. */
 const isNamedAs: Test = ({ config: { name } }, member) => name === member.name && name !== 'default' && name !== ''
 
-export function overlap(planned: readonly string[], listed: readonly string[]): boolean {
-  return planned.some((url) => listed.includes(url))
-}
-
-/** A URL without its path, to compare it. */
-export function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : url
-}
-
 /**
  * Checks configurations and the files that they name, each on its own disk, and compares them with each other. Those for another
  * machine are checked without their files.
@@ -96,7 +80,6 @@ export async function lintPlan(
   return lintOnDisks(inputs, options)
 }
 
-/** What is not checked of members whose configurations are not on this machine. */
 export function uncheckedMembers(list: readonly ListedMember[]): Unchecked[] {
   return list
     .filter(({ name }) => name !== '')
@@ -112,4 +95,55 @@ const OF_FIRST_START: readonly string[] = ['config/member-not-listed', 'config/c
 export function isOfFirstStart({ code, details }: Finding): boolean {
   if (code === 'config/members-differ') return details.kind === 'cluster' || details.kind === 'state'
   return OF_FIRST_START.includes(code)
+}
+
+/** Each file begins with the checksum of the one before it and the metadata; the first record has 16 bytes. */
+const MAX_START = 4096
+const METADATA = 1n
+
+/**
+ * Whose data a directory holds: the metadata record of the write-ahead log (server/storage/wal/wal.go). etcd writes it when it starts for
+ * the first time, before it has joined.
+ *
+ * @returns Null if there is none, or it may not be read.
+ */
+async function readWal(directory: HostPath): Promise<WalIdentity | null> {
+  const names = (await hostFolder(directory)) ?? []
+  const first = names.filter((name) => /^[\da-f]{16}-[\da-f]{16}\.wal$/.test(name)).sort()[0]
+  if (first === undefined) return null
+  try {
+    return await useHostFile(below(directory, first), async ({ stats, open }) =>
+      stats.isFile() ? identityIn(await useFile(open(), (file) => readRange(file, 0, MAX_START))) : null,
+    )
+  } catch (error) {
+    if (systemCode(error) === null) throw error
+    return null // Without it, a process is known by what it answers, and by its URLs.
+  }
+}
+
+/** Each record has its length in the lower 56 bits of 8 bytes, and is padded to a multiple of 8 (server/storage/wal/encoder.go). */
+export function identityIn(wal: Buffer): WalIdentity | null {
+  try {
+    for (let at = 0; at + 8 <= wal.length;) {
+      const frame = wal.readBigUInt64LE(at)
+      const length = Number(frame & 0xff_ffff_ffff_ffffn)
+      const padding = frame >> 63n === 1n ? Number((frame >> 56n) & 7n) : 0
+      const record = wal.subarray(at + 8, at + 8 + length)
+      if (length === 0 || record.length < length) return null
+      if (int64At(record, 1) === METADATA) return idsIn(record)
+      at += 8 + length + padding
+    }
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error
+  }
+  return null
+}
+
+/** A record and its metadata are messages of protobuf (server/storage/wal/walpb, raftpb). */
+function idsIn(record: Buffer): WalIdentity | null {
+  const fields = new Fields(record, new Shape({ bytes: [3] }))
+  if (!fields.next()) return null
+  const data = fields.bytes()
+  const [memberId = '0', clusterId = '0'] = [1, 2].map((id) => BigInt.asUintN(64, int64At(data, id)).toString(16))
+  return memberId === '0' || clusterId === '0' ? null : { memberId, clusterId }
 }

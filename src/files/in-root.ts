@@ -20,6 +20,10 @@ export function hostPathText(path: HostPath): string {
   return typeof path === 'string' ? path : join(path.root, path.path)
 }
 
+export function below(folder: HostPath, name: string): HostPath {
+  return typeof folder === 'string' ? `${folder}/${name}` : { ...folder, path: `${folder.path}/${name}` }
+}
+
 export interface FoundFile {
   readonly stats: Stats
   /** The folders and links above it, and the file; of a path of this machine, only the file. */

@@ -1,5 +1,7 @@
 /** Whether a file is safe to use for the user who named it. */
-import { type FileState, isShared, STICKY } from './file-system.js'
+import { type FileState, isShared, STICKY, useFile } from './file-system.js'
+import { type HostPath, useHostFile } from './in-root.js'
+import { systemCode } from './write-failed.js'
 
 /** A user of this machine, with all groups, as the kernel checks access (credentials(7)). */
 export interface FileUser {
@@ -29,6 +31,18 @@ export function refusalFor(user: FileUser, opened: FileState, trail: readonly Fi
   return isOwn && !isOpen && (opened.mode & OTHERS_MAY_WRITE) === 0
     ? null
     : `other users than root and user ${String(user.uid)} may change it, or a folder above it`
+}
+
+/** {@link refusalFor} a file; null also if it cannot be read. */
+export async function refusalOf(path: HostPath, user: FileUser): Promise<string | null> {
+  try {
+    return await useHostFile(path, async ({ stats, trail, open }) =>
+      stats.isFile() ? refusalFor(user, await useFile(open(), (file) => file.stat()), trail) : null,
+    )
+  } catch (error) {
+    if (systemCode(error) === null) throw error
+    return null
+  }
 }
 
 function has({ uid, gids }: FileUser, { uid: owner, gid, mode }: FileState, right: number): boolean {

@@ -249,3 +249,16 @@ function readExtensions(tbs: DerReader, version: number): RawExtension[] {
   if (list.atEnd) throw new DerError('an empty list of extensions', list.offset)
   return readExtensionList(list)
 }
+
+/** The certificates of a chain, up to the first that cannot be read. */
+export function readableChain(chain: readonly Uint8Array[], origin: string): Certificate[] {
+  const read: Certificate[] = []
+  for (const der of chain) {
+    try {
+      read.push(Certificate.parse(der, origin))
+    } catch {
+      return read // The validation of the chain reports it.
+    }
+  }
+  return read
+}

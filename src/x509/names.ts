@@ -189,3 +189,12 @@ export function classifyHosts(hosts: readonly string[]): Host[] {
   // Unlike `map`, it does not skip the holes of an array.
   return Array.from(hosts, (host: string, i) => classifyHost(host, `hosts[${String(i)}]`))
 }
+
+/** The hosts of URLs, those that cannot be read left out. */
+export function hostsOfUrls(urls: readonly string[]): Host[] {
+  return urls.flatMap((url) => {
+    if (!URL.canParse(url)) return []
+    const reading = readHost(new URL(url).hostname.replace(/^\[|\]$/g, ''))
+    return 'host' in reading ? [reading.host] : []
+  })
+}

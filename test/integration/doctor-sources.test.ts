@@ -2,7 +2,8 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import { endpointsOf, findLocalEvidence, type LocalEvidence } from '../../src/doctor/sources.js'
+import { localEndpointsOf } from '../../src/config/read-etcd-config.js'
+import { findLocalEvidence, type LocalEvidence } from '../../src/doctor/sources.js'
 import { type Child, startChild } from '../support/child.js'
 import { mintPki, writePems } from '../support/etcd.js'
 import { serving, startEtcdProcess } from '../support/etcd-process.js'
@@ -49,7 +50,7 @@ it('finds an etcd that runs, by its own arguments and variables, and never a pas
   // The start of the machine is known to a second.
   expect(Math.abs((config?.startedAt?.getTime() ?? 0) - before)).toBeLessThan(5000)
   expect(config?.members[0].client.cert?.certificates[0]?.fingerprint256).toBe(pki.server.chain[0].fingerprint256)
-  expect(config?.members.flatMap(endpointsOf)).toContain(url)
+  expect(config?.members.flatMap(localEndpointsOf)).toContain(url)
   expect(inspect(found, { depth: 20, showHidden: true })).not.toContain('s3cret')
 })
 

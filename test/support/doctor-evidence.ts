@@ -1,6 +1,5 @@
 /** Made-up evidence about processes and ports, for tests of what is computed from it. */
-import type { PlannedMember } from '../../src/doctor/plan.js'
-import type { Answers, AskedPort } from '../../src/doctor/process.js'
+import type { Answers, AskedPort, PlannedMember } from '../../src/doctor/evidence.js'
 import type { EtcdConfigSide } from '../../src/config/read-etcd-config.js'
 
 const SIDE: EtcdConfigSide = {
@@ -64,14 +63,15 @@ interface Answer extends Pick<Answers, 'clusterId' | 'memberId'> {
 
 /** @param answer Null: nothing listens there. */
 export function askedPort(port: number, answer: Answer | null): AskedPort {
-  const refusal = answer === null ? { kind: 'unreachable', alert: null, detail: 'connect ECONNREFUSED' } : null
+  const refusal =
+    answer === null ? ({ kind: 'unreachable', alert: null, detail: 'connect ECONNREFUSED' } as const) : null
   const members = (answer?.lists ?? []).map((each) => ({
     ...{ name: `m${String(each)}`, id: String(each), isLearner: false },
     ...{ clientURLs: [`https://a:${String(each)}`], peerURLs: [`https://a:${String(1000 + each)}`] },
   }))
-  const observation = { protocol: null, chain: [], clientCertificate: null, acceptedAuthorities: null, refusal }
   return {
-    seen: { url: `https://a:${String(port)}`, observation, chain: [] } as AskedPort['seen'],
+    ...{ url: `https://a:${String(port)}`, protocol: null, chain: [], sent: [] },
+    ...{ clientCertificate: null, acceptedAuthorities: null, refusal },
     ...{ pair: null, clock: null, findings: [], problem: null },
     answers:
       answer === null

@@ -364,12 +364,6 @@ function isClockDifference(found: Finding): boolean {
   return found.code === 'handshake/clock-compared' && found.details.differs
 }
 
-/** Whether the chain has only errors about its dates, so that it would be valid at another time. */
-export function hasOnlyDateErrors({ report }: ServerValidation): boolean {
-  const errors = report.findings.filter(({ severity }) => severity === 'error')
-  return !report.ok && errors.every(({ code }) => code === 'validity/expired' || code === 'validity/not-yet-valid')
-}
-
 function explainSettings(attempt: FailedAttempt): Finding[] {
   const { failure, diagnosis } = attempt
   if (diagnosis.http1 !== null) {

@@ -7,6 +7,7 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { codeOf } from '../../report/errors.js'
+import { areOfDates } from '../../validate/valid-until.js'
 import type { Host } from '../../x509/names.js'
 import { FlightReader } from '../../x509/tls-flight.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
@@ -26,7 +27,6 @@ import {
   looksLikePlaintext,
   mayConcernCertificate,
 } from './evidence.js'
-import { hasOnlyDateErrors } from './explain.js'
 import { observeTarget, shareSecret, tapSocket } from './observe-server.js'
 import { type PlaintextAnswer, POSTGRES_SSL_REQUEST, PREFACE, readAnswer, readPostgresAnswer } from './plaintext.js'
 
@@ -143,7 +143,7 @@ const captureChain: Probe = (request, raw, found, done) => {
   socket.once('secureConnect', () => {
     const expected = { name, validated, endpoint: endpoint.url }
     found.validation = validateRefused(socket, expected)
-    if (!hasOnlyDateErrors(found.validation)) {
+    if (!areOfDates(found.validation.report.findings)) {
       done()
       return
     }

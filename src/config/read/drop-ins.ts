@@ -1,13 +1,13 @@
 /** Finds the drop-ins of a systemd unit (systemd.unit(5)). */
 import { basename, dirname, join } from 'node:path'
-import { hostFolder, type HostPath, hostPathText } from '../../files/in-root.js'
+import { below, hostFolder, type HostPath, hostPathText, isHostFile } from '../../files/in-root.js'
 import type { Finding } from '../../report/finding.js'
 import { withoutTemplates } from './template.js'
 import type { Reading } from './read-option.js'
 import { type ConfigText, onDisk, pathOfCaller, readConfigFile, type ReadOptions } from './text.js'
 
 /** The folders of units of systemd, the most important first. A file replaces one of the same name in a later folder. */
-export const UNIT_FOLDERS = [
+const UNIT_FOLDERS = [
   '/etc/systemd/system',
   '/run/systemd/system',
   '/usr/local/lib/systemd/system',
@@ -21,6 +21,19 @@ const MAX_DROP_INS = 50
 export function isInstalled(file: string, root: string | null): boolean {
   const units = UNIT_FOLDERS.map((folder) => hostPathText(onDisk(folder, root)))
   return units.includes(dirname(hostPathText(pathOfCaller(file, root))))
+}
+
+/** The file of a unit, if it is enabled: `systemctl enable` links it in `multi-user.target.wants` (systemd.unit(5), [Install]). */
+export async function enabledUnit(unit: string, root: string | null): Promise<HostPath | null> {
+  const folder = onDisk('/etc/systemd/system', root)
+  const wanting = ((await hostFolder(folder)) ?? []).filter((name) => /\.(?:wants|requires)$/.test(name))
+  const names = await Promise.all(wanting.map((name) => hostFolder(below(folder, name))))
+  if (!names.some((each) => each?.includes(unit) === true)) return null
+  for (const each of UNIT_FOLDERS) {
+    const path = onDisk(`${each}/${unit}`, root)
+    if ((await isHostFile(path)) === true) return path
+  }
+  return null
 }
 
 /** Reads the drop-ins of the unit in a file, in the order in which systemd reads them. */

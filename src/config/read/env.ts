@@ -180,9 +180,19 @@ const PASSTHROUGH_BY_VARIABLE: ReadonlyMap<string, PassthroughRow> = new Map(
 const LONG_NAMES = knownNames([...PASSTHROUGH_BY_VARIABLE.keys()].filter(({ length }) => length > 16))
 const NAMES = knownNames(etcdOptions.flatMap(({ flag }) => (flag === null ? [] : [variableOf(flag.name)])))
 
-/** Whether a variable sets an option of etcd. */
-export function isVariableOfEtcd(name: string): boolean {
-  return rowOfVariable(name) !== undefined || PASSTHROUGH_BY_VARIABLE.has(name)
+/**
+ * The variables of options of etcd. Other names that begin with ETCD_ may be misspelt options, which the lint reports, or passwords of an
+ * image: their values are not kept.
+ */
+export function knownVariables(entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.flatMap((entry) => {
+      const [, name = '', value = ''] = /^(ETCD_\w+)=(.*)$/s.exec(entry) ?? []
+      if (name === '' || value === '') return []
+      const isKnown = rowOfVariable(name) !== undefined || PASSTHROUGH_BY_VARIABLE.has(name)
+      return [[name, isKnown && !/PASSWORD|SECRET/.test(name) ? value : 'hidden'] as const]
+    }),
+  )
 }
 
 export function readVariables(variables: readonly Variable[], into: Reading): void {

@@ -1,5 +1,5 @@
 /** Security advisories of etcd, and the ends of its release lines. */
-import { availableIn, type EtcdLine, parseVersion, type Since } from './version.js'
+import { availableIn, ETCD_LINES, type EtcdLine, parseVersion, type Since } from './version.js'
 
 /** The day on which the rows were last compared with etcd's advisories and changelogs. */
 export const ADVISORIES_AS_OF = '2026-11-26'
@@ -31,4 +31,13 @@ export function advisoriesOf(version: string): readonly AdvisoryRow[] {
   const [, text = ''] = /^(3\.\d{1,3}\.\d{1,4})(?:[-+][\w.+-]{1,40})?$/.exec(version) ?? []
   const release = parseVersion(text)
   return release === null ? [] : advisories.filter(({ fixed }) => availableIn(release, fixed) === 'none')
+}
+
+/** The first release of the line that fixes all of these; if none does, of a later line. */
+export function firstFix(own: EtcdLine, rows: readonly AdvisoryRow[]): string {
+  const fixesIn = (line: EtcdLine): string[] =>
+    rows.flatMap(({ fixed }) => fixed.filter((each) => each.startsWith(`${line}.`)))
+  const later = ETCD_LINES.slice(ETCD_LINES.indexOf(own))
+  const line = later.find((each) => fixesIn(each).length === rows.length) ?? own
+  return `${line}.${String(Math.max(...fixesIn(line).map((each) => Number(each.split('.')[2]))))}`
 }

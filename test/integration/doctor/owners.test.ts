@@ -16,7 +16,8 @@ import { createServer } from 'node:tls'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { examineCluster } from '../../../src/doctor/index.js'
-import { endpointsOf, findLocalEvidence, type LocalEvidence } from '../../../src/doctor/sources.js'
+import { localEndpointsOf } from '../../../src/config/read-etcd-config.js'
+import { findLocalEvidence, type LocalEvidence } from '../../../src/doctor/sources.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { type Child, startChild } from '../../support/child.js'
 import { faultsOf } from '../../support/doctor-cluster.js'
@@ -346,7 +347,7 @@ it('finds the etcd in a program of another name by its open data directory, and 
   const pid = child.process.pid ?? 0
   const found = await find(pid)
   expect(found?.configs).toMatchObject([{ pid, kind: 'process', members: [{ name: 'cp1-1a2b3c4d' }] }])
-  expect(found?.configs.flatMap(({ members }) => members.flatMap(endpointsOf))).toEqual([urls[0], urls[0]])
+  expect(found?.configs.flatMap(({ members }) => members.flatMap(localEndpointsOf))).toEqual([urls[0], urls[0]])
   expect(found?.unchecked).toEqual([])
   const [pair] = ofMembers(found)
   const report = await examineCluster({

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { advisories, ADVISORIES_AS_OF, advisoriesOf } from '../../../src/config/tables/advisories.js'
 import { availableIn, ETCD_LINES, NEWEST_RELEASES, parseVersion } from '../../../src/config/tables/version.js'
 import { releaseFinding } from '../../../src/doctor/advisories.js'
-import type { ExaminedMember } from '../../../src/doctor/members.js'
+import type { ExaminedMember } from '../../../src/doctor/evidence.js'
 import type { Finding } from '../../../src/report/index.js'
 
 interface Given {

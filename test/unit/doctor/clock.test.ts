@@ -1,7 +1,7 @@
 /** Whose clock is wrong, by the clocks of the members and of this machine. */
 import { expect, it } from 'vitest'
 import { compareClocks } from '../../../src/doctor/clock.js'
-import type { ExaminedMember } from '../../../src/doctor/members.js'
+import type { ExaminedMember } from '../../../src/doctor/evidence.js'
 import { nameOf } from '../../support/doctor-cluster.js'
 
 const NOW = new Date('2026-12-01T12:00:00Z')
@@ -12,8 +12,8 @@ const MINUTE = 60_000
 function member(label: string, difference: number | null): ExaminedMember {
   const own = NOW.getTime()
   const clock = difference === null ? null : { endpoint: 'https://127.0.0.1:2379', peer: own + difference, own }
-  const observation = { protocol: null, chain: [], clientCertificate: null, acceptedAuthorities: null, refusal: null }
-  const seen = { url: 'https://127.0.0.1:2379', observation, chain: [] }
+  const observation = { protocol: null, clientCertificate: null, acceptedAuthorities: null, refusal: null }
+  const seen = { ...observation, url: 'https://127.0.0.1:2379', chain: [], sent: [] }
   return {
     ...{
       label,
@@ -25,13 +25,13 @@ function member(label: string, difference: number | null): ExaminedMember {
       replacedMounts: new Set<string>(),
     },
     listed: { name: label, id: '', clientURLs: [], peerURLs: [], isLearner: false },
-    client: { seen, pair: null, answers: null, clock, findings: [], problem: null },
+    client: { ...seen, pair: null, answers: null, clock, findings: [], problem: null },
   }
 }
 
 function compared(differences: readonly (number | null)[], isNow = true) {
   const members = differences.map((each, i) => member(`m${String(i + 1)}`, each))
-  const examined = { members, others: [], isListed: true, unchecked: [] }
+  const examined = { clusterId: null, planned: [], asked: [], members, others: [], isListed: true, unchecked: [] }
   const { clockFindings, at } = compareClocks(examined, { at: NOW, isNow })
   return {
     found: clockFindings.map(({ severity, message, ...rest }) =>

@@ -1,16 +1,15 @@
 /** Which process and which endpoint belongs to which cluster, from made-up evidence. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type ClusterParts, groupClusters } from '../../../src/doctor/clusters.js'
-import type { PlannedMember } from '../../../src/doctor/plan.js'
-import type { AskedPort } from '../../../src/doctor/process.js'
-import { identityIn } from '../../../src/doctor/wal.js'
+import { groupClusters } from '../../../src/doctor/clusters.js'
+import type { AskedPort, ClusterParts, PlannedMember } from '../../../src/doctor/evidence.js'
+import { identityIn } from '../../../src/doctor/plan.js'
 import { askedPort, plannedMember } from '../../support/doctor-evidence.js'
 
 /** The members of each cluster, as text. */
 function shape(clusters: readonly ClusterParts[]): string[] {
   return clusters.map(({ clusterId, planned, asked }) => {
-    const names = [...planned.map(({ config }) => config.name), ...asked.map(({ seen }) => seen.url.slice(8))]
+    const names = [...planned.map(({ config }) => config.name), ...asked.map(({ url }) => url.slice(8))]
     return `${clusterId ?? 'unknown'}: ${names.sort().join(' ')}`
   })
 }

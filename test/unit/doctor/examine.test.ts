@@ -1,6 +1,7 @@
 /** `examineCluster` on a machine whose configurations name URLs that cannot be dialled. */
 import { expect, it } from 'vitest'
 import { examineCluster } from '../../../src/doctor/index.js'
+import { mintPki } from '../../support/etcd.js'
 import { startChild } from '../../support/child.js'
 
 it('examines a configuration, also if none of its URLs can be dialled', async () => {
@@ -21,4 +22,16 @@ it('examines given endpoints that do not answer, and not another etcd that runs 
   await using _ = startChild(['sleep', '300'], { argv0: 'etcd', env })
   const { members } = await examineCluster({ endpoints: 'https://127.0.0.1:2' })
   expect(members.map(({ name, clientUrls }) => [name, clientUrls])).toEqual([[null, ['https://127.0.0.1:2']]])
+})
+
+it('reports a found endpoint whose host has no address here as not checked, and one that is given as an error', async () => {
+  const url = 'https://etcd-0.etcd.invalid:2379'
+  const credentials = mintPki().client
+  const configs = [{ args: ['--name=m1', `--advertise-client-urls=${url}`] }]
+  const found = await examineCluster({ configs, credentials, dialTimeout: '2s' })
+  expect(found.findings.map(({ code }) => code)).not.toContain('endpoint/unreachable')
+  expect(found.members).toMatchObject([{ name: 'm1', isDialled: false, isReached: false }])
+  expect(found.unchecked.map(({ message }) => message).join()).toContain(`m1 did not answer at ${url}`)
+  const given = await examineCluster({ endpoints: url, credentials, configs: [], dialTimeout: '2s' })
+  expect(given.findings.map(({ code }) => code)).toContain('endpoint/unreachable')
 })

@@ -2,20 +2,11 @@
 import { describe, expect, it } from 'vitest'
 import type { EtcdConfigFile, EtcdConfigSide } from '../../../src/config/read-etcd-config.js'
 import { compareApiserver } from '../../../src/doctor/apiserver.js'
-import { compareRestart } from '../../../src/doctor/compare.js'
-import {
-  clientsFinding,
-  type DateRules,
-  datesOf,
-  forecastClients,
-  quorumFinding,
-  rewordForKubeadm,
-  servedDates,
-} from '../../../src/doctor/dates.js'
-import type { ExaminedMember } from '../../../src/doctor/members.js'
+import { compareRestart, forecastMember } from '../../../src/doctor/compare.js'
+import { datesOf, forecastClients, forecastFindings, rewordForKubeadm, servedDates } from '../../../src/doctor/dates.js'
+import type { Answers, AskedPort, DateRules, ExaminedMember, Pair, SeenPort } from '../../../src/doctor/evidence.js'
+import { forecast } from '../../../src/validate/forecast.js'
 import { compareLeaders, compareOutage } from '../../../src/doctor/outage.js'
-import type { Pair } from '../../../src/doctor/pairs.js'
-import type { Answers, AskedPort, SeenPort } from '../../../src/doctor/process.js'
 import type { ConfigEvidence } from '../../../src/doctor/sources.js'
 import type { Finding } from '../../../src/report/index.js'
 import { Certificate } from '../../../src/x509/certificate.js'
@@ -49,8 +40,8 @@ function seen(chain: readonly Certificate[], refused?: Refused): SeenPort {
   const detail = refused === 'unreachable' ? 'connect ECONNREFUSED' : ''
   const refusal = refused === undefined ? null : { kind: refused, alert: null, detail }
   const accepted = refused === undefined ? [read(CA).subject] : null
-  const observation = { protocol: null, chain: [], clientCertificate: null, acceptedAuthorities: accepted, refusal }
-  return { url: 'https://127.0.0.1:2379', observation, chain }
+  const observation = { protocol: null, clientCertificate: null, acceptedAuthorities: accepted, refusal }
+  return { ...observation, url: 'https://127.0.0.1:2379', chain, sent: [] }
 }
 
 const ANSWERS: Answers = {
@@ -95,7 +86,7 @@ function member(label: string, given: Evidence = {}): ExaminedMember {
   return {
     label,
     listed: { name: label, id: '1', ...urls, isLearner: false },
-    client: { seen: port(days), pair: PAIR, answers, clock: null, findings: [], problem: null },
+    client: { ...port(days), pair: PAIR, answers, clock: null, findings: [], problem: null },
     peer: port(peerDays),
     planned,
     answersFor: null,
@@ -157,7 +148,7 @@ describe('the dates of certificates', () => {
     const minted = leaf(3, { subject: 'm1' })
     const cert = file('/etc/etcd/server.crt', [read(minted, '/etc/etcd/server.crt')])
     const planned = kubeadm(file('/etc/etcd/ca.crt', [read(CA)]), cert)
-    const own = { ...member('m1', { planned }), client: { ...ASKED, seen: seen([read(minted)]) } }
+    const own = { ...member('m1', { planned }), client: { ...ASKED, ...seen([read(minted)]) } }
     expect(servedDates([own], RULES)).toMatchObject([
       { certificate: { origin: '/etc/etcd/server.crt' }, place: cert.place },
     ])
@@ -178,19 +169,19 @@ describe('the dates of certificates', () => {
     const expected = { until: inDays(40), certificate: null, hasQuorum: true, pairs: [], assumed: [] }
     const clients = forecastClients([member('m1', { days: 40 })], NOW)
     const quorum = { ...expected, certificate: clients.certificate }
-    expect(names([...quorumFinding(quorum, RULES), ...clientsFinding(clients, RULES)])).toEqual([
-      'info cluster/quorum-expires later',
-    ])
+    expect(names(forecastFindings({ ...quorum, clients }, RULES))).toEqual(['info cluster/quorum-expires later'])
     const long = { ...RULES, lead: 50 * DAY }
-    const found = [...quorumFinding(quorum, long), ...clientsFinding(clients, long)]
+    const found = forecastFindings({ ...quorum, clients }, long)
     expect(names(found)).toEqual(['warning cluster/quorum-expires soon', 'warning cluster/quorum-expires clients soon'])
     expect(found.every(({ remedy }) => remedy.includes('certificates now.'))).toBe(true)
     const near = forecastClients([member('m1', { days: 3 })], NOW)
-    expect(names(clientsFinding(near, RULES))).toEqual(['error cluster/quorum-expires clients near'])
+    expect(names(forecastFindings({ ...expected, clients: near }, RULES))).toEqual([
+      'error cluster/quorum-expires clients near',
+    ])
   })
 })
 
-const ASKED = { seen: seen([]), pair: PAIR, answers: ANSWERS, clock: null, findings: [], problem: null }
+const ASKED = { ...seen([]), pair: PAIR, answers: ANSWERS, clock: null, findings: [], problem: null }
 
 describe('the certificates of kubeadm', () => {
   const expired = (origin: string): Finding[] => datesOf([read(leaf(-1), origin)], 'client', RULES)
@@ -268,8 +259,7 @@ describe('the access of kube-apiserver', () => {
   ): Finding[] =>
     compareApiserver(
       { endpoints, credentials: given, isFirst: true },
-      { members: [member('cp1', { planned })], askedAt: () => asked },
-      { isWhole: true, rules: RULES },
+      { members: [member('cp1', { planned })], askedAt: () => asked, isWhole: true, ...RULES },
     )
 
   it('finds nothing if kube-apiserver can connect', () => {
@@ -310,12 +300,12 @@ describe('the access of kube-apiserver', () => {
 
 describe('a configuration that was edited', () => {
   const client = { name: 'kube-apiserver', chain: [read(leaf(300, { usages: ['clientAuth'] }))] }
-  const restart = (ca: EtcdConfigFile, chain = client.chain): Finding[] =>
-    compareRestart([member('cp1', { planned: kubeadm(ca), configChangedAt: NOW })], {
-      known: [],
-      clients: [{ ...client, chain }],
-      at: NOW,
-    })
+  const restart = (ca: EtcdConfigFile, chain = client.chain): Finding[] => {
+    const own = member('cp1', { planned: kubeadm(ca), configChangedAt: NOW })
+    const now = [forecastMember(own, 'now', [])]
+    const expected = forecast(now, { at: NOW })
+    return compareRestart({ members: [own], now, expected, clients: [{ ...client, chain }], at: NOW })
+  }
 
   it('does not add a CA to a file of kube-apiserver, but names the file with the CA in use', () => {
     const [found] = restart(file('/etc/kubernetes/pki/ca.crt', [read(KUBERNETES)], '--trusted-ca-file'))

@@ -4,7 +4,8 @@ import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import { endpointsOf, findLocalEvidence, type LocalEvidence, type LocalOptions } from '../../../src/doctor/sources.js'
+import { localEndpointsOf } from '../../../src/config/read-etcd-config.js'
+import { findLocalEvidence, type LocalEvidence, type LocalOptions } from '../../../src/doctor/sources.js'
 import { dns, ip, mintCa, mintLeaf, type Minted } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
@@ -15,7 +16,7 @@ const client = mintLeaf({ subject: 'healthcheck', issuer: ca, usages: ['clientAu
 const folder = temporaryFolder()
 
 function endpointsFrom(found: LocalEvidence | null): string[] | undefined {
-  return found?.configs.flatMap(({ members }) => members.flatMap(endpointsOf))
+  return found?.configs.flatMap(({ members }) => members.flatMap(localEndpointsOf))
 }
 
 /** A machine whose disk is a temporary folder, with a procfs of its own. */
