@@ -417,7 +417,10 @@ const BY_ROW = {
     },
     {
       breaks: 'doctor examines all members of a list',
-      changes: [['src/doctor/process.ts', '.slice(0, MAX_LISTED + 1)', '.slice(0)']],
+      changes: [
+        ['src/doctor/process.ts', '.slice(0, MAX_LISTED + 1)', '.slice(0)'],
+        ['src/doctor/members.ts', '(isListed ? list : unlisted).slice(0, MAX_LISTED)', '(isListed ? list : unlisted)'],
+      ],
       tests: [[DOCTOR_HOSTILE, 'examines within bounds a cluster whose member list has 100 members']],
     },
   ],
@@ -606,6 +609,27 @@ const BY_ROW = {
       changes: [['src/doctor/processes.ts', "? value : 'hidden'] as const", '? value : value] as const']],
       tests: [
         [DOCTOR_SOURCES, 'keeps no password and no variable of another program from the environment of a process'],
+      ],
+    },
+  ],
+  '`doctor` reads no file of a process that the kernel': [
+    {
+      breaks: 'doctor reads the files of the kernel',
+      changes: [
+        ['src/files/in-root.ts', 'if (isVirtual && stats.isFile()) throw', 'if (isVirtual && stats.size < 0) throw'],
+      ],
+      tests: [[IN_ROOT, 'A file that the kernel makes is not read']],
+    },
+    {
+      breaks: 'doctor waits for the file system of a program',
+      changes: [
+        ['src/files/in-root.ts', 'if (OF_PROGRAM.test(type)) throw', "if (OF_PROGRAM.test(type) && type === '') throw"],
+      ],
+      tests: [
+        [
+          IN_ROOT,
+          'A file system of a program is not read below the root of a process, also if the program would answer',
+        ],
       ],
     },
   ],
