@@ -563,7 +563,7 @@ const BY_ROW = {
       tests: [
         [
           DOCTOR_SOURCES,
-          'uses the key that a process names only if its user may read it, and nobody may change it before it is loaded',
+          'uses the key that a process names only if its user may read it, and no other user may change it before it is loaded',
         ],
       ],
     },
@@ -575,7 +575,7 @@ const BY_ROW = {
       tests: [
         [
           DOCTOR_SOURCES,
-          'uses the key that a process names only if its user may read it, and nobody may change it before it is loaded',
+          'uses the key that a process names only if its user may read it, and no other user may change it before it is loaded',
         ],
       ],
     },

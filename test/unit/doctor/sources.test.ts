@@ -238,7 +238,7 @@ it('examines the processes of root, of units and of containers before other proc
   expect((await few.find())?.configs.map(({ isTrustedUser }) => isTrustedUser)).toEqual([false, false])
 })
 
-it('uses the key that a process names only if its user may read it, and nobody may change it before it is loaded', async () => {
+it('uses the key that a process names only if its user may read it, and no other user may change it before it is loaded', async () => {
   const asRoot = vi.spyOn(process, 'geteuid').mockReturnValue(0)
   const uid = process.getuid?.() ?? 0
   const machine = new Machine()
