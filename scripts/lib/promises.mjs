@@ -128,6 +128,11 @@ const BY_ROW = {
       tests: [[TRUST, 'Our rules alone refuse a name that is only in the subject, which Node accepts']],
     },
     {
+      breaks: 'a client certificate is accepted as that of a server',
+      changes: [['src/client/transport/tls-socket.ts', "usage: 'server', hosts", "usage: 'client', hosts"]],
+      tests: [[TRUST, 'refuses a client certificate in the place of that of a server, without the help of OpenSSL']],
+    },
+    {
       breaks: 'the name of a server is not verified',
       changes: [
         ['src/client/transport/tls-socket.ts', 'hosts: [name.value], revocation', 'hosts: [], revocation'],
