@@ -22,12 +22,29 @@ const SIGN = 'test/unit/authority/sign-csr.test.ts'
 const REPLACE = 'test/unit/files/replace-files.test.ts'
 const OWNER = 'test/unit/files/owner-attack.test.ts'
 const IN_ROOT = 'test/unit/files/in-root.test.ts'
+const REVOKED = 'test/unit/client/revoked-servers.test.ts'
+const HPACK = 'test/unit/client/http2/hpack.test.ts'
+const DOCTOR_FOREIGN = 'test/unit/doctor/foreign-servers.test.ts'
+const DOCTOR_HOSTILE = 'test/unit/doctor/hostile.test.ts'
+const DOCTOR_SOURCES = 'test/unit/doctor/sources.test.ts'
+const READABLE_BY = 'test/unit/files/readable-by.test.ts'
+const NO_URLS = 'examines within bounds a cluster whose member list has no URLs'
 
 /** A connection of which our rules have said nothing is not used, either. */
 const WITHOUT_GUARD = [
   'src/client/transport/address-attempt.ts',
   'if (validation?.report.ok !== true) {',
   'if (validation === undefined) {',
+]
+
+/** A test of the files that a user names to root. */
+const ofKey = (what) => [
+  READABLE_BY,
+  `a user who names ${what} to root gets it used only if this user may read it and no other one may change it`,
+]
+const HEADERS_OF_OTHERS = [
+  'test/unit/client/http2/header-blocks.test.ts',
+  'takes the headers of an earlier answer for no other one that has more, fewer or other fields',
 ]
 
 /** @type {Record<string, Omit<Promised, 'row'>[]>} */
@@ -111,6 +128,11 @@ const BY_ROW = {
       tests: [[TRUST, 'Our rules alone refuse a name that is only in the subject, which Node accepts']],
     },
     {
+      breaks: 'a client certificate is accepted as that of a server',
+      changes: [['src/client/transport/tls-socket.ts', "usage: 'server', hosts", "usage: 'client', hosts"]],
+      tests: [[TRUST, 'refuses a client certificate in the place of that of a server, without the help of OpenSSL']],
+    },
+    {
       breaks: 'the name of a server is not verified',
       changes: [
         ['src/client/transport/tls-socket.ts', 'hosts: [name.value], revocation', 'hosts: [], revocation'],
@@ -122,6 +144,57 @@ const BY_ROW = {
           'an IPv6 address is connected by its address, and the certificate must cover it',
         ],
         [TRUST, 'Our rules alone refuse a name that is only in the subject, which Node accepts'],
+      ],
+    },
+  ],
+  'A server whose certificate is in a CRL of the credentials': [
+    {
+      breaks: 'the CRLs of the credentials are not used for servers',
+      changes: [
+        [
+          'src/client/transport/tls-socket.ts',
+          '{ leaf, intermediates, trustAnchors, crls },',
+          '{ leaf, intermediates, trustAnchors, crls: crls.slice(0, 0) },',
+        ],
+      ],
+      tests: [
+        [REVOKED, 'refuses a revoked server at the first connection, and sends it no request'],
+        [REVOKED, 'refuses a revoked server at each later connection, and sends it no request'],
+        [REVOKED, 'refuses a server after a rotation to credentials whose CRL revokes it, and uses the others'],
+        [REVOKED, 'keeps its credentials if the new ones have a CRL that revokes the only server'],
+      ],
+    },
+  ],
+  '`doctor` sends a client certificate, a password and requests only': [
+    {
+      breaks: 'doctor connects with a pair that does not verify the server',
+      changes: [['src/doctor/pairs.ts', '.filter(({ report }) => report.ok)', '']],
+      tests: [
+        [
+          DOCTOR_FOREIGN,
+          'sends a client certificate to no server that its CA does not verify, also if an endpoint is given',
+        ],
+      ],
+    },
+    {
+      breaks: 'doctor reads /metrics of any server with NODE_TLS_REJECT_UNAUTHORIZED=0',
+      changes: [['src/doctor/process.ts', '{ secureContext, rejectUnauthorized: true,', '{ secureContext,']],
+      tests: [[DOCTOR_HOSTILE, 'reads /metrics only of a server that it verifies, whatever the environment says']],
+    },
+    {
+      breaks: 'doctor connects without a certificate to a server that requests one',
+      changes: [
+        [
+          'src/doctor/pairs.ts',
+          "if (!key.isHeld) return observation.clientCertificate === 'not-requested'",
+          'if (!key.isHeld) return true',
+        ],
+      ],
+      tests: [
+        [
+          DOCTOR_FOREIGN,
+          'tells that a server requests a client certificate, and sends it neither one nor the password',
+        ],
       ],
     },
   ],
@@ -275,6 +348,86 @@ const BY_ROW = {
       ],
       tests: [[TRUST, 'refuses an object that throws without an exception']],
     },
+    {
+      breaks: 'the table of headers is as large as allowed, not as the server has set it',
+      changes: [
+        ['src/client/http2/hpack.ts', 'while (this.#size > this.#maxSize)', 'while (this.#size > this.#allowed)'],
+      ],
+      tests: [[HPACK, 'evicts by the size that the peer has set, which may be smaller than the allowed one']],
+    },
+    {
+      breaks: 'answers of any depth are decoded by recursion',
+      changes: [['src/client/transport/decoder.ts', 'if (depth > MAX_DEPTH) return null', '']],
+      tests: [
+        [
+          'test/unit/client/transport/decoder.test.ts',
+          'A message that is nested deeper than any that etcd sends is left to etcd3',
+        ],
+      ],
+    },
+    {
+      breaks: 'transactions of any depth are read by recursion',
+      changes: [['src/client/transport/call-policy.ts', 'writes: depth > MAX_NESTING,', 'writes: depth < 0,']],
+      tests: [
+        [
+          'test/unit/client/transport/call-policy.test.ts',
+          'a transaction that is nested deeper than any caller needs counts as a write',
+        ],
+      ],
+    },
+  ],
+  'A call gets the headers of its own answer': [
+    {
+      breaks: 'headers are those of an earlier answer with as many fields',
+      changes: [
+        [
+          'src/client/http2/header-blocks.ts',
+          'one.length === other.length && one.every((field, i) => field === other[i])',
+          'one.length === other.length',
+        ],
+      ],
+      tests: [HEADERS_OF_OTHERS],
+    },
+    {
+      breaks: 'headers are those of an earlier answer with fewer fields',
+      changes: [
+        [
+          'src/client/http2/header-blocks.ts',
+          'one.length === other.length && one.every((field, i) => field === other[i])',
+          'one.every((field, i) => field === other[i])',
+        ],
+      ],
+      tests: [HEADERS_OF_OTHERS],
+    },
+    {
+      breaks: 'a compressed message is passed on',
+      changes: [
+        ['src/client/transport/framing.ts', 'if (this.#prefix[0] !== 0) throw', 'if (this.#prefix[0] > 1) throw'],
+      ],
+      tests: [
+        ['test/unit/client/framing.test.ts', 'refuses a compressed message, because the client offers no compression'],
+      ],
+    },
+  ],
+  '`doctor` escapes what servers say about themselves': [
+    {
+      breaks: 'doctor does not escape the name of a member',
+      changes: [['src/doctor/examine-one.ts', 'null : printable(listed.name)', 'null : listed.name']],
+      tests: [[DOCTOR_HOSTILE, NO_URLS]],
+    },
+    {
+      breaks: 'doctor does not escape the version of a member',
+      changes: [['src/doctor/examine-one.ts', 'null : printable(answers.version)', 'null : answers.version']],
+      tests: [[DOCTOR_HOSTILE, NO_URLS]],
+    },
+    {
+      breaks: 'doctor examines all members of a list',
+      changes: [
+        ['src/doctor/process.ts', '.slice(0, MAX_LISTED + 1)', '.slice(0)'],
+        ['src/doctor/members.ts', '(isListed ? list : unlisted).slice(0, MAX_LISTED)', '(isListed ? list : unlisted)'],
+      ],
+      tests: [[DOCTOR_HOSTILE, 'examines within bounds a cluster whose member list has 100 members']],
+    },
   ],
   'A request gets only names that the caller allows': [
     {
@@ -404,6 +557,83 @@ const BY_ROW = {
         [
           'test/unit/files/migration.test.ts',
           'The commands keep the keys of members readable for their service at every moment, and root then writes there',
+        ],
+      ],
+    },
+  ],
+  '`doctor`, run by root, connects with the files': [
+    {
+      breaks: 'doctor connects with a key that the user of the process may not read',
+      changes: [['src/doctor/sources.ts', 'if (reason !== null) return', "if (reason === '') return"]],
+      tests: [
+        [
+          DOCTOR_SOURCES,
+          'uses the key that a process names only if its user may read it, and no other user may change it before it is loaded',
+        ],
+      ],
+    },
+    {
+      breaks: 'doctor loads a key that another user may have changed meanwhile',
+      changes: [
+        ['src/doctor/sources.ts', 'sourceFrom({ ca, cert, key }, userOf(config))', 'sourceFrom({ ca, cert, key })'],
+      ],
+      tests: [
+        [
+          DOCTOR_SOURCES,
+          'uses the key that a process names only if its user may read it, and no other user may change it before it is loaded',
+        ],
+      ],
+    },
+    {
+      breaks: 'doctor uses a file that its user may not read',
+      changes: [['src/files/readable-by.ts', 'if (!isReadable) return', 'if (!isReadable && user.uid < 0) return']],
+      tests: [ofKey('a key of root'), ofKey('a key in a folder that only root may enter')],
+    },
+    {
+      breaks: 'doctor uses a file of a third user',
+      changes: [['src/files/readable-by.ts', 'return isOwn && !isOpen', 'return !isOpen']],
+      tests: [ofKey('a key of another user'), ofKey('a key in a folder of another user')],
+    },
+    {
+      breaks: 'doctor uses a file in a folder that others may write to',
+      changes: [['src/files/readable-by.ts', 'return isOwn && !isOpen', 'return isOwn']],
+      tests: [ofKey('a key in a folder that a group may write to')],
+    },
+    {
+      breaks: 'doctor uses a file that others may write to',
+      changes: [['src/files/readable-by.ts', '(opened.mode & OTHERS_MAY_WRITE) === 0', 'opened.mode >= 0']],
+      tests: [ofKey('a key that its group may change'), ofKey('a key that every user may change')],
+    },
+    {
+      breaks: 'doctor examines a set-uid program that has all IDs of root',
+      changes: [['src/doctor/processes.ts', 'if (uid === 0 && (await isSetUid', 'if (uid < 0 && (await isSetUid']],
+      tests: [[DOCTOR_SOURCES, 'does not examine a set-uid program that has all IDs of root, as sudo has']],
+    },
+    {
+      breaks: 'doctor keeps the passwords of an environment',
+      changes: [['src/doctor/processes.ts', "? value : 'hidden'] as const", '? value : value] as const']],
+      tests: [
+        [DOCTOR_SOURCES, 'keeps no password and no variable of another program from the environment of a process'],
+      ],
+    },
+  ],
+  '`doctor` reads no file of a process that the kernel': [
+    {
+      breaks: 'doctor reads the files of the kernel',
+      changes: [
+        ['src/files/in-root.ts', 'if (isVirtual && stats.isFile()) throw', 'if (isVirtual && stats.size < 0) throw'],
+      ],
+      tests: [[IN_ROOT, 'A file that the kernel makes is not read']],
+    },
+    {
+      breaks: 'doctor waits for the file system of a program',
+      changes: [
+        ['src/files/in-root.ts', 'if (OF_PROGRAM.test(type)) throw', "if (OF_PROGRAM.test(type) && type === '') throw"],
+      ],
+      tests: [
+        [
+          IN_ROOT,
+          'A file system of a program is not read below the root of a process, also if the program would answer',
         ],
       ],
     },

@@ -59,6 +59,10 @@ describe('gRPC messages in bytes', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1024 * 1024)
   })
 
+  it('refuses a compressed message, because the client offers no compression', () => {
+    expect(() => new MessageReader(-1).push(Buffer.from([1, 0, 0, 0, 0]))).toThrow('Received a compressed message')
+  })
+
   it('refuses a message above the limit before it has arrived', () => {
     const reader = new MessageReader(10)
     expect(reader.push(frameMessage(Buffer.alloc(10)))).toHaveLength(1)

@@ -242,6 +242,13 @@ it('refuses a server certificate without a CRL only if the caller requires one',
   expect(new Set(errorCodes(validate('require').report.findings))).toEqual(new Set(['revocation/no-crl']))
 })
 
+it('refuses a client certificate in the place of that of a server, without the help of OpenSSL', () => {
+  const { chain } = pki.issueClient({ names: [ip('127.0.0.1')] })
+  const expected = { name: endpoint.host, validated, endpoint: endpoint.url }
+  const { report } = validateServer([chain[0].raw], expected)
+  expect(errorCodes(report.findings)).toEqual(['usage/extended-key-usage-missing'])
+})
+
 describe("each of the two checks of a server's name", () => {
   const named = { raw: Buffer.from(pki.server.chain[0].raw), issuerCertificate: { raw: Buffer.from(pki.root.der) } }
 

@@ -1,9 +1,9 @@
 /** The configurations that are found on a machine: in a made-up procfs, a folder of kubeadm and folders of systemd. */
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { inspect } from 'node:util'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { localEndpointsOf } from '../../../src/config/read-etcd-config.js'
 import { findLocalEvidence, type LocalEvidence, type LocalOptions } from '../../../src/doctor/sources.js'
 import { dns, ip, mintCa, mintLeaf, type Minted } from '../../support/mint.js'
@@ -237,6 +237,36 @@ it('examines the processes of root, of units and of containers before other proc
     few.user(pid, [uid], cgroup)
   }
   expect((await few.find())?.configs.map(({ isTrustedUser }) => isTrustedUser)).toEqual([false, false])
+})
+
+it('uses the key that a process names only if its user may read it, and no other user may change it before it is loaded', async () => {
+  const asRoot = vi.spyOn(process, 'geteuid').mockReturnValue(0)
+  const uid = process.getuid?.() ?? 0
+  const machine = new Machine()
+  machine.process(30, ['etcd', '--name=m30', '--advertise-client-urls=https://127.0.0.1:1', ...SERVER_FILES])
+  withServer(machine, 30)
+  try {
+    machine.user(30, [uid + 1])
+    const other = await machine.find()
+    expect([other?.credentials, other?.unchecked.map(({ kind }) => kind)]).toEqual([[], ['permission']])
+    machine.user(30, [uid])
+    const own = await machine.find()
+    const load = () => own?.credentials[0]?.source.load()
+    expect((await load())?.chain[0].subject.commonName).toBe('etcd')
+    chmodSync(`${machine.proc}/30/root/pki/server.key`, 0o660)
+    await expect(load()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_UNREADABLE' })
+  } finally {
+    asRoot.mockRestore()
+  }
+})
+
+it('does not examine a set-uid program that has all IDs of root, as sudo has', async () => {
+  const machine = new Machine()
+  machine.process(32, ['etcd', '--name=m32'])
+  machine.user(32, [0])
+  chmodSync(machine.write('proc/32/exe', ''), 0o4755)
+  const found = await machine.find()
+  expect([found?.configs, found?.unchecked.map(({ kind }) => kind)]).toEqual([[], ['permission']])
 })
 
 it('does not examine a process whose user IDs differ', async () => {

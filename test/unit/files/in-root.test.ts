@@ -1,10 +1,21 @@
 /** Paths below the root of another machine: `..` and links stay below it, and nothing but a plain file is waited for. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { useInRoot } from '../../../src/files/in-root.js'
+import { useInRoot, VIRTUAL } from '../../../src/files/in-root.js'
 
 let base: string
 let root: string
@@ -124,4 +135,23 @@ describe.each([
     await (hasDescriptors ? expect(text).resolves.toBe('own') : expect(text).rejects.toMatchObject({ code: 'ESTALE' }))
     expect(openFiles()).toBe(before)
   })
+})
+
+it('A file that the kernel makes is not read', async () => {
+  expect(await read('/proc/self/environ', true, '/')).toBe(VIRTUAL)
+})
+
+it('A file system of a program is not read below the root of a process, also if the program would answer', async () => {
+  const top = join(base, '812/root')
+  mkdirSync(top, { recursive: true })
+  writeFileSync(join(top, 'ca.crt'), 'own')
+  const folder = openSync(top, 'r')
+  const [, mount = ''] = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${String(folder)}`, 'latin1')) ?? []
+  closeSync(folder)
+  const outcomes: string[] = []
+  for (const type of ['ext4', 'fuse', 'fuse.sshfs', 'fuseblk']) {
+    writeFileSync(join(base, '812/mountinfo'), `${mount} 1 0:1 / / rw,relatime shared:1 - ${type} disk rw\n`)
+    outcomes.push(await read('/ca.crt', true, top))
+  }
+  expect(outcomes).toEqual(['own', VIRTUAL, VIRTUAL, VIRTUAL])
 })

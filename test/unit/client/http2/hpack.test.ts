@@ -111,6 +111,17 @@ describe('HpackDecoder', () => {
     expect(decoder.decode(Buffer.from([0xbe]), NO_LIMIT)).toEqual([['name', 'x'.repeat(100)]])
   })
 
+  it('evicts by the size that the peer has set, which may be smaller than the allowed one', () => {
+    const decoder = new HpackDecoder()
+    const [first, second] = ['a', 'b'].map((name) => encodeIndexed(name, 'x'.repeat(40)))
+    // The block sets a table of 100 bytes, which has space for one of the entries.
+    decoder.decode(Buffer.concat([hex('3f45'), first ?? hex(''), second ?? hex('')]), NO_LIMIT)
+    expect(decoder.decode(hex('be'), NO_LIMIT)).toEqual([['b', 'x'.repeat(40)]])
+    expect(() => decoder.decode(hex('bf'), NO_LIMIT)).toThrow(ConnectionError)
+    decoder.decode(hex('20 3fe11f'), NO_LIMIT)
+    expect(() => decoder.decode(hex('be'), NO_LIMIT)).toThrow(ConnectionError)
+  })
+
   it('holds no more than its table while a block fills it again and again', () => {
     const decoder = new HpackDecoder()
     const block = Buffer.concat(Array.from({ length: 500 }, (_, i) => encodeIndexed(`n${String(i)}`, 'v'.repeat(100))))

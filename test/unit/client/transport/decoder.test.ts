@@ -107,3 +107,20 @@ describe.each(METHODS)('%s', (_name, definition) => {
     assert(property(uint8Array({ maxLength: 20 }), isEqual), { numRuns: 100 })
   })
 })
+
+it('A message that is nested deeper than any that etcd sends is left to etcd3', () => {
+  const [, definition] = METHODS.find(([name]) => name === 'TxnResponse') ?? []
+  if (definition === undefined) throw new Error('etcd3 has no transactions')
+  const decode = decoderOf({ ...definition, responseDeserialize: () => 'left to etcd3' })
+  // TxnResponse.responses (3) has ResponseOp.response_txn (4).
+  const nested = (levels: number): Buffer => {
+    let message: number[] = []
+    for (let level = 0; level < levels; level += 1) {
+      const operation = [0x22, ...varint(BigInt(message.length)), ...message]
+      message = [0x1a, ...varint(BigInt(operation.length)), ...operation]
+    }
+    return Buffer.from(message)
+  }
+  expect(decode(nested(8))).toEqual(definition.responseDeserialize(nested(8)))
+  expect(decode(nested(9))).toBe('left to etcd3')
+})
