@@ -44,12 +44,14 @@ export type Store = ReturnType<typeof etcdStore>
 export function etcdStore(client: SecureEtcd3) {
   const { leaseClient } = client
   return {
-    grant: async (lease: string, seconds: number): Promise<void> => {
+    /** Returns whether an earlier attempt created the lease, and its response was lost: the id is random. */
+    grant: async (lease: string, seconds: number): Promise<boolean> => {
       try {
         await leaseClient.leaseGrant({ ID: lease, TTL: seconds }, within(CALL_TIMEOUT))
+        return false
       } catch (error) {
-        // The id is random, so an earlier attempt created the lease, and its response was lost.
-        if (!(isError(error) && error.message.includes('lease already exists'))) throw error
+        if (isError(error) && error.message.includes('lease already exists')) return true
+        throw error
       }
     },
     openKeepAlive: (): Promise<KeepAliveStream> => leaseClient.leaseKeepAlive(),

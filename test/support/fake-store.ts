@@ -42,9 +42,11 @@ export class FakeStore implements Store {
     for (const listener of [...this.#changeListeners]) listener(error)
   }
 
-  grant(lease: string): Promise<void> {
+  grant(lease: string): Promise<boolean> {
     return this.#call('grant', () => {
+      const hasExisted = this.leases.has(lease)
       this.leases.add(lease)
+      return hasExisted
     })
   }
 
