@@ -394,7 +394,9 @@ function withLeaseKeeper(
     if (options?.autoKeepAlive === false) return make(seconds, options)
     const lease = make(seconds, { ...options, autoKeepAlive: false })
     const [release, revoke] = [lease.release.bind(lease), lease.revoke.bind(lease)]
+    const revoked = lease.revoked.bind(lease)
     let stop = (): void => undefined
+    let check = stop
     const start = (id: string): void => {
       const since = session.grantSentAt(id) ?? created
       const keeper = new LeaseKeeper({ id, ttl: seconds * 1000, since }, () => leaseClient.leaseKeepAlive(), {
@@ -421,6 +423,9 @@ function withLeaseKeeper(
         ignoreChange()
         keeper.stop()
       }
+      check = () => {
+        keeper.check()
+      }
       keeper.renew()
     }
     lease.once('lost', () => {
@@ -433,6 +438,11 @@ function withLeaseKeeper(
     lease.revoke = async (...args) => {
       stop()
       await revoke(...args)
+    }
+    // The event loop may have been blocked since the timer of the keeper was due.
+    lease.revoked = () => {
+      check()
+      return revoked()
     }
     lease.grant().then(
       (id) => {
