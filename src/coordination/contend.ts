@@ -285,7 +285,7 @@ async function revoke(store: Store, lease: string, until: number): Promise<void>
       return
     } catch (error) {
       // Another attempt would not help: etcd does not have the lease or refuses, or the client is closed.
-      if (!store.isTransient(error)) return
+      if (store.finalError(error, Infinity) !== null) return
     }
     await pauseBefore(attempt, signal)
   }

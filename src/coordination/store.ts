@@ -153,8 +153,8 @@ export function etcdStore(client: SecureEtcd3) {
     onClusterChange: (listener: (error: Error) => void): (() => void) => client[CLIENT].onClusterChange(listener),
     /** Whether the error reports that etcd does not have the lease. */
     isLeaseGone: (error: unknown): boolean => client[CLIENT].isLeaseGone(error),
-    /** Whether the same call may succeed later. */
-    isTransient: (error: unknown): boolean => client[CLIENT].isTransient(error),
+    /** As in `ClientInternals`. */
+    finalError: (error: unknown, until: number): unknown => client[CLIENT].finalError(error, until),
   }
 }
 
@@ -196,7 +196,8 @@ export async function withRetries<T>(
       return await abortable(signal, call())
     } catch (error) {
       signal.throwIfAborted()
-      if (!store.isTransient(error) || performance.now() >= until) throw error
+      const final = store.finalError(error, until)
+      if (final !== null) throw final as Error
     }
     await pauseBefore(attempt, signal)
   }

@@ -136,8 +136,8 @@ export class FakeStore implements Store {
     return error instanceof LeaseGoneError
   }
 
-  isTransient(error: unknown): boolean {
-    return error instanceof TransientError
+  finalError(error: unknown, until: number): unknown {
+    return error instanceof TransientError && performance.now() < until ? null : error
   }
 
   // --- driven by the test

@@ -5,6 +5,8 @@ import {
   Etcd3,
   EtcdAuthenticationFailedError,
   EtcdLeaseInvalidError,
+  GRPCDeadlineExceededError,
+  GRPCUnavailableError,
   type ILeaseOptions,
   isRecoverableError,
   type IOptions,
@@ -21,6 +23,7 @@ import { LeaseKeeper } from '../streams/lease-keeper.js'
 import { AbortListeners, holdingProcess } from '../timing.js'
 import { CLIENT, type ClientInternals, type TlsSession } from '../tls-session.js'
 import type { ExplainedCall } from '../transport/channel.js'
+import type { EndpointPool } from '../endpoint-pool.js'
 import type { Session } from '../session.js'
 import { makeCallsDirect } from './direct-calls.js'
 import { createChannel } from './pool-channel.js'
@@ -80,7 +83,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
       onAbort: owner.onAbort,
       onClusterChange: (listener) => session.onClusterChange(listener),
       isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
-      isTransient: (error) => isError(error) && isRecoverableError(error),
+      finalError: (error, until) => finalError(session.pool, error, until),
     }
     paceWatchStreams(this.watchClient, owner)
     this.#watches = new WatchStreams(
@@ -224,6 +227,24 @@ function noteCall(notes: CallNotes): (call: ExplainedCall) => void {
   return (call) => {
     if (notes.current !== null) notes.current.call = call
   }
+}
+
+/**
+ * Implements {@link ClientInternals.finalError}. The caller of a lock set no deadline, and a lock that failed is not held, so the error is
+ * neither that of a deadline nor that of an unknown outcome.
+ */
+function finalError(pool: EndpointPool, error: unknown, until: number): unknown {
+  if (!isError(error) || !isRecoverableError(error)) return error
+  const isUnknown = isEtcdMtlsError(error.cause, 'ERR_OUTCOME_UNKNOWN')
+  const known: unknown = isUnknown ? error.cause.cause : error.cause
+  if (isEtcdMtlsError(known, 'ERR_CLUSTER_ALARM')) return error
+  if (performance.now() < until && (until === Infinity || !pool.isRefused)) return null
+  if (!isUnknown && !(error instanceof GRPCDeadlineExceededError)) return error
+  const { details, cause } = pool.notReady('etcd did not answer in time.')
+  const final = new GRPCUnavailableError(`14 UNAVAILABLE: ${details}`)
+  setCause(final, cause ?? (isError(known) ? known : null))
+  markCall(final)
+  return final
 }
 
 function hasInterceptors({ grpcOptions }: Etcd3Options): boolean {
