@@ -35,7 +35,8 @@ function told(error: unknown): string {
   const parts: string[] = []
   for (let each = error; each instanceof Error; each = each.cause) {
     if (!isEtcdMtlsError(each)) parts.push(each.constructor.name)
-    else parts.push(each.code, ...('report' in each.details ? errorCodes(each.details.report.findings).slice(0, 1) : []))
+    else
+      parts.push(each.code, ...('report' in each.details ? errorCodes(each.details.report.findings).slice(0, 1) : []))
   }
   return `${parts.join(', ')}; ${isRetryable(error) ? 'may be repeated' : 'not to be repeated'}`
 }
@@ -93,7 +94,11 @@ it('all calls fail alike if no member has a leader', async () => {
   await using client = await three.connect()
   await Promise.all(three.cluster.members.slice(1).map((member) => member.stop()))
   const isLeaderless = (): boolean => client.tls.endpoints.some(({ state }) => state === 'leaderless')
-  while (!isLeaderless()) await client.get('a').exec().catch(() => null)
+  while (!isLeaderless())
+    await client
+      .get('a')
+      .exec()
+      .catch(() => null)
   const [calls, limited] = await Promise.all([failures(client, CALLS), failures(client, BEFORE_A_DEADLINE)])
   expect(calls).toEqual(each(CALLS, `${UNAVAILABLE}, ERR_UNREACHABLE, endpoint/no-leader; may be repeated`))
   expect(limited).toEqual(each(BEFORE_A_DEADLINE, `${DEADLINE}, ERR_UNREACHABLE, endpoint/no-leader; may be repeated`))

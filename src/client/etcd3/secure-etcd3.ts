@@ -235,8 +235,9 @@ function noteCall(notes: CallNotes): (call: ExplainedCall) => void {
  */
 function finalError(pool: EndpointPool, error: unknown, until: number): unknown {
   if (!isError(error) || !isRecoverableError(error)) return error
-  const isUnknown = isEtcdMtlsError(error.cause, 'ERR_OUTCOME_UNKNOWN')
-  const known: unknown = isUnknown ? error.cause.cause : error.cause
+  const { cause: own } = error
+  const isUnknown = isEtcdMtlsError(own, 'ERR_OUTCOME_UNKNOWN')
+  const known = isUnknown ? own.cause : own
   if (isEtcdMtlsError(known, 'ERR_CLUSTER_ALARM')) return error
   if (performance.now() < until && (until === Infinity || !pool.isRefused)) return null
   if (!isUnknown && !(error instanceof GRPCDeadlineExceededError)) return error

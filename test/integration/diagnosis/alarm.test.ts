@@ -54,7 +54,15 @@ it('reports that a write may be applied if it meets the end of the space, becaus
   await using client = await connect(member.url)
   const value = 'x'.repeat(1_000_000)
   const keys = Array.from({ length: 40 }, (_, i) => `k${String(i)}`)
-  const ends = await Promise.all(keys.map((key) => client.put(key).value(value).exec().then(() => null, reason)))
+  const ends = await Promise.all(
+    keys.map((key) =>
+      client
+        .put(key)
+        .value(value)
+        .exec()
+        .then(() => null, reason),
+    ),
+  )
   const refused = keys.filter((_, i) => ends[i] !== null)
   const applied = await client.getAll().prefix('k').options({}).keys()
   expect(refused.filter((key) => applied.includes(key))).not.toEqual([])

@@ -11,7 +11,16 @@ import {
 } from '../../../src/client/index.js'
 import { CALL_FORMS } from '../../support/call-forms.js'
 import { mintPki } from '../../support/etcd.js'
-import { type CallHandler, emptyAnswer, gonePeer, grpcPeer, leaveOpen, type Peer, refuseCall, serverTls } from '../../support/peers.js'
+import {
+  type CallHandler,
+  emptyAnswer,
+  gonePeer,
+  grpcPeer,
+  leaveOpen,
+  type Peer,
+  refuseCall,
+  serverTls,
+} from '../../support/peers.js'
 import { errorCodes } from '../../support/refused.js'
 
 const pki = mintPki()
