@@ -2,10 +2,13 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
-import { mintPki, writePems } from '../../support/etcd.js'
+import { lock } from '../../../src/coordination/index.js'
+import { startEtcdCluster } from '../../../src/testing/index.js'
+import { mintPki, threeMembers, writePems } from '../../support/etcd.js'
 import { serving, startEtcdProcess } from '../../support/etcd-process.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { heldPorts } from '../../support/ports.js'
@@ -50,19 +53,25 @@ const connect = (endpoints: string): Promise<SecureEtcd3> =>
 const reason = (error: unknown): unknown => error
 
 it('reports that a write may be applied if it meets the end of the space, because etcd applies some of them', async () => {
-  await using member = await start('10000000')
-  await using client = await connect(member.url)
-  const value = 'x'.repeat(1_000_000)
+  // The size of the database is exact after each write, and no member calls an election while two are paused.
+  const args = ['--backend-batch-limit=1', '--quota-backend-bytes=3000000', '--election-timeout=5000']
+  await using cluster = await startEtcdCluster({ members: threeMembers(pki), args })
+  const others = cluster.members.slice(1)
+  await using client = await connect(cluster.endpoints[0] ?? '')
+  const value = 'x'.repeat(100_000)
   const keys = Array.from({ length: 40 }, (_, i) => `k${String(i)}`)
-  const ends = await Promise.all(
-    keys.map((key) =>
-      client
-        .put(key)
-        .value(value)
-        .exec()
-        .then(() => null, reason),
-    ),
-  )
+  const put = (key: string): Promise<unknown> =>
+    client
+      .put(key)
+      .value(value)
+      .exec()
+      .then(() => null, reason)
+  // etcd checks the space before it proposes a write: all of these are proposed before the first is applied.
+  await Promise.all(others.map((each) => each.pause()))
+  const writes = Promise.all(keys.map(put))
+  await delay(1500)
+  await Promise.all(others.map((each) => each.resume()))
+  const ends = await writes
   const refused = keys.filter((_, i) => ends[i] !== null)
   const applied = await client.getAll().prefix('k').options({}).keys()
   expect(refused.filter((key) => applied.includes(key))).not.toEqual([])
@@ -79,8 +88,13 @@ it('reports that a write is refused because of the alarm CORRUPT, and etcd does 
   const set = (action: 'Activate' | 'Deactivate') =>
     client.maintenance.alarm({ action, memberID: header.member_id, alarm: 'Corrupt' } as never)
   await set('Activate')
-  for (const write of [client.put('a').value('after').exec(), client.lease(60, { autoKeepAlive: false }).grant()]) {
-    await expect(write).rejects.toMatchObject({ cause: { code: 'ERR_CLUSTER_ALARM' } })
+  const writes = [
+    () => client.put('a').value('after').exec(),
+    () => client.lease(60, { autoKeepAlive: false }).grant(),
+    () => lock(client, 'a', { ttl: '3s' }),
+  ]
+  for (const write of writes) {
+    await expect(write()).rejects.toMatchObject({ cause: { code: 'ERR_CLUSTER_ALARM' } })
   }
   await set('Deactivate')
   expect(await client.get('a').string()).toBe('before')
