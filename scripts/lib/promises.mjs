@@ -302,6 +302,16 @@ const BY_ROW = {
       ],
     },
     {
+      breaks: 'GitHub decodes what follows a percent sign in a configuration',
+      changes: [['src/cli/lint/line-formats.ts', "return lines.replaceAll('%', '%25')", 'return lines']],
+      tests: [
+        [
+          'test/unit/cli/lint.test.ts',
+          'GitHub gets percent signs of a name and of a value escaped, so that it decodes none of them',
+        ],
+      ],
+    },
+    {
       breaks: 'names of folders in the result of a renewal are not escaped',
       changes: [
         [
@@ -704,6 +714,24 @@ const BY_ROW = {
       tests: [['test/unit/credentials/files.test.ts', 'reports a path of a device without an end']],
     },
     {
+      breaks: 'opening a FIFO waits for a writer',
+      changes: [
+        ['src/files/in-root.ts', 'open(path, O_RDONLY | O_NONBLOCK)', 'open(path, O_RDONLY)'],
+        ['src/files/in-root.ts', 'O_RDONLY | O_NOFOLLOW | O_NONBLOCK', 'O_RDONLY | O_NOFOLLOW'],
+        [
+          'src/files/in-root.ts',
+          'open(descriptorPath(handle), O_RDONLY | O_NONBLOCK)',
+          'open(descriptorPath(handle), O_RDONLY)',
+        ],
+        ['src/files/file-system.ts', 'O_RDONLY | O_NOFOLLOW | O_NONBLOCK', 'O_RDONLY | O_NOFOLLOW'],
+      ],
+      tests: [
+        [IN_ROOT, 'A FIFO on a path of this machine is opened without a writer'],
+        [IN_ROOT, 'A FIFO below a root is opened without a writer'],
+        [REPLACE, 'does not wait for a writer of a FIFO in the place of a plain file'],
+      ],
+    },
+    {
       breaks: 'a configuration of any size is read',
       changes: [['src/config/read/text.ts', 'MAX_CONFIG_BYTES = 1024 * 1024', 'MAX_CONFIG_BYTES = 100 * 1024 * 1024']],
       tests: [['test/unit/config/read/hostile.test.ts', 'ten megabytes are not read']],
@@ -729,6 +757,11 @@ const BY_ROW = {
           'a root that is checked by real paths No file outside the root is opened through a folder that is replaced by a link between finding and opening',
         ],
       ],
+    },
+    {
+      breaks: 'a file with the same number on another device counts as the one that was opened',
+      changes: [['src/files/in-root.ts', ' && opened.dev === now.dev', '']],
+      tests: [[IN_ROOT, 'A file on another device that has taken the place of the one that was opened is refused']],
     },
   ],
   'Path building has a budget': [

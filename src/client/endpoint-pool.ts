@@ -137,6 +137,11 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     return this.#someConnecting() ? connectivityState.CONNECTING : connectivityState.TRANSIENT_FAILURE
   }
 
+  /** Whether each endpoint refused this client, so that waiting does not help. */
+  get isRefused(): boolean {
+    return this.#endpoints.every((each) => each.isRefused)
+  }
+
   get hasOpenStreams(): boolean {
     return [...this.carried].some((call) => call.openEnded)
   }
@@ -236,6 +241,12 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     const endpoints = countFailed(this.#endpoints)
     const report = makeReport({ checkedAt: new Date(), path: null, findings: this.findings, endpoints })
     return report.ok ? null : connectionError(report)
+  }
+
+  /** The outcome of a call that no endpoint served. */
+  notReady(reason: string): Outcome {
+    const outcome = makeStatus(status.UNAVAILABLE, `${reason} ${summarize(this.findings)}`.trim())
+    return withCause(outcome, this.notReadyError())
   }
 
   conclude(outcome: Outcome, call: EndedCall): Outcome {
@@ -460,21 +471,16 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   /** Refuses waiting calls if no endpoint is ready or connecting: streams, and all calls if each endpoint was refused. */
   #refuseHopeless(): void {
     if (this.#waiting.size === 0 || this.#someConnecting()) return
-    const isHopeless = this.#endpoints.every((each) => each.isRefused)
+    const { isRefused } = this
     this.#waiting.refuse(
-      () => this.#notReady('No endpoint is ready.'),
-      ({ longestWait }) => isHopeless || longestWait === null,
+      () => this.notReady('No endpoint is ready.'),
+      ({ longestWait }) => isRefused || longestWait === null,
     )
   }
 
   #refuseExpired(call: EtcdCall): void {
     const isLogin = this.login !== null && this.#ready.length > 0
-    call.refuse(this.#notReady(`${isLogin ? 'Logging in did not end' : 'No endpoint became ready'} in time.`))
-  }
-
-  #notReady(reason: string): Outcome {
-    const outcome = makeStatus(status.UNAVAILABLE, `${reason} ${summarize(this.findings)}`.trim())
-    return withCause(outcome, this.notReadyError())
+    call.refuse(this.notReady(`${isLogin ? 'Logging in did not end' : 'No endpoint became ready'} in time.`))
   }
 }
 

@@ -1,4 +1,5 @@
 /** Pauses, deadlines and cancellation. Times are in milliseconds. */
+import { setMaxListeners } from 'node:events'
 import { backoffPause, MAX_DELAY } from '../report/duration.js'
 import { asError } from '../report/errors.js'
 
@@ -11,6 +12,8 @@ export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>)
   const aborted = new Promise<void>((resolve) => {
     abort = resolve
   })
+  // Many calls may share a signal, and Node warns about more than ten listeners.
+  setMaxListeners(0, signal)
   // Not `once` of node:events, which makes an error with a stack to remove its listener.
   signal.addEventListener('abort', abort, { once: true })
   try {

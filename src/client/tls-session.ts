@@ -209,8 +209,11 @@ export interface ClientInternals {
   onClusterChange(listener: (error: EtcdMtlsError) => void): () => void
   /** Whether an error says that etcd does not have the lease. */
   isLeaseGone(error: unknown): boolean
-  /** Whether the call that failed may succeed later. */
-  isTransient(error: unknown): boolean
+  /**
+   * What a caller gets after a call of this package failed; null if the same call may succeed later. `until`: the time by
+   * `performance.now()` after which a failure is final. With a finite time, it is final also if each endpoint refuses the client.
+   */
+  finalError(error: unknown, until: number): unknown
 }
 
 export function clientClosed(): EtcdMtlsError<'ERR_CLOSED'> {

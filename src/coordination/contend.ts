@@ -136,9 +136,13 @@ class Contender {
   async #grant(): Promise<void> {
     const { ttl } = this.#queue
     const id = String(this.#lease)
-    // Taken before the first attempt: the lease lives at least a TTL from here, whichever attempt etcd applied.
-    const since = performance.now()
-    await this.#withRetries(() => this.#store.grant(id, ttl / 1000), leaseDeadline(since, ttl))
+    const first = performance.now()
+    // The lease lives at least a TTL from the attempt that created it.
+    const grant = async (): Promise<number> => {
+      const begin = performance.now()
+      return (await this.#store.grant(id, ttl / 1000)) ? first : begin
+    }
+    const since = await this.#withRetries(grant, leaseDeadline(first, ttl))
     const keeper = new LeaseKeeper({ id, ttl, since }, () => this.#store.openKeepAlive(), {
       onLost: (reason, cause) => {
         this.#end(this.#leaseLost(reason, cause))
@@ -281,7 +285,7 @@ async function revoke(store: Store, lease: string, until: number): Promise<void>
       return
     } catch (error) {
       // Another attempt would not help: etcd does not have the lease or refuses, or the client is closed.
-      if (!store.isTransient(error)) return
+      if (store.finalError(error, Infinity) !== null) return
     }
     await pauseBefore(attempt, signal)
   }

@@ -44,12 +44,14 @@ export type Store = ReturnType<typeof etcdStore>
 export function etcdStore(client: SecureEtcd3) {
   const { leaseClient } = client
   return {
-    grant: async (lease: string, seconds: number): Promise<void> => {
+    /** Returns whether an earlier attempt created the lease, and its response was lost: the id is random. */
+    grant: async (lease: string, seconds: number): Promise<boolean> => {
       try {
         await leaseClient.leaseGrant({ ID: lease, TTL: seconds }, within(CALL_TIMEOUT))
+        return false
       } catch (error) {
-        // The id is random, so an earlier attempt created the lease, and its response was lost.
-        if (!(isError(error) && error.message.includes('lease already exists'))) throw error
+        if (isError(error) && error.message.includes('lease already exists')) return true
+        throw error
       }
     },
     openKeepAlive: (): Promise<KeepAliveStream> => leaseClient.leaseKeepAlive(),
@@ -151,8 +153,8 @@ export function etcdStore(client: SecureEtcd3) {
     onClusterChange: (listener: (error: Error) => void): (() => void) => client[CLIENT].onClusterChange(listener),
     /** Whether the error reports that etcd does not have the lease. */
     isLeaseGone: (error: unknown): boolean => client[CLIENT].isLeaseGone(error),
-    /** Whether the same call may succeed later. */
-    isTransient: (error: unknown): boolean => client[CLIENT].isTransient(error),
+    /** As in `ClientInternals`. */
+    finalError: (error: unknown, until: number): unknown => client[CLIENT].finalError(error, until),
   }
 }
 
@@ -194,7 +196,8 @@ export async function withRetries<T>(
       return await abortable(signal, call())
     } catch (error) {
       signal.throwIfAborted()
-      if (!store.isTransient(error) || performance.now() >= until) throw error
+      const final = store.finalError(error, until)
+      if (final !== null) throw final as Error
     }
     await pauseBefore(attempt, signal)
   }

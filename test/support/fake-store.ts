@@ -42,9 +42,11 @@ export class FakeStore implements Store {
     for (const listener of [...this.#changeListeners]) listener(error)
   }
 
-  grant(lease: string): Promise<void> {
+  grant(lease: string): Promise<boolean> {
     return this.#call('grant', () => {
+      const hasExisted = this.leases.has(lease)
       this.leases.add(lease)
+      return hasExisted
     })
   }
 
@@ -134,8 +136,8 @@ export class FakeStore implements Store {
     return error instanceof LeaseGoneError
   }
 
-  isTransient(error: unknown): boolean {
-    return error instanceof TransientError
+  finalError(error: unknown, until: number): unknown {
+    return error instanceof TransientError && performance.now() < until ? null : error
   }
 
   // --- driven by the test

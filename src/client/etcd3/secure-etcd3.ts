@@ -5,6 +5,8 @@ import {
   Etcd3,
   EtcdAuthenticationFailedError,
   EtcdLeaseInvalidError,
+  GRPCDeadlineExceededError,
+  GRPCUnavailableError,
   type ILeaseOptions,
   isRecoverableError,
   type IOptions,
@@ -21,6 +23,7 @@ import { LeaseKeeper } from '../streams/lease-keeper.js'
 import { AbortListeners, holdingProcess } from '../timing.js'
 import { CLIENT, type ClientInternals, type TlsSession } from '../tls-session.js'
 import type { ExplainedCall } from '../transport/channel.js'
+import type { EndpointPool } from '../endpoint-pool.js'
 import type { Session } from '../session.js'
 import { makeCallsDirect } from './direct-calls.js'
 import { createChannel } from './pool-channel.js'
@@ -80,7 +83,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
       onAbort: owner.onAbort,
       onClusterChange: (listener) => session.onClusterChange(listener),
       isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
-      isTransient: (error) => isError(error) && isRecoverableError(error),
+      finalError: (error, until) => finalError(session.pool, error, until),
     }
     paceWatchStreams(this.watchClient, owner)
     this.#watches = new WatchStreams(
@@ -224,6 +227,25 @@ function noteCall(notes: CallNotes): (call: ExplainedCall) => void {
   return (call) => {
     if (notes.current !== null) notes.current.call = call
   }
+}
+
+/**
+ * Implements {@link ClientInternals.finalError}. The caller of a lock set no deadline, and a lock that failed is not held, so the error is
+ * neither that of a deadline nor that of an unknown outcome.
+ */
+function finalError(pool: EndpointPool, error: unknown, until: number): unknown {
+  if (!isError(error) || !isRecoverableError(error)) return error
+  const { cause: own } = error
+  const isUnknown = isEtcdMtlsError(own, 'ERR_OUTCOME_UNKNOWN')
+  const known = isUnknown ? own.cause : own
+  if (isEtcdMtlsError(known, 'ERR_CLUSTER_ALARM')) return error
+  if (performance.now() < until && (until === Infinity || !pool.isRefused)) return null
+  if (!isUnknown && !(error instanceof GRPCDeadlineExceededError)) return error
+  const { details, cause } = pool.notReady('etcd did not answer in time.')
+  const final = new GRPCUnavailableError(`14 UNAVAILABLE: ${details}`)
+  setCause(final, cause ?? (isError(known) ? known : null))
+  markCall(final)
+  return final
 }
 
 function hasInterceptors({ grpcOptions }: Etcd3Options): boolean {
@@ -394,7 +416,9 @@ function withLeaseKeeper(
     if (options?.autoKeepAlive === false) return make(seconds, options)
     const lease = make(seconds, { ...options, autoKeepAlive: false })
     const [release, revoke] = [lease.release.bind(lease), lease.revoke.bind(lease)]
+    const revoked = lease.revoked.bind(lease)
     let stop = (): void => undefined
+    let check = stop
     const start = (id: string): void => {
       const since = session.grantSentAt(id) ?? created
       const keeper = new LeaseKeeper({ id, ttl: seconds * 1000, since }, () => leaseClient.leaseKeepAlive(), {
@@ -421,6 +445,9 @@ function withLeaseKeeper(
         ignoreChange()
         keeper.stop()
       }
+      check = () => {
+        keeper.check()
+      }
       keeper.renew()
     }
     lease.once('lost', () => {
@@ -433,6 +460,11 @@ function withLeaseKeeper(
     lease.revoke = async (...args) => {
       stop()
       await revoke(...args)
+    }
+    // The event loop may have been blocked since the timer of the keeper was due.
+    lease.revoked = () => {
+      check()
+      return revoked()
     }
     lease.grant().then(
       (id) => {

@@ -164,7 +164,7 @@ const BEFORE_PROPOSAL: ReadonlySet<string> = new Set([
 const UNHEALTHY_CLUSTER = 'etcdserver: unhealthy cluster'
 
 // Statuses after which the outcome of a write is known. With any other status, etcd or a proxy stopped waiting, and the
-// write may be applied later. RESOURCE_EXHAUSTED: no space, request too large.
+// write may be applied later. RESOURCE_EXHAUSTED: request too large.
 const DEFINITE: ReadonlySet<status> = new Set([
   status.INVALID_ARGUMENT,
   status.NOT_FOUND,
@@ -191,6 +191,10 @@ export function mayRepeat(kind: CallKind, outcome: StatusObject, progress: Progr
 export function mayBeApplied(kind: CallKind, outcome: StatusObject, progress: Progress): boolean {
   if (kind === 'read' || outcome.code === status.OK) return false
   if (progress === 'unknown') return true
+  // etcd applies the write with which its space ends, and refuses it then (server/etcdserver/apply.go, quotaApplierV3). With CORRUPT it
+  // applies nothing (corrupt.go, applierV3Corrupt).
+  const alarm = progress === 'answered' ? alarmOf(outcome) : null
+  if (alarm !== null) return alarm === 'NOSPACE'
   if (progress !== 'answered' || DEFINITE.has(outcome.code) || BEFORE_PROPOSAL.has(outcome.details)) return false
   if (outcome.details === UNHEALTHY_CLUSTER) return false
   // server/auth/store.go: errors of users and roles without a gRPC status of their own.

@@ -62,7 +62,7 @@ export interface CallRoute {
   notReadyError(): EtcdMtlsError | null
   /** Passes the call to a ready connection, now or when there is one. */
   assign(call: EtcdCall): void
-  /** @param sentAt When the lease was requested for the first time, by `performance.now()`. */
+  /** @param sentAt When the first request that may have created the lease was sent, by `performance.now()`. */
   leaseGranted(id: bigint, sentAt: number): void
   /** @param term That of raft, in the answer of a member that has just granted a lease. */
   grantedIn(term: bigint): void

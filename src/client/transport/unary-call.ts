@@ -57,6 +57,8 @@ class Attempt implements AttemptListener {
   readonly call: EtcdCall
   head: IncomingHttpHeaders | null = null
   message: Buffer | null = null
+  /** Whether etcd answered that it already has the lease. */
+  hasExisted = false
   readonly #ended: (attempt: Attempt, outcome: Outcome) => void
 
   constructor(parts: CallParts, metadata: Metadata, ended: (attempt: Attempt, outcome: Outcome) => void) {
@@ -99,10 +101,8 @@ export class UnaryCall extends CallBase implements DirectCall {
   #refusal: EtcdMtlsError | null = null
   #tokenRefusals = 0
   #hedged = false
-  /** Whether etcd may have processed an earlier attempt. */
-  #repeated = false
-  /** When the first attempt was sent, by `performance.now()`. */
-  #sentAt: number | null = null
+  /** When the first attempt that etcd may have processed was sent, by `performance.now()`; null: there is none. */
+  #appliedSince: number | null = null
   /** For a short deadline; otherwise {@link CallRoute.sharedHedgeTimer}. */
   #hedgeTimer: NodeJS.Timeout | undefined
   #hedgeCallback: (() => void) | null = null
@@ -217,7 +217,6 @@ export class UnaryCall extends CallBase implements DirectCall {
     const { call } = attempt
     const { kind } = this.#traits
     this.#carriedBy = call.carriedBy ?? this.#carriedBy
-    this.#sentAt ??= call.sentAt
     if (outcome.code === status.OK && attempt.message === null) {
       // As grpc-js.
       this.#finish(this.unreadable(makeStatus(status.UNIMPLEMENTED, 'No message received')), attempt)
@@ -225,13 +224,14 @@ export class UnaryCall extends CallBase implements DirectCall {
     else if (call.token !== null && isTokenRefused(outcome) && this.#tokenRefusals < MAX_TOKEN_REFUSALS) {
       this.#tokenRefusals += 1
       this.#attempt()
-    } else if (kind === 'grant' && this.#repeated && isLeaseExists(outcome)) {
+    } else if (kind === 'grant' && this.#appliedSince !== null && isLeaseExists(outcome)) {
       // The requested TTL: etcd may have granted a longer one, but never a shorter one.
       attempt.message = existingLeaseResponse(this.#request)
+      attempt.hasExisted = true
       this.#finish(makeStatus(status.OK, ''), attempt)
     } else {
       const repeat = mayRepeat(kind, outcome, call.progress)
-      this.#repeated ||= mayBeApplied(kind, outcome, call.progress)
+      if (mayBeApplied(kind, outcome, call.progress)) this.#appliedSince ??= call.sentAt
       if (repeat && (this.#running.length > 0 || this.#repeatLater(call))) return
       this.#finish(this.#finalOutcome(call, outcome), attempt)
     }
@@ -292,7 +292,7 @@ export class UnaryCall extends CallBase implements DirectCall {
 
   /** An earlier attempt may have created the lease. */
   #pausedOutcome(outcome: Outcome): Outcome {
-    const isUnknown = this.#traits.kind === 'grant' && this.#repeated
+    const isUnknown = this.#traits.kind === 'grant' && this.#appliedSince !== null
     return isUnknown ? outcomeUnknown(this.#parts.path, this.#carriedBy, outcome) : outcome
   }
 
@@ -310,7 +310,7 @@ export class UnaryCall extends CallBase implements DirectCall {
     clearTimeout(this.#pauseTimer)
     clearTimeout(this.#deadlineTimer)
     this.#abandonOthers(outcome)
-    if (outcome.code === status.OK && this.#parts.path === LEASE_GRANT) this.#noteGrant(attempt)
+    if (outcome.code === status.OK && attempt !== null && this.#parts.path === LEASE_GRANT) this.#noteGrant(attempt)
     this.explanation = outcome.cause ?? null
     const listener = this.#listener
     if (listener === null) return
@@ -322,11 +322,12 @@ export class UnaryCall extends CallBase implements DirectCall {
     }
   }
 
-  #noteGrant(attempt: Attempt | null): void {
+  #noteGrant({ call, message, hasExisted }: Attempt): void {
     const { route } = this.#parts
-    route.grantedIn(termOf(attempt?.message ?? NO_REQUEST))
-    if (this.#traits.kind === 'grant' && this.#sentAt !== null)
-      route.leaseGranted(leaseIdOf(this.#request), this.#sentAt)
+    route.grantedIn(termOf(message ?? NO_REQUEST))
+    // etcd granted the lease in this attempt, unless it already had it from an earlier one.
+    const sentAt = hasExisted ? this.#appliedSince : call.sentAt
+    if (this.#traits.kind === 'grant' && sentAt !== null) route.leaseGranted(leaseIdOf(this.#request), sentAt)
   }
 
   // Ends the other attempts. After a success they continue for a while, because a connection is checked for silence

@@ -426,6 +426,13 @@ describe('the formats of lint', () => {
     )
   })
 
+  it('GitHub gets percent signs of a name and of a value escaped, so that it decodes none of them', async () => {
+    const options = { 'listen-client-urls': 'http://10.0.0.1:2379/%0A' }
+    const { stdout } = await lint(folderWith({ 'a%0A.yml': member('a', options) }), ['--format', 'github'])
+    expect(stdout).toMatch(/^::error file=a%250A\.yml,.*::.*\/%250A/)
+    expect(stdout.replaceAll('%0AFix: ', '')).not.toContain('%0A')
+  })
+
   it('several formats are written at once, each to its file, and one is printed', async () => {
     const folder = folderWith({ 'etcd.yml': member('a', PLAINTEXT) })
     const { stdout } = await lint(folder, [

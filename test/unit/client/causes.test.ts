@@ -1,6 +1,6 @@
 /** After a failure every call still has its cause. Plain etcd3 reports it once, and then only that its circuit is open. */
 import { once } from 'node:events'
-import { EtcdPermissionDeniedError, GRPCUnavailableError } from 'etcd3'
+import { EtcdLeaseInvalidError, EtcdPermissionDeniedError, GRPCUnavailableError } from 'etcd3'
 import { describe, expect, it } from 'vitest'
 import {
   createSecureClient,
@@ -11,7 +11,16 @@ import {
 } from '../../../src/client/index.js'
 import { CALL_FORMS } from '../../support/call-forms.js'
 import { mintPki } from '../../support/etcd.js'
-import { type CallHandler, gonePeer, grpcPeer, type Peer, refuseCall, serverTls } from '../../support/peers.js'
+import {
+  type CallHandler,
+  emptyAnswer,
+  gonePeer,
+  grpcPeer,
+  leaveOpen,
+  type Peer,
+  refuseCall,
+  serverTls,
+} from '../../support/peers.js'
 import { errorCodes } from '../../support/refused.js'
 
 const pki = mintPki()
@@ -114,6 +123,23 @@ it('reports why a watch or a lease is refused, and does not retry indefinitely',
   const [error] = (await once(lease, 'lost')) as [Error]
   expect(causes(error)).toContain('chain/root-not-trusted')
   await rejection(lease.grant())
+})
+
+it('knows in the first statement after a blocked event loop that a lease may have expired', async () => {
+  await using peer = await grpcPeer(pki.server, (stream, headers) => {
+    if (headers[':path'] === '/etcdserverpb.Lease/LeaseGrant') emptyAnswer(stream)
+    else leaveOpen(stream)
+  })
+  await using client = await start(peer)
+  const lease = client.lease(2)
+  const lost: unknown[] = []
+  lease.on('lost', (error) => lost.push(error))
+  await lease.grant()
+  expect(lease.revoked()).toBe(false)
+  const blockedUntil = performance.now() + 2000
+  while (performance.now() < blockedUntil);
+  expect(lease.revoked()).toBe(true)
+  expect(lost).toEqual([expect.any(EtcdLeaseInvalidError)])
 })
 
 it('continues to dial for a watch while no endpoint answers', async () => {

@@ -246,6 +246,12 @@ describe('warnings of Node about listeners', () => {
     await refused(connect(port), 'ERR_UNREACHABLE')
   })
 
+  it('twelve clients that are created with one signal cause no warning about listeners', async () => {
+    const { port } = await gonePeer()
+    const { signal } = new AbortController()
+    await Promise.all(Array.from({ length: 12 }, () => refused(connect(port, { signal }), 'ERR_UNREACHABLE')))
+  })
+
   it('a dial that meets alert 80 twelve times causes no warning about listeners', async () => {
     await using renewing = await alertingPeer(80)
     const end = new AbortController()

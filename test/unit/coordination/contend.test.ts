@@ -218,6 +218,36 @@ describe('a lock that is held', () => {
     expect(lossOf(held.signal.reason)).toBe('unanswered')
   })
 
+  it.each<[string, () => void, boolean]>([
+    [
+      'that was granted',
+      () => {
+        for (let i = 0; i < 8; i += 1) store.failures.push(['grant', new TransientError('unreachable')])
+      },
+      false,
+    ],
+    [
+      'whose answer was lost',
+      () => {
+        store.losesAnswerOf.push(...Array.from({ length: 8 }, () => 'grant'))
+      },
+      true,
+    ],
+  ])('counts the TTL from the attempt %s', async (_, happens, isFirst) => {
+    happens()
+    store.answersKeepAlive = false
+    const since = performance.now()
+    const outcome = follow(claim())
+    while (outcome.held === null) await vi.advanceTimersByTimeAsync(10)
+    const taken = performance.now() - since
+    let abortedAt = 0
+    outcome.held.signal.addEventListener('abort', () => (abortedAt = performance.now() - since))
+    await vi.advanceTimersByTimeAsync(2 * TTL)
+    expect(taken).toBeGreaterThan(500)
+    if (isFirst) expect(Math.round(abortedAt)).toBe(TTL * 0.9)
+    else expect(abortedAt).toBeGreaterThan(TTL * 0.9 + taken - 20)
+  })
+
   it('stays held while keep-alives are answered', async () => {
     const held = await claim()
     await vi.advanceTimersByTimeAsync(TTL * 10)

@@ -12,10 +12,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { type FileHandle, open as openFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { useInRoot, VIRTUAL } from '../../../src/files/in-root.js'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { type FoundFile, useHostFile, useInRoot, VIRTUAL } from '../../../src/files/in-root.js'
 
 let base: string
 let root: string
@@ -70,6 +72,32 @@ async function read(path: string, hasDescriptors: boolean, top = root): Promise<
   }
 }
 
+/** Whether a FIFO is opened at once. A writer ends the wait of one that is not. */
+async function opensAtOnce(find: (use: (found: FoundFile) => Promise<boolean>) => Promise<boolean>): Promise<boolean> {
+  return find(async ({ open }) => {
+    const opening = open()
+    const first = await Promise.race([opening, delay(1000, null)])
+    closeSync(openSync(join(root, 'fifo'), 'r+'))
+    await (await opening).close()
+    return first !== null
+  })
+}
+
+it('A FIFO on a path of this machine is opened without a writer', async () => {
+  expect(await opensAtOnce((use) => useHostFile(join(root, 'fifo'), use))).toBe(true)
+})
+
+it('A file on another device that has taken the place of the one that was opened is refused', async () => {
+  await using own = await openFile(join(root, 'etc/etcd/a.crt'))
+  const opened = await own.stat({ bigint: true })
+  // Of what `open` opened: a file with the same number on another device cannot be made at will.
+  const elsewhere = Object.assign(opened, { dev: opened.dev + 1n })
+  const stat = vi.spyOn(Object.getPrototypeOf(own) as FileHandle, 'stat').mockResolvedValueOnce(elsewhere)
+  expect(await read('/etc/etcd/a.crt', false)).toBe('ESTALE')
+  expect(stat).toHaveBeenCalledOnce()
+  stat.mockRestore()
+})
+
 const openFiles = (): number => readdirSync('/proc/self/fd').length
 
 describe.each([
@@ -105,6 +133,11 @@ describe.each([
     const before = openFiles()
     expect(await read(path, hasDescriptors)).toBe(expected)
     expect(openFiles()).toBe(before)
+  })
+
+  it('A FIFO below a root is opened without a writer', async () => {
+    const where = { root, path: '/fifo' }
+    expect(await opensAtOnce((use) => useInRoot(where, use, { hasDescriptors }))).toBe(true)
   })
 
   it('A link can name the root', async () => {

@@ -2,7 +2,9 @@
 import {
   chmodSync,
   chownSync,
+  closeSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -11,9 +13,16 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { fileLedger, openAuthority } from '../../../src/authority/index.js'
-import { findRoot, flushDirectory, nodeFileSystem, replaceFiles } from '../../../src/files/file-system.js'
+import {
+  findRoot,
+  flushDirectory,
+  nodeFileSystem,
+  readPlainFile,
+  replaceFiles,
+} from '../../../src/files/file-system.js'
 import { faultyFileSystem } from '../../support/faulty-file-system.js'
 import { runTool, temporaryFolder } from '../../support/openssl.js'
 
@@ -112,4 +121,15 @@ it('finds a directory that another process creates meanwhile, and refuses a link
 it('does not wait for a writer of a FIFO that has taken the place of a directory', async () => {
   runTool('mkfifo', [folder.file('fifo')])
   await expect(flushDirectory(nodeFileSystem, folder.file('fifo'))).rejects.toMatchObject({ code: 'ENOTDIR' })
+})
+
+it('does not wait for a writer of a FIFO in the place of a plain file', async () => {
+  const path = folder.file('plain')
+  runTool('mkfifo', [path])
+  const reading = readPlainFile(nodeFileSystem, path, 1).catch(String)
+  const first = await Promise.race([reading, delay(1000, 'it waits')])
+  // Ends the wait.
+  closeSync(openSync(path, 'r+'))
+  await reading
+  expect(first).toContain('is not a plain file')
 })

@@ -101,7 +101,9 @@ describe('a failed attempt', () => {
     ],
     ['met a member that stops', UNAVAILABLE, 'etcdserver: server stopped', 'answered', [false, true]],
     ['was denied', PERMISSION_DENIED, 'etcdserver: permission denied', 'answered', [false, false]],
-    ['found no space', RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'answered', [false, false]],
+    ['found no space', RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'answered', [false, true]],
+    ['found a corrupt cluster', status.DATA_LOSS, 'etcdserver: corrupt cluster', 'answered', [false, false]],
+    ['was too large', RESOURCE_EXHAUSTED, 'etcdserver: request is too large', 'answered', [false, false]],
     [
       'has an answer that is too large',
       RESOURCE_EXHAUSTED,

@@ -8,6 +8,7 @@ import {
   type SecureClientOptions,
   type SecureEtcd3,
 } from '../../../../src/client/index.js'
+import type { Session } from '../../../../src/client/session.js'
 import { asError } from '../../../../src/report/errors.js'
 import { decodeMessage } from '../../../../src/client/transport/channel.js'
 import { CALL_FORMS } from '../../../support/call-forms.js'
@@ -31,6 +32,9 @@ it.each([
 ])('Control characters of a grpc-message that is sent %s are escaped', (_, text) => {
   expect(decodeMessage(text)).toMatch(/^(?:\\u\{1b\}\[31mno\\u\{a\}\\u\{202e\}|100%\\u\{1b\}\[31m)$/)
 })
+
+/** The class behind the public interface. */
+const sessionOf = ({ tls }: SecureEtcd3): Session => tls as unknown as Session
 
 type Script = (stream: ServerHttp2Stream, count: number, headers: IncomingHttpHeaders) => void
 
@@ -327,6 +331,29 @@ describe.concurrent.each(CALL_FORMS)('with $name,', (form) => {
       await using two = await cluster([script, script])
       await expect(two.client.lease(60, { autoKeepAlive: false }).grant()).resolves.toMatch(/^\d+$/)
       expect(grants).toBe(2)
+    })
+
+    it.each<[string, Script, boolean]>([
+      ['the answered attempt', answer, false],
+      ['the first attempt if etcd already has the lease', status(9, 'etcdserver: lease already exists'), true],
+    ])('counts the TTL of a repeated grant from %s', async (_what, second, isFirst) => {
+      let failedAt: number | null = null
+      const script: Script = (stream, count, headers) => {
+        if (headers[':path'] !== '/etcdserverpb.Lease/LeaseGrant') return
+        if (failedAt !== null) second(stream, count, headers)
+        else status(14, 'etcdserver: request timed out')(stream, count, headers)
+        failedAt ??= performance.now()
+      }
+      await using one = await cluster([script])
+      const { client } = one
+      const seen: string[] = []
+      const { leaseGranted } = sessionOf(client).pool
+      sessionOf(client).pool.leaseGranted = (id, sentAt) => {
+        seen.push(sentAt < (failedAt ?? 0) ? 'first' : 'second')
+        leaseGranted.call(sessionOf(client).pool, id, sentAt)
+      }
+      await client.lease(60, { autoKeepAlive: false }).grant()
+      expect(seen).toEqual([isFirst ? 'first' : 'second'])
     })
 
     it('leaves the outcome of a grant unknown if the caller stops waiting before the next attempt', async () => {
