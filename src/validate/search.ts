@@ -9,6 +9,7 @@ import { IssuerResults, checkAboveLeaf, checkLeaf, placesOf } from './check-path
 import { Budget, keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
 import { checkCrls, checkOpenssl } from './openssl-path.js'
 import { IssuerIndex, type LinkRule, walkPaths } from './path-walker.js'
+import { checkSerials } from './revocation/check-revocation.js'
 import { takeExtensions, WorkBudget } from './work.js'
 
 export interface ChainMaterial {
@@ -67,6 +68,7 @@ export function search(material: ChainMaterial, rules: Rules): SearchResult {
     checkOpenssl(places, { intermediates, index, issuers, budget: new Budget(material.budget) }, found.findings)
   else if (findings !== null && places.at(-1)?.role === 'anchor') checkCrls(places, findings)
   if (findings !== null) leafFindings.addAll(findings)
+  checkSerials(places, intermediates, leafFindings)
   // An incomplete search must never pass, and does not know which certificates are unused.
   const isCutShort = !valid && (findings === null || budget.isExhausted || index.isCutShort)
   if (isCutShort || (!valid && leafFindings.errors.length === 0))

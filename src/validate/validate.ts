@@ -21,6 +21,7 @@ import {
 import { foldConsequences } from '../report/consequences.js'
 import { foldRepeats } from './fold-repeats.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
+import { MAX_SENT } from './revocation/check-revocation.js'
 import { search, type SearchResult, subjectsOf } from './search.js'
 
 /** The certificates of one validation: a leaf, or the whole chain as it is sent. */
@@ -202,9 +203,6 @@ function checkKeyMatch({ chain: [leaf], key }: Credentials, findings: FindingCol
   const details = { keyAlgorithm: key.algorithm, certificateAlgorithm: publicKeyText(leaf.publicKeyInfo) }
   findings.add({ certificate: leaf, role: 'leaf', index: 0 }, 'key/mismatch', details)
 }
-
-/** Certificates of a chain that are checked; OpenSSL refuses longer handshakes (SSL_MAX_CERT_LIST_DEFAULT). */
-const MAX_SENT = 100
 
 /** RFC 8446 section 4.4.2: each certificate is followed by its issuer, and no other certificate is sent. */
 function checkSentChain(
