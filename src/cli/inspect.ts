@@ -10,6 +10,7 @@ import type { CertificateRequest } from '../x509/certificate-request.js'
 import type { Certificate } from '../x509/certificate.js'
 import { bytesEqual } from '../x509/der.js'
 import { crypto } from '../x509/node-crypto.js'
+import { forUsage } from '../x509/pem/pem-findings.js'
 import type { Answer, Call } from './command.js'
 import type { Documents, InspectedItem, InspectedTarget } from './documents.js'
 import { checked, type Contents, notRead, readAnchors, readTargets } from './targets.js'
@@ -73,7 +74,9 @@ export async function run(call: Call): Promise<Answer> {
       return given === null ? findings.filter(({ code }) => !UNKNOWN_ISSUER.includes(code)) : findings
     })
   }
-  const findings = [...(given ?? []), ...contents].flatMap((each) => each.findings)
+  const findings = [...(given ?? []), ...contents].flatMap((each) =>
+    each.findings.map((found) => forUsage(found, usage ?? 'any')),
+  )
   const targets = contents.map((each): InspectedTarget => {
     const found = validate(each)
     findings.push(...found)

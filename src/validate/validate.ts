@@ -7,6 +7,7 @@ import { printableDeep } from '../report/printable.js'
 import { makeReport, type Report } from '../report/report.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'
+import { forUsage } from '../x509/pem/pem-findings.js'
 import {
   type Context,
   type FindingCollector,
@@ -100,12 +101,13 @@ function validate(input: ChainInput, options: ValidateChainOptions, isConnected:
   const read = readMaterial({ leaf: input[option], leafOption: option, intermediates, trustAnchors, crls })
   const [leaf, ...rest] = read.leaf
   if (leaf === undefined && read.findings.length === 0) throw optionInvalid(option, 'must hold a certificate')
+  const found = read.findings.map((each) => forUsage(each, context.usage))
   // A result for only a part of the input would be meaningless.
-  if (leaf === undefined || !read.isComplete) return reportOf(context, null, read.findings)
+  if (leaf === undefined || !read.isComplete) return reportOf(context, null, found)
   const rules = rulesOf(context, { anchors: read.trustAnchors, crls: read.crls, isConnected, maxIntermediates })
   const material = { leaf, intermediates: [...rest, ...read.intermediates], budget, areAnchorsOfEtcd: true }
   const { places, findings } = search(material, rules)
-  return reportOf(context, places, [...read.findings, ...findings.toFindings()])
+  return reportOf(context, places, [...found, ...findings.toFindings()])
 }
 
 function reportOf(
@@ -128,12 +130,13 @@ function reportOf(
  *   on.
  */
 export async function inspectCredentials(source: CredentialSource, options: ValidateOptions): Promise<Report> {
-  const { at: checkedAt, ignore } = resolveContext(options)
+  const { at: checkedAt, ignore, usage } = resolveContext(options)
   if (typeof (source as CredentialSource | null | undefined)?.load !== 'function')
     throw valueInvalid('source', source, 'a credential source, such as fromFiles({ ca, cert, key })')
   // Loaded late: a program that only validates chains does not need the code that reads files and keys.
   const { readSource } = await loadDeferred(() => import('../credentials/source.js'))
-  const { credentials, findings } = await readSource(source)
+  const { credentials, findings: found } = await readSource(source)
+  const findings = found.map((each) => forUsage(each, usage))
   if (credentials === null) return makeReport({ checkedAt, path: null, findings, ignore })
   const { path, findings: more } = validateCredentials(credentials, { ...options, at: checkedAt })
   return makeReport({ checkedAt, path, findings: [...findings, ...more], ignore })
