@@ -183,7 +183,7 @@ function checkCredentials(credentials: unknown): void {
 
 /** Whether the finding reports that the issuer of the topmost certificate is not among the anchors. */
 function reportsUnknownIssuer({ code, details }: FindingDraft): boolean {
-  if (code === 'chain/issuer-not-found') return details.kind !== 'circle'
+  if (code === 'chain/issuer-not-found') return details.kind === 'not given'
   return code === 'chain/issuer-key-differs' || code === 'chain/root-not-trusted'
 }
 

@@ -51,6 +51,11 @@ const covers = (host: string, name: GeneralName, ...found: string[]): Row => [
 const NOT_COVERED = 'host-not-covered@0'
 const names = [dns('a.etcd.svc'), ip('10.0.0.1'), dns('*.b.svc'), uri('spiffe://x/y')]
 
+it('shows an empty DNS name in quotation marks', () => {
+  const [found] = reportOn(given({ leaf: { names: [dns('')] } }), { hosts: ['a.svc'] }).findings
+  expect(found?.message).toContain('its only name is "".')
+})
+
 table('a name', [
   covers('ETCD-0.etcd.SVC.', dns('etcd-0.etcd.svc')),
   covers('etcd-9.etcd.svc', dns('*.etcd.svc')),
