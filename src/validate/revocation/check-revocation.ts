@@ -3,6 +3,7 @@
  * lists if its issuer's key signed it.
  */
 import type { FindingDetails } from '../../report/finding.js'
+import { signatureText } from '../../x509/algorithms.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl, CrlForm } from '../../x509/crl/crl.js'
 import { pointText } from '../../x509/crl/distribution-point.js'
@@ -129,7 +130,7 @@ class RevocationCheck {
     } else {
       this.#issuersOfUnusable.add(issuer.key)
       if ('unknown' in signatureAlgorithm) {
-        const details = { origin, algorithm: signatureAlgorithm.unknown, reason: 'unsupported' } as const
+        const details = { origin, algorithm: signatureText(signatureAlgorithm), reason: 'unsupported' } as const
         this.#findings.add(null, 'revocation/crl-algorithm-refused', details)
         return
       }

@@ -53,7 +53,7 @@ const names = [dns('a.etcd.svc'), ip('10.0.0.1'), dns('*.b.svc'), uri('spiffe://
 
 it('shows an empty DNS name in quotation marks', () => {
   const [found] = reportOn(given({ leaf: { names: [dns('')] } }), { hosts: ['a.svc'] }).findings
-  expect(found?.message).toContain('its only name is "".')
+  expect(found.message).toContain('its only name is "".')
 })
 
 table('a name', [
