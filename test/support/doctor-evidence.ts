@@ -69,7 +69,14 @@ export function askedPort(port: number, answer: Answer | null): AskedPort {
     ...{ name: `m${String(each)}`, id: String(each), isLearner: false },
     ...{ clientURLs: [`https://a:${String(each)}`], peerURLs: [`https://a:${String(1000 + each)}`] },
   }))
-  const observation = { protocol: null, chain: [], clientCertificate: null, acceptedAuthorities: null, refusal }
+  const observation = {
+    protocol: null,
+    keyExchange: null,
+    chain: [],
+    clientCertificate: null,
+    acceptedAuthorities: null,
+    refusal,
+  }
   return {
     seen: { url: `https://a:${String(port)}`, observation, chain: [] } as AskedPort['seen'],
     ...{ pair: null, clock: null, findings: [], problem: null },

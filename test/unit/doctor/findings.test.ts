@@ -49,7 +49,14 @@ function seen(chain: readonly Certificate[], refused?: Refused): SeenPort {
   const detail = refused === 'unreachable' ? 'connect ECONNREFUSED' : ''
   const refusal = refused === undefined ? null : { kind: refused, alert: null, detail }
   const accepted = refused === undefined ? [read(CA).subject] : null
-  const observation = { protocol: null, chain: [], clientCertificate: null, acceptedAuthorities: accepted, refusal }
+  const observation = {
+    protocol: null,
+    keyExchange: null,
+    chain: [],
+    clientCertificate: null,
+    acceptedAuthorities: accepted,
+    refusal,
+  }
   return { url: 'https://127.0.0.1:2379', observation, chain }
 }
 
