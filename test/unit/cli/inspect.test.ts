@@ -224,7 +224,9 @@ describe('what inspect shows of a server', () => {
     await using peer = await tlsPeer(serverTls(pki.server))
     const address = addressOf(peer.endpoint)
     const { out } = await callCommand(['inspect', address])
-    expect(out).toMatch(/^https:\/\/\S+: (?:certificate|bundle of \d certificates), not verified, key exchange\s+X25519\n/)
+    expect(out).toMatch(
+      /^https:\/\/\S+: (?:certificate|bundle of \d certificates), not verified, key exchange\s+X25519\n/,
+    )
     const cacert = folder.file('pki-ca.crt', pki.root.pem)
     expect((await callCommand(['inspect', '--cacert', cacert, address])).out).toMatch(
       /^https:\S+: .*, verified, key exchange\s+X25519\n/,
