@@ -144,7 +144,12 @@ function checkExtensions(request: CertificateRequest, place: Place): Finding[] {
   const refused = (oid: string, reason: string): Finding =>
     finding('request/extension-refused', { ...place, extension: extensionName(oid), reason })
   return [
-    ...problems.map(({ oid, reason }) => refused(oid, `it is malformed (${reason})`)),
+    ...problems.map(({ oid, reason, limit }) =>
+      refused(
+        oid,
+        limit === undefined ? `it is malformed (${reason})` : `it has ${reason}, which is the limit of etcd-mtls`,
+      ),
+    ),
     ...duplicates.map((oid) => refused(oid, REQUESTED_TWICE)),
     ...unknownCritical.map((oid) => refused(oid, 'it is critical, and this package does not issue it')),
   ]

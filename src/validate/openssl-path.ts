@@ -322,8 +322,8 @@ function isInvalid({ extensions, isCa }: Certificate): boolean {
 /** Whether an extension is malformed that OpenSSL, which reads more than DER, may read or not. */
 function isDoubtful(certificate: Certificate): boolean {
   // OpenSSL ignores bytes after a value (X509V3_EXT_d2i).
-  const isRead = ({ oid, reason }: ExtensionProblem): boolean =>
-    oid === ExtensionId.basicConstraints && reason.includes('value is followed by')
+  const isRead = ({ oid, reason, limit }: ExtensionProblem): boolean =>
+    limit !== undefined || (oid === ExtensionId.basicConstraints && reason.includes('value is followed by'))
   const { problems } = certificate.extensions
   return problems.some((each) => READ_EXTENSIONS.has(each.oid) && !isRead(each)) && !hasNoPurposes(certificate)
 }
