@@ -298,7 +298,8 @@ function deadEnd({ certificates, sent }: OpensslPath): string {
 
 /** ossl_x509_likely_issued for certificates whose names match. OpenSSL does not check the key usage or the signature here. */
 function mayHaveIssued(issuer: Certificate, child: Certificate): boolean {
-  if (keyOfSignature(child.signatureAlgorithm) !== issuer.publicKeyInfo.algorithm) return false
+  if (keyOfSignature(child.signatureAlgorithm) !== issuer.publicKeyInfo.algorithm || !issuer.hasReadableKey)
+    return false
   return keyIdentifiers(child, issuer).relation !== 'different' && !namesOtherAuthority(child, issuer)
 }
 

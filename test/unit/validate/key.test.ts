@@ -108,8 +108,18 @@ const weakLeaf = leafOf(undefined, { signature: 'ecdsa-sha1' })
 const issuedLeaf = leafOf(mintCa({ subject: 'R' }), { signature: 'ecdsa-sha1' })
 const middle = mintCa({ subject: 'M', issuer: mintCa({ subject: 'R', key: rsaKey }) })
 const NOT_SELF_SIGNED = 'anchor-not-self-signed@2 (server, false, CN=Test Root, true, false)'
+const issuing = mintCa({ subject: 'M', issuer: mintCa({ subject: 'R' }) })
+const offCurve = sequence(sequence(oid('1.2.840.10045.2.1'), P256), bitString(Buffer.alloc(65, 4)))
 const ML_DSA_65 = '2.16.840.1.101.3.4.3.18'
 const UNKNOWN = sequence(oid('1.2.3.4'))
+
+tableOf('the path of OpenSSL', 'chain/anchor-not-self-signed', [
+  [
+    'does not end at a root whose key OpenSSL cannot read',
+    { leaf: leafOf(issuing), trust: [issuing, mintCa({ subject: 'R', spki: offCurve })] },
+    ['@1', 'info unused-unread-by-go@1'],
+  ],
+])
 
 tableOf('the check of signature algorithms', 'signature/algorithm-refused', [
   ...(['rsa-sha256', 'rsa-pss-sha256', 'rsa-pss-sha384', 'rsa-pss-sha512', 'ecdsa-sha384'] as const).map(
