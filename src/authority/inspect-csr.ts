@@ -8,7 +8,7 @@ import { isEtcdMtlsError } from '../report/errors.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { checkOptions, valueInvalid } from '../report/option-error.js'
 import { makeReport, type Report } from '../report/report.js'
-import { publicKeyText } from '../x509/algorithms.js'
+import { publicKeyText, signatureText } from '../x509/algorithms.js'
 import { AttributeId, attributeName, CertificateRequest } from '../x509/certificate-request.js'
 import { derKind } from '../x509/pem/der-kind.js'
 import { DerError } from '../x509/der.js'
@@ -126,7 +126,7 @@ function checkKeyAndSignature(request: CertificateRequest, place: Place): Findin
   const refused = (kind: 'unsupported' | 'weak', algorithm: string): Finding[] => [
     finding('request/signature-refused', { kind, ...place, algorithm }),
   ]
-  if ('unknown' in signatureAlgorithm) return refused('unsupported', signatureAlgorithm.unknown)
+  if ('unknown' in signatureAlgorithm) return refused('unsupported', signatureText(signatureAlgorithm))
   const { name: algorithm, digest } = signatureAlgorithm.scheme
   if (digest === 'md5' || digest === 'sha1') return refused('weak', algorithm)
   if (request.isSignedByItself()) return []
@@ -144,7 +144,12 @@ function checkExtensions(request: CertificateRequest, place: Place): Finding[] {
   const refused = (oid: string, reason: string): Finding =>
     finding('request/extension-refused', { ...place, extension: extensionName(oid), reason })
   return [
-    ...problems.map(({ oid, reason }) => refused(oid, `it is malformed (${reason})`)),
+    ...problems.map(({ oid, reason, limit }) =>
+      refused(
+        oid,
+        limit === undefined ? `it is malformed (${reason})` : `it has ${reason}, which is the limit of etcd-mtls`,
+      ),
+    ),
     ...duplicates.map((oid) => refused(oid, REQUESTED_TWICE)),
     ...unknownCritical.map((oid) => refused(oid, 'it is critical, and this package does not issue it')),
   ]

@@ -1,7 +1,7 @@
 /** Issues certificates of members and clients, and validates each before it is returned. */
 import type { KeyObject } from 'node:crypto'
 import type { Credentials } from '../credentials/credentials.js'
-import type { FindingCode } from '../report/finding.js'
+import type { Finding } from '../report/finding.js'
 import type { Report } from '../report/report.js'
 import { validateChain } from '../validate/validate.js'
 import { readPublicKeyInfo } from '../x509/algorithms.js'
@@ -123,19 +123,22 @@ function checkSize(chain: readonly Certificate[], { skipEtcdChecks }: CheckedPro
     )
 }
 
-/** Warnings for which etcd's gateway or Node's clients refuse a certificate. */
-const REFUSED_WARNINGS: readonly FindingCode[] = [
-  'usage/gateway-client-auth-missing',
-  'name-constraints/common-name-refused',
-]
+/**
+ * Whether etcd, etcdctl or Node refuses the certificate. A fault that Go refuses is only a warning for a server, because Node may
+ * accept a certificate of another CA.
+ */
+function isRefused({ severity, code, refusals }: Finding): boolean {
+  return (
+    severity === 'error' || code === 'name-constraints/common-name-refused' || refusals.some(({ by }) => by === 'Go')
+  )
+}
 
 /** The report includes the faults of the CAs above. */
 function refuseIfInvalid({ findings }: Report, { skipEtcdChecks }: CheckedProfile): void {
-  const against = findings.filter(({ severity, code }) => {
+  const against = findings.filter((each) => {
     // An authority that was loaded without its root trusts itself; that is at most a fault of the clients' CA file.
-    if (code === 'chain/anchor-not-self-signed') return false
-    if (severity !== 'error' && !REFUSED_WARNINGS.includes(code)) return false
-    return !skipEtcdChecks || code === 'signature/invalid'
+    if (each.code === 'chain/anchor-not-self-signed') return false
+    return isRefused(each) && (!skipEtcdChecks || each.code === 'signature/invalid')
   })
   if (against.length > 0)
     throw issueRefused(`The certificate would be refused: ${describeFindings(against)}`, { findings })

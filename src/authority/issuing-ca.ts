@@ -24,6 +24,8 @@ export interface AuthorityParts {
 export interface KeyState {
   /** False while the key is only in the memory of this process, as far as this package knows. */
   isKept: boolean
+  /** Whether the process has warned that it is not kept. */
+  isWarned?: boolean
 }
 
 export interface IssuingCa extends AuthorityParts {

@@ -103,6 +103,8 @@ export interface InspectedTarget {
   content: string
   /** Whether the chain is valid and leads to a CA of `--cacert`; null without that option. */
   verified: boolean | null
+  /** The group of the key exchange with a server, such as `X25519`; null for a file, and if Node does not report it. */
+  keyExchange: string | null
   items: InspectedItem[]
 }
 

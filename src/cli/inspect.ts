@@ -10,6 +10,7 @@ import type { CertificateRequest } from '../x509/certificate-request.js'
 import type { Certificate } from '../x509/certificate.js'
 import { bytesEqual } from '../x509/der.js'
 import { crypto } from '../x509/node-crypto.js'
+import { forUsage } from '../x509/pem/pem-findings.js'
 import type { Answer, Call } from './command.js'
 import type { Documents, InspectedItem, InspectedTarget } from './documents.js'
 import { checked, type Contents, notRead, readAnchors, readTargets } from './targets.js'
@@ -73,13 +74,22 @@ export async function run(call: Call): Promise<Answer> {
       return given === null ? findings.filter(({ code }) => !UNKNOWN_ISSUER.includes(code)) : findings
     })
   }
-  const findings = [...(given ?? []), ...contents].flatMap((each) => each.findings)
+  const findings = [...(given ?? []), ...contents].flatMap((each) =>
+    each.findings.map((found) => forUsage(found, usage ?? 'any')),
+  )
   const targets = contents.map((each): InspectedTarget => {
     const found = validate(each)
     findings.push(...found)
     const isValid = found.every(({ severity }) => severity !== 'error')
     const verified = given === null || each.certificates.length === 0 ? null : isValid
-    return { name: each.place.origin, content: contentOf(each), verified, items: itemsOf(each, owners, at) }
+    const { keyExchange } = each
+    return {
+      name: each.place.origin,
+      content: contentOf(each),
+      verified,
+      keyExchange,
+      items: itemsOf(each, owners, at),
+    }
   })
   const document: Documents['inspect'] = { ...checked(findings, unchecked, at), targets }
   const text = (print: PrintOptions): string => {
@@ -206,7 +216,7 @@ const MAX_DEPTH = 8
 const BAR = 20
 
 function targetLines(target: InspectedTarget, host: string | null, { color, width }: PrintOptions): string[] {
-  const { name, content, verified, items } = target
+  const { name, content, verified, keyExchange, items } = target
   const state =
     host === null || items.length === 0
       ? ''
@@ -215,7 +225,10 @@ function targetLines(target: InspectedTarget, host: string | null, { color, widt
         : verified
           ? ', verified'
           : ', refused'
-  const heading = wrapText(printable(`${name}: ${content}${state}`), { width, first: '', rest: '  ' })
+  const heading = wrapText(
+    printable(`${name}: ${content}${state}${keyExchange === null ? '' : `, key exchange ${keyExchange}`}`),
+    { width, first: '', rest: '  ' },
+  )
   const lines = items.flatMap((item) => {
     const indent = '  '.repeat(Math.min(item.depth, MAX_DEPTH) + 1)
     const { kind, subject, issuer, names, depth, revoked } = item

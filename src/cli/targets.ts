@@ -26,6 +26,8 @@ export interface Contents {
   readonly place: Place
   /** The host of a server; null for others. */
   readonly host: string | null
+  /** Null for others, and if it is not known. */
+  readonly keyExchange: string | null
   /** What it is, if it has none of the following. */
   readonly holds: string
   readonly certificates: readonly Certificate[]
@@ -154,7 +156,17 @@ async function readStdin(call: Call, reading: Reading): Promise<Contents[]> {
 }
 
 function nothingIn(place: Place, holds = 'nothing that can be read'): Contents {
-  return { place, host: null, holds, certificates: [], requests: [], crls: [], keys: [], findings: [] }
+  return {
+    place,
+    host: null,
+    keyExchange: null,
+    holds,
+    certificates: [],
+    requests: [],
+    crls: [],
+    keys: [],
+    findings: [],
+  }
 }
 
 interface Source {
@@ -256,10 +268,10 @@ async function readSecret({ place, bytes }: Source, reading: Reading): Promise<C
 
 async function readServer(url: string, host: string, signal: AbortSignal): Promise<Contents> {
   const { observeServer } = await import('../client/diagnosis/observe-server.js')
-  const { chain, refusal } = await observeServer(url, { signal })
+  const { chain, refusal, keyExchange } = await observeServer(url, { signal })
   signal.throwIfAborted()
   const place = { origin: url, file: null }
-  const none = { ...nothingIn(place, 'no certificate'), host }
+  const none = { ...nothingIn(place, 'no certificate'), host, keyExchange }
   if (chain.length > 0) {
     const blocks = chain.map((bytes) => ({ label: 'CERTIFICATE', line: 1, headers: [], bytes: Buffer.from(bytes) }))
     const input = { role: 'cert', place, bytes: null, exposure: null, findings: [], form: 'der', blocks } as const

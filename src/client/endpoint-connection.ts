@@ -147,12 +147,13 @@ export class EndpointConnection {
   }
 
   get status(): EndpointStatus {
-    const { protocol = null } = this.#dialled ?? {}
+    const { protocol = null, keyExchange = null } = this.#dialled ?? {}
     return {
       endpoint: this.endpoint.url,
       state: this.isLeaderless ? 'leaderless' : this.#state,
       since: new Date(this.#leaderless?.since ?? this.#since),
       protocol,
+      keyExchange,
       role: this.role,
       path: this.validation?.report.path ?? null,
       findings: this.findings,

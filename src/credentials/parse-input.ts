@@ -65,7 +65,7 @@ export function openInput(input: Input): OpenedInput {
       ? opened([{ label: 'X509 CRL', line: 1, headers: [], bytes }], [], 'der')
       : opened([], [unexpectedContent(content)])
   }
-  const { blocks, problems, layout } = content.scan
+  const { blocks, problems } = content.scan
   const isPgp = (problem: PemProblem): boolean => 'label' in problem && problem.label?.startsWith('PGP ') === true
   const found = problems.flatMap((problem, index): Finding[] => {
     if (isPgp(problem)) {
@@ -81,7 +81,7 @@ export function openInput(input: Input): OpenedInput {
     return [damageFinding(problem, place)]
   })
   const form = role === 'crl' ? formOfPem(bytes, content.scan) : 'pem'
-  return opened(blocks, [...found, ...layoutFindings(layout, place, form)], form)
+  return opened(blocks, [...found, ...layoutFindings({ scan: content.scan, role, input: bytes, form }, place)], form)
 }
 
 /** The finding for an input without the expected block. It names the first block. */

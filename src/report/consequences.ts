@@ -83,6 +83,10 @@ const OF_CERTIFICATES = [
     ['certificate/', 'usage/', 'constraints/', 'san/'],
     (cause, consequence) => isUnreadable(cause, consequence) && isOnSame(cause, consequence),
   ),
+  from('input/too-much', ['certificate/', 'usage/', 'constraints/', 'san/'], (cause, consequence) => {
+    const { extension = '' } = cause.details
+    return isUnreadable({ details: { kind: 'malformed', extension } }, consequence) && isOnSame(cause, consequence)
+  }),
   // Version 1 has no extensions.
   from(
     'certificate/version-unsupported',
@@ -291,7 +295,7 @@ function isUnsupportedBelow(cause: Pick<Finding, 'certificate'>, consequence: Fi
 }
 
 function isUnreadable(
-  { details: { kind, extension } }: Finding<'certificate/extension-refused'>,
+  { details: { kind, extension } }: { readonly details: { readonly kind: string; readonly extension: string } },
   { code, details }: Finding | Finding<'constraints/not-a-ca'>,
 ): boolean {
   if (kind !== 'malformed') return false

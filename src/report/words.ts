@@ -3,12 +3,12 @@
 /** Maximum number of values in a message; `details` has the others. */
 const MOST_LISTED = 5
 
-/** `a`, `a and b`, `a, b, c, d, e and 3 more`; `none` for an empty list. `shown` formats each value. */
+/** `a`, `a and b`, `a, b, c, d, e and 3 more`; `none` for an empty list, `""` for an empty value. `shown` formats each value. */
 export function listed(
   values: readonly string[],
   none = 'none',
   lastWord = 'and',
-  shown: (value: string) => string = (value) => value,
+  shown: (value: string) => string = (value) => value || '""',
 ): string {
   const more = values.length - MOST_LISTED
   const few = values.slice(0, MOST_LISTED).map(shown)

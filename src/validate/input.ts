@@ -183,11 +183,13 @@ class InputReader<T> {
     const bytes =
       typeof value === 'string' ? Buffer.from(value) : Buffer.from(value.buffer, value.byteOffset, value.length)
     const content = scan.blocks.length > 0 ? { scan } : recognize(bytes, () => scan)
-    if ('scan' in content) this.#readText(scan, option, this.#kind.wanted === 'CRL' ? formOfPem(value, scan) : 'pem')
+    if ('scan' in content)
+      this.#readText(scan, value, option, this.#kind.wanted === 'CRL' ? formOfPem(value, scan) : 'pem')
     else this.#unexpected(option, content)
   }
 
-  #readText({ blocks, problems, layout }: PemScan, option: string, form: CrlForm): void {
+  #readText(scan: PemScan, input: string | Uint8Array, option: string, form: CrlForm): void {
+    const { blocks, problems } = scan
     const own = blocks.filter(({ label }) => this.#kind.labels.includes(label))
     if (problems.some(({ kind }) => kind === 'too-many-blocks')) this.#stopAtCount()
     for (const [i, { bytes, line }] of own.entries()) {
@@ -206,7 +208,8 @@ class InputReader<T> {
       const content = { holds: holdsOf(first), form: 'PEM', line: first.line } as const
       this.#unexpected(option, content, labelsOf(blocks))
     }
-    for (const each of layoutFindings(layout, placeOf(option), form)) {
+    const role = this.#kind.wanted === 'CRL' ? 'crl' : /^(?:leaf|chain)/.test(option) ? 'cert' : 'ca'
+    for (const each of layoutFindings({ scan, role, input, form }, placeOf(option))) {
       // The same layout in several inputs of one option is reported once.
       const key = 'layout' in each.details ? each.details.layout : each.code
       if (!this.#input.layouts.has(key)) this.#log.findings.push(each)

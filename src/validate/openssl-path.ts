@@ -3,6 +3,7 @@
  * 3.5 with X509_V_FLAG_TRUSTED_FIRST, the default, and without X509_V_FLAG_PARTIAL_CHAIN: a trusted CA must be self-signed, unless
  * Node's option `allowPartialTrustChain` is set). OpenSSL chooses each issuer without verifying a signature, and tries no other.
  */
+import { keyOfSignature } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
 import { Tag } from '../x509/der.js'
 import { ExtensionId, type ExtensionProblem } from '../x509/extensions.js'
@@ -295,22 +296,10 @@ function deadEnd({ certificates, sent }: OpensslPath): string {
   return `no certificate that was given fits as the issuer ${issuer} of ${subject}`
 }
 
-/** The key kinds of signature algorithms that OpenSSL supports and this package does not (crypto/objects/obj_xref.txt). */
-const MORE_SIGNATURES: Readonly<Record<string, string>> = {
-  '1.2.840.113549.1.1.2': 'RSA',
-  '1.2.840.113549.1.1.10': 'RSA',
-  '1.2.840.113549.1.1.14': 'RSA',
-  '1.2.840.113549.1.1.15': 'RSA',
-  '1.2.840.113549.1.1.16': 'RSA',
-  '1.2.840.10045.4.3.1': 'ECDSA',
-  '1.3.101.113': 'Ed448',
-}
-
 /** ossl_x509_likely_issued for certificates whose names match. OpenSSL does not check the key usage or the signature here. */
 function mayHaveIssued(issuer: Certificate, child: Certificate): boolean {
-  const { signatureAlgorithm: signature } = child
-  const key = 'unknown' in signature ? MORE_SIGNATURES[signature.unknown] : signature.scheme.key
-  if (key !== issuer.publicKeyInfo.algorithm) return false
+  if (keyOfSignature(child.signatureAlgorithm) !== issuer.publicKeyInfo.algorithm || !issuer.hasReadableKey)
+    return false
   return keyIdentifiers(child, issuer).relation !== 'different' && !namesOtherAuthority(child, issuer)
 }
 
@@ -334,8 +323,8 @@ function isInvalid({ extensions, isCa }: Certificate): boolean {
 /** Whether an extension is malformed that OpenSSL, which reads more than DER, may read or not. */
 function isDoubtful(certificate: Certificate): boolean {
   // OpenSSL ignores bytes after a value (X509V3_EXT_d2i).
-  const isRead = ({ oid, reason }: ExtensionProblem): boolean =>
-    oid === ExtensionId.basicConstraints && reason.includes('value is followed by')
+  const isRead = ({ oid, reason, limit }: ExtensionProblem): boolean =>
+    limit !== undefined || (oid === ExtensionId.basicConstraints && reason.includes('value is followed by'))
   const { problems } = certificate.extensions
   return problems.some((each) => READ_EXTENSIONS.has(each.oid) && !isRead(each)) && !hasNoPurposes(certificate)
 }

@@ -2,6 +2,7 @@
 import { publicKeyText } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
 import { hex } from '../x509/der.js'
+import { type DistinguishedName, relativeNameKey } from '../x509/distinguished-name.js'
 import { checkUnused, givenPlaces } from './checks/check-unused.js'
 import type { Refusal } from '../report/finding.js'
 import { FindingCollector, isRefusedBy, MAX_SHOWN, type PathCertificate, type Rules, type Usage } from './context.js'
@@ -9,6 +10,7 @@ import { IssuerResults, checkAboveLeaf, checkLeaf, placesOf } from './check-path
 import { Budget, keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
 import { checkCrls, checkOpenssl } from './openssl-path.js'
 import { IssuerIndex, type LinkRule, walkPaths } from './path-walker.js'
+import { checkSerials } from './revocation/check-revocation.js'
 import { takeExtensions, WorkBudget } from './work.js'
 
 export interface ChainMaterial {
@@ -33,6 +35,9 @@ const SELF_ISSUED_ALLOWANCE = 4
 const MAX_FAILURES_CHECKED = 32
 /** Bounds the checks of issuers: the signature budget does not bound them if issuers share a key. */
 const MAX_ISSUERS_CHECKED = 100
+/** CAs of another name that are compared, and those whose key is tried. */
+const MAX_COMPARED = 50
+const MAX_RENAMED = 5
 /** The steps that the check of a complete path costs. */
 const STEPS_PER_PLACE = 16
 const STEPS_PER_FINDING = 8
@@ -67,6 +72,7 @@ export function search(material: ChainMaterial, rules: Rules): SearchResult {
     checkOpenssl(places, { intermediates, index, issuers, budget: new Budget(material.budget) }, found.findings)
   else if (findings !== null && places.at(-1)?.role === 'anchor') checkCrls(places, findings)
   if (findings !== null) leafFindings.addAll(findings)
+  checkSerials(places, intermediates, leafFindings)
   // An incomplete search must never pass, and does not know which certificates are unused.
   const isCutShort = !valid && (findings === null || budget.isExhausted || index.isCutShort)
   if (isCutShort || (!valid && leafFindings.errors.length === 0))
@@ -172,10 +178,28 @@ function explainDeadEnd(
   else if (certificate.isSelfIssued)
     findings.add(last, 'chain/root-not-trusted', { kind: last.index === 0 ? 'leaf' : 'root', anchors })
   else {
+    const ca = renamedIssuer(certificate, [...trusted, ...given])
+    if (ca !== null) {
+      findings.add(last, 'chain/issuer-not-found', { kind: 'renamed', issuer, anchors, ca: ca.subject.toString() })
+      return
+    }
     const noCa = trusted.length > 0 && trusted.every(({ extensions }) => extensions.basicConstraints?.ca === false)
     const details = { issuer, anchors, intermediates: subjectsOf(given), ...(noCa ? { noCa } : {}) }
     findings.add(last, 'chain/issuer-not-found', { kind: 'not given', ...details })
   }
+}
+
+/** A CA of another name whose key signed the certificate, as the key identifiers or the attributes of the names suggest. */
+function renamedIssuer(certificate: Certificate, given: readonly Certificate[]): Certificate | null {
+  const attributesOf = ({ relativeNames }: DistinguishedName): string => relativeNameKey(relativeNames.flat())
+  const wanted = attributesOf(certificate.issuer)
+  const isLikely = (ca: Certificate): boolean =>
+    keyIdentifiers(certificate, ca).relation === 'same' || attributesOf(ca.subject) === wanted
+  const likely = given
+    .slice(0, MAX_COMPARED)
+    .filter((ca) => !ca.equals(certificate) && isLikely(ca))
+    .slice(0, MAX_RENAMED)
+  return likely.find((ca) => linkOf(certificate, ca, new Budget()) === 'signed') ?? null
 }
 
 /** @param sameName Certificates with the issuer's name, of which no key made the signature. */

@@ -7,6 +7,7 @@ import { printableDeep } from '../report/printable.js'
 import { makeReport, type Report } from '../report/report.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'
+import { forUsage } from '../x509/pem/pem-findings.js'
 import {
   type Context,
   type FindingCollector,
@@ -21,6 +22,7 @@ import {
 import { foldConsequences } from '../report/consequences.js'
 import { foldRepeats } from './fold-repeats.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
+import { MAX_SENT } from './revocation/check-revocation.js'
 import { search, type SearchResult, subjectsOf } from './search.js'
 
 /** The certificates of one validation: a leaf, or the whole chain as it is sent. */
@@ -99,12 +101,13 @@ function validate(input: ChainInput, options: ValidateChainOptions, isConnected:
   const read = readMaterial({ leaf: input[option], leafOption: option, intermediates, trustAnchors, crls })
   const [leaf, ...rest] = read.leaf
   if (leaf === undefined && read.findings.length === 0) throw optionInvalid(option, 'must hold a certificate')
+  const found = read.findings.map((each) => forUsage(each, context.usage))
   // A result for only a part of the input would be meaningless.
-  if (leaf === undefined || !read.isComplete) return reportOf(context, null, read.findings)
+  if (leaf === undefined || !read.isComplete) return reportOf(context, null, found)
   const rules = rulesOf(context, { anchors: read.trustAnchors, crls: read.crls, isConnected, maxIntermediates })
   const material = { leaf, intermediates: [...rest, ...read.intermediates], budget, areAnchorsOfEtcd: true }
   const { places, findings } = search(material, rules)
-  return reportOf(context, places, [...read.findings, ...findings.toFindings()])
+  return reportOf(context, places, [...found, ...findings.toFindings()])
 }
 
 function reportOf(
@@ -127,12 +130,13 @@ function reportOf(
  *   on.
  */
 export async function inspectCredentials(source: CredentialSource, options: ValidateOptions): Promise<Report> {
-  const { at: checkedAt, ignore } = resolveContext(options)
+  const { at: checkedAt, ignore, usage } = resolveContext(options)
   if (typeof (source as CredentialSource | null | undefined)?.load !== 'function')
     throw valueInvalid('source', source, 'a credential source, such as fromFiles({ ca, cert, key })')
   // Loaded late: a program that only validates chains does not need the code that reads files and keys.
   const { readSource } = await loadDeferred(() => import('../credentials/source.js'))
-  const { credentials, findings } = await readSource(source)
+  const { credentials, findings: found } = await readSource(source)
+  const findings = found.map((each) => forUsage(each, usage))
   if (credentials === null) return makeReport({ checkedAt, path: null, findings, ignore })
   const { path, findings: more } = validateCredentials(credentials, { ...options, at: checkedAt })
   return makeReport({ checkedAt, path, findings: [...findings, ...more], ignore })
@@ -179,7 +183,7 @@ function checkCredentials(credentials: unknown): void {
 
 /** Whether the finding reports that the issuer of the topmost certificate is not among the anchors. */
 function reportsUnknownIssuer({ code, details }: FindingDraft): boolean {
-  if (code === 'chain/issuer-not-found') return details.kind !== 'circle'
+  if (code === 'chain/issuer-not-found') return details.kind === 'not given'
   return code === 'chain/issuer-key-differs' || code === 'chain/root-not-trusted'
 }
 
@@ -202,9 +206,6 @@ function checkKeyMatch({ chain: [leaf], key }: Credentials, findings: FindingCol
   const details = { keyAlgorithm: key.algorithm, certificateAlgorithm: publicKeyText(leaf.publicKeyInfo) }
   findings.add({ certificate: leaf, role: 'leaf', index: 0 }, 'key/mismatch', details)
 }
-
-/** Certificates of a chain that are checked; OpenSSL refuses longer handshakes (SSL_MAX_CERT_LIST_DEFAULT). */
-const MAX_SENT = 100
 
 /** RFC 8446 section 4.4.2: each certificate is followed by its issuer, and no other certificate is sent. */
 function checkSentChain(

@@ -1,6 +1,19 @@
 /** Public key and signature algorithms by OBJECT IDENTIFIER. */
 import { DerError, type DerReader, Tag } from './der.js'
 
+/** Keys that make one kind of signature, with one OBJECT IDENTIFIER for both: RFC 8410, RFC 9881 and RFC 9909. */
+const OWN_SIGNATURE: Readonly<Record<string, string>> = {
+  '1.3.101.113': 'Ed448',
+  ...Object.fromEntries(
+    [
+      ...['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'],
+      ...['SHA2', 'SHAKE'].flatMap((hash) =>
+        ['128s', '128f', '192s', '192f', '256s', '256f'].map((size) => `SLH-DSA-${hash}-${size}`),
+      ),
+    ].map((name, i) => [`2.16.840.1.101.3.4.3.${String(17 + i)}`, name]),
+  ),
+}
+
 const KEY_ALGORITHMS: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.1.1': 'RSA',
   '1.2.840.113549.1.1.10': 'RSA-PSS',
@@ -10,7 +23,7 @@ const KEY_ALGORITHMS: Readonly<Record<string, string>> = {
   '1.3.101.110': 'X25519',
   '1.3.101.111': 'X448',
   '1.3.101.112': 'Ed25519',
-  '1.3.101.113': 'Ed448',
+  ...OWN_SIGNATURE,
 }
 
 const CURVES: Readonly<Record<string, string>> = {
@@ -121,6 +134,27 @@ const DIGESTS: Readonly<Record<string, Digest>> = {
 
 /** A signature algorithm: a known scheme, or the OBJECT IDENTIFIER of an unknown one. */
 export type SignatureAlgorithm = { scheme: SignatureScheme } | { unknown: string }
+
+/** The key kinds of other signature algorithms that OpenSSL supports (crypto/objects/obj_xref.txt). */
+const OTHER_SIGNATURES: Readonly<Record<string, string>> = {
+  '1.2.840.113549.1.1.2': 'RSA',
+  '1.2.840.113549.1.1.10': 'RSA',
+  '1.2.840.113549.1.1.14': 'RSA',
+  '1.2.840.113549.1.1.15': 'RSA',
+  '1.2.840.113549.1.1.16': 'RSA',
+  '1.2.840.10045.4.3.1': 'ECDSA',
+  ...OWN_SIGNATURE,
+}
+
+/** The kind of key that makes such signatures; undefined if that is not known. */
+export function keyOfSignature(signature: SignatureAlgorithm): string | undefined {
+  return 'unknown' in signature ? OTHER_SIGNATURES[signature.unknown] : signature.scheme.key
+}
+
+/** `ECDSA with SHA-256`, `ML-DSA-65`, or the OBJECT IDENTIFIER. */
+export function signatureText(signature: SignatureAlgorithm): string {
+  return 'unknown' in signature ? (OWN_SIGNATURE[signature.unknown] ?? signature.unknown) : signature.scheme.name
+}
 
 /** Reads the contents of the AlgorithmIdentifier of a signature. */
 export function readSignatureAlgorithm(identifier: DerReader): SignatureAlgorithm {

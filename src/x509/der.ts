@@ -37,11 +37,14 @@ export class DerError extends Error {
   readonly reason: string
   /** Position in the input in bytes. */
   readonly offset: number
+  /** Set if the input may be well-formed, and has more items than this package reads. */
+  readonly limit: number | undefined
 
-  constructor(reason: string, offset: number) {
+  constructor(reason: string, offset: number, limit?: number) {
     super(`${reason} (byte ${String(offset)})`)
     this.reason = reason
     this.offset = offset
+    this.limit = limit
   }
 }
 
@@ -260,7 +263,7 @@ function firstArcs(value: number | bigint): string {
 export function readItems<T>(list: DerReader, max: number, what: string, read: (list: DerReader) => T): T[] {
   const items: T[] = []
   while (!list.atEnd) {
-    if (items.length >= max) throw new DerError(`more than ${max.toLocaleString('en-US')} ${what}`, list.offset)
+    if (items.length >= max) throw new DerError(`more than ${max.toLocaleString('en-US')} ${what}`, list.offset, max)
     items.push(read(list))
   }
   if (items.length === 0) throw new DerError(`an empty list of ${what}`, list.offset)

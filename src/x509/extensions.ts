@@ -111,6 +111,8 @@ export interface ExtensionProblem {
   readonly oid: string
   readonly critical: boolean
   readonly reason: string
+  /** Set if it has more items than this package reads. */
+  readonly limit?: number | undefined
 }
 
 /** The extensions of a certificate. `null`: the extension is absent, or listed in `problems`. */
@@ -203,7 +205,7 @@ export function decodeBy<D extends Decoders>(decoders: D, all: readonly RawExten
       values[name as keyof D] = decoded as ReturnType<D[keyof D]>
     } catch (error) {
       if (!(error instanceof DerError)) throw error
-      problems.push({ oid, critical, reason: error.reason })
+      problems.push({ oid, critical, reason: error.reason, limit: error.limit })
     }
   }
   return { values, problems, duplicates: [...duplicates] }

@@ -32,7 +32,7 @@ const CONSTRUCTED: ReadonlySet<GeneralNameKind> = new Set(['otherName', 'x400', 
 /** A name constraint has a mask after the address; a subject alternative name has none. */
 export type IpForm = 'address' | 'address-and-mask'
 
-/** Maximum number of names of a list. Go and OpenSSL refuse the handshake of a certificate with more. */
+/** Maximum number of names of a list. Go and OpenSSL read more, until the handshake is too long. */
 export const MAX_NAMES = 5000
 
 /** Maximum number of permitted, and of excluded subtrees of a CA. Real ones have about ten. */

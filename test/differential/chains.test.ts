@@ -1,7 +1,8 @@
 /**
  * Our result against those of Go, which validates clients and peers for etcd, and of Node, which validates servers:
  * random chains of one to four mutations each. `npm run check -- differential` makes 20,000 from a random seed, which it prints, and
- * asks Node 22 and 24 as well; `npm test` makes a few from a fixed one. What may differ stands in docs/differences.md, with the reason.
+ * asks Node 22 and 24 as well; `npm test`, and so `npm run check`, makes 500 from a fixed one and asks OpenSSL and Node, which need no
+ * program that must be built. What may differ stands in docs/differences.md, with the reason.
  * `ETCD_MTLS_TEST_CHAINS` sets another number.
  */
 import { writeSync } from 'node:fs'
@@ -16,12 +17,14 @@ import { isLong, scaled, seed } from '../support/long.js'
 import { type MintedCase, mintIfPossible } from '../support/mutation.js'
 import { drawMutation } from '../support/mutations-drawn.js'
 import { SINGLES } from '../support/mutations.js'
+import type { Question } from '../support/oracles.js'
 import { GoOracle } from '../support/oracle-go.js'
+import { OpensslOracle } from '../support/oracle-openssl.js'
 import { askNode } from '../support/oracle-node.js'
 import { OTHER_NODES, OtherNode } from '../support/oracle-other-node.js'
 import type { OracleResult } from '../support/oracles.js'
 
-const CHAINS = Number(process.env['ETCD_MTLS_TEST_CHAINS'] ?? scaled({ short: 80, long: 20_000 }))
+const CHAINS = Number(process.env['ETCD_MTLS_TEST_CHAINS'] ?? scaled({ short: 500, long: 20_000 }))
 const SEED = isLong ? seed : 20_261_127
 /** Milliseconds: twenty thousand chains, each with a handshake of Node and two of Go. */
 const PATIENCE = 3_600_000
@@ -38,17 +41,21 @@ it(
   'accepts no chain that etcd or Node refuses, and refuses others for documented reasons only',
   { timeout: PATIENCE },
   async () => {
-    const go = await GoOracle.start()
+    const go = isLong ? await GoOracle.start() : null
+    const openssl = new OpensslOracle()
     const nodes = await Promise.all(OTHER_NODES.map((program) => OtherNode.start(program)))
     const tally = new Tally()
     try {
       const numbers = Array.from({ length: CHAINS }, (_, number) => number)
       await mapAtOnce(numbers, AT_A_TIME, async (number) => {
         const chain = mintRandomCase(seedOf(SEED, number))
-        if (chain !== null) await compareChain(go, nodes, chain, tally)
+        if (chain === null) return
+        if (go === null) await compareServer(openssl, chain, tally)
+        else await compareChain(go, nodes, chain, tally)
       })
     } finally {
-      await Promise.all([go, ...nodes].map((each) => each.close()))
+      openssl.close()
+      await Promise.all([...(go === null ? [] : [go]), ...nodes].map((each) => each.close()))
     }
     // Past the console, for what a test prints there is its failure.
     if (isLong) writeSync(2, `${tally.summary()}\n`)
@@ -64,6 +71,18 @@ function mintRandomCase(from: number): MintedCase | null {
     random.once(3) ? random.pick(SINGLES) : drawMutation(random),
   ).filter((each) => each !== undefined)
   return mintIfPossible(applied)
+}
+
+/** As a server: our result, and those of the command `openssl verify` and of Node. */
+async function compareServer(openssl: OpensslOracle, chain: MintedCase, tally: Tally): Promise<void> {
+  const question: Question = { ...chain, usage: 'server' }
+  const [{ OpenSSL }, Node] = await Promise.all([openssl.ask(question), askNode(question)])
+  const report = validateCase(chain, 'server')
+  tally.chains++
+  if (report.ok) tally.accepted.server++
+  const what = title({ usage: 'server', applied: chain.applied })
+  tally.add(what, 'server', report, { OpenSSL })
+  tally.add(what, 'server', report, { Node })
 }
 
 /** In every use: our result, that of Go as etcd asks it, and those of the TLS clients of each Node. */
@@ -101,8 +120,13 @@ class Tally {
   readonly #listedAcceptances = new Map<string, number>()
 
   /** @param results The first one's counts; null if it could not be asked. */
-  add(what: string, usage: Use, report: Report, results: Readonly<Partial<Record<'Go' | 'Node', OracleResult>>>): void {
-    const asked = (['Node', 'Go'] as const).filter((each) => each in results)
+  add(
+    what: string,
+    usage: Use,
+    report: Report,
+    results: Readonly<Partial<Record<'Go' | 'Node' | 'OpenSSL', OracleResult>>>,
+  ): void {
+    const asked = (['Node', 'OpenSSL', 'Go'] as const).filter((each) => each in results)
     if (report.ok) {
       for (const oracle of asked.filter((each) => results[each]?.accepts === false)) {
         // What etcd or Node refuses must be an error here: other findings are enough only for a Go that does not check.

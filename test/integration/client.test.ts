@@ -38,7 +38,9 @@ describe('the client is an Etcd3', () => {
       { role: 'anchor', subject: 'CN=Test root' },
     ]
     const { endpoint } = shared.etcd
-    expect(client.tls.endpoints).toMatchObject([{ endpoint, state: 'ready', protocol: 'TLSv1.3', findings: [], path }])
+    expect(client.tls.endpoints).toMatchObject([
+      { endpoint, state: 'ready', protocol: 'TLSv1.3', keyExchange: 'X25519', findings: [], path },
+    ])
   })
 
   it('the client puts, gets, lists and deletes keys', async () => {

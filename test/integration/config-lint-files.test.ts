@@ -64,10 +64,10 @@ describe('etcd does not start', () => {
     ['a byte order mark before', (pem) => `\ufeff${pem}`, 'key'],
     ['an indented block of', (pem) => pem.replace(/^/gm, '  '), 'crt'],
     ['line ends of an old Mac in', (pem) => pem.replaceAll('\n', '\r'), 'key'],
-  ])('etcd does not start with %s the %s: config/pem-unreadable', async (_, change, end) => {
+  ])('etcd does not start with %s the %s: pem/layout-unusual', async (_, change, end) => {
     issue('marked')
     write(`marked.${end}`, change(await readFile(file(`marked.${end}`), 'utf8')))
-    await ends(flagsOf(pair('marked')), 'config/pem-unreadable')
+    await ends(flagsOf(pair('marked')), 'pem/layout-unusual')
   })
 
   it.each([

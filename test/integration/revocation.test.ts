@@ -4,7 +4,10 @@ import { connect, type TLSSocket } from 'node:tls'
 import { describe, expect, it, vi } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { Finding } from '../../src/report/finding.js'
-import { validateChain } from '../../src/validate/index.js'
+import { createSecureClient } from '../../src/client/index.js'
+import { validateChain, validateCredentials } from '../../src/validate/index.js'
+import { Crl } from '../../src/x509/crl/crl.js'
+import { findingOf } from '../support/refused.js'
 import { mintedCredentials, pemsOf } from '../support/etcd.js'
 import { gateway } from '../support/https.js'
 import {
@@ -74,6 +77,12 @@ function validate(
   return validateChain(input, { usage: 'client' })
 }
 
+/** Both CAs are trusted, and the leaf is sent with its issuer. */
+function validateTrusted(crls: Buffer): { findings: readonly Finding[] } {
+  const trustAnchors = [intermediate.der, root.der]
+  return validateChain({ chain: [below.der, intermediate.der], trustAnchors, crls }, { usage: 'client' })
+}
+
 /** The codes of findings that give these words as etcd's. */
 function foretold(findings: readonly Finding[], words: string): string[] {
   const says = (each: Finding): boolean =>
@@ -108,7 +117,7 @@ it.each<[string, string | Buffer]>([
   expect(await connected(client)).toBe(200)
 })
 
-const [REVOKED, LISTED] = ['revocation/revoked', 'revocation/serial-listed']
+const [REVOKED, LISTED] = ['revocation/revoked', 'revocation/serial-listed'] as const
 describe('etcd refuses, and we say so', () => {
   it.each<[string, string | Buffer, string]>([
     ['revoked', naming({}, 1).der, REVOKED],
@@ -130,6 +139,33 @@ describe('etcd refuses, and we say so', () => {
     const file = list({ revoked: [{ serial: intermediate.serial, reason: 2 }] }).der
     const words = await expectRefused(below, clientBelow, file, REVOKED)
     expect(words).toContain(intermediate.serial.toString(16))
+  })
+
+  it('etcd refuses a client that still sends a revoked CA certificate, although its path takes another one', async () => {
+    const renewed = mintCa({ subject: 'Issuing', key: intermediate.key, issuer: root })
+    const asSent = mintedCredentials({ leaf: below, intermediates: [renewed, intermediate], trust: [root] })
+    const der = list({ revoked: [{ serial: intermediate.serial, reason: 4 }] }).der
+    await give(der)
+    const words = await refusedWith(asSent)
+    expect(words).toContain(intermediate.serial.toString(16))
+    const crls = [Crl.parse(der, 'root.crl')]
+    const report = validateCredentials({ ...asSent, crls }, { usage: 'client' })
+    expect(foretold(report.findings, words)).toEqual([REVOKED])
+    expect(findingOf(report.findings, REVOKED).remedy).toContain(
+      'Remove the client\'s intermediate certificate "CN=Issuing" from minted intermediate',
+    )
+    await expect(
+      createSecureClient({ endpoints: shared.etcd.endpoint, credentials: { ...asSent, crls } }),
+    ).rejects.toMatchObject({ code: 'ERR_VALIDATION_FAILED' })
+    const removed = mintedCredentials({ leaf: below, intermediates: [renewed], trust: [root] })
+    expect(await connected(removed)).toBe(200)
+    expect(validateCredentials({ ...removed, crls }, { usage: 'client' }).ok).toBe(true)
+  })
+
+  it('etcd refuses a client that sends a revoked CA certificate which etcd trusts itself', async () => {
+    const der = list({ revoked: [{ serial: intermediate.serial }] }).der
+    await give(der)
+    expect(foretold(validateTrusted(der).findings, await refusedWith(clientBelow))).toEqual([REVOKED])
   })
 
   it('etcd refuses a certificate that a delta CRL removes, because it reads the delta CRL as a full one', async () => {

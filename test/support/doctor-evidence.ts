@@ -70,7 +70,7 @@ export function askedPort(port: number, answer: Answer | null): AskedPort {
     ...{ clientURLs: [`https://a:${String(each)}`], peerURLs: [`https://a:${String(1000 + each)}`] },
   }))
   return {
-    ...{ url: `https://a:${String(port)}`, protocol: null, chain: [], sent: [] },
+    ...{ url: `https://a:${String(port)}`, protocol: null, keyExchange: null, chain: [], sent: [] },
     ...{ clientCertificate: null, acceptedAuthorities: null, refusal },
     ...{ pair: null, clock: null, findings: [], problem: null },
     answers:

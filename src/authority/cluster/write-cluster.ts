@@ -17,7 +17,7 @@ import type { Certificate } from '../../x509/certificate.js'
 import { Authority } from '../authority.js'
 import { checkReplaceable } from './read-folder.js'
 import { KUBEADM_CLIENTS } from '../issue-options.js'
-import { checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
+import { type CaMaterial, checkCluster, type Cluster, type ClusterFiles } from './cluster-credentials.js'
 import {
   checkLayoutCall,
   type FolderPlan,
@@ -70,6 +70,7 @@ export async function writeCluster<M extends string, C extends string>(
   checkLayoutCall(directory, options, ['overwrite', 'caKey'], ['group'])
   const { overwrite = false, caKey = false, signal, layout } = options
   checkCluster(given, caKey)
+  if (caKey) Object.values(given.authorities ?? {}).forEach(keyOf)
   const gid = await readGroup(options.group)
   signal?.throwIfAborted()
   const cluster = layout === 'kubeadm' ? await withKubeadmClients(given) : given
@@ -105,7 +106,8 @@ export async function writeCluster<M extends string, C extends string>(
       await forEachConcurrently(plan.units, CONCURRENCY, async (unit) => {
         for (const folder of unit) await publish(fs, join(root, folder.path), changeOf(folder, gid), held)
       })
-      if (options.caKey === undefined) warnOfLostKeys(cluster)
+      if (caKey) keepKeys(cluster)
+      else if (options.caKey === undefined) warnOfLostKeys(cluster)
       return plan.files
     })
   } catch (error) {
@@ -115,11 +117,27 @@ export async function writeCluster<M extends string, C extends string>(
   }
 }
 
+/**
+ * The key in PEM. `export()` counts it as kept, which it is not before it is written.
+ *
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if a signer holds the key.
+ */
+function keyOf(authority: CaMaterial): string {
+  const key = authority instanceof Authority ? authority.issuer.key : null
+  return key?.exportPem() ?? authority.export().key
+}
+
+function keepKeys({ authorities }: Cluster): void {
+  for (const authority of Object.values(authorities ?? {}))
+    if (authority instanceof Authority) authority.issuer.keyState.isKept = true
+}
+
 /** Once for each authority that was created in this process. */
 function warnOfLostKeys({ authorities }: Cluster): void {
   for (const authority of Object.values(authorities ?? {})) {
-    if (!(authority instanceof Authority) || authority.issuer.keyState.isKept) continue
-    authority.issuer.keyState.isKept = true
+    const state = authority instanceof Authority ? authority.issuer.keyState : null
+    if (state === null || state.isKept || state.isWarned === true) continue
+    state.isWarned = true
     const message =
       `The key of the CA "${authority.certificate.subject.toString()}" is only in this process. When it ends, the certificates that` +
       ' were written cannot be renewed. Create the CA with openAuthority, save the result of export(), or set `caKey: true`;' +
@@ -176,7 +194,7 @@ function changeOf({ credentials, authorities, remove, isOfMember }: FolderPlan, 
   }
   for (const { authority, cert, key } of authorities) {
     if (!files.has(cert)) certificates(cert, [authority.certificate])
-    files.set(key, { content: authority.export().key, mode: 0o600 })
+    files.set(key, { content: keyOf(authority), mode: 0o600 })
   }
   return { files, remove, gid }
 }

@@ -14,7 +14,7 @@ import { isConnectionEnd } from './evidence.js'
 import { type Endpoint, parseEndpoints, readServerName } from '../endpoints.js'
 import { alertNumber } from '../transport/address-attempt.js'
 import { resolveTargets, type Target } from '../transport/resolve.js'
-import { openTls } from '../transport/tls-socket.js'
+import { keyExchangeOf, openTls } from '../transport/tls-socket.js'
 import { abortable } from '../timing.js'
 
 /** How a server ended a handshake, or why there was none. */
@@ -35,6 +35,8 @@ export interface ServerRefusal {
 export interface ServerObservation {
   /** The version that the server chose; null if it did not get that far. */
   protocol: 'TLSv1.2' | 'TLSv1.3' | null
+  /** The group of the key exchange, such as `X25519`; null if the handshake did not end, and if Node does not report it. */
+  keyExchange: string | null
   /** The chain as the server sent it, in DER, the leaf first. Empty if none arrived. It is not verified. */
   chain: readonly Uint8Array[]
   /**
@@ -112,7 +114,7 @@ async function observeAddresses(endpoint: Endpoint, name: Host, signal: AbortSig
 
 function nothingSeen(kind: ServerRefusal['kind'], detail = ''): ServerObservation {
   const refusal = { kind, alert: null, detail }
-  return { protocol: null, chain: [], clientCertificate: null, acceptedAuthorities: null, refusal }
+  return { protocol: null, keyExchange: null, chain: [], clientCertificate: null, acceptedAuthorities: null, refusal }
 }
 
 interface ObservationLimits {
@@ -216,6 +218,7 @@ class Observation {
     this.#signal.removeEventListener('abort', this.#abort)
     this.#resolve({
       protocol,
+      keyExchange: this.#isFinished && this.#tls !== null ? keyExchangeOf(this.#tls) : null,
       chain: chain ?? [],
       clientCertificate: authorities === null ? (isComplete ? 'not-requested' : null) : certificateDemandOf(refusal),
       acceptedAuthorities: authorities,

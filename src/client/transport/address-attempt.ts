@@ -22,7 +22,7 @@ import {
   type RequestCarrier,
 } from './health-check.js'
 import type { Target } from './resolve.js'
-import { openVerifiedTls, type ServerValidation } from './tls-socket.js'
+import { keyExchangeOf, openVerifiedTls, type ServerValidation } from './tls-socket.js'
 
 export const STAGES = ['lookup', 'connect', 'handshake', 'settings', 'health-check'] as const
 type DialStage = (typeof STAGES)[number]
@@ -55,6 +55,8 @@ export interface Dialled {
   connection: Connection
   address: string
   protocol: 'TLSv1.2' | 'TLSv1.3'
+  /** Null if Node does not report it. */
+  keyExchange: string | null
   validated: ValidatedCredentials
   validation: ServerValidation
   /** Null if that is unknown. */
@@ -245,6 +247,7 @@ export class AddressAttempt {
       connection: new Connection({ ...parts, ...where }, onDown),
       address: this.target.address,
       protocol: protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3',
+      keyExchange: keyExchangeOf(parts.socket),
       validated,
       validation,
       certificateSent: this.#certificateSent(),

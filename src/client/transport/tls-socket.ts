@@ -192,3 +192,9 @@ export function requestVersionOverHttp1(socket: TLSSocket, host: string, timeout
     socket.write(`GET /version HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
   })
 }
+
+/** The group of the key exchange; null if Node does not report it, as for a hybrid group. */
+export function keyExchangeOf(tls: TLSSocket): string | null {
+  const info: { name?: string | undefined } | null = tls.getEphemeralKeyInfo()
+  return info?.name ?? null
+}

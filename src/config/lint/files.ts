@@ -5,17 +5,9 @@ import { rows as materialRows } from '../../credentials/finding.js'
 import { fileInput, isVirtual } from '../../credentials/load-inputs.js'
 import { type Input, openInput, readCertificates } from '../../credentials/parse-input.js'
 import { hostPathText, isHostFile } from '../../files/in-root.js'
-import { hidesBlocks, type PemWithoutBlocks } from '../../report/catalogue/config/files.js'
 import { spelledLike } from '../../report/catalogue/config/place.js'
 import { type MaterialRole, placed } from '../../report/catalogue/place.js'
-import {
-  type Finding,
-  type FindingCode,
-  type FindingDetails,
-  reworded,
-  type Unchecked,
-  uncheckedOf,
-} from '../../report/finding.js'
+import { type Finding, type FindingCode, reworded, type Unchecked, uncheckedOf } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
 import type { CatalogueRow } from '../../report/row.js'
 import { unreadableAnchors } from '../../validate/checks/check-unused.js'
@@ -26,6 +18,7 @@ import { validateChain, validateCredentials } from '../../validate/validate.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl/crl.js'
 import { readHost } from '../../x509/names.js'
+import { forUsage } from '../../x509/pem/pem-findings.js'
 import { at, finding, rows } from '../finding.js'
 import { VIRTUAL_FILE } from '../read/effective.js'
 import type { ReadMember } from '../read/input.js'
@@ -101,8 +94,6 @@ class FilesReader {
   readonly #findings: Finding[] = []
   /** The subjects of certificates with small keys. Most clusters have some, so they are one finding. */
   readonly #smallKeys = new Set<string>()
-  /** Inputs in which Go may find no PEM block, by their origin. They are reported if the layout of the input hides blocks. */
-  readonly #withoutBlocks = new Map<string, PemWithoutBlocks>()
   readonly unchecked: Unchecked[] = []
 
   constructor(member: LintMember, read: ReadMember, options: FileOptions) {
@@ -151,15 +142,8 @@ class FilesReader {
         this.#smallKeys.add(`"${each.certificate?.subject ?? ''}"`)
         continue
       }
-      const unseen = each.code === 'pem/layout-unusual' ? this.#findingWithoutBlocks(each.details) : null
-      this.#findings.push(unseen ?? this.#place(each))
+      this.#findings.push(this.#place(forUsage(each, 'server')))
     }
-  }
-
-  #findingWithoutBlocks({ origin, layout }: FindingDetails['pem/layout-unusual']): Finding | null {
-    const unseen = this.#withoutBlocks.get(origin)
-    if (unseen === undefined || !hidesBlocks(layout)) return null
-    return finding('config/pem-unreadable', { ...unseen, layout })
   }
 
   /** A certificate with its key; null unless both files are named and on this machine. */
@@ -269,24 +253,7 @@ class FilesReader {
       this.unchecked.push(uncheckedOf('file-absent', place, message, 'all'))
       return null
     }
-    if (role !== 'crl') this.#recordWithoutBlocks(input, setting)
     return input
-  }
-
-  /** Go reads a PEM block only if its boundaries start lines (encoding/pem Decode). etcd needs one block of CAs, else the first. */
-  #recordWithoutBlocks({ bytes, role, place: { origin } }: Input, { place, text: path }: Setting): void {
-    const pem = bytes?.toString('latin1') ?? ''
-    const starts = Array.from(
-      pem.matchAll(/-----(?:BEGIN|END) /g),
-      ({ index }) => index === 0 || pem[index - 1] === '\n',
-    )
-    const isFound = (begin: number): boolean => starts[begin] === true && starts[begin + 1] === true
-    if (isFound(0) || (role === 'ca' && starts.some((_, i) => i % 2 === 0 && isFound(i)))) return
-    this.#withoutBlocks.set(origin, {
-      ...place,
-      path,
-      of: role === 'key' ? 'key' : role === 'ca' ? 'CA' : 'certificate',
-    })
   }
 }
 

@@ -210,7 +210,7 @@ export const certificate = {
       ],
     }),
     'private key': error((d: Place & { algorithm: string }) => [
-      `${originText(d)} holds a private key of a kind that etcd's TLS does not support: ${d.algorithm}.`,
+      `${originText(d)} holds a private key of a kind that no tested etcd supports: ${d.algorithm}.`,
       NEW_KEY,
     ]),
   },
@@ -247,7 +247,7 @@ export const certificate = {
         when: ({ trusted }) => !trusted,
       }),
     unsupported: error((d: { algorithm: string }, who) => [
-      `${who} is signed with an algorithm that is not supported (${d.algorithm}).`,
+      `${who} is signed with ${d.algorithm}, which is not supported, so its signature was not verified.`,
       'Reissue it with an ECDSA, RSA or Ed25519 CA key and SHA-256.',
     ]).refusedAs({ Go: 'x509: cannot verify signature: algorithm unimplemented' }),
     'stated twice': error((_, who) => [

@@ -107,6 +107,10 @@ export const chain = {
       Node: [LEAF_UNVERIFIED, NOT_LOCALLY, 'UNABLE_TO_GET_ISSUER_CERT'],
       OpenSSL: NO_LOCAL_ISSUER,
     }),
+    renamed: error((d: { issuer: string; anchors: string[]; ca: string }, who) => [
+      `${who} names the issuer "${d.issuer}", but the CA whose key signed it has the name "${d.ca}".`,
+      `Reissue it with the issuer "${d.ca}", copied byte for byte from the certificate of that CA.`,
+    ]).refusedAs({ ...BY_GO, Node: [LEAF_UNVERIFIED, NOT_LOCALLY], OpenSSL: NO_LOCAL_ISSUER }),
     circle: error((d: { issuer: string; anchors: string[] }, who, context) => [
       `${who} was issued by "${d.issuer}", which is below it in the same chain, and ${trustedCas(d.anchors, context)}.`,
       'Put the root certificate of these CAs into the CA file, or send the intermediate that leads to a trusted CA.',

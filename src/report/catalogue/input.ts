@@ -26,10 +26,12 @@ export interface UnexpectedContent extends Place {
 export interface TooMuch extends Place {
   wanted: Wanted
   /** `faults`: reading stopped after the limit of faults. */
-  unit: 'bytes' | 'blocks' | 'certificates' | 'CRLs' | 'faults'
+  unit: 'bytes' | 'blocks' | 'certificates' | 'CRLs' | 'faults' | 'entries'
   limit: number
   /** Null if they were not counted. */
   count: number | null
+  /** The extension of a certificate that holds the entries. */
+  extension?: string
 }
 
 export const input = {
@@ -43,15 +45,19 @@ export const input = {
       remedyFor(d, wording),
     ]
   }),
-  'input/too-much': error((d: TooMuch) => [
-    `${originText(d)} ${d.count === null ? 'holds more' : `holds ${quantity(d.count, d.unit)}, more`} than ${quantity(d.limit, d.unit)}. The rest was not read.`,
-    d.unit === 'faults'
-      ? 'Fix the reported faults first: they usually have one cause.'
-      : d.wanted === 'CRL' || d.wanted === 'crl'
-        ? 'Pass only the newest CRL of each CA in the path.'
-        : d.wanted === 'certificate'
-          ? 'Pass only the leaf, the intermediates above it, and the CAs to trust.'
-          : `Pass ${acceptedContent(d.wanted)} and nothing else.`,
+  'input/too-much': error((d: TooMuch, who) => [
+    d.extension !== undefined
+      ? `${who} has more than ${quantity(d.limit, d.unit)} in its ${d.extension} extension, which is the limit of etcd-mtls. They were not read; etcd and Node may accept them.`
+      : `${originText(d)} ${d.count === null ? 'holds more' : `holds ${quantity(d.count, d.unit)}, more`} than ${quantity(d.limit, d.unit)}. The rest was not read.`,
+    d.unit === 'entries'
+      ? 'Issue several certificates with fewer entries each, or use a wildcard.'
+      : d.unit === 'faults'
+        ? 'Fix the reported faults first: they usually have one cause.'
+        : d.wanted === 'CRL' || d.wanted === 'crl'
+          ? 'Pass only the newest CRL of each CA in the path.'
+          : d.wanted === 'certificate'
+            ? 'Pass only the leaf, the intermediates above it, and the CAs to trust.'
+            : `Pass ${acceptedContent(d.wanted)} and nothing else.`,
   ]),
 }
 

@@ -54,17 +54,21 @@ export interface Revoked {
   revokedAt: Date
   invalidSince: Date | null
   inFuture: boolean
+  /** Whether no path needs the certificate, but a client sends it to etcd. */
+  isUnneeded: boolean
   crl: string
 }
 
 export const revocation = {
-  'revocation/revoked': error((d: Revoked, who) => [
-    `${who} ${d.reason === 'certificateHold' ? 'was put on hold' : 'was revoked'} ${d.inFuture ? 'as of' : 'on'} ${d.revokedAt.toISOString()}${d.inFuture ? ', a date in the future that counts at once' : ''}${d.reason === null ? '' : ` (${d.reason})`}, according to ${d.crl}${d.invalidSince === null ? '' : `, and its key may be compromised since ${d.invalidSince.toISOString()}`}.`,
-    d.reason === 'certificateHold'
-      ? 'Ask the CA to lift the hold and use the CRL that it issues then, or use another certificate.'
-      : d.reason === 'removeFromCRL'
-        ? 'Have the CA issue a full CRL without the entry if the certificate is meant to be valid; only delta CRLs may hold removals.'
-        : 'Issue a new certificate with a new key. A revoked certificate stays revoked.',
+  'revocation/revoked': error((d: Revoked, who, { inside }) => [
+    `${who}${d.isUnneeded ? ' is sent without need, and etcd compares each certificate that is sent with its CRL. It' : ''} ${d.reason === 'certificateHold' ? 'was put on hold' : 'was revoked'} ${d.inFuture ? 'as of' : 'on'} ${d.revokedAt.toISOString()}${d.inFuture ? ', a date in the future that counts at once' : ''}${d.reason === null ? '' : ` (${d.reason})`}, according to ${d.crl}${d.invalidSince === null ? '' : `, and its key may be compromised since ${d.invalidSince.toISOString()}`}.`,
+    d.isUnneeded
+      ? `Remove ${inside}.`
+      : d.reason === 'certificateHold'
+        ? 'Ask the CA to lift the hold and use the CRL that it issues then, or use another certificate.'
+        : d.reason === 'removeFromCRL'
+          ? 'Have the CA issue a full CRL without the entry if the certificate is meant to be valid; only delta CRLs may hold removals.'
+          : 'Issue a new certificate with a new key. A revoked certificate stays revoked.',
   ]).refusedAs({
     etcd: 'transport: certificate serial … revoked',
     OpenSSL: 'certificate revoked',

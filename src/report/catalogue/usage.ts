@@ -1,5 +1,5 @@
 /** Findings about key usage and extended key usage. */
-import { error, info, warning } from '../row.js'
+import { error, info, warning, type Wording } from '../row.js'
 import { listed } from '../words.js'
 
 const WRONG_PURPOSE = { Node: 'INVALID_PURPOSE', OpenSSL: 'unsuitable certificate purpose' }
@@ -10,6 +10,12 @@ const INCOMPATIBLE = {
 
 function isRefused({ refused }: { refused: boolean }): boolean {
   return refused
+}
+
+function usageFor(side: Wording['side']): string {
+  const ofMember = '"extendedKeyUsage = serverAuth, clientAuth"'
+  if (side === undefined) return `"extendedKeyUsage = clientAuth" for a client, or ${ofMember} for a member`
+  return side === 'client' ? '"extendedKeyUsage = clientAuth"' : ofMember
 }
 
 export const usage = {
@@ -37,18 +43,18 @@ export const usage = {
     etcd: 'error reading server preface: remote error: tls: bad certificate',
     Go: 'x509: certificate specifies an incompatible key usage',
   }),
-  'usage/any-extended-key-usage': warning((d: { refused: boolean }, who) => [
+  'usage/any-extended-key-usage': warning((d: { refused: boolean }, who, { side }) => [
     d.refused
       ? `${who} relies on anyExtendedKeyUsage, which Node refuses for a server.`
       : `${who} is valid for every purpose (anyExtendedKeyUsage).`,
-    'Reissue it with "extendedKeyUsage = clientAuth" (for a member: serverAuth, clientAuth).',
+    `Reissue it with ${usageFor(side)}.`,
   ])
     .or('error', isRefused)
     .refusedAs({ ...WRONG_PURPOSE, when: isRefused }),
   'usage/extension-absent': {
-    extendedKeyUsage: info((_, who) => [
+    extendedKeyUsage: info((_, who, { side }) => [
       `${who} has no extended key usage, so it is valid for every purpose.`,
-      'Add "extendedKeyUsage = clientAuth" (for a member: serverAuth, clientAuth) at the next renewal.',
+      `Add ${usageFor(side)} at the next renewal.`,
     ]),
     keyUsage: info((_, who) => [
       `${who} is a CA without a key usage.`,

@@ -162,7 +162,7 @@ export const ETCD_LINES: readonly LineRow[] = [
     codes: [
       'handshake/failed',
       'key/mismatch',
-      'config/pem-unreadable',
+      'pem/layout-unusual',
       'config/key-not-readable',
       'file/missing',
       'file/unreadable',

@@ -183,13 +183,7 @@ export const GO_CLIENT_LINES: readonly LineRow[] = [
     direction: 'no-refusal',
     meaning:
       'A file of the process that wrote the line is not the PEM that the option expects: it is empty, DER, indented, or the other one of certificate and key.',
-    codes: [
-      'input/unexpected-content',
-      'config/pem-unreadable',
-      'file/empty',
-      'credentials/swapped',
-      'handshake/failed',
-    ],
+    codes: ['input/unexpected-content', 'pem/layout-unusual', 'file/empty', 'credentials/swapped', 'handshake/failed'],
     decide: DECIDE.file,
     example: 'tls: failed to find any PEM data in certificate input',
   },

@@ -114,12 +114,12 @@ const REFUSALS: readonly GoRefusal[] = [
     example: 'x509: certificate signed by unknown authority',
     meaning:
       'The chain does not lead to a CA in the CA file of the side that wrote the line. etcd reads that file at its start.',
-    ofClient: [...UNTRUSTED_CLIENT, 'config/pem-unreadable', 'chain/issuer-name-respelled'],
+    ofClient: [...UNTRUSTED_CLIENT, 'pem/layout-unusual', 'chain/issuer-name-respelled'],
     ofServer: [
       ...UNTRUSTED_SERVER,
       'config/member-not-trusted',
       'config/client-and-peer-swapped',
-      'config/pem-unreadable',
+      'pem/layout-unusual',
       'chain/issuer-name-respelled',
     ],
     decideClient: DECIDE.acceptedCas,
@@ -303,7 +303,7 @@ const FILE_ROW: LineRow = {
   codes: [
     'certificate/malformed',
     'input/unexpected-content',
-    'config/pem-unreadable',
+    'pem/layout-unusual',
     'pem/damaged',
     'certificate/extension-refused',
     'key/malformed',

@@ -74,7 +74,7 @@ export const PEER_LINES: readonly LineRow[] = [
       'chain/issuer-not-found',
       'chain/issuer-key-differs',
       'config/client-and-peer-swapped',
-      'config/pem-unreadable',
+      'pem/layout-unusual',
     ],
     decide: DECIDE.verifyServer,
     example: prober('x509: certificate signed by unknown authority'),

@@ -61,8 +61,16 @@ function checkExtensions(place: PathCertificate, findings: FindingCollector): vo
   const refuse = (oid: string, kind: 'repeated' | 'unknown' | 'wrongly critical'): void => {
     findings.add(place, 'certificate/extension-refused', { kind, extension: extensionName(oid) })
   }
-  for (const { oid, reason } of extensions.problems)
-    findings.add(place, 'certificate/extension-refused', { kind: 'malformed', extension: extensionName(oid), reason })
+  const { origin } = place.certificate
+  for (const { oid, reason, limit } of extensions.problems) {
+    const extension = extensionName(oid)
+    if (limit === undefined)
+      findings.add(place, 'certificate/extension-refused', { kind: 'malformed', extension, reason })
+    else {
+      const details = { wanted: 'certificate', unit: 'entries', limit, count: null, extension } as const
+      findings.add(place, 'input/too-much', { origin, file: null, ...details })
+    }
+  }
   for (const oid of extensions.duplicates) refuse(oid, 'repeated')
   for (const oid of extensions.unknownCritical) refuse(oid, 'unknown')
   for (const oid of NEVER_CRITICAL) if (extensions.isCritical(oid)) refuse(oid, 'wrongly critical')

@@ -1,5 +1,5 @@
 /** The public key and the signature algorithm of one certificate. */
-import { publicKeyText } from '../../x509/algorithms.js'
+import { keyOfSignature, publicKeyText, signatureText } from '../../x509/algorithms.js'
 import type { FindingCollector, PathCertificate } from '../context.js'
 
 const MIN_RSA_BITS = 2048
@@ -39,7 +39,7 @@ export function checkKey(place: PathCertificate, findings: FindingCollector): vo
     if (info.curve === 'explicit') unsupported('Go and OpenSSL refuse (RFC 5480 section 2.1.1)')
     else if (!CURVES.has(info.curve)) unsupported('Go or TLS 1.3 does not take')
     else if (!info.uncompressed) unsupported('Go does not read: its point is compressed')
-  } else if (info.algorithm !== 'Ed25519') unsupported('etcd does not take and OpenSSL silently does not send')
+  } else if (info.algorithm !== 'Ed25519') unsupported('no tested etcd supports')
   // Only OpenSSL detects a point that is not on its curve.
   if (findings.errors.length > errors) return
   if (!certificate.hasReadableKey) unsupported('OpenSSL cannot read')
@@ -51,9 +51,9 @@ export function checkSignatureAlgorithm(place: PathCertificate, isTrusted: boole
   const { certificate, role } = place
   const { isSelfIssued, signatureAlgorithm: signature, publicKeyInfo } = certificate
   const isAnchor = role === 'anchor'
-  const algorithm = 'unknown' in signature ? signature.unknown : signature.scheme.name
+  const algorithm = signatureText(signature)
   // OpenSSL treats a certificate as self-signed only if its key is of the signature's kind (x509v3_cache_extensions).
-  const isOwnKind = 'scheme' in signature && signature.scheme.key === publicKeyInfo.algorithm
+  const isOwnKind = keyOfSignature(signature) === publicKeyInfo.algorithm
   if (isAnchor && isSelfIssued && !isOwnKind)
     findings.add(place, 'signature/key-mismatch', { kind: 'root', algorithm, key: publicKeyText(publicKeyInfo) })
   if ('unknown' in signature) {

@@ -3,13 +3,14 @@
  * lists if its issuer's key signed it.
  */
 import type { FindingDetails } from '../../report/finding.js'
+import { signatureText } from '../../x509/algorithms.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl, CrlForm } from '../../x509/crl/crl.js'
 import { pointText } from '../../x509/crl/distribution-point.js'
 import { bytesEqual } from '../../x509/der.js'
 import { type FindingCollector, MAX_SHOWN, type PathCertificate, type Rules } from '../context.js'
-import { covers, namesAuthority, otherAuthority, warnAboutCrl } from './crl-rules.js'
-import { type SortedCrls, sortSigned, type StatusSource } from './revocation-sources.js'
+import { covers, hasBegun, namesAuthority, otherAuthority, warnAboutCrl } from './crl-rules.js'
+import { replaces, type SortedCrls, sortSigned, type StatusSource } from './revocation-sources.js'
 
 /**
  * Checks every certificate of a path except the anchor, and a leaf that is its own anchor. It skips a path that does not end at an
@@ -17,11 +18,22 @@ import { type SortedCrls, sortSigned, type StatusSource } from './revocation-sou
  */
 export function checkRevocation(path: readonly PathCertificate[], findings: FindingCollector): void {
   const { crls, anchors, revocation } = findings.rules
+  if (crls.length === 0 && revocation !== 'require') return
+  const end = endOf(path, anchors)
+  if (end?.role === 'anchor') new RevocationCheck(path, findings).run()
+  else if (end !== null) new RevocationCheck(path, findings).runForPinned(end)
+}
+
+/** The trusted certificate at the end of the path; null if there is none. */
+function endOf(path: readonly PathCertificate[], anchors: readonly Certificate[]): PathCertificate | null {
   const last = path.at(-1)
-  if ((crls.length === 0 && revocation !== 'require') || last === undefined) return
-  if (last.role === 'anchor') new RevocationCheck(path, findings).run()
-  else if (last.index === 0 && anchors.some((anchor) => anchor.equals(last.certificate)))
-    new RevocationCheck(path, findings).runForPinned(last)
+  if (last === undefined || last.role === 'anchor') return last ?? null
+  return last.index === 0 && anchors.some((anchor) => anchor.equals(last.certificate)) ? last : null
+}
+
+function distinct(crls: readonly Crl[]): Crl[] {
+  // The caller may pass the same CRL in two files.
+  return crls.filter((crl, i) => !crls.slice(0, i).some((before) => bytesEqual(before.raw, crl.raw)))
 }
 
 /** Bounds the signatures verified to explain one CRL that no CA of the path signed. */
@@ -32,7 +44,7 @@ const UNRELATED = 'that CA issued nothing in the path'
 class RevocationCheck {
   readonly #path: readonly PathCertificate[]
   readonly #findings: FindingCollector
-  /** All CRLs that can be read: etcd compares the serial numbers of each. */
+  /** All CRLs that can be read. */
   readonly #readable: readonly Crl[]
   /** Those that are supported. */
   readonly #crls: readonly Crl[]
@@ -48,10 +60,7 @@ class RevocationCheck {
   constructor(path: readonly PathCertificate[], findings: FindingCollector) {
     this.#path = path
     this.#findings = findings
-    const { crls } = findings.rules
-    // The caller may pass the same CRL in two files.
-    const distinct = crls.filter((crl, i) => !crls.slice(0, i).some((before) => bytesEqual(before.raw, crl.raw)))
-    this.#readable = distinct.filter((crl) => this.#isReadable(crl))
+    this.#readable = distinct(findings.rules.crls).filter((crl) => this.#isReadable(crl))
     this.#crls = this.#readable.filter((crl) => this.#isSupported(crl))
   }
 
@@ -71,13 +80,13 @@ class RevocationCheck {
     for (const crl of this.#crls) if (!this.#signers.has(crl)) this.#checkUnsigned(crl)
     for (const subject of this.#path.slice(0, -1)) this.#checkSubject(subject)
     this.#reportCrls()
-    this.#warnOfEtcd()
+    this.#warnOfForm()
   }
 
   /** No certificate of its issuer was given, so no signature can be verified; etcd and OpenSSL compare the serial number. */
   runForPinned(leaf: PathCertificate): void {
     for (const crl of this.#crls) if (crl.issuer.equals(leaf.certificate.issuer)) this.#reportRevoked(leaf, crl)
-    this.#warnOfEtcd()
+    this.#warnOfForm()
   }
 
   #isReadable({ damage, origin, issuer }: Crl): boolean {
@@ -121,7 +130,7 @@ class RevocationCheck {
     } else {
       this.#issuersOfUnusable.add(issuer.key)
       if ('unknown' in signatureAlgorithm) {
-        const details = { origin, algorithm: signatureAlgorithm.unknown, reason: 'unsupported' } as const
+        const details = { origin, algorithm: signatureText(signatureAlgorithm), reason: 'unsupported' } as const
         this.#findings.add(null, 'revocation/crl-algorithm-refused', details)
         return
       }
@@ -174,14 +183,9 @@ class RevocationCheck {
 
   /** Reports the first CRL that lists the certificate. */
   #reportRevoked(subject: PathCertificate, crl: Crl): void {
-    const entry = crl.find(subject.certificate)
-    if (entry === null || this.#revoked.has(subject)) return
+    if (this.#revoked.has(subject) || crl.find(subject.certificate) === null) return
     this.#revoked.add(subject)
-    const { reason, revokedAt, invalidSince } = entry
-    const { serialNumber } = subject.certificate
-    const inFuture = revokedAt > this.#findings.rules.at
-    const details = { serialNumber, reason, revokedAt, invalidSince, inFuture, crl: crl.origin }
-    this.#findings.add(subject, 'revocation/revoked', details)
+    addRevoked(subject, crl, false, this.#findings)
   }
 
   #reportCrls(): void {
@@ -202,11 +206,8 @@ class RevocationCheck {
     }
   }
 
-  /**
-   * Warns of CRLs with which etcd refuses valid certificates. etcd reads one file, compares only serial numbers, and refuses every
-   * certificate with a listed one (etcd client/pkg/transport/listener_tls.go, checkCRL).
-   */
-  #warnOfEtcd(): void {
+  /** Warns of files that etcd does not read. */
+  #warnOfForm(): void {
     const originsOf = (form: CrlForm): string[] => [
       ...new Set(this.#readable.filter((crl) => crl.form === form).map(({ origin }) => origin)),
     ]
@@ -216,22 +217,70 @@ class RevocationCheck {
       const details = { kind: 'text', origins: asText, usage: this.#findings.rules.usage } as const
       this.#findings.add(null, 'revocation/crl-form', details)
     }
-    for (const place of this.#path) {
-      const { serialNumber } = place.certificate
-      const listing = this.#readable.filter((crl) => crl.find(place.certificate) !== null)
-      if (this.#revoked.has(place) || listing.length === 0) continue
-      const lists = listing.map((crl) => ({ origin: crl.origin, why: this.#whyNotRevoked(place, crl) }))
-      this.#findings.add(place, 'revocation/serial-listed', { serialNumber, lists })
+  }
+}
+
+function addRevoked(subject: PathCertificate, crl: Crl, isUnneeded: boolean, findings: FindingCollector): void {
+  const entry = crl.find(subject.certificate)
+  if (entry === null) return
+  const { serialNumber } = subject.certificate
+  const inFuture = entry.revokedAt > findings.rules.at
+  findings.add(subject, 'revocation/revoked', { serialNumber, ...entry, inFuture, isUnneeded, crl: crl.origin })
+}
+
+/** Certificates of a chain that are checked; OpenSSL refuses longer handshakes (SSL_MAX_CERT_LIST_DEFAULT). */
+export const MAX_SENT = 100
+
+/**
+ * Reports what etcd refuses beyond the rules of RFC 5280: it reads one file, compares only serial numbers, and refuses a client that
+ * sends a certificate with a listed one, used or not (etcd client/pkg/transport/listener_tls.go, checkCRL).
+ *
+ * @param sent What a client or a member sends after the leaf.
+ */
+export function checkSerials(
+  path: readonly PathCertificate[],
+  sent: readonly Certificate[],
+  findings: FindingCollector,
+): void {
+  const { usage, anchors } = findings.rules
+  const crls = distinct(findings.rules.crls).filter(({ damage }) => damage === null)
+  const isOfClient = usage === 'client' || usage === 'peer'
+  if (crls.length === 0 || !(isOfClient || endOf(path, anchors) !== null)) return
+  const isIn = (list: readonly Certificate[], one: Certificate): boolean => list.some((each) => each.equals(one))
+  const used = path.map(({ certificate }) => certificate)
+  const unused = [...sent.slice(0, MAX_SENT).entries()]
+    .filter(([, certificate]) => isOfClient && !isIn(used, certificate))
+    .map(([index, certificate]) => ({ certificate, role: 'intermediate' as const, index }))
+  for (const place of [...path, ...unused]) {
+    const { certificate, role } = place
+    const listing = crls.filter((crl) => crl.find(certificate) !== null)
+    const isRevoked = findings.drafts.some((each) => each.code === 'revocation/revoked' && each.place === place)
+    if (listing.length === 0 || isRevoked) continue
+    const known = [...used, ...sent, ...anchors]
+    const lists = listing.map((crl) => ({ crl, why: whyNotRevoked(certificate, crl, known, findings.rules) }))
+    const own =
+      isOfClient && (role === 'leaf' || isIn(sent, certificate)) ? lists.find(({ why }) => why === null) : undefined
+    if (own !== undefined)
+      addRevoked(place, own.crl, !path.includes(place) || (role === 'anchor' && certificate.isSelfIssued), findings)
+    else {
+      const texts = lists.map(({ crl: { origin }, why }) => ({ origin, why: why ?? TRUSTED }))
+      findings.add(place, 'revocation/serial-listed', { serialNumber: certificate.serialNumber, lists: texts })
     }
   }
+}
 
-  #whyNotRevoked({ certificate, role, index }: PathCertificate, crl: Crl): string {
-    if (role === 'anchor') return 'a trust anchor is trusted whatever lists say'
-    if (!crl.issuer.equals(certificate.issuer)) return 'the list is of another CA'
-    if (crl.unsupportedScope !== null) return 'the list is not supported'
-    if ((this.#signers.get(crl)?.index ?? 0) <= index) return 'the list is not signed by the key of its issuer'
-    return 'a newer list no longer names it'
-  }
+const TRUSTED = 'a trust anchor is trusted whatever lists say'
+
+/** Null if the CRL is of the certificate's issuer: of its key, or of its name if no CA of that name is known. */
+function whyNotRevoked(certificate: Certificate, crl: Crl, known: readonly Certificate[], rules: Rules): string | null {
+  if (!crl.issuer.equals(certificate.issuer)) return 'the list is of another CA'
+  if (crl.unsupportedScope !== null) return 'the list is not supported'
+  const issuers = known.filter(({ subject }) => subject.equals(crl.issuer)).slice(0, MAX_OTHER_KEYS)
+  if (issuers.length === 0) return null
+  const signer = issuers.find((each) => certificate.isSignedBy(each) && crl.isSignedBy(each))
+  if (signer === undefined) return 'the list is not signed by the key of its issuer'
+  const isReplaced = rules.crls.some((each) => each.isSignedBy(signer) && hasBegun(each, rules) && replaces(each, crl))
+  return isReplaced ? 'a newer list no longer names it' : null
 }
 
 export function noCrl(

@@ -1,4 +1,5 @@
 /** The distribution point of one CRL (RFC 5280 section 6.3.3 (b)), its signer, and its faults. */
+import { signatureText } from '../../x509/algorithms.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl/crl.js'
 import {
@@ -59,7 +60,7 @@ export function namesAuthority(crl: Crl, certificate: Certificate): boolean {
 /** Reports the faults that make a signed CRL unusable, except for its dates. */
 export function checkCrl(crl: Crl, signer: PathCertificate, findings: FindingCollector): void {
   const { origin, extensions, signatureAlgorithm: signature } = crl
-  const algorithm = 'scheme' in signature ? signature.scheme.name : signature.unknown
+  const algorithm = signatureText(signature)
   if (!crl.signatureAlgorithmsAgree)
     findings.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'stated twice' })
   if ('scheme' in signature && WEAK_DIGESTS.has(signature.scheme.digest))

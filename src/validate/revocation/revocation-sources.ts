@@ -62,7 +62,7 @@ function newestOf(crls: readonly Crl[], findings: FindingCollector): Crl[] {
  * Whether the first CRL is newer by number and by date. If these contradict each other, for example because a CA reset its counter,
  * neither replaces the other, and a certificate that either lists is revoked.
  */
-function replaces(newer: Crl, older: Crl): boolean {
+export function replaces(newer: Crl, older: Crl): boolean {
   const later = newer.thisUpdate.getTime() - older.thisUpdate.getTime()
   if (newer.number === null || older.number === null) return later > 0
   return later >= 0 && newer.number >= older.number && (later > 0 || newer.number > older.number)

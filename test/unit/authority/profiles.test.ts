@@ -78,6 +78,8 @@ describe('further extensions', () => {
 })
 
 const CRITICAL = { oid: '1.3.6.1.4.1.99999.1', critical: true, value: Buffer.from('0500', 'hex') }
+/** policyConstraints that require a policy: Go refuses them. */
+const POLICY = { oid: '2.5.29.36', value: Buffer.from('3003800100', 'hex') }
 const BROKEN = { oid: '2.5.29.31', value: Buffer.from('0500', 'hex') }
 
 describe('certificates that etcd, its gateway or its clients refuse', () => {
@@ -94,6 +96,13 @@ describe('certificates that etcd, its gateway or its clients refuse', () => {
     ],
     ['a peer with serverAuth alone', { ...PEER, extendedKeyUsage: ['serverAuth'] }, 'usage/extended-key-usage-missing'],
     ['a critical extension', { ...CLIENT, extensions: [CRITICAL] }, 'certificate/extension-refused'],
+    [
+      'a server with Server Gated Cryptography instead of serverAuth, which only Node accepts',
+      { ...SERVER, extendedKeyUsage: ['1.3.6.1.4.1.311.10.3.3', 'clientAuth'] },
+      'usage/extended-key-usage-missing',
+    ],
+    ['a server with policyConstraints', { ...SERVER, extensions: [POLICY] }, 'certificate/policy-extension'],
+    ['a client with policyConstraints', { ...CLIENT, extensions: [POLICY] }, 'certificate/policy-extension'],
     ['an extension that cannot be read', { ...SERVER, extensions: [BROKEN] }, 'certificate/extension-refused'],
   ])('refuses %s unless skipEtcdChecks is set', async (_, request, code) => {
     const error = await refused(authority.issue(request), 'ERR_ISSUE_REFUSED')

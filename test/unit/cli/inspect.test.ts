@@ -224,9 +224,13 @@ describe('what inspect shows of a server', () => {
     await using peer = await tlsPeer(serverTls(pki.server))
     const address = addressOf(peer.endpoint)
     const { out } = await callCommand(['inspect', address])
-    expect(out).toMatch(/^https:\/\/\S+: (?:certificate|bundle of \d certificates), not verified\n/)
+    expect(out).toMatch(
+      /^https:\/\/\S+: (?:certificate|bundle of \d certificates), not verified, key exchange\s+X25519\n/,
+    )
     const cacert = folder.file('pki-ca.crt', pki.root.pem)
-    expect((await callCommand(['inspect', '--cacert', cacert, address])).out).toMatch(/^https:\S+: .*, verified\n/)
+    expect((await callCommand(['inspect', '--cacert', cacert, address])).out).toMatch(
+      /^https:\S+: .*, verified, key exchange\s+X25519\n/,
+    )
     const wrong = folder.file('pki-other.crt', other.pem)
     const document = await inspect(['--cacert', wrong, address])
     expect([document.code, document.targets[0]?.verified]).toEqual([1, false])

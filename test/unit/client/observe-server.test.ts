@@ -42,7 +42,14 @@ it.each(
   async (protocol, _what, options, clientCertificate, acceptedAuthorities) => {
     const versions = { minVersion: protocol ?? 'TLSv1.2', maxVersion: protocol ?? 'TLSv1.3' }
     await using peer = await tlsPeer(serverTls(pki.server, { rejectUnauthorized: false, ...versions, ...options }))
-    const expected = { protocol, leaf: 'etcd', clientCertificate, acceptedAuthorities, refusal: null }
+    const expected = {
+      protocol,
+      keyExchange: 'X25519',
+      leaf: 'etcd',
+      clientCertificate,
+      acceptedAuthorities,
+      refusal: null,
+    }
     for (let i = 0; i < 2; i += 1) expect(brief(await observeServer(peer.endpoint))).toEqual(expected)
     expect(peer.accepted).toBe(2)
     await expect.poll(() => peer.open).toBe(0)

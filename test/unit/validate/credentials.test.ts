@@ -2,7 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { type Credentials, fromFiles, fromPem } from '../../../src/credentials/index.js'
 import type { Finding } from '../../../src/report/index.js'
-import { Certificate, inspectCredentials, validateCredentials, type Usage } from '../../../src/validate/index.js'
+import {
+  Certificate,
+  inspectCredentials,
+  validateChain,
+  validateCredentials,
+  type Usage,
+} from '../../../src/validate/index.js'
 import { PrivateKey } from '../../../src/x509/keys/keys.js'
 import { mintedCredentials } from '../../support/etcd.js'
 import { HOST } from '../../support/minted-chain.js'
@@ -94,6 +100,28 @@ describe('credentials', () => {
     await expect(inspectCredentials(source, { usage: 'clients' as 'client' })).rejects.toMatchObject({
       code: 'ERR_OPTION_INVALID',
     })
+  })
+
+  const MARK = 'a byte order mark precedes the first block (line 1)'
+  it.each<[part: 'ca' | 'cert' | 'key', change: (pem: string) => string, label: string, fault: string]>([
+    ['cert', (pem) => `\ufeff${pem}`, 'CERTIFICATE', MARK],
+    ['key', (pem) => `\ufeff${pem}`, 'PRIVATE KEY', MARK],
+    ['ca', (pem) => `\ufeff${pem}`, 'CERTIFICATE', MARK],
+    ['cert', (pem) => pem.replaceAll('\n', '\r'), 'CERTIFICATE', 'carriage return alone (line 1)'],
+    ['key', (pem) => pem.replaceAll(/^/gm, ' '), 'PRIVATE KEY', 'a block is indented (line 1)'],
+  ])('a %s in a layout that Go does not read is an error for members only', async (part, change, label, fault) => {
+    const pem = { ca: root.pem, cert: chainPem(leaf, intermediate), key: leaf.keyPem }
+    const source = fromPem({ ...pem, [part]: change(pem[part]) })
+    for (const usage of ['server', 'peer', 'client', 'any'] as const) {
+      const { findings } = await inspectCredentials(source, { usage })
+      const found = findings.find(({ code }) => code === 'pem/layout-unusual')
+      expect(found?.severity).toBe(usage === 'server' || usage === 'peer' ? 'error' : 'warning')
+      expect(found?.message).toContain(`${fault}; so etcd and etcdctl skip the block "${label}"`)
+      expect(found?.message).toMatch(/that Go(?:, OpenSSL and Node)? do/)
+    }
+    const chain = { chain: change(pem.cert), trustAnchors: change(pem.ca) }
+    expect(validateChain(chain, { usage: 'server' }).ok).toBe(false)
+    expect(validateChain(chain, { usage: 'client' }).ok).toBe(true)
   })
 
   it.each([undefined, null, '/etc/etcd', { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }])(

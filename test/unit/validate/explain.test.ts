@@ -1,8 +1,9 @@
 /** Why a path goes no further (search.ts), and what is reported of a link (check-path.ts, link.ts). */
-import { oid, sequence } from '../../support/der-writer.js'
+import { oid, sequence, setOf } from '../../support/der-writer.js'
 import {
   authorityKeyIdentifier,
   directoryName,
+  encodeAttribute,
   EXTENSION,
   flipBit,
   mintCa,
@@ -36,6 +37,13 @@ const row = (
   ...found: string[]
 ): Row => [what, { leaf, sent, trust }, found]
 
+const acme = mintCa({
+  subject: [
+    ['CN', 'A'],
+    ['O', 'x'],
+  ],
+})
+
 tableOf('a path without an issuer', 'chain/issuer-not-found', [
   row('names the issuer and the CAs that were given', leafOf(A), [T], [U], '@0 (not given, CN=A, [CN=U], [CN=T])'),
   row(
@@ -51,6 +59,24 @@ tableOf('a path without an issuer', 'chain/issuer-not-found', [
     [],
     [mintCa({ subject: 'É', key })],
     '@0 (not given, CN=é, [CN=É], [])',
+  ),
+  row(
+    'names the CA that signed, if its name has other relative names',
+    leafOf(acme, {
+      issuerName: sequence(setOf(encodeAttribute(['CN', 'A']), encodeAttribute(['O', 'x']))),
+      without: [EXTENSION.authorityKeyIdentifier],
+    }),
+    [],
+    [acme],
+    '@0 (renamed, CN=A+O=x, [O=x,CN=A], O=x,CN=A)',
+    'warning key-identifier-unusual@0',
+  ),
+  row(
+    'names the CA that signed, if its key identifier is the same',
+    leafOf(A, { issuerName: 'Z' }),
+    [A],
+    [R],
+    '@0 (renamed, CN=Z, [CN=R], CN=A)',
   ),
   row('is explained at its last certificate', leafOf(A), [A], [T], '@1 (not given, CN=R, [CN=T], [CN=A])'),
   row('ends at a self-signed leaf', leafOf(), [], [T], 'root-not-trusted@0 (leaf, [CN=T])'),

@@ -58,7 +58,8 @@ it('knows the form of a CRL', () => {
 
 const NO_TBS = 'the signed part is missing or of another type'
 const CRLF = root.pem.replaceAll('\n', '\r\n')
-const LAYOUT = (option: string, what: string): string => `layout-unusual (option "${option}", -, ${what}, 1)`
+const LAYOUT = (option: string, what: string, skipped = '-, -'): string =>
+  `layout-unusual (option "${option}", -, ${what}, 1, ${skipped})`
 
 it.each<[what: string, inputs: Partial<InputValues>, ...found: string[]]>([
   ['malformed DER', { leaf: SCRAP }, `certificate/malformed (leaf, ${NO_TBS}, 2, -, -)`],
@@ -84,7 +85,7 @@ it.each<[what: string, inputs: Partial<InputValues>, ...found: string[]]>([
     'each layout',
     { leaf: [CRLF, `\ufeff${CRLF}`] },
     `info ${LAYOUT('leaf[0]', 'CRLF line ends')}`,
-    `warning ${LAYOUT('leaf[1]', 'byte order mark')}`,
+    `warning ${LAYOUT('leaf[1]', 'byte order mark', 'CERTIFICATE, cert')}`,
   ],
   ['no CRL', { crls: root.pem }, 'unexpected-content (option "crls", -, CRL, certificate, PEM, 1, ["CERTIFICATE"])'],
 ])('reports %s', (_, inputs, ...found) => {

@@ -1,9 +1,10 @@
 /** Names (check-names.ts): why a host is not covered, what the nearest name is, and names of no use. */
 import { expect, it } from 'vitest'
 import type { Usage } from '../../../src/validate/index.js'
-import { detailsOf } from '../../support/minted-chain.js'
+import { detailsOf, HOST, mintChain } from '../../support/minted-chain.js'
 import { dns, email, EXTENSION, ip, subjectAltName, TAG, uri, type GeneralName, type Name } from '../../support/mint.js'
-import { given, reportOn, table, tableOf, type Row } from './rows.js'
+import { askNode } from '../../support/oracle-node.js'
+import { given, reportOn, table, tableOf, textsOf, type Row } from './rows.js'
 
 const miss = (
   host: string,
@@ -50,6 +51,30 @@ const covers = (host: string, name: GeneralName, ...found: string[]): Row => [
 ]
 const NOT_COVERED = 'host-not-covered@0'
 const names = [dns('a.etcd.svc'), ip('10.0.0.1'), dns('*.b.svc'), uri('spiffe://x/y')]
+
+it('says that more than 5,000 names are beyond its own limit: Node accepts them', async () => {
+  const chain = mintChain({
+    leaf: { names: [dns(HOST), ...Array.from({ length: 5500 }, (_, i) => dns(`n${String(i)}`))] },
+  })
+  const { ok, findings } = reportOn({ leaf: chain.leaf, sent: [chain.intermediate], trust: [chain.root] })
+  expect([ok, textsOf(findings)]).toEqual([false, ['too-much@0 > host-not-covered@0']])
+  expect(findings[0].message).toContain(
+    'more than 5,000 entries in its subjectAltName extension, which is the limit of etcd-mtls',
+  )
+  const asked = {
+    usage: 'server',
+    host: HOST,
+    leaf: chain.leaf,
+    sent: [chain.intermediate],
+    trust: [chain.root],
+  } as const
+  expect(await askNode({ ...asked, crls: [] })).toMatchObject({ accepts: true })
+})
+
+it('shows an empty DNS name in quotation marks', () => {
+  const [found] = reportOn(given({ leaf: { names: [dns('')] } }), { hosts: ['a.svc'] }).findings
+  expect(found.message).toContain('its only name is "".')
+})
 
 table('a name', [
   covers('ETCD-0.etcd.SVC.', dns('etcd-0.etcd.svc')),

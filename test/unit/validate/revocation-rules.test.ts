@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import type { UnsupportedCrl } from '../../../src/report/catalogue/revocation.js'
 import type { Finding } from '../../../src/report/finding.js'
-import { inspectCredentials, validateChain } from '../../../src/validate/index.js'
+import { inspectCredentials, validateChain, validateCredentials } from '../../../src/validate/index.js'
+import { Crl as ParsedCrl } from '../../../src/x509/crl/crl.js'
+import { mintedCredentials } from '../../support/etcd.js'
 import { validateConnected } from '../../../src/validate/validate.js'
 import { fromPem } from '../../../src/credentials/index.js'
 import { sequence } from '../../support/der-writer.js'
@@ -151,6 +153,59 @@ table('the way around a revoked CA', [
     ['revocation/revoked@1', UNUSED, 'info others-tried'],
   ],
 ])
+
+const mid = { leaf: issued, sent: [valid, revoked], trust }
+const [ofMid, byRoot] = [crl(valid), crl(root, { revoked: [{ serial: 10 }] })]
+const asPeer = { usage: 'peer' } as const
+const client = leafOf(other)
+
+table('a certificate that a client sends', [
+  [
+    'is refused if it is revoked, although no path uses it',
+    { ...mid, crls: [byRoot, ofMid] },
+    ['revocation/revoked@1'],
+    asClient,
+  ],
+  ['is refused as that of a member', { ...mid, crls: [byRoot, ofMid] }, ['revocation/revoked@1'], asPeer],
+  ['is not refused for other uses', { ...mid, crls: [byRoot, ofMid] }, [], any],
+  [
+    'is compared by its serial number if the CRL is of another CA',
+    { ...mid, crls: [crl(root), ofMid, by(other, revoked)] },
+    [`warning serial-listed@1 (${revoked.x509().serialNumber}, [crls[2], the list is of another CA])`, UNUSED],
+    asClient,
+  ],
+  [
+    'is compared by its serial number if another key signed the CRL',
+    { ...mid, crls: [crl(root), ofMid, crl(mintCa({ subject: 'Test Root' }), { revoked: [{ serial: 10 }] })] },
+    ['warning serial-listed@1', UNUSED],
+    asClient,
+  ],
+  [
+    'is not revoked if a newer CRL no longer lists it',
+    { ...mid, crls: [crl(root, { revoked: [{ serial: 10 }], thisUpdate: past(9) }), crl(root), ofMid] },
+    ['warning serial-listed@1', UNUSED],
+    asClient,
+  ],
+  [
+    'is refused by the CRL of its issuer, which is not known',
+    { ...mid, sent: [valid, client], crls: [by(other, client), crl(root), ofMid] },
+    ['revocation/revoked@1', UNUSED],
+    asClient,
+  ],
+  [
+    'is refused if it is trusted and sent',
+    { leaf: issued, sent: [revoked], trust: [revoked, root], crls: [byRoot, ofMid] },
+    ['revocation/revoked@1', `warning ${OTHER.replace('0', '1')}`, UNUSED],
+    asClient,
+  ],
+])
+
+it('a client certificate is refused by the CRL of its CA, although that CA is not trusted for servers', () => {
+  const { clientAnchors: _, ...credentials } = mintedCredentials({ leaf: client, trust: [root] })
+  const crls = [ParsedCrl.parse(by(other, client).der, 'client.crl')]
+  const { findings } = validateCredentials({ ...credentials, crls }, asClient)
+  expect(textsOf(findings).slice(0, 1)).toEqual(['revocation/revoked@0'])
+})
 
 const oldRoot = mintCa({ subject: 'Root' })
 const newRoot = mintCa({ subject: 'Root', issuer: oldRoot })
@@ -423,6 +478,7 @@ describe('a revoked certificate', () => {
       serialNumber: leaf.x509().serialNumber,
       reason: 'keyCompromise',
       ...when,
+      isUnneeded: false,
       crl: 'crls[1]',
     })
   })

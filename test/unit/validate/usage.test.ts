@@ -1,8 +1,9 @@
 /** Key usage and extended key usage (check-usage.ts), for every use of a leaf. */
+import { expect, it } from 'vitest'
 import type { Usage } from '../../../src/validate/index.js'
 import { bitString } from '../../support/der-writer.js'
 import { basicConstraints, EXTENSION, extendedKeyUsage, type KeyUsageName } from '../../support/mint.js'
-import { table, tableOf, type Parts, type Row } from './rows.js'
+import { given, reportOn, table, tableOf, type Parts, type Row } from './rows.js'
 
 const leafRow = (usage: Usage, usages: readonly string[], ...found: string[]): Row => [
   `validates, for ${usage}, a leaf for ${usages.join(' and ') || 'nothing in particular'}`,
@@ -12,6 +13,15 @@ const leafRow = (usage: Usage, usages: readonly string[], ...found: string[]): R
 ]
 
 const missing = (purposes: string): string => `extended-key-usage-missing@0 (of the certificate, ${purposes})`
+
+it.each([
+  ['server', 'Reissue it with "extendedKeyUsage = serverAuth, clientAuth".'],
+  ['peer', 'Reissue it with "extendedKeyUsage = serverAuth, clientAuth".'],
+  ['client', 'Reissue it with "extendedKeyUsage = clientAuth".'],
+] as const)('a remedy for anyExtendedKeyUsage names the usages of a %s', (usage, remedy) => {
+  const { findings } = reportOn(given({ leaf: { usages: ['any'] } }), { usage })
+  expect(findings.find(({ code }) => code === 'usage/any-extended-key-usage')?.remedy).toBe(remedy)
+})
 
 tableOf('the check of the extended key usages of a leaf', 'usage/any-extended-key-usage', [
   leafRow('server', ['serverAuth', 'clientAuth']),

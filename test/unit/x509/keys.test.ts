@@ -309,7 +309,7 @@ describe('a key cannot be read', () => {
     ['DSA', pem('DSA PRIVATE KEY', sequence(integer(0)))],
     ['X25519', pkcs8(x25519)],
     ['X25519', x25519.export({ ...encrypting, type: 'pkcs8', format: 'pem' }).toString()],
-    ['2.16.840.1.101.3.4.3.17', plain([oid('2.16.840.1.101.3.4.3.17')])],
+    ['ML-DSA-44', plain([oid('2.16.840.1.101.3.4.3.17')])],
     ['ECDSA on the curve 1.2.3', plain(curve, sequence(integer(1), octetString(Buffer.alloc(32, 1))))],
     ['TSS2 PRIVATE KEY', pem('TSS2 PRIVATE KEY', sequence(integer(0)))],
   ])('a key cannot be read because of its algorithm: %s', (algorithm, text) => {

@@ -1,8 +1,7 @@
 /** Findings about the files that a configuration of etcd names. */
 import { error, info, warning } from '../../row.js'
 import { listed, quoted } from '../../words.js'
-import { filtered, privately } from '../conversion.js'
-import { type Layout, LAYOUT_FILTERS } from '../pem.js'
+import { privately } from '../conversion.js'
 import { day, verb } from './place.js'
 import { type ConfigPlace, shellArgument } from '../place.js'
 
@@ -39,39 +38,12 @@ const CRL_FLAWS: Readonly<
   },
 }
 
-const NOT_FOUND_BY_GO = {
-  certificate: 'tls: failed to find any PEM data in certificate input',
-  key: 'tls: failed to find any PEM data in key input',
-  CA: 'x509: certificate signed by unknown authority',
-}
-
-/** A PEM file in which etcd finds no block. */
-export type PemWithoutBlocks = ConfigPlace & { path: string; of: keyof typeof NOT_FOUND_BY_GO }
-
-/** Layouts that Go does not read (encoding/pem Decode). */
-const HIDING_LAYOUTS = {
-  'byte order mark': 'a byte order mark precedes the first block',
-  indented: 'a block is indented',
-  'CR line ends': 'the lines end with a carriage return alone',
-} satisfies Partial<Record<Layout, string>>
-type HidingLayout = keyof typeof HIDING_LAYOUTS
-
-export function hidesBlocks(layout: Layout): layout is HidingLayout {
-  return Object.hasOwn(HIDING_LAYOUTS, layout)
-}
-
 /** `path`: a file that the option names. */
 export type NamedPath = ConfigPlace & { path: string }
 
 export type CrlUnreadable = NamedPath & { reason: string }
 
 export const configFiles = {
-  'config/pem-unreadable': error((d: PemWithoutBlocks & { layout: HidingLayout }) => [
-    `${d.option} names ${d.path}, in which ${HIDING_LAYOUTS[d.layout]}, so etcd does not see the ${d.of}.`,
-    `Convert it: "${filtered(LAYOUT_FILTERS[d.layout])(shellArgument(d.path), shellArgument(`${d.path}.pem`))}", and name ${d.path}.pem.`,
-  ]).refusedAs(
-    Object.entries(NOT_FOUND_BY_GO).map(([which, words]) => ({ Go: words, when: ({ of }) => of === which })),
-  ),
   'config/crl-form': error((d: ConfigPlace & { path: string; version: string; isAhead: boolean; is: CrlFlaw }) => [
     `${d.option} names ${d.path}, which ${CRL_FLAWS[d.is].has}; etcd ${d.isAhead ? '3.6' : d.version} requires ${CRL_FLAWS[d.is].wants}${d.isAhead ? '' : ' and refuses every client'}.`,
     `${CRL_FLAWS[d.is].remedy(d)}${d.isAhead ? ' Do so before the update to 3.6.' : ''}`,

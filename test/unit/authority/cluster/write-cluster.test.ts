@@ -339,6 +339,22 @@ describe('the key of a CA that exists only in this process', () => {
     expect(others).toEqual([])
   })
 
+  it('A key counts as kept only once it is written', async () => {
+    const authority = await createAuthority({ name: 'new' })
+    const cluster = await issueCluster(authority, { members })
+    const full = faultyFileSystem({
+      before: (call) => {
+        if (call.startsWith('rename')) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
+      },
+    })
+    await refusedWith(writeOn(fresh(), cluster, { ...ETCD, caKey: true }, full), 'ERR_WRITE_FAILED')
+    const write = (caKey?: true) =>
+      writeCluster(fresh(), cluster, { ...ETCD, ...(caKey === undefined ? {} : { caKey }) })
+    expect(await warningsOf(() => write())).toMatchObject([{ code: 'ETCD_MTLS_CA_KEY_NOT_KEPT' }])
+    await write(true)
+    expect(authority.issuer.keyState).toEqual({ isKept: true, isWarned: true })
+  })
+
   it('Each of two new authorities is named', async () => {
     const [client, peer] = [await createAuthority({ name: 'clients' }), await createAuthority({ name: 'peers' })]
     const warnings = await warningsOf(async () => {

@@ -225,27 +225,15 @@ it('suites for another key are an error in releases with TLS 1.2 alone, and an i
 
 const indented = (pem: string): string => pem.replace(/^(?=.)/gm, '  ')
 it.each<[string, string, string, (pem: string) => string, string]>([
-  ['byte order mark', pair('marked'), 'marked.crt', (pem) => `\ufeff${pem}`, 'error config/pem-unreadable'],
-  ['byte order mark', pair('marked'), 'marked.key', (pem) => `\ufeff${pem}`, 'error config/pem-unreadable'],
-  ['mark', 'trusted-ca-file=only.crt', 'only.crt', (pem) => `\ufeff${pem}`, 'error config/pem-unreadable'],
+  ['byte order mark', pair('marked'), 'marked.crt', (pem) => `\ufeff${pem}`, 'error pem/layout-unusual'],
+  ['byte order mark', pair('marked'), 'marked.key', (pem) => `\ufeff${pem}`, 'error pem/layout-unusual'],
+  ['mark', 'trusted-ca-file=only.crt', 'only.crt', (pem) => `\ufeff${pem}`, 'error pem/layout-unusual'],
   ['mark', 'trusted-ca-file=two.crt', 'two.crt', (pem) => `\ufeff${pem}`, 'warning pem/layout-unusual'],
-  ['indentation', pair('marked'), 'marked.crt', indented, 'error config/pem-unreadable'],
-  ['indentation', pair('marked'), 'marked.key', indented, 'error config/pem-unreadable'],
-  ['indentation', 'trusted-ca-file=only.crt', 'only.crt', indented, 'error config/pem-unreadable'],
-  [
-    'indented END',
-    pair('marked'),
-    'marked.crt',
-    (pem) => pem.replace('-----END', ' $&'),
-    'error config/pem-unreadable',
-  ],
-  [
-    'old Mac',
-    'trusted-ca-file=only.crt',
-    'only.crt',
-    (pem) => pem.replaceAll('\n', '\r'),
-    'error config/pem-unreadable',
-  ],
+  ['indentation', pair('marked'), 'marked.crt', indented, 'error pem/layout-unusual'],
+  ['indentation', pair('marked'), 'marked.key', indented, 'error pem/layout-unusual'],
+  ['indentation', 'trusted-ca-file=only.crt', 'only.crt', indented, 'error pem/layout-unusual'],
+  ['indented END', pair('marked'), 'marked.crt', (pem) => pem.replace('-----END', ' $&'), 'error pem/layout-unusual'],
+  ['old Mac', 'trusted-ca-file=only.crt', 'only.crt', (pem) => pem.replaceAll('\n', '\r'), 'error pem/layout-unusual'],
   ['indentation', 'trusted-ca-file=two.crt', 'two.crt', (pem) => indented(pem) + pem, 'warning pem/layout-unusual'],
 ])('a layout of a file, %s, hides a block from etcd: %s %s', async (_, changes, name, change, expected) => {
   pki.issue('marked')
