@@ -20,11 +20,17 @@ interface MemberClock extends ClockReading {
   readonly difference: number
 }
 
+interface ComparedClocks extends ExaminedCluster {
+  /** The time to check certificates at: that of the members if this machine's clock is wrong. */
+  readonly at: Date
+  readonly clockFindings: readonly Finding[]
+}
+
 /**
  * The clock that differs from those of most members is wrong; one member alone does not show whose. What was refused only because of
  * this machine's clock becomes a consequence of the finding about it, and dates are then checked at the time of the members.
  */
-export function compareClocks(examined: ExaminedCluster, { at, isNow }: Pick<Asking, 'at' | 'isNow'>) {
+export function compareClocks(examined: ExaminedCluster, { at, isNow }: Pick<Asking, 'at' | 'isNow'>): ComparedClocks {
   const all = [...examined.members, ...examined.others]
   const clocks = all.flatMap(clockOf)
   const most = clocksOfMost(clocks)
@@ -48,7 +54,6 @@ export function compareClocks(examined: ExaminedCluster, { at, isNow }: Pick<Ask
   }
   return {
     ...examined,
-    /** The time to check certificates at: that of the members if this machine's clock is wrong. */
     at: isWrong ? time : at,
     members: examined.members.map(corrected),
     others: examined.others.map(corrected),
