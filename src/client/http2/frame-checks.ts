@@ -26,12 +26,11 @@ export class Glut {
     this.#allowance -= 1
   }
 
-  /** We sent a frame with so many bytes of data. Pieces that the server's windows make small do not count as frames. */
-  noteSent(bytes: number, isPiece = false): void {
-    this.#allow((isPiece ? 0 : PER_FRAME) + (bytes / 1024) * PER_KIB)
+  /** We sent a frame with so many bytes of data. */
+  noteSent(bytes: number): void {
+    this.#allow(PER_FRAME + (bytes / 1024) * PER_KIB)
   }
 
-  /** The caller ended a stream before the server did. */
   noteReset(): void {
     this.#allow(PER_RESET)
   }

@@ -21,11 +21,9 @@ import {
 } from './protocol.js'
 import { DEFAULT_WINDOW, encodeSettings, MAX_WINDOW, PeerSettings, Setting } from './settings.js'
 import { Stream, STREAM_WINDOW } from './stream.js'
-import { leastOf, WaitingStreams } from './waiting-streams.js'
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 const NOTHING = Buffer.alloc(0)
-const TOO_LARGE = 'a window that is too large'
 /** The receive window of the connection in bytes. It is given back as data arrives, so that no stream can hold up others. */
 const CONNECTION_WINDOW = 8 * 1024 * 1024
 /** Data of this size in bytes is sent at once, if the windows allow it. */
@@ -46,8 +44,6 @@ export type SessionSocket = Duplex & { unref(): unknown }
 
 export class FrameSession implements Http2Session {
   listener: SessionListener
-  /** Bytes that the server lets the connection send. */
-  sendWindow = DEFAULT_WINDOW
   readonly #socket: SessionSocket
   readonly #output: Output
   readonly #input: Input
@@ -55,15 +51,16 @@ export class FrameSession implements Http2Session {
   readonly #blocks = new HeaderBlocks()
   readonly #streams = new Map<number, Stream>()
   /** Streams with data that waits for a window or the socket. */
-  readonly #waiting = new WaitingStreams(this)
+  readonly #waiting = new Set<Stream>()
   readonly #glut = new Glut()
   #nextId: number
   readonly #retireAt: number
+  #sendWindow = DEFAULT_WINDOW
   readonly #peer = new PeerSettings()
   #received = 0
   #hasSettings = false
-  /** Streams above it were not processed, by a GOAWAY. */
-  #lastProcessed = LAST_ID
+  /** Whether {@link #sendWaiting} runs in the next turn. */
+  #resumes = false
   #goaway = false
   #isClosed = false
   /** Waits for acknowledgements of our SETTINGS, in order. */
@@ -76,7 +73,7 @@ export class FrameSession implements Http2Session {
     this.#nextId = firstId
     this.#retireAt = Math.max(firstId, RETIRE_AT)
     this.#output = new Output(socket, () => {
-      this.#waiting.serve()
+      this.#sendWaiting()
     })
     this.#input = new Input((...frame) => {
       this.#receive(...frame)
@@ -113,10 +110,6 @@ export class FrameSession implements Http2Session {
     return !this.#isClosed && !this.#goaway && this.#nextId <= LAST_ID
   }
 
-  get initialWindow(): number {
-    return this.#peer.initialWindow
-  }
-
   get streamLimit(): number {
     return this.#peer.maxStreams
   }
@@ -131,7 +124,7 @@ export class FrameSession implements Http2Session {
         this.listener.onGoaway(ErrorCode.NO_ERROR, LAST_ID)
       })
     }
-    const stream = new Stream(this, id, this.#output.position, listener)
+    const stream = new Stream(this, id, this.#output.position, this.#peer.initialWindow, listener)
     this.#streams.set(id, stream)
     this.#sendHeaders(id, block)
     if (body !== null) this.#sendBody(stream, body)
@@ -162,12 +155,11 @@ export class FrameSession implements Http2Session {
 
   // The part for streams.
 
-  sendData(stream: Stream, isLate = false): void {
+  sendData(stream: Stream): void {
     const { outgoing } = stream
     while (outgoing !== null && outgoing.length > 0) {
       const [chunk] = outgoing
-      const isLast = stream.ending && outgoing.length === 1
-      if (chunk === undefined || !this.#sendChunk(stream, chunk, isLast, isLate)) return
+      if (chunk === undefined || !this.#sendChunk(stream, chunk, stream.ending && outgoing.length === 1)) return
       outgoing.shift()
       if (chunk.written !== undefined) process.nextTick(chunk.written)
     }
@@ -178,14 +170,10 @@ export class FrameSession implements Http2Session {
     stream.finishIfDone()
   }
 
-  maySend({ next }: Stream): boolean {
-    return this.sendWindow >= leastOf(next) && !this.#mustWait(next)
-  }
-
   /** Sends a body at once if it may be sent, as nearly every request of etcd. */
   #sendBody(stream: Stream, body: Uint8Array): void {
     const { length } = body
-    const isAllowed = length <= Math.min(SMALL, stream.sendWindow, this.sendWindow)
+    const isAllowed = length <= Math.min(SMALL, stream.sendWindow, this.#sendWindow)
     if (length > 0 && isAllowed && !this.#mustWait(body)) {
       this.#sendFrame(stream, body, true)
       return
@@ -194,29 +182,26 @@ export class FrameSession implements Http2Session {
     stream.end()
   }
 
-  /**
-   * @param isLate Whether one frame may have fewer bytes than {@link leastOf}.
-   * @returns whether the whole chunk was sent; otherwise the stream waits.
-   */
-  #sendChunk(stream: Stream, chunk: { bytes: Uint8Array }, isLast: boolean, isLate: boolean): boolean {
-    for (let least = isLate ? 1 : leastOf(chunk.bytes); chunk.bytes.length > 0; least = leastOf(chunk.bytes)) {
-      const room = Math.min(stream.sendWindow, this.sendWindow, MAX_FRAME)
-      if (room < least || this.#mustWait(chunk.bytes)) {
-        this.#wait(stream, leastOf(chunk.bytes))
+  /** @returns whether the whole chunk was sent; otherwise the stream waits. */
+  #sendChunk(stream: Stream, chunk: { bytes: Uint8Array }, isLast: boolean): boolean {
+    while (chunk.bytes.length > 0) {
+      const room = Math.min(stream.sendWindow, this.#sendWindow, MAX_FRAME)
+      if (room <= 0 || this.#mustWait(chunk.bytes)) {
+        this.#wait(stream)
         return false
       }
       const part = chunk.bytes.subarray(0, room)
       chunk.bytes = chunk.bytes.subarray(part.length)
-      this.#sendFrame(stream, part, isLast && chunk.bytes.length === 0, chunk.bytes.length > 0 && part.length < SMALL)
+      this.#sendFrame(stream, part, isLast && chunk.bytes.length === 0)
     }
     return true
   }
 
-  #sendFrame(stream: Stream, part: Uint8Array, ends: boolean, isPiece = false): void {
+  #sendFrame(stream: Stream, part: Uint8Array, ends: boolean): void {
     this.#output.frame(FrameType.DATA, ends ? Flag.END_STREAM : 0, stream.id, part)
-    this.#glut.noteSent(part.length, isPiece)
-    stream.ownWindow -= part.length
-    this.sendWindow -= part.length
+    this.#glut.noteSent(part.length)
+    stream.sendWindow -= part.length
+    this.#sendWindow -= part.length
     if (!ends) return
     stream.ending = true
     stream.localEnded = true
@@ -226,18 +211,18 @@ export class FrameSession implements Http2Session {
     this.#output.number(FrameType.WINDOW_UPDATE, stream.id, bytes)
   }
 
-  reset(stream: Stream, code: number, byCaller: boolean, error: Error | null = null): void {
+  reset(stream: Stream, code: number, error: Error | null = null): void {
     // A stream that both sides have ended is closed for the server.
     if (!this.#isClosed && !(stream.localEnded && stream.remoteEnded)) {
       this.#output.number(FrameType.RST_STREAM, stream.id, code)
-      if (byCaller) this.#glut.noteReset()
+      this.#glut.noteReset()
     }
     stream.finish(code, error)
   }
 
   forget(stream: Stream): void {
     this.#streams.delete(stream.id)
-    this.#waiting.forget(stream)
+    this.#waiting.delete(stream)
   }
 
   /** Whether the socket or this turn has enough to send. A small request of a call does not queue behind large ones. */
@@ -246,9 +231,23 @@ export class FrameSession implements Http2Session {
     return length > SMALL ? isBlocked || pending > SEND_AHEAD : pending > SMALL_AHEAD
   }
 
-  #wait(stream: Stream, least: number): void {
-    this.#waiting.add(stream, least)
-    if (!this.#output.isBlocked && this.#output.pending > SEND_AHEAD) this.#waiting.resume()
+  #wait(stream: Stream): void {
+    this.#waiting.add(stream)
+    if (this.#resumes || this.#output.isBlocked || this.#output.pending <= SEND_AHEAD) return
+    this.#resumes = true
+    setImmediate(() => {
+      this.#resumes = false
+      this.#sendWaiting()
+    })
+  }
+
+  #sendWaiting(): void {
+    // In turn, so that one large request does not hold up the others.
+    for (const stream of [...this.#waiting]) {
+      if (this.#sendWindow <= 0) return
+      this.#waiting.delete(stream)
+      this.sendData(stream)
+    }
   }
 
   #sendHeaders(id: number, block: Uint8Array): void {
@@ -295,7 +294,7 @@ export class FrameSession implements Http2Session {
       const stream = this.#streams.get(id)
       if (!(error instanceof StreamError)) throw error
       if (stream === undefined) throw new ConnectionError(error.errorCode, error.reason)
-      this.reset(stream, error.errorCode, false, error)
+      this.reset(stream, error.errorCode, error)
     }
   }
 
@@ -393,14 +392,14 @@ export class FrameSession implements Http2Session {
       acknowledged()
       return
     }
-    const before = this.initialWindow
-    this.#peer.apply(payload)
-    if (this.initialWindow > before) this.#waiting.raise()
+    const change = this.#peer.apply(payload)
+    for (const stream of this.#streams.values()) stream.addSendWindow(change)
     this.#encoder.limitTable(this.#peer.headerTable)
     this.#acknowledge(FrameType.SETTINGS, NOTHING)
     if (this.#hasSettings) this.#glut.add()
     this.#hasSettings = true
     this.listener.onSettings()
+    this.#sendWaiting()
   }
 
   #receivePing(flags: number, id: number, payload: Buffer): void {
@@ -422,14 +421,9 @@ export class FrameSession implements Http2Session {
     if (this.#goaway) this.#glut.add()
     this.#goaway = true
     this.listener.onGoaway(payload.readUInt32BE(4), last)
-    const from = Math.min(this.#lastProcessed, this.#nextId)
-    this.#lastProcessed = Math.min(last, from)
-    // A server may repeat it with the id before.
-    if (from - last < this.#streams.size)
-      for (let each = from; each > last; each -= 1) this.#streams.get(each)?.resetByPeer(ErrorCode.REFUSED_STREAM)
-    else
-      for (const stream of [...this.#streams.values()])
-        if (stream.id > last) stream.resetByPeer(ErrorCode.REFUSED_STREAM)
+    for (const stream of [...this.#streams.values()]) {
+      if (stream.id > last) stream.resetByPeer(ErrorCode.REFUSED_STREAM)
+    }
   }
 
   #receiveWindow(id: number, payload: Buffer): void {
@@ -443,20 +437,15 @@ export class FrameSession implements Http2Session {
       throw new StreamError(ErrorCode.PROTOCOL_ERROR, reason)
     }
     if (id === 0) {
-      this.sendWindow += bytes
-      if (this.sendWindow > MAX_WINDOW) {
-        throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, TOO_LARGE)
+      this.#sendWindow += bytes
+      if (this.#sendWindow > MAX_WINDOW) {
+        throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window that is too large')
       }
-      this.#waiting.serve()
+      this.#sendWaiting()
     } else if (stream !== null) {
-      stream.ownWindow += bytes
-      if (stream.sendWindow > MAX_WINDOW) throw new StreamError(ErrorCode.FLOW_CONTROL_ERROR, TOO_LARGE)
-      this.#waiting.widen(stream)
+      stream.addSendWindow(bytes)
+      if (this.#waiting.has(stream)) this.sendData(stream)
     }
-  }
-
-  refuseWindow(): void {
-    this.#fail(new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, TOO_LARGE))
   }
 
   #fail(error: ConnectionError): void {
@@ -478,7 +467,6 @@ export class FrameSession implements Http2Session {
     if (this.#isClosed) return
     this.#isClosed = true
     clearTimeout(this.#settingsTimer)
-    this.#waiting.end()
     this.#socket.removeListener('data', this.#onData)
     this.listener.onClose(error)
     for (const stream of [...this.#streams.values()]) {

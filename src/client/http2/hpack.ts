@@ -250,7 +250,7 @@ export class HeaderEncoder {
 
   /** The peer allows a table of so many bytes: if they are fewer, the next block must report a smaller one (RFC 7541 section 4.2). */
   limitTable(bytes: number): void {
-    if (bytes < DEFAULT_TABLE) this.#reportsTable = !this.#hasReported
+    this.#reportsTable = bytes < DEFAULT_TABLE && !this.#hasReported
   }
 
   /** @throws {TypeError} for a name or a value that HTTP/2 does not allow. */

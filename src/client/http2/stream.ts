@@ -4,14 +4,11 @@ import { type AnswerHead, ErrorCode, type Http2Stream, StreamError, type StreamL
 
 /** What a stream needs of its connection. */
 interface StreamHost {
-  /** The window in bytes with which the server lets each stream begin. It changes the windows of open streams as well (RFC 9113 6.9.2). */
-  readonly initialWindow: number
   /** Sends queued data as far as windows and the socket allow. */
   sendData(stream: Stream): void
   /** Gives the peer so many bytes of the stream's window back. */
   release(stream: Stream, bytes: number): void
-  /** @param byCaller Not because of what the server sent. */
-  reset(stream: Stream, code: number, byCaller: boolean): void
+  reset(stream: Stream, code: number): void
   forget(stream: Stream): void
 }
 
@@ -20,7 +17,7 @@ interface Chunk {
   written: (() => void) | undefined
 }
 
-const NOTHING = new Uint8Array(0)
+const MAX_WINDOW = 2 ** 31 - 1
 /** The receive window of a stream in bytes: what is held of a stream whose caller does not read. */
 export const STREAM_WINDOW = 256 * 1024
 
@@ -29,8 +26,8 @@ export class Stream implements Http2Stream {
   /** The position of its HEADERS in the output. */
   readonly position: number
   readonly listener: StreamListener
-  /** What it got less what was sent, in bytes. With the initial window, it is {@link sendWindow}. */
-  ownWindow = 0
+  /** Bytes that may be sent; negative after the peer has made its initial window smaller. */
+  sendWindow: number
   /** Set once the stream is over. */
   isClosed = false
   isUnprocessed = false
@@ -52,21 +49,12 @@ export class Stream implements Http2Stream {
   #hasHead = false
   #endReported = false
 
-  constructor(host: StreamHost, id: number, position: number, listener: StreamListener) {
+  constructor(host: StreamHost, id: number, position: number, window: number, listener: StreamListener) {
     this.#host = host
     this.id = id
     this.position = position
+    this.sendWindow = window
     this.listener = listener
-  }
-
-  /** Bytes that may be sent; negative after the server has made its initial window smaller. */
-  get sendWindow(): number {
-    return this.#host.initialWindow + this.ownWindow
-  }
-
-  /** The message, or the rest of it, that is sent next. */
-  get next(): Uint8Array {
-    return this.outgoing?.[0]?.bytes ?? NOTHING
   }
 
   write(bytes: Uint8Array, written?: () => void): void {
@@ -97,7 +85,13 @@ export class Stream implements Http2Stream {
   }
 
   close(code: number): void {
-    if (!this.isClosed) this.#host.reset(this, code, true)
+    if (!this.isClosed) this.#host.reset(this, code)
+  }
+
+  /** @throws {StreamError} */
+  addSendWindow(bytes: number): void {
+    this.sendWindow += bytes
+    if (this.sendWindow > MAX_WINDOW) throw new StreamError(ErrorCode.FLOW_CONTROL_ERROR, 'a window that is too large')
   }
 
   /**
@@ -168,7 +162,7 @@ export class Stream implements Http2Stream {
   /** Resets a request that waits for a window although its answer is complete: the server may never give it. */
   #abandonRequest(): void {
     if (this.ending && !this.localEnded && this.#endReported && !this.isClosed) {
-      this.#host.reset(this, ErrorCode.NO_ERROR, false)
+      this.#host.reset(this, ErrorCode.NO_ERROR)
     }
   }
 
