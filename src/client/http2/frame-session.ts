@@ -29,6 +29,8 @@ const NOTHING = Buffer.alloc(0)
 const CONNECTION_WINDOW = 8 * 1024 * 1024
 /** Bytes that may wait for the end of the turn or for the socket before the connection ends. */
 const MOST_AHEAD = 16 * 1024 * 1024
+/** Bytes of the debug data of a GOAWAY that are reported. */
+const MAX_REASON = 64
 /** Milliseconds in which the server must acknowledge our settings. */
 const SETTINGS_TIMEOUT = 10_000
 /** Stream ids are odd and have 31 bits. */
@@ -350,7 +352,7 @@ export class FrameSession implements Http2Session {
     const last = payload.readUInt32BE(0) & 0x7fffffff
     if (this.#goaway) this.#glut.add()
     this.#goaway = true
-    this.listener.onGoaway(payload.readUInt32BE(4), last)
+    this.listener.onGoaway(payload.readUInt32BE(4), last, payload.toString('latin1', 8, 8 + MAX_REASON))
     const remaining = (this.#remaining ??= [...this.#streams.keys()])
     let kept = remaining.length
     while ((remaining[kept - 1] ?? 0) > last) kept -= 1

@@ -405,16 +405,19 @@ describe('frames that a server has reasons for', () => {
 it.each([
   ['frames', [[0], [4096]]],
   ['one frame', [[0, 4096]]],
-] as const)('a table of HPACK that is made smaller and larger again, in %s, is reported in the next block', async (_in, sizes) => {
-  const { peer, open } = connectFrames()
-  for (const each of sizes) {
-    const payload = encodeSettings(each.map((size) => [Setting.HEADER_TABLE_SIZE, size]))
-    peer.send(FrameType.SETTINGS, { payload })
-  }
-  await pinged(peer)
-  open()
-  expect((await peer.next(FrameType.HEADERS)).payload.toString('hex')).toBe('2083')
-})
+] as const)(
+  'a table of HPACK that is made smaller and larger again, in %s, is reported in the next block',
+  async (_in, sizes) => {
+    const { peer, open } = connectFrames()
+    for (const each of sizes) {
+      const payload = encodeSettings(each.map((size) => [Setting.HEADER_TABLE_SIZE, size]))
+      peer.send(FrameType.SETTINGS, { payload })
+    }
+    await pinged(peer)
+    open()
+    expect((await peer.next(FrameType.HEADERS)).payload.toString('hex')).toBe('2083')
+  },
+)
 
 it('a smaller table of HPACK is reported in the next header block, once', async () => {
   const { peer, open } = connectFrames({ settings: [[Setting.HEADER_TABLE_SIZE, 0]] })
