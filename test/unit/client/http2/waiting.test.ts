@@ -63,8 +63,9 @@ async function cost(make: (typeof floods)[number][1], calls: number): Promise<nu
 
 describe('frames of a server for which 10,000 calls wait', () => {
   it.each(floods)('%s cost at most three times as much as for 10 calls', { timeout: 120_000 }, async (_what, make) => {
+    // 25 ms for a machine that has other work. While each frame visited each call, they took from 90 ms to 3 s.
     const [few, many] = [await cost(make, 10), await cost(make, 10_000)]
-    expect(many, `${few.toFixed(1)} ms for 10 calls`).toBeLessThan(3 * few + 3)
+    expect(many, `${few.toFixed(1)} ms for 10 calls`).toBeLessThan(3 * few + 25)
   })
 })
 
