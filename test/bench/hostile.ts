@@ -3,6 +3,7 @@ import { type ConfigInput, lintEtcdConfig } from '../../src/config/index.js'
 import { validateChain } from '../../src/validate/index.js'
 import { dns, mintCa, mintLeaf } from '../support/mint.js'
 import { HOSTILE_FORMS, hostileConfigs } from '../fuzz/hostile-configs.js'
+import { FRAME_FLOODS, MANY_CALLS, FEW_CALLS, hostileFrames } from './support-frames.js'
 import { hostileCases } from '../fuzz/hostile.js'
 import { processorTime } from '../fuzz/loop.js'
 import type { Bench, Contender, RemoteContender } from './harness.js'
@@ -30,8 +31,18 @@ export const bench: Bench = {
       says: `none takes more than ${String(MAX_MS)} ms of processor time`,
       holds: (measured) => [...hostileCases, ...CONFIGS].every(({ name }) => measured(name).time <= MAX_MS),
     },
+    {
+      says: 'frames of a server for which 10,000 calls wait take at most 3 × the time as for 10',
+      holds: (measured) =>
+        FRAME_FLOODS.every(({ title }) => {
+          const [few, many] = [FEW_CALLS, MANY_CALLS].map((calls) => measured(title(calls)).time)
+          return few !== undefined && many !== undefined && many <= 3 * few
+        }),
+    },
   ],
-  prepare: () => ({ contenders: [ordinary(), ...hostileCases.map(hostile), ...CONFIGS.map(hostileConfig)] }),
+  prepare: () => ({
+    contenders: [ordinary(), ...hostileCases.map(hostile), ...CONFIGS.map(hostileConfig), ...hostileFrames()],
+  }),
 }
 
 function ordinary(): Contender {

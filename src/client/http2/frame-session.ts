@@ -3,6 +3,7 @@
  * upgrade.
  */
 import type { Duplex } from 'node:stream'
+import { DataSender } from './data-sender.js'
 import { expectConnection, expectLength, Glut, unpadded } from './frame-checks.js'
 import { type HeaderBlock, HeaderBlocks, MAX_HEADERS } from './header-blocks.js'
 import { HeaderEncoder } from './hpack.js'
@@ -19,19 +20,17 @@ import {
   StreamError,
   type StreamListener,
 } from './protocol.js'
-import { DEFAULT_WINDOW, encodeSettings, MAX_WINDOW, PeerSettings, Setting } from './settings.js'
+import { DEFAULT_WINDOW, encodeSettings, PeerSettings, Setting } from './settings.js'
 import { Stream, STREAM_WINDOW } from './stream.js'
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 const NOTHING = Buffer.alloc(0)
 /** The receive window of the connection in bytes. It is given back as data arrives, so that no stream can hold up others. */
 const CONNECTION_WINDOW = 8 * 1024 * 1024
-/** Data of this size in bytes is sent at once, if the windows allow it. */
-const SMALL = 4096
-/** Bytes that may wait for the end of the turn or for the socket before large and small DATA waits, and before the connection ends. */
-const SEND_AHEAD = 256 * 1024
-const SMALL_AHEAD = 1024 * 1024
+/** Bytes that may wait for the end of the turn or for the socket before the connection ends. */
 const MOST_AHEAD = 16 * 1024 * 1024
+/** Bytes of the debug data of a GOAWAY that are reported. */
+const MAX_REASON = 64
 /** Milliseconds in which the server must acknowledge our settings. */
 const SETTINGS_TIMEOUT = 10_000
 /** Stream ids are odd and have 31 bits. */
@@ -50,18 +49,18 @@ export class FrameSession implements Http2Session {
   readonly #encoder = new HeaderEncoder()
   readonly #blocks = new HeaderBlocks()
   readonly #streams = new Map<number, Stream>()
-  /** Streams with data that waits for a window or the socket. */
-  readonly #waiting = new Set<Stream>()
   readonly #glut = new Glut()
+  readonly #sender: DataSender
+  /** The stream whose frame is received. */
+  #receiving = 0
   #nextId: number
   readonly #retireAt: number
-  #sendWindow = DEFAULT_WINDOW
   readonly #peer = new PeerSettings()
   #received = 0
   #hasSettings = false
-  /** Whether {@link #sendWaiting} runs in the next turn. */
-  #resumes = false
   #goaway = false
+  /** The open streams after a GOAWAY, in order; null: there was none. */
+  #remaining: number[] | null = null
   #isClosed = false
   /** Waits for acknowledgements of our SETTINGS, in order. */
   readonly #acks: (() => void)[] = []
@@ -73,7 +72,10 @@ export class FrameSession implements Http2Session {
     this.#nextId = firstId
     this.#retireAt = Math.max(firstId, RETIRE_AT)
     this.#output = new Output(socket, () => {
-      this.#sendWaiting()
+      this.#sender.drained()
+    })
+    this.#sender = new DataSender(this.#output, this.#glut, this.#streams, (error) => {
+      this.#fail(error)
     })
     this.#input = new Input((...frame) => {
       this.#receive(...frame)
@@ -124,10 +126,10 @@ export class FrameSession implements Http2Session {
         this.listener.onGoaway(ErrorCode.NO_ERROR, LAST_ID)
       })
     }
-    const stream = new Stream(this, id, this.#output.position, this.#peer.initialWindow, listener)
+    const stream = new Stream(this, id, this.#output.position, listener)
     this.#streams.set(id, stream)
     this.#sendHeaders(id, block)
-    if (body !== null) this.#sendBody(stream, body)
+    if (body !== null) this.#sender.sendBody(stream, body)
     if (this.#output.pending > MOST_AHEAD) setImmediate(this.#endUnread)
     return stream
   }
@@ -156,55 +158,7 @@ export class FrameSession implements Http2Session {
   // The part for streams.
 
   sendData(stream: Stream): void {
-    const { outgoing } = stream
-    while (outgoing !== null && outgoing.length > 0) {
-      const [chunk] = outgoing
-      if (chunk === undefined || !this.#sendChunk(stream, chunk, stream.ending && outgoing.length === 1)) return
-      outgoing.shift()
-      if (chunk.written !== undefined) process.nextTick(chunk.written)
-    }
-    this.#waiting.delete(stream)
-    if (!stream.ending) return
-    if (!stream.localEnded) this.#output.frame(FrameType.DATA, Flag.END_STREAM, stream.id)
-    stream.localEnded = true
-    stream.finishIfDone()
-  }
-
-  /** Sends a body at once if it may be sent, as nearly every request of etcd. */
-  #sendBody(stream: Stream, body: Uint8Array): void {
-    const { length } = body
-    const isAllowed = length <= Math.min(SMALL, stream.sendWindow, this.#sendWindow)
-    if (length > 0 && isAllowed && !this.#mustWait(body)) {
-      this.#sendFrame(stream, body, true)
-      return
-    }
-    stream.write(body)
-    stream.end()
-  }
-
-  /** @returns whether the whole chunk was sent; otherwise the stream waits. */
-  #sendChunk(stream: Stream, chunk: { bytes: Uint8Array }, isLast: boolean): boolean {
-    while (chunk.bytes.length > 0) {
-      const room = Math.min(stream.sendWindow, this.#sendWindow, MAX_FRAME)
-      if (room <= 0 || this.#mustWait(chunk.bytes)) {
-        this.#wait(stream)
-        return false
-      }
-      const part = chunk.bytes.subarray(0, room)
-      chunk.bytes = chunk.bytes.subarray(part.length)
-      this.#sendFrame(stream, part, isLast && chunk.bytes.length === 0)
-    }
-    return true
-  }
-
-  #sendFrame(stream: Stream, part: Uint8Array, ends: boolean): void {
-    this.#output.frame(FrameType.DATA, ends ? Flag.END_STREAM : 0, stream.id, part)
-    this.#glut.noteSent(part.length)
-    stream.sendWindow -= part.length
-    this.#sendWindow -= part.length
-    if (!ends) return
-    stream.ending = true
-    stream.localEnded = true
+    this.#sender.send(stream)
   }
 
   release(stream: Stream, bytes: number): void {
@@ -215,39 +169,15 @@ export class FrameSession implements Http2Session {
     // A stream that both sides have ended is closed for the server.
     if (!this.#isClosed && !(stream.localEnded && stream.remoteEnded)) {
       this.#output.number(FrameType.RST_STREAM, stream.id, code)
-      this.#glut.noteReset()
+      // What the server provoked allows it no more.
+      if (stream.id !== this.#receiving) this.#glut.noteReset()
     }
     stream.finish(code, error)
   }
 
   forget(stream: Stream): void {
     this.#streams.delete(stream.id)
-    this.#waiting.delete(stream)
-  }
-
-  /** Whether the socket or this turn has enough to send. A small request of a call does not queue behind large ones. */
-  #mustWait({ length }: Uint8Array): boolean {
-    const { isBlocked, pending } = this.#output
-    return length > SMALL ? isBlocked || pending > SEND_AHEAD : pending > SMALL_AHEAD
-  }
-
-  #wait(stream: Stream): void {
-    this.#waiting.add(stream)
-    if (this.#resumes || this.#output.isBlocked || this.#output.pending <= SEND_AHEAD) return
-    this.#resumes = true
-    setImmediate(() => {
-      this.#resumes = false
-      this.#sendWaiting()
-    })
-  }
-
-  #sendWaiting(): void {
-    // In turn, so that one large request does not hold up the others.
-    for (const stream of [...this.#waiting]) {
-      if (this.#sendWindow <= 0) return
-      this.#waiting.delete(stream)
-      this.sendData(stream)
-    }
+    this.#sender.forget(stream)
   }
 
   #sendHeaders(id: number, block: Uint8Array): void {
@@ -288,6 +218,7 @@ export class FrameSession implements Http2Session {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'something other than SETTINGS first')
     }
     this.#blocks.check(type, id)
+    this.#receiving = id
     try {
       this.#dispatch(type, flags, id, payload)
     } catch (error) {
@@ -295,6 +226,8 @@ export class FrameSession implements Http2Session {
       if (!(error instanceof StreamError)) throw error
       if (stream === undefined) throw new ConnectionError(error.errorCode, error.reason)
       this.reset(stream, error.errorCode, error)
+    } finally {
+      this.#receiving = 0
     }
   }
 
@@ -392,14 +325,13 @@ export class FrameSession implements Http2Session {
       acknowledged()
       return
     }
-    const change = this.#peer.apply(payload)
-    for (const stream of this.#streams.values()) stream.addSendWindow(change)
-    this.#encoder.limitTable(this.#peer.headerTable)
+    this.#peer.apply(payload)
+    this.#sender.setInitialWindow(this.#peer.initialWindow)
+    this.#encoder.limitTable(this.#peer.smallestTable)
     this.#acknowledge(FrameType.SETTINGS, NOTHING)
     if (this.#hasSettings) this.#glut.add()
     this.#hasSettings = true
     this.listener.onSettings()
-    this.#sendWaiting()
   }
 
   #receivePing(flags: number, id: number, payload: Buffer): void {
@@ -420,10 +352,11 @@ export class FrameSession implements Http2Session {
     const last = payload.readUInt32BE(0) & 0x7fffffff
     if (this.#goaway) this.#glut.add()
     this.#goaway = true
-    this.listener.onGoaway(payload.readUInt32BE(4), last)
-    for (const stream of [...this.#streams.values()]) {
-      if (stream.id > last) stream.resetByPeer(ErrorCode.REFUSED_STREAM)
-    }
+    this.listener.onGoaway(payload.readUInt32BE(4), last, payload.toString('latin1', 8, 8 + MAX_REASON))
+    const remaining = (this.#remaining ??= [...this.#streams.keys()])
+    let kept = remaining.length
+    while ((remaining[kept - 1] ?? 0) > last) kept -= 1
+    for (const each of remaining.splice(kept)) this.#streams.get(each)?.resetByPeer(ErrorCode.REFUSED_STREAM)
   }
 
   #receiveWindow(id: number, payload: Buffer): void {
@@ -436,16 +369,8 @@ export class FrameSession implements Http2Session {
       if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, reason)
       throw new StreamError(ErrorCode.PROTOCOL_ERROR, reason)
     }
-    if (id === 0) {
-      this.#sendWindow += bytes
-      if (this.#sendWindow > MAX_WINDOW) {
-        throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window that is too large')
-      }
-      this.#sendWaiting()
-    } else if (stream !== null) {
-      stream.addSendWindow(bytes)
-      if (this.#waiting.has(stream)) this.sendData(stream)
-    }
+    if (id === 0) this.#sender.addWindow(bytes)
+    else if (stream !== null) this.#sender.addStreamWindow(stream, bytes)
   }
 
   #fail(error: ConnectionError): void {
@@ -467,6 +392,7 @@ export class FrameSession implements Http2Session {
     if (this.#isClosed) return
     this.#isClosed = true
     clearTimeout(this.#settingsTimer)
+    this.#sender.end()
     this.#socket.removeListener('data', this.#onData)
     this.listener.onClose(error)
     for (const stream of [...this.#streams.values()]) {

@@ -248,7 +248,7 @@ export class HeaderEncoder {
   #reportsTable = false
   #hasReported = false
 
-  /** The peer allows a table of so many bytes: if they are fewer, the next block must report a smaller one (RFC 7541 section 4.2). */
+  /** @param bytes The smallest table that the peer has allowed: the next block must report one that is not larger (RFC 7541 section 4.2). */
   limitTable(bytes: number): void {
     this.#reportsTable = bytes < DEFAULT_TABLE && !this.#hasReported
   }

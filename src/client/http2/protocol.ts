@@ -107,8 +107,8 @@ export interface Http2Stream {
 export interface SessionListener {
   /** SETTINGS of the server have arrived, the first ones or later ones. */
   onSettings(): void
-  /** The server accepts no new streams. `lastStream` is the last one that it may have processed. */
-  onGoaway(code: number, lastStream: number): void
+  /** The server accepts no new streams. `lastStream` is the last one that it may have processed, `reason` its debug data. */
+  onGoaway(code: number, lastStream: number, reason?: string): void
   /** Nothing follows it. Null: the socket was closed without an error. */
   onClose(error: Error | null): void
 }

@@ -32,27 +32,22 @@ export function encodeSettings(values: readonly (readonly [name: number, value: 
 export class PeerSettings {
   maxStreams = Infinity
   initialWindow = DEFAULT_WINDOW
-  /** The table of HPACK that our encoder may have, in bytes. */
-  headerTable = DEFAULT_TABLE
+  /** The smallest table of HPACK that it has allowed so far, in bytes. */
+  smallestTable = DEFAULT_TABLE
 
-  /**
-   * @returns the change of the initial window, which applies to open streams as well (section 6.9.2).
-   * @throws {ConnectionError}
-   */
-  apply(payload: Buffer): number {
+  /** @throws {ConnectionError} */
+  apply(payload: Buffer): void {
     if (payload.length % LENGTH !== 0 || payload.length > LENGTH * MAX_SETTINGS) {
       throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, `SETTINGS of ${String(payload.length)} bytes`)
     }
-    const before = this.initialWindow
     for (let at = 0; at < payload.length; at += LENGTH)
       this.#set(payload.readUInt16BE(at), payload.readUInt32BE(at + 2))
-    return this.initialWindow - before
   }
 
   #set(name: number, value: number): void {
     switch (name) {
       case Setting.HEADER_TABLE_SIZE:
-        this.headerTable = value
+        this.smallestTable = Math.min(this.smallestTable, value)
         return
       case Setting.ENABLE_PUSH:
         if (value !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a setting that only clients send')

@@ -17,7 +17,6 @@ interface Chunk {
   written: (() => void) | undefined
 }
 
-const MAX_WINDOW = 2 ** 31 - 1
 /** The receive window of a stream in bytes: what is held of a stream whose caller does not read. */
 export const STREAM_WINDOW = 256 * 1024
 
@@ -26,8 +25,8 @@ export class Stream implements Http2Stream {
   /** The position of its HEADERS in the output. */
   readonly position: number
   readonly listener: StreamListener
-  /** Bytes that may be sent; negative after the peer has made its initial window smaller. */
-  sendWindow: number
+  /** Bytes that may be sent in addition to the peer's INITIAL_WINDOW_SIZE; negative if more were sent than it gave. */
+  givenWindow = 0
   /** Set once the stream is over. */
   isClosed = false
   isUnprocessed = false
@@ -49,11 +48,10 @@ export class Stream implements Http2Stream {
   #hasHead = false
   #endReported = false
 
-  constructor(host: StreamHost, id: number, position: number, window: number, listener: StreamListener) {
+  constructor(host: StreamHost, id: number, position: number, listener: StreamListener) {
     this.#host = host
     this.id = id
     this.position = position
-    this.sendWindow = window
     this.listener = listener
   }
 
@@ -86,12 +84,6 @@ export class Stream implements Http2Stream {
 
   close(code: number): void {
     if (!this.isClosed) this.#host.reset(this, code)
-  }
-
-  /** @throws {StreamError} */
-  addSendWindow(bytes: number): void {
-    this.sendWindow += bytes
-    if (this.sendWindow > MAX_WINDOW) throw new StreamError(ErrorCode.FLOW_CONTROL_ERROR, 'a window that is too large')
   }
 
   /**

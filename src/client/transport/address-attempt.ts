@@ -10,7 +10,7 @@ import type { Host } from '../../x509/names.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
 import type { Http2Implementation } from '../http2/implementations.js'
 import { openSession } from '../http2/open-session.js'
-import type { Http2Session } from '../http2/protocol.js'
+import { ErrorCode, type Http2Session, nameOfCode } from '../http2/protocol.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
 import { Connection, type DownListener } from './connection.js'
 import {
@@ -191,8 +191,12 @@ export class AddressAttempt {
       onSettings: () => {
         this.#evidence.stage = 'health-check'
       },
-      // The health check shows whether the server answers all the same.
-      onGoaway: () => undefined,
+      // Without an error, the health check shows whether the server answers all the same.
+      onGoaway: (code, _last, reason = '') => {
+        if (code === ErrorCode.NO_ERROR) return
+        const detail = reason === '' ? '' : `: ${reason}`
+        this.#remember(new Error(`the server ended the connection with GOAWAY ${nameOfCode(code)}${detail}`))
+      },
       onClose: (error) => {
         if (error !== null) this.#remember(error)
       },

@@ -19,6 +19,7 @@ import {
 import type { ActiveCall, Connection } from './connection.js'
 import {
   callHeaders,
+  COPIED_MESSAGE,
   frameMessage,
   FramingError,
   type MakeSplitter,
@@ -26,6 +27,7 @@ import {
   type ReceiveBudget,
   type Receiver,
   timeoutHeader,
+  writeMessage,
 } from './framing.js'
 import { type Answer, isCutOff, isGrpc, MAX_INFORMATIONAL, readAnswer, TOO_LARGE } from './health-check.js'
 import { PRIORITY, type Priority } from './stream-queue.js'
@@ -176,9 +178,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     this.request ??= message
     if (this.#ended) callLater(sent)
     else if (this.#stream === null) (this.#outgoing ??= []).push({ message, sent })
-    else {
-      this.#stream.write(frameMessage(message), sent)
-    }
+    else writeMessage(this.#stream, message, sent)
   }
 
   halfClose(): void {
@@ -261,7 +261,9 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     if (connection === null) return
     const { common, own } = this.#makeHeaders(connection)
     const outgoing = this.#outgoing
-    const whole = this.#halfClosed && outgoing?.length === 1 ? outgoing[0] : undefined
+    const [first] = outgoing ?? []
+    const isSmall = outgoing?.length === 1 && first !== undefined && first.message.length <= COPIED_MESSAGE
+    const whole = this.#halfClosed && isSmall ? first : undefined
     let stream: Http2Stream
     try {
       const headers = { common, own: isEmpty(own) ? undefined : own }

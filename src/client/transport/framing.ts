@@ -3,6 +3,7 @@
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { HeldData } from '../http2/held-data.js'
+import type { Http2Stream } from '../http2/protocol.js'
 
 const PREFIX = 5
 
@@ -12,6 +13,21 @@ export function frameMessage(message: Uint8Array): Buffer {
   framed.writeUInt32BE(message.length, 1)
   framed.set(message, PREFIX)
   return framed
+}
+
+/** Messages up to this size in bytes are copied, to be one frame with their prefix. */
+export const COPIED_MESSAGE = 4096
+
+/** Larger messages are not copied until they are sent: many may wait for a window. */
+export function writeMessage(stream: Http2Stream, message: Uint8Array, written?: () => void): void {
+  if (message.length <= COPIED_MESSAGE) {
+    stream.write(frameMessage(message), written)
+    return
+  }
+  const prefix = Buffer.alloc(PREFIX)
+  prefix.writeUInt32BE(message.length, 1)
+  stream.write(prefix)
+  stream.write(message, written)
 }
 
 /** A peer sent something other than a gRPC message, or a message that is larger than the limit (`tooLarge`). */

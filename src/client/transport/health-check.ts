@@ -219,7 +219,12 @@ export const TOO_LARGE = 413
 
 /** Whether the head of an answer is gRPC's (gRPC over HTTP/2, Response-Headers). */
 export function isGrpc(headers: IncomingHttpHeaders): boolean {
-  return headers['content-type']?.startsWith('application/grpc') === true || headers['grpc-status'] !== undefined
+  return isGrpcType(headers['content-type'] ?? null) || headers['grpc-status'] !== undefined
+}
+
+/** `application/grpc-web` is another protocol. */
+function isGrpcType(contentType: string | null): boolean {
+  return contentType !== null && /^application\/grpc\s*(?:[+;]|$)/.test(contentType)
 }
 
 /**
@@ -253,7 +258,7 @@ const TEMPORARY: ReadonlySet<number | null> = new Set([
 export function kindOf(answer: Answer): AnswerKind {
   const { httpStatus, contentType, grpcStatus, grpcMessage } = answer
   if (isCutOff(answer)) return 'unavailable'
-  if (grpcStatus === null && contentType?.startsWith('application/grpc') !== true) {
+  if (grpcStatus === null && !isGrpcType(contentType)) {
     return NO_BACK_END.has(httpStatus) ? 'unavailable' : 'foreign'
   }
   switch (grpcStatus) {

@@ -2,12 +2,12 @@
 import { Socket } from 'node:net'
 import { GRPCDeadlineExceededError } from 'etcd3'
 import { describe, expect, it, vi } from 'vitest'
-import { FrameType } from '../../../../src/client/http2/protocol.js'
+import { ErrorCode, FrameType } from '../../../../src/client/http2/protocol.js'
 import { encodeSettings, Setting } from '../../../../src/client/http2/settings.js'
 import { connector } from '../../../support/connector.js'
 import { mintPki } from '../../../support/etcd.js'
 import { emptyAnswerFrames, frame, framePeer, healthAnswerFrame, number } from '../../../support/http2-frames.js'
-import { serverTls, tlsPeer } from '../../../support/peers.js'
+import { emptyAnswer, grpcPeer, serverTls, tlsPeer } from '../../../support/peers.js'
 import { findingOf, refused } from '../../../support/refused.js'
 
 const pki = mintPki()
@@ -73,4 +73,38 @@ describe('a server that gives no window', () => {
     expect(error).toBeInstanceOf(GRPCDeadlineExceededError)
     expect(error).toMatchObject({ cause: { code: 'ERR_OUTCOME_UNKNOWN' } })
   })
+})
+
+describe('a server that ends the connection with an error in GOAWAY, and does not close it', () => {
+  it('is refused before the dial times out, with the reason that it gives', async () => {
+    await using server = await framePeer(serverTls(pki.server), (_stream, send) => {
+      const reason = Buffer.from('too_many_pings')
+      send(
+        frame(
+          FrameType.GOAWAY,
+          0,
+          0,
+          Buffer.concat([number(2 ** 31 - 1), number(ErrorCode.ENHANCE_YOUR_CALM), reason]),
+        ),
+      )
+    })
+    const { details } = await refused(connect([server], { dialTimeout: '10m' }), 'ERR_HANDSHAKE_FAILED')
+    const { message } = findingOf(details.report.findings, 'endpoint/lost')
+    expect(message).toContain('GOAWAY ENHANCE_YOUR_CALM: too_many_pings')
+  })
+})
+
+it('a message of more than 4 KiB arrives whole, after its prefix', async () => {
+  const received: Buffer[] = []
+  const value = 'x'.repeat(50_000)
+  await using server = await grpcPeer(pki.server, (stream) => {
+    stream.on('data', (piece: Buffer) => received.push(piece))
+    emptyAnswer(stream)
+  })
+  await using client = await connect([server])
+  await client.put('a').value(value)
+  await expect.poll(() => Buffer.concat(received).length).toBeGreaterThan(value.length)
+  const bytes = Buffer.concat(received)
+  expect([bytes[0], bytes.readUInt32BE(1)]).toEqual([0, bytes.length - 5])
+  expect(bytes.includes(value)).toBe(true)
 })

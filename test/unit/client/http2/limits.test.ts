@@ -301,6 +301,21 @@ describe('frames without content', () => {
     }
   }
 
+  it('frames without content are not allowed more often after what the server provokes: resets, and parts of a few bytes', async () => {
+    const connected = connectFrames({ settings: [[Setting.INITIAL_WINDOW_SIZE, 0]] })
+    const { peer, open, closed } = connected
+    await readBy(connected)
+    const { seen } = open(new Uint8Array(100))
+    open(new Uint8Array(100))
+    await peer.next(FrameType.HEADERS, ({ stream }) => stream === 3)
+    // Data before the head of an answer breaks a rule: the client resets the stream.
+    peer.send(FrameType.DATA, { stream: 1, payload: new Uint8Array(5) })
+    await seen.closed
+    // Two HEADERS allow 16 more.
+    for (let i = 0; i < OF_CONNECTION + 16 + 1; i += 1) peer.send(FrameType.WINDOW_UPDATE, { payload: number(1) })
+    expect(await closed).toMatchObject({ errorCode: ENHANCE_YOUR_CALM })
+  })
+
   it('frames without content are allowed 100 times a second after the first 2,000, up to 2,000 at once', () => {
     const glut = new Glut()
     expect(accepted(glut)).toBe(2000)

@@ -128,21 +128,21 @@ describe('a stream', () => {
 
 describe('sending', () => {
   it('sends no more than the windows of the server, and goes on as it gives more', async () => {
-    const { peer, listener, open } = connect({ settings: [[4, 10]] })
+    const { peer, listener, open } = connect({ settings: [[4, 2000]] })
     await vi.waitFor(() => {
       expect(listener.onSettings).toHaveBeenCalled()
     })
-    open(new Uint8Array(25))
-    expect((await peer.next(FrameType.DATA)).payload.length).toBe(10)
-    peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(5) })
-    expect((await peer.next(FrameType.DATA)).payload.length).toBe(5)
+    open(new Uint8Array(5500))
+    expect((await peer.next(FrameType.DATA)).payload.length).toBe(2000)
+    peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(1500) })
+    expect((await peer.next(FrameType.DATA)).payload.length).toBe(1500)
     // A smaller initial window makes that of the stream negative (RFC 9113 section 6.9.2).
     peer.send(FrameType.SETTINGS, { payload: Buffer.concat([Buffer.from([0, 4]), number(0)]) })
-    peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(10) })
-    peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(10) })
+    peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(2000) })
+    peer.send(FrameType.WINDOW_UPDATE, { stream: 1, payload: number(2000) })
     const last = await peer.next(FrameType.DATA)
     expect(last).toMatchObject({ flags: Flag.END_STREAM })
-    expect(last.payload.length).toBe(10)
+    expect(last.payload.length).toBe(2000)
   })
 
   it('sends a small request between the pieces of a large one', async () => {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ErrorCode, Flag, FrameType, type Http2Stream } from '../../../../src/client/http2/protocol.js'
 import { encodeSettings, Setting } from '../../../../src/client/http2/settings.js'
 import { connectFrames, destroySessions, Recorder, REQUEST } from '../../../support/frame-sessions.js'
@@ -293,8 +293,9 @@ describe('a request that waits for a window', () => {
       peer.frames.filter(({ type }) => type === FrameType.DATA).reduce((sum, { payload }) => sum + payload.length, 0)
     expect(sent()).toBe(65_535)
     peer.send(FrameType.WINDOW_UPDATE, { payload: number(10) })
-    await pinged(peer)
-    expect(sent()).toBe(65_545)
+    await vi.waitFor(() => {
+      expect(sent()).toBe(65_545)
+    })
   })
 })
 
@@ -400,6 +401,23 @@ describe('frames that a server has reasons for', () => {
     expect(session.isOpen).toBe(true)
   })
 })
+
+it.each([
+  ['frames', [[0], [4096]]],
+  ['one frame', [[0, 4096]]],
+] as const)(
+  'a table of HPACK that is made smaller and larger again, in %s, is reported in the next block',
+  async (_in, sizes) => {
+    const { peer, open } = connectFrames()
+    for (const each of sizes) {
+      const payload = encodeSettings(each.map((size) => [Setting.HEADER_TABLE_SIZE, size]))
+      peer.send(FrameType.SETTINGS, { payload })
+    }
+    await pinged(peer)
+    open()
+    expect((await peer.next(FrameType.HEADERS)).payload.toString('hex')).toBe('2083')
+  },
+)
 
 it('a smaller table of HPACK is reported in the next header block, once', async () => {
   const { peer, open } = connectFrames({ settings: [[Setting.HEADER_TABLE_SIZE, 0]] })
