@@ -49,7 +49,10 @@ export async function withAccesses(
   const pair = pairs.find(({ of }) => of === 'kube-apiserver')
   const credentials = pair?.credentials ?? (await readSource(apiserver.credentials)).credentials
   for (const [i, endpoints] of apiserver.clusters.entries()) {
-    const counts = used.map((each) => endpoints.filter((url) => isUrlOf(each, url)).length)
+    const [main = ''] = endpoints
+    const countOf = (each: ClusterParts): number => endpoints.filter((url) => isUrlOf(each, url)).length
+    // If two clusters have as many of the URLs, the first URL decides.
+    const counts = used.map((each) => countOf(each) + (isUrlOf(each, main) ? 0.5 : 0))
     const most = Math.max(0, ...counts)
     const verified = used.filter((each) => (credentials?.trustAnchors ?? []).some((ca) => isIssuerIn(each, ca)))
     const group = most > 0 ? used[counts.indexOf(most)] : verified.length === 1 ? verified[0] : undefined
@@ -94,6 +97,7 @@ export function compareApiserver(
   return [
     ...(isFirst ? checkDates(credentials, rules) : []),
     ...first(members.flatMap((member) => checkCertificate(member, credentials))),
+    ...first(members.flatMap((member) => checkRevocation(member, credentials))),
     ...first(members.flatMap((member) => checkServer(member, { endpoints, credentials }, members, rules.at))),
     ...(isWhole ? checkUrls(endpoints, asked) : []),
   ]
@@ -131,6 +135,20 @@ function checkCertificate({ client, label }: ExaminedMember, { chain }: Credenti
 }
 
 const MAX_NAMES = 50
+
+/** etcd reads its CRL at each handshake, and compares only serial numbers. */
+function checkRevocation(member: ExaminedMember, { chain }: Credentials): Finding[] {
+  const file = sideOf(member, 'client')?.crl ?? null
+  const isListed = ({ serial }: Certificate): boolean =>
+    file?.crls.some(({ damage, entries }) => damage === null && entries.find(serial) !== null) === true
+  const revoked = chain.find(isListed)
+  if (file === null || revoked === undefined) return []
+  const details = { subject: revoked.subject.toString(), file: fileOf(revoked), serialNumber: revoked.serialNumber }
+  const ref = certificateRef(revoked, 'leaf', 0)
+  return [
+    finding('cluster/apiserver-cannot-connect', { kind: 'revoked', ...details, member: member.label, crl: file.path }, ref),
+  ]
+}
 
 /** kube-apiserver verifies etcd by the rules of Go. That a certificate has expired is a finding about the member. */
 function checkServer(

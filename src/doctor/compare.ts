@@ -4,9 +4,11 @@ import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
+import { isOwnUrl } from './addresses.js'
 import type { ForecastMember, PairForecast } from './cluster-report.js'
 import { forecast, isDateCode } from './forecast.js'
 import type { ExaminedMember } from './members.js'
+import { isUnreadable } from './plan.js'
 import type { SeenPort } from './process.js'
 
 const finding = findingMaker(cluster)
@@ -60,7 +62,8 @@ export function compareServed(members: readonly ExaminedMember[]): ServedDiffers
     const [inFile] = file.certificates
     const isMounted = member.replacedMounts.has(file.path)
     if (!isMounted && (inFile === undefined || inFile.equals(served))) return []
-    const at = { member: member.label, port, endpoint: seen.url, file: file.path, served: served.serialNumber }
+    const isOwn = port === 'peer' || isOwnUrl(seen.url, member)
+    const at = { member: member.label, port, isOwn, endpoint: seen.url, file: file.path, served: served.serialNumber }
     // Through /proc the file is the one that the process sees, which was removed from the disk.
     const details = { ...at, inFile: isMounted ? null : (inFile?.serialNumber ?? null) }
     const isOf = (each: ExaminedMember): boolean =>
@@ -78,7 +81,7 @@ function causeOf({ member, seen, side }: Side, file: EtcdConfigFile, other: Exam
   if (demand !== null && side.requiresCertificates !== null && demand !== planned)
     return { kind: 'proxy', demand: DEMANDS[demand] } as const
   const { configChangedAt, planned: config } = member
-  if (isAfterStart(configChangedAt, member))
+  if (isOwnUrl(seen.url, member) && isAfterStart(configChangedAt, member))
     return { kind: 'configuration', source: config?.evidence.source ?? '' } as const
   return { kind: configChangedAt !== null && isFileChanged(file, member) ? 'mount' : 'unknown' } as const
 }
@@ -278,7 +281,7 @@ function reasonNotToStart({ client, planned, label }: ExaminedMember): RefusedAf
   const files = [config.client, config.peer].flatMap(({ cert, key, ca }) =>
     [cert, key, ca].filter((each) => each !== null),
   )
-  const broken = files.find(({ problem }) => problem !== null)
+  const broken = files.find(({ problem }) => problem !== null && !isUnreadable(problem))
   const problem = broken?.problem ?? config.findings.find(isRefusedAtStart)
   if (problem === undefined) return null
   const details = {

@@ -8,7 +8,9 @@ import { makeReport } from '../report/report.js'
 import { foldRepeats } from '../validate/fold-repeats.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { releaseFinding } from './advisories.js'
+import { checkAddresses } from './addresses.js'
 import { compareApiserver, type UsedCluster } from './apiserver.js'
+import { checkAssumptions, withoutAlarm } from './assumptions.js'
 import type { ClusterMember, ClusterReport } from './cluster-report.js'
 import { compareClocks } from './clock.js'
 import type { ClusterParts } from './clusters.js'
@@ -30,11 +32,12 @@ import {
   comparePeerPorts,
   compareRunning,
   isDown,
+  isUnstarted,
   leadersOf,
 } from './outage.js'
 import type { Pair } from './pairs.js'
 import { comparePeers } from './peers.js'
-import { isOfFirstStart, lintPlan, type PlannedMember, uncheckedMembers } from './plan.js'
+import { isOfFirstStart, isUnreadable, lintPlan, type PlannedMember, uncheckedMembers } from './plan.js'
 import type { AskedPort, Asking, SeenPort } from './process.js'
 
 /** What the examination of each cluster is given. */
@@ -76,9 +79,9 @@ export async function examineOne(parts: UsedCluster, given: Examination): Promis
   // An etcd that serves TLS has joined its cluster.
   const isRunning = [...members, ...others].some(({ client }) => (client?.seen.chain.length ?? 0) > 0)
   const isLoggedIn = members.some(({ client }) => client?.answers?.isLoggedIn === true)
-  const linted = (lint?.findings ?? []).filter((each) => {
+  const linted = (await checkAssumptions(lint?.findings ?? [], { members, planned: parts.planned, ports: given.ports })).filter((each) => {
     const isProtected = isLoggedIn && each.code === 'config/client-auth-off' && each.details.side === 'client'
-    return !isProtected && !(isRunning && isOfFirstStart(each))
+    return !isProtected && !isUnreadable(each) && !(isRunning && isOfFirstStart(each))
   })
   const all = foldLint(
     [...clockFindings, ...installed.findings, ...joined.findings, ...own],
@@ -89,6 +92,7 @@ export async function examineOne(parts: UsedCluster, given: Examination): Promis
   const unconfigured = members.flatMap(({ listed, planned }) => (planned === null ? [listed] : []))
   const unchecked: Unchecked[] = [
     ...[...cluster.unchecked, ...installed.unchecked, ...joined.unchecked, ...(lint?.unchecked ?? [])],
+    ...(lint?.findings ?? []).filter(isUnreadable).map(({ message }) => uncheckedIn(null, 'permission', message)),
     ...notAsked([...members, ...others], given),
     ...(isListed ? uncheckedMembers(unconfigured) : []),
   ]
@@ -118,13 +122,13 @@ async function examineLeaders(
   parts: ClusterParts,
   { ports, asking: { signal } }: Examination,
 ): Promise<ExaminedCluster> {
-  const first = await examineMembers(parts, ports)
+  const first = await checkAddresses(await examineMembers(parts, ports), ports)
   const terms = leadersOf(first.members).map(({ client }) => client?.answers?.raftTerm)
   if (new Set(terms).size < 2) return first
   await abortable(signal, delay(ELECTION)).catch(() => undefined) // The report says that the time is over.
   const again = ports.again()
   const asked = await again.askEach(parts.asked.map(({ seen }) => dialable([seen.url])))
-  return examineMembers({ ...parts, asked }, again)
+  return checkAddresses(await examineMembers({ ...parts, asked }, again), again)
 }
 
 interface Compared {
@@ -169,7 +173,8 @@ function compare(
     // A member that does not answer is an error only if none answers.
     ...ports
       .filter(({ seen }) => !isAnswered || isReached(seen))
-      .flatMap(({ findings }) => findings.filter((each) => isOfCluster(each, given) && !effects.includes(each))),
+      .flatMap(({ findings }) => findings.filter((each) => isOfCluster(each, given) && !effects.includes(each)))
+      .map(withoutAlarm),
   ]
   return { own, predicted: { ...expected, clients: expectedClients } }
 }
@@ -292,14 +297,16 @@ function notAsked(members: readonly ExaminedMember[], { asking: { signal }, pair
   ]
 }
 
-function clientNotAsked({ label, client, planned }: ExaminedMember, hasPairs: boolean): Unchecked[] {
+function clientNotAsked(member: ExaminedMember, hasPairs: boolean): Unchecked[] {
+  const { label, client, planned } = member
   const { source = '', network = null, pid = null } = planned?.evidence ?? {}
   if (client === null && network !== null) {
     const enter = `Run \`nsenter -t ${String(pid)} -n etcd-mtls doctor\` as root.`
     const away = `${label} (${source}) has only loopback addresses of another network namespace, so it was not asked.`
     return [uncheckedIn(source, 'server', `${away} ${enter}`)]
   }
-  if (client === null) return [uncheckedIn(null, 'server', `${label} advertises no https URL for clients.`)]
+  const reasonNot = isUnstarted(member) ? 'has not joined the cluster, so it was not asked' : 'advertises no https URL for clients'
+  if (client === null) return [uncheckedIn(null, 'server', `${label} ${reasonNot}.`)]
   const { answers, problem, seen, findings } = client
   const isExplained = isReached(seen) && (findings.length > 0 || !hasPairs)
   const reason = problem ?? seen.observation.refusal?.detail ?? ''

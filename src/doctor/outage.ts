@@ -16,12 +16,17 @@ export function isDown({ client }: ExaminedMember): boolean {
   return client !== null && client.answers === null && !isReached(client.seen)
 }
 
+/** Whether the cluster lists it without URLs for clients, which it publishes as soon as it has joined. */
+export function isUnstarted({ client, listed }: ExaminedMember): boolean {
+  return client === null && listed.id !== '' && listed.clientURLs.length === 0
+}
+
 /** Whether its machine answers, and nothing listens at both of its ports. */
 function isStopped({ client, peer }: ExaminedMember): boolean {
   return isRefused(client?.seen ?? null) && isRefused(peer)
 }
 
-function isRefused(seen: SeenPort | null): boolean {
+export function isRefused(seen: SeenPort | null): boolean {
   return seen?.observation.refusal?.detail.includes('ECONNREFUSED') === true
 }
 
@@ -31,7 +36,7 @@ function isRefused(seen: SeenPort | null): boolean {
  */
 export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   const answers = members.flatMap(({ client }) => client?.answers ?? [])
-  const down = members.filter((each) => isDown(each) && !isUnjoined(each, members))
+  const down = members.filter((each) => (isDown(each) || isUnstarted(each)) && !isUnjoined(each, members))
   if (answers.length === 0 || down.length === 0) return []
   const voters = members.filter(({ listed }) => !listed.isLearner)
   const downVoters = down.filter((each) => voters.includes(each))
@@ -53,7 +58,8 @@ export function isNoLeader({ code }: Finding): boolean {
   return code === 'endpoint/no-leader'
 }
 
-function downDetails({ label, client }: ExaminedMember) {
+function downDetails({ label, client, listed }: ExaminedMember) {
+  if (client === null) return { member: label, endpoint: listed.peerURLs[0] ?? '', state: 'not joined', detail: '' } as const
   const { kind, detail = '' } = client?.seen.observation.refusal ?? {}
   // An observation that ends at the time-out does not say how far it came; the client does.
   const isSilent = kind === 'silent' || client?.findings.some(({ code }) => code === 'endpoint/silent') === true

@@ -113,3 +113,8 @@ export function isOfFirstStart({ code, details }: Finding): boolean {
   if (code === 'config/members-differ') return details.kind === 'cluster' || details.kind === 'state'
   return OF_FIRST_START.includes(code)
 }
+
+/** Whether this process may not read a file. That says nothing about the user of etcd. */
+export function isUnreadable({ code, details }: Finding): boolean {
+  return code === 'file/unreadable' && details.kind === 'permission denied'
+}

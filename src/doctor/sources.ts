@@ -268,7 +268,8 @@ async function readApiserver(
   folder: HostPath,
   root: string | null,
 ): Promise<Pick<LocalEvidence, 'apiserver' | 'findings'>> {
-  const path = below(folder, 'manifests/kube-apiserver.yaml')
+  const kops = below(folder, 'manifests/kube-apiserver.manifest')
+  const path = (await isHostFile(kops)) === true ? kops : below(folder, 'manifests/kube-apiserver.yaml')
   const source = hostPathText(path)
   if ((await isHostFile(path)) !== true) return NO_APISERVER
   const content = await readConfigFile(path, source)
