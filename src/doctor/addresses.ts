@@ -16,7 +16,11 @@ export async function checkAddresses(cluster: ExaminedCluster, ports: Ports): Pr
   return { ...cluster, members: asked.map((each) => checkName(each, asked)) }
 }
 
-async function askItself(member: ExaminedMember, all: readonly ExaminedMember[], ports: Ports): Promise<ExaminedMember> {
+async function askItself(
+  member: ExaminedMember,
+  all: readonly ExaminedMember[],
+  ports: Ports,
+): Promise<ExaminedMember> {
   const { client, listed } = member
   const id = client?.answers?.memberId ?? listed.id
   const isOther = listed.id !== '' && id !== listed.id
@@ -53,8 +57,10 @@ function checkName(member: ExaminedMember, all: readonly ExaminedMember[]): Exam
   const others = all.filter((each) => each !== member)
   const isOthers = peer !== null && others.some((each) => showsSame(peer, each.peer))
   const checked = isOthers ? { ...member, peer: hidden(peer) } : member
-  const other = others.find((each) => (each.client?.answers ?? null) !== null && showsSame(client?.seen, each.client?.seen))
-  if (client === null || client.answers !== null || other === undefined) return checked
+  const other = others.find(
+    (each) => (each.client?.answers ?? null) !== null && showsSame(client?.seen, each.client?.seen),
+  )
+  if (client?.answers !== null || other === undefined) return checked
   const problem = `it shows the certificate of ${other.label}: the name leads there, or the files were copied`
   return { ...checked, client: { ...client, seen: hidden(client.seen), findings: [], problem } }
 }
@@ -62,7 +68,7 @@ function checkName(member: ExaminedMember, all: readonly ExaminedMember[]): Exam
 /** An address is the one of its machine, so a certificate of another member there is in its files. */
 function showsSame(seen: SeenPort | null | undefined, other: SeenPort | null | undefined): boolean {
   const [served, its]: (Certificate | undefined)[] = [seen?.chain[0], other?.chain[0]]
-  if (served === undefined || its === undefined || !its.equals(served)) return false
+  if (served === undefined || !its?.equals(served)) return false
   const [host] = dialable([seen?.url ?? '']).map((each) => each.host)
   return host?.kind === 'dns' && served.covers([host.value]).every(({ name }) => name === null)
 }

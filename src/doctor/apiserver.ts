@@ -146,7 +146,11 @@ function checkRevocation(member: ExaminedMember, { chain }: Credentials): Findin
   const details = { subject: revoked.subject.toString(), file: fileOf(revoked), serialNumber: revoked.serialNumber }
   const ref = certificateRef(revoked, 'leaf', 0)
   return [
-    finding('cluster/apiserver-cannot-connect', { kind: 'revoked', ...details, member: member.label, crl: file.path }, ref),
+    finding(
+      'cluster/apiserver-cannot-connect',
+      { kind: 'revoked', ...details, member: member.label, crl: file.path },
+      ref,
+    ),
   ]
 }
 

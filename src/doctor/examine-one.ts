@@ -79,7 +79,9 @@ export async function examineOne(parts: UsedCluster, given: Examination): Promis
   // An etcd that serves TLS has joined its cluster.
   const isRunning = [...members, ...others].some(({ client }) => (client?.seen.chain.length ?? 0) > 0)
   const isLoggedIn = members.some(({ client }) => client?.answers?.isLoggedIn === true)
-  const linted = (await checkAssumptions(lint?.findings ?? [], { members, planned: parts.planned, ports: given.ports })).filter((each) => {
+  const linted = (
+    await checkAssumptions(lint?.findings ?? [], { members, planned: parts.planned, ports: given.ports })
+  ).filter((each) => {
     const isProtected = isLoggedIn && each.code === 'config/client-auth-off' && each.details.side === 'client'
     return !isProtected && !isUnreadable(each) && !(isRunning && isOfFirstStart(each))
   })
@@ -305,7 +307,9 @@ function clientNotAsked(member: ExaminedMember, hasPairs: boolean): Unchecked[] 
     const away = `${label} (${source}) has only loopback addresses of another network namespace, so it was not asked.`
     return [uncheckedIn(source, 'server', `${away} ${enter}`)]
   }
-  const reasonNot = isUnstarted(member) ? 'has not joined the cluster, so it was not asked' : 'advertises no https URL for clients'
+  const reasonNot = isUnstarted(member)
+    ? 'has not joined the cluster, so it was not asked'
+    : 'advertises no https URL for clients'
   if (client === null) return [uncheckedIn(null, 'server', `${label} ${reasonNot}.`)]
   const { answers, problem, seen, findings } = client
   const isExplained = isReached(seen) && (findings.length > 0 || !hasPairs)

@@ -59,12 +59,14 @@ export function isNoLeader({ code }: Finding): boolean {
 }
 
 function downDetails({ label, client, listed }: ExaminedMember) {
-  if (client === null) return { member: label, endpoint: listed.peerURLs[0] ?? '', state: 'not joined', detail: '' } as const
-  const { kind, detail = '' } = client?.seen.observation.refusal ?? {}
+  if (client === null)
+    return { member: label, endpoint: listed.peerURLs[0] ?? '', state: 'not joined', detail: '' } as const
+  const { seen, findings } = client
+  const { kind, detail = '' } = seen.observation.refusal ?? {}
   // An observation that ends at the time-out does not say how far it came; the client does.
-  const isSilent = kind === 'silent' || client?.findings.some(({ code }) => code === 'endpoint/silent') === true
-  const state = isSilent ? 'silent' : isRefused(client?.seen ?? null) ? 'refused' : 'unreachable'
-  return { member: label, endpoint: client?.seen.url ?? '', state, detail } as const
+  const isSilent = kind === 'silent' || findings.some(({ code }) => code === 'endpoint/silent')
+  const state = isSilent ? 'silent' : isRefused(seen) ? 'refused' : 'unreachable'
+  return { member: label, endpoint: seen.url, state, detail } as const
 }
 
 /** Longest time that a healthy member needs to join, in milliseconds. */

@@ -357,16 +357,20 @@ const CONDITIONS = {
 }
 
 function shortState({ member, endpoint, state }: MemberDown): string {
-  const text = { refused: 'nothing listens', unreachable: 'not reachable', silent: 'no answer', 'not joined': 'not joined' }[
-    state
-  ]
+  const text = {
+    refused: 'nothing listens',
+    unreachable: 'not reachable',
+    silent: 'no answer',
+    'not joined': 'not joined',
+  }[state]
   return `${member} (${text} at ${endpoint})`
 }
 
 function stateOf({ member, endpoint, state, detail }: MemberDown): string {
   const reason = detail === '' ? '' : ` (${detail})`
   if (state === 'refused') return `${member} is down: nothing listens at ${endpoint}${reason}.`
-  if (state === 'not joined') return `The cluster has the member ${member}, with the peer URL ${endpoint}, which has not joined.`
+  if (state === 'not joined')
+    return `The cluster has the member ${member}, with the peer URL ${endpoint}, which has not joined.`
   if (state === 'unreachable') return `${member} cannot be reached at ${endpoint}${reason}.`
   return `${member} accepts connections at ${endpoint} and does not answer.`
 }
