@@ -55,8 +55,8 @@ async function askDirectly({ listed, planned }: ExaminedMember, ports: Ports): P
 function checkName(member: ExaminedMember, all: readonly ExaminedMember[]): ExaminedMember {
   const { client, peer } = member
   const others = all.filter((each) => each !== member)
-  const isOthers = peer !== null && others.some((each) => showsSame(peer, each.peer))
-  const checked = isOthers ? { ...member, peer: hidden(peer) } : member
+  const isOthers = others.some((each) => showsSame(peer, each.peer))
+  const checked = peer !== null && isOthers ? { ...member, peer: hidden(peer) } : member
   const other = others.find(
     (each) => (each.client?.answers ?? null) !== null && showsSame(client?.seen, each.client?.seen),
   )
