@@ -68,7 +68,7 @@ function checkName(member: ExaminedMember, all: readonly ExaminedMember[]): Exam
 /** An address is the one of its machine, so a certificate of another member there is in its files. */
 function showsSame(seen: SeenPort | null | undefined, other: SeenPort | null | undefined): boolean {
   const [served, its]: (Certificate | undefined)[] = [seen?.chain[0], other?.chain[0]]
-  if (served === undefined || !its?.equals(served)) return false
+  if (served === undefined || its?.equals(served) !== true) return false
   const [host] = dialable([seen?.url ?? '']).map((each) => each.host)
   return host?.kind === 'dns' && served.covers([host.value]).every(({ name }) => name === null)
 }
