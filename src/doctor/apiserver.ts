@@ -1,4 +1,5 @@
 /** Findings about the access of kube-apiserver to etcd. */
+import { acceptedUrl } from '../config/lint/member.js'
 import type { EtcdConfigFile } from '../config/read-etcd-config.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { readSource } from '../credentials/source.js'
@@ -70,7 +71,9 @@ function isUrlOf({ asked, planned }: ClusterParts, url: string): boolean {
     ...listIn(asked).flatMap(({ clientURLs }) => clientURLs),
     ...planned.flatMap((each) => each.urls),
   ]
-  return urls.some((each) => originOf(each) === originOf(url))
+  const here = acceptedUrl(url)?.isLocal === true ? planned.filter(({ evidence }) => evidence.network === null) : []
+  const listens = here.flatMap(({ config }) => config.client.listenUrls)
+  return urls.some((each) => originOf(each) === originOf(url)) || listens.some((each) => isUnspecifiedOf(each, url))
 }
 
 function isIssuerIn({ asked, planned }: ClusterParts, ca: Certificate): boolean {

@@ -159,7 +159,9 @@ async function reportOf({ endpoints, evidence, asking, lead, read }: MachineExam
     (each) => endpoints === null || each.asked.length > 0,
   )
   const groups = await withAccesses(known, apiserver, { pairs: read.pairs, asked })
-  const isKubeadm = apiserver !== null || evidence?.configs.some(({ kind }) => kind === 'kubeadm') === true
+  // kops has this name, and renews certificates itself.
+  const isKops = apiserver?.source.endsWith('.manifest') === true
+  const isKubeadm = (apiserver !== null && !isKops) || evidence?.configs.some(({ kind }) => kind === 'kubeadm') === true
   const { areProcessesVisible = false } = evidence ?? {}
   const given = {
     ports,
