@@ -111,4 +111,4 @@ function noLeaderRemedy({ endpoint, members, starting }: NoLeader): string {
 
 /** What the log of an etcd that has not found a leader shows. */
 export const READ_LOG =
-  'In its log, "rejected connection on peer endpoint" means that members refuse each other\'s certificates: check those of --peer-cert-file, first the dates ("openssl x509 -noout -dates -in FILE"). "prober detected unhealthy status" names a peer port that cannot be reached. "cluster ID mismatch" means that its data, or its --initial-cluster-token, is of another cluster.'
+  'In its log, "rejected connection on peer endpoint" means that members refuse each other\'s certificates: check those of --peer-cert-file, first the dates ("openssl x509 -noout -dates -in FILE"). "prober detected unhealthy status" names a peer port that cannot be reached.'

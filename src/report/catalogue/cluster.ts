@@ -383,7 +383,7 @@ function spareText({ spare, role }: { spare: number; role: 'voter' | 'learner' }
 
 function startMember(state: MemberDown['state']): string {
   if (state === 'not joined')
-    return 'Start it with --initial-cluster-state=existing, an empty data directory, and the --initial-cluster that "etcdctl member add" printed. If it runs, run this command on its machine. If nobody is to start it, remove it: "etcdctl member remove ID".'
+    return 'Start it with --initial-cluster-state=existing, an empty data directory, and the --initial-cluster that "etcdctl member add" printed. If it runs, run this command on its machine. If it is not to join, remove it: "etcdctl member remove ID".'
   if (state === 'refused')
     return `Start it: "systemctl start etcd"; in Kubernetes, "crictl ps -a" shows its container. If it ends again, its log says why: "journalctl -u etcd", or "crictl logs CONTAINER".`
   if (state === 'unreachable')
