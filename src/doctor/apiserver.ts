@@ -12,7 +12,7 @@ import { hostsOfUrls } from '../x509/names.js'
 import { MAX_NAMES } from './compare.js'
 import { datesOf } from './dates.js'
 import type { AskedPort, ClusterParts, Comparison, DateRules, ExaminedMember, Pair } from './evidence.js'
-import { filesOf, isIssuing, isOfAccepted, isReached, listIn, originOf } from './read-evidence.js'
+import { filesOf, isIssuing, isOfAccepted, isReached, listIn, originOf, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
 
@@ -43,7 +43,10 @@ export async function withAccesses(
   const pair = pairs.find(({ of }) => of === 'kube-apiserver')
   const credentials = pair?.credentials ?? (await readSource(apiserver.credentials)).credentials
   for (const [i, endpoints] of apiserver.clusters.entries()) {
-    const counts = used.map((each) => endpoints.filter((url) => isAt(urlsOf(each), url)).length)
+    const [main = ''] = endpoints
+    const countOf = (each: ClusterParts): number => endpoints.filter((url) => isUrlOf(each, url)).length
+    // If two clusters have as many of the URLs, the first URL decides.
+    const counts = used.map((each) => countOf(each) + (isUrlOf(each, main) ? 0.5 : 0))
     const most = Math.max(0, ...counts)
     const [verified, ...others] = used.filter((each) =>
       (credentials?.trustAnchors ?? []).some((ca) => chainsOf(each).some((chain) => isIssuing(ca, chain))),
@@ -61,9 +64,13 @@ function isAt(urls: readonly string[], url: string): boolean {
   return urls.some((each) => originOf(each) === originOf(url))
 }
 
-function urlsOf({ asked, planned }: ClusterParts): string[] {
+function isUrlOf({ asked, planned }: ClusterParts, url: string): boolean {
   const listed = listIn(asked).flatMap(({ clientURLs }) => clientURLs)
-  return [...asked.map(({ url }) => url), ...listed, ...planned.flatMap(({ urls }) => urls)]
+  const own = [...asked.map((each) => each.url), ...listed, ...planned.flatMap(({ urls }) => urls)]
+  const here = acceptedUrl(url)?.isLocal === true ? planned.filter(({ evidence }) => evidence.network === null) : []
+  return (
+    isAt(own, url) || here.some(({ config }) => config.client.listenUrls.some((each) => isUnspecifiedOf(each, url)))
+  )
 }
 
 function chainsOf({ asked, planned }: ClusterParts): (readonly Certificate[])[] {
@@ -80,6 +87,7 @@ export function compareApiserver(access: ApiserverAccess, asked: AskedCluster & 
     ...(isFirst ? checkDates(credentials, asked) : []),
     // One cause is one finding: the members have the same CA.
     ...members.flatMap((member) => checkCertificate(member, credentials)).slice(0, 1),
+    ...members.flatMap((member) => checkRevocation(member, credentials)).slice(0, 1),
     ...members.flatMap((member) => checkServer(member, access, members, at)).slice(0, 1),
     ...(isWhole ? checkUrls(endpoints, asked) : []),
   ]
@@ -109,6 +117,18 @@ function checkCertificate({ client, label }: ExaminedMember, { chain }: Credenti
   const accepts = accepted.slice(0, MAX_NAMES).map(String)
   const ref = certificateRef(leaf, 'leaf', 0)
   return [finding('cluster/apiserver-cannot-connect', { kind: 'certificate', ...details, accepts }, ref)]
+}
+
+/** etcd reads its CRL at each handshake, and compares only serial numbers. */
+function checkRevocation(member: ExaminedMember, { chain }: Credentials): Finding[] {
+  const file = sideOf(member, 'client')?.crl ?? null
+  const isListed = ({ serial }: Certificate): boolean =>
+    file?.crls.some(({ damage, entries }) => damage === null && entries.find(serial) !== null) === true
+  const revoked = chain.find(isListed)
+  if (file === null || revoked === undefined) return []
+  const named = { subject: revoked.subject.toString(), file: fileOf(revoked), serialNumber: revoked.serialNumber }
+  const details = { kind: 'revoked', ...named, member: member.label, crl: file.path } as const
+  return [finding('cluster/apiserver-cannot-connect', details, certificateRef(revoked, 'leaf', 0))]
 }
 
 /** kube-apiserver verifies etcd by the rules of Go. That a certificate has expired is a finding about the member. */

@@ -6,8 +6,10 @@ import { type Finding, findingMaker } from '../report/finding.js'
 import { isDateCode } from '../validate/valid-until.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
+import { isOwnUrl } from './addresses.js'
 import type { Comparison, ExaminedMember, NamedChain, Port, SeenPort } from './evidence.js'
 import { Dials, isAlive, type ForecastMember } from '../validate/forecast.js'
+import { isUnreadable } from './plan.js'
 import { filesOf, isAnswering, isIssuing, isOfAccepted, PORTS, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
@@ -53,7 +55,14 @@ export function compareServed(members: readonly ExaminedMember[]): ServedDiffers
       filesOf(each, 'cert').some(({ certificates: [leaf] }) => leaf?.equals(served) === true)
     const other = members.find((each) => each !== member && isOf(each))
     const details = {
-      ...{ member: member.label, port, endpoint: seen.url, file: file.path, served: served.serialNumber },
+      ...{
+        member: member.label,
+        port,
+        isOwn: port === 'peer' || isOwnUrl(seen.url, member),
+        endpoint: seen.url,
+        file: file.path,
+        served: served.serialNumber,
+      },
       // Through /proc the file is the one that the process sees, which was removed from the disk.
       inFile: isMounted ? null : (inFile?.serialNumber ?? null),
       ...(isMounted ? ({ kind: 'mount' } as const) : causeOf(given, file, other)),
@@ -69,7 +78,7 @@ function causeOf({ member, seen, side }: Side, file: EtcdConfigFile, other: Exam
   if (demand !== null && side.requiresCertificates !== null && demand !== planned)
     return { kind: 'proxy', demand: DEMANDS[demand] } as const
   const { configChangedAt, planned: config } = member
-  if (isAfterStart(configChangedAt, member))
+  if (isOwnUrl(seen.url, member) && isAfterStart(configChangedAt, member))
     return { kind: 'configuration', source: config?.evidence.source ?? '' } as const
   return { kind: configChangedAt !== null && isFileChanged(file, member) ? 'mount' : 'unknown' } as const
 }
@@ -243,7 +252,7 @@ function reasonNotToStart(member: ExaminedMember): RefusedAfterRestart | null {
   if (!isAnswering(member) || planned === null) return null
   const { config, evidence } = planned
   const files = PORTS.flatMap((port) => [config[port].cert, config[port].key, config[port].ca])
-  const broken = files.find((each) => each !== null && each.problem !== null)
+  const broken = files.find((each) => each !== null && each.problem !== null && !isUnreadable(each.problem))
   const problem = broken?.problem ?? config.findings.find(isRefusedAtStart)
   if (problem === undefined) return null
   const { message: reason, remedy } = problem

@@ -9,7 +9,9 @@ import { makeReport } from '../report/report.js'
 import { foldRepeats } from '../validate/fold-repeats.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { releaseFinding } from './advisories.js'
+import { checkAddresses } from './addresses.js'
 import { compareApiserver, type UsedCluster } from './apiserver.js'
+import { checkAssumptions, withoutAlarm } from './assumptions.js'
 import { compareClocks } from './clock.js'
 import type { ClusterForecast, ClusterMember, ClusterReport } from './cluster-report.js'
 import { compareAuthorities, compareRestart, compareServed, forecastMember } from './compare.js'
@@ -28,9 +30,9 @@ import type {
 } from './evidence.js'
 import { forecast } from '../validate/forecast.js'
 import { examineMembers, type Ports } from './members.js'
-import { compareJoined, compareReach, compareRunning, isDown, leadersOf } from './outage.js'
+import { compareJoined, compareReach, compareRunning, isDown, isUnstarted, leadersOf } from './outage.js'
 import { comparePeers } from './peers.js'
-import { isOfFirstStart, lintPlan, uncheckedMembers } from './plan.js'
+import { isOfFirstStart, isUnreadable, lintPlan, uncheckedMembers } from './plan.js'
 import { findingsIn, isIssuing, isReached, sideOf, uncheckedOf } from './read-evidence.js'
 
 export interface Examination extends Asking, Pick<Comparison, 'askedAt'> {
@@ -55,6 +57,7 @@ export async function examineOne(parts: UsedCluster, asking: Examination): Promi
   const notes: Note[] = [
     ...[...clockFindings, ...examined.unchecked, ...compareRunning(members, given.areProcessesVisible)],
     ...[...compareJoined(examined, given.planned), ...own, ...(lint?.unchecked ?? []), ...notAsked(all, given)],
+    ...(lint?.findings ?? []).filter(isUnreadable).map(({ message }) => uncheckedIn(null, 'permission', message)),
     ...(isListed ? uncheckedMembers(members.flatMap((each) => (each.planned === null ? [each.listed] : []))) : []),
   ]
   const dates = [
@@ -66,9 +69,10 @@ export async function examineOne(parts: UsedCluster, asking: Examination): Promi
   // An etcd that serves TLS has joined its cluster.
   const isRunning = all.some(({ client }) => (client?.chain.length ?? 0) > 0)
   const isLoggedIn = members.some(({ client }) => client?.answers?.isLoggedIn === true)
-  const linted = (lint?.findings ?? []).filter((each) => {
+  const assumed = await checkAssumptions(lint?.findings ?? [], { members, planned, ports: given.ports })
+  const linted = assumed.filter((each) => {
     const isProtected = isLoggedIn && each.code === 'config/client-auth-off' && each.details.side === 'client'
-    return !isProtected && !(isRunning && isOfFirstStart(each))
+    return !isProtected && !isUnreadable(each) && !(isRunning && isOfFirstStart(each))
   })
   const folded = foldLint(findingsIn(notes), [...linted, ...dates], members)
   const findings = foldRepeats(rewordForKubeadm(folded, members, given.isKubeadm))
@@ -95,13 +99,13 @@ const ELECTION = 3000
 
 /** Asks again if two members report that they lead in different terms. */
 async function examineLeaders(parts: ClusterParts, { ports, signal }: Examination): Promise<ExaminedCluster> {
-  const first = await examineMembers(parts, ports)
+  const first = await checkAddresses(await examineMembers(parts, ports), ports)
   const terms = leadersOf(first.members).map(({ client }) => client?.answers?.raftTerm)
   if (new Set(terms).size < 2) return first
   await abortable(signal, delay(ELECTION)).catch(() => undefined) // The report says that the time is over.
   const again = ports.again()
   const asked = await again.askEach(parts.asked.map(({ url }) => dialable([url])))
-  return examineMembers({ ...parts, asked }, again)
+  return checkAddresses(await examineMembers({ ...parts, asked }, again), again)
 }
 
 function compare(
@@ -135,7 +139,8 @@ function compare(
     // A member that does not answer is an error only if none answers.
     ...ports
       .filter((each) => !isAnswered || isReached(each))
-      .flatMap(({ findings }) => findings.filter((each) => isOfCluster(each, areGiven) && !effects.includes(each))),
+      .flatMap(({ findings }) => findings.filter((each) => isOfCluster(each, areGiven) && !effects.includes(each)))
+      .map(withoutAlarm),
   ]
   return { own, predicted }
 }
@@ -246,14 +251,18 @@ function notAsked(members: readonly ExaminedMember[], { signal, pairs }: Examina
   ]
 }
 
-function clientNotAsked({ label, client, planned }: ExaminedMember, hasPairs: boolean): Unchecked[] {
+function clientNotAsked(member: ExaminedMember, hasPairs: boolean): Unchecked[] {
+  const { label, client, planned } = member
   const { source = '', network = null, pid = null } = planned?.evidence ?? {}
   if (client === null && network !== null) {
     const enter = `Run \`nsenter -t ${String(pid)} -n etcd-mtls doctor\` as root.`
     const away = `${label} (${source}) has only loopback addresses of another network namespace, so it was not asked.`
     return [uncheckedIn(source, 'server', `${away} ${enter}`)]
   }
-  if (client === null) return [uncheckedIn(null, 'server', `${label} advertises no https URL for clients.`)]
+  const reasonNot = isUnstarted(member)
+    ? 'has not joined the cluster, so it was not asked'
+    : 'advertises no https URL for clients'
+  if (client === null) return [uncheckedIn(null, 'server', `${label} ${reasonNot}.`)]
   const { answers, problem, url, refusal, findings } = client
   const isExplained = isReached(client) && (findings.length > 0 || !hasPairs)
   const reason = problem ?? refusal?.detail ?? ''

@@ -137,7 +137,9 @@ async function reportOf({ endpoints, evidence, read, asking }: MachineExaminatio
     (each) => !areGiven || each.asked.length > 0,
   )
   const groups = await withAccesses(known, apiserver, { pairs, asked })
-  const isKubeadm = apiserver !== null || configs.some(({ kind }) => kind === 'kubeadm')
+  // kops has this name, and renews certificates itself.
+  const isKops = apiserver?.source.endsWith('.manifest') === true
+  const isKubeadm = (apiserver !== null && !isKops) || configs.some(({ kind }) => kind === 'kubeadm')
   const askedAt = await ports.askedAt()
   const given = { ...asking, ports, planned, pairs, isKubeadm, areProcessesVisible, areGiven, askedAt }
   const clusters = await Promise.all(groups.map((each) => examineOne(each, given)))

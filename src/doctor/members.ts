@@ -46,7 +46,7 @@ export class Ports {
   }
 
   /** With the pair of the process whose URL it is first. */
-  #ask(endpoint: Endpoint): Promise<AskedPort> {
+  ask(endpoint: Endpoint): Promise<AskedPort> {
     const { asking, pairs, planned } = this.#given
     const isOwn = ({ config }: Pair): boolean =>
       planned.some(({ evidence, urls }) => evidence === config && urls.includes(endpoint.url))
@@ -57,7 +57,7 @@ export class Ports {
   /** The first URL that answers, else the first that accepts connections. */
   askFirst(endpoints: readonly Endpoint[]): Promise<AskedPort | null> {
     const isGood = ({ answers }: AskedPort): boolean => answers !== null
-    return firstGood(endpoints, (each) => this.#ask(each), isGood)
+    return firstGood(endpoints, (each) => this.ask(each), isGood)
   }
 
   async askEach(members: readonly (readonly Endpoint[])[]): Promise<AskedPort[]> {
@@ -66,9 +66,15 @@ export class Ports {
   }
 
   observeFirst(endpoints: readonly Endpoint[]): Promise<SeenPort | null> {
-    const observe = (each: Endpoint): Promise<SeenPort> =>
-      madeOnce(this.#observed, each.url, () => observePort(each, this.#given.asking))
-    return firstGood(endpoints, observe, ({ chain }) => chain.length > 0)
+    return firstGood(
+      endpoints,
+      (each) => this.observe(each),
+      ({ chain }) => chain.length > 0,
+    )
+  }
+
+  observe(endpoint: Endpoint): Promise<SeenPort> {
+    return madeOnce(this.#observed, endpoint.url, () => observePort(endpoint, this.#given.asking))
   }
 
   again(): Ports {

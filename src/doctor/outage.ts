@@ -12,7 +12,12 @@ export function isDown({ client }: ExaminedMember): boolean {
   return client !== null && client.answers === null && !isReached(client)
 }
 
-function isRefused(seen: SeenPort | null): boolean {
+/** Whether the cluster lists it without URLs for clients, which it publishes as soon as it has joined. */
+export function isUnstarted({ client, listed }: ExaminedMember): boolean {
+  return client === null && listed.id !== '' && listed.clientURLs.length === 0
+}
+
+export function isRefused(seen: SeenPort | null): boolean {
   return seen?.refusal?.detail.includes('ECONNREFUSED') === true
 }
 
@@ -27,7 +32,7 @@ export function compareReach(members: readonly ExaminedMember[]): Finding[] {
  */
 export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   const answers = members.flatMap(({ client }) => client?.answers ?? [])
-  const down = members.filter((each) => isDown(each) && !isUnjoined(each, members))
+  const down = members.filter((each) => (isDown(each) || isUnstarted(each)) && !isUnjoined(each, members))
   if (answers.length === 0 || down.length === 0) return []
   const voters = members.filter(({ listed }) => !listed.isLearner)
   const downVoters = down.filter((each) => voters.includes(each))
@@ -48,12 +53,14 @@ export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   })
 }
 
-function downDetails({ label, client }: ExaminedMember) {
-  const { kind, detail = '' } = client?.refusal ?? {}
+function downDetails({ label, client, listed }: ExaminedMember) {
+  if (client === null)
+    return { member: label, endpoint: listed.peerURLs[0] ?? '', state: 'not joined', detail: '' } as const
+  const { kind, detail = '' } = client.refusal ?? {}
   // An observation that ends at the time-out does not say how far it came; the client does.
-  const isSilent = kind === 'silent' || client?.findings.some(({ code }) => code === 'endpoint/silent') === true
+  const isSilent = kind === 'silent' || client.findings.some(({ code }) => code === 'endpoint/silent')
   const state = isSilent ? 'silent' : isRefused(client) ? 'refused' : 'unreachable'
-  return { member: label, endpoint: client?.url ?? '', state, detail } as const
+  return { member: label, endpoint: client.url, state, detail } as const
 }
 
 /** Longest time that a healthy member needs to join, in milliseconds. */

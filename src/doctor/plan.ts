@@ -147,3 +147,8 @@ function idsIn(record: Buffer): WalIdentity | null {
   const [memberId = '0', clusterId = '0'] = [1, 2].map((id) => BigInt.asUintN(64, int64At(data, id)).toString(16))
   return memberId === '0' || clusterId === '0' ? null : { memberId, clusterId }
 }
+
+/** Whether this process may not read a file. That says nothing about the user of etcd. */
+export function isUnreadable({ code, details }: Finding): boolean {
+  return code === 'file/unreadable' && details.kind === 'permission denied'
+}

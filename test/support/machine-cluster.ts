@@ -1,5 +1,6 @@
 /** Clusters of etcd on a machine of test/support/machine.ts, with a PKI each. */
 import { mkdirSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { dns, ip, type Minted, mintCa, mintLeaf, type MintLeafOptions } from './mint.js'
 import { INSTALLED } from './etcd-version.js'
 import type { Machine, Running, Space } from './machine.js'
@@ -159,7 +160,12 @@ export class Member {
       return this.#running === null ? this.space.write(path, text, mode) : path
     }
     const { address = '127.0.0.1' } = this.plan
-    const names = [dns('localhost'), ip('127.0.0.1'), ip('::1'), ...(address === '127.0.0.1' ? [] : [ip(address)])]
+    const names = [
+      dns('localhost'),
+      ip('127.0.0.1'),
+      ip('::1'),
+      ...(address === '127.0.0.1' ? [] : [isIP(address) > 0 ? ip(address) : dns(address)]),
+    ]
     const leafOf = (issuer: Minted, options?: Partial<MintLeafOptions>): Minted =>
       mintLeaf({ subject: this.name, names: [dns(this.name), ...names], issuer, ...options })
     const [serverLeaf, peerLeaf] = [leafOf(cas.server, server), leafOf(cas.peer, peer)]

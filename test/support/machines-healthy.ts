@@ -12,7 +12,7 @@ import {
   writeApiserver,
   writeK3sClient,
 } from './machine-kubernetes.js'
-import { mintCa, mintCrl } from './mint.js'
+import { dns, mintCa, mintCrl } from './mint.js'
 
 const PAST = { notBefore: new Date(Date.now() - 400 * 86_400_000), notAfter: new Date(Date.now() - 35 * 86_400_000) }
 
@@ -310,6 +310,56 @@ export const healthySetUps: readonly HealthySetUp[] = [
       const gateway = ['etcd', 'gateway', 'start', '--endpoints=127.0.0.1:2379', '--listen-addr=127.0.0.1:23790']
       await (await machine.start(gateway)).says('ready to proxy')
       return { clusters }
+    },
+  },
+  {
+    name: 'three members whose only name is a wildcard',
+    async build(machine) {
+      const hosts = [0, 1, 2].map((i) => `m${String(i)}.etcd.test`)
+      machine.write('/etc/hosts', `127.0.0.1 ${hosts.join(' ')} localhost\n`, 0o644)
+      const { label, members } = three('A', 5001)
+      const named = members.map((each, i): MemberPlan => {
+        const [client, peer] = (each.ports ?? []).map((port) => `https://127.0.0.1:${String(port)}`)
+        const flags = { 'listen-client-urls': client ?? null, 'listen-peer-urls': peer ?? null }
+        const names = [dns('*.etcd.test')]
+        return { ...each, address: hosts[i] ?? '', flags, server: { names }, peer: { names } }
+      })
+      return { clusters: await running(machine, { label, members: named }) }
+    },
+  },
+  {
+    name: 'one etcd that advertises the URL of a proxy',
+    async build(machine) {
+      const proxy = ['etcd', 'gateway', 'start', '--endpoints=127.0.0.1:2379', '--listen-addr=127.0.0.1:23790']
+      await (await machine.start(proxy)).says('ready to proxy')
+      const flags = { 'advertise-client-urls': 'https://127.0.0.1:23790' }
+      return { clusters: await running(machine, one('A', { flags })) }
+    },
+  },
+  {
+    name: 'an endpoint that leads to each of three members in turn',
+    async build(machine) {
+      const clusters = await running(machine, three('A', 5001))
+      const endpoints = ['127.0.0.1:5001', '127.0.0.1:5003', '127.0.0.1:5005']
+      const gateway = ['etcd', 'gateway', 'start', `--endpoints=${endpoints.join()}`, '--listen-addr=127.0.0.1:23790']
+      await (await machine.start(gateway)).says('ready to proxy')
+      return { clusters, args: ['--endpoints', 'https://127.0.0.1:23790', ...clusters[0].client()] }
+    },
+  },
+  {
+    name: 'one etcd with an intermediate CA that has an RSA key of 2048 bits, without its root',
+    async build(machine) {
+      const root = mintCa({ subject: 'Root' })
+      const ca = mintCa({ subject: 'Issuing CA', issuer: root, notAfter: new Date('2040-01-01'), key: 'rsa-2048' })
+      return { clusters: await running(machine, one('A', {}, { cas: { server: ca, client: ca, peer: ca } })) }
+    },
+  },
+  {
+    name: 'one etcd whose server certificate is only for servers, without a gateway',
+    async build(machine) {
+      const flags = { 'enable-grpc-gateway': 'false' }
+      const clusters = await running(machine, one('A', { flags, server: { usages: ['serverAuth'] } }))
+      return { clusters, args: ['--endpoints', 'https://127.0.0.1:2379', ...clusters[0].client()] }
     },
   },
   {

@@ -87,7 +87,8 @@ export async function readApiserver(
   kubeadm: HostPath,
   root: string | null,
 ): Promise<{ readonly apiserver: FoundAccess | null; readonly findings: readonly Finding[] }> {
-  const path = below(kubeadm, 'manifests/kube-apiserver.yaml')
+  const kops = below(kubeadm, 'manifests/kube-apiserver.manifest')
+  const path = (await isHostFile(kops)) === true ? kops : below(kubeadm, 'manifests/kube-apiserver.yaml')
   const source = hostPathText(path)
   if ((await isHostFile(path)) !== true) return { apiserver: null, findings: [] }
   const content = await readConfigFile(path, source)

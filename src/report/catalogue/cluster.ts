@@ -12,8 +12,11 @@ export interface MemberPort {
   endpoint: string
 }
 
-/** `served` and `inFile` are serial numbers; `inFile` is null if the file is not visible any more. */
-export type ServedDiffers = MemberPort & { file: string; served: string; inFile: string | null }
+/**
+ * `served` and `inFile` are serial numbers; `inFile` is null if the file is not visible any more. `isOwn`: whether the endpoint is a URL of
+ * the member.
+ */
+export type ServedDiffers = MemberPort & { file: string; served: string; inFile: string | null; isOwn: boolean }
 
 export type CaNotReloaded = MemberPort & { file: string }
 
@@ -37,8 +40,8 @@ export interface CaAfterRestart extends RefusedAfterRestart {
 export interface MemberDown {
   member: string
   endpoint: string
-  /** Why: nothing listens there, a connection fails, or it accepts connections and does not answer. */
-  state: 'refused' | 'unreachable' | 'silent'
+  /** Why: nothing listens there, a connection fails, it accepts connections and does not answer, or it was added and has not joined. */
+  state: 'refused' | 'unreachable' | 'silent' | 'not joined'
   /** The error; empty without one. */
   detail: string
 }
@@ -131,7 +134,7 @@ export const cluster = {
     proxy: warning((d: ServedDiffers & { demand: string }) => [
       `${serves(d)} It ${d.demand} a client certificate, which the configuration does not say: a TLS proxy answers in place of etcd.`,
       `Find the program that answers with "ss -ltnp sport = :${portOf(d.endpoint)}", and renew its certificate there. Or let clients connect to etcd directly.`,
-    ]),
+    ]).or('info', ({ isOwn }) => !isOwn),
     'other member': warning((d: ServedDiffers & { other: string }) => [
       `${serves(d)} It is the certificate of the member ${d.other}.`,
       `Compare the addresses of both members with "etcdctl member list". ${showServed(d)}`,
@@ -139,7 +142,7 @@ export const cluster = {
     unknown: warning((d: ServedDiffers) => [
       `${serves(d)} etcd reads the file at each handshake, so the process sees another file, has another configuration, or does not answer itself.`,
       `Restart the member if its configuration or its mounts have changed: ${RESTART}. If a proxy is in front of it, "ss -ltnp sport = :${portOf(d.endpoint)}" shows it. ${showServed(d)}`,
-    ]),
+    ]).or('info', ({ isOwn }) => !isOwn),
   },
   'cluster/ca-not-reloaded': {
     names: warning((d: CaNotReloaded & { accepts: string[]; names: string[] }) => [
@@ -263,6 +266,10 @@ export const cluster = {
       `${d.member} would refuse the client certificate "${d.subject}" of kube-apiserver, from ${d.file}: its CA is "${d.issuer}", and ${d.member} accepts the certificates of ${cas(d.accepts)}.`,
       `Set --etcd-certfile and --etcd-keyfile of kube-apiserver to a pair of a CA that etcd accepts. kubeadm has it in pki/apiserver-etcd-client.crt, and "kubeadm certs renew apiserver-etcd-client" issues it again.`,
     ]),
+    revoked: error((d: ApiserverRefused & { serialNumber: string; member: string; crl: string }) => [
+      `${d.member} refuses the client certificate "${d.subject}" of kube-apiserver, from ${d.file}: its CRL, ${d.crl}, has the serial number ${d.serialNumber}.`,
+      `Issue ${d.file} again, with another serial number, then restart kube-apiserver. kubeadm issues it by "kubeadm certs renew apiserver-etcd-client".`,
+    ]),
     server: error((d: { member: string; file: string; reason: string; issuer: string; inUse: string | null }) => [
       `kube-apiserver could not verify ${d.member} with its --etcd-cafile, ${d.file}: ${d.reason}`,
       `In the manifest of kube-apiserver, set --etcd-cafile to ${d.inUse ?? `a file that has the CA "${d.issuer}"`}.`,
@@ -350,13 +357,20 @@ const CONDITIONS = {
 }
 
 function shortState({ member, endpoint, state }: MemberDown): string {
-  const text = { refused: 'nothing listens', unreachable: 'not reachable', silent: 'no answer' }[state]
+  const text = {
+    refused: 'nothing listens',
+    unreachable: 'not reachable',
+    silent: 'no answer',
+    'not joined': 'not joined',
+  }[state]
   return `${member} (${text} at ${endpoint})`
 }
 
 function stateOf({ member, endpoint, state, detail }: MemberDown): string {
   const reason = detail === '' ? '' : ` (${detail})`
   if (state === 'refused') return `${member} is down: nothing listens at ${endpoint}${reason}.`
+  if (state === 'not joined')
+    return `The cluster has the member ${member}, with the peer URL ${endpoint}, which has not joined.`
   if (state === 'unreachable') return `${member} cannot be reached at ${endpoint}${reason}.`
   return `${member} accepts connections at ${endpoint} and does not answer.`
 }
@@ -368,6 +382,8 @@ function spareText({ spare, role }: { spare: number; role: 'voter' | 'learner' }
 }
 
 function startMember(state: MemberDown['state']): string {
+  if (state === 'not joined')
+    return 'Start it with --initial-cluster-state=existing, an empty data directory, and the --initial-cluster that "etcdctl member add" printed. If it runs, run this command on its machine. If it is not to join, remove it: "etcdctl member remove ID".'
   if (state === 'refused')
     return `Start it: "systemctl start etcd"; in Kubernetes, "crictl ps -a" shows its container. If it ends again, its log says why: "journalctl -u etcd", or "crictl logs CONTAINER".`
   if (state === 'unreachable')

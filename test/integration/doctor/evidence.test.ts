@@ -125,16 +125,22 @@ describe('a certificate that is not the one of its file', () => {
     expect(found.members[0]?.config).toMatch(new RegExp(`^process ${String(member.pid())} \\(`))
   })
 
-  it('reports a proxy that terminates TLS', async () => {
+  it('reports a proxy that terminates TLS, as a warning if the member has its URL', async () => {
     const pki = onePki()
     await using cluster = await startDoctorCluster({ ...pki, names: ['m1'] })
     const port = Number(new URL(first(cluster).clientUrl).port)
     await using proxy = await startNginx(port, { server: memberOf(pki.ca, 'proxy'), client: pki.client })
     const report = await cluster.examine({ endpoints: proxy.endpoints.nginx })
     expect(detailsOf(report, 'cluster/served-differs-from-file proxy')).toMatchObject([
-      { member: 'm1', port: 'client' },
+      { member: 'm1', port: 'client', isOwn: false },
     ])
-    expect(faultsOf(report).filter((each) => each.startsWith('cluster/'))).toHaveLength(1)
+    expect(faultsOf(report).filter((each) => each.startsWith('cluster/'))).toEqual([])
+    editConfig(first(cluster), (text) =>
+      text.replace(/^("?advertise-client-urls"?: ).*$/m, `$1${proxy.endpoints.nginx}`),
+    )
+    const own = await cluster.examine({ endpoints: proxy.endpoints.nginx })
+    const faults = faultsOf(own).filter((each) => each.startsWith('cluster/served'))
+    expect(faults).toEqual(['cluster/served-differs-from-file proxy'])
   })
 
   it('reports a configuration that was edited after the start', async () => {

@@ -12,7 +12,13 @@ const MINUTE = 60_000
 function member(label: string, difference: number | null): ExaminedMember {
   const own = NOW.getTime()
   const clock = difference === null ? null : { endpoint: 'https://127.0.0.1:2379', peer: own + difference, own }
-  const observation = { protocol: null, keyExchange: null, clientCertificate: null, acceptedAuthorities: null, refusal: null }
+  const observation = {
+    protocol: null,
+    keyExchange: null,
+    clientCertificate: null,
+    acceptedAuthorities: null,
+    refusal: null,
+  }
   const seen = { ...observation, url: 'https://127.0.0.1:2379', chain: [], sent: [] }
   return {
     ...{

@@ -40,7 +40,13 @@ function seen(chain: readonly Certificate[], refused?: Refused): SeenPort {
   const detail = refused === 'unreachable' ? 'connect ECONNREFUSED' : ''
   const refusal = refused === undefined ? null : { kind: refused, alert: null, detail }
   const accepted = refused === undefined ? [read(CA).subject] : null
-  const observation = { protocol: null, keyExchange: null, clientCertificate: null, acceptedAuthorities: accepted, refusal }
+  const observation = {
+    protocol: null,
+    keyExchange: null,
+    clientCertificate: null,
+    acceptedAuthorities: accepted,
+    refusal,
+  }
   return { ...observation, url: 'https://127.0.0.1:2379', chain, sent: [] }
 }
 

@@ -376,6 +376,14 @@ it('reports why kube-apiserver has no access to etcd as findings', async () => {
   const found = await machine.find({ root: machine.root })
   expect(found?.apiserver).toBeNull()
   expect(found?.findings.map(({ code }) => code)).toContain('config/url-invalid')
+  // kops calls it so.
+  const kops = new Machine()
+  kops.write(
+    'disk/etc/kubernetes/manifests/kube-apiserver.manifest',
+    pod('kube-apiserver', ['--etcd-servers=http://10.0.0.5:4001']),
+  )
+  const other = await kops.find({ root: kops.root })
+  expect(other?.findings.map(({ code }) => code)).toContain('config/url-invalid')
 })
 
 it('finds the unit of etcd if it is enabled, with its drop-ins, that of /etc before that of the package', async () => {

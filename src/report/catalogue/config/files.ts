@@ -89,7 +89,7 @@ export const configFiles = {
     `Decrypt it: "${privately(`openssl pkey -in ${shellArgument(d.path)} -out ${shellArgument(`${d.path}.pem`)}`)}", name ${d.path}.pem, and let only the user of etcd read it.`,
   ]).refusedAs({ Go: 'tls: failed to parse private key' }),
   'config/peer-address-unprovable': warning((d: ConfigPlace & { names: string[]; addresses: string[] }) => [
-    `${d.option} names a certificate with ${listed(d.names)}. None of these names covers the address of this member (${listed(d.addresses)}).`,
+    `${d.option} names a certificate whose only names are wildcards: ${listed(d.names)}. etcd cannot resolve them, so other members accept this member (${listed(d.addresses)}) only if reverse DNS of its address returns a name that they cover.`,
     'Reissue it with the address or the host name of the member in addition.',
   ]).refusedAs({ Go: 'tls: "…" does not match any of DNSNames […]' }),
   'config/ca-expired': warning(

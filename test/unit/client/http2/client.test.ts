@@ -76,7 +76,7 @@ describe('a server that gives no window', () => {
 })
 
 describe('a server that ends the connection with an error in GOAWAY, and does not close it', () => {
-  it('is refused before the dial times out, with the reason that it gives', async () => {
+  it('a server that ends the connection by GOAWAY is refused before the dial times out, with its reason', async () => {
     await using server = await framePeer(serverTls(pki.server), (_stream, send) => {
       const reason = Buffer.from('too_many_pings')
       send(

@@ -301,7 +301,7 @@ describe('frames without content', () => {
     }
   }
 
-  it('frames without content are not allowed more often after what the server provokes: resets, and parts of a few bytes', async () => {
+  it('frames without content are not allowed more often after resets and small parts that the server provokes', async () => {
     const connected = connectFrames({ settings: [[Setting.INITIAL_WINDOW_SIZE, 0]] })
     const { peer, open, closed } = connected
     await readBy(connected)

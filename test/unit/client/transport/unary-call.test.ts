@@ -347,10 +347,11 @@ describe.concurrent.each(CALL_FORMS)('with $name,', (form) => {
       await using one = await cluster([script])
       const { client } = one
       const seen: string[] = []
-      const { leaseGranted } = sessionOf(client).pool
-      sessionOf(client).pool.leaseGranted = (id, sentAt) => {
+      const { pool } = sessionOf(client)
+      const leaseGranted = pool.leaseGranted.bind(pool)
+      pool.leaseGranted = (id, sentAt) => {
         seen.push(sentAt < (failedAt ?? 0) ? 'first' : 'second')
-        leaseGranted.call(sessionOf(client).pool, id, sentAt)
+        leaseGranted(id, sentAt)
       }
       await client.lease(60, { autoKeepAlive: false }).grant()
       expect(seen).toEqual([isFirst ? 'first' : 'second'])
