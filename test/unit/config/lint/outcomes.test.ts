@@ -58,12 +58,12 @@ const KINDS: readonly (readonly [
   codes: 'all' | 'some',
   variables?: Readonly<Record<string, string>>,
 ])[] = [
-  ['variable', { flags: `etcd ${flagsWith('name', '$NODE').join(' ')}` }, { option: '--name' }, 'some', { NODE: 'e1' }],
+  ['variable', { flags: `etcd ${flagsWith('name', '$NODE').join(' ')}` }, { option: '--name' }, 'all', { NODE: 'e1' }],
   [
     'variable',
     { flags: `etcd ${flagsWith('name', '$(hostname -f)').join(' ')}` },
     { option: '--name' },
-    'some',
+    'all',
     { 'hostname -f': 'e1' },
   ],
   [
@@ -94,7 +94,7 @@ const KINDS: readonly (readonly [
     'template',
     { flags: `etcd ${flagsWith('name', '{{ name }}').join(' ')}` },
     { option: '--name' },
-    'some',
+    'all',
     { name: 'e1' },
   ],
   ['template', { unit: `[Service]\n{% if a %}\nExecStart=/usr/bin/etcd ${LINE}\n` }, { line: 2 }, 'all'],
@@ -109,14 +109,14 @@ const KINDS: readonly (readonly [
     'variable',
     compose({ command: ['etcd', ...flagsWith('name', '${NODE:?a text}')] }),
     { option: '--name' },
-    'some',
+    'all',
     { NODE: 'e1' },
   ],
   [
     'variable',
     compose({ command: ['etcd', ...flagsWith('name', '${NODE?}')] }),
     { option: '--name' },
-    'some',
+    'all',
     { NODE: 'e1' },
   ],
   [
