@@ -2,27 +2,15 @@
 
 const FIRST = 0xe000
 const SIZE = 0x1900
-/** Longer expressions are no expressions. */
-const MAX_LENGTH = 500
+/** `{{ … }}`, also of several lines, and `{% … %}`. Longer ones are no expressions. */
+const EXPRESSION = /\{\{(?:(?!\{\{|\}\})[^]){0,500}\}\}|\{%[^\n]{0,500}?%\}/g
 
-/** Hides `{{ … }}` and `{% … %}`, each within one line. */
+/** Hides each expression. Of several lines, the first one stands for it, and the others are blank. */
 export function hideExpressions(text: string): string {
-  const parts: string[] = []
-  let done = 0
-  for (const { index: at } of text.matchAll(/\{(?=[{%])/g)) {
-    const end = at < done ? null : endOf(text, at)
-    if (end === null) continue
-    parts.push(text.slice(done, at), Array.from(text.slice(at, end), hide).join(''))
-    done = end
-  }
-  return done === 0 ? text : parts.join('') + text.slice(done)
-}
-
-/** The end of the expression that begins there; null if it does not end on its line. */
-function endOf(text: string, at: number): number | null {
-  const [rest = ''] = text.slice(at, at + MAX_LENGTH).split('\n', 1)
-  const end = rest.indexOf(rest.startsWith('{{') ? '}}' : '%}')
-  return end === -1 ? null : at + end + 2
+  return text.replace(EXPRESSION, (expression) => {
+    const [first = '', ...more] = expression.split('\n')
+    return [Array.from(first, hide).join(''), ...more.map((line) => ' '.repeat(line.length))].join('\n')
+  })
 }
 
 function hide(character: string): string {
