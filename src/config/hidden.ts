@@ -2,15 +2,17 @@
 
 const FIRST = 0xe000
 const SIZE = 0x1900
-/** `{{ … }}`, also of several lines, and `{% … %}`. Longer ones are no expressions. */
-const EXPRESSION = /\{\{(?:(?!\{\{|\}\})[^]){0,500}\}\}|\{%[^\n]{0,500}?%\}/g
+/** `{{ … }}`, also of several lines, `{% … %}` and `%NAME%`. Longer ones are no expressions. */
+const EXPRESSION = /\{\{(?:(?!\{\{|\}\})[^]){0,500}\}\}|\{%[^\n]{0,500}?%\}|%[A-Z][A-Z\d_]{1,100}%/g
 
-/** Hides each expression. Of several lines, the first one stands for it, and the others are blank. */
+/** The line breaks of an expression follow the line of its end, so that later lines keep their numbers. */
 export function hideExpressions(text: string): string {
-  return text.replace(EXPRESSION, (expression) => {
-    const [first = '', ...more] = expression.split('\n')
-    return [Array.from(first, hide).join(''), ...more.map((line) => ' '.repeat(line.length))].join('\n')
-  })
+  return text
+    .replace(EXPRESSION, (expression) => Array.from(expression, hide).join(''))
+    .replace(
+      /^.*\ue00a.*$/gm,
+      (line) => line.replaceAll('\ue00a', '\ue020') + '\n'.repeat(line.split('\ue00a').length - 1),
+    )
 }
 
 function hide(character: string): string {

@@ -7,7 +7,7 @@ import {
   uncheckedOf,
 } from '../../report/finding.js'
 import type { PassthroughOption, ReadOption } from '../read/read-option.js'
-import { nameOfReference } from '../read/unknown.js'
+import { isOfTemplate, nameOfReference } from '../read/unknown.js'
 import { ETCD_LINES, NEWEST_RELEASE } from '../tables/version.js'
 import type { LintMember } from './member.js'
 
@@ -24,7 +24,7 @@ export function uncheckedValues({ settings, others }: LintMember): Unchecked[] {
   return [...settings.all(), ...last.values()].flatMap((option) => {
     const references = [...option.unknown, ...option.assumed]
     if (references.length === 0) return []
-    const kind: UncheckedKind = references.every((each) => /^\{[{%]/.test(each)) ? 'template' : 'variable'
+    const kind: UncheckedKind = references.every(isOfTemplate) ? 'template' : 'variable'
     const isAddress = 'row' in option && (option.row.kind === 'urls' || option.row.kind === 'cluster')
     return [uncheckedOf(kind, option.place, messageOf(option, kind), isAddress ? OF_URLS : 'all')]
   })

@@ -12,6 +12,7 @@ import {
 } from '../tables/options.js'
 import { showExpressions } from '../hidden.js'
 import { knownNames, meantByValue, meantByWords, nearest } from './meaning.js'
+import { isOtherProgram, readOtherProgram } from './other-program.js'
 import { type Reading, textOption } from './read-option.js'
 import type { PlaceOf } from './text.js'
 import { plainDollars, splitTokens, type Token } from './tokenizer.js'
@@ -19,18 +20,13 @@ import { type ResolvedText, resolveText, type Syntax } from './unknown.js'
 
 /** Linux accepts no more of usual length. */
 const MAX_ARGUMENTS = 10_000
-/** Subcommands of etcd, which have their own flags (server/etcdmain/main.go). */
-const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
 const FLAGS = knownNames([...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS])
 
 /** @param syntax The program that fills in parts of the arguments. */
 export function readFlags(tokens: readonly Token[], place: PlaceOf, syntax: Syntax, into: Reading): void {
   const [first, last] = [tokens[0], tokens[MAX_ARGUMENTS]]
-  if (first !== undefined && OTHER_PROGRAMS.has(first.text)) {
-    const looked = `it starts etcd's ${first.text}, which has its own flags and is not checked`
-    into.report('config/no-etcd', { kind: 'etcd', file: place(first.offset, '').file, looked })
-    into.isComplete = false
-    into.isOtherProgram = true
+  if (first !== undefined && isOtherProgram(first.text)) {
+    readOtherProgram(tokens, place, syntax, into)
     return
   }
   if (last !== undefined)
@@ -162,7 +158,7 @@ class FlagsReader {
       row === undefined
         ? next === undefined || next.text.startsWith('-')
         : row.kind === 'boolean' || row.kind === 'nothing'
-    const takesNext = given === undefined && !isSwitch && next !== undefined && !isKnownFlag(next)
+    const takesNext = given === undefined && !isSwitch && next !== undefined && !isKnownFlag(next.text)
     const value = given ?? (isSwitch ? 'true' : takesNext ? next.text : undefined)
     if (value === undefined) {
       this.#misplaced(token, flag, { kind: 'no value', argument: next?.text ?? '' })
@@ -198,13 +194,33 @@ function rowOf(flag: string): EtcdOptionRow | PassthroughRow | undefined {
   return rowOfFlag(flag) ?? passthroughOfFlag(flag)
 }
 
-/** Whether flags without a program are those of a member: one is for URLs or members. */
+/** Whether flags without a program are those of a member. Other programs, such as TiKV's PD, have some of the others. */
 export function areOfMember(tokens: readonly Token[]): boolean {
-  return tokens.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
+  return tokens.some(({ text }) => /^--?(?:listen-(?:client|peer)|initial-advertise-peer)-urls(?:=|$)/.test(text))
 }
 
 export function isAddress(kind: string | undefined): boolean {
   return kind === 'urls' || kind === 'cluster'
+}
+
+/** What starts an etcd with one of its flags, in any language; and options and variables of addresses, which no other program has. */
+const START = /(?<![\w.-])etcd(?:-v?\d[\w.-]*)?["',\]\s\\]+(?:--?["',\s]+)?["']?--?([a-z][a-z-]*)/g
+const LAUNCHED = /\b(?:exec|sudo|gosu|su-exec|tini|su)\s[^\n;&|]{0,100}?\betcd["']?\s+["']?\$/
+const ADDRESSES =
+  /(?<![\w-])(?:listen-(?:client|peer|metrics|client-http)-urls|initial-advertise-peer-urls|etcd-arg|ETCD_(?:LISTEN_(?:CLIENT|PEER|METRICS)|INITIAL_ADVERTISE_PEER|ADVERTISE_CLIENT)_\w+)(?![\w-])/
+
+export function startsEtcd(tokens: readonly Token[]): boolean {
+  return startOfEtcd(tokens.map(({ text }) => text).join(' '), [LAUNCHED]) !== -1
+}
+
+/** The offset at which a text, except for its comments, may start an etcd; -1 if it does not. */
+export function startOfEtcd(text: string, others: readonly RegExp[] = [LAUNCHED, ADDRESSES]): number {
+  const code = text.replace(/^[ \t]*(?:#|\/\/|;).*/gm, (comment) => ' '.repeat(comment.length))
+  const start = Array.from(code.matchAll(START)).find(([, flag = '']) => {
+    const row = rowOf(flag)
+    return row !== undefined && row.kind !== 'nothing'
+  })
+  return start?.index ?? others.map((each) => code.search(each)).find((at) => at !== -1) ?? -1
 }
 
 /** The first known flag that follows a space in an argument; null without one. */
@@ -214,6 +230,6 @@ export function flagWithin(text: string): string | null {
   return name === '' ? null : dashes + name
 }
 
-function isKnownFlag({ text }: Token): boolean {
+export function isKnownFlag(text: string): boolean {
   return rowOf(/^--([^-=][^=]*)(?:=|$)/.exec(text)?.[1] ?? '') !== undefined
 }

@@ -1,7 +1,7 @@
 /** Reads the pods that run etcd: static pods, and the templates of workloads. */
 import { rowOfVariable } from '../tables/options.js'
 import { boundedValues, type EtcdCommand, substitute, type Values, valuesOf } from './command.js'
-import { commandsIn, hooksIn, readContainer, withoutEtcd } from './container.js'
+import { commandsIn, leaveCommand, readContainer, withoutEtcd } from './container.js'
 import type { Variable } from './env.js'
 import { type KubeYaml, mountsOf, namespaceOf, objectsIn, withMaps } from './mounts.js'
 import { type KubeletProbe, Reading } from './read-option.js'
@@ -151,12 +151,9 @@ function commandsOfContainer({ value, args, variables }: Container): EtcdCommand
   const values = boundedValues(valuesOf(variables))
   const tokensOf = (strings: readonly ContainerString[]): Token[] =>
     strings.map(({ item, text }) => tokenAt(expanded(text, values), item.offset))
-  const hooks = ['postStart', 'preStop'].flatMap((hook) =>
-    hooksIn(tokensOf(itemsAt(value, 'lifecycle', hook, 'exec', 'command').flatMap(argumentOf))),
-  )
   const name = textAt(value, 'name') ?? ''
   const hasEntrypoint = itemsAt(value, 'command').length > 0
-  return [...commandsIn({ container: value, name, tokens: tokensOf(args), hasEntrypoint, variables }), ...hooks]
+  return commandsIn({ container: value, name, tokens: tokensOf(args), hasEntrypoint, variables })
 }
 
 function readEtcd(
@@ -180,12 +177,27 @@ function readEtcd(
   const directory = textAt(value, 'workingDir') ?? null
   const context = { directory, mounts: mountsOf(value, spec, yaml), probes: probesOf(value, yaml) }
   readContainer(command, { value, yaml, variables, syntax: 'Kubernetes', context }, reading)
+  for (const keys of EXEC)
+    for (const { offset } of [at(value, ...keys)].flatMap((each) => each ?? []))
+      leaveCommand(
+        itemsAt(value, ...keys)
+          .flatMap(argumentOf)
+          .map(({ text }) => tokenAt(text, 0)),
+        yaml.place(offset, keys.at(-3) ?? ''),
+        reading,
+      )
   for (const { from, offset } of missing) {
     const message = `The variables of ${from} were not read. Put it into the same text.`
     reading.addUnchecked('env-from', yaml.place(offset, 'envFrom'), message)
   }
   return reading
 }
+
+/** Commands in a container next to its own. */
+const EXEC = [
+  ...(['startupProbe', 'livenessProbe', 'readinessProbe'] as const).map((probe) => [probe, 'exec', 'command']),
+  ...(['postStart', 'preStop'] as const).map((hook) => ['lifecycle', hook, 'exec', 'command']),
+]
 
 /** The requests of the kubelet to this container. It uses gRPC without TLS only. */
 function probesOf(container: YamlValue, yaml: YamlReading): KubeletProbe[] {

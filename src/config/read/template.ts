@@ -16,7 +16,7 @@ const STATEMENT =
 /** Hides the expressions of a text, and blanks the lines that are statements, the first of which is reported. */
 export function withoutTemplates(source: ConfigText, into: Reading): ConfigText {
   const { text } = source
-  if (!['{{', '{%', '{#', '${', '%{'].some((each) => text.includes(each))) return source
+  if (!/\{[{%#]|\$\{|%[{A-Z]/.test(text)) return source
   const first = text.search(STATEMENT)
   const hidden = hideExpressions(first === -1 ? text : text.replace(STATEMENT, (lines) => lines.replace(/[^\n]/g, ' ')))
   // An expression of very many characters stays.
