@@ -103,18 +103,22 @@ interface Container {
   readonly missing: readonly { readonly from: string; readonly offset: number }[]
 }
 
-/** Reads `envFrom` and `env`. Values of Secrets are not shown. */
+const REFERENCES: Readonly<Record<string, string>> = { ConfigMap: 'configMapKeyRef', Secret: 'secretKeyRef' }
+
+/** Reads `envFrom` and `env`. */
 function containerOf(container: YamlValue, spec: YamlValue, yaml: KubeYaml, given: GivenValues): Container {
   const args = ['command', 'args'].flatMap((key) => itemsAt(container, key).flatMap(argumentOf))
   const [values, variables, missing]: [ContainerString[], Variable[], { from: string; offset: number }[]] = [[], [], []]
   for (const item of itemsAt(container, 'envFrom')) {
     const map = textAt(item, 'configMapRef', 'name')
-    const entries = map === undefined ? undefined : yaml.objects.get(`ConfigMap ${map}`)
+    const name = map === undefined ? `Secret ${textAt(item, 'secretRef', 'name') ?? ''}` : `ConfigMap ${map}`
+    const entries = yaml.objects.get(name)
     const prefix = textAt(item, 'prefix') ?? ''
-    const from = map === undefined ? `the Secret ${textAt(item, 'secretRef', 'name') ?? ''}` : `the ConfigMap ${map}`
-    if (entries === undefined) missing.push({ from, offset: item.offset })
+    if (entries === undefined) missing.push({ from: `the ${name}`, offset: item.offset })
     for (const [key, { text, offset }] of entries ?? [])
-      variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key), syntax: 'none' })
+      // Of a Secret, only the options of etcd are read, which are no secrets.
+      if (map !== undefined || rowOfVariable(prefix + key) !== undefined)
+        variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key), syntax: 'none' })
   }
   const byName = new Map([...Object.entries(given), ...valuesOf(variables)])
   const before = boundedValues(byName)
@@ -123,9 +127,12 @@ function containerOf(container: YamlValue, spec: YamlValue, yaml: KubeYaml, give
     if (item !== null && (item.kind !== 'scalar' || item.type !== 'null'))
       values.push({ item, option: name ?? 'env', text: item.kind === 'scalar' ? item.text : '…' })
     if (name === undefined) continue
-    const [map = '', key = ''] = ['name', 'key'].map((each) => textAt(from, 'configMapKeyRef', each))
-    // The value is known only if its ConfigMap is in this text.
-    const taken = yaml.objects.get(`ConfigMap ${map}`)?.get(key)?.text ?? `$(${name})`
+    const kinds = ['ConfigMap', ...(rowOfVariable(name) === undefined ? [] : ['Secret'])]
+    // The value is known only if its ConfigMap or Secret is in this text.
+    const [taken = `$(${name})`] = kinds.flatMap((kind) => {
+      const [object = '', key = ''] = ['name', 'key'].map((each) => textAt(from, REFERENCES[kind] ?? '', each))
+      return yaml.objects.get(`${kind} ${object}`)?.get(key)?.text ?? []
+    })
     const written = expanded(item === null && from !== null ? taken : (textAt(item) ?? ''), before)
     byName.set(name, written)
     variables.push({ name, value: written, place: yaml.place((item ?? entry).offset, name), syntax: 'Kubernetes' })

@@ -190,7 +190,9 @@ class ConfigReader {
       const key = folded(entry.key)
       const same = byKey.get(key) ?? new Map<string, YamlEntry>()
       const before = [...same.values()].at(-1)
-      if (before !== undefined && !this.#into.isFull('config/option-repeated')) {
+      // Go merges mappings whose keys differ in their case.
+      const isMerged = before !== undefined && before.key !== entry.key && entry.value.kind === 'map'
+      if (before !== undefined && !isMerged && !this.#into.isFull('config/option-repeated')) {
         const firstLine = this.#yaml.place(before.offset, '').line ?? 0
         const place = this.#place({ offset: entry.offset, path: [...written, entry.key] })
         this.#into.report('config/option-repeated', { ...place, kind: 'key', firstLine })
