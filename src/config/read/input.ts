@@ -193,7 +193,10 @@ async function readText(
   const shared = new Reading(call.given)
   const source = isProcess ? opened : withoutTemplates(opened, shared)
   const readings = withShared(await READERS[form](source, shared, call, path), shared)
-  const at = readings.every(startsNothing) ? startOfEtcd(source.text) : -1
+  // YAML of another program may be broken, or a list.
+  const isOther = form === 'yaml' && !hasOwnKey(source.text)
+  const isUnread = readings.every((each) => startsNothing(each) || (isOther && each.options.length === 0))
+  const at = isUnread ? startOfEtcd(source.text) : -1
   return at === -1 ? readings : [unread(placesIn(source)(at, 'etcd'))]
 }
 
@@ -415,10 +418,13 @@ const DOCKERFILE = /^(?:[ \t]*(?:#.*)?\r?\n|ARG[ \t].*\n)*FROM[ \t]+\S/i
 export function mayStartEtcd(text: string): boolean {
   if (startOfEtcd(text) !== -1) return true
   const form = formOf(text)
-  if (form === 'yaml')
-    return [...text.matchAll(/^["']?([a-z][a-z-]+)["']?[ \t]*:/gm)].some(([, key = '']) => OWN_KEYS.has(key))
+  if (form === 'yaml') return hasOwnKey(text)
   if (form === 'env') return /(?:^|\0)[ \t]*(?:export[ \t]+)?ETCD_[A-Z_]+[ \t]*=/m.test(text)
   return text.includes('etcd')
+}
+
+function hasOwnKey(text: string): boolean {
+  return [...text.matchAll(/^["']?([a-z][a-z-]+)["']?[ \t]*:/gm)].some(([, key = '']) => OWN_KEYS.has(key))
 }
 
 /** The keys of etcd's configuration file that no other program has. */

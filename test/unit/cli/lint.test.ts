@@ -94,6 +94,8 @@ describe('the inputs of lint', () => {
     'etcd.container': '[Container]\nImage=quay.io/coreos/etcd:v3.5.16\nExec=etcd --data-dir=/d\n',
     'kubeadm.yaml':
       'kind: ClusterConfiguration\napiVersion: kubeadm.k8s.io/v1beta3\netcd: { local: { extraArgs: { listen-client-urls: "http://0.0.0.0:2379" } } }\n',
+    'list.json': '[{"run": "etcd --data-dir=/d"}]\n',
+    'chart.yaml': 'a: [{{ b }\n  - etcd --data-dir=/d\n',
     'k3s.yaml': 'etcd-arg:\n  - listen-metrics-urls=http://0.0.0.0:2381\n',
   }
   it.each(Object.entries(UNREAD))('a directory is not green for a file that was not read: %s', async (name, text) => {
