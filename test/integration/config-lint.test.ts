@@ -117,9 +117,6 @@ const REFUSED: Rows<readonly [changes: string, words: string, ...more: string[]]
     ['listen-client-urls=tcp://127.0.0.1:1', 'URL scheme must be http, https, unix, or unixs'],
   ],
   'config/value-invalid': [
-    ['log-level=trace', IS_3_4 ? 'unknown level "trace"' : 'unrecognized level: "trace"'],
-    ['auto-compaction-mode=weekly', 'unknown auto-compaction-mode "weekly"'],
-    ['auto-compaction-retention=1x', 'error parsing CompactionRetention'],
     ['auth-token=jwt', 'auth: invalid auth options'],
     ['auth-token=jwt,sign-method=RS256', 'auth: missing key data'],
     ['client-cert-auth=yes', 'invalid boolean value "yes"'],
@@ -170,6 +167,18 @@ const REFUSED: Rows<readonly [changes: string, words: string, ...more: string[]]
 
 /** What only the renderer checks, because it has nothing to do with access, as values of `extra`. */
 const NOT_WRITTEN: Rows<readonly [changes: string, words: string]> = {
+  'config/value-invalid': [
+    ['heartbeat-interval=0', '--heartbeat-interval must be >0'],
+    ['election-timeout=0', '--election-timeout must be >0'],
+    ['election-timeout=50001', '--election-timeout[50001ms] is too long'],
+    ['log-level=trace', IS_3_4 ? 'unknown level "trace"' : 'unrecognized level: "trace"'],
+    ['log-outputs=foo://x', 'no sink found for scheme "foo"'],
+    ['log-outputs=default,stderr', 'multi logoutput for "default" is not supported'],
+    ['auto-compaction-mode=weekly', 'unknown auto-compaction-mode "weekly"'],
+    ['auto-compaction-retention=1x', 'error parsing CompactionRetention'],
+    ['v2-deprecation=foo', 'invalid value "foo" for flag -v2-deprecation'],
+    ['experimental-compact-hash-check-time=0s', '--experimental-compact-hash-check-time must be >0'],
+  ],
   'config/election-too-short': [['heartbeat-interval=201', 'should be at least as 5 times as --heartbeat-interval']],
 }
 

@@ -45,9 +45,6 @@ const VALUES: Readonly<
   duration: ['5ms', '5'],
   texts: ['http://a:1', null],
   outputs: ['a', null],
-  'compaction-mode': ['periodic', null],
-  retention: ['1', null],
-  level: ['info', null],
   nothing: ['true', null],
 }
 /** Flags that take one of a few words, and nothing else of their kind. */

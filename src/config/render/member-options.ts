@@ -25,6 +25,7 @@ import {
   type HasSpellings,
 } from '../tables/options.js'
 import { type Availability, availableIn, formatVersion, type ParsedVersion } from '../tables/version.js'
+import { extraValueFindings } from './extra-values.js'
 
 /** @param other Fields of the model without an option of etcd. @param required Fields that the caller must set. */
 function checkBlock(
@@ -131,18 +132,11 @@ export function optionsOf(
   const byRules = apply(memberRules, member).filter(
     (each) => (each.severity === 'error' || REFUSED.has(each.code)) && !known.has(optionOf(each)),
   )
+  const texts = read.others.flatMap(({ name, text = '' }) => (known.has(`--${name}`) ? [] : [[name, text] as const]))
   return {
     written: [...typed, ...extra].flatMap(({ written }) => written ?? []),
-    findings: [...findings, ...byRules, ...shortElection(config.extra ?? {})],
+    findings: [...findings, ...byRules, ...extraValueFindings(new Map(texts))],
   }
-}
-
-/** etcd requires at least five heartbeats (server/embed/config.go v3.5.16 Validate). */
-function shortElection(extra: NonNullable<MemberConfig['extra']>): Finding[] {
-  const [heartbeat, election] = [Number(extra['heartbeat-interval'] ?? 100), Number(extra['election-timeout'] ?? 1000)]
-  const name = extra['election-timeout'] === undefined ? '--heartbeat-interval' : '--election-timeout'
-  if (5 * heartbeat <= election) return []
-  return [finding('config/election-too-short', { ...withoutPlace(name), heartbeat, election, least: 5 * heartbeat })]
 }
 
 /** Requires client certificates by default, unless the side has no TLS. */

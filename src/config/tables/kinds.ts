@@ -40,14 +40,13 @@ const LIST_IN_FILE: KindRow['file'] = { expected: 'a list', types: ['list'] }
 const TEXT: KindRow = { given: { accepts: 'a string', is: isText }, file: { expected: 'a string', types: ['text'] } }
 
 function oneOf(...values: string[]): KindRow {
-  return textLike(values.join(' or '), (text) => values.includes(text))
-}
-
-function textLike(expected: string, isValid: (text: string) => boolean): KindRow {
   return {
     ...TEXT,
-    given: { accepts: expected, is: (given) => isText(given) && isValid(given) },
-    text: { expected, is: isValid },
+    given: {
+      accepts: values.map((each) => `'${each}'`).join(' or '),
+      is: (given) => values.some((each) => each === given),
+    },
+    text: { expected: values.join(' or '), is: (text) => values.includes(text) },
   }
 }
 
@@ -107,16 +106,6 @@ export const optionKinds: Readonly<Record<OptionKind | Exclude<PassthroughKind, 
     range: { expected: 'a whole number of nanoseconds', least: -INT64, most: INT64 },
     written: (given) => parseGoDuration(String(given)),
   },
-  // etcd uses its default for an empty string.
-  'compaction-mode': textLike('periodic or revision', (text) => /^(?:|periodic|revision)$/.test(text)),
-  // server/embed/etcd.go v3.5.16 parseCompactionRetention
-  retention: textLike(
-    'a number of hours or revisions, or a duration as 1h30m',
-    (text) => /^\+?\d*$/.test(text) || (parseGoDuration(text) ?? -1n) >= 0n,
-  ),
-  level: textLike('debug, info, warn, error, dpanic, panic or fatal', (text) =>
-    /^(?:|debug|info|warn|error|d?panic|fatal)$/i.test(text),
-  ),
   texts: { given: SEVERAL, file: COMMAS_IN_FILE, written: valueText },
   outputs: {
     given: SEVERAL,

@@ -199,7 +199,6 @@ export const etcdOptions: readonly EtcdOptionRow[] = [
  * - `text`, `directory`: one string. `boolean`. `unsigned`, `unsigned32`, `integer`: whole numbers, as Go's uint, uint32, int.
  * - `duration`: as `1h30m`; a configuration file takes nanoseconds, as a number.
  * - `texts`: strings separated by commas, in a file too. `outputs`: the same, but a list in a file.
- * - `compaction-mode`, `retention`, `level`: what etcd accepts for these options, as one string.
  * - `nothing`: a known name that is not for a configuration: etcd ignores it, or it is only for programs in Go.
  */
 export type PassthroughKind =
@@ -212,9 +211,6 @@ export type PassthroughKind =
   | 'duration'
   | 'texts'
   | 'outputs'
-  | 'compaction-mode'
-  | 'retention'
-  | 'level'
   | 'nothing'
 
 export interface PassthroughRow extends HasSpellings {
@@ -257,10 +253,7 @@ const UNTIL_35 = { until: '3.5.0' }
 const NO_KEY = { path: null }
 
 export const passthroughOptions: readonly PassthroughRow[] = [
-  ...rows(ALWAYS, 'text', 'auth-token logger metrics'),
-  ...rows(ALWAYS, 'compaction-mode', 'auto-compaction-mode'),
-  ...rows(ALWAYS, 'retention', 'auto-compaction-retention'),
-  ...rows(ALWAYS, 'level', 'log-level'),
+  ...rows(ALWAYS, 'text', 'auth-token auto-compaction-mode auto-compaction-retention log-level logger metrics'),
   ...rows(ALWAYS, 'directory', 'wal-dir'),
   ...rows(ALWAYS, 'texts', 'cors host-whitelist'),
   ...rows(ALWAYS, 'outputs', 'log-outputs'),

@@ -89,7 +89,7 @@ describe('refused options in extra', () => {
     [{ 'client-transport-security.allowed-cn': 'a' }, 'config/option-unknown --client-transport-security.allowed-cn: Set client.allowedCn instead, and remove it from extra.'],
     [{ 'config-file': '/a' }, 'config/option-unknown --config-file: Remove it from extra.'],
     [{ discovery: 'https://d.test/a' }, 'config/option-unknown --discovery: Set initialCluster instead, and remove it from extra.'],
-    [{ metrics: 'a\nb' }, 'config/value-invalid --metrics: Set --metrics to another value.'],
+    [{ 'log-level': 'a\nb' }, 'config/value-invalid --log-level: Set --log-level to another value.'],
     [{ 'log-outputs': ['a,b'] }, 'config/value-invalid --log-outputs: Set --log-outputs to another value.'],
     [{ 'auth-token': 'a'.repeat(200_000) }, 'config/value-invalid --auth-token: Set --auth-token to another value.'],
   ])('refuses an unusable option in extra, with a remedy (%#)', (extra, finding) => {
