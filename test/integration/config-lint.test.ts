@@ -80,6 +80,7 @@ const IN_USE = 'bind: address already in use'
 const FORM = 'URL address does not have the form "host:port"'
 const MISSING = 'flag provided but not defined: -'
 const DISCOVERY = 'multiple discovery or bootstrap flags are set'
+const PERSIST = 'experimental-enable-lease-checkpoint-persist'
 const MIN_13 = 'tls-min-version=TLS1.3'
 
 /** Changes that etcd refuses, with the words of its log, and more arguments. */
@@ -174,11 +175,18 @@ const NOT_WRITTEN: Rows<readonly [changes: string, words: string]> = {
     ['log-level=trace', IS_3_4 ? 'unknown level "trace"' : 'unrecognized level: "trace"'],
     ['log-outputs=foo://x', 'no sink found for scheme "foo"'],
     ['log-outputs=default,stderr', 'multi logoutput for "default" is not supported'],
+    ['enable-log-rotation=true', '--log-outputs requires a single file path'],
+    [
+      'enable-log-rotation=true log-outputs=etcd.log log-rotation-config-json={maxsize:1}',
+      'improperly formatted log rotation config',
+    ],
     ['auto-compaction-mode=weekly', 'unknown auto-compaction-mode "weekly"'],
     ['auto-compaction-retention=1x', 'error parsing CompactionRetention'],
     ['v2-deprecation=foo', 'invalid value "foo" for flag -v2-deprecation'],
     ['experimental-compact-hash-check-time=0s', '--experimental-compact-hash-check-time must be >0'],
   ],
+  'config/options-conflict': [['enable-v2=true v2-deprecation=gone', 'are mutually exclusive']],
+  'config/option-needs': [[`${PERSIST}=true`, `setting ${PERSIST} requires experimental-enable-lease-checkpoint`]],
   'config/election-too-short': [['heartbeat-interval=201', 'should be at least as 5 times as --heartbeat-interval']],
 }
 

@@ -135,7 +135,7 @@ export function optionsOf(
   const texts = read.others.flatMap(({ name, text = '' }) => (known.has(`--${name}`) ? [] : [[name, text] as const]))
   return {
     written: [...typed, ...extra].flatMap(({ written }) => written ?? []),
-    findings: [...findings, ...byRules, ...extraValueFindings(new Map(texts))],
+    findings: [...findings, ...byRules, ...extraValueFindings(new Map(texts), writing.version)],
   }
 }
 

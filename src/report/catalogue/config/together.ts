@@ -57,6 +57,23 @@ export const configTogether = {
     ]).refusedAs({ etcd: 'cipher suites cannot be configured when only TLS1.3 is enabled' }),
   },
   'config/option-needs': {
+    option: error((d: OptionNeeds) => [
+      `${d.option} needs ${listed(d.needs, 'another one')}, which is not set.`,
+      `Set ${listed(d.needs, 'it')}, or remove ${d.option}.`,
+    ]).refusedAs([
+      {
+        etcd: 'both --discovery-token and --discovery-endpoints must be set',
+        when: ({ needs }) => needs.some((each) => each.includes('discovery')),
+      },
+      {
+        etcd: 'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
+        when: ({ option }) => option.includes('checkpoint'),
+      },
+      {
+        etcd: 'enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint',
+        when: ({ option }) => option.includes('gates'),
+      },
+    ]),
     pair: error((d: ConfigPlace & { other: string }) => [
       `${d.option} is not set, but ${d.other} is.`,
       `Set both ${d.option} and ${d.other}, or neither.`,

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { LintOptions } from '../../../../src/config/lint/lint.js'
 import type { MemberConfig } from '../../../../src/config/model.js'
+import type { EtcdVersion } from '../../../../src/config/tables/version.js'
 import { lintOne } from '../../../support/lint-one.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { renderEtcdConfig } from '../../../../src/config/render/render.js'
@@ -61,11 +62,12 @@ describe('values of options that are passed through', () => {
   })
 
   it('The values that have nothing to do with access are checked when a configuration is written', () => {
-    const codesOfWritten = (extra: NonNullable<MemberConfig['extra']>): string[] => {
-      const config: MemberConfig = { ...memberConfig(), extra, version: '3.6.14' }
+    const codesOfWritten = (extra: NonNullable<MemberConfig['extra']>, version: EtcdVersion = '3.6.14'): string[] => {
+      const config = { ...memberConfig(), extra, version }
       const { details } = thrown(() => renderEtcdConfig(config, 'flags'), 'ERR_CONFIG_INVALID')
       return details.findings.map(({ code }) => code)
     }
+    const rotation = { 'enable-log-rotation': true, 'log-outputs': '/var/log/etcd.log' }
     for (const [name, value] of [
       ['heartbeat-interval', 0],
       ['election-timeout', 50_001],
@@ -73,11 +75,19 @@ describe('values of options that are passed through', () => {
       ['log-level', 'trace'],
       ['log-outputs', 'foo://x'],
       ['log-outputs', 'default,stderr'],
+      ['enable-log-rotation', true],
       ['auto-compaction-mode', 'weekly'],
       ['auto-compaction-retention', '1x'],
       ['v2-deprecation', 'never'],
+      ['feature-gates', 'Nonsense=true'],
     ] as const)
       expect([name, codesOfWritten({ [name]: value })]).toEqual([name, [MALFORMED]])
+    for (const json of ['{maxsize:1}', '[]', '{"maxsize": "1"}', '{"compress": 1}'])
+      expect(codesOfWritten({ ...rotation, 'log-rotation-config-json': json })).toEqual([MALFORMED])
+    const tracing = { 'enable-distributed-tracing': true, 'distributed-tracing-sampling-rate': 1_000_001 }
+    expect(codesOfWritten(tracing)).toEqual([MALFORMED])
+    expect(codesOfWritten({ 'v2-deprecation': 'write-only-skip-check' }, '3.6.12')).toEqual([MALFORMED])
+    expect(codesOfWritten({ 'feature-gates': 'PriorityRequest=true' }, '3.6')).toEqual([MALFORMED])
   })
 
   it('accepts any value in a file if etcd does not check it there', async () => {
@@ -96,6 +106,8 @@ describe('values of options that are passed through', () => {
 })
 
 describe('options that exclude or need each other', () => {
+  const EXCLUDE = 'config/options-conflict'
+  const NEEDS = 'config/option-needs'
   it('reports a dangerous option once if it is set under two names', async () => {
     const skip = 'peer-skip-client-san-verification'
     const codes = await codesOf({ flags: ['--name=a', `--${skip}`, `--experimental-${skip}`] })
@@ -119,10 +131,24 @@ describe('options that exclude or need each other', () => {
     expect(await codesOf({ flags: both }, { version: '3.6' })).toEqual([])
   })
 
-  it('the renderer refuses an election timeout of less than five heartbeats, too', () => {
-    const config: MemberConfig = { ...memberConfig(), extra: { 'election-timeout': 499 }, version: '3.6' }
-    const { details } = thrown(() => renderEtcdConfig(config, 'flags'), 'ERR_CONFIG_INVALID')
-    expect(details.findings.map(({ code }) => code)).toEqual(['config/election-too-short'])
+  it('the renderer refuses options that exclude or need each other, too', () => {
+    const render = (extra: NonNullable<MemberConfig['extra']>, version: '3.5.16' | '3.6'): string[] => {
+      const { details } = thrown(
+        () => renderEtcdConfig({ ...memberConfig(), extra, version }, 'flags'),
+        'ERR_CONFIG_INVALID',
+      )
+      return details.findings.map(({ code }) => code)
+    }
+    expect(render({ 'corrupt-check-time': '1m', 'experimental-corrupt-check-time': '1m' }, '3.6')).toEqual([EXCLUDE])
+    const gate = { 'experimental-initial-corrupt-check': true, 'feature-gates': 'InitialCorruptCheck=true' }
+    expect(render(gate, '3.6')).toEqual([EXCLUDE])
+    expect(render({ 'enable-v2': true, 'v2-deprecation': 'gone' }, '3.5.16')).toEqual([EXCLUDE])
+    expect(render({ 'election-timeout': 499 }, '3.6')).toEqual(['config/election-too-short'])
+    expect(render({ 'feature-gates': 'LeaseCheckpointPersist=true' }, '3.6')).toEqual([NEEDS])
+    expect(render({ 'feature-gates': 'Nonsense=true' }, '3.6')).toEqual(['config/value-invalid'])
+    expect(render({ 'v2-deprecation': 'not-yet' }, '3.6')).toEqual(['config/value-invalid'])
+    expect(render({ 'log-level': 'trace' }, '3.6')).toEqual(['config/value-invalid'])
+    expect(render({ 'experimental-enable-lease-checkpoint-persist': true }, '3.5.16')).toContain(NEEDS)
   })
 })
 
