@@ -2,27 +2,17 @@
 
 const FIRST = 0xe000
 const SIZE = 0x1900
-/** Longer expressions are no expressions. */
-const MAX_LENGTH = 500
+/** `{{ … }}`, also of several lines, `{% … %}` and `%NAME%`. Longer ones are no expressions. */
+const EXPRESSION = /\{\{(?:(?!\{\{|\}\})[^]){0,500}\}\}|\{%[^\n]{0,500}?%\}|%[A-Z][A-Z\d_]{1,100}%/g
 
-/** Hides `{{ … }}` and `{% … %}`, each within one line. */
+/** The line breaks of an expression follow the line of its end, so that later lines keep their numbers. */
 export function hideExpressions(text: string): string {
-  const parts: string[] = []
-  let done = 0
-  for (const { index: at } of text.matchAll(/\{(?=[{%])/g)) {
-    const end = at < done ? null : endOf(text, at)
-    if (end === null) continue
-    parts.push(text.slice(done, at), Array.from(text.slice(at, end), hide).join(''))
-    done = end
-  }
-  return done === 0 ? text : parts.join('') + text.slice(done)
-}
-
-/** The end of the expression that begins there; null if it does not end on its line. */
-function endOf(text: string, at: number): number | null {
-  const [rest = ''] = text.slice(at, at + MAX_LENGTH).split('\n', 1)
-  const end = rest.indexOf(rest.startsWith('{{') ? '}}' : '%}')
-  return end === -1 ? null : at + end + 2
+  return text
+    .replace(EXPRESSION, (expression) => Array.from(expression, hide).join(''))
+    .replace(
+      /^.*\ue00a.*$/gm,
+      (line) => line.replaceAll('\ue00a', '\ue020') + '\n'.repeat(line.split('\ue00a').length - 1),
+    )
 }
 
 function hide(character: string): string {

@@ -1,5 +1,5 @@
 /** `etcd-mtls lint`: checks the configurations in files and directories, and compares the members of a cluster. */
-import { basename, dirname, resolve } from 'node:path'
+import { basename, dirname, relative, resolve } from 'node:path'
 import {
   type LintOptions,
   lintCluster,
@@ -10,7 +10,8 @@ import {
 } from '../../config/index.js'
 import { nodeFileSystem, replaceFiles } from '../../files/file-system.js'
 import { systemCode } from '../../files/write-failed.js'
-import type { FindingPlace, Unchecked } from '../../report/finding.js'
+import { checkIgnore, suppress } from '../../config/lint/suppress.js'
+import { type FindingPlace, type Unchecked, uncheckedIn } from '../../report/finding.js'
 import { type AnyReport, type PrintOptions, printReports } from '../../report/print-report.js'
 import { printableJson } from '../../report/printable.js'
 import { type Answer, type Call, UsageError } from '../command.js'
@@ -85,7 +86,7 @@ interface Linted {
 
 async function lintAll(call: Call, linter: Linter): Promise<Linted> {
   const { options, signal, progress } = call
-  const { targets, others, unread } = await findTargets(call)
+  const { targets, others, unread, folders } = await findTargets(call)
   const found = new Map<Target, LintedMember[]>()
   for (const [i, target] of targets.entries()) {
     signal.throwIfAborted()
@@ -102,7 +103,12 @@ async function lintAll(call: Call, linter: Linter): Promise<Linted> {
     for (const target of cluster) found.delete(target)
     members.push(await linter.compare(cluster))
   }
-  members.push(...[...found.values()].flat(), ...unread.map(unreadMember))
+  const withoutEtcd = folders
+    .filter(
+      (folder) => ![...etcds.map(({ name }) => name), ...unread.map(fileOf)].some((file) => isBelow(file, folder)),
+    )
+    .map((folder) => uncheckedIn(folder, 'document', 'No file below it is a configuration of etcd.'))
+  members.push(...[...found.values()].flat(), ...[...unread, ...withoutEtcd].map((each) => linter.unread(each)))
   return { members, files: etcds.length, others: others + targets.length - etcds.length }
 }
 
@@ -146,6 +152,16 @@ class Linter {
     )
   }
 
+  /** What is below a directory and was not read. The settings may accept it. */
+  unread(unchecked: Unchecked): LintedMember {
+    const file = fileOf(unchecked)
+    const { unchecked: accepted } = checkIgnore(suppressionsFor(this.#settings, [file], this.#now))
+    const left = suppress([], [unchecked], { codes: [], suppressions: [], unchecked: accepted }, [])
+    const [open, suppressed] = [[...left.unchecked], [...left.suppressed]]
+    const complete = open.length === 0
+    return { files: [file], member: null, ok: true, complete, findings: [], unchecked: open, suppressed }
+  }
+
   #for(targets: readonly Target[]): LintOptions {
     // A text has no file in its places.
     const files = targets.flatMap(({ name, isText }) => (isText ? [] : [name]))
@@ -165,9 +181,12 @@ function readVariables(given: readonly string[]): Record<string, string> {
   )
 }
 
-function unreadMember(unchecked: Unchecked): LintedMember {
-  const files = unchecked.place.file === null ? [] : [unchecked.place.file]
-  return { files, member: null, ok: true, complete: false, findings: [], unchecked: [unchecked], suppressed: [] }
+function fileOf({ place: { file } }: Unchecked): string {
+  return file ?? ''
+}
+
+function isBelow(file: string, folder: string): boolean {
+  return !relative(folder, file).startsWith('..')
 }
 
 /** The report with the names of the targets in its places. */

@@ -27,6 +27,8 @@ export interface Targets {
   readonly others: number
   /** Files and directories below a directory that cannot be read. */
   readonly unread: readonly Unchecked[]
+  /** The operands that are directories. */
+  readonly folders: readonly string[]
 }
 
 export const FORMS = ['yaml', 'flags', 'env', 'unit', 'manifest', 'compose'] as const
@@ -36,12 +38,15 @@ const MAX_FILES = 50_000
 const MAX_DEPTH = 40
 /** Directories of tools. They are not configurations that anyone wrote. */
 const SKIPPED = new Set(['.git', '.hg', '.svn', 'node_modules', '.terraform'])
-/** Prose and source code, in which a command of etcd is an example. A file that is named is read all the same. */
+/** Prose, source code and logs, in which a command of etcd is an example. A file that is named is read all the same. */
 const NOT_CONFIGS = new Set(
-  '.md .markdown .rst .adoc .txt .html .go .ts .tsx .js .mjs .cjs .jsx .py .rb .rs .java .c .h .cc .cpp .mk .makefile .tf .pem .crt .key .csr .crl'.split(
-    ' ',
-  ),
+  (
+    '.md .markdown .rst .adoc .txt .html .svg .css .log .diff .patch .lock .sum .mod .proto .ipynb .go .ts .tsx .js .mjs .cjs .jsx ' +
+    '.py .rb .rs .java .c .h .cc .cpp .mk .makefile .tf .pem .crt .key .csr .crl'
+  ).split(' '),
 )
+/** A larger file is not searched for what starts an etcd. */
+const MAX_SEARCHED_BYTES = 16 * 1024 * 1024
 
 /** @throws {UsageError} for an operand that does not exist, or that cannot be read */
 export async function findTargets(call: Call): Promise<Targets> {
@@ -49,6 +54,7 @@ export async function findTargets(call: Call): Promise<Targets> {
   const form = options.choice('as', FORMS)
   const targets: Target[] = []
   const unread: Unchecked[] = []
+  const folders: string[] = []
   const found = { others: 0, left: MAX_FILES }
   for (const operand of operands.length === 0 ? ['.'] : operands) {
     if (operand === '-') {
@@ -58,11 +64,14 @@ export async function findTargets(call: Call): Promise<Targets> {
       continue
     }
     const kind = await kindOf(operand)
-    if (kind === 'directory') await walk(operand, 0, { targets, found, unread, signal })
-    else if (form === undefined) targets.push({ name: operand, input: { file: operand }, isNamed: true, isText: false })
+    if (kind === 'directory') {
+      folders.push(operand)
+      await walk(operand, 0, { targets, found, unread, signal })
+    } else if (form === undefined)
+      targets.push({ name: operand, input: { file: operand }, isNamed: true, isText: false })
     else targets.push(textTarget(operand, await readNamed(operand), form))
   }
-  return { targets, others: found.others, unread }
+  return { targets, others: found.others, unread, folders }
 }
 
 function textTarget(name: string, bytes: Buffer, form: (typeof FORMS)[number] | undefined): Target {
@@ -128,14 +137,15 @@ async function walk(folder: string, depth: number, context: Walk): Promise<void>
 }
 
 async function addFile(path: string, { targets, found, unread }: Walk): Promise<void> {
-  const isOther =
-    NOT_CONFIGS.has(extname(path).toLowerCase()) || /^(?:Makefile|Dockerfile|Jenkinsfile)$/.test(basename(path))
-  const read = isOther ? null : await readMaterialFile(path, { file: path }, MAX_CONFIG_BYTES)
-  if (read !== null && 'bytes' in read && mayBeConfig(read.bytes))
-    targets.push({ name: path, input: { file: path }, isNamed: false, isText: false })
-  else if (read !== null && 'code' in read && read.code === 'file/unreadable')
+  const isOther = NOT_CONFIGS.has(extname(path).toLowerCase()) || /^(?:Makefile|Jenkinsfile)$/.test(basename(path))
+  const read = isOther ? null : await readMaterialFile(path, { file: path }, MAX_SEARCHED_BYTES)
+  if (read !== null && 'code' in read && read.code === 'file/unreadable')
     unread.push(uncheckedIn(path, 'permission', read.message))
-  else found.others++
+  else if (read === null || 'code' in read || !mayBeConfig(read.bytes)) found.others++
+  else if (read.bytes.length <= MAX_CONFIG_BYTES)
+    targets.push({ name: path, input: { file: path }, isNamed: false, isText: false })
+  else
+    unread.push(uncheckedIn(path, 'limit', `${path} may start etcd, and has more than ${String(MAX_CONFIG_BYTES)} bytes.`))
 }
 
 function mayBeConfig(bytes: Buffer): boolean {

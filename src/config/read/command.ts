@@ -1,6 +1,6 @@
 /** Finds and reads the arguments of `etcd` in a command, also if a shell starts etcd. */
 import { readVariables, type Variable } from './env.js'
-import { readFlags } from './flags.js'
+import { isKnownFlag, readFlags, startsEtcd } from './flags.js'
 import type { Reading } from './read-option.js'
 import { MAX_MEMBERS, type PlaceOf } from './text.js'
 import { LITERAL_DOLLAR, plainDollars, splitText, type SyntaxFault, type Token } from './tokenizer.js'
@@ -43,6 +43,8 @@ export function readEtcdCommand(
     const message =
       'Only the literal arguments of etcd were read, not the rest of the script. Lint the arguments of the process, /proc/PID/cmdline.'
     into.addUnchecked('script', place(command.script, option), message)
+    // A script that was not read sets options elsewhere.
+    if (command.args.length === 0) into.isComplete = false
   }
   reportFaults(command.faults, source, into)
   readFlags(command.args, place, syntax, into)
@@ -92,7 +94,7 @@ function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdC
     found.push(...started.map((each) => ({ ...each, variables: [...exported.values(), ...each.variables] })))
     if (started.length > 0) {
       // Programs that change the environment may not pass the exported variables on.
-      hasOthers ||= exported.size > 0 && command.some(({ text }) => CHANGES_VARIABLES.test(text))
+      hasOthers ||= exported.size > 0 && command.some(({ text }) => /(?:^|\/)(?:sudo|env)$/.test(text))
       continue
     }
     const [program = { text: '' }, ...rest] = command
@@ -151,60 +153,58 @@ export function simpleCommands(tokens: readonly Token[]): SimpleCommand[] {
   return commands
 }
 
-/** Words before a program: variables for it, programs that start another one, and words of a shell. */
-const PREFIXES =
-  /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|ionice|chrt|taskset|numactl|stdbuf|setpriv|chroot|timeout|command|setsid|time|gosu|su-exec|tini|dumb-init|catatonit)|then|else|do|[!({]|[^\s()-][^\s()]*\))$/s
+/** Words before a program: variables for it, programs that start it as it is, and words of a shell. */
+const PREFIXES = /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|command|nohup|time)|then|else|do|[!({]|[^\s()-][^\s()]*\))$/s
 /** A whole command in one argument, in the place of the program. */
 const WHOLE_COMMAND = /^(?:\S*\/)?(?:exec\s+)?(?:etcd\s+-|(?:ba|da|a)?sh\s+-)/
-/** The next argument is the name of a user, or a folder. */
-const FOR_USER = /(?:^|\/)(?:gosu|su-exec|chroot)$/
-const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
-/** A binary with its version. */
-const ETCD_RELEASE = /(?:^|\/)etcd-v?\d[\w.-]*$/
+/** Also a binary with its version. */
+const ETCD = /(?:^|\/)etcd(?:-v?\d[\w.-]*)?$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
+/** Programs that start another one, with options of their own before it. */
+const LAUNCHER =
+  /(?:^|\/)(?:sudo|doas|env|gosu|su-exec|runuser|setpriv|nice|ionice|chrt|taskset|numactl|timeout|tini|dumb-init|catatonit)$/
 const OUTPUTS = /(?:^|\/)(?:tee|cat|logger|grep|sed|awk|jq|cronolog|rotatelogs|systemd-cat|multilog|svlogd|ts)$/
-const CHANGES_VARIABLES = /(?:^|\/)(?:sudo|doas|env|su|runuser)$/
-export const SHELL = /(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/
+export const SHELL = /(?:^|\/)(?:ba|da|a|z|k)?sh$/
 
 function commandsOfOne(command: readonly Token[], context: CommandContext): EtcdCommand[] {
-  const start = command.findIndex(({ text }, i) => !PREFIXES.test(text) && !FOR_USER.test(command[i - 1]?.text ?? ''))
-  const [before, own] = [command.slice(0, Math.max(0, start)), command.slice(start)]
-  const [program, ...args] = own
+  const start = command.findIndex(({ text }) => !PREFIXES.test(text))
+  const before = command.slice(0, Math.max(0, start))
+  const [program, ...args] = command.slice(before.length)
   if (start === -1 || program === undefined) return []
-  const isStarted = before.some(({ text }) => !text.includes('='))
-  const assigned = assignmentsOf(before)
-  return programsIn(program, args, isStarted, context).map((each) => ({
-    ...each,
-    variables: [...assigned, ...each.variables],
-  }))
+  const variables = assignmentsIn(before)
+  const found = programsIn(program, args, { ...context, mayBeFlags: context.mayBeFlags && variables.length === start })
+  // Other programs start it with other variables, or elsewhere.
+  if (found === null) return startsEtcd(command) ? [launched(command, program)] : []
+  return found.map((each) => ({ ...each, variables: [...variables, ...each.variables] }))
 }
 
-/** @param isStarted Whether another program, such as `sudo`, precedes it. */
-function programsIn(
-  program: Token,
-  args: readonly Token[],
-  isStarted: boolean,
-  context: CommandContext,
-): EtcdCommand[] {
+/** An etcd that another program starts: with its arguments if a known flag follows it. */
+function launched(command: readonly Token[], { text, offset }: Token): EtcdCommand {
+  const at = command.findIndex((each, i) => ETCD.test(each.text) && isKnownFlag(command[i + 1]?.text ?? ''))
+  if (at === -1 || !LAUNCHER.test(text)) return { ...NO_ARGUMENTS, script: offset }
+  const before = command.slice(0, at)
+  // A variable before etcd may set others.
+  const opened = before.some((each) => /^[$`]/.test(each.text)) ? { script: offset } : {}
+  return { ...NO_ARGUMENTS, args: command.slice(at + 1), variables: assignmentsIn(before), ...opened }
+}
+
+function assignmentsIn(tokens: readonly Token[]): Token[] {
+  return tokens.filter(({ text }) => /^[A-Za-z_]\w*=/.test(text))
+}
+
+/** Null if the program is neither etcd nor a shell that starts it. */
+function programsIn(program: Token, args: readonly Token[], context: CommandContext): EtcdCommand[] | null {
   const { text, offset } = program
-  const { isInShell } = context
-  // After `sudo`, a leading flag is one of `sudo`, not of etcd.
-  if (text.startsWith('-') && !isStarted)
-    return context.mayBeFlags ? [{ ...NO_ARGUMENTS, args: [program, ...args] }] : []
-  if (ETCD.test(text) || ETCD_RELEASE.test(text)) return [{ ...NO_ARGUMENTS, args }]
+  if (text.startsWith('-')) return context.mayBeFlags ? [{ ...NO_ARGUMENTS, args: [program, ...args] }] : null
+  if (ETCD.test(text)) return [{ ...NO_ARGUMENTS, args }]
+  if (context.isInShell) return null
   // No program has such a name, so the quotes around the command are a mistake.
-  if (!isInShell && WHOLE_COMMAND.test(text))
+  if (WHOLE_COMMAND.test(text))
     return withFaults(commandsInScript(program, text, args, context), { kind: 'one argument', offset })
   // `-c`, `-ec` or `-lc`, followed by the script.
-  const at = !isInShell && SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
+  const at = SHELL.test(text) ? args.findIndex((each) => /^-[a-z]*c$/.test(each.text)) : -1
   const script = at === -1 ? undefined : args[at + 1]
-  if (script !== undefined)
-    return commandsInShell(script, args.slice(at + 2), { ...context, isInShell: true, mayBeFlags: false })
-  const start = isStarted || SHELL.test(text) ? etcdIndex([program, ...args]) : -1
-  if (start === -1) return []
-  const before = [program, ...args].slice(0, start)
-  // A variable before etcd may set others, as in `env $VARS etcd`.
-  const opened = before.some((each) => /^[$`]/.test(each.text)) ? { script: offset } : {}
-  return [{ args: args.slice(start), variables: assignmentsOf(before), faults: [], ...opened }]
+  if (script === undefined) return null
+  return commandsInShell(script, args.slice(at + 2), { ...context, isInShell: true, mayBeFlags: false })
 }
 
 function withFaults(commands: readonly EtcdCommand[], ...faults: readonly SyntaxFault[]): EtcdCommand[] {
@@ -229,23 +229,6 @@ function commandsInScript(
   const { tokens, faults } = splitText(text, 'shell')
   const placed = <T extends object>(inner: T): T => ({ ...inner, offset })
   return withFaults(commandsAmong([...tokens.map(placed), ...more], context), ...faults.map(placed))
-}
-
-/** The index of etcd after a program that starts it, whose own options, numbers and variables precede; -1 if it starts no etcd. */
-function etcdIndex(tokens: readonly Token[]): number {
-  for (const [i, { text }] of tokens.entries()) {
-    const [before = '', next = '-'] = [tokens[i - 1]?.text, tokens[i + 1]?.text]
-    // After an option it is the name of a user or a group.
-    if (ETCD.test(text) && /^[-$]/.test(next) && !/^(?:-[A-Za-z]|--user|--group)$/.test(before)) return i
-    const isOption = /^[-+$`\d]|=/.test(text) || before.startsWith('-') || FOR_USER.test(before)
-    if (!isOption && !PREFIXES.test(text) && !SHELL.test(text)) return -1
-  }
-  return -1
-}
-
-/** `NAME=value` before a program. */
-function assignmentsOf(tokens: readonly Token[]): Token[] {
-  return tokens.filter(({ text }) => /^[A-Za-z_]\w*=/.test(text))
 }
 
 export interface Values {

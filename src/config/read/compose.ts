@@ -1,7 +1,7 @@
 /** Reads the etcd services of a Compose file (compose-spec, 05-services.md). */
 import { dirname, posix, resolve } from 'node:path'
 import { reportFaults, valuesOf } from './command.js'
-import { commandsIn, hooksIn, readContainer, withoutEtcd } from './container.js'
+import { commandsIn, leaveCommand, readContainer, withoutEtcd } from './container.js'
 import { fileVariables, namedVariables, type Variable } from './env.js'
 import { longestFirst, type Mount, Reading } from './read-option.js'
 import type { ConfigText, ReadNamedFile } from './text.js'
@@ -89,18 +89,16 @@ async function readService(
   const own = environmentOf(service, yaml, shared)
   const split = ['entrypoint', 'command'].map((key) => tokensOf(at(service, key)))
   const isElsewhere = at(service, 'extends') !== null && at(service, 'image') === null
-  const started = commandsIn({
+  const commands = commandsIn({
     container: service,
     name: isElsewhere ? null : name,
     tokens: split.flatMap(({ tokens }) => tokens),
     hasEntrypoint: (split[0]?.tokens.length ?? 0) > 0,
     variables: own,
   })
-  const hooks = ['post_start', 'pre_stop'].flatMap((key) =>
-    itemsAt(service, key).flatMap((hook) => hooksIn(tokensOf(at(hook, 'command')).tokens)),
-  )
-  const commands = [...started, ...hooks]
   if (commands.length === 0) return []
+  for (const hook of ['post_start', 'pre_stop'].flatMap((key) => itemsAt(service, key)))
+    leaveCommand(tokensOf(at(hook, 'command')).tokens, yaml.place(hook.offset, 'command'), shared)
   const files = listed(at(service, 'env_file')).flatMap((item) => {
     const path = textAt(item) ?? textAt(item, 'path')
     const isOptional = textAt(item, 'required') === 'false'

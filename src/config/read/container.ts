@@ -1,9 +1,10 @@
 /** Starts of etcd by a container: its image, its command and its variables, of a pod or of a Compose file. */
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import { rowOfVariable } from '../tables/options.js'
 import { parseVersion, unknownRelease } from '../tables/version.js'
 import { type EtcdCommand, etcdCommands, NO_ARGUMENTS, readEtcdCommand, SHELL, simpleCommands } from './command.js'
 import type { Variable } from './env.js'
-import { areOfMember, isAddress } from './flags.js'
+import { areOfMember, isAddress, startsEtcd } from './flags.js'
 import { noEtcd, type Reading, type RuntimeContext } from './read-option.js'
 import { splitTokens, type Token } from './tokenizer.js'
 import type { Syntax } from './unknown.js'
@@ -53,7 +54,7 @@ export function commandsIn({ container, name, tokens, hasEntrypoint, variables }
   if (first.text.startsWith('-')) {
     // Arguments without a program go to the program of the image. Official images have no entrypoint (Dockerfile v3.4.0 to v3.7.1).
     if (!isKnown && !areOfMember(tokens)) return isOfEtcd ? [{ ...NO_ARGUMENTS, isByImage }] : []
-    const isMissing = !isByImage && !/:v?2\./.test(image)
+    const isMissing = !isByImage && !/:v?2\.|[$<%\ue000-\uf8ff]/.test(image)
     const faults = isMissing ? [{ kind: 'no program' as const, offset: first.offset }] : []
     return etcdCommands(tokens).map((each) => ({ ...each, faults: [...faults, ...each.faults], isByImage }))
   }
@@ -72,9 +73,14 @@ function areTools(tokens: readonly Token[]): boolean {
   return commands.every((each) => TOOLS.test(each.tokens.find(({ text }) => !/^[A-Za-z_]\w*=/.test(text))?.text ?? ''))
 }
 
-/** A command of a hook that starts a member. */
-export function hooksIn(tokens: readonly Token[]): EtcdCommand[] {
-  return etcdCommands(tokens).filter(({ args }) => args.length > 0)
+/** Says that a hook or a probe starts an etcd, whose options are not read. */
+export function leaveCommand(tokens: readonly Token[], place: ConfigPlace, into: Reading): void {
+  if (startsEtcd(tokens))
+    into.addUnchecked(
+      'script',
+      place,
+      `${place.option} starts an etcd, which was not read. Lint its command on its own.`,
+    )
 }
 
 interface Container {
@@ -97,8 +103,6 @@ export function readContainer(
     const message = `The entrypoint of ${of} may set options. Lint the arguments of the process, /proc/PID/cmdline.`
     into.addUnchecked('image', place, message)
   }
-  // A script that was not read sets options elsewhere.
-  if (command.script !== undefined && command.args.length === 0) into.isComplete = false
   readEtcdCommand(command, variables, { ...yaml, option: 'command', syntax }, into)
   const [, release = ''] = RELEASE.exec(image) ?? []
   const versions = { version: parseVersion(release), unknownRelease: unknownRelease(release) }

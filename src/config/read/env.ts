@@ -159,7 +159,7 @@ export async function namedVariables(
 /** Reports references to variables, which systemd does not expand in values (systemd.exec(5), Environment=). */
 export function reportNotExpanded(variables: Iterable<Variable>, into: Reading): void {
   for (const { name, value, place } of variables) {
-    const names = Array.from(value.matchAll(/\$\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
+    const names = Array.from(value.matchAll(/\$(?!\{[a-z])\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
     if (names.length > 0 && rowOfVariable(name) !== undefined)
       into.report('config/not-expanded', { ...place, names, kind: 'systemd, in variables' })
   }

@@ -19,18 +19,13 @@ import { type ResolvedText, resolveText, type Syntax } from './unknown.js'
 
 /** Linux accepts no more of usual length. */
 const MAX_ARGUMENTS = 10_000
-/** Subcommands of etcd, which have their own flags (server/etcdmain/main.go). */
-const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
 const FLAGS = knownNames([...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS])
 
 /** @param syntax The program that fills in parts of the arguments. */
 export function readFlags(tokens: readonly Token[], place: PlaceOf, syntax: Syntax, into: Reading): void {
   const [first, last] = [tokens[0], tokens[MAX_ARGUMENTS]]
-  if (first !== undefined && OTHER_PROGRAMS.has(first.text)) {
-    const looked = `it starts etcd's ${first.text}, which has its own flags and is not checked`
-    into.report('config/no-etcd', { kind: 'etcd', file: place(first.offset, '').file, looked })
-    into.isComplete = false
-    into.isOtherProgram = true
+  if (first !== undefined && isOtherProgram(first.text)) {
+    readOtherProgram(tokens, place, syntax, into)
     return
   }
   if (last !== undefined)
@@ -40,6 +35,39 @@ export function readFlags(tokens: readonly Token[], place: PlaceOf, syntax: Synt
       `Only the first ${String(MAX_ARGUMENTS)} arguments were read.`,
     )
   new FlagsReader(tokens.slice(0, MAX_ARGUMENTS), place, syntax, into).read()
+}
+
+function isOtherProgram(argument: string): boolean {
+  return argument === 'gateway' || argument === 'grpc-proxy'
+}
+
+/**
+ * Reads a subcommand that starts no member, and has flags of its own (server/etcdmain/grpc_proxy.go, gateway.go v3.5.16).
+ *
+ * @param tokens The first one is the subcommand.
+ */
+function readOtherProgram(tokens: readonly Token[], place: PlaceOf, syntax: Syntax, into: Reading): void {
+  const [{ text: name, offset } = { text: '', offset: 0 }] = tokens
+  into.isComplete = false
+  const values = new Map<string, { text: string; isKnown: boolean; offset: number }>()
+  for (const [i, token] of tokens.entries()) {
+    const { text, unknown } = resolveText(token.text, syntax, into.given)
+    const [, flag, given] = /^--?([a-z-]+)(?:=([^]*))?$/.exec(text) ?? []
+    const next = resolveText(tokens[i + 1]?.text ?? '', syntax, into.given)
+    const isKnown = unknown.length === 0 && (given !== undefined || next.unknown.length === 0)
+    if (flag !== undefined) values.set(flag, { text: given ?? next.text, isKnown, offset: token.offset })
+  }
+  const isPresent = (flag: string): boolean => (values.get(flag)?.text ?? '') !== ''
+  const address = values.get('listen-addr') ?? { text: '127.0.0.1:23790', isKnown: true, offset }
+  const open = tokens.slice(2).find(({ text }) => /^["']?[$`\ue000-\uf8ff]/.test(text))
+  if (name === 'gateway' || !address.isKnown || open !== undefined) {
+    const message = `etcd's ${name} has its own flags, which were not checked. Check who can reach its address.`
+    into.addUnchecked('script', place(offset, name), message)
+    return
+  }
+  if (isPresent('trusted-ca-file') || /^(?:localhost|127\.[\d.]+|\[?::1\]?):\d*$/.test(address.text)) return
+  const details = { ...place(address.offset, '--listen-addr'), url: address.text }
+  into.report('config/proxy-open', { ...details, kind: isPresent('cert') ? 'lent certificate' : 'no certificate' })
 }
 
 /** Distributes over the kinds of the details. */
@@ -162,7 +190,7 @@ class FlagsReader {
       row === undefined
         ? next === undefined || next.text.startsWith('-')
         : row.kind === 'boolean' || row.kind === 'nothing'
-    const takesNext = given === undefined && !isSwitch && next !== undefined && !isKnownFlag(next)
+    const takesNext = given === undefined && !isSwitch && next !== undefined && !isKnownFlag(next.text)
     const value = given ?? (isSwitch ? 'true' : takesNext ? next.text : undefined)
     if (value === undefined) {
       this.#misplaced(token, flag, { kind: 'no value', argument: next?.text ?? '' })
@@ -198,13 +226,33 @@ function rowOf(flag: string): EtcdOptionRow | PassthroughRow | undefined {
   return rowOfFlag(flag) ?? passthroughOfFlag(flag)
 }
 
-/** Whether flags without a program are those of a member: one is for URLs or members. */
+/** Whether flags without a program are those of a member. Other programs, such as TiKV's PD, have some of the others. */
 export function areOfMember(tokens: readonly Token[]): boolean {
-  return tokens.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
+  return tokens.some(({ text }) => /^--?(?:listen-(?:client|peer)|initial-advertise-peer)-urls(?:=|$)/.test(text))
 }
 
 export function isAddress(kind: string | undefined): boolean {
   return kind === 'urls' || kind === 'cluster'
+}
+
+/** What starts an etcd with one of its flags, in any language; and options and variables of addresses, which no other program has. */
+const START = /(?<![\w.-])etcd(?:-v?\d[\w.-]*)?["',\]\s\\]+(?:--?["',\s]+)?["']?--?([a-z][a-z-]*)/g
+const LAUNCHED = /\b(?:exec|sudo|gosu|su-exec|tini|su)\s[^\n;&|]{0,100}?\betcd["']?\s+["']?\$/
+const ADDRESSES =
+  /(?<![\w-])(?:listen-(?:client|peer|metrics|client-http)-urls|initial-advertise-peer-urls|etcd-arg|ETCD_(?:LISTEN_(?:CLIENT|PEER|METRICS)|INITIAL_ADVERTISE_PEER|ADVERTISE_CLIENT)_\w+)(?![\w-])/
+
+export function startsEtcd(tokens: readonly Token[]): boolean {
+  return startOfEtcd(tokens.map(({ text }) => text).join(' '), [LAUNCHED]) !== -1
+}
+
+/** The offset at which a text, except for its comments, may start an etcd; -1 if it does not. */
+export function startOfEtcd(text: string, others: readonly RegExp[] = [LAUNCHED, ADDRESSES]): number {
+  const code = text.replace(/^[ \t]*(?:#|\/\/|;).*/gm, (comment) => ' '.repeat(comment.length))
+  const start = Array.from(code.matchAll(START)).find(([, flag = '']) => {
+    const row = rowOf(flag)
+    return row !== undefined && row.kind !== 'nothing'
+  })
+  return start?.index ?? others.map((each) => code.search(each)).find((at) => at !== -1) ?? -1
 }
 
 /** The first known flag that follows a space in an argument; null without one. */
@@ -214,6 +262,6 @@ export function flagWithin(text: string): string | null {
   return name === '' ? null : dashes + name
 }
 
-function isKnownFlag({ text }: Token): boolean {
+export function isKnownFlag(text: string): boolean {
   return rowOf(/^--([^-=][^=]*)(?:=|$)/.exec(text)?.[1] ?? '') !== undefined
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hostFolder } from '../../files/in-root.js'
+import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { checkOptions, isPlainObject, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { withoutPlace } from '../finding.js'
@@ -11,7 +12,7 @@ import { etcdCommands, readEtcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { isInstalled, readDropIns } from './drop-ins.js'
 import { type ReadMember, resolveEffective } from './effective.js'
-import { flagWithin } from './flags.js'
+import { flagWithin, startOfEtcd } from './flags.js'
 import { fileVariables, readVariables, reportNotExpanded, type Variable } from './env.js'
 import { isManifest, readManifest } from './manifest.js'
 import { MAX_FINDINGS, noEtcd, Reading, unreadable } from './read-option.js'
@@ -81,10 +82,8 @@ export async function readMembers(
   const call: Call = { ...given, texts: [], label }
   const file = input.file === undefined ? label : pathOf(input.file)
   const all = await readInput(input, call)
-  const etcds = all.filter(({ isOtherProgram }) => !isOtherProgram)
   const members: ReadMember[] = []
-  for (const each of limited(withoutUnread(etcds.length > 0 ? etcds : all)))
-    members.push(await resolveEffective(each, file, call))
+  for (const each of limited(withoutUnread(all))) members.push(await resolveEffective(each, file, call))
   const [first, ...others] = members
   if (first === undefined) throw new Error('Unreachable: what cannot be read is a reading, too')
   return [first, ...others]
@@ -173,7 +172,7 @@ async function readInput(input: ConfigInput, call: Call): Promise<Reading[]> {
     : withVariables([new Reading(call.given)], input, call)
 }
 
-type Form = 'command' | 'unit' | 'manifest' | 'Compose' | 'env' | 'yaml' | 'cloud-config'
+type Form = 'command' | 'unit' | 'manifest' | 'Compose' | 'env' | 'yaml' | 'cloud-config' | 'other'
 
 /**
  * Reads a text whose expressions of templates are hidden, except in the memory of a process. What the text as a whole has is
@@ -193,7 +192,25 @@ async function readText(
   const isProcess = (form === 'command' || form === 'env') && opened.text.includes('\0')
   const shared = new Reading(call.given)
   const source = isProcess ? opened : withoutTemplates(opened, shared)
-  return withShared(await READERS[form](source, shared, call, path), shared)
+  const readings = withShared(await READERS[form](source, shared, call, path), shared)
+  // YAML of another program may be broken, or a list.
+  const isOther = form === 'yaml' && !hasOwnKey(source.text)
+  const isUnread = readings.every((each) => startsNothing(each) || (isOther && each.options.length === 0))
+  const at = isUnread ? startOfEtcd(source.text) : -1
+  return at === -1 ? readings : [unread(placesIn(source)(at, 'etcd'))]
+}
+
+function startsNothing({ findings }: Reading): boolean {
+  return findings.some(({ code }) => code === 'config/no-etcd')
+}
+
+/** A text that may start an etcd in a way that is not read. */
+function unread(place: ConfigPlace): Reading {
+  const reading = new Reading({}).markIncomplete()
+  const message =
+    'It starts etcd, or has options of it, in a way that is not read. Lint the configuration file, the command or the unit of that etcd, or accept this file in .etcd-mtls.yaml.'
+  reading.addUnchecked('document', place, message)
+  return reading
 }
 
 function withShared(readings: readonly Reading[], shared: Reading): Reading[] {
@@ -243,6 +260,11 @@ const READERS: Readonly<Record<Form, Reader>> = {
     const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(source.text) ?? []
     if (pem === undefined) await readYamlConfig(source, into)
     else into.markIncomplete(noEtcd(source.file, `it is PEM and holds a ${pem}`))
+    return []
+  },
+  other: ({ text, file }, into) => {
+    const is = DOCKERFILE.test(text) ? 'it is a Dockerfile, which is not read' : 'it has no option of etcd'
+    into.markIncomplete(noEtcd(file, is))
     return []
   },
   'cloud-config': ({ file }, into) => {
@@ -367,6 +389,7 @@ function processVariables(content: ConfigText): Variable[] {
 function formOf(text: string): Form {
   const start = text.slice(0, 4096)
   if (/^#cloud-config\b/.test(start)) return 'cloud-config'
+  if (DOCKERFILE.test(start)) return 'other'
   if (/^\w+=[^\0]*\0/.test(start)) return 'env'
   // /proc/PID/cmdline. NUL in a text with several lines is a mistake.
   if (/^[^\n\0]+\0/.test(start)) return 'command'
@@ -382,19 +405,26 @@ function formOf(text: string): Form {
   if (isYaml) return form
   // A script without its first line.
   if (/^[ \t]*(?:exec[ \t]+)?(?:\S*\/)?etcd(?:[ \t]|$)/m.test(text)) return 'command'
-  return /^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text) ? 'env' : form
+  if (/^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text)) return 'env'
+  return /-----BEGIN |^\s*[\[{"']|^(?:[ \t]*(?:#.*|---)?\n)*[ \t]*(?:#.*|---)?$/.test(text) ? form : 'other'
 }
+
+const DOCKERFILE = /^(?:[ \t]*(?:#.*)?\r?\n|ARG[ \t].*\n)*FROM[ \t]+\S/i
 
 /**
  * Whether a text may be a configuration that starts an etcd: YAML with a key that only etcd has, variables of etcd, or another form
  * that names etcd. The lint decides about the last ones.
  */
 export function mayStartEtcd(text: string): boolean {
+  if (startOfEtcd(text) !== -1) return true
   const form = formOf(text)
-  if (form === 'yaml')
-    return [...text.matchAll(/^["']?([a-z][a-z-]+)["']?[ \t]*:/gm)].some(([, key = '']) => OWN_KEYS.has(key))
+  if (form === 'yaml') return hasOwnKey(text)
   if (form === 'env') return /(?:^|\0)[ \t]*(?:export[ \t]+)?ETCD_[A-Z_]+[ \t]*=/m.test(text)
   return text.includes('etcd')
+}
+
+function hasOwnKey(text: string): boolean {
+  return [...text.matchAll(/^["']?([a-z][a-z-]+)["']?[ \t]*:/gm)].some(([, key = '']) => OWN_KEYS.has(key))
 }
 
 /** The keys of etcd's configuration file that no other program has. */

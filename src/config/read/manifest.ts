@@ -1,7 +1,7 @@
 /** Reads the pods that run etcd: static pods, and the templates of workloads. */
 import { rowOfVariable } from '../tables/options.js'
 import { boundedValues, type EtcdCommand, substitute, type Values, valuesOf } from './command.js'
-import { commandsIn, hooksIn, readContainer, withoutEtcd } from './container.js'
+import { commandsIn, leaveCommand, readContainer, withoutEtcd } from './container.js'
 import type { Variable } from './env.js'
 import { type KubeYaml, mountsOf, namespaceOf, objectsIn, withMaps } from './mounts.js'
 import { type KubeletProbe, Reading } from './read-option.js'
@@ -103,18 +103,22 @@ interface Container {
   readonly missing: readonly { readonly from: string; readonly offset: number }[]
 }
 
-/** Reads `envFrom` and `env`. Values of Secrets are not shown. */
+const REFERENCES: Readonly<Record<string, string>> = { ConfigMap: 'configMapKeyRef', Secret: 'secretKeyRef' }
+
+/** Reads `envFrom` and `env`. */
 function containerOf(container: YamlValue, spec: YamlValue, yaml: KubeYaml, given: GivenValues): Container {
   const args = ['command', 'args'].flatMap((key) => itemsAt(container, key).flatMap(argumentOf))
   const [values, variables, missing]: [ContainerString[], Variable[], { from: string; offset: number }[]] = [[], [], []]
   for (const item of itemsAt(container, 'envFrom')) {
     const map = textAt(item, 'configMapRef', 'name')
-    const entries = map === undefined ? undefined : yaml.objects.get(`ConfigMap ${map}`)
+    const name = map === undefined ? `Secret ${textAt(item, 'secretRef', 'name') ?? ''}` : `ConfigMap ${map}`
+    const entries = yaml.objects.get(name)
     const prefix = textAt(item, 'prefix') ?? ''
-    const from = map === undefined ? `the Secret ${textAt(item, 'secretRef', 'name') ?? ''}` : `the ConfigMap ${map}`
-    if (entries === undefined) missing.push({ from, offset: item.offset })
+    if (entries === undefined) missing.push({ from: `the ${name}`, offset: item.offset })
     for (const [key, { text, offset }] of entries ?? [])
-      variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key), syntax: 'none' })
+      // Of a Secret, only the options of etcd are read, which are no secrets.
+      if (map !== undefined || rowOfVariable(prefix + key) !== undefined)
+        variables.push({ name: prefix + key, value: text, place: yaml.place(offset, prefix + key), syntax: 'none' })
   }
   const byName = new Map([...Object.entries(given), ...valuesOf(variables)])
   const before = boundedValues(byName)
@@ -123,9 +127,12 @@ function containerOf(container: YamlValue, spec: YamlValue, yaml: KubeYaml, give
     if (item !== null && (item.kind !== 'scalar' || item.type !== 'null'))
       values.push({ item, option: name ?? 'env', text: item.kind === 'scalar' ? item.text : '…' })
     if (name === undefined) continue
-    const [map = '', key = ''] = ['name', 'key'].map((each) => textAt(from, 'configMapKeyRef', each))
-    // The value is known only if its ConfigMap is in this text.
-    const taken = yaml.objects.get(`ConfigMap ${map}`)?.get(key)?.text ?? `$(${name})`
+    const kinds = ['ConfigMap', ...(rowOfVariable(name) === undefined ? [] : ['Secret'])]
+    // The value is known only if its ConfigMap or Secret is in this text.
+    const [taken = `$(${name})`] = kinds.flatMap((kind) => {
+      const [object = '', key = ''] = ['name', 'key'].map((each) => textAt(from, REFERENCES[kind] ?? '', each))
+      return yaml.objects.get(`${kind} ${object}`)?.get(key)?.text ?? []
+    })
     const written = expanded(item === null && from !== null ? taken : (textAt(item) ?? ''), before)
     byName.set(name, written)
     variables.push({ name, value: written, place: yaml.place((item ?? entry).offset, name), syntax: 'Kubernetes' })
@@ -151,12 +158,9 @@ function commandsOfContainer({ value, args, variables }: Container): EtcdCommand
   const values = boundedValues(valuesOf(variables))
   const tokensOf = (strings: readonly ContainerString[]): Token[] =>
     strings.map(({ item, text }) => tokenAt(expanded(text, values), item.offset))
-  const hooks = ['postStart', 'preStop'].flatMap((hook) =>
-    hooksIn(tokensOf(itemsAt(value, 'lifecycle', hook, 'exec', 'command').flatMap(argumentOf))),
-  )
   const name = textAt(value, 'name') ?? ''
   const hasEntrypoint = itemsAt(value, 'command').length > 0
-  return [...commandsIn({ container: value, name, tokens: tokensOf(args), hasEntrypoint, variables }), ...hooks]
+  return commandsIn({ container: value, name, tokens: tokensOf(args), hasEntrypoint, variables })
 }
 
 function readEtcd(
@@ -180,12 +184,27 @@ function readEtcd(
   const directory = textAt(value, 'workingDir') ?? null
   const context = { directory, mounts: mountsOf(value, spec, yaml), probes: probesOf(value, yaml) }
   readContainer(command, { value, yaml, variables, syntax: 'Kubernetes', context }, reading)
+  for (const keys of EXEC)
+    for (const { offset } of [at(value, ...keys)].flatMap((each) => each ?? []))
+      leaveCommand(
+        itemsAt(value, ...keys)
+          .flatMap(argumentOf)
+          .map(({ text }) => tokenAt(text, 0)),
+        yaml.place(offset, keys.at(-3) ?? ''),
+        reading,
+      )
   for (const { from, offset } of missing) {
     const message = `The variables of ${from} were not read. Put it into the same text.`
     reading.addUnchecked('env-from', yaml.place(offset, 'envFrom'), message)
   }
   return reading
 }
+
+/** Commands in a container next to its own. */
+const EXEC = [
+  ...(['startupProbe', 'livenessProbe', 'readinessProbe'] as const).map((probe) => [probe, 'exec', 'command']),
+  ...(['postStart', 'preStop'] as const).map((hook) => ['lifecycle', hook, 'exec', 'command']),
+]
 
 /** The requests of the kubelet to this container. It uses gRPC without TLS only. */
 function probesOf(container: YamlValue, yaml: YamlReading): KubeletProbe[] {

@@ -1,66 +1,38 @@
 /** Finds the option that was probably meant by an unknown name: by its words, or by its spelling. */
 import { etcdOptions, type EtcdOptionRow, parseGoBoolean } from '../tables/options.js'
 
-/** Synonyms, by their meaning. The words of the first row are ignored. */
-const WORDS: ReadonlyMap<string, string> = new Map(
-  (
-    [
-      ['', 'etcd server file path pem x509 enabled enable require required use list bundle root private'],
-      ['client', 'client clients'],
-      ['peer', 'peer peers'],
-      ['ca', 'ca cas cacert cacerts cafile trusted trust authority authorities'],
-      ['cert', 'cert certs certificate certificates crt certfile'],
-      ['key', 'key keyfile'],
-      ['auth', 'auth authn authentication authenticate verify verification'],
-      ['crl', 'crl crls revocation'],
-      ['cipher', 'cipher ciphers ciphersuites suite suites'],
-      ['tls', 'tls ssl'],
-      ['min', 'min minimum'],
-      ['max', 'max maximum'],
-      ['version', 'ver version'],
-      ['allowed', 'allowed allow'],
-      ['cn', 'cn cns'],
-      ['hostname', 'hostname hostnames host hosts san sans'],
-    ] as const
-  ).flatMap(([meaning, words]) => words.split(' ').map((word) => [word, meaning] as const)),
-)
+/** Words that say nothing about which option is meant; the side is read apart. */
+const NOISE =
+  /(?:^|-)(?:etcd|server|files?|path|pem|x509|enabled?|required?|use|list|bundle|root|private|peers?)(?=-|$)/g
+const CERT = 'cert(?:ificate)?s?|crt|certfile'
+const CA = '(?:trusted?-)?(?:cas?|authorit(?:y|ies)|ca-?certs?|cafile)|trusted?-certs?'
 
-/** The words that a name must have, and the words that it may have. The first match counts. */
-const MEANINGS: readonly (readonly [field: NonNullable<EtcdOptionRow['field']>, all: string, also: string])[] = [
-  ['crlFile', 'crl', 'cert ca tls client peer'],
-  ['tlsMinVersion', 'tls min', 'version'],
-  ['tlsMaxVersion', 'tls max', 'version'],
-  ['cipherSuites', 'cipher', 'tls'],
-  ['allowedCn', 'allowed cn', 'cert tls client peer'],
-  ['allowedHostname', 'allowed hostname', 'cert tls client peer'],
-  ['clientCertAuth', 'cert auth', 'tls client peer'],
-  ['clientCertAuth', 'client auth', 'tls peer'],
-  ['clientCertAuth', 'tls auth', 'peer'],
-  ['trustedCaFile', 'ca', 'cert tls client peer'],
-  ['clientKeyFile', 'client key', 'cert tls peer'],
-  ['clientCertFile', 'client cert', 'tls peer'],
-  ['keyFile', 'key', 'cert tls peer'],
-  ['certFile', 'cert', 'tls peer'],
-]
+/** Other names of options, without their noise. The first match counts. */
+const ALIASES: readonly (readonly [field: NonNullable<EtcdOptionRow['field']>, names: RegExp])[] = [
+  ['crlFile', /^(?:(?:certs?|ca|tls|clients?)-)*(?:crls?|revocation)$/],
+  ['tlsMinVersion', /^(?:tls|ssl)-min(?:imum)?(?:-ver(?:sion)?)?$/],
+  ['tlsMaxVersion', /^(?:tls|ssl)-max(?:imum)?(?:-ver(?:sion)?)?$/],
+  ['cipherSuites', /^(?:(?:tls|ssl)-)?(?:ciphers?(?:-?suites?)?|suites)$/],
+  ['allowedCn', /^(?:(?:certs?|tls|clients?)-)*allow(?:ed)?-cns?$/],
+  ['allowedHostname', /^(?:(?:certs?|tls|clients?)-)*allow(?:ed)?-(?:host(?:name)?|san)s?$/],
+  ['clientCertAuth', new RegExp(`^(?:(?:tls|ssl|clients?|${CERT})-)+(?:auth(?:n|enticat(?:e|ion))?|verif(?:y|ication))$`)],
+  ['trustedCaFile', new RegExp(`^(?:(?:tls|ssl|clients?|${CERT})-)*(?:${CA})(?:-certs?)?$`)],
+  ['clientKeyFile', /^(?:(?:certs?|tls)-)*clients?-(?:(?:certs?|tls)-)*key(?:file)?$/],
+  ['clientCertFile', new RegExp(`^(?:tls-)?clients?-(?:tls-)?(?:${CERT})$`)],
+  ['keyFile', /^(?:(?:certs?|tls|ssl)-)*key(?:file)?$/],
+  ['certFile', new RegExp(`^(?:(?:tls|ssl)-)*(?:${CERT})$`)],
+] // prettier-ignore
 
 /** Longer names are not compared, because the work grows with the product of both lengths. */
 const MAX_NAME = 64
 
-/**
- * Returns null if a word of the name is unknown.
- *
- * @param side The side if the name does not contain "peer".
- */
+/** @param side The side if the name does not contain "peer". */
 export function meantByWords(name: string, side: 'client' | 'peer' = 'client'): EtcdOptionRow | null {
   if (name.length > MAX_NAME) return null
-  const meanings = name.toLowerCase().split(/[-_.]/).map((word) => WORDS.get(word)) // prettier-ignore
-  const words = meanings.flatMap((each) => (each === '' ? [] : (each ?? 'unknown')))
-  const [field] =
-    MEANINGS.find(([, all, also]) => {
-      const [required, known] = [all.split(' '), `${all} ${also}`.split(' ')]
-      return required.every((word) => words.includes(word)) && words.every((word) => known.includes(word))
-    }) ?? []
-  const blocks = ['server', words.includes('peer') ? 'peer' : side]
+  const folded = fold(name).replaceAll('.', '-')
+  const bare = folded.replace(NOISE, '').replace(/^-+/, '')
+  const [field] = ALIASES.find(([, names]) => names.test(bare)) ?? []
+  const blocks = ['server', /(?:^|-)peers?(?:-|$)/.test(folded) ? 'peer' : side]
   return etcdOptions.find((row) => field !== undefined && row.field === field && blocks.includes(row.block)) ?? null
 }
 

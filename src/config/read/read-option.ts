@@ -115,8 +115,6 @@ export class Reading {
   context = NO_CONTEXT
   /** False if options that are not set here may be set elsewhere. */
   isComplete = true
-  /** Whether a subcommand of etcd starts no member, such as a proxy next to one. */
-  isOtherProgram = false
   /** The service or the pod; null if the text can start only one etcd. */
   label: string | null = null
   place: ConfigPlace | null = null

@@ -24,8 +24,11 @@ export interface Split {
 /** Stands for a quoted dollar sign, which is not expanded. */
 export const LITERAL_DOLLAR = '\u001b'
 
+/** Stands for a quoted backquote. */
+const LITERAL_BACKQUOTE = '\u001c'
+
 export function plainDollars(text: string): string {
-  return text.replaceAll(LITERAL_DOLLAR, '$')
+  return text.replaceAll(LITERAL_DOLLAR, '$').replaceAll(LITERAL_BACKQUOTE, '`')
 }
 
 /** A quote that is not closed ends at `end`. */
@@ -240,5 +243,5 @@ class Splitter {
 }
 
 function literal(character: string): string {
-  return character === '$' ? LITERAL_DOLLAR : character
+  return character === '$' ? LITERAL_DOLLAR : character === '`' ? LITERAL_BACKQUOTE : character
 }

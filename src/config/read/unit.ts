@@ -11,7 +11,7 @@ import {
   valuesOf,
 } from './command.js'
 import { fileVariables, namedVariables, reportNotExpanded, type Variable } from './env.js'
-import { areOfMember } from './flags.js'
+import { leaveCommand } from './container.js'
 import { NO_CONTEXT, noEtcd, Reading } from './read-option.js'
 import { type ConfigText, placesIn, type PlaceOf, type ReadNamedFile } from './text.js'
 import {
@@ -46,11 +46,9 @@ export async function readUnit(
     shared.report('config/unit-invalid', { ...again.place(again.start, 'ExecStart'), kind: 'two starts' })
   const variables = await variablesOf(unit, readNamed, shared, isInstalled)
   const values = boundedValues(new Map([...Object.entries(given), ...valuesOf(variables)]))
-  for (const key of OTHER_STARTS) {
-    const other = startsOf(unit, key, values).find(({ command }) => areOfMember(command.args))?.directive
-    const message = `${key}= starts etcd too, which was not read. Lint its command on its own.`
-    if (other !== undefined) shared.addUnchecked('script', other.place(other.start, key), message)
-  }
+  for (const key of OTHER_STARTS)
+    for (const { source, start, end, place } of unit.inForce(key))
+      leaveCommand(splitTokens(source.text, 'systemd', start, end), place(start, key), shared)
   const started = startsOf(unit, 'ExecStart', values)
   const commands = started.filter(({ directive }) => isOneshot || directive === started[0]?.directive)
   if (commands.length === 0)
@@ -70,7 +68,7 @@ export async function readUnit(
 }
 
 /** Directives whose commands may start an etcd next to that of ExecStart=. */
-const OTHER_STARTS = ['ExecStartPre', 'ExecStartPost', 'ExecReload'] as const
+const OTHER_STARTS = ['ExecCondition', 'ExecStartPre', 'ExecStartPost', 'ExecReload'] as const
 /** Directives after which etcd does not see the files of this machine (systemd.exec(5)). */
 const OWN_FILES = [
   ...(['RootDirectory', 'RootImage', 'BindPaths', 'BindReadOnlyPaths'] as const),

@@ -8,8 +8,12 @@ import { LITERAL_DOLLAR, plainDollars } from './tokenizer.js'
  */
 export type Syntax = 'none' | 'template' | 'shell' | 'systemd' | 'specifiers' | 'Kubernetes' | 'Compose'
 
-/** A hidden `{{ name }}` of Go, Jinja or Helm, up to the next one. */
-const TEMPLATE = /\ue07b[\ue07b\ue025](?:(?!\ue07b)[\ue000-\uf8ff])*/.source
+/** A hidden `{{ name }}` of Go, Jinja or Helm, up to the next one, or `%NAME%`; `<name>`, and `${name}` of Terraform. */
+const TEMPLATE =
+  /\ue07b[\ue07b\ue025](?:(?!\ue07b)[\ue000-\uf8ff])*|\ue025[\ue030-\ue05f]+\ue025|<[A-Za-z][\w .-]{0,100}>|\$\{[a-z][^{}\n]{0,200}\}/
+    .source
+/** What a template fills in, as it was written. */
+const WRITTEN_TEMPLATE = /^(?:\{[{%]|%.+%$|<)/
 /** `${NAME}` and `${NAME:-value}`, whose value may have one such reference itself. Longer ones are none. */
 const BRACES = /\$\{(?:[^{}]|\{[^{}]{0,200}\}){0,500}\}/.source
 const NAME = /\$[A-Za-z_]\w*/.source
@@ -85,7 +89,7 @@ function partsOf(reference: string): { name: string; value: string | null } {
   if (name !== undefined) return { name, value }
   if (reference.startsWith('{{')) return { name: reference.slice(2, -2).replace(/^-|-$/g, '').trim(), value: null }
   if (reference.startsWith('$(')) return { name: reference.slice(2, -1), value: null }
-  return { name: reference.replace(/^\$/, ''), value: null }
+  return { name: reference.replace(/^\$\{?|^%(?=.+%$)|^<|(?<=^%.+)%$|[>}]$/g, ''), value: null }
 }
 
 /** The name by which the caller gives the value of a reference. */
@@ -95,5 +99,9 @@ export function nameOfReference(reference: string): string {
 
 /** Whether a text has a reference of any program, so that it is not the name of a file. */
 export function hasReference(text: string): boolean {
-  return /\$[({A-Za-z_]|\{\{|%[A-Za-z]|`/.test(text)
+  return /\$[({A-Za-z_]|\{\{|%[A-Za-z]|`|<[A-Za-z]/.test(text)
+}
+
+export function isOfTemplate(reference: string): boolean {
+  return WRITTEN_TEMPLATE.test(reference)
 }

@@ -145,7 +145,8 @@ const OWN_KEYS: ReadonlySet<string> = new Set([
 
 /** Whether it is a configuration of etcd: all its keys are known, or it has one of {@link OWN_KEYS}. */
 function isOfEtcd(entries: readonly YamlEntry[]): boolean {
-  const keys = entries.map(({ key }) => folded(key))
+  // Variables of Ansible and others begin with the name of the program.
+  const keys = entries.map(({ key }) => folded(key)).filter((key) => !key.startsWith('etcd_'))
   if (keys.length > 0 && (keys.every(isTopKey) || keys.some((key) => OWN_KEYS.has(key)))) return true
   // The search for similar names is slow.
   return keys.slice(0, MAX_COMPARED).some(isNearOwn)
@@ -189,7 +190,9 @@ class ConfigReader {
       const key = folded(entry.key)
       const same = byKey.get(key) ?? new Map<string, YamlEntry>()
       const before = [...same.values()].at(-1)
-      if (before !== undefined && !this.#into.isFull('config/option-repeated')) {
+      // Go merges mappings whose keys differ in their case.
+      const isMerged = before !== undefined && before.key !== entry.key && entry.value.kind === 'map'
+      if (before !== undefined && !isMerged && !this.#into.isFull('config/option-repeated')) {
         const firstLine = this.#yaml.place(before.offset, '').line ?? 0
         const place = this.#place({ offset: entry.offset, path: [...written, entry.key] })
         this.#into.report('config/option-repeated', { ...place, kind: 'key', firstLine })

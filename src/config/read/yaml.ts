@@ -338,44 +338,29 @@ function typeOf(text: string): YamlScalar['type'] {
   return NUMBER.test(text) ? 'number' : 'text'
 }
 
-/** The reason and the remedy, each as one sentence that does not use terms of the parser. */
+/** The reason and the remedy, without terms of the parser. */
 type YamlFault = readonly [reason: string, fix: string]
 
-const REMOVE = 'Remove it, or put the value into single quotes.'
 const INDENT = 'Indent it by spaces, like the other lines of the block.'
 const QUOTE = 'Put the value into single quotes, in which all characters are ordinary ones.'
 const APART = 'Put the value into quotes, or the second key on its own line.'
 const ANCHOR = 'Name an anchor that is defined before it, or put the value into quotes if you do not mean an alias.'
 const COMMENT = 'Add a space before "#": YAML reads `value#comment` as one value.'
 const LINE = 'Fix that line, or the line before it.'
-const NO_SPACE: YamlFault = ['A space is missing after the colon.', 'Add a space after the colon.']
 const UNKNOWN_ANCHOR: YamlFault = ['An alias names an anchor that does not exist.', ANCHOR]
 const MISTAGGED: YamlFault = ['A value is not of the type that its tag names.', 'Remove the tag, or fix the value.']
-const NO_KEY: YamlFault = ['The line has no key with a colon.', 'Write "key: value", or remove the line.']
-const NO_VALUE = 'Put the value into quotes, or indent its lines.'
+const NO_KEY: YamlFault = ['The line has no key with a colon and a space.', 'Write "key: value", or remove the line.']
 
-/** Matches the code of the parser, its message, and the line that it names. The first match counts. */
+/** Matches the code of the parser and its message. The first match counts. */
 const FAULTS: readonly (readonly [error: RegExp, ...YamlFault])[] = [
   [/^TAB_AS_INDENT/, 'A line begins with a tab. YAML is indented only by spaces.', INDENT],
   [/^BAD_INDENT/, 'The indentation of the line does not match its block.', INDENT],
   [/^BAD_SCALAR_START/, 'A value begins with a character that has another meaning in YAML.', QUOTE],
   [/^BAD_DQ_ESCAPE/, 'A backslash in double quotes begins an unknown escape sequence.', QUOTE],
   [/^BLOCK_AS_IMPLICIT_KEY/, 'A line has two keys, or a value that contains a colon and a space.', APART],
-  [/^(?:BAD_PROP|ALIAS_PROPS|BAD_AL|MULTIPLE_[AT])/, 'A value has a second tag or anchor, or a misplaced one.', REMOVE],
-  [/^UNEXPECTED_TOKEN/, 'Unexpected text follows a value, for example after a closing quote.', REMOVE],
+  [/^UNEXPECTED_TOKEN/, 'Unexpected text follows a value, for example after a closing quote.', QUOTE],
   [/^MISSING_CHAR.*Comments/, 'A comment begins directly after a value.', COMMENT],
-  [/^MISSING_CHAR.*space after/, ...NO_SPACE],
-  [/^MISSING_CHAR.*between/, 'A comma between two entries in brackets, or a closing bracket, is missing.', 'Add it.'],
-  [
-    /^M(?:ULTILINE_IMPL|ISSING_CHAR Implicit map keys need to be followed by map v).*\n\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/,
-    ...NO_SPACE,
-  ],
-  [/^M(?:ULTILINE_IMPL|ISSING_CHAR Implicit map keys need to be followed by map v).*\n(?!.*: )/, ...NO_KEY],
-  [
-    /^M(?:ULTILINE_IMPL|ISSING_CHAR Implicit map keys need to be followed by map v)/,
-    'A value of several lines is where a key must be.',
-    NO_VALUE,
-  ],
+  [/^M(?:ULTILINE_IMPL|ISSING_CHAR (?:Implicit map keys|.*space after))/, ...NO_KEY],
   [/^/, 'The text cannot be parsed from here on.', LINE],
 ]
 /** Only the beginning of a longer line is searched. */
@@ -401,6 +386,6 @@ function yamlFault(
     const reason = `A ${quote === undefined ? 'bracket' : 'quote'} is not closed.`
     return [at === -1 ? offset : at, reason, `Close it with ${close}.`]
   }
-  const [, reason, fix] = FAULTS.find(([known]) => known.test(`${code} ${message}\n${line}`)) ?? ['', '', LINE]
+  const [, reason, fix] = FAULTS.find(([known]) => known.test(`${code} ${message}`)) ?? ['', '', LINE]
   return [offset, reason, fix]
 }

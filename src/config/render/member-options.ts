@@ -195,6 +195,7 @@ const NOT_WRITABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\uFFFE\uFFFF]/u
 /** Why a string cannot be written in any form, as words after "it"; null if it can. */
 export function notWritable(text: string): string | null {
   if (text === '') return 'is empty'
+  if (/^(["']).*\1$/.test(text) && text.length > 1) return 'is in quotes, which would be part of the value'
   return NOT_WRITABLE.test(text) ? 'contains a control character, a line break, or half a character' : null
 }
 

@@ -82,6 +82,39 @@ describe('the inputs of lint', () => {
     expect([files, others, ok]).toEqual([4, 6, false])
   })
 
+  const UNREAD = {
+    'large.yml': `${member('a', PLAINTEXT)}${'# comment\n'.repeat(110_000)}`,
+    'sudo.sh': '#!/bin/sh\nsudo -E etcd $OPTIONS\n',
+    'function.sh': '#!/bin/sh\nrun() { etcd --listen-client-urls http://0.0.0.0:2379; }\nrun\n',
+    'init.d/etcd': '#!/bin/sh\nstart-stop-daemon --start --exec /usr/bin/etcd -- --data-dir=/d\n',
+    'proxy/compose.yml': 'services:\n  proxy: { image: etcd, command: etcd gateway start --endpoints=a }\n',
+    Procfile: 'etcd1: bin/etcd --listen-client-urls http://0.0.0.0:2379\n',
+    Dockerfile: 'FROM quay.io/coreos/etcd:v3.5.16\nCMD ["etcd", "--data-dir=/d"]\n',
+    'supervisord.conf': '[program:etcd]\ncommand=/usr/bin/etcd --data-dir=/d\n',
+    'etcd.container': '[Container]\nImage=quay.io/coreos/etcd:v3.5.16\nExec=etcd --data-dir=/d\n',
+    'kubeadm.yaml':
+      'kind: ClusterConfiguration\napiVersion: kubeadm.k8s.io/v1beta3\netcd: { local: { extraArgs: { listen-client-urls: "http://0.0.0.0:2379" } } }\n',
+    'list.json': '[{"run": "etcd --data-dir=/d"}]\n',
+    'chart.yaml': 'a: [{{ b }\n  - etcd --data-dir=/d\n',
+    'k3s.yaml': 'etcd-arg:\n  - listen-metrics-urls=http://0.0.0.0:2381\n',
+  }
+  it.each(Object.entries(UNREAD))('a directory is not green for a file that was not read: %s', async (name, text) => {
+    const folder = folderWith({ [name]: text, 'etcd.log': 'etcd --listen-client-urls=http://0.0.0.0:2379\n' })
+    const { code, stdout } = await lint(folder, ['.'])
+    expect([code, stdout]).toEqual([3, expect.stringContaining(name)])
+    for (const format of ['oneline', 'github', 'json', 'sarif'])
+      expect((await lint(folder, ['--format', format, '.'])).stdout).toContain(name)
+    const ignored = ['document', 'script', 'limit'].map((kind) => `{unchecked: ${kind}, paths: ['${name}'], reason: x}`)
+    writeFileSync(join(folder, '.etcd-mtls.yaml'), `ignore: [${ignored.join(', ')}]\n`)
+    expect((await lint(folder, ['.'])).code).toBe(0)
+  })
+
+  it('the exit code of lint is 3 for a directory without a configuration of etcd', async () => {
+    const folder = folderWith({ 'values.yaml': 'replicas: 3\n' })
+    expect((await lint(folder, ['.'])).code).toBe(3)
+    expect((await lint(folder, ['--skip-others', 'values.yaml'])).code).toBe(0)
+  })
+
   it('the command lint does not follow links below a directory, so a loop of links ends', async () => {
     const folder = folderWith({ 'etcd.yml': member('a') })
     symlinkSync('.', join(folder, 'loop'))

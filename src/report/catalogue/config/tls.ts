@@ -37,6 +37,9 @@ export interface AutoTls extends ConfigPlace {
 
 export type GatewayRefused = ConfigPlace & { path: string; ca: string; subject: string; issuer: string }
 
+const PROXY_REMEDY =
+  'Set --trusted-ca-file, --cert-file and --key-file of the proxy, or listen on 127.0.0.1 with --listen-addr.'
+
 export const configTls = {
   'config/plaintext-url': {
     'next to TLS options': error((d: PlaintextUrl) => [
@@ -85,6 +88,17 @@ export const configTls = {
     `${d.option} has ${d.url}, where the certificate of a client must name its address.`,
     'Issue the metrics collector a certificate with its address, or without any name.',
   ]),
+  // The URL is an address with a port.
+  'config/proxy-open': {
+    'lent certificate': error((d: ConfigPlace & { url: string }) => [
+      `etcd grpc-proxy lends the client certificate of --cert to everybody who reaches ${d.url}: it requests no certificate there.`,
+      PROXY_REMEDY,
+    ]),
+    'no certificate': warning((d: ConfigPlace & { url: string }) => [
+      `etcd grpc-proxy requests no certificate at ${d.url}, so etcd sees no certificate of the clients behind it.`,
+      PROXY_REMEDY,
+    ]),
+  },
   'config/probe-unanswered': error((d: ConfigPlace & { url: string }) => [
     `${d.option} cannot succeed: etcd requires a client certificate at ${d.url}, and the kubelet has none.`,
     'In a pod with hostNetwork, set --listen-metrics-urls to http://127.0.0.1:2381, and probe that port with the scheme HTTP. Otherwise probe with "exec" and etcdctl.',

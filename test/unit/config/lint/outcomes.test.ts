@@ -58,12 +58,12 @@ const KINDS: readonly (readonly [
   codes: 'all' | 'some',
   variables?: Readonly<Record<string, string>>,
 ])[] = [
-  ['variable', { flags: `etcd ${flagsWith('name', '$NODE').join(' ')}` }, { option: '--name' }, 'some', { NODE: 'e1' }],
+  ['variable', { flags: `etcd ${flagsWith('name', '$NODE').join(' ')}` }, { option: '--name' }, 'all', { NODE: 'e1' }],
   [
     'variable',
     { flags: `etcd ${flagsWith('name', '$(hostname -f)').join(' ')}` },
     { option: '--name' },
-    'some',
+    'all',
     { 'hostname -f': 'e1' },
   ],
   [
@@ -94,7 +94,7 @@ const KINDS: readonly (readonly [
     'template',
     { flags: `etcd ${flagsWith('name', '{{ name }}').join(' ')}` },
     { option: '--name' },
-    'some',
+    'all',
     { name: 'e1' },
   ],
   ['template', { unit: `[Service]\n{% if a %}\nExecStart=/usr/bin/etcd ${LINE}\n` }, { line: 2 }, 'all'],
@@ -109,14 +109,14 @@ const KINDS: readonly (readonly [
     'variable',
     compose({ command: ['etcd', ...flagsWith('name', '${NODE:?a text}')] }),
     { option: '--name' },
-    'some',
+    'all',
     { NODE: 'e1' },
   ],
   [
     'variable',
     compose({ command: ['etcd', ...flagsWith('name', '${NODE?}')] }),
     { option: '--name' },
-    'some',
+    'all',
     { NODE: 'e1' },
   ],
   [
@@ -523,10 +523,6 @@ describe('a manifest', () => {
       },
     ],
     [
-      'a lifecycle hook',
-      list({ containers: [{ ...good, lifecycle: { postStart: { exec: { command: open.command } } } }] }),
-    ],
-    [
       'a container that is configured by variables',
       list({
         containers: [
@@ -553,15 +549,40 @@ describe('a manifest', () => {
     ])
   })
 
-  it('A manifest with a proxy of etcd next to a member gives only the report of the member', async () => {
-    const proxy = {
-      ...good,
-      name: 'proxy',
-      command: ['etcd', 'grpc-proxy', 'start', '--endpoints=https://10.0.0.1:2379'],
-    }
-    expect(await names(list({ containers: [good, proxy] }))).toEqual([['e1', true]])
-    const [report] = await lintEtcdConfig(list({ containers: [proxy] }), NO_FILES)
-    expect(report.findings.map(({ code }) => code)).toEqual(['config/no-etcd'])
+  it.each([
+    ['a lifecycle hook', { lifecycle: { postStart: { exec: { command: open.command } } } }],
+    ['a probe', { livenessProbe: { exec: { command: open.command } } }],
+  ])('A manifest with an etcd in %s is not completely checked', async (_, more) => {
+    const [report] = await lintEtcdConfig(list({ containers: [{ ...good, ...more }] }), NO_FILES)
+    expect([report.ok, report.complete]).toEqual([true, false])
+    expect(report.unchecked).toMatchObject([{ kind: 'script' }])
+  })
+
+  const beside = (...args: string[]): ConfigInput =>
+    list({ containers: [good, { ...good, name: 'beside', command: ['etcd', ...args] }] })
+  const resultOf = async (config: ConfigInput): Promise<unknown[]> => {
+    const reports = await lintEtcdConfig(config, NO_FILES)
+    return reports.flatMap(({ findings, unchecked }) => [
+      ...findings.map(({ severity, code }) => `${severity} ${code}`),
+      ...unchecked.map(({ kind }) => kind),
+    ])
+  }
+
+  it.each([
+    ['gateway start --endpoints=10.0.0.1:2379', ['script']],
+    ['grpc-proxy start --endpoints=https://10.0.0.1:2379', []],
+    ['grpc-proxy start --cert=/c --listen-addr=0.0.0.0:23790', ['error config/proxy-open']],
+    ['grpc-proxy start --cert /c --listen-addr 0.0.0.0:23790', ['error config/proxy-open']],
+    ['grpc-proxy start --cert=/c --listen-addr=10.0.0.1:23790 --cert-file=/s', ['error config/proxy-open']],
+    ['grpc-proxy start --cert=/c --listen-addr=:23790 --auto-tls', ['error config/proxy-open']],
+    ['grpc-proxy start --cert=/c --listen-addr=0.0.0.0:23790 --cert-file=/s --key-file=/k --trusted-ca-file=/a', []],
+    ['grpc-proxy start --cert=/c --listen-addr=127.0.0.1:23790', []],
+    ['grpc-proxy start --cert=/c --listen-addr=[::1]:23790', []],
+    ['grpc-proxy start --listen-addr=0.0.0.0:23790', ['warning config/proxy-open']],
+    ['grpc-proxy start --cert=/c --listen-addr={{a}}', ['script']],
+  ])('reports etcd %s next to a good member as %j', async (args, result) => {
+    expect(await resultOf(beside(...args.split(' ')))).toEqual(result)
+    expect(await resultOf({ flags: `etcd ${args}` })).toEqual(result)
   })
 })
 

@@ -115,8 +115,6 @@ it('options next to a configuration file are one finding, and a CRL is its own',
 describe('texts that are not a configuration of etcd', () => {
   it.each<[ConfigInput, string]>([
     [{ yaml: '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n' }, 'config/no-etcd The configuration does not start etcd: it is PEM and holds a CERTIFICATE.'],
-    [{ flags: 'etcd gateway start --endpoints=a' }, 'config/no-etcd The configuration does not start etcd: it starts etcd\'s gateway, which has its own flags and is not checked.'],
-    [{ flags: 'etcd grpc-proxy start' }, 'config/no-etcd The configuration does not start etcd: it starts etcd\'s grpc-proxy, which has its own flags and is not checked.'],
     [{ yaml: Buffer.from('# caf\xe9\nname: a\n', 'latin1') }, 'config/not-text The configuration is not in UTF-8, on line 1.'],
     [{ yaml: 'name: a\ndata-dir: b\0\n' }, 'config/not-text The configuration has a control character, on line 2.'],
     ...['', '# nothing\n', '{}', '---\n'].map((yaml): [ConfigInput, string] => [{ yaml }, 'config/no-etcd The configuration does not start etcd: it is empty.']),

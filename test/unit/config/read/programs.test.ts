@@ -296,3 +296,58 @@ describe('quotes that are part of a value', () => {
     expect(await namesOf({ flags: `etcd --name='e1'` })).toEqual(['e1'])
   })
 })
+
+describe('what another program fills in, or has', () => {
+  const linesOf = async (text: string): Promise<string[]> => {
+    const { findings, unchecked } = await lintOne({ text }, { readFiles: false })
+    return [
+      ...findings.map(({ code, place }) => `${code} ${String(place?.line)}`),
+      ...unchecked.map(({ kind, place }) => `${kind} ${String(place.line)}`),
+    ]
+  }
+  const at = (host: string): string =>
+    `name: a\nlisten-client-urls: http://${host}:2379\nadvertise-client-urls: http://${host}:2379\n`
+  it.each(['%ADDRESS%', '<address>', '{{ address }}', '${address}', '${aws_instance.a.private_ip}'])(
+    'the scheme of a URL with %s is checked',
+    async (host) => {
+      const lines = await linesOf(at(host))
+      expect(lines[0]).toBe('config/plaintext-url 2')
+      expect(lines.slice(1).join()).toMatch(/^(template|variable) 2,\1 3$/)
+    },
+  )
+
+  it('an expression of several lines is one expression, and later lines keep their numbers', async () => {
+    const pod =
+      '{{- /*\nCopyright\n*/}}\nkind: Pod\napiVersion: v1\nspec:\n  containers:\n  - image: etcd\n    command: [etcd, "--listen-client-urls=http://{{ include "x"\n      . }}:2379",\n      --advertise-client-urls=ftp://a]\n'
+    expect(await linesOf(pod)).toEqual(
+      expect.arrayContaining(['template 1', 'config/plaintext-url 9', 'config/url-invalid 11']),
+    )
+  })
+
+  it.each([
+    ['variables of Ansible', 'etcd_version: 3.5.1\netcd_data_dir: /d\netcd_client_port: 2379\n'],
+    ['PD of TiKV', 'services:\n  pd:\n    image: pingcap/pd\n    command: [--name=pd, --advertise-client-urls=http://pd:2379]\n'],
+    ['a Dockerfile', 'FROM nginx\nCMD ["nginx"]\n'],
+  ])('reports that %s are not etcd', async (_, text) => {
+    expect((await linesOf(text)).map((each) => each.split(' ')[0])).toEqual(['config/no-etcd'])
+  }) // prettier-ignore
+
+  it('reads the options of etcd in a Secret of the same text', async () => {
+    const secret =
+      'kind: Secret\nmetadata: {name: s}\nstringData: {ETCD_LISTEN_CLIENT_URLS: "http://10.0.0.1:2379", OTHER: x}\n'
+    const pod = (env: string): string => `${secret}---\nkind: Pod\nspec:\n  containers:\n  - command: [etcd]\n    ${env}\n`
+    const one = 'env: [{name: ETCD_LISTEN_CLIENT_URLS, valueFrom: {secretKeyRef: {name: s, key: ETCD_LISTEN_CLIENT_URLS}}}]'
+    for (const env of ['envFrom: [{secretRef: {name: s}}]', one])
+      expect((await linesOf(pod(env))).join()).toContain('config/plaintext-url')
+  }) // prettier-ignore
+
+  it('a block whose key has another case is merged with the right one', async () => {
+    const yaml = `${at('10.0.0.1')}Client-Transport-Security: {cert-file: /c}\nclient-transport-security: {key-file: /k}\n`
+    expect((await linesOf(yaml)).join()).not.toMatch(/option-(?:repeated|needs)/)
+  })
+
+  it('reads a token with backquotes in single quotes as it is', async () => {
+    const { unchecked } = await lintOne({ flags: "etcd --name=a '--initial-cluster-token=a`b`'" }, { readFiles: false })
+    expect(unchecked).toEqual([])
+  })
+})
