@@ -301,7 +301,7 @@ describe('frames without content', () => {
     }
   }
 
-  it('frames without content are not allowed more often after what the server provokes: resets, and parts of a few bytes', async () => {
+  it('a server does not raise its allowance of frames without content by resets that it provokes', async () => {
     const connected = connectFrames({ settings: [[Setting.INITIAL_WINDOW_SIZE, 0]] })
     const { peer, open, closed } = connected
     await readBy(connected)

@@ -76,7 +76,7 @@ describe('a message that waits for a window', () => {
     for (let i = 0; i < 5; i += 1) await new Promise(setImmediate)
   }
 
-  it('is not sent byte by byte, but as soon as the window has 1 KiB or the rest of it', async () => {
+  it('a client sends a part of a message when its window has 1 KiB or the rest of the message, and no single bytes', async () => {
     const connected = await waiting(1, 1500)
     const { peer } = connected
     for (let i = 0; i < 1023; i += 1) peer.sendBytes(windowOf(1, 1))
@@ -97,7 +97,7 @@ describe('a message that waits for a window', () => {
   it.each([
     ['its own window', [windowOf(1, 10)]],
     ['the first window', [initialWindow(10)]],
-  ])('is sent after a second although %s is smaller, as far as that goes', async (_which, frames) => {
+  ])('a client sends after a second what the window allows, although %s is smaller than 1 KiB', async (_which, frames) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const connected = await waiting(1, 1500)
     connected.peer.sendBytes(Buffer.concat(frames))
