@@ -97,7 +97,7 @@ describe('a message that waits for a window', () => {
   it.each([
     ['its own window', [windowOf(1, 10)]],
     ['the first window', [initialWindow(10)]],
-  ])('a client sends after a second what the window allows, although %s is smaller than 1 KiB', async (_which, frames) => {
+  ])('a client sends a part after a second although %s is smaller than 1 KiB', async (_which, frames) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const connected = await waiting(1, 1500)
     connected.peer.sendBytes(Buffer.concat(frames))
