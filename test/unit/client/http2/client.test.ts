@@ -4,6 +4,7 @@ import { GRPCDeadlineExceededError } from 'etcd3'
 import { describe, expect, it, vi } from 'vitest'
 import { ErrorCode, FrameType } from '../../../../src/client/http2/protocol.js'
 import { encodeSettings, Setting } from '../../../../src/client/http2/settings.js'
+import { isGrpc } from '../../../../src/client/transport/health-check.js'
 import { connector } from '../../../support/connector.js'
 import { mintPki } from '../../../support/etcd.js'
 import { emptyAnswerFrames, frame, framePeer, healthAnswerFrame, number } from '../../../support/http2-frames.js'
@@ -107,4 +108,14 @@ it('a message of more than 4 KiB arrives whole, after its prefix', async () => {
   const bytes = Buffer.concat(received)
   expect([bytes[0], bytes.readUInt32BE(1)]).toEqual([0, bytes.length - 5])
   expect(bytes.includes(value)).toBe(true)
+})
+
+it.each([
+  ['application/grpc', true],
+  ['application/grpc+proto', true],
+  ['application/grpc; charset=utf-8', true],
+  ['application/grpc-web', false],
+  ['application/grpc-web+proto', false],
+])('an answer of the type %s is gRPC: %s', (type, expected) => {
+  expect(isGrpc({ 'content-type': type })).toBe(expected)
 })
