@@ -9,7 +9,7 @@ import { type CommandRun, documentComplaints, runCommand } from '../support/comm
 import { serving, startEtcdProcess } from '../support/etcd-process.js'
 import { mintPki, pemsOf, writePems } from '../support/etcd.js'
 import { temporaryFolder } from '../support/openssl.js'
-import { nextToEtcd } from '../support/own-processes.js'
+import { nextToEtcd, outOfSight } from '../support/own-processes.js'
 import { heldPorts } from '../support/ports.js'
 import { sharedCluster } from '../support/shared-etcd.js'
 import { singleFile } from '../support/single.js'
@@ -18,7 +18,8 @@ const folder = temporaryFolder()
 const { freeUrl } = heldPorts()
 const shared = sharedCluster()
 
-const doctor = (args: readonly string[], run?: CommandRun) => runCommand(['doctor', ...args], run)
+const doctor = (args: readonly string[], run?: CommandRun) =>
+  runCommand(['doctor', ...args], { before: outOfSight, ...run })
 
 /** Flags for the cluster that all tests share. */
 function flags(): string[] {
@@ -47,7 +48,7 @@ it('The command that is one file examines a real cluster without packages', asyn
   const file = folder.file('single/etcd-mtls.mjs')
   mkdirSync(dirname(file), { recursive: true })
   copyFileSync(await singleFile(), file)
-  const child = startChild([process.execPath, file, 'doctor', ...flags()], { cwd: dirname(file) })
+  const child = startChild([...outOfSight, process.execPath, file, 'doctor', ...flags()], { cwd: dirname(file) })
   const { code } = await child.ended
   expect([code, child.written.err, child.written.out]).toEqual([0, '', expect.stringMatching(/^m1 .* 3\.\d+\.\d+ /m)])
 })

@@ -223,7 +223,7 @@ export const healthySetUps: readonly HealthySetUp[] = [
       await space.must([
         'sh',
         '-ec',
-        'mkdir /etc/etcd /var/lib/etcd; mount -t tmpfs -o mode=755 none /etc/etcd; mount -t tmpfs -o mode=755 none /var/lib/etcd',
+        'mkdir -p /etc/etcd /var/lib/etcd; mount -t tmpfs -o mode=755 none /etc/etcd; mount -t tmpfs -o mode=755 none /var/lib/etcd',
       ])
       const same = { name: 'default', folder: '/etc/etcd/pki', flags: { 'data-dir': '/var/lib/etcd/data' } }
       return { clusters: await running(machine, one('pod', { ...same, space }), one('host', same)) }
