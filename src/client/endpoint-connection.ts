@@ -143,7 +143,9 @@ export class EndpointConnection {
       : []
     const ofAlarms = [...this.#alarms].map((alarm) => finding('endpoint/alarm', { endpoint: url, alarm }))
     const ofCluster = this.#isOfOtherCluster || this.connection !== null ? this.#owner.clusterFindings(this) : []
-    return [...ofServer, ...this.#findings, ...ofCluster, ...ofAlarms, ...ofMember]
+    const { isShort = false, streamLimit: limit = 0 } = this.connection ?? {}
+    const ofStreams = isShort ? [finding('endpoint/stream-limit', { endpoint: url, limit, method: null })] : []
+    return [...ofServer, ...this.#findings, ...ofCluster, ...ofAlarms, ...ofMember, ...ofStreams]
   }
 
   get status(): EndpointStatus {
@@ -401,6 +403,9 @@ export class EndpointConnection {
 
   #becomeReady(dialled: Dialled): void {
     this.#dialled = dialled
+    dialled.connection.onShortage = () => {
+      this.#owner.endpointChanged(this)
+    }
     this.#wasReady = true
     this.#isOfOtherCluster = false
     this.refusedPath = null

@@ -31,6 +31,8 @@ export interface ActiveCall extends QueuedCall {
   open(): void
   /** It waited for a stream, and this connection opens no more: another one may carry it. */
   release(): void
+  /** It has waited {@link STREAM_WAIT} for a stream, and does not end on its own. */
+  expire(): void
   connectionLost(details: string): void
   /** This client is about to close the connection: the call moves to another one if it can. */
   migrate(): void
@@ -51,6 +53,10 @@ interface ConnectionParts {
  * s and twice the election time-out of 1 s (etcd server/config/config.go, ReqTimeout).
  */
 export const DRAIN_LIMIT = 10_000
+/** Longest wait of a call without a deadline while no stream is opened, in milliseconds. */
+export const STREAM_WAIT = 10_000
+/** Milliseconds after which streams that wait are reported, and between two checks of those that wait. */
+const SHORTAGE_AFTER = 1000
 /** The streams 1 and 3 are those of the dial. */
 const LAST_OF_DIAL = 3
 /** Milliseconds that a closing connection waits for its peer before its socket is destroyed. */
@@ -63,6 +69,8 @@ export class Connection implements SessionListener {
   readonly host: string
   readonly commonHeaders: CommonHeaders
   readonly closed: Promise<void>
+  /** Called when {@link isShort} changes. */
+  onShortage: (() => void) | null = null
   readonly #session: Http2Session
   readonly #socket: TLSSocket
   readonly #raw: Socket
@@ -81,6 +89,9 @@ export class Connection implements SessionListener {
   /** Whether {@link #openNext} runs. */
   #isOpening = false
   #check: Promise<boolean> | null = null
+  /** Set while calls wait for a stream. */
+  #waitTimer: NodeJS.Timeout | undefined
+  #isShort = false
 
   /** @param onDown Called once, when the connection accepts no new calls any more; not if this client ends it. */
   constructor({ url, host, session, socket, raw, roundTrip }: ConnectionParts, onDown: DownListener) {
@@ -132,6 +143,16 @@ export class Connection implements SessionListener {
     return this.#endsAsPlanned
   }
 
+  /** The streams that the server accepts at the same time, as far as it is known. */
+  get streamLimit(): number {
+    return this.#queue.limit
+  }
+
+  /** Whether calls have waited for long because the server accepts no further stream. */
+  get isShort(): boolean {
+    return this.#isShort
+  }
+
   onSettings(): void {
     this.#queue.announce(this.#session.streamLimit)
     this.#openNext()
@@ -167,12 +188,13 @@ export class Connection implements SessionListener {
     this.#used = true
     this.#calls.add(call)
     if (this.#calls.size === 1) this.#keepalive.start()
-    if (this.#queue.openAtOnce()) {
+    if (this.#queue.openAtOnce(call)) {
       call.open()
       return
     }
     this.#queue.add(call)
     this.#openNext()
+    if (!this.#queue.isEmpty) this.#waitTimer ??= setTimeout(this.#checkWaiting, SHORTAGE_AFTER).unref()
   }
 
   remove(call: ActiveCall): void {
@@ -281,6 +303,16 @@ export class Connection implements SessionListener {
     } finally {
       this.#isOpening = false
     }
+  }
+
+  readonly #checkWaiting = (): void => {
+    const expired = this.#queue.endingSince(STREAM_WAIT)
+    const isShort = expired.length > 0 || this.#queue.lastingSince(SHORTAGE_AFTER).length > 0
+    for (const call of expired) call.expire()
+    this.#waitTimer = this.#queue.isEmpty ? undefined : setTimeout(this.#checkWaiting, SHORTAGE_AFTER).unref()
+    if (isShort === this.#isShort) return
+    this.#isShort = isShort
+    this.onShortage?.()
   }
 
   /** Lets the calls without a stream go to another connection. */

@@ -1,23 +1,37 @@
 /**
  * The queue of one connection: calls wait in it while the server accepts no further stream (RFC 9113 section 5.1.2), and
- * in this order: keep-alives, calls that the server did not process before, all others.
+ * in this order: keep-alives, watches, calls that the server did not process before, all others. Streams of the first two
+ * do not end on their own, so they leave some of the streams to the others.
  */
 
-export const PRIORITY = { keepAlive: 0, repeated: 1, first: 2 } as const
+export const PRIORITY = { keepAlive: 0, watch: 1, repeated: 2, first: 3 } as const
 export type Priority = (typeof PRIORITY)[keyof typeof PRIORITY]
 
 export interface QueuedCall {
   readonly priority: Priority
 }
 
+/** Whether the stream of such a call does not end on its own. */
+export function isLasting({ priority }: QueuedCall): boolean {
+  return priority <= PRIORITY.watch
+}
+
+/** The part of the streams that is left to calls; it is at least one stream. */
+const SHARE_OF_CALLS = 1 / 4
+
 /** First in, first out. Any entry can be removed. */
 class Lane<T> {
-  readonly #entries = new Set<T>()
-  // Kept between calls: a new one would pass over every place that was emptied since the set was last rebuilt.
-  #next = this.#entries.values()
+  /** Each with the time when it was added, by `performance.now()`. */
+  readonly #entries = new Map<T, number>()
+  // Kept between calls: a new one would pass over every place that was emptied since the map was last rebuilt.
+  #next = this.#entries.keys()
+
+  get size(): number {
+    return this.#entries.size
+  }
 
   add(entry: T): void {
-    this.#entries.add(entry)
+    this.#entries.set(entry, performance.now())
   }
 
   delete(entry: T): boolean {
@@ -28,27 +42,46 @@ class Lane<T> {
     if (this.#entries.size === 0) return null
     let next = this.#next.next()
     if (next.done === true) {
-      this.#next = this.#entries.values()
+      this.#next = this.#entries.keys()
       next = this.#next.next()
     }
     if (next.done === true) return null
     this.#entries.delete(next.value)
     return next.value
   }
+
+  addedBefore(time: number): T[] {
+    return [...this.#entries].flatMap(([entry, addedAt]) => (addedAt <= time ? [entry] : []))
+  }
 }
 
 export class StreamQueue<T extends QueuedCall> {
-  readonly #lanes = [new Lane<T>(), new Lane<T>(), new Lane<T>()] as const
+  /** By priority. */
+  readonly #lanes = [new Lane<T>(), new Lane<T>(), new Lane<T>(), new Lane<T>()] as const
+  readonly #lasting = this.#lanes.slice(0, PRIORITY.repeated)
+  readonly #ending = this.#lanes.slice(PRIORITY.repeated)
   #open = 0
-  /** The calls in all lanes. */
-  #waiting = 0
+  /** How many of them do not end on their own. */
+  #openLasting = 0
   #announced: number
   /** The streams that the server accepted at the same time, if it refuses more than that without an announcement. */
   #learned = Infinity
+  /** When the last stream was opened, and the last one that does not end on its own, by `performance.now()`. */
+  #openedAt = -Infinity
+  #openedLastingAt = -Infinity
 
   /** @param limit As the server announced it. */
   constructor(limit: number) {
     this.#announced = limit
+  }
+
+  /** The streams that the server accepts at the same time, as far as it is known. */
+  get limit(): number {
+    return Math.min(this.#announced, Math.floor(this.#learned))
+  }
+
+  get isEmpty(): boolean {
+    return this.#lanes.every(({ size }) => size === 0)
   }
 
   announce(limit: number): void {
@@ -57,35 +90,36 @@ export class StreamQueue<T extends QueuedCall> {
 
   add(call: T): void {
     this.#lanes[call.priority].add(call)
-    this.#waiting += 1
   }
 
   /** Counts a call that opens its stream at once, without a place in the queue. Returns whether it may. */
-  openAtOnce(): boolean {
-    if (this.#waiting > 0 || !this.#hasRoom()) return false
-    this.#open += 1
+  openAtOnce(call: T): boolean {
+    const lanes = isLasting(call) ? this.#lasting : this.#ending
+    if (lanes.some(({ size }) => size > 0) || !this.#hasRoom(isLasting(call))) return false
+    this.#countOpened(call)
     return true
   }
 
   /** Takes the call whose stream is to be opened now; null if none may be. */
   take(): T | null {
-    if (this.#waiting === 0 || !this.#hasRoom()) return null
-    const call = this.#shift()
-    if (call !== null) this.#open += 1
+    const call =
+      (this.#hasRoom(true) ? takeFrom(this.#lasting) : null) ?? (this.#hasRoom(false) ? takeFrom(this.#ending) : null)
+    if (call !== null) this.#countOpened(call)
     return call
   }
 
   /** Takes all calls that wait. */
   takeAll(): T[] {
     const calls: T[] = []
-    for (let call = this.#shift(); call !== null; call = this.#shift()) calls.push(call)
+    for (let call = takeFrom(this.#lanes); call !== null; call = takeFrom(this.#lanes)) calls.push(call)
     return calls
   }
 
   /** The call has ended, or no longer waits. */
   remove(call: T): void {
-    if (this.#waiting > 0 && this.#lanes[call.priority].delete(call)) this.#waiting -= 1
-    else this.#open -= 1
+    if (this.#lanes[call.priority].delete(call)) return
+    this.#open -= 1
+    if (isLasting(call)) this.#openLasting -= 1
   }
 
   /** The server refused a stream, which was removed. */
@@ -98,17 +132,40 @@ export class StreamQueue<T extends QueuedCall> {
     this.#learned += 1 / this.#learned
   }
 
-  #hasRoom(): boolean {
-    return this.#open + 1 <= this.#announced && this.#open + 1 <= this.#learned
+  /** The calls that end, and have waited for so many milliseconds in which no stream was opened. */
+  endingSince(milliseconds: number): T[] {
+    return waitingSince(this.#ending, this.#openedAt, milliseconds)
   }
 
-  #shift(): T | null {
-    for (const lane of this.#lanes) {
-      const call = lane.take()
-      if (call === null) continue
-      this.#waiting -= 1
-      return call
-    }
-    return null
+  /** The same for streams that do not end. */
+  lastingSince(milliseconds: number): T[] {
+    return waitingSince(this.#lasting, this.#openedLastingAt, milliseconds)
   }
+
+  #countOpened(call: T): void {
+    this.#open += 1
+    this.#openedAt = performance.now()
+    if (!isLasting(call)) return
+    this.#openLasting += 1
+    this.#openedLastingAt = this.#openedAt
+  }
+
+  #hasRoom(lasting: boolean): boolean {
+    if (this.#open + 1 > this.#announced || this.#open + 1 > this.#learned) return false
+    const forCalls = Math.max(1, Math.floor(this.#announced * SHARE_OF_CALLS))
+    return !lasting || this.#openLasting + 1 + forCalls <= this.#announced
+  }
+}
+
+function takeFrom<T>(lanes: readonly Lane<T>[]): T | null {
+  for (const lane of lanes) {
+    const call = lane.take()
+    if (call !== null) return call
+  }
+  return null
+}
+
+function waitingSince<T>(lanes: readonly Lane<T>[], openedAt: number, milliseconds: number): T[] {
+  const since = performance.now() - milliseconds
+  return openedAt > since ? [] : lanes.flatMap((lane) => lane.addedBefore(since))
 }
