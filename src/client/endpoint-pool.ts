@@ -23,7 +23,8 @@ import type { Endpoint } from './endpoints.js'
 import type { EventBody } from './events.js'
 import { ServerExpiry } from './expiry.js'
 import type { SessionOptions } from './options.js'
-import { Grants, KeepAliveResumer } from './streams/lease-keeper.js'
+import { KeepAliveStreams } from './streams/keep-alive-streams.js'
+import { Grants } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResponseSplitter } from './streams/response-splitter.js'
 import { CurrentPositions, WatchEnds } from './streams/watch-records.js'
@@ -80,6 +81,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   /** Removed endpoints that are still draining. */
   readonly #ending = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
+  readonly #keepAlives = new KeepAliveStreams(this)
   readonly #waiting: WaitingCalls<EtcdCall>
   /** How many {@link until} are in progress. */
   #waits = 0
@@ -141,6 +143,20 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     return [...this.carried].some((call) => call.openEnded)
   }
 
+  get keepAliveStreams(): number {
+    return Math.max(1, Math.floor(this.#lastingStreams / 2))
+  }
+
+  get hasStreamRoom(): boolean {
+    return this.#ready.length === 0 || this.#ready.some(({ connection }) => connection?.hasLastingRoom === true)
+  }
+
+  /** Maximum number of streams that do not end; not limited while no endpoint is ready. */
+  get #lastingStreams(): number {
+    if (this.#ready.length === 0) return Infinity
+    return this.#ready.reduce((sum, { connection }) => sum + (connection?.lastingLimit ?? 0), 0)
+  }
+
   /** Whether something waits for an endpoint. Then the pauses between two attempts are short. */
   get isAwaited(): boolean {
     return this.#waits > 0 || this.#waiting.size > 0
@@ -180,8 +196,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     if (isUnary(path)) return this.createUnaryCall(path, deadline, authority)
     const parts = this.#partsOf(path, deadline, authority)
     const streamParts = { ...parts, headers: this.leaderHeaders }
-    if (path === LEASE_KEEP_ALIVE)
-      return new ResumableCall(streamParts, (stream) => new KeepAliveResumer(stream, this.grants))
+    if (path === LEASE_KEEP_ALIVE) return this.#keepAlives.createCall(streamParts)
     if (path !== WATCH) return new ResumableCall(parts)
     return new ResumableCall(
       { ...streamParts, makeSplitter: (length, limit) => new ResponseSplitter(length, limit) },

@@ -148,6 +148,16 @@ export class Connection implements SessionListener {
     return this.#queue.limit
   }
 
+  /** How many streams that do not end on their own it may have. */
+  get lastingLimit(): number {
+    return this.#queue.lastingLimit
+  }
+
+  /** Whether one more of them can be opened now. */
+  get hasLastingRoom(): boolean {
+    return this.#queue.hasLastingRoom
+  }
+
   /** Whether calls have waited for long because the server accepts no further stream. */
   get isShort(): boolean {
     return this.#isShort

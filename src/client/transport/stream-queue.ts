@@ -80,6 +80,15 @@ export class StreamQueue<T extends QueuedCall> {
     return Math.min(this.#announced, Math.floor(this.#learned))
   }
 
+  /** How many of the streams may be such that do not end on their own. */
+  get lastingLimit(): number {
+    return Math.min(this.#announced - 1, Math.ceil(this.#announced * (1 - SHARE_OF_CALLS)))
+  }
+
+  get hasLastingRoom(): boolean {
+    return this.#openLasting + 1 <= this.lastingLimit && this.#hasRoom
+  }
+
   get isEmpty(): boolean {
     return this.#lanes.every(({ size }) => size === 0)
   }
@@ -94,8 +103,8 @@ export class StreamQueue<T extends QueuedCall> {
 
   /** Counts a call that opens its stream at once, without a place in the queue. Returns whether it may. */
   openAtOnce(call: T): boolean {
-    const lanes = isLasting(call) ? this.#lasting : this.#ending
-    if (lanes.some(({ size }) => size > 0) || !this.#hasRoom(isLasting(call))) return false
+    const [lanes, hasRoom] = isLasting(call) ? [this.#lasting, this.hasLastingRoom] : [this.#ending, this.#hasRoom]
+    if (!hasRoom || lanes.some(({ size }) => size > 0)) return false
     this.#countOpened(call)
     return true
   }
@@ -103,7 +112,7 @@ export class StreamQueue<T extends QueuedCall> {
   /** Takes the call whose stream is to be opened now; null if none may be. */
   take(): T | null {
     const call =
-      (this.#hasRoom(true) ? takeFrom(this.#lasting) : null) ?? (this.#hasRoom(false) ? takeFrom(this.#ending) : null)
+      (this.hasLastingRoom ? takeFrom(this.#lasting) : null) ?? (this.#hasRoom ? takeFrom(this.#ending) : null)
     if (call !== null) this.#countOpened(call)
     return call
   }
@@ -150,10 +159,8 @@ export class StreamQueue<T extends QueuedCall> {
     this.#openedLastingAt = this.#openedAt
   }
 
-  #hasRoom(lasting: boolean): boolean {
-    if (this.#open + 1 > this.#announced || this.#open + 1 > this.#learned) return false
-    const forCalls = Math.max(1, Math.floor(this.#announced * SHARE_OF_CALLS))
-    return !lasting || this.#openLasting + 1 + forCalls <= this.#announced
+  get #hasRoom(): boolean {
+    return this.#open + 1 <= this.#announced && this.#open + 1 <= this.#learned
   }
 }
 

@@ -49,6 +49,7 @@ describe('a server that announces a limit of two streams', () => {
     await expect.poll(() => seen).toEqual([PUT, PUT])
     const stream = await client.leaseClient.leaseKeepAlive()
     stream.on('error', () => undefined)
+    stream.write({ ID: '1' })
     answers = Infinity
     held.forEach(emptyAnswer)
     await expect.poll(() => seen.length).toBe(21)
@@ -266,17 +267,19 @@ describe('a server that lowers its limit to 0 in the middle of a connection', ()
       await expect.poll(() => client.tls.endpoints).toMatchObject([{ findings: [] }])
     }))
 
-  it('reports a stream that waits by an event, and opens it when the limit is raised', () =>
+  it('renews another lease over the open stream, and reports a watch that waits by an event until the limit is raised', () =>
     atLimit(async (client, answered, raise) => {
       const events = client.tls.events()
       const stream = await client.leaseClient.leaseKeepAlive()
       stream.on('error', () => undefined)
       stream.write({ ID: '2' })
+      await expect.poll(answered).toBe(3)
+      client.watch().key('a').watcher()
       expect(await events.next()).toMatchObject({
         value: { type: 'endpoint-changed', status: { findings: [{ code: 'endpoint/stream-limit' }] } },
       })
       raise()
-      await expect.poll(answered).toBe(3)
+      await expect.poll(() => client.tls.endpoints, { timeout: 3000 }).toMatchObject([{ findings: [] }])
       stream.cancel()
     }))
 })
