@@ -86,7 +86,7 @@ const BY_ROW = {
       ],
       tests: [
         [
-          'test/integration/doctor/clock.test.ts',
+          'test/unit/doctor/clock-request.test.ts',
           'asks no server for its time that has another certificate than the one that was validated',
         ],
       ],

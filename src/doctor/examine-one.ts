@@ -102,7 +102,7 @@ export async function examineOne(parts: UsedCluster, given: Examination): Promis
   return {
     ...{ ok: report.ok, complete: unchecked.length === 0, clusterId: parts.clusterId, checkedAt: at, path: null },
     isTrustedUser: running.length === 0 || running.some(({ evidence }) => evidence.isTrustedUser),
-    members: [...members, ...others].map(memberOf),
+    members: [...members, ...others].map((each) => memberOf(each, given)),
     findings: report.findings,
     forecast: predicted,
     unchecked,
@@ -169,7 +169,7 @@ function compare(
     // A member that does not answer is an error only if none answers.
     ...ports
       .filter(({ seen }) => !isAnswered || isReached(seen))
-      .flatMap(({ findings }) => findings.filter((each) => isOfCluster(each) && !effects.includes(each))),
+      .flatMap(({ findings }) => findings.filter((each) => isOfCluster(each, given) && !effects.includes(each))),
   ]
   return { own, predicted: { ...expected, clients: expectedClients } }
 }
@@ -200,9 +200,16 @@ function knownAuthorities(members: readonly ExaminedMember[], ports: readonly As
   return [...new Map(all.map((each) => [each.fingerprint256, each])).values()]
 }
 
-/** Whether a finding of the client is a fault of the cluster: not that a learner serves no calls, nor the environment of this process. */
-function isOfCluster({ code, details }: Finding): boolean {
-  return !(code === 'endpoint/unavailable' && details.learner) && code !== 'environment/ignored'
+/**
+ * Whether a finding of the client is a fault of the cluster: not that a learner serves no calls, nor the environment of this process, nor
+ * that a name of a configuration, such as one of a pod, is not known here.
+ */
+function isOfCluster({ code, details }: Finding, { areGiven }: Examination): boolean {
+  if (code === 'endpoint/unavailable') return !details.learner
+  return !(
+    code === 'environment/ignored' ||
+    (code === 'endpoint/unreachable' && details.stage === 'lookup' && !areGiven)
+  )
 }
 
 /** What the lint reports about a pair of members, of whose dials the process is better evidence. */
@@ -300,7 +307,7 @@ function clientNotAsked({ label, client, planned }: ExaminedMember, hasPairs: bo
   return answers !== null || isExplained ? [] : [uncheckedIn(null, 'server', message)]
 }
 
-function memberOf({ listed, client, peer, planned, startedAt }: ExaminedMember): ClusterMember {
+function memberOf({ listed, client, peer, planned, startedAt }: ExaminedMember, given: Examination): ClusterMember {
   const { answers = null } = client ?? {}
   return {
     name: listed.name === '' ? null : printable(listed.name),
@@ -316,10 +323,15 @@ function memberOf({ listed, client, peer, planned, startedAt }: ExaminedMember):
     acceptedAuthorities: acceptedBy(client?.seen ?? null),
     peerAcceptedAuthorities: acceptedBy(peer),
     config: planned === null ? null : printable(planned.evidence.source),
-    // Without a pair for its server, it was only observed.
-    isDialled: client !== null && (client.pair !== null || client.findings.length > 0 || !isReached(client.seen)),
+    isDialled: answers !== null || (client !== null && isAsked(client, given)),
     isReached: answers !== null,
   }
+}
+
+/** Not one whose name is not known here. Without a pair for its server, it was only observed. */
+function isAsked({ pair, seen, findings }: AskedPort, given: Examination): boolean {
+  if (findings.length > 0) return findings.some((each) => isOfCluster(each, given))
+  return pair !== null || !isReached(seen)
 }
 
 function servedBy(seen: SeenPort | null): CertificateRef | null {

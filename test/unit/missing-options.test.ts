@@ -22,7 +22,7 @@ async function refusalOf(call: () => unknown): Promise<unknown> {
 /** These require no argument. */
 const COMPLETE = ['fromEnv', 'isEtcdMtlsError', 'isRetryable']
 /** What it does without an argument depends on the machine: whether an etcd runs there. */
-const OF_MACHINE = 'examineCluster'
+const OF_MACHINE = ['examineCluster', 'examineClusters', 'examineMachine']
 
 const subpaths = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
   typeof target === 'string' ? [] : [[subpath, target.default.replace('./dist/', '../../src/')] as const],
@@ -31,7 +31,7 @@ const subpaths = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
 const functions = new Map<string, () => unknown>()
 for (const [, file] of subpaths) {
   for (const [name, value] of Object.entries((await import(file)) as Record<string, unknown>)) {
-    if (isFunction(value) && name !== OF_MACHINE) functions.set(name, value)
+    if (isFunction(value) && !OF_MACHINE.includes(name)) functions.set(name, value)
   }
 }
 
