@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
 import { type AnswerHead, ErrorCode, type Http2Stream, type StreamListener } from '../http2/protocol.js'
 import { armDeadline, type SharedTimer } from '../timing.js'
-import { LEASE_KEEP_ALIVE, methodOf, type Progress } from './call-policy.js'
+import { LEASE_KEEP_ALIVE, methodOf, type Progress, WATCH } from './call-policy.js'
 import {
   answerTooLarge,
   type Deadline,
@@ -102,6 +102,10 @@ export interface AttemptListener {
 }
 
 const NO_HEADERS: OutgoingHttpHeaders = {}
+const ENDLESS: ReadonlyMap<string, Priority> = new Map([
+  [LEASE_KEEP_ALIVE, PRIORITY.keepAlive],
+  [WATCH, PRIORITY.watch],
+])
 
 export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener {
   readonly path: string
@@ -155,12 +159,8 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     this.path = parts.path
     this.avoid = parts.avoid
     this.longestWait = parts.longestWait
-    this.priority =
-      parts.path === LEASE_KEEP_ALIVE
-        ? PRIORITY.keepAlive
-        : parts.isRepeated === true
-          ? PRIORITY.repeated
-          : PRIORITY.first
+    const ofCall = parts.isRepeated === true ? PRIORITY.repeated : PRIORITY.first
+    this.priority = ENDLESS.get(parts.path) ?? ofCall
     this.#reader = new MessageReader(parts.route.maxReceiveLength, parts.makeSplitter)
   }
 

@@ -167,7 +167,7 @@ export class Connection implements SessionListener {
     this.#used = true
     this.#calls.add(call)
     if (this.#calls.size === 1) this.#keepalive.start()
-    if (this.#queue.openAtOnce()) {
+    if (this.#queue.openAtOnce(call)) {
       call.open()
       return
     }

@@ -1,9 +1,10 @@
 /**
  * The queue of one connection: calls wait in it while the server accepts no further stream (RFC 9113 section 5.1.2), and
- * in this order: keep-alives, calls that the server did not process before, all others.
+ * in this order: keep-alives, watches, calls that the server did not process before, all others. Keep-alives and watches
+ * do not end, so they leave a part of the announced limit free for calls.
  */
 
-export const PRIORITY = { keepAlive: 0, repeated: 1, first: 2 } as const
+export const PRIORITY = { keepAlive: 0, watch: 1, repeated: 2, first: 3 } as const
 export type Priority = (typeof PRIORITY)[keyof typeof PRIORITY]
 
 export interface QueuedCall {
@@ -38,8 +39,10 @@ class Lane<T> {
 }
 
 export class StreamQueue<T extends QueuedCall> {
-  readonly #lanes = [new Lane<T>(), new Lane<T>(), new Lane<T>()] as const
+  readonly #lanes = [new Lane<T>(), new Lane<T>(), new Lane<T>(), new Lane<T>()] as const
   #open = 0
+  /** Those of the open streams that do not end. */
+  #openEndless = 0
   /** The calls in all lanes. */
   #waiting = 0
   #announced: number
@@ -61,17 +64,17 @@ export class StreamQueue<T extends QueuedCall> {
   }
 
   /** Counts a call that opens its stream at once, without a place in the queue. Returns whether it may. */
-  openAtOnce(): boolean {
-    if (this.#waiting > 0 || !this.#hasRoom()) return false
-    this.#open += 1
+  openAtOnce(call: T): boolean {
+    if (this.#waiting > 0 || !this.#hasRoom() || (isEndless(call.priority) && !this.#hasEndlessRoom())) return false
+    this.#count(call, 1)
     return true
   }
 
   /** Takes the call whose stream is to be opened now; null if none may be. */
   take(): T | null {
     if (this.#waiting === 0 || !this.#hasRoom()) return null
-    const call = this.#shift()
-    if (call !== null) this.#open += 1
+    const call = this.#shift(this.#hasEndlessRoom() ? PRIORITY.keepAlive : PRIORITY.repeated)
+    if (call !== null) this.#count(call, 1)
     return call
   }
 
@@ -85,7 +88,7 @@ export class StreamQueue<T extends QueuedCall> {
   /** The call has ended, or no longer waits. */
   remove(call: T): void {
     if (this.#waiting > 0 && this.#lanes[call.priority].delete(call)) this.#waiting -= 1
-    else this.#open -= 1
+    else this.#count(call, -1)
   }
 
   /** The server refused a stream, which was removed. */
@@ -98,12 +101,21 @@ export class StreamQueue<T extends QueuedCall> {
     this.#learned += 1 / this.#learned
   }
 
+  #count({ priority }: T, change: 1 | -1): void {
+    this.#open += change
+    if (isEndless(priority)) this.#openEndless += change
+  }
+
+  #hasEndlessRoom(): boolean {
+    return this.#openEndless + 1 <= this.#announced - Math.max(1, this.#announced >>> 2)
+  }
+
   #hasRoom(): boolean {
     return this.#open + 1 <= this.#announced && this.#open + 1 <= this.#learned
   }
 
-  #shift(): T | null {
-    for (const lane of this.#lanes) {
+  #shift(from: Priority = PRIORITY.keepAlive): T | null {
+    for (const lane of this.#lanes.slice(from)) {
       const call = lane.take()
       if (call === null) continue
       this.#waiting -= 1
@@ -111,4 +123,8 @@ export class StreamQueue<T extends QueuedCall> {
     }
     return null
   }
+}
+
+function isEndless(priority: Priority): boolean {
+  return priority <= PRIORITY.watch
 }
