@@ -66,7 +66,7 @@ export class StreamQueue<T extends QueuedCall> {
   #announced: number
   /** The streams that the server accepted at the same time, if it refuses more than that without an announcement. */
   #learned = Infinity
-  /** When the last stream was opened, and the last one that does not end on its own, by `performance.now()`. */
+  /** When the last stream was opened for a call that had waited, and for one that does not end, by `performance.now()`. */
   #openedAt = -Infinity
   #openedLastingAt = -Infinity
 
@@ -90,7 +90,7 @@ export class StreamQueue<T extends QueuedCall> {
   }
 
   get isEmpty(): boolean {
-    return this.#lanes.every(({ size }) => size === 0)
+    return !hasCalls(this.#lanes)
   }
 
   announce(limit: number): void {
@@ -103,9 +103,12 @@ export class StreamQueue<T extends QueuedCall> {
 
   /** Counts a call that opens its stream at once, without a place in the queue. Returns whether it may. */
   openAtOnce(call: T): boolean {
-    const [lanes, hasRoom] = isLasting(call) ? [this.#lasting, this.hasLastingRoom] : [this.#ending, this.#hasRoom]
-    if (!hasRoom || lanes.some(({ size }) => size > 0)) return false
-    this.#countOpened(call)
+    if (!this.#hasRoom) return false
+    if (isLasting(call)) {
+      if (!this.hasLastingRoom || hasCalls(this.#lasting)) return false
+      this.#openLasting += 1
+    } else if (hasCalls(this.#ending)) return false
+    this.#open += 1
     return true
   }
 
@@ -113,7 +116,13 @@ export class StreamQueue<T extends QueuedCall> {
   take(): T | null {
     const call =
       (this.hasLastingRoom ? takeFrom(this.#lasting) : null) ?? (this.#hasRoom ? takeFrom(this.#ending) : null)
-    if (call !== null) this.#countOpened(call)
+    if (call === null) return null
+    this.#open += 1
+    this.#openedAt = performance.now()
+    if (isLasting(call)) {
+      this.#openLasting += 1
+      this.#openedLastingAt = this.#openedAt
+    }
     return call
   }
 
@@ -151,17 +160,14 @@ export class StreamQueue<T extends QueuedCall> {
     return waitingSince(this.#lasting, this.#openedLastingAt, milliseconds)
   }
 
-  #countOpened(call: T): void {
-    this.#open += 1
-    this.#openedAt = performance.now()
-    if (!isLasting(call)) return
-    this.#openLasting += 1
-    this.#openedLastingAt = this.#openedAt
-  }
-
   get #hasRoom(): boolean {
     return this.#open + 1 <= this.#announced && this.#open + 1 <= this.#learned
   }
+}
+
+function hasCalls(lanes: readonly Lane<unknown>[]): boolean {
+  for (const { size } of lanes) if (size > 0) return true
+  return false
 }
 
 function takeFrom<T>(lanes: readonly Lane<T>[]): T | null {

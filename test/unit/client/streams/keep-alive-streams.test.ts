@@ -115,8 +115,8 @@ describe('the keep-alives of a client', () => {
       },
       (lease, stream) => {
         if (lease === 2n && ended === 0) {
-          ended += 1
           setTimeout(() => {
+            ended += 1
             stream.end(14, 'etcdserver: request timed out')
           }, 50)
         } else if (ended > 0 || lease === 1n) stream.answer(lease)
