@@ -147,14 +147,17 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     return Math.max(1, Math.floor(this.#lastingStreams / 2))
   }
 
+  get watchStreams(): number {
+    return Math.max(1, Math.ceil(this.#lastingStreams / 2))
+  }
+
   get hasStreamRoom(): boolean {
     return this.#ready.length === 0 || this.#ready.some(({ connection }) => connection?.hasLastingRoom === true)
   }
 
-  /** Maximum number of streams that do not end; not limited while no endpoint is ready. */
+  /** The streams that do not end which each ready endpoint carries on its own; not limited while no endpoint is ready. */
   get #lastingStreams(): number {
-    if (this.#ready.length === 0) return Infinity
-    return this.#ready.reduce((sum, { connection }) => sum + (connection?.lastingLimit ?? 0), 0)
+    return Math.min(...this.#ready.map(({ connection }) => connection?.lastingLimit ?? Infinity))
   }
 
   /** Whether something waits for an endpoint. Then the pauses between two attempts are short. */

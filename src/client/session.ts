@@ -73,6 +73,10 @@ export class Session implements TlsSession {
     return this.pool.vote.onChange(listener)
   }
 
+  get watchStreams(): number {
+    return this.pool.watchStreams
+  }
+
   /** Opens a stream of watches that continues at these positions. */
   openWatchStream<T>(positions: ResumePositions, open: () => Promise<T>): Promise<T> {
     return this.pool.watchPositions.use(positions, open)

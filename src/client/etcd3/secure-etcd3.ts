@@ -25,13 +25,7 @@ import type { Session } from '../session.js'
 import { makeCallsDirect } from './direct-calls.js'
 import { createChannel } from './pool-channel.js'
 import { LoginError } from '../transport/login.js'
-import {
-  MORE_WATCH_STREAMS,
-  paceWatchStreams,
-  type WatchStream,
-  type WatchStreamOwner,
-  WatchStreams,
-} from '../watch-streams.js'
+import { paceWatchStreams, type WatchStream, type WatchStreamOwner, WatchStreams } from '../watch-streams.js'
 
 type FaultHandling = NonNullable<IOptions['faultHandling']>
 type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
@@ -56,7 +50,6 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   readonly #session: Session
   readonly #closing: AbortController
   readonly #owner: StreamOwner
-  readonly #watches: WatchStreams<WatchBuilder>
   #ended: Promise<void> | null = null
 
   /** @internal */
@@ -68,12 +61,8 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this.tls = session
     this.#session = session
     this.#closing = closing
-    const owner = {
-      session,
-      closing: closing.signal,
-      onAbort: new AbortListeners().listen,
-      moreWatchStreams: MORE_WATCH_STREAMS,
-    }
+    const streams = { session, closing: closing.signal, onAbort: new AbortListeners().listen }
+    const owner = { ...streams, watches: new WatchStreams(() => super.namespace(''), streams) }
     this.#owner = owner
     this[CLIENT] = {
       closing: owner.closing,
@@ -83,11 +72,6 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
       isTransient: (error) => isError(error) && isRecoverableError(error),
     }
     paceWatchStreams(this.watchClient, owner)
-    this.#watches = new WatchStreams(
-      () => super.watch(),
-      () => super.namespace(''),
-      owner,
-    )
   }
 
   /**
@@ -96,7 +80,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * for `error` does not end the process: `client.tls.events()` reports it.
    */
   override watch(): WatchBuilder {
-    return guardWatches(this.#watches.take(), this.#owner)
+    return guardWatches(super.watch(), this.#owner)
   }
 
   /**
@@ -282,8 +266,7 @@ function addCaller(error: unknown): void {
 function wrapNamespace(namespace: Namespace, owner: StreamOwner): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
   paceWatchStreams(namespace.watchClient, owner)
-  const watches = new WatchStreams(watch, () => nested(''), owner)
-  namespace.watch = () => guardWatches(watches.take(), owner)
+  namespace.watch = () => guardWatches(watch(), owner)
   namespace.lease = withLeaseKeeper(namespace, namespace.lease.bind(namespace), owner)
   namespace.namespace = (prefix) => wrapNamespace(nested(prefix), owner)
   return namespace
@@ -308,11 +291,12 @@ const CANCELED = 'Watcher canceled: '
 /** The client of a watch or a lease. */
 interface StreamOwner extends WatchStreamOwner {
   readonly session: Session
+  readonly watches: WatchStreams<WatchBuilder>
 }
 
 // An `error` without a listener does not end the process, and `create()` settles where etcd3 retries indefinitely.
-function guardWatches(stream: WatchStream<WatchBuilder>, owner: StreamOwner): WatchBuilder {
-  const builder = stream.watch()
+function guardWatches(builder: WatchBuilder, owner: StreamOwner): WatchBuilder {
+  const stream = owner.watches.assign(builder)
   const make = builder.watcher.bind(builder)
   let isFirst = true
   builder.watcher = () => {
@@ -326,7 +310,7 @@ function guardWatches(stream: WatchStream<WatchBuilder>, owner: StreamOwner): Wa
   return builder
 }
 
-function guard(watcher: Watcher, stream: WatchStream<unknown>, session: Session): Watcher {
+function guard(watcher: Watcher, stream: WatchStream, session: Session): Watcher {
   const cancel = watcher.cancel.bind(watcher)
   let isOpen = true
   const leave = (): void => {
