@@ -13,11 +13,12 @@ import { CALL_BACKOFF, DialBackoff, UNANSWERED_BACKOFF } from './dial-backoff.js
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
 import type { SessionOptions } from './options.js'
+import { StreamConnection } from './stream-connection.js'
 import { abortWithoutError } from './timing.js'
 import type { EndpointStatus } from './tls-session.js'
 import { type Alarm, NO_LEADER } from './transport/call-policy.js'
 import { type Connection, DRAIN_LIMIT, type DownListener, type DownReason } from './transport/connection.js'
-import type { Dialled, DialFailure } from './transport/address-attempt.js'
+import type { Dialled, DialFailure, DialOutcome } from './transport/address-attempt.js'
 import { dial, type Dialling, notAskedFinding } from './transport/dial.js'
 import { LeaderCheck, type MemberRole, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
 import { revalidateServer, type ServerValidation } from './transport/tls-socket.js'
@@ -74,6 +75,12 @@ export class EndpointConnection {
   #hasConcluded = false
   #wasReady = false
   #dialled: Dialled | null = null
+  readonly #streams = new StreamConnection(
+    () => this.#dialForStreams(),
+    () => {
+      this.#owner.endpointChanged(this)
+    },
+  )
   #attempt: Promise<void> | null = null
   /** Set while the loss of the connection is reported before it is dialled again. */
   #dialsAtOnce = false
@@ -110,6 +117,16 @@ export class EndpointConnection {
 
   get connection(): Connection | null {
     return this.#dialled?.connection ?? null
+  }
+
+  /** The connection for a stream that does not end: the second one if the first has no room. */
+  get streamConnection(): Connection | null {
+    const [{ connection }, { connection: second }] = [this, this.#streams]
+    return connection?.hasLastingRoom === false && second?.hasLastingRoom === true ? second : connection
+  }
+
+  get hasStreamRoom(): boolean {
+    return this.connection?.hasLastingRoom === true || (this.connection !== null && this.#streams.hasRoom)
   }
 
   /** The validation of the server of the current connection; null without one. */
@@ -155,6 +172,7 @@ export class EndpointConnection {
       state: this.isLeaderless ? 'leaderless' : this.#state,
       since: new Date(this.#leaderless?.since ?? this.#since),
       protocol,
+      connections: [this.connection, this.#streams.connection].filter((each) => each !== null).length,
       role: this.role,
       path: this.validation?.report.path ?? null,
       findings: this.findings,
@@ -255,9 +273,9 @@ export class EndpointConnection {
   /** Drains the connection to a member of another cluster than the chosen one; dials a member of the chosen one again. */
   applyVote(isChosen: boolean): void {
     if (!isChosen) {
-      const connection = this.#release()
-      if (connection === null) return
-      void connection.drain(DRAIN_LIMIT)
+      if (this.connection === null) return
+      this.#release()
+      for (const each of this.#draining) void each.drain(DRAIN_LIMIT)
       this.#fail([], true)
     } else if (this.#isOfOtherCluster) {
       this.#refusals = 0
@@ -283,12 +301,12 @@ export class EndpointConnection {
     return this.#state === 'closed'
   }
 
-  /** Takes the connection out of use; the caller closes it. */
-  #release(): Connection | null {
-    const { connection } = this
+  /** Takes the connections out of use; the caller closes them. */
+  #release(): void {
+    for (const dialled of [this.#dialled, this.#streams.release()]) {
+      if (dialled !== null) this.#keepUntilClosed(dialled.connection)
+    }
     this.#dialled = null
-    if (connection !== null) this.#keepUntilClosed(connection)
-    return connection
   }
 
   #keepUntilClosed(connection: Connection): void {
@@ -313,16 +331,11 @@ export class EndpointConnection {
     validated: ValidatedCredentials,
     { timeout, signal }: { timeout: number; signal: AbortSignal },
   ): Promise<DialAttempt> {
-    const common = { endpoint: this.endpoint, http2: this.#owner.options.http2, name: this.#name, onDown: this.#onDown }
     const deadline = performance.now() + timeout
     const tried = new Set<string>()
     let use = this.#singleAnchor?.validated === validated ? this.#singleAnchor.use : validated
     for (;;) {
-      const left = Math.max(1, deadline - performance.now())
-      const dialling = dial({ ...common, validated: use, timeout: left })
-      this.#diallings.add(dialling)
-      const outcome = await dialling.outcome
-      this.#diallings.delete(dialling)
+      const outcome = await this.#dialOnce(use, Math.max(1, deadline - performance.now()))
       if (outcome.ok) {
         const { connection } = outcome.dialled
         const isAccepted = await this.#verifyCluster(outcome.dialled, signal)
@@ -342,8 +355,32 @@ export class EndpointConnection {
     }
   }
 
+  async #dialOnce(validated: ValidatedCredentials, timeout: number): Promise<DialOutcome> {
+    const { http2 } = this.#owner.options
+    const { endpoint } = this
+    const dialling = dial({ endpoint, http2, name: this.#name, onDown: this.#onDown, validated, timeout })
+    this.#diallings.add(dialling)
+    const outcome = await dialling.outcome
+    this.#diallings.delete(dialling)
+    return outcome
+  }
+
+  /** Dials in addition to the current connection. A balancer may choose another member, but not one of another cluster. */
+  async #dialForStreams(): Promise<Dialled | null> {
+    const { signal } = this.#current
+    const { validated, options } = this.#owner
+    const use = this.#singleAnchor?.validated === validated ? this.#singleAnchor.use : validated
+    const outcome = await this.#dialOnce(use, options.dialTimeout)
+    if (!outcome.ok) return null
+    const clusterId = await clusterOf(outcome.dialled, signal)
+    if (!signal.aborted && (clusterId ?? this.clusterId) === (this.clusterId ?? clusterId)) return outcome.dialled
+    outcome.dialled.connection.destroy()
+    return null
+  }
+
   /** Whether the member is of the client's cluster. The first one of the only endpoint is noted when it is reported. */
-  async #verifyCluster({ connection, cluster }: Dialled, signal: AbortSignal): Promise<boolean> {
+  async #verifyCluster(dialled: Dialled, signal: AbortSignal): Promise<boolean> {
+    const { connection, cluster } = dialled
     const isAccepted = (clusterId: string | null): boolean => {
       if (signal.aborted) return true
       this.clusterId = clusterId ?? this.clusterId
@@ -355,11 +392,7 @@ export class EndpointConnection {
       })
       return true
     }
-    // Without a connection there is no status.
-    signal.addEventListener('abort', connection.destroy, { once: true })
-    const clusterId = await cluster
-    signal.removeEventListener('abort', connection.destroy)
-    return isAccepted(clusterId)
+    return isAccepted(await clusterOf(dialled, signal))
   }
 
   /** The findings about a failure, and the trust anchor of the path if OpenSSL refused a valid chain. */
@@ -406,6 +439,7 @@ export class EndpointConnection {
     dialled.connection.onShortage = () => {
       this.#owner.endpointChanged(this)
     }
+    this.#streams.follow(dialled.connection)
     this.#wasReady = true
     this.#isOfOtherCluster = false
     this.refusedPath = null
@@ -429,11 +463,17 @@ export class EndpointConnection {
   readonly #onDown: DownListener = (connection, reason, error) => {
     this.#keepUntilClosed(connection)
     if (connection === this.connection) this.#loseConnection(reason, error)
+    else this.#streams.lost(connection)
   }
 
   #loseConnection(reason: DownReason, error: Error | null): void {
     const { connection } = this
     if (connection === null) return
+    if ((reason === 'goaway' || reason === 'closed') && this.#streams.connection?.open === true) {
+      const second = this.#streams.release()
+      if (second !== null) this.#becomeReady(second)
+      return
+    }
     // Measured from the last change of state: a rotation replaces the connection without one.
     const lived = performance.now() - this.#changedAt
     this.#dialled = null
@@ -489,6 +529,14 @@ export class EndpointConnection {
     this.#findings = findings
     this.#owner.endpointChanged(this)
   }
+}
+
+async function clusterOf({ connection, cluster }: Dialled, signal: AbortSignal): Promise<string | null> {
+  // Without a connection there is no status.
+  signal.addEventListener('abort', connection.destroy, { once: true })
+  const clusterId = await cluster
+  signal.removeEventListener('abort', connection.destroy)
+  return clusterId
 }
 
 function secondOf(time: Date): number {

@@ -41,10 +41,11 @@ import {
   status,
   withCause,
 } from './transport/channel.js'
-import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
+import { DRAIN_LIMIT } from './transport/connection.js'
 import { ReceiveBudget } from './transport/framing.js'
 import { REQUIRE_LEADER } from './transport/health-check.js'
 import { isTokenRefused, type Login, LoginError } from './transport/login.js'
+import { isLasting } from './transport/stream-queue.js'
 import { HEDGE_AFTER, UnaryCall } from './transport/unary-call.js'
 import type { ValidatedCredentials } from './validated-credentials.js'
 import { WaitingCalls } from './waiting-calls.js'
@@ -152,7 +153,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   }
 
   get hasStreamRoom(): boolean {
-    return this.#ready.length === 0 || this.#ready.some(({ connection }) => connection?.hasLastingRoom === true)
+    return this.#ready.length === 0 || this.#ready.some((each) => each.hasStreamRoom)
   }
 
   /** The streams that do not end which each ready endpoint carries on its own; not limited while no endpoint is ready. */
@@ -369,8 +370,10 @@ export class EndpointPool implements CallRoute, EndpointOwner {
 
   #serve(call: EtcdCall): boolean {
     const { path } = call
-    const connection = path === WATCH || path === LEASE_KEEP_ALIVE ? this.#pickForStream(call) : this.#pick(call.avoid)
-    if (connection === null) return false
+    const connection = isLasting(call)
+      ? this.#pickForStream(call)?.streamConnection
+      : this.#pick(call.avoid)?.connection
+    if (connection === undefined || connection === null) return false
     const headers = this.login === null ? NO_HEADERS : this.login.headersFor(path)
     if (headers === null) {
       this.#logIn(this.login)
@@ -381,33 +384,37 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   }
 
   /** Round robin over the endpoints that have a leader and are not in `avoid`, or else over all ready endpoints. */
-  #pick(avoid: ReadonlySet<string>): Connection | null {
+  #pick(avoid: ReadonlySet<string>): EndpointConnection | null {
     let second: EndpointConnection | null = null
     for (let tries = this.#ready.length; tries > 0; tries -= 1) {
       this.#next = (this.#next + 1) % this.#ready.length
       const endpoint = this.#ready[this.#next]
       // A connection may stop being `open` before its endpoint is notified.
       if (endpoint?.connection?.open !== true) continue
-      if (!endpoint.isLeaderless && !avoid.has(endpoint.endpoint.url)) return endpoint.connection
+      if (!endpoint.isLeaderless && !avoid.has(endpoint.endpoint.url)) return endpoint
       if (second === null || second.isLeaderless) second = endpoint
     }
-    return second?.connection ?? null
+    return second
   }
 
   /**
    * Picks the endpoint that owes the fewest answers to streams of this client, then the one with the fewest streams, by round robin
    * if several have equally few. A keep-alive that gets no answer is sent over another stream, which must not go to the same endpoint.
    */
-  #pickForStream({ avoid }: EtcdCall): Connection | null {
+  #pickForStream({ avoid }: EtcdCall): EndpointConnection | null {
     const streams = new Map<string | null, number>()
     for (const { openEnded, carriedBy, answerDue } of this.carried) {
       if (openEnded) streams.set(carriedBy, (streams.get(carriedBy) ?? 0) + (answerDue ? OWED : 1))
     }
     const usable = this.#ready.filter((each) => each.connection?.open === true && !each.isLeaderless)
-    const urls = usable.map(({ endpoint }) => endpoint.url).filter((each) => !avoid.has(each))
+    const roomy = usable.filter((each) => each.hasStreamRoom)
+    const urls = (roomy.length > 0 ? roomy : usable)
+      .map(({ endpoint }) => endpoint.url)
+      .filter((each) => !avoid.has(each))
     const least = Math.min(...urls.map((each) => streams.get(each) ?? 0))
-    const crowded = urls.filter((each) => (streams.get(each) ?? 0) > least)
-    return this.#pick(new Set([...avoid, ...crowded]))
+    const best = new Set(urls.filter((each) => (streams.get(each) ?? 0) === least))
+    const others = usable.map(({ endpoint }) => endpoint.url).filter((each) => !best.has(each))
+    return this.#pick(new Set([...avoid, ...others]))
   }
 
   // A member is ready again: each stream migrates with the probability that gives every member an equal share. The

@@ -12,7 +12,7 @@ import {
 import type { Progress } from './call-policy.js'
 import { CommonHeaders } from './framing.js'
 import { Keepalive } from './keepalive.js'
-import { type QueuedCall, StreamQueue } from './stream-queue.js'
+import { isLasting, type QueuedCall, StreamQueue } from './stream-queue.js'
 
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'stopped'
 
@@ -71,6 +71,8 @@ export class Connection implements SessionListener {
   readonly closed: Promise<void>
   /** Called when {@link isShort} changes. */
   onShortage: (() => void) | null = null
+  /** Called when a stream that does not end waits, or has ended. */
+  onStreams: (() => void) | null = null
   readonly #session: Http2Session
   readonly #socket: TLSSocket
   readonly #raw: Socket
@@ -158,6 +160,11 @@ export class Connection implements SessionListener {
     return this.#queue.hasLastingRoom
   }
 
+  /** Whether streams that do not end wait, or there are too many of them. */
+  get needsRoom(): boolean {
+    return this.#queue.hasLastingWaiting || this.#queue.excess > 0
+  }
+
   /** Whether calls have waited for long because the server accepts no further stream. */
   get isShort(): boolean {
     return this.#isShort
@@ -205,11 +212,35 @@ export class Connection implements SessionListener {
     this.#queue.add(call)
     this.#openNext()
     if (!this.#queue.isEmpty) this.#waitTimer ??= setTimeout(this.#checkWaiting, SHORTAGE_AFTER).unref()
+    if (isLasting(call)) this.onStreams?.()
+  }
+
+  /** @param reserves Whether some of the streams are left to calls. */
+  reserveForCalls(reserves: boolean): void {
+    this.#queue.reserveForCalls(reserves)
+    this.#openNext()
+  }
+
+  /** Lets a stream that waits go to another connection. Returns whether there was one. */
+  releaseStream(): boolean {
+    const call = this.#queue.takeLasting()
+    if (call === null) return false
+    this.#calls.delete(call)
+    if (this.#calls.size === 0) this.#becomeIdle()
+    call.release()
+    return true
+  }
+
+  /** Lets streams that do not end move to another connection if there are too many. */
+  migrateExcess(): void {
+    const { excess } = this.#queue
+    for (const call of [...this.#calls].filter(isLasting).slice(0, excess)) call.migrate()
   }
 
   remove(call: ActiveCall): void {
     if (!this.#calls.delete(call)) return
     this.#queue.remove(call)
+    if (isLasting(call)) this.onStreams?.()
     if (call.wasAnswered) this.#queue.noteAnswer()
     else if (this.#open && call.progress === 'unprocessed') this.#queue.noteRefusal()
     if (this.#calls.size === 0) this.#becomeIdle()

@@ -64,6 +64,8 @@ export class StreamQueue<T extends QueuedCall> {
   /** How many of them do not end on their own. */
   #openLasting = 0
   #announced: number
+  /** The part of the streams that is left to calls. */
+  #shareOfCalls = SHARE_OF_CALLS
   /** The streams that the server accepted at the same time, if it refuses more than that without an announcement. */
   #learned = Infinity
   /** When the last stream was opened for a call that had waited, and for one that does not end, by `performance.now()`. */
@@ -82,7 +84,17 @@ export class StreamQueue<T extends QueuedCall> {
 
   /** How many of the streams may be such that do not end on their own. */
   get lastingLimit(): number {
-    return Math.min(this.#announced - 1, Math.ceil(this.#announced * (1 - SHARE_OF_CALLS)))
+    const { limit } = this
+    return this.#shareOfCalls === 0 ? limit : Math.min(limit - 1, Math.ceil(limit * (1 - this.#shareOfCalls)))
+  }
+
+  /** How many of them are open beyond that. */
+  get excess(): number {
+    return Math.max(0, this.#openLasting - this.lastingLimit)
+  }
+
+  get hasLastingWaiting(): boolean {
+    return hasCalls(this.#lasting)
   }
 
   get hasLastingRoom(): boolean {
@@ -91,6 +103,10 @@ export class StreamQueue<T extends QueuedCall> {
 
   get isEmpty(): boolean {
     return !hasCalls(this.#lanes)
+  }
+
+  reserveForCalls(reserves: boolean): void {
+    this.#shareOfCalls = reserves ? SHARE_OF_CALLS : 0
   }
 
   announce(limit: number): void {
@@ -124,6 +140,11 @@ export class StreamQueue<T extends QueuedCall> {
       this.#openedLastingAt = this.#openedAt
     }
     return call
+  }
+
+  /** Takes the next stream that does not end, to be opened elsewhere. */
+  takeLasting(): T | null {
+    return takeFrom(this.#lasting)
   }
 
   /** Takes all calls that wait. */

@@ -1,0 +1,95 @@
+/**
+ * The second connection to an endpoint. It carries only streams that do not end, for which the first one has no room: that one leaves
+ * some of its streams free for calls.
+ */
+import { Backoff } from './timing.js'
+import type { Dialled } from './transport/address-attempt.js'
+import type { Connection } from './transport/connection.js'
+
+/** Milliseconds between two attempts. */
+const PAUSES = { first: 100, longest: 15_000 }
+
+export class StreamConnection {
+  /** Null: it was not reached, or its credentials are not the current ones any more. */
+  readonly #dial: () => Promise<Dialled | null>
+  readonly #changed: () => void
+  readonly #backoff = new Backoff(PAUSES)
+  #first: Connection | null = null
+  #dialled: Dialled | null = null
+  #isDialling = false
+  #hasFailed = false
+  #retryTimer: NodeJS.Timeout | undefined
+
+  /** @param changed Called when there is a second connection, or none any more. */
+  constructor(dial: () => Promise<Dialled | null>, changed: () => void) {
+    this.#dial = dial
+    this.#changed = changed
+  }
+
+  get connection(): Connection | null {
+    return this.#dialled?.connection ?? null
+  }
+
+  /** Whether one more stream can be opened here, or perhaps on a connection that is dialled for it. */
+  get hasRoom(): boolean {
+    return this.connection?.hasLastingRoom ?? !this.#hasFailed
+  }
+
+  /** Carries the streams for which this connection has no room. */
+  follow(first: Connection): void {
+    this.#first = first
+    first.reserveForCalls(true)
+    first.onStreams = this.#balance
+    this.#balance()
+  }
+
+  /** Takes the connection out of use, and dials no other one before the next {@link follow}. */
+  release(): Dialled | null {
+    const dialled = this.#dialled
+    clearTimeout(this.#retryTimer)
+    this.#retryTimer = undefined
+    this.#first = null
+    this.#dialled = null
+    if (dialled !== null) dialled.connection.onStreams = null
+    return dialled
+  }
+
+  lost(connection: Connection): void {
+    if (connection !== this.connection) return
+    this.#dialled = null
+    this.#balance()
+    this.#changed()
+  }
+
+  /** Called when a stream waits on the first connection, and when one has ended on the second. */
+  readonly #balance = (): void => {
+    const { connection } = this
+    if (this.#first?.needsRoom !== true) return
+    if (connection === null) void this.#open()
+    else while (connection.hasLastingRoom && this.#first.releaseStream());
+  }
+
+  async #open(): Promise<void> {
+    if (this.#isDialling || this.#retryTimer !== undefined) return
+    this.#isDialling = true
+    this.#backoff.started()
+    const dialled = await this.#dial()
+    this.#isDialling = false
+    this.#hasFailed = dialled?.connection.open !== true
+    if (dialled === null || this.#hasFailed || this.#first === null) {
+      dialled?.connection.destroy()
+      this.#retryTimer = setTimeout(() => {
+        this.#retryTimer = undefined
+        this.#balance()
+      }, this.#backoff.failed()).unref()
+      return
+    }
+    const { connection } = dialled
+    this.#dialled = dialled
+    connection.reserveForCalls(false)
+    connection.onStreams = this.#balance
+    this.#first.migrateExcess()
+    this.#balance()
+    this.#changed()
+  }
+}
