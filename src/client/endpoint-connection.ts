@@ -3,30 +3,25 @@
  * findings that explain it.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
-import type { FailedAddress } from '../report/catalogue/endpoint.js'
 import type { CertificateRef, Finding } from '../report/finding.js'
-import type { Host } from '../x509/names.js'
-import { type ClockReading, isVerificationError } from './diagnosis/evidence.js'
-import { explainFailure, refusalIn } from './diagnosis/explain.js'
-import { LastDiagnosis } from './diagnosis/probe.js'
+import { refusalIn } from './diagnosis/explain.js'
 import { CALL_BACKOFF, DialBackoff, UNANSWERED_BACKOFF } from './dial-backoff.js'
+import { clusterOf, type DialAttempt, type DiallerOwner, EndpointDialler } from './endpoint-dialler.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
-import type { SessionOptions } from './options.js'
 import { StreamConnection } from './stream-connection.js'
 import { abortWithoutError } from './timing.js'
 import type { EndpointStatus } from './tls-session.js'
 import { type Alarm, NO_LEADER } from './transport/call-policy.js'
 import { type Connection, DRAIN_LIMIT, type DownListener, type DownReason } from './transport/connection.js'
-import type { Dialled, DialFailure, DialOutcome } from './transport/address-attempt.js'
-import { dial, type Dialling, notAskedFinding } from './transport/dial.js'
+import type { Dialled } from './transport/address-attempt.js'
+import { notAskedFinding } from './transport/dial.js'
 import { LeaderCheck, type MemberRole, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
 import { revalidateServer, type ServerValidation } from './transport/tls-socket.js'
-import { withSingleAnchor, type ValidatedCredentials } from './validated-credentials.js'
+import type { ValidatedCredentials } from './validated-credentials.js'
 
 /** The part of the client that an endpoint uses. */
-export interface EndpointOwner {
-  readonly options: Pick<SessionOptions, 'serverName' | 'dialTimeout' | 'http2'>
+export interface EndpointOwner extends DiallerOwner {
   /** The current credentials. */
   readonly validated: ValidatedCredentials
   /** Whether something waits for an endpoint. */
@@ -40,27 +35,20 @@ export interface EndpointOwner {
   /** The findings about a member of another cluster; none before each endpoint has answered or failed. */
   clusterFindings(endpoint: EndpointConnection): Finding[]
   readonly isUndecided: boolean
-  /** Reads the clock of a connected endpoint; null if none is connected or it does not answer. */
-  readClock(): Promise<ClockReading | null>
 }
 
 /** `leaderless` is added in {@link EndpointConnection.status}: the connection itself is good. */
 type State = Exclude<EndpointStatus['state'], 'leaderless'>
 
-/** `otherCluster`: whether the member was refused because it belongs to another cluster. */
-export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[]; otherCluster?: true }
-
 /** Consecutive possible refusals that count as a certain one: a server that stops also closes connections without a reason. */
 const CERTAIN = 2
+
 export class EndpointConnection {
   readonly endpoint: Endpoint
   /** The last known cluster of the member; null if none was reported. */
   clusterId: string | null = null
-  /** The path of the server's certificate that the last attempt refused; null if it refused none. */
-  refusedPath: CertificateRef[] | null = null
   readonly #owner: EndpointOwner
-  /** The name that the server's certificate must cover. */
-  readonly #name: Host
+  readonly #dialler: EndpointDialler
   #state: State = 'failed'
   #since = new Date()
   #changedAt = performance.now()
@@ -89,13 +77,6 @@ export class EndpointConnection {
   readonly #backoff = new DialBackoff(() => void this.attempt())
   /** Consecutive attempts in which one side seemed to refuse the other. */
   #refusals = 0
-  /**
-   * The credentials with one trust anchor that verified the server (`use`), and the credentials that they come from.
-   */
-  #singleAnchor: { validated: ValidatedCredentials; use: ValidatedCredentials } | null = null
-  readonly #diagnoses = new LastDiagnosis()
-  /** Dials in progress: one with the current credentials, and one with those of a rotation. */
-  readonly #diallings = new Set<Dialling>()
   readonly #closing = new AbortController()
   /** Aborts when the client switches to new credentials: results with older ones are discarded. */
   #current = new AbortController()
@@ -103,7 +84,7 @@ export class EndpointConnection {
   constructor(endpoint: Endpoint, owner: EndpointOwner) {
     this.endpoint = endpoint
     this.#owner = owner
-    this.#name = endpoint.serverName ?? owner.options.serverName ?? endpoint.host
+    this.#dialler = new EndpointDialler(endpoint, owner, this.#onDown)
   }
 
   get isReady(): boolean {
@@ -113,6 +94,11 @@ export class EndpointConnection {
   /** Whether calls may wait for it. */
   get isConnecting(): boolean {
     return this.#state === 'connecting' || this.#dialsAtOnce
+  }
+
+  /** As in {@link EndpointDialler}. */
+  get refusedPath(): CertificateRef[] | null {
+    return this.#dialler.refusedPath
   }
 
   get connection(): Connection | null {
@@ -215,7 +201,7 @@ export class EndpointConnection {
     const deadline = performance.now() + dialTimeout
     const { connection } = this
     if (connection === null) {
-      this.#diagnoses.forget()
+      this.#dialler.diagnoses.forget()
       await this.attempt()
     } else if (!(await connection.isAnswering(dialTimeout)) && this.connection === connection) {
       connection.destroy()
@@ -264,7 +250,7 @@ export class EndpointConnection {
     abortWithoutError(this.#current)
     this.#current = new AbortController()
     this.#backoff.stop()
-    for (const each of this.#diallings) each.abort()
+    this.#dialler.abort()
     this.#attempt = null
     this.#conclude(attempt)
     return old
@@ -290,7 +276,7 @@ export class EndpointConnection {
     this.#backoff.stop()
     abortWithoutError(this.#closing)
     abortWithoutError(this.#current)
-    for (const each of this.#diallings) each.abort()
+    this.#dialler.abort()
     this.#change('closed', [])
     await Promise.all(
       [...this.#draining].map((each) => (limit === Infinity ? each.closeWhenIdle() : each.drain(limit))),
@@ -323,59 +309,19 @@ export class EndpointConnection {
     else if (reached.ok) reached.dialled.connection.destroy()
   }
 
-  /**
-   * Dials. If OpenSSL missed a valid path, dials again with only the trust anchor of that path. Fails when the signal
-   * aborts.
-   */
-  async #reach(
-    validated: ValidatedCredentials,
-    { timeout, signal }: { timeout: number; signal: AbortSignal },
-  ): Promise<DialAttempt> {
-    const deadline = performance.now() + timeout
-    const tried = new Set<string>()
-    let use = this.#singleAnchor?.validated === validated ? this.#singleAnchor.use : validated
-    for (;;) {
-      const outcome = await this.#dialOnce(use, Math.max(1, deadline - performance.now()))
-      if (outcome.ok) {
-        const { connection } = outcome.dialled
-        const isAccepted = await this.#verifyCluster(outcome.dialled, signal)
-        if (!signal.aborted && isAccepted) {
-          this.#singleAnchor = use === validated ? null : { validated, use }
-          return outcome
-        }
-        connection.destroy()
-        return { ok: false, findings: [], ...(isAccepted ? {} : { otherCluster: true }) }
-      }
-      const { findings, anchor } = await this.#explain(outcome.failure, validated, deadline - performance.now(), signal)
-      const next = anchor === null || tried.has(anchor) ? null : withSingleAnchor(validated, anchor)
-      if (anchor === null || next === null || signal.aborted || performance.now() >= deadline)
-        return { ok: false, findings }
-      tried.add(anchor)
-      use = next
-    }
-  }
-
-  async #dialOnce(validated: ValidatedCredentials, timeout: number): Promise<DialOutcome> {
-    const { http2 } = this.#owner.options
-    const { endpoint } = this
-    const dialling = dial({ endpoint, http2, name: this.#name, onDown: this.#onDown, validated, timeout })
-    this.#diallings.add(dialling)
-    const outcome = await dialling.outcome
-    this.#diallings.delete(dialling)
-    return outcome
+  #reach(validated: ValidatedCredentials, parts: { timeout: number; signal: AbortSignal }): Promise<DialAttempt> {
+    const verify = (dialled: Dialled): Promise<boolean> => this.#verifyCluster(dialled, parts.signal)
+    return this.#dialler.reach(validated, { ...parts, wasReady: this.#wasReady, verify })
   }
 
   /** Dials in addition to the current connection. A balancer may choose another member, but not one of another cluster. */
   async #dialForStreams(): Promise<Dialled | null> {
     const { signal } = this.#current
-    const { validated, options } = this.#owner
-    const use = this.#singleAnchor?.validated === validated ? this.#singleAnchor.use : validated
-    const outcome = await this.#dialOnce(use, options.dialTimeout)
-    if (!outcome.ok) return null
-    const clusterId = await clusterOf(outcome.dialled, signal)
-    if (!signal.aborted && (clusterId ?? this.clusterId) === (this.clusterId ?? clusterId)) return outcome.dialled
-    outcome.dialled.connection.destroy()
-    return null
+    const verify = async (dialled: Dialled): Promise<boolean> => {
+      const clusterId = await clusterOf(dialled, signal)
+      return (clusterId ?? this.clusterId) === (this.clusterId ?? clusterId)
+    }
+    return this.#dialler.reachAgain(this.#owner.validated, { signal, verify })
   }
 
   /** Whether the member is of the client's cluster. The first one of the only endpoint is noted when it is reported. */
@@ -395,36 +341,11 @@ export class EndpointConnection {
     return isAccepted(await clusterOf(dialled, signal))
   }
 
-  /** The findings about a failure, and the trust anchor of the path if OpenSSL refused a valid chain. */
-  async #explain(
-    failure: DialFailure,
-    validated: ValidatedCredentials,
-    timeout: number,
-    signal: AbortSignal,
-  ): Promise<{ findings: Finding[]; anchor: string | null }> {
-    const { http2, dialTimeout } = this.#owner.options
-    const attempt = { endpoint: this.endpoint, http2, name: this.#name, validated, failure }
-    const diagnosis = await this.#diagnoses.of({ ...attempt, timeout, signal }, () => this.#owner.readClock())
-    const found = explainFailure({ ...attempt, diagnosis, timeout: dialTimeout, wasReady: this.#wasReady })
-    const { report } = diagnosis.validation ?? {}
-    this.refusedPath = (failure.validation?.report ?? report)?.path ?? null
-    return {
-      findings: [...found, ...this.#otherAddresses(null, failure.failedAddresses)],
-      anchor:
-        isVerificationError(failure.error) && report?.ok === true ? (report.path.at(-1)?.fingerprint256 ?? null) : null,
-    }
-  }
-
-  #otherAddresses(answered: string | null, failed: readonly FailedAddress[]): Finding[] {
-    const details = { endpoint: this.endpoint.url, answered, failed: [...failed] }
-    return failed.length === 0 ? [] : [finding('endpoint/address-failed', details)]
-  }
-
   /** The result of the dial holds for its second: every time in certificates and CRLs has whole seconds. */
   #revalidate({ validation, validated }: Dialled): readonly Finding[] {
     const { checkedAt, findings } = validation.report
     if (secondOf(checkedAt) === secondOf(new Date())) return findings
-    const expected = { name: this.#name, validated, endpoint: this.endpoint.url }
+    const expected = { name: this.#dialler.name, validated, endpoint: this.endpoint.url }
     return revalidateServer(validation.chain, expected).report.findings
   }
 
@@ -442,11 +363,11 @@ export class EndpointConnection {
     this.#streams.follow(dialled.connection)
     this.#wasReady = true
     this.#isOfOtherCluster = false
-    this.refusedPath = null
+    this.#dialler.refusedPath = null
     this.#refusals = 0
-    this.#diagnoses.forget()
+    this.#dialler.diagnoses.forget()
     const notAsked = dialled.certificateSent === false ? [notAskedFinding(this.endpoint.url, dialled)] : []
-    this.#change('ready', [...notAsked, ...this.#otherAddresses(dialled.address, dialled.failedAddresses)])
+    this.#change('ready', [...notAsked, ...this.#dialler.otherAddresses(dialled.address, dialled.failedAddresses)])
     // The connection may have broken after the health check.
     if (!dialled.connection.open) this.#loseConnection('closed', null)
   }
@@ -478,7 +399,7 @@ export class EndpointConnection {
     const lived = performance.now() - this.#changedAt
     this.#dialled = null
     const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
-    this.#diagnoses.forget()
+    this.#dialler.diagnoses.forget()
     this.#dialsAtOnce = this.#backoff.lost(lived, connection.endsAsPlanned)
     this.#change('failed', [found])
     if (this.#dialsAtOnce) {
@@ -529,14 +450,6 @@ export class EndpointConnection {
     this.#findings = findings
     this.#owner.endpointChanged(this)
   }
-}
-
-async function clusterOf({ connection, cluster }: Dialled, signal: AbortSignal): Promise<string | null> {
-  // Without a connection there is no status.
-  signal.addEventListener('abort', connection.destroy, { once: true })
-  const clusterId = await cluster
-  signal.removeEventListener('abort', connection.destroy)
-  return clusterId
 }
 
 function secondOf(time: Date): number {

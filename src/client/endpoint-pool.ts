@@ -29,6 +29,7 @@ import { ResumableCall } from './streams/resumable-call.js'
 import { ResponseSplitter } from './streams/response-splitter.js'
 import { CurrentPositions, WatchEnds } from './streams/watch-records.js'
 import { WatchResumer } from './streams/watch-resumer.js'
+import { lastingStreams, othersForStream } from './stream-placement.js'
 import { pause, SharedTimer } from './timing.js'
 import { alarmOf, isNoLeader, isUnary, LEASE_KEEP_ALIVE, REFUSED_BY_ALARM, WATCH } from './transport/call-policy.js'
 import type { CallParts, CallRoute, EndedCall, EtcdCall } from './transport/call.js'
@@ -55,8 +56,6 @@ const CLOSE_GRACE = 1000
 const WAIT_MARGIN = 500
 /** Milliseconds within which streams migrate to a member that is ready again. */
 const REBALANCE_SPREAD = 3000
-/** A stream to which its endpoint owes an answer counts as so many others when the endpoint of a new stream is chosen. */
-const OWED = 1000
 /** The default of grpc-js, in bytes. */
 const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
 
@@ -82,7 +81,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   /** Removed endpoints that are still draining. */
   readonly #ending = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
-  readonly #keepAlives = new KeepAliveStreams(this)
+  readonly keepAlives = new KeepAliveStreams(this)
   readonly #waiting: WaitingCalls<EtcdCall>
   /** How many {@link until} are in progress. */
   #waits = 0
@@ -156,9 +155,8 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     return this.#ready.length === 0 || this.#ready.some((each) => each.hasStreamRoom)
   }
 
-  /** The streams that do not end which each ready endpoint carries on its own; not limited while no endpoint is ready. */
   get #lastingStreams(): number {
-    return Math.min(...this.#ready.map(({ connection }) => connection?.lastingLimit ?? Infinity))
+    return lastingStreams(this.#ready)
   }
 
   /** Whether something waits for an endpoint. Then the pauses between two attempts are short. */
@@ -200,7 +198,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     if (isUnary(path)) return this.createUnaryCall(path, deadline, authority)
     const parts = this.#partsOf(path, deadline, authority)
     const streamParts = { ...parts, headers: this.leaderHeaders }
-    if (path === LEASE_KEEP_ALIVE) return this.#keepAlives.createCall(streamParts)
+    if (path === LEASE_KEEP_ALIVE) return this.keepAlives.createCall(streamParts)
     if (path !== WATCH) return new ResumableCall(parts)
     return new ResumableCall(
       { ...streamParts, makeSplitter: (length, limit) => new ResponseSplitter(length, limit) },
@@ -397,24 +395,8 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     return second
   }
 
-  /**
-   * Picks the endpoint that owes the fewest answers to streams of this client, then the one with the fewest streams, by round robin
-   * if several have equally few. A keep-alive that gets no answer is sent over another stream, which must not go to the same endpoint.
-   */
   #pickForStream({ avoid }: EtcdCall): EndpointConnection | null {
-    const streams = new Map<string | null, number>()
-    for (const { openEnded, carriedBy, answerDue } of this.carried) {
-      if (openEnded) streams.set(carriedBy, (streams.get(carriedBy) ?? 0) + (answerDue ? OWED : 1))
-    }
-    const usable = this.#ready.filter((each) => each.connection?.open === true && !each.isLeaderless)
-    const roomy = usable.filter((each) => each.hasStreamRoom)
-    const urls = (roomy.length > 0 ? roomy : usable)
-      .map(({ endpoint }) => endpoint.url)
-      .filter((each) => !avoid.has(each))
-    const least = Math.min(...urls.map((each) => streams.get(each) ?? 0))
-    const best = new Set(urls.filter((each) => (streams.get(each) ?? 0) === least))
-    const others = usable.map(({ endpoint }) => endpoint.url).filter((each) => !best.has(each))
-    return this.#pick(new Set([...avoid, ...others]))
+    return this.#pick(othersForStream(this.#ready, this.carried, avoid))
   }
 
   // A member is ready again: each stream migrates with the probability that gives every member an equal share. The

@@ -1,6 +1,8 @@
-/** An etcd that accepts few streams on a connection, and a client with more watches and leases than that. */
+/** An etcd that accepts few streams on a connection, and clients with more watches, leases and locks than that. */
 import { describe, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../src/client/index.js'
+import { lock } from '../../src/coordination/index.js'
+import { scaled } from '../support/long.js'
 import { sharedEtcd } from '../support/shared-etcd.js'
 
 /** One call of each kind that ends. */
@@ -16,44 +18,90 @@ function callsOfEachKind(client: SecureEtcd3): Promise<unknown> {
   ])
 }
 
-describe('etcd with --max-concurrent-streams=16', () => {
-  const shared = sharedEtcd({ args: ['--max-concurrent-streams=16'] })
+/** Leases that count those that were lost, and the renewed ones. */
+async function grantLeases(client: SecureEtcd3, count: number, ttl: number) {
+  const seen = { lost: 0, renewed: new Set<number>() }
+  const leases = Array.from({ length: count }, (_, i) =>
+    client
+      .lease(ttl)
+      .on('lost', () => (seen.lost += 1))
+      .on('keepaliveSucceeded', () => seen.renewed.add(i)),
+  )
+  await Promise.all(leases.map((lease) => lease.grant()))
+  return { leases, seen }
+}
 
-  it('keeps 300 leases of 5 s alive, and answers calls of each kind meanwhile', async () => {
-    await using client = await shared.connect()
-    let lost = 0
-    const renewed = new Set<number>()
-    const leases = Array.from({ length: 300 }, (_, i) =>
-      client
-        .lease(5)
-        .on('lost', () => (lost += 1))
-        .on('keepaliveSucceeded', () => renewed.add(i)),
-    )
-    await Promise.all(leases.map((lease) => lease.grant()))
-    await expect.poll(() => renewed.size, { timeout: 5000 }).toBe(leases.length)
-    renewed.clear()
-    await callsOfEachKind(client)
-    await expect.poll(() => renewed.size, { timeout: 5000 }).toBe(leases.length)
-    expect(lost).toBe(0)
-    await Promise.all(leases.map((lease) => lease.revoke()))
-    expect(client.tls.endpoints).toMatchObject([{ state: 'ready', findings: [] }])
-  })
+const atLimit = (error: unknown): unknown => (error as Error).cause
+const shortage = { code: 'ERR_UNREACHABLE', details: { report: { findings: [{ code: 'endpoint/stream-limit' }] } } }
 
-  it('answers put, get and grant of a client with 40 watches, of which each gets its event', async () => {
+describe.each(scaled({ short: [4], long: [4, 16, 100] }))('etcd with --max-concurrent-streams=%i', (limit) => {
+  const shared = sharedEtcd({ args: [`--max-concurrent-streams=${String(limit)}`] })
+  const [COUNT, LOCKS] = scaled({ short: [400, 20] as const, long: [1000, 100] as const })
+
+  it('answers calls of each kind of a client with leases, watches in 50 namespaces and locks, and loses none', async () => {
     await using client = await shared.connect()
-    const seen = new Set<number>()
+    const { leases, seen } = await grantLeases(client, COUNT, 10)
+    const watched = new Set<number>()
+    const keyOf = (i: number): [string, string] => [`of-${String(i % 50)}/`, String(i)]
     const watchers = await Promise.all(
-      Array.from({ length: 40 }, (_, i) =>
-        client
-          .namespace(`of-${String(i)}/`)
-          .watch()
-          .key('key')
-          .create(),
-      ),
+      Array.from({ length: COUNT }, (_, i) => {
+        const [prefix, key] = keyOf(i)
+        return client.namespace(prefix).watch().key(key).create()
+      }),
     )
-    watchers.forEach((watcher, i) => watcher.on('put', () => seen.add(i)))
+    watchers.forEach((watcher, i) => watcher.on('put', () => watched.add(i)))
+    const locks = await Promise.all(
+      Array.from({ length: LOCKS }, (_, i) => lock(client, `lock-${String(i)}`, { ttl: '10s' })),
+    )
     await callsOfEachKind(client)
-    for (let i = 0; i < watchers.length; i += 1) await client.put(`of-${String(i)}/key`).value('a')
-    await expect.poll(() => seen.size).toBe(watchers.length)
+    await Promise.all(Array.from({ length: COUNT }, (_, i) => client.put(keyOf(i).join('')).value('a').exec()))
+    await expect.poll(() => watched.size, { timeout: 10_000 }).toBe(COUNT)
+    seen.renewed.clear()
+    await expect.poll(() => seen.renewed.size, { timeout: 10_000 }).toBe(COUNT)
+    await callsOfEachKind(client)
+    expect(seen.lost).toBe(0)
+    expect(locks.filter(({ signal }) => signal.aborted)).toEqual([])
+    expect(client.tls.endpoints).toMatchObject([{ state: 'ready', findings: [] }])
+    await Promise.all([...locks.map((held) => held.release()), ...leases.map((lease) => lease.revoke())])
+  })
+})
+
+describe('etcd with --max-concurrent-streams=2', () => {
+  const shared = sharedEtcd({ args: ['--max-concurrent-streams=2'] })
+
+  it('has two connections of a client, and both are replaced by a rotation without a lost lease or event', async () => {
+    await using client = await shared.connect()
+    const { seen } = await grantLeases(client, 10, 5)
+    const events: string[] = []
+    const watcher = await client.namespace('a/').watch().prefix('').create()
+    watcher.on('put', ({ value }) => events.push(value.toString()))
+    expect(client.tls.endpoints).toMatchObject([{ state: 'ready', connections: 2 }])
+    const values = Array.from({ length: 4 }, (_, i) => String(i))
+    for (const value of values) {
+      await client.tls.rotate()
+      await client.put('a/key').value(value).exec()
+    }
+    await expect.poll(() => events).toEqual(values)
+    seen.renewed.clear()
+    await expect.poll(() => seen.renewed.size, { timeout: 5000 }).toBe(10)
+    expect(seen.lost).toBe(0)
+  })
+})
+
+describe('etcd with --max-concurrent-streams=1', () => {
+  const shared = sharedEtcd({ args: ['--max-concurrent-streams=1'] })
+
+  it('answers calls; its second connection carries either leases or watches, and the others fail after 10 s with the limit', async () => {
+    await using withLeases = await shared.connect()
+    await using withWatch = await shared.connect()
+    const { seen } = await grantLeases(withLeases, 20, 5)
+    await withWatch.watch().key('a').create()
+    const failed = [withLeases.watch().key('a').create().catch(atLimit), withWatch.lease(60).grant().catch(atLimit)]
+    for (let i = 0; i < 10; i += 1) await Promise.all([callsOfEachKind(withLeases), callsOfEachKind(withWatch)])
+    expect(await Promise.all(failed)).toMatchObject([shortage, shortage])
+    await callsOfEachKind(withLeases)
+    expect(seen.lost).toBe(0)
+    const status = { state: 'ready', connections: 2, findings: [{ code: 'endpoint/stream-limit' }] }
+    expect([...withLeases.tls.endpoints, ...withWatch.tls.endpoints]).toMatchObject([status, status])
   })
 })

@@ -117,6 +117,12 @@ function streamLimitError({ code }: StatusObject, call: EndedCall): EtcdMtlsErro
   return connectionError(failedReport([finding('endpoint/stream-limit', { endpoint, limit, method: methodOf(path) })]))
 }
 
+/** The error for streams that do not end and wait because of a limit; null if none does. */
+export function shortageError(endpoints: readonly KnownEndpoint[]): EtcdMtlsError | null {
+  const found = endpoints.flatMap(({ findings }) => findings.filter(({ code }) => code === 'endpoint/stream-limit'))
+  return found.length === 0 ? null : connectionError(failedReport(found))
+}
+
 /** The error that explains how a call ended; null if the answer of etcd is all that is known. */
 export function explainCall(
   outcome: StatusObject,

@@ -5,6 +5,7 @@ import {
   Etcd3,
   EtcdAuthenticationFailedError,
   EtcdLeaseInvalidError,
+  GRPCUnavailableError,
   type ILeaseOptions,
   isRecoverableError,
   type IOptions,
@@ -21,6 +22,7 @@ import { LeaseKeeper } from '../streams/lease-keeper.js'
 import { AbortListeners, holdingProcess } from '../timing.js'
 import { CLIENT, type ClientInternals, type TlsSession } from '../tls-session.js'
 import type { ExplainedCall } from '../transport/channel.js'
+import { STREAM_WAIT } from '../transport/connection.js'
 import type { Session } from '../session.js'
 import { makeCallsDirect } from './direct-calls.js'
 import { createChannel } from './pool-channel.js'
@@ -331,9 +333,10 @@ function guard(watcher: Watcher, stream: WatchStream, session: Session): Watcher
   })
 }
 
-function whenConnected(watcher: Watcher, { closing, onAbort }: StreamOwner): Promise<Watcher> {
+function whenConnected(watcher: Watcher, { closing, onAbort, session }: StreamOwner): Promise<Watcher> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
+      clearInterval(timer)
       removeClosed()
       watcher.off('connected', connected).off('error', failed).off('disconnected', disconnected)
     }
@@ -358,7 +361,46 @@ function whenConnected(watcher: Watcher, { closing, onAbort }: StreamOwner): Pro
     const removeClosed = onAbort(closing, () => {
       failed(new ClientClosedError('Watch'))
     })
+    const timer = whileShort(session, (error) => {
+      failed(error)
+      watcher.cancel().catch(() => undefined)
+    })
     watcher.on('connected', connected).on('error', failed).on('disconnected', disconnected)
+  })
+}
+
+/** Calls back when streams that do not end wait because a server limits them. Stop it by `clearInterval`. */
+function whileShort(session: Session, fail: (error: Error) => void): NodeJS.Timeout {
+  return setInterval(() => {
+    const { shortage } = session
+    if (shortage === null) return
+    const error = new GRPCUnavailableError(shortage.message)
+    setCause(error, shortage)
+    fail(error)
+  }, STREAM_WAIT).unref()
+}
+
+/** Rejects if the lease cannot be kept alive because a server limits the streams; it is then revoked. */
+function whenKept(lease: Lease, { closing, onAbort, session }: StreamOwner): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error: Error | null): void => {
+      clearInterval(timer)
+      removeClosed()
+      lease.off('keepaliveSucceeded', kept).off('lost', settle)
+      if (error === null) resolve()
+      else reject(error)
+    }
+    const kept = (): void => {
+      settle(null)
+    }
+    const timer = whileShort(session, (error) => {
+      settle(error)
+      lease.revoke().catch(() => undefined)
+    })
+    const removeClosed = onAbort(closing, () => {
+      settle(new ClientClosedError('Lease'))
+    })
+    lease.on('keepaliveSucceeded', kept).on('lost', settle)
   })
 }
 
@@ -368,16 +410,13 @@ type MakeLease = (ttl: number, options?: ILeaseOptions) => Lease
  * Makes leases with a {@link LeaseKeeper} that emits etcd3's events. etcd3 itself emits `lost` two TTLs after the last
  * answer, when other clients may already hold the keys, and stays on a silent endpoint for a whole TTL.
  */
-function withLeaseKeeper(
-  { leaseClient }: Namespace,
-  make: MakeLease,
-  { closing, onAbort, session }: StreamOwner,
-): MakeLease {
+function withLeaseKeeper({ leaseClient }: Namespace, make: MakeLease, owner: StreamOwner): MakeLease {
+  const { closing, onAbort, session } = owner
   return (seconds, options) => {
     const created = performance.now()
     if (options?.autoKeepAlive === false) return make(seconds, options)
     const lease = make(seconds, { ...options, autoKeepAlive: false })
-    const [release, revoke] = [lease.release.bind(lease), lease.revoke.bind(lease)]
+    const [release, revoke, grant] = [lease.release.bind(lease), lease.revoke.bind(lease), lease.grant.bind(lease)]
     let stop = (): void => undefined
     const start = (id: string): void => {
       const since = session.grantSentAt(id) ?? created
@@ -386,9 +425,10 @@ function withLeaseKeeper(
         onSent: () => lease.emit('keepaliveFired'),
         onRenewed: (answer) => lease.emit('keepaliveSucceeded', answer),
         onFailed: (error) => lease.emit('keepaliveFailed', isError(error) ? castGrpcError(error) : error),
-        onLost: (_reason, cause) => {
+        onLost: (_reason, failure) => {
           release()
           const error = new EtcdLeaseInvalidError(id)
+          const cause = failure ?? session.shortage
           if (isError(cause)) setCause(error, cause)
           lease.emit('lost', error)
         },
@@ -418,12 +458,15 @@ function withLeaseKeeper(
       stop()
       await revoke(...args)
     }
-    lease.grant().then(
-      (id) => {
-        if (!lease.revoked() && !closing.aborted) start(id)
-      },
-      () => undefined, // etcd3 has emitted `lost` with the error.
-    )
+    const granted = grant().then(async (id) => {
+      if (lease.revoked() || closing.aborted) return id
+      const isKept = session.pool.keepAlives.hasRoom
+      start(id)
+      if (!isKept) await whenKept(lease, owner)
+      return id
+    })
+    granted.catch(() => undefined) // etcd3 has emitted `lost` with the error, or nobody waits for the streams.
+    lease.grant = () => granted
     return lease
   }
 }

@@ -208,6 +208,12 @@ export class KeepAliveStreams {
     this.#owner = owner
   }
 
+  /** Whether one more lease can be kept alive now. */
+  get hasRoom(): boolean {
+    const { hasStreamRoom } = this.#owner
+    return hasStreamRoom || [...this.#streams].some(({ call, size }) => size < MAX_LEASES && !call.waitsForStream)
+  }
+
   createCall(parts: CallParts): Call {
     return new SharedKeepAlive(parts, (lease, metadata) => this.#choose(lease, metadata, parts))
   }

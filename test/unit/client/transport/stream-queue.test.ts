@@ -227,7 +227,11 @@ describe('a server that lowers its limit to 0 in the middle of a connection', ()
     stream.on('error', () => undefined)
     stream.write({ ID: '1' })
     await expect.poll(() => echoed).toBe(1)
-    await new Promise<void>((resolve) => session?.settings({ maxConcurrentStreams: 0 }, () => { resolve(); }))
+    await new Promise<void>((resolve) =>
+      session?.settings({ maxConcurrentStreams: 0 }, () => {
+        resolve()
+      }),
+    )
     stream.write({ ID: '1' })
     await expect.poll(() => echoed).toBe(2)
     const raise = (): void => session?.settings({ maxConcurrentStreams: 10 })
