@@ -69,7 +69,7 @@ describe.each(scaled({ short: [4], long: [4, 16, 100] }))('etcd with --max-concu
 describe('etcd with --max-concurrent-streams=2', () => {
   const shared = sharedEtcd({ args: ['--max-concurrent-streams=2'] })
 
-  it('has two connections of a client, and both are replaced by a rotation without a lost lease or event', async () => {
+  it('keeps leases and events through rotations, which replace both connections of a client', async () => {
     await using client = await shared.connect()
     const { seen } = await grantLeases(client, 10, 5)
     const events: string[] = []

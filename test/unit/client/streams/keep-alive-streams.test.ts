@@ -44,7 +44,9 @@ interface ServerStream {
 /** A server that opens streams of keep-alives, for a client of it. */
 async function withStreams(
   work: (client: SecureEtcd3, streams: ServerStream[]) => Promise<void>,
-  onRequest: (lease: bigint, stream: ServerStream) => void = (lease, stream) => stream.answer(lease),
+  onRequest: (lease: bigint, stream: ServerStream) => void = (lease, stream) => {
+    stream.answer(lease)
+  },
 ): Promise<void> {
   const streams: ServerStream[] = []
   const accept = (stream: ServerHttp2Stream): void => {
@@ -86,13 +88,15 @@ async function renew(client: SecureEtcd3, lease: string) {
   const stream = await client.leaseClient.leaseKeepAlive()
   const answers: string[] = []
   const errors: string[] = []
-  stream.on('data', ({ ID }) => answers.push(ID)).on('error', ({ message }: Error) => errors.push(message))
+  stream
+    .on('data', ({ ID }: { ID: string }) => answers.push(ID))
+    .on('error', ({ message }: Error) => errors.push(message))
   stream.write({ ID: lease })
   return { stream, answers, errors }
 }
 
 describe('the keep-alives of a client', () => {
-  it('of 100 leases share seven streams, and each lease gets its own answers', () =>
+  it('the leases of a client share streams, seven for 100 of them, and each gets its own answers', () =>
     withStreams(async (client, streams) => {
       const leases = await Promise.all(Array.from({ length: 100 }, (_, i) => renew(client, String(i + 1))))
       await expect.poll(() => leases.map(({ answers }) => answers.join())).toEqual(leases.map((_, i) => String(i + 1)))
@@ -100,7 +104,7 @@ describe('the keep-alives of a client', () => {
       for (const { stream } of leases) stream.end()
     }))
 
-  it('are all sent again at once when the stream ends for an error, the one that caused it last', async () => {
+  it('sends all again at once when a stream ends for an error, the one that caused it last', async () => {
     let ended = 0
     await withStreams(
       async (client, streams) => {
@@ -124,13 +128,13 @@ describe('the keep-alives of a client', () => {
     )
   })
 
-  it('end for each lease with the error that repeats, and a new one of a lease goes over another stream', () =>
+  it('ends each lease with the error that repeats, and a new one of a lease goes over another stream', () =>
     withStreams(
       async (client, streams) => {
         const [one, other] = await Promise.all([renew(client, '1'), renew(client, '2')])
         await expect
           .poll(() => [one.errors, other.errors].flat())
-          .toEqual(Array.from({ length: 2 }, () => expect.stringContaining('refused')))
+          .toEqual(Array.from({ length: 2 }, () => expect.stringContaining('refused') as string))
         expect(streams).toHaveLength(1)
         await renew(client, '1')
         await expect.poll(() => streams).toHaveLength(2)
@@ -140,7 +144,7 @@ describe('the keep-alives of a client', () => {
       },
     ))
 
-  it('are over another stream while an answer to the same lease is due, which is not taken for that of a later one', () =>
+  it('sends a second request of a lease over another stream while an answer is due, which is not taken for that of a later one', () =>
     withStreams(
       async (client, streams) => {
         const other = await renew(client, '1')
