@@ -1,9 +1,10 @@
 /** An etcd that accepts few streams on a connection, and clients with more watches, leases and locks than that. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../src/client/index.js'
 import { lock } from '../../src/coordination/index.js'
 import { scaled } from '../support/long.js'
-import { sharedEtcd } from '../support/shared-etcd.js'
+import { sharedCluster, sharedEtcd } from '../support/shared-etcd.js'
 
 /** One call of each kind that ends. */
 function callsOfEachKind(client: SecureEtcd3): Promise<unknown> {
@@ -101,7 +102,30 @@ describe('etcd with --max-concurrent-streams=1', () => {
     expect(await Promise.all(failed)).toMatchObject([shortage, shortage])
     await callsOfEachKind(withLeases)
     expect(seen.lost).toBe(0)
-    const status = { state: 'ready', connections: 2, findings: [{ code: 'endpoint/stream-limit' }] }
-    expect([...withLeases.tls.endpoints, ...withWatch.tls.endpoints]).toMatchObject([status, status])
+    // The watch that failed still waits, and the lease was revoked.
+    const status = { state: 'ready', connections: 2 }
+    expect(withLeases.tls.endpoints).toMatchObject([{ ...status, findings: [{ code: 'endpoint/stream-limit' }] }])
+    expect(withWatch.tls.endpoints).toMatchObject([status])
+  })
+})
+
+describe('a follower of a leader that is paused for parts of a second', () => {
+  const shared = sharedCluster(['--max-concurrent-streams=16'])
+
+  it('keeps 300 leases of 5 s', async () => {
+    const leader = await shared.leader()
+    if (leader === null) throw new Error('No member leads')
+    const follower = shared.cluster.members.find((each) => each !== leader)
+    await using client = await shared.connect({ endpoints: follower?.endpoint ?? '' })
+    const { seen } = await grantLeases(client, 300, 5)
+    for (const end = performance.now() + scaled({ short: 8000, long: 60_000 }); performance.now() < end;) {
+      await leader.pause()
+      await sleep(400)
+      await leader.resume()
+      await sleep(600)
+    }
+    seen.renewed.clear()
+    await expect.poll(() => seen.renewed.size, { timeout: 5000 }).toBe(300)
+    expect(seen.lost).toBe(0)
   })
 })
