@@ -214,13 +214,15 @@ describe('a server that lowers its limit to 0 in the middle of a connection', ()
     let session: Http2Session | undefined
     let echoed = 0
     await using peer = await grpcPeer(pki.server, (stream, headers) => {
-      session = stream.session
-      if (headers[':path'] !== KEEP_ALIVE) {
+      session ??= stream.session
+      // There is no second connection.
+      if (stream.session !== session) stream.session?.destroy()
+      else if (headers[':path'] !== KEEP_ALIVE) {
         emptyAnswer(stream)
-        return
+      } else {
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+        stream.on('data', () => (echoed += 1))
       }
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
-      stream.on('data', () => (echoed += 1))
     })
     await using client = await connect(peer)
     const stream = await client.leaseClient.leaseKeepAlive()
