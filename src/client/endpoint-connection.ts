@@ -3,29 +3,25 @@
  * findings that explain it.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
-import type { FailedAddress } from '../report/catalogue/endpoint.js'
 import type { CertificateRef, Finding } from '../report/finding.js'
-import type { Host } from '../x509/names.js'
-import { type ClockReading, isVerificationError } from './diagnosis/evidence.js'
-import { explainFailure, refusalIn } from './diagnosis/explain.js'
-import { LastDiagnosis } from './diagnosis/probe.js'
+import { refusalIn } from './diagnosis/explain.js'
 import { CALL_BACKOFF, DialBackoff, UNANSWERED_BACKOFF } from './dial-backoff.js'
+import { clusterOf, type DialAttempt, type DiallerOwner, EndpointDialler } from './endpoint-dialler.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
-import type { SessionOptions } from './options.js'
+import { StreamConnection } from './stream-connection.js'
 import { abortWithoutError } from './timing.js'
 import type { EndpointStatus } from './tls-session.js'
 import { type Alarm, NO_LEADER } from './transport/call-policy.js'
 import { type Connection, DRAIN_LIMIT, type DownListener, type DownReason } from './transport/connection.js'
-import type { Dialled, DialFailure } from './transport/address-attempt.js'
-import { dial, type Dialling, notAskedFinding } from './transport/dial.js'
+import type { Dialled } from './transport/address-attempt.js'
+import { notAskedFinding } from './transport/dial.js'
 import { LeaderCheck, type MemberRole, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
 import { revalidateServer, type ServerValidation } from './transport/tls-socket.js'
-import { withSingleAnchor, type ValidatedCredentials } from './validated-credentials.js'
+import type { ValidatedCredentials } from './validated-credentials.js'
 
 /** The part of the client that an endpoint uses. */
-export interface EndpointOwner {
-  readonly options: Pick<SessionOptions, 'serverName' | 'dialTimeout' | 'http2'>
+export interface EndpointOwner extends DiallerOwner {
   /** The current credentials. */
   readonly validated: ValidatedCredentials
   /** Whether something waits for an endpoint. */
@@ -39,27 +35,20 @@ export interface EndpointOwner {
   /** The findings about a member of another cluster; none before each endpoint has answered or failed. */
   clusterFindings(endpoint: EndpointConnection): Finding[]
   readonly isUndecided: boolean
-  /** Reads the clock of a connected endpoint; null if none is connected or it does not answer. */
-  readClock(): Promise<ClockReading | null>
 }
 
 /** `leaderless` is added in {@link EndpointConnection.status}: the connection itself is good. */
 type State = Exclude<EndpointStatus['state'], 'leaderless'>
 
-/** `otherCluster`: whether the member was refused because it belongs to another cluster. */
-export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[]; otherCluster?: true }
-
 /** Consecutive possible refusals that count as a certain one: a server that stops also closes connections without a reason. */
 const CERTAIN = 2
+
 export class EndpointConnection {
   readonly endpoint: Endpoint
   /** The last known cluster of the member; null if none was reported. */
   clusterId: string | null = null
-  /** The path of the server's certificate that the last attempt refused; null if it refused none. */
-  refusedPath: CertificateRef[] | null = null
   readonly #owner: EndpointOwner
-  /** The name that the server's certificate must cover. */
-  readonly #name: Host
+  readonly #dialler: EndpointDialler
   #state: State = 'failed'
   #since = new Date()
   #changedAt = performance.now()
@@ -74,6 +63,12 @@ export class EndpointConnection {
   #hasConcluded = false
   #wasReady = false
   #dialled: Dialled | null = null
+  readonly #streams = new StreamConnection(
+    () => this.#dialForStreams(),
+    () => {
+      this.#owner.endpointChanged(this)
+    },
+  )
   #attempt: Promise<void> | null = null
   /** Set while the loss of the connection is reported before it is dialled again. */
   #dialsAtOnce = false
@@ -82,13 +77,6 @@ export class EndpointConnection {
   readonly #backoff = new DialBackoff(() => void this.attempt())
   /** Consecutive attempts in which one side seemed to refuse the other. */
   #refusals = 0
-  /**
-   * The credentials with one trust anchor that verified the server (`use`), and the credentials that they come from.
-   */
-  #singleAnchor: { validated: ValidatedCredentials; use: ValidatedCredentials } | null = null
-  readonly #diagnoses = new LastDiagnosis()
-  /** Dials in progress: one with the current credentials, and one with those of a rotation. */
-  readonly #diallings = new Set<Dialling>()
   readonly #closing = new AbortController()
   /** Aborts when the client switches to new credentials: results with older ones are discarded. */
   #current = new AbortController()
@@ -96,7 +84,7 @@ export class EndpointConnection {
   constructor(endpoint: Endpoint, owner: EndpointOwner) {
     this.endpoint = endpoint
     this.#owner = owner
-    this.#name = endpoint.serverName ?? owner.options.serverName ?? endpoint.host
+    this.#dialler = new EndpointDialler(endpoint, owner, this.#onDown)
   }
 
   get isReady(): boolean {
@@ -108,8 +96,23 @@ export class EndpointConnection {
     return this.#state === 'connecting' || this.#dialsAtOnce
   }
 
+  /** As in {@link EndpointDialler}. */
+  get refusedPath(): CertificateRef[] | null {
+    return this.#dialler.refusedPath
+  }
+
   get connection(): Connection | null {
     return this.#dialled?.connection ?? null
+  }
+
+  /** The connection for a stream that does not end: the second one if the first has no room. */
+  get streamConnection(): Connection | null {
+    const [{ connection }, { connection: second }] = [this, this.#streams]
+    return connection?.hasLastingRoom === false && second?.hasLastingRoom === true ? second : connection
+  }
+
+  get hasStreamRoom(): boolean {
+    return this.connection?.hasLastingRoom === true || (this.connection !== null && this.#streams.hasRoom)
   }
 
   /** The validation of the server of the current connection; null without one. */
@@ -143,7 +146,9 @@ export class EndpointConnection {
       : []
     const ofAlarms = [...this.#alarms].map((alarm) => finding('endpoint/alarm', { endpoint: url, alarm }))
     const ofCluster = this.#isOfOtherCluster || this.connection !== null ? this.#owner.clusterFindings(this) : []
-    return [...ofServer, ...this.#findings, ...ofCluster, ...ofAlarms, ...ofMember]
+    const { isShort = false, streamLimit: limit = 0 } = this.connection ?? {}
+    const ofStreams = isShort ? [finding('endpoint/stream-limit', { endpoint: url, limit, method: null })] : []
+    return [...ofServer, ...this.#findings, ...ofCluster, ...ofAlarms, ...ofMember, ...ofStreams]
   }
 
   get status(): EndpointStatus {
@@ -154,6 +159,7 @@ export class EndpointConnection {
       since: new Date(this.#leaderless?.since ?? this.#since),
       protocol,
       keyExchange,
+      connections: [this.connection, this.#streams.connection].filter((each) => each !== null).length,
       role: this.role,
       path: this.validation?.report.path ?? null,
       findings: this.findings,
@@ -196,7 +202,7 @@ export class EndpointConnection {
     const deadline = performance.now() + dialTimeout
     const { connection } = this
     if (connection === null) {
-      this.#diagnoses.forget()
+      this.#dialler.diagnoses.forget()
       await this.attempt()
     } else if (!(await connection.isAnswering(dialTimeout)) && this.connection === connection) {
       connection.destroy()
@@ -245,7 +251,7 @@ export class EndpointConnection {
     abortWithoutError(this.#current)
     this.#current = new AbortController()
     this.#backoff.stop()
-    for (const each of this.#diallings) each.abort()
+    this.#dialler.abort()
     this.#attempt = null
     this.#conclude(attempt)
     return old
@@ -254,9 +260,9 @@ export class EndpointConnection {
   /** Drains the connection to a member of another cluster than the chosen one; dials a member of the chosen one again. */
   applyVote(isChosen: boolean): void {
     if (!isChosen) {
-      const connection = this.#release()
-      if (connection === null) return
-      void connection.drain(DRAIN_LIMIT)
+      if (this.connection === null) return
+      this.#release()
+      for (const each of this.#draining) void each.drain(DRAIN_LIMIT)
       this.#fail([], true)
     } else if (this.#isOfOtherCluster) {
       this.#refusals = 0
@@ -271,7 +277,7 @@ export class EndpointConnection {
     this.#backoff.stop()
     abortWithoutError(this.#closing)
     abortWithoutError(this.#current)
-    for (const each of this.#diallings) each.abort()
+    this.#dialler.abort()
     this.#change('closed', [])
     await Promise.all(
       [...this.#draining].map((each) => (limit === Infinity ? each.closeWhenIdle() : each.drain(limit))),
@@ -282,12 +288,12 @@ export class EndpointConnection {
     return this.#state === 'closed'
   }
 
-  /** Takes the connection out of use; the caller closes it. */
-  #release(): Connection | null {
-    const { connection } = this
+  /** Takes the connections out of use; the caller closes them. */
+  #release(): void {
+    for (const dialled of [this.#dialled, this.#streams.release()]) {
+      if (dialled !== null) this.#keepUntilClosed(dialled.connection)
+    }
     this.#dialled = null
-    if (connection !== null) this.#keepUntilClosed(connection)
-    return connection
   }
 
   #keepUntilClosed(connection: Connection): void {
@@ -304,45 +310,24 @@ export class EndpointConnection {
     else if (reached.ok) reached.dialled.connection.destroy()
   }
 
-  /**
-   * Dials. If OpenSSL missed a valid path, dials again with only the trust anchor of that path. Fails when the signal
-   * aborts.
-   */
-  async #reach(
-    validated: ValidatedCredentials,
-    { timeout, signal }: { timeout: number; signal: AbortSignal },
-  ): Promise<DialAttempt> {
-    const common = { endpoint: this.endpoint, http2: this.#owner.options.http2, name: this.#name, onDown: this.#onDown }
-    const deadline = performance.now() + timeout
-    const tried = new Set<string>()
-    let use = this.#singleAnchor?.validated === validated ? this.#singleAnchor.use : validated
-    for (;;) {
-      const left = Math.max(1, deadline - performance.now())
-      const dialling = dial({ ...common, validated: use, timeout: left })
-      this.#diallings.add(dialling)
-      const outcome = await dialling.outcome
-      this.#diallings.delete(dialling)
-      if (outcome.ok) {
-        const { connection } = outcome.dialled
-        const isAccepted = await this.#verifyCluster(outcome.dialled, signal)
-        if (!signal.aborted && isAccepted) {
-          this.#singleAnchor = use === validated ? null : { validated, use }
-          return outcome
-        }
-        connection.destroy()
-        return { ok: false, findings: [], ...(isAccepted ? {} : { otherCluster: true }) }
-      }
-      const { findings, anchor } = await this.#explain(outcome.failure, validated, deadline - performance.now(), signal)
-      const next = anchor === null || tried.has(anchor) ? null : withSingleAnchor(validated, anchor)
-      if (anchor === null || next === null || signal.aborted || performance.now() >= deadline)
-        return { ok: false, findings }
-      tried.add(anchor)
-      use = next
+  #reach(validated: ValidatedCredentials, parts: { timeout: number; signal: AbortSignal }): Promise<DialAttempt> {
+    const verify = (dialled: Dialled): Promise<boolean> => this.#verifyCluster(dialled, parts.signal)
+    return this.#dialler.reach(validated, { ...parts, wasReady: this.#wasReady, verify })
+  }
+
+  /** Dials in addition to the current connection. A balancer may choose another member, but not one of another cluster. */
+  async #dialForStreams(): Promise<Dialled | null> {
+    const { signal } = this.#current
+    const verify = async (dialled: Dialled): Promise<boolean> => {
+      const clusterId = await clusterOf(dialled, signal)
+      return (clusterId ?? this.clusterId) === (this.clusterId ?? clusterId)
     }
+    return this.#dialler.reachAgain(this.#owner.validated, { signal, verify })
   }
 
   /** Whether the member is of the client's cluster. The first one of the only endpoint is noted when it is reported. */
-  async #verifyCluster({ connection, cluster }: Dialled, signal: AbortSignal): Promise<boolean> {
+  async #verifyCluster(dialled: Dialled, signal: AbortSignal): Promise<boolean> {
+    const { connection, cluster } = dialled
     const isAccepted = (clusterId: string | null): boolean => {
       if (signal.aborted) return true
       this.clusterId = clusterId ?? this.clusterId
@@ -354,43 +339,14 @@ export class EndpointConnection {
       })
       return true
     }
-    // Without a connection there is no status.
-    signal.addEventListener('abort', connection.destroy, { once: true })
-    const clusterId = await cluster
-    signal.removeEventListener('abort', connection.destroy)
-    return isAccepted(clusterId)
-  }
-
-  /** The findings about a failure, and the trust anchor of the path if OpenSSL refused a valid chain. */
-  async #explain(
-    failure: DialFailure,
-    validated: ValidatedCredentials,
-    timeout: number,
-    signal: AbortSignal,
-  ): Promise<{ findings: Finding[]; anchor: string | null }> {
-    const { http2, dialTimeout } = this.#owner.options
-    const attempt = { endpoint: this.endpoint, http2, name: this.#name, validated, failure }
-    const diagnosis = await this.#diagnoses.of({ ...attempt, timeout, signal }, () => this.#owner.readClock())
-    const found = explainFailure({ ...attempt, diagnosis, timeout: dialTimeout, wasReady: this.#wasReady })
-    const { report } = diagnosis.validation ?? {}
-    this.refusedPath = (failure.validation?.report ?? report)?.path ?? null
-    return {
-      findings: [...found, ...this.#otherAddresses(null, failure.failedAddresses)],
-      anchor:
-        isVerificationError(failure.error) && report?.ok === true ? (report.path.at(-1)?.fingerprint256 ?? null) : null,
-    }
-  }
-
-  #otherAddresses(answered: string | null, failed: readonly FailedAddress[]): Finding[] {
-    const details = { endpoint: this.endpoint.url, answered, failed: [...failed] }
-    return failed.length === 0 ? [] : [finding('endpoint/address-failed', details)]
+    return isAccepted(await clusterOf(dialled, signal))
   }
 
   /** The result of the dial holds for its second: every time in certificates and CRLs has whole seconds. */
   #revalidate({ validation, validated }: Dialled): readonly Finding[] {
     const { checkedAt, findings } = validation.report
     if (secondOf(checkedAt) === secondOf(new Date())) return findings
-    const expected = { name: this.#name, validated, endpoint: this.endpoint.url }
+    const expected = { name: this.#dialler.name, validated, endpoint: this.endpoint.url }
     return revalidateServer(validation.chain, expected).report.findings
   }
 
@@ -402,13 +358,17 @@ export class EndpointConnection {
 
   #becomeReady(dialled: Dialled): void {
     this.#dialled = dialled
+    dialled.connection.onShortage = () => {
+      this.#owner.endpointChanged(this)
+    }
+    this.#streams.follow(dialled.connection)
     this.#wasReady = true
     this.#isOfOtherCluster = false
-    this.refusedPath = null
+    this.#dialler.refusedPath = null
     this.#refusals = 0
-    this.#diagnoses.forget()
+    this.#dialler.diagnoses.forget()
     const notAsked = dialled.certificateSent === false ? [notAskedFinding(this.endpoint.url, dialled)] : []
-    this.#change('ready', [...notAsked, ...this.#otherAddresses(dialled.address, dialled.failedAddresses)])
+    this.#change('ready', [...notAsked, ...this.#dialler.otherAddresses(dialled.address, dialled.failedAddresses)])
     // The connection may have broken after the health check.
     if (!dialled.connection.open) this.#loseConnection('closed', null)
   }
@@ -425,16 +385,22 @@ export class EndpointConnection {
   readonly #onDown: DownListener = (connection, reason, error) => {
     this.#keepUntilClosed(connection)
     if (connection === this.connection) this.#loseConnection(reason, error)
+    else this.#streams.lost(connection)
   }
 
   #loseConnection(reason: DownReason, error: Error | null): void {
     const { connection } = this
     if (connection === null) return
+    if ((reason === 'goaway' || reason === 'closed') && this.#streams.connection?.open === true) {
+      const second = this.#streams.release()
+      if (second !== null) this.#becomeReady(second)
+      return
+    }
     // Measured from the last change of state: a rotation replaces the connection without one.
     const lived = performance.now() - this.#changedAt
     this.#dialled = null
     const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
-    this.#diagnoses.forget()
+    this.#dialler.diagnoses.forget()
     this.#dialsAtOnce = this.#backoff.lost(lived, connection.endsAsPlanned)
     this.#change('failed', [found])
     if (this.#dialsAtOnce) {

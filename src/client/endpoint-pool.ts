@@ -23,11 +23,13 @@ import type { Endpoint } from './endpoints.js'
 import type { EventBody } from './events.js'
 import { ServerExpiry } from './expiry.js'
 import type { SessionOptions } from './options.js'
-import { Grants, KeepAliveResumer } from './streams/lease-keeper.js'
+import { KeepAliveStreams } from './streams/keep-alive-streams.js'
+import { Grants } from './streams/lease-keeper.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResponseSplitter } from './streams/response-splitter.js'
 import { CurrentPositions, WatchEnds } from './streams/watch-records.js'
 import { WatchResumer } from './streams/watch-resumer.js'
+import { lastingStreams, othersForStream } from './stream-connection.js'
 import { pause, SharedTimer } from './timing.js'
 import { alarmOf, isNoLeader, isUnary, LEASE_KEEP_ALIVE, REFUSED_BY_ALARM, WATCH } from './transport/call-policy.js'
 import type { CallParts, CallRoute, EndedCall, EtcdCall } from './transport/call.js'
@@ -40,10 +42,11 @@ import {
   status,
   withCause,
 } from './transport/channel.js'
-import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
+import { DRAIN_LIMIT } from './transport/connection.js'
 import { ReceiveBudget } from './transport/framing.js'
 import { REQUIRE_LEADER } from './transport/health-check.js'
 import { isTokenRefused, type Login, LoginError } from './transport/login.js'
+import { isLasting } from './transport/stream-queue.js'
 import { HEDGE_AFTER, UnaryCall } from './transport/unary-call.js'
 import type { ValidatedCredentials } from './validated-credentials.js'
 import { WaitingCalls } from './waiting-calls.js'
@@ -53,8 +56,6 @@ const CLOSE_GRACE = 1000
 const WAIT_MARGIN = 500
 /** Milliseconds within which streams migrate to a member that is ready again. */
 const REBALANCE_SPREAD = 3000
-/** A stream to which its endpoint owes an answer counts as so many others when the endpoint of a new stream is chosen. */
-const OWED = 1000
 /** The default of grpc-js, in bytes. */
 const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
 
@@ -80,6 +81,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   /** Removed endpoints that are still draining. */
   readonly #ending = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
+  readonly keepAlives = new KeepAliveStreams(this)
   readonly #waiting: WaitingCalls<EtcdCall>
   /** How many {@link until} are in progress. */
   #waits = 0
@@ -146,6 +148,18 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     return [...this.carried].some((call) => call.openEnded)
   }
 
+  get keepAliveStreams(): number {
+    return Math.max(1, Math.floor(lastingStreams(this.#ready) / 2))
+  }
+
+  get watchStreams(): number {
+    return Math.max(1, Math.ceil(lastingStreams(this.#ready) / 2))
+  }
+
+  get hasStreamRoom(): boolean {
+    return this.#ready.length === 0 || this.#ready.some((each) => each.hasStreamRoom)
+  }
+
   /** Whether something waits for an endpoint. Then the pauses between two attempts are short. */
   get isAwaited(): boolean {
     return this.#waits > 0 || this.#waiting.size > 0
@@ -185,8 +199,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     if (isUnary(path)) return this.createUnaryCall(path, deadline, authority)
     const parts = this.#partsOf(path, deadline, authority)
     const streamParts = { ...parts, headers: this.leaderHeaders }
-    if (path === LEASE_KEEP_ALIVE)
-      return new ResumableCall(streamParts, (stream) => new KeepAliveResumer(stream, this.grants))
+    if (path === LEASE_KEEP_ALIVE) return this.keepAlives.createCall(streamParts)
     if (path !== WATCH) return new ResumableCall(parts)
     return new ResumableCall(
       { ...streamParts, makeSplitter: (length, limit) => new ResponseSplitter(length, limit) },
@@ -362,8 +375,10 @@ export class EndpointPool implements CallRoute, EndpointOwner {
 
   #serve(call: EtcdCall): boolean {
     const { path } = call
-    const connection = path === WATCH || path === LEASE_KEEP_ALIVE ? this.#pickForStream(call) : this.#pick(call.avoid)
-    if (connection === null) return false
+    const connection = isLasting(call)
+      ? this.#pickForStream(call)?.streamConnection
+      : this.#pick(call.avoid)?.connection
+    if (connection === undefined || connection === null) return false
     const headers = this.login === null ? NO_HEADERS : this.login.headersFor(path)
     if (headers === null) {
       this.#logIn(this.login)
@@ -374,33 +389,21 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   }
 
   /** Round robin over the endpoints that have a leader and are not in `avoid`, or else over all ready endpoints. */
-  #pick(avoid: ReadonlySet<string>): Connection | null {
+  #pick(avoid: ReadonlySet<string>): EndpointConnection | null {
     let second: EndpointConnection | null = null
     for (let tries = this.#ready.length; tries > 0; tries -= 1) {
       this.#next = (this.#next + 1) % this.#ready.length
       const endpoint = this.#ready[this.#next]
       // A connection may stop being `open` before its endpoint is notified.
       if (endpoint?.connection?.open !== true) continue
-      if (!endpoint.isLeaderless && !avoid.has(endpoint.endpoint.url)) return endpoint.connection
+      if (!endpoint.isLeaderless && !avoid.has(endpoint.endpoint.url)) return endpoint
       if (second === null || second.isLeaderless) second = endpoint
     }
-    return second?.connection ?? null
+    return second
   }
 
-  /**
-   * Picks the endpoint that owes the fewest answers to streams of this client, then the one with the fewest streams, by round robin
-   * if several have equally few. A keep-alive that gets no answer is sent over another stream, which must not go to the same endpoint.
-   */
-  #pickForStream({ avoid }: EtcdCall): Connection | null {
-    const streams = new Map<string | null, number>()
-    for (const { openEnded, carriedBy, answerDue } of this.carried) {
-      if (openEnded) streams.set(carriedBy, (streams.get(carriedBy) ?? 0) + (answerDue ? OWED : 1))
-    }
-    const usable = this.#ready.filter((each) => each.connection?.open === true && !each.isLeaderless)
-    const urls = usable.map(({ endpoint }) => endpoint.url).filter((each) => !avoid.has(each))
-    const least = Math.min(...urls.map((each) => streams.get(each) ?? 0))
-    const crowded = urls.filter((each) => (streams.get(each) ?? 0) > least)
-    return this.#pick(new Set([...avoid, ...crowded]))
+  #pickForStream({ avoid }: EtcdCall): EndpointConnection | null {
+    return this.#pick(othersForStream(this.#ready, this.carried, avoid))
   }
 
   // A member is ready again: each stream migrates with the probability that gives every member an equal share. The

@@ -3,7 +3,14 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { CertificateRef, Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
-import { countFailed, environmentFindings, mayExplain, quorumFinding, withoutMembersOf } from './diagnosis/failure.js'
+import {
+  countFailed,
+  environmentFindings,
+  mayExplain,
+  quorumFinding,
+  shortageError,
+  withoutMembersOf,
+} from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
@@ -71,6 +78,15 @@ export class Session implements TlsSession {
   /** Calls the listener when the client switches to another cluster. Returns a function that removes it. */
   onClusterChange(listener: (error: EtcdMtlsError) => void): () => void {
     return this.pool.vote.onChange(listener)
+  }
+
+  /** Why streams that do not end wait; null if none does. */
+  get shortage(): EtcdMtlsError | null {
+    return shortageError(this.pool.endpoints)
+  }
+
+  get watchStreams(): number {
+    return this.pool.watchStreams
   }
 
   /** Opens a stream of watches that continues at these positions. */

@@ -32,6 +32,8 @@ export interface EndpointStatus {
   protocol: 'TLSv1.2' | 'TLSv1.3' | null
   /** The group of the key exchange, such as `X25519`; null unless connected, and if Node does not report it. */
   keyExchange: string | null
+  /** The connections: two if the first has no room for the streams of watches and leases. */
+  connections: number
   /** The role of its member at the last `client.tls.probe()`; null if that is not known, or it has no leader. */
   role: 'leader' | 'follower' | 'learner' | null
   /** The server's path from its certificate to our trust anchor; null unless connected. */

@@ -7,9 +7,9 @@ export interface WatchStreamOwner {
   /** Aborts when the client is closed. */
   readonly closing: AbortSignal
   readonly onAbort: OnAbort
-  /** How many streams the client may still add for its watches. */
-  moreWatchStreams: number
   readonly session: {
+    /** How many streams leave room for others. */
+    readonly watchStreams: number
     openWatchStream<T>(positions: ResumePositions, open: () => Promise<T>): Promise<T>
   }
 }
@@ -22,52 +22,54 @@ interface WatchClient<Options, Stream> {
   watch(options?: Options): Promise<Stream>
 }
 
-/** etcd3's Namespace: its watches share one stream. */
+/** etcd3's Namespace: its watches share one stream, by its manager. */
 interface WatchNamespace<Builder> {
   readonly watchClient: WatchClient<never, Cancelable>
   watch(): Builder
 }
 
-/** Maximum number of streams that a client has for its watches, in addition to one for each namespace with watches. */
-export const MORE_WATCH_STREAMS = 15
+/** The streams of a client for its watches, unless a server accepts fewer. */
+const MOST_STREAMS = 16
 
 /** A stream that etcd3 opens while it has watches. */
-export interface WatchStream<Builder> {
-  readonly watch: () => Builder
+export interface WatchStream {
+  /** etcd3's manager of it. */
+  readonly manager: unknown
   /** Builders and watchers that use it. */
   users: number
 }
 
 /**
- * Distributes the watches of a namespace over several streams. On one stream, an event waits for everything that etcd has
- * queued for watches that catch up, which may be gigabytes.
+ * Distributes the watches of a client and of its namespaces over several streams. On one stream, an event waits for everything
+ * that etcd has queued for watches that catch up, which may be gigabytes.
  */
-export class WatchStreams<Builder> {
-  readonly #streams: WatchStream<Builder>[]
+export class WatchStreams<Builder extends object> {
+  readonly #streams: WatchStream[] = []
   readonly #more: () => WatchNamespace<Builder>
   readonly #owner: WatchStreamOwner
 
-  /** @param more Returns a namespace with the same prefix, which has its own stream. */
-  constructor(watch: () => Builder, more: () => WatchNamespace<Builder>, owner: WatchStreamOwner) {
-    this.#streams = [{ watch, users: 0 }]
+  /** @param more Returns another namespace, which has its own stream. */
+  constructor(more: () => WatchNamespace<Builder>, owner: WatchStreamOwner) {
     this.#more = more
     this.#owner = owner
   }
 
-  /** Returns the least used stream, with one more user. */
-  take(): WatchStream<Builder> {
-    const stream = this.#leastUsed()
+  /** Lets the builder use the stream that has the fewest users. */
+  assign(builder: Builder): WatchStream {
+    const limit = Math.min(MOST_STREAMS, this.#owner.session.watchStreams)
+    const usable = this.#streams.slice(0, limit).sort((a, b) => a.users - b.users)
+    const [least] = usable
+    const stream = least === undefined || (least.users > 0 && usable.length < limit) ? this.#add() : least
     stream.users += 1
+    // etcd3 has no option for it (etcd3/lib/watch.js, WatchBuilder).
+    Reflect.set(builder, 'manager', stream.manager)
     return stream
   }
 
-  #leastUsed(): WatchStream<Builder> {
-    const least = this.#streams.reduce((a, b) => (b.users < a.users ? b : a))
-    if (least.users === 0 || this.#owner.moreWatchStreams === 0) return least
-    this.#owner.moreWatchStreams -= 1
+  #add(): WatchStream {
     const namespace = this.#more()
     paceWatchStreams(namespace.watchClient, this.#owner)
-    const added = { watch: namespace.watch.bind(namespace), users: 0 }
+    const added = { manager: Reflect.get(namespace.watch(), 'manager') as unknown, users: 0 }
     this.#streams.push(added)
     return added
   }

@@ -235,6 +235,7 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   'endpoint/unavailable',
   'endpoint/no-leader',
   'endpoint/not-processed',
+  'endpoint/stream-limit',
   'endpoint/alarm',
 ])
 

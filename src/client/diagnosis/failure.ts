@@ -6,7 +6,7 @@ import { isOfServer } from '../../report/row.js'
 import { failedReport, finding } from '../finding.js'
 import { alarmOf, methodOf } from '../transport/call-policy.js'
 import type { EndedCall } from '../transport/call.js'
-import type { StatusObject } from '../transport/channel.js'
+import { status, type StatusObject } from '../transport/channel.js'
 import { answerFinding, TOO_LARGE } from '../transport/health-check.js'
 import type { LoginError } from '../transport/login.js'
 import { hasAnswered } from './explain.js'
@@ -109,6 +109,20 @@ function notProcessedError({ details }: StatusObject, call: EndedCall): EtcdMtls
   )
 }
 
+/** The error for a call that waited for a stream; null for all others, and if the caller canceled it. */
+function streamLimitError({ code }: StatusObject, call: EndedCall): EtcdMtlsError | null {
+  const { path, carriedBy: endpoint, streamLimit: limit } = call
+  if (limit === null || endpoint === null || !(code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED))
+    return null
+  return connectionError(failedReport([finding('endpoint/stream-limit', { endpoint, limit, method: methodOf(path) })]))
+}
+
+/** The error for streams that do not end and wait because of a limit; null if none does. */
+export function shortageError(endpoints: readonly KnownEndpoint[]): EtcdMtlsError | null {
+  const found = endpoints.flatMap(({ findings }) => findings.filter(({ code }) => code === 'endpoint/stream-limit'))
+  return found.length === 0 ? null : connectionError(failedReport(found))
+}
+
 /** The error that explains how a call ended; null if the answer of etcd is all that is known. */
 export function explainCall(
   outcome: StatusObject,
@@ -120,6 +134,7 @@ export function explainCall(
     tooLargeError(outcome, call) ??
     lostQuorumError(outcome, endpoints) ??
     notEtcdError(call) ??
+    streamLimitError(outcome, call) ??
     notProcessedError(outcome, call)
   )
 }
@@ -146,9 +161,15 @@ function tooLargeError({ details }: StatusObject, call: EndedCall): EtcdMtlsErro
 
 /** The error for a call that etcd gave up while half of the endpoints or more failed: most likely there is no quorum. Null otherwise. */
 function lostQuorumError({ details }: StatusObject, endpoints: readonly KnownEndpoint[]): EtcdMtlsError | null {
-  const { failed, total } = countFailed(endpoints)
+  const total = endpoints.length
+  const failed = endpoints.filter((each) => each.findings.some(isFailure)).length
   if (!details.startsWith('etcdserver: request timed out') || failed * 2 < total || failed === 0) return null
   return quorumError(endpoints, 'that a call timed out')
+}
+
+/** A member that accepts few streams is not a failed one. */
+function isFailure({ code, severity }: Finding): boolean {
+  return severity === 'error' && code !== 'endpoint/stream-limit'
 }
 
 export function loginFailed(error: LoginError, username: string, path: CertificateRef[]): EtcdMtlsError {

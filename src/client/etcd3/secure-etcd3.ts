@@ -19,22 +19,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { asError, isError, isEtcdMtlsError } from '../../report/errors.js'
 import type { Etcd3Options } from './options.js'
 import { markCall } from '../retryable.js'
-import { LeaseKeeper } from '../streams/lease-keeper.js'
 import { AbortListeners, holdingProcess } from '../timing.js'
 import { CLIENT, type ClientInternals, type TlsSession } from '../tls-session.js'
 import type { ExplainedCall } from '../transport/channel.js'
 import type { EndpointPool } from '../endpoint-pool.js'
 import type { Session } from '../session.js'
 import { makeCallsDirect } from './direct-calls.js'
+import { keptLeases, setCause, whileShort } from './kept-leases.js'
 import { createChannel } from './pool-channel.js'
 import { LoginError } from '../transport/login.js'
-import {
-  MORE_WATCH_STREAMS,
-  paceWatchStreams,
-  type WatchStream,
-  type WatchStreamOwner,
-  WatchStreams,
-} from '../watch-streams.js'
+import { paceWatchStreams, type WatchStream, type WatchStreamOwner, WatchStreams } from '../watch-streams.js'
 
 type FaultHandling = NonNullable<IOptions['faultHandling']>
 type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
@@ -59,7 +53,6 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   readonly #session: Session
   readonly #closing: AbortController
   readonly #owner: StreamOwner
-  readonly #watches: WatchStreams<WatchBuilder>
   #ended: Promise<void> | null = null
 
   /** @internal */
@@ -71,12 +64,8 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this.tls = session
     this.#session = session
     this.#closing = closing
-    const owner = {
-      session,
-      closing: closing.signal,
-      onAbort: new AbortListeners().listen,
-      moreWatchStreams: MORE_WATCH_STREAMS,
-    }
+    const streams = { session, closing: closing.signal, onAbort: new AbortListeners().listen }
+    const owner = { ...streams, watches: new WatchStreams(() => super.namespace(''), streams) }
     this.#owner = owner
     this[CLIENT] = {
       closing: owner.closing,
@@ -86,11 +75,6 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
       finalError: (error, until) => finalError(session.pool, error, until),
     }
     paceWatchStreams(this.watchClient, owner)
-    this.#watches = new WatchStreams(
-      () => super.watch(),
-      () => super.namespace(''),
-      owner,
-    )
   }
 
   /**
@@ -99,7 +83,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * for `error` does not end the process: `client.tls.events()` reports it.
    */
   override watch(): WatchBuilder {
-    return guardWatches(this.#watches.take(), this.#owner)
+    return guardWatches(super.watch(), this.#owner)
   }
 
   /**
@@ -107,7 +91,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * are sent at each sixth of the TTL. One without an answer after a twelfth is also sent to another endpoint.
    */
   override lease(ttl: number, options?: ILeaseOptions): Lease {
-    return withLeaseKeeper(this, (...args) => super.lease(...args), this.#owner)(ttl, options)
+    return keptLeases(this, (...args) => super.lease(...args), this.#owner)(ttl, options)
   }
 
   /** As in etcd3. Its watches and leases are those of this client. */
@@ -304,9 +288,8 @@ function addCaller(error: unknown): void {
 function wrapNamespace(namespace: Namespace, owner: StreamOwner): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
   paceWatchStreams(namespace.watchClient, owner)
-  const watches = new WatchStreams(watch, () => nested(''), owner)
-  namespace.watch = () => guardWatches(watches.take(), owner)
-  namespace.lease = withLeaseKeeper(namespace, namespace.lease.bind(namespace), owner)
+  namespace.watch = () => guardWatches(watch(), owner)
+  namespace.lease = keptLeases(namespace, namespace.lease.bind(namespace), owner)
   namespace.namespace = (prefix) => wrapNamespace(nested(prefix), owner)
   return namespace
 }
@@ -330,11 +313,12 @@ const CANCELED = 'Watcher canceled: '
 /** The client of a watch or a lease. */
 interface StreamOwner extends WatchStreamOwner {
   readonly session: Session
+  readonly watches: WatchStreams<WatchBuilder>
 }
 
 // An `error` without a listener does not end the process, and `create()` settles where etcd3 retries indefinitely.
-function guardWatches(stream: WatchStream<WatchBuilder>, owner: StreamOwner): WatchBuilder {
-  const builder = stream.watch()
+function guardWatches(builder: WatchBuilder, owner: StreamOwner): WatchBuilder {
+  const stream = owner.watches.assign(builder)
   const make = builder.watcher.bind(builder)
   let isFirst = true
   builder.watcher = () => {
@@ -348,7 +332,7 @@ function guardWatches(stream: WatchStream<WatchBuilder>, owner: StreamOwner): Wa
   return builder
 }
 
-function guard(watcher: Watcher, stream: WatchStream<unknown>, session: Session): Watcher {
+function guard(watcher: Watcher, stream: WatchStream, session: Session): Watcher {
   const cancel = watcher.cancel.bind(watcher)
   let isOpen = true
   const leave = (): void => {
@@ -369,9 +353,10 @@ function guard(watcher: Watcher, stream: WatchStream<unknown>, session: Session)
   })
 }
 
-function whenConnected(watcher: Watcher, { closing, onAbort }: StreamOwner): Promise<Watcher> {
+function whenConnected(watcher: Watcher, { closing, onAbort, session }: StreamOwner): Promise<Watcher> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
+      clearInterval(timer)
       removeClosed()
       watcher.off('connected', connected).off('error', failed).off('disconnected', disconnected)
     }
@@ -396,88 +381,10 @@ function whenConnected(watcher: Watcher, { closing, onAbort }: StreamOwner): Pro
     const removeClosed = onAbort(closing, () => {
       failed(new ClientClosedError('Watch'))
     })
+    const timer = whileShort(session, (error) => {
+      failed(error)
+      watcher.cancel().catch(() => undefined)
+    })
     watcher.on('connected', connected).on('error', failed).on('disconnected', disconnected)
   })
-}
-
-type MakeLease = (ttl: number, options?: ILeaseOptions) => Lease
-
-/**
- * Makes leases with a {@link LeaseKeeper} that emits etcd3's events. etcd3 itself emits `lost` two TTLs after the last
- * answer, when other clients may already hold the keys, and stays on a silent endpoint for a whole TTL.
- */
-function withLeaseKeeper(
-  { leaseClient }: Namespace,
-  make: MakeLease,
-  { closing, onAbort, session }: StreamOwner,
-): MakeLease {
-  return (seconds, options) => {
-    const created = performance.now()
-    if (options?.autoKeepAlive === false) return make(seconds, options)
-    const lease = make(seconds, { ...options, autoKeepAlive: false })
-    const [release, revoke] = [lease.release.bind(lease), lease.revoke.bind(lease)]
-    const revoked = lease.revoked.bind(lease)
-    let stop = (): void => undefined
-    let check = stop
-    const start = (id: string): void => {
-      const since = session.grantSentAt(id) ?? created
-      const keeper = new LeaseKeeper({ id, ttl: seconds * 1000, since }, () => leaseClient.leaseKeepAlive(), {
-        onStream: () => lease.emit('keepaliveEstablished'),
-        onSent: () => lease.emit('keepaliveFired'),
-        onRenewed: (answer) => lease.emit('keepaliveSucceeded', answer),
-        onFailed: (error) => lease.emit('keepaliveFailed', isError(error) ? castGrpcError(error) : error),
-        onLost: (_reason, cause) => {
-          release()
-          const error = new EtcdLeaseInvalidError(id)
-          if (isError(cause)) setCause(error, cause)
-          lease.emit('lost', error)
-        },
-      })
-      const ignoreClosing = onAbort(closing, () => {
-        keeper.stop()
-        lease.emit('keepaliveFailed', closing.reason)
-      })
-      const ignoreChange = session.onClusterChange((error) => {
-        keeper.clusterChanged(error)
-      })
-      stop = () => {
-        ignoreClosing()
-        ignoreChange()
-        keeper.stop()
-      }
-      check = () => {
-        keeper.check()
-      }
-      keeper.renew()
-    }
-    lease.once('lost', () => {
-      stop()
-    })
-    lease.release = () => {
-      stop()
-      release()
-    }
-    lease.revoke = async (...args) => {
-      stop()
-      await revoke(...args)
-    }
-    // The event loop may have been blocked since the timer of the keeper was due.
-    lease.revoked = () => {
-      check()
-      return revoked()
-    }
-    lease.grant().then(
-      (id) => {
-        if (!lease.revoked() && !closing.aborted) start(id)
-      },
-      () => undefined, // etcd3 has emitted `lost` with the error.
-    )
-    return lease
-  }
-}
-
-function setCause(error: unknown, cause: Error | null): void {
-  if (cause === null || !isError(error) || error.cause !== undefined) return
-  // Not enumerable, like the `cause` that the Error constructor sets.
-  Object.defineProperty(error, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
 }

@@ -3,9 +3,6 @@
  * lives at least one TTL after the sending of the last answered keep-alive.
  */
 import { MAX_DELAY } from '../../report/duration.js'
-import { int64At, Shape, keepKnownFields, termOf } from '../transport/protobuf.js'
-import type { ResumableStream, StreamResumer } from './resumable-call.js'
-import type { StreamAttempt } from './stream-attempt.js'
 
 // Keep-alives are sent every sixth of the TTL, not every third as in clientv3 (client/v3/lease.go, `recvKeepAlive`):
 // with a third, 5.3 of 8 seconds may be left when the leader freezes, and an election on a busy machine has taken 5.4.
@@ -252,73 +249,5 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
     this.check()
     // A timer may fire a fraction of a millisecond early, and cannot wait for as long as a long TTL.
     if (!this.#ended) this.#armDeadline()
-  }
-}
-
-/** Field numbers of LeaseKeepAliveRequest and LeaseKeepAliveResponse (etcd api/etcdserverpb/rpc.proto). */
-const REQUEST_ID = 1
-const RESPONSE_ID = 2
-const RESPONSE_TTL = 3
-const RESPONSE = new Shape({ varints: [2, 3], messages: { 1: new Shape({ varints: [1, 2, 3, 4] }) } })
-
-/** Maximum number of denials in a row that are ignored: a cluster that was restored from a snapshot starts with low terms. */
-const MAX_OUTDATED = 8
-
-/**
- * Resumes a keep-alive stream over another connection. It repeats unanswered requests, which is harmless.
- *
- * A leader that was paused or cut off answers that a lease does not exist if it was granted after the election of another leader,
- * until it notices the election: it does not ask the others (etcd server/etcdserver/v3_server.go, LeaseRenew). Its term is older.
- */
-export class KeepAliveResumer implements StreamResumer {
-  readonly #stream: ResumableStream
-  readonly #grants: Grants
-  #outdated = 0
-  #attempt: StreamAttempt | null = null
-  #unanswered: { id: bigint; message: Buffer }[] = []
-
-  constructor(stream: ResumableStream, grants: Grants) {
-    this.#stream = stream
-    this.#grants = grants
-  }
-
-  outgoing(message: Buffer): void {
-    this.#unanswered.push({ id: int64At(message, REQUEST_ID), message })
-    this.#send(message)
-  }
-
-  incoming(received: Buffer, attempt: StreamAttempt): void {
-    const message = keepKnownFields(received, RESPONSE)
-    const id = int64At(message, RESPONSE_ID)
-    const index = this.#unanswered.findIndex((each) => each.id === id)
-    // An unsolicited answer must not end or extend a lease.
-    if (index < 0) return
-    if (this.#isOutdated(message)) {
-      attempt.fail('The member does not know that another one leads')
-      return
-    }
-    this.#unanswered.splice(index, 1)
-    this.#attempt?.expectAnswer(this.#unanswered.length > 0)
-    this.#stream.deliver(message)
-  }
-
-  begin(attempt: StreamAttempt): void {
-    this.#attempt = attempt
-    for (const { message } of this.#unanswered) this.#send(message)
-  }
-
-  failed(): void {
-    this.#unanswered = []
-  }
-
-  #isOutdated(message: Buffer): boolean {
-    const isDenied = int64At(message, RESPONSE_TTL) <= 0n && this.#grants.isOutdated(termOf(message))
-    this.#outdated = isDenied ? this.#outdated + 1 : 0
-    return isDenied && this.#outdated <= MAX_OUTDATED
-  }
-
-  #send(message: Buffer): void {
-    this.#attempt?.expectAnswer(true)
-    this.#attempt?.send(message)
   }
 }

@@ -114,6 +114,15 @@ export class ResumableCall extends CallBase implements Call {
     return this.#attempt?.endpoint ?? this.#carriedBy
   }
 
+  get waitsForStream(): boolean {
+    return (this.#attempt?.call.streamLimit ?? null) !== null
+  }
+
+  /** That of the current attempt; null without one. */
+  get token(): string | null {
+    return this.#attempt?.call.token ?? null
+  }
+
   start(metadata: Metadata, listener: CallListener): void {
     this.#metadata = metadata
     this.#listener = listener

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
 import { type AnswerHead, ErrorCode, type Http2Stream, type StreamListener } from '../http2/protocol.js'
 import { armDeadline, type SharedTimer } from '../timing.js'
-import { LEASE_KEEP_ALIVE, methodOf, type Progress } from './call-policy.js'
+import { LEASE_KEEP_ALIVE, methodOf, type Progress, WATCH } from './call-policy.js'
 import {
   answerTooLarge,
   type Deadline,
@@ -16,7 +16,7 @@ import {
   statusOfReset,
   statusOfTrailers,
 } from './channel.js'
-import type { ActiveCall, Connection } from './connection.js'
+import { type ActiveCall, type Connection, STREAM_WAIT } from './connection.js'
 import {
   callHeaders,
   COPIED_MESSAGE,
@@ -42,6 +42,8 @@ export interface EndedCall {
   readonly progress: Progress
   /** The head of an answer that is not gRPC; null for a gRPC answer and for none. */
   readonly answer: Answer | null
+  /** The limit of streams because of which it waits; null if it has a stream or no connection. */
+  readonly streamLimit: number | null
 }
 
 /** The part of the client that a call uses. */
@@ -157,12 +159,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     this.path = parts.path
     this.avoid = parts.avoid
     this.longestWait = parts.longestWait
-    this.priority =
-      parts.path === LEASE_KEEP_ALIVE
-        ? PRIORITY.keepAlive
-        : parts.isRepeated === true
-          ? PRIORITY.repeated
-          : PRIORITY.first
+    this.priority = priorityOf(parts)
     this.#reader = new MessageReader(parts.route.maxReceiveLength, parts.makeSplitter)
   }
 
@@ -221,6 +218,10 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     return stream.isUnprocessed ? 'unprocessed' : 'unknown'
   }
 
+  get streamLimit(): number | null {
+    return this.#stream === null ? (this.connection?.streamLimit ?? null) : null
+  }
+
   get token(): string | null {
     const token = this.headers['token']
     return typeof token === 'string' ? token : null
@@ -235,13 +236,14 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
    * Concludes a refusal that the server sent as a message, not as a status. `request`: the message that was refused.
    */
   review(code: status, details: string, request: Uint8Array | null = this.request): Outcome {
-    const { path, headers, carriedBy, progress, answer } = this
+    const { path, headers, carriedBy, progress, answer, streamLimit } = this
     return this.#parts.route.conclude(makeStatus(code, details), {
       path,
       headers,
       carriedBy,
       progress,
       answer,
+      streamLimit,
       request,
     })
   }
@@ -294,6 +296,12 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     this.connection = null
     route.carried.delete(this)
     route.assign(this)
+  }
+
+  expire(): void {
+    // The deadline of the call limits its wait.
+    if (this.longestWait === Infinity) return
+    this.#end(makeStatus(status.UNAVAILABLE, `No stream could be opened in ${String(STREAM_WAIT / 1000)} s`))
   }
 
   refuse(outcome: Outcome): void {
@@ -435,7 +443,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     clearTimeout(this.#deadlineTimer)
     const { route } = this.#parts
     const stream = this.#stream
-    const final = stream === null ? outcome : route.conclude(outcome, this)
+    const final = this.connection === null ? outcome : route.conclude(outcome, this)
     this.explanation = final.cause ?? null
     route.carried.delete(this)
     this.connection?.remove(this)
@@ -458,6 +466,12 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
       stream.resume()
     }
   }
+}
+
+function priorityOf({ path, isRepeated }: CallParts): Priority {
+  if (path === LEASE_KEEP_ALIVE) return PRIORITY.keepAlive
+  if (path === WATCH) return PRIORITY.watch
+  return isRepeated === true ? PRIORITY.repeated : PRIORITY.first
 }
 
 export function callLater(callback: (() => void) | undefined): void {

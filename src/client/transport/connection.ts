@@ -12,7 +12,7 @@ import {
 import type { Progress } from './call-policy.js'
 import { CommonHeaders } from './framing.js'
 import { Keepalive } from './keepalive.js'
-import { type QueuedCall, StreamQueue } from './stream-queue.js'
+import { isLasting, type QueuedCall, StreamQueue } from './stream-queue.js'
 
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'stopped'
 
@@ -31,6 +31,8 @@ export interface ActiveCall extends QueuedCall {
   open(): void
   /** It waited for a stream, and this connection opens no more: another one may carry it. */
   release(): void
+  /** It has waited {@link STREAM_WAIT} for a stream, and does not end on its own. */
+  expire(): void
   connectionLost(details: string): void
   /** This client is about to close the connection: the call moves to another one if it can. */
   migrate(): void
@@ -51,6 +53,10 @@ interface ConnectionParts {
  * s and twice the election time-out of 1 s (etcd server/config/config.go, ReqTimeout).
  */
 export const DRAIN_LIMIT = 10_000
+/** Longest wait of a call without a deadline while no stream is opened, in milliseconds. */
+export const STREAM_WAIT = 10_000
+/** Milliseconds after which streams that wait are reported, and between two checks of those that wait. */
+const SHORTAGE_AFTER = 1000
 /** The streams 1 and 3 are those of the dial. */
 const LAST_OF_DIAL = 3
 /** Milliseconds that a closing connection waits for its peer before its socket is destroyed. */
@@ -63,6 +69,10 @@ export class Connection implements SessionListener {
   readonly host: string
   readonly commonHeaders: CommonHeaders
   readonly closed: Promise<void>
+  /** Called when {@link isShort} changes. */
+  onShortage: (() => void) | null = null
+  /** Called when a stream that does not end waits, or has ended. */
+  onStreams: (() => void) | null = null
   readonly #session: Http2Session
   readonly #socket: TLSSocket
   readonly #raw: Socket
@@ -81,6 +91,9 @@ export class Connection implements SessionListener {
   /** Whether {@link #openNext} runs. */
   #isOpening = false
   #check: Promise<boolean> | null = null
+  /** Set while calls wait for a stream. */
+  #waitTimer: NodeJS.Timeout | undefined
+  #isShort = false
 
   /** @param onDown Called once, when the connection accepts no new calls any more; not if this client ends it. */
   constructor({ url, host, session, socket, raw, roundTrip }: ConnectionParts, onDown: DownListener) {
@@ -132,6 +145,31 @@ export class Connection implements SessionListener {
     return this.#endsAsPlanned
   }
 
+  /** The streams that the server accepts at the same time, as far as it is known. */
+  get streamLimit(): number {
+    return this.#queue.limit
+  }
+
+  /** How many streams that do not end on their own it may have. */
+  get lastingLimit(): number {
+    return this.#queue.lastingLimit
+  }
+
+  /** Whether one more of them can be opened now. */
+  get hasLastingRoom(): boolean {
+    return this.#queue.hasLastingRoom
+  }
+
+  /** Whether streams that do not end wait, or there are too many of them. */
+  get needsRoom(): boolean {
+    return this.#queue.hasLastingWaiting || this.#queue.excess > 0
+  }
+
+  /** Whether calls have waited for long because the server accepts no further stream. */
+  get isShort(): boolean {
+    return this.#isShort
+  }
+
   onSettings(): void {
     this.#queue.announce(this.#session.streamLimit)
     this.#openNext()
@@ -167,17 +205,42 @@ export class Connection implements SessionListener {
     this.#used = true
     this.#calls.add(call)
     if (this.#calls.size === 1) this.#keepalive.start()
-    if (this.#queue.openAtOnce()) {
+    if (this.#queue.openAtOnce(call)) {
       call.open()
       return
     }
     this.#queue.add(call)
     this.#openNext()
+    if (!this.#queue.isEmpty) this.#waitTimer ??= setTimeout(this.#checkWaiting, SHORTAGE_AFTER).unref()
+    if (isLasting(call)) this.onStreams?.()
+  }
+
+  /** @param reserves Whether some of the streams are left to calls. */
+  reserveForCalls(reserves: boolean): void {
+    this.#queue.reserveForCalls(reserves)
+    this.#openNext()
+  }
+
+  /** Lets a stream that waits go to another connection. Returns whether there was one. */
+  releaseStream(): boolean {
+    const call = this.#queue.takeLasting()
+    if (call === null) return false
+    this.#calls.delete(call)
+    if (this.#calls.size === 0) this.#becomeIdle()
+    call.release()
+    return true
+  }
+
+  /** Lets streams that do not end move to another connection if there are too many. */
+  migrateExcess(): void {
+    const { excess } = this.#queue
+    for (const call of [...this.#calls].filter(isLasting).slice(0, excess)) call.migrate()
   }
 
   remove(call: ActiveCall): void {
     if (!this.#calls.delete(call)) return
     this.#queue.remove(call)
+    if (isLasting(call)) this.onStreams?.()
     if (call.wasAnswered) this.#queue.noteAnswer()
     else if (this.#open && call.progress === 'unprocessed') this.#queue.noteRefusal()
     if (this.#calls.size === 0) this.#becomeIdle()
@@ -281,6 +344,16 @@ export class Connection implements SessionListener {
     } finally {
       this.#isOpening = false
     }
+  }
+
+  readonly #checkWaiting = (): void => {
+    const expired = this.#queue.endingSince(STREAM_WAIT)
+    const isShort = expired.length > 0 || this.#queue.lastingSince(SHORTAGE_AFTER).length > 0
+    for (const call of expired) call.expire()
+    this.#waitTimer = this.#queue.isEmpty ? undefined : setTimeout(this.#checkWaiting, SHORTAGE_AFTER).unref()
+    if (isShort === this.#isShort) return
+    this.#isShort = isShort
+    this.onShortage?.()
   }
 
   /** Lets the calls without a stream go to another connection. */

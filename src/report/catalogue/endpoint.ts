@@ -204,6 +204,14 @@ export interface NotProcessed {
   detail: string
 }
 
+export interface StreamLimit {
+  endpoint: string
+  /** The streams of one connection that the server accepts at the same time. */
+  limit: number
+  /** The call that was not sent, as `KV/Put`; null: watches or keep-alives of leases wait. */
+  method: string | null
+}
+
 export interface MeshCertificate {
   endpoint: string
   port: string
@@ -291,6 +299,10 @@ export const endpoint = {
   'endpoint/not-processed': error((d: NotProcessed) => [
     `${d.endpoint} did not process the call ${d.method} (${d.detail}).`,
     `Send fewer calls at a time, or raise the limit of concurrent streams at ${d.endpoint} (nginx: http2_max_concurrent_streams; etcd: --max-concurrent-streams). No action is needed if the server restarts.`,
+  ]),
+  'endpoint/stream-limit': error((d: StreamLimit) => [
+    `${d.endpoint} accepts ${d.limit === 1 ? 'one stream' : `${String(d.limit)} streams`} of a connection at a time, and ${d.method === null ? 'watches or keep-alives of leases wait' : `the call ${d.method} waited in vain`} for one.`,
+    `Raise the limit at ${d.endpoint} (etcd: --max-concurrent-streams; nginx: http2_max_concurrent_streams; haproxy: tune.h2.fe.max-concurrent-streams), or use fewer watches, leases and locks in one client.`,
   ]),
   'endpoint/lost': error((d: Lost) => [
     `The connection to ${d.endpoint} was lost: ${LOST[d.reason]}${d.detail === '' ? '' : ` (${d.detail})`}.`,

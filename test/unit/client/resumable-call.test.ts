@@ -134,8 +134,9 @@ describe('keep-alives', () => {
     seen.stream.write(ask(3))
     await expect.poll(() => attempts[0]?.messages.length).toBe(3)
     proxy.cut()
-    await expect.poll(() => seen.messages).toEqual([answer(1), answer(2), answer(3)])
-    expect(attempts[1]?.messages).toEqual([ask(2), ask(3)])
+    // That which got no answer first may hold up the others, so it goes last.
+    await expect.poll(() => seen.messages).toEqual([answer(1), answer(3), answer(2)])
+    expect(attempts[1]?.messages).toEqual([ask(3), ask(2)])
     seen.stream.write(ask(4))
     await expect.poll(() => seen.messages.length).toBe(4)
     expect(seen).toMatchObject({ end: null, metadata: 1 })
@@ -144,7 +145,7 @@ describe('keep-alives', () => {
   it('a keep-alive goes to an endpoint that owes no answer, also if that carries more streams', async () => {
     await using other = await proxyTo(peer.port)
     await connect([proxy, other])
-    const idle = Array.from({ length: 6 }, () => open(KEEP_ALIVE))
+    const idle = Array.from({ length: 6 }, () => open(WATCH))
     await expect.poll(() => attempts.length).toBe(6)
     const [{ authority: silent } = { authority: '' }] = attempts
     for (const each of attempts.splice(0)) if (each.authority === silent) each.finish(0)
@@ -160,12 +161,9 @@ describe('keep-alives', () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     seen.stream.end()
-    await expect.poll(() => attempts[0]?.ended).toBe(true)
-    onAttempt = (attempt) => {
-      attempt.stream.on('end', () => {
-        attempt.send(answer(1))
-        attempt.finish(0)
-      })
+    await expect.poll(() => attempts[0]?.messages.length).toBe(1)
+    onMessage = (attempt) => {
+      attempt.send(answer(1))
     }
     proxy.cut()
     await expect.poll(() => seen.end).toBe('OK')
@@ -233,7 +231,7 @@ describe('the answer that a lease does not exist', () => {
     await connect([proxy, other])
     await grant(3)
     // With a stream of its own this endpoint has more of them, and a new stream goes to the other one.
-    open(KEEP_ALIVE)
+    open(WATCH)
     await expect.poll(() => attempts.length).toBe(1)
     const [crowded] = attempts.splice(0)
     await keepAlive(2)
@@ -347,6 +345,7 @@ describe('an attempt that the server ends', () => {
       attempt.finish(status.UNAVAILABLE)
     }
     const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
     await expect.poll(() => seen.end).toBe('UNAVAILABLE')
     expect(attempts).toHaveLength(6)
     const pauses = times.slice(1).map((each, index) => each - (times[index] ?? 0))
@@ -376,11 +375,9 @@ describe('an attempt that the server ends', () => {
   it('lets the caller send and end the stream between two attempts', async () => {
     onAttempt = (attempt) => {
       if (attempts.length < 4) attempt.finish(status.UNAVAILABLE)
-      else {
-        attempt.stream.on('end', () => {
-          attempt.finish(0)
-        })
-      }
+    }
+    onMessage = (attempt, message) => {
+      if (attempts.length === 4) attempt.send(answer(Number(message[1])))
     }
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
@@ -388,7 +385,7 @@ describe('an attempt that the server ends', () => {
     seen.stream.write(ask(2))
     seen.stream.end()
     await expect.poll(() => seen.end).toBe('OK')
-    expect(attempts[3]?.messages).toEqual([ask(1), ask(2)])
+    expect(attempts[3]?.messages).toEqual(expect.arrayContaining([ask(1), ask(2)]))
   })
 
   it('makes no attempt after the caller cancels between two attempts', async () => {
@@ -396,6 +393,7 @@ describe('an attempt that the server ends', () => {
       attempt.finish(status.UNAVAILABLE)
     }
     const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
     await expect.poll(() => attempts.length).toBe(4)
     seen.stream.cancel()
     await expect.poll(() => seen.end).toBe('CANCELLED')

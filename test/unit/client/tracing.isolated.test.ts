@@ -148,5 +148,7 @@ interface StreamCall extends Duplex {
 async function openStream(client: SecureEtcd3): Promise<StreamCall> {
   const stream: unknown = await client.leaseClient.leaseKeepAlive()
   if (!(stream instanceof Duplex) || !('getPeer' in stream)) throw new Error('Not a call of grpc-js')
+  // The stream is chosen by the lease.
+  stream.write({ ID: '1' })
   return stream as StreamCall
 }

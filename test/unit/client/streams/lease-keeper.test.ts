@@ -1,13 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import {
-  Grants,
-  type KeepAliveAnswer,
-  KeepAliveResumer,
-  type KeepAliveStream,
-  LeaseKeeper,
-} from '../../../../src/client/streams/lease-keeper.js'
-import type { StreamAttempt } from '../../../../src/client/streams/stream-attempt.js'
-import { bytesField, int64Field } from '../../../../src/client/transport/protobuf.js'
+import { type KeepAliveAnswer, type KeepAliveStream, LeaseKeeper } from '../../../../src/client/streams/lease-keeper.js'
 
 const TTL = 6000
 /** TTL minus the margin of a tenth. */
@@ -183,27 +175,5 @@ describe('a lease keeper', () => {
     await pass(TTL)
     expect(reported).toEqual([])
     expect(streams[0]?.ended).toBe(true)
-  })
-})
-
-describe('a resumed keep-alive stream', () => {
-  it('the ninth denial in a row in an older term is passed on, as after a restore from a snapshot', () => {
-    const grants = new Grants()
-    grants.grantedIn(5n)
-    const delivered: Buffer[] = []
-    let failed = 0
-    const attempt = {
-      send: () => undefined,
-      expectAnswer: () => undefined,
-      fail: () => (failed += 1),
-    } as unknown as StreamAttempt
-    const resumer = new KeepAliveResumer({ receiveLimit: Infinity, deliver: (each) => delivered.push(each) }, grants)
-    resumer.outgoing(int64Field(1, 7n))
-    const denial = Buffer.concat([bytesField(1, int64Field(4, 2n)), int64Field(2, 7n)])
-    for (let turn = 1; turn <= 9; turn += 1) {
-      resumer.begin(attempt)
-      resumer.incoming(denial, attempt)
-      expect([failed, delivered.length]).toEqual(turn < 9 ? [turn, 0] : [8, 1])
-    }
   })
 })

@@ -67,6 +67,7 @@ it.each(implementations)(
       progress: 'answered',
       open: ignore,
       release: ignore,
+      expire: ignore,
       connectionLost: ignore,
       migrate: ignore,
     }
@@ -140,6 +141,7 @@ it('releases thousands of calls that wait when the session opens no more streams
       release() {
         released += 1
       },
+      expire: ignoreAll,
       connectionLost: ignoreAll,
       migrate: ignoreAll,
     }

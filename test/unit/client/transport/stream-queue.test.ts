@@ -49,6 +49,7 @@ describe('a server that announces a limit of two streams', () => {
     await expect.poll(() => seen).toEqual([PUT, PUT])
     const stream = await client.leaseClient.leaseKeepAlive()
     stream.on('error', () => undefined)
+    stream.write({ ID: '1' })
     answers = Infinity
     held.forEach(emptyAnswer)
     await expect.poll(() => seen.length).toBe(21)
@@ -190,7 +191,118 @@ describe('a server that refuses every stream', () => {
   })
 })
 
+describe('a server that lowers its limit to 0 in the middle of a connection', () => {
+  const limitReached = (method: string) => ({
+    code: 'ERR_UNREACHABLE',
+    details: {
+      report: {
+        findings: [
+          expect.objectContaining({
+            code: 'endpoint/stream-limit',
+            details: expect.objectContaining({ limit: 0, method }) as unknown,
+            remedy: expect.stringMatching(
+              /--max-concurrent-streams.*http2_max_concurrent_streams.*tune\.h2\.fe\.max-concurrent-streams/,
+            ) as string,
+          }),
+        ],
+      },
+    },
+  })
+
+  /** A client with an open keep-alive stream, whose server accepts no further stream from then on. */
+  async function atLimit(work: (client: SecureEtcd3, answered: () => number, raise: () => void) => Promise<void>) {
+    let session: Http2Session | undefined
+    let echoed = 0
+    await using peer = await grpcPeer(pki.server, (stream, headers) => {
+      session ??= stream.session
+      // There is no second connection.
+      if (stream.session !== session) stream.session?.destroy()
+      else if (headers[':path'] !== KEEP_ALIVE) {
+        emptyAnswer(stream)
+      } else {
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+        stream.on('data', () => (echoed += 1))
+      }
+    })
+    await using client = await connect(peer)
+    const stream = await client.leaseClient.leaseKeepAlive()
+    stream.on('error', () => undefined)
+    stream.write({ ID: '1' })
+    await expect.poll(() => echoed).toBe(1)
+    await new Promise<void>((resolve) =>
+      session?.settings({ maxConcurrentStreams: 0 }, () => {
+        resolve()
+      }),
+    )
+    stream.write({ ID: '1' })
+    await expect.poll(() => echoed).toBe(2)
+    const raise = (): void => session?.settings({ maxConcurrentStreams: 10 })
+    await work(client, () => echoed, raise)
+    stream.cancel()
+  }
+
+  it('lets open streams go on, and fails a call at its deadline with the limit and the options that set it', () =>
+    atLimit(async (client) => {
+      const failed = client
+        .put('a')
+        .value('b')
+        .options({ deadline: Date.now() + 300 })
+        .exec()
+      await expect(failed).rejects.toThrow('Deadline exceeded')
+      await expect(failed).rejects.toMatchObject({ cause: limitReached('KV/Put') })
+    }))
+
+  it('fails calls without a deadline after ten seconds without a new stream, and sends later ones when it raises its limit', () =>
+    atLimit(async (client, _answered, raise) => {
+      const failed = [client.put('a').value('b').exec(), client.get('a').exec()]
+      const outcomes = Promise.allSettled(failed)
+      await new Promise(setImmediate)
+      const now = performance.now.bind(performance)
+      const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + 10_000)
+      try {
+        const error = { status: 'rejected', reason: { message: expect.stringContaining('in 10 s') as string } }
+        expect(await outcomes).toMatchObject([error, error])
+        await expect(failed[0]).rejects.toMatchObject({ cause: limitReached('KV/Put') })
+        expect(client.tls.endpoints).toMatchObject([{ state: 'ready', findings: [{ code: 'endpoint/stream-limit' }] }])
+      } finally {
+        clock.mockRestore()
+      }
+      const later = client.put('a').value('b').exec()
+      raise()
+      await later
+      await expect.poll(() => client.tls.endpoints).toMatchObject([{ findings: [] }])
+    }))
+
+  it('renews another lease over the open stream, and reports a watch that waits by an event until the limit is raised', () =>
+    atLimit(async (client, answered, raise) => {
+      const events = client.tls.events()
+      const stream = await client.leaseClient.leaseKeepAlive()
+      stream.on('error', () => undefined)
+      stream.write({ ID: '2' })
+      await expect.poll(answered).toBe(3)
+      client.watch().key('a').watcher()
+      expect(await events.next()).toMatchObject({
+        value: { type: 'endpoint-changed', status: { findings: [{ code: 'endpoint/stream-limit' }] } },
+      })
+      raise()
+      await expect.poll(() => client.tls.endpoints, { timeout: 3000 }).toMatchObject([{ findings: [] }])
+      stream.cancel()
+    }))
+})
+
 describe('StreamQueue', () => {
+  it('leaves a quarter of the streams, and at least one, to calls that end', () => {
+    const opened = (limit: number, priority: Priority): number => {
+      const queue = new StreamQueue<ReturnType<typeof call>>(limit)
+      let count = 0
+      while (count < 1000 && queue.openAtOnce(call('any', priority))) count += 1
+      return count
+    }
+    const lasting = [0, 1, 2, 4, 7, 16, 100, Infinity].map((limit) => opened(limit, PRIORITY.watch))
+    expect(lasting).toEqual([0, 0, 1, 3, 6, 12, 75, 1000])
+    expect([1, 4, 16].map((limit) => opened(limit, PRIORITY.first))).toEqual([1, 4, 16])
+  })
+
   const call = (name: string, priority: Priority = PRIORITY.first): { name: string; priority: Priority } => ({
     name,
     priority,
@@ -226,6 +338,24 @@ describe('StreamQueue', () => {
     expect(queue.take()).toBeNull()
     queue.announce(1)
     queue.remove(first)
+    expect(queue.take()).toBeNull()
+  })
+
+  it('opens calls while streams that do not end wait, at the announced limit and after it changes', () => {
+    const queue = new StreamQueue<ReturnType<typeof call>>(4)
+    const watches = Array.from({ length: 5 }, (_, i) => call(`watch ${String(i)}`, PRIORITY.watch))
+    expect(watches.map((each) => queue.openAtOnce(each))).toEqual([true, true, true, false, false])
+    queue.add(call('waits', PRIORITY.keepAlive))
+    expect(queue.take()).toBeNull()
+    const first = call('first')
+    queue.add(first)
+    expect(queue.take()).toBe(first)
+    queue.remove(first)
+    queue.announce(0)
+    queue.add(first)
+    expect(queue.take()).toBeNull()
+    queue.announce(5)
+    expect([queue.take()?.name, queue.take()?.name]).toEqual(['waits', 'first'])
     expect(queue.take()).toBeNull()
   })
 })

@@ -1,0 +1,131 @@
+/** An etcd that accepts few streams on a connection, and clients with more watches, leases and locks than that. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import type { SecureEtcd3 } from '../../src/client/index.js'
+import { lock } from '../../src/coordination/index.js'
+import { scaled } from '../support/long.js'
+import { sharedCluster, sharedEtcd } from '../support/shared-etcd.js'
+
+/** One call of each kind that ends. */
+function callsOfEachKind(client: SecureEtcd3): Promise<unknown> {
+  return Promise.all([
+    client.put('calls/key').value('a').exec(),
+    client.get('calls/key').exec(),
+    client.getAll().prefix('calls/').exec(),
+    client.delete().key('calls/none').exec(),
+    client.if('calls/key', 'Create', '>', 0).then(client.get('calls/key')).commit(),
+    client.leaseClient.leaseGrant({ TTL: 60 }),
+    client.maintenance.status(),
+  ])
+}
+
+/** Leases that count those that were lost, and the renewed ones. */
+async function grantLeases(client: SecureEtcd3, count: number, ttl: number) {
+  const seen = { lost: 0, renewed: new Set<number>() }
+  const leases = Array.from({ length: count }, (_, i) =>
+    client
+      .lease(ttl)
+      .on('lost', () => (seen.lost += 1))
+      .on('keepaliveSucceeded', () => seen.renewed.add(i)),
+  )
+  await Promise.all(leases.map((lease) => lease.grant()))
+  return { leases, seen }
+}
+
+const atLimit = (error: unknown): unknown => (error as Error).cause
+const shortage = { code: 'ERR_UNREACHABLE', details: { report: { findings: [{ code: 'endpoint/stream-limit' }] } } }
+
+describe.each(scaled({ short: [4], long: [4, 16, 100] }))('etcd with --max-concurrent-streams=%i', (limit) => {
+  const shared = sharedEtcd({ args: [`--max-concurrent-streams=${String(limit)}`] })
+  const [COUNT, LOCKS] = scaled({ short: [400, 20] as const, long: [1000, 100] as const })
+
+  it('answers calls of each kind of a client with leases, watches in 50 namespaces and locks, and loses none', async () => {
+    await using client = await shared.connect()
+    const { leases, seen } = await grantLeases(client, COUNT, 10)
+    const watched = new Set<number>()
+    const keyOf = (i: number): [string, string] => [`of-${String(i % 50)}/`, String(i)]
+    const watchers = await Promise.all(
+      Array.from({ length: COUNT }, (_, i) => {
+        const [prefix, key] = keyOf(i)
+        return client.namespace(prefix).watch().key(key).create()
+      }),
+    )
+    watchers.forEach((watcher, i) => watcher.on('put', () => watched.add(i)))
+    const locks = await Promise.all(
+      Array.from({ length: LOCKS }, (_, i) => lock(client, `lock-${String(i)}`, { ttl: '10s' })),
+    )
+    await callsOfEachKind(client)
+    await Promise.all(Array.from({ length: COUNT }, (_, i) => client.put(keyOf(i).join('')).value('a').exec()))
+    await expect.poll(() => watched.size, { timeout: 10_000 }).toBe(COUNT)
+    seen.renewed.clear()
+    await expect.poll(() => seen.renewed.size, { timeout: 10_000 }).toBe(COUNT)
+    await callsOfEachKind(client)
+    expect(seen.lost).toBe(0)
+    expect(locks.filter(({ signal }) => signal.aborted)).toEqual([])
+    expect(client.tls.endpoints).toMatchObject([{ state: 'ready', findings: [] }])
+    await Promise.all([...locks.map((held) => held.release()), ...leases.map((lease) => lease.revoke())])
+  })
+})
+
+describe('etcd with --max-concurrent-streams=2', () => {
+  const shared = sharedEtcd({ args: ['--max-concurrent-streams=2'] })
+
+  it('keeps leases and events through rotations, which replace both connections of a client', async () => {
+    await using client = await shared.connect()
+    const { seen } = await grantLeases(client, 10, 5)
+    const events: string[] = []
+    const watcher = await client.namespace('a/').watch().prefix('').create()
+    watcher.on('put', ({ value }) => events.push(value.toString()))
+    expect(client.tls.endpoints).toMatchObject([{ state: 'ready', connections: 2 }])
+    const values = Array.from({ length: 4 }, (_, i) => String(i))
+    for (const value of values) {
+      await client.tls.rotate()
+      await client.put('a/key').value(value).exec()
+    }
+    await expect.poll(() => events).toEqual(values)
+    seen.renewed.clear()
+    await expect.poll(() => seen.renewed.size, { timeout: 5000 }).toBe(10)
+    expect(seen.lost).toBe(0)
+  })
+})
+
+describe('etcd with --max-concurrent-streams=1', () => {
+  const shared = sharedEtcd({ args: ['--max-concurrent-streams=1'] })
+
+  it('answers calls; its second connection carries either leases or watches, and the others fail after 10 s with the limit', async () => {
+    await using withLeases = await shared.connect()
+    await using withWatch = await shared.connect()
+    const { seen } = await grantLeases(withLeases, 20, 5)
+    await withWatch.watch().key('a').create()
+    const failed = [withLeases.watch().key('a').create().catch(atLimit), withWatch.lease(60).grant().catch(atLimit)]
+    for (let i = 0; i < 10; i += 1) await Promise.all([callsOfEachKind(withLeases), callsOfEachKind(withWatch)])
+    expect(await Promise.all(failed)).toMatchObject([shortage, shortage])
+    await callsOfEachKind(withLeases)
+    expect(seen.lost).toBe(0)
+    // The watch that failed still waits, and the lease was revoked.
+    const status = { state: 'ready', connections: 2 }
+    expect(withLeases.tls.endpoints).toMatchObject([{ ...status, findings: [{ code: 'endpoint/stream-limit' }] }])
+    expect(withWatch.tls.endpoints).toMatchObject([status])
+  })
+})
+
+describe('a follower of a leader that is paused for parts of a second', () => {
+  const shared = sharedCluster(['--max-concurrent-streams=16'])
+
+  it('keeps 300 leases of 5 s', async () => {
+    const leader = await shared.leader()
+    if (leader === null) throw new Error('No member leads')
+    const follower = shared.cluster.members.find((each) => each !== leader)
+    await using client = await shared.connect({ endpoints: follower?.endpoint ?? '' })
+    const { seen } = await grantLeases(client, 300, 5)
+    for (const end = performance.now() + scaled({ short: 8000, long: 60_000 }); performance.now() < end;) {
+      await leader.pause()
+      await sleep(400)
+      await leader.resume()
+      await sleep(600)
+    }
+    seen.renewed.clear()
+    await expect.poll(() => seen.renewed.size, { timeout: 5000 }).toBe(300)
+    expect(seen.lost).toBe(0)
+  })
+})
