@@ -57,7 +57,7 @@ export class StreamConnection {
   lost(connection: Connection): void {
     if (connection !== this.connection) return
     this.#dialled = null
-    this.#balance()
+    this.#retry()
     this.#changed()
   }
 
@@ -78,10 +78,7 @@ export class StreamConnection {
     this.#hasFailed = dialled?.connection.open !== true
     if (dialled === null || this.#hasFailed || this.#first === null) {
       dialled?.connection.destroy()
-      this.#retryTimer = setTimeout(() => {
-        this.#retryTimer = undefined
-        this.#balance()
-      }, this.#backoff.failed()).unref()
+      this.#retry()
       return
     }
     const { connection } = dialled
@@ -91,6 +88,15 @@ export class StreamConnection {
     this.#first.migrateExcess()
     this.#balance()
     this.#changed()
+  }
+
+  /** A server may end each connection right after it was accepted. */
+  #retry(): void {
+    clearTimeout(this.#retryTimer)
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined
+      this.#balance()
+    }, this.#backoff.failed()).unref()
   }
 }
 

@@ -6,7 +6,15 @@ import { describe, expect, it, vi } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../../../src/client/index.js'
 import { PRIORITY, type Priority, StreamQueue } from '../../../../src/client/transport/stream-queue.js'
 import { mintPki } from '../../../support/etcd.js'
-import { emptyAnswer, grpcPeer, type Peer, proxyTo, serverTls } from '../../../support/peers.js'
+import {
+  answerHealthCheck,
+  type CallHandler,
+  emptyAnswer,
+  grpcPeer,
+  type Peer,
+  proxyTo,
+  serverTls,
+} from '../../../support/peers.js'
 
 const pki = mintPki()
 const PUT = '/etcdserverpb.KV/Put'
@@ -213,16 +221,19 @@ describe('a server that lowers its limit to 0 in the middle of a connection', ()
   async function atLimit(work: (client: SecureEtcd3, answered: () => number, raise: () => void) => Promise<void>) {
     let session: Http2Session | undefined
     let echoed = 0
-    await using peer = await grpcPeer(pki.server, (stream, headers) => {
+    const answerCall: CallHandler = (stream, headers) => {
+      if (headers[':path'] !== KEEP_ALIVE) {
+        emptyAnswer(stream)
+        return
+      }
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+      stream.on('data', () => (echoed += 1))
+    }
+    await using peer = await grpcPeer(pki.server, answerCall, (stream) => {
       session ??= stream.session
       // There is no second connection.
-      if (stream.session !== session) stream.session?.destroy()
-      else if (headers[':path'] !== KEEP_ALIVE) {
-        emptyAnswer(stream)
-      } else {
-        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
-        stream.on('data', () => (echoed += 1))
-      }
+      if (stream.session === session) answerHealthCheck(stream)
+      else stream.session?.destroy()
     })
     await using client = await connect(peer)
     const stream = await client.leaseClient.leaseKeepAlive()
