@@ -17,7 +17,7 @@ const MOST_FILES = 110
  * Both implementations of HTTP/2 are in it for one release. findings.json has about 140 kB, a link for each code included,
  * and log-lines.json 180 kB. The program has the same lines as code, 120 kB.
  */
-const MOST_BYTES = 2_600_000
+const MOST_BYTES = 2_660_000
 
 /** The most that an uncaught error may write. */
 const MOST_ERROR_BYTES = 1536

@@ -178,7 +178,9 @@ const BY_ROW = {
     },
     {
       breaks: 'doctor reads /metrics of any server with NODE_TLS_REJECT_UNAUTHORIZED=0',
-      changes: [['src/doctor/process.ts', '{ secureContext, rejectUnauthorized: true,', '{ secureContext,']],
+      changes: [
+        ['src/client/diagnosis/https-answer.ts', '{ secureContext, rejectUnauthorized: true,', '{ secureContext,'],
+      ],
       tests: [[DOCTOR_HOSTILE, 'reads /metrics only of a server that it verifies, whatever the environment says']],
     },
     {
@@ -186,7 +188,7 @@ const BY_ROW = {
       changes: [
         [
           'src/doctor/pairs.ts',
-          "if (!key.isHeld) return observation.clientCertificate === 'not-requested'",
+          "if (!key.isHeld) return seen.clientCertificate === 'not-requested'",
           'if (!key.isHeld) return true',
         ],
       ],
@@ -421,13 +423,8 @@ const BY_ROW = {
   ],
   '`doctor` escapes what servers say about themselves': [
     {
-      breaks: 'doctor does not escape the name of a member',
-      changes: [['src/doctor/examine-one.ts', 'null : printable(listed.name)', 'null : listed.name']],
-      tests: [[DOCTOR_HOSTILE, NO_URLS]],
-    },
-    {
-      breaks: 'doctor does not escape the version of a member',
-      changes: [['src/doctor/examine-one.ts', 'null : printable(answers.version)', 'null : answers.version']],
+      breaks: 'doctor does not escape the names and the versions of members',
+      changes: [['src/doctor/examine-one.ts', '...printableDeep(shown),', '...shown,']],
       tests: [[DOCTOR_HOSTILE, NO_URLS]],
     },
     {
@@ -585,7 +582,11 @@ const BY_ROW = {
     {
       breaks: 'doctor loads a key that another user may have changed meanwhile',
       changes: [
-        ['src/doctor/sources.ts', 'sourceFrom({ ca, cert, key }, userOf(config))', 'sourceFrom({ ca, cert, key })'],
+        [
+          'src/doctor/sources.ts',
+          'sourceOfPaths({ ca, cert, key }, userOf(config))',
+          'sourceOfPaths({ ca, cert, key })',
+        ],
       ],
       tests: [
         [
@@ -616,12 +617,12 @@ const BY_ROW = {
     },
     {
       breaks: 'doctor examines a set-uid program that has all IDs of root',
-      changes: [['src/doctor/processes.ts', 'if (uid === 0 && (await isSetUid', 'if (uid < 0 && (await isSetUid']],
+      changes: [['src/files/procfs.ts', 'if (uid === 0 && (await isSetUid', 'if (uid < 0 && (await isSetUid']],
       tests: [[DOCTOR_SOURCES, 'does not examine a set-uid program that has all IDs of root, as sudo has']],
     },
     {
       breaks: 'doctor keeps the passwords of an environment',
-      changes: [['src/doctor/processes.ts', "? value : 'hidden'] as const", '? value : value] as const']],
+      changes: [['src/config/read/env.ts', "? value : 'hidden'] as const", '? value : value] as const']],
       tests: [
         [DOCTOR_SOURCES, 'keeps no password and no variable of another program from the environment of a process'],
       ],

@@ -169,7 +169,7 @@ export const structures: readonly HostileRow[] = [
   ],
   [
     '20,000 distribution points',
-    BAD_EXTENSION,
+    'input/too-much',
     () => extended(EXTENSION.crlDistributionPoints, Buffer.alloc(180_000, hex('3007a005a003860161'))),
   ],
   ['10,000 unknown critical extensions', MALFORMED, () => unknowns(10_000)],

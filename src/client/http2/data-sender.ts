@@ -60,7 +60,7 @@ export class DataSender {
   /** Streams that wait for a larger window of their own; and for that of the connection, or for the socket. */
   readonly #starved = new Waiting()
   readonly #ready = new Waiting()
-  /** Whether {@link #resume} runs in this turn. */
+  /** Whether {@link resume} runs in this turn. */
   #resumes = false
   #holdTimer: NodeJS.Timeout | undefined
   /** Whether parts of messages are sent however small they are. */
@@ -106,14 +106,16 @@ export class DataSender {
     stream.finishIfDone()
   }
 
-  /** The socket accepts more. */
-  drained(): void {
-    this.#ready.resume(
-      () => this.#window,
-      (stream) => {
-        this.send(stream)
-      },
-    )
+  /** Lets those go on that wait: at the end of a turn, and when the socket accepts more. */
+  readonly resume = (): void => {
+    this.#resumes = false
+    if (this.#initialWindow + this.#mostGiven > MAX_WINDOW) this.#checkWindows()
+    const send = (stream: Stream): void => {
+      this.send(stream)
+    }
+    this.#starved.resume(() => this.#initialWindow, send)
+    this.#ready.resume(() => this.#window, send)
+    if (this.#ready.streams.size + this.#starved.streams.size > 0) this.#armHold()
   }
 
   forget(stream: Stream): void {
@@ -192,20 +194,7 @@ export class DataSender {
   #resumeLater(): void {
     if (this.#resumes) return
     this.#resumes = true
-    setImmediate(this.#resume)
-  }
-
-  readonly #resume = (): void => {
-    this.#resumes = false
-    if (this.#initialWindow + this.#mostGiven > MAX_WINDOW) this.#checkWindows()
-    this.#starved.resume(
-      () => this.#initialWindow,
-      (stream) => {
-        this.send(stream)
-      },
-    )
-    this.drained()
-    if (this.#ready.streams.size + this.#starved.streams.size > 0) this.#armHold()
+    setImmediate(this.resume)
   }
 
   #checkWindows(): void {

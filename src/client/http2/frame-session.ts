@@ -72,7 +72,7 @@ export class FrameSession implements Http2Session {
     this.#nextId = firstId
     this.#retireAt = Math.max(firstId, RETIRE_AT)
     this.#output = new Output(socket, () => {
-      this.#sender.drained()
+      this.#sender.resume()
     })
     this.#sender = new DataSender(this.#output, this.#glut, this.#streams, (error) => {
       this.#fail(error)
