@@ -252,7 +252,7 @@ function reasonNotToStart(member: ExaminedMember): RefusedAfterRestart | null {
   if (!isAnswering(member) || planned === null) return null
   const { config, evidence } = planned
   const files = PORTS.flatMap((port) => [config[port].cert, config[port].key, config[port].ca])
-  const broken = files.find((each) => each !== null && each.problem !== null && !isUnreadable(each.problem))
+  const broken = files.flatMap((each) => each ?? []).find(({ problem }) => problem !== null && !isUnreadable(problem))
   const problem = broken?.problem ?? config.findings.find(isRefusedAtStart)
   if (problem === undefined) return null
   const { message: reason, remedy } = problem

@@ -145,7 +145,9 @@ async function addFile(path: string, { targets, found, unread }: Walk): Promise<
   else if (read.bytes.length <= MAX_CONFIG_BYTES)
     targets.push({ name: path, input: { file: path }, isNamed: false, isText: false })
   else
-    unread.push(uncheckedIn(path, 'limit', `${path} may start etcd, and has more than ${String(MAX_CONFIG_BYTES)} bytes.`))
+    unread.push(
+      uncheckedIn(path, 'limit', `${path} may start etcd, and has more than ${String(MAX_CONFIG_BYTES)} bytes.`),
+    )
 }
 
 function mayBeConfig(bytes: Buffer): boolean {
