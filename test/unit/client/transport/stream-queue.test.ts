@@ -158,9 +158,10 @@ describe('writes at once', () => {
       setImmediate(emptyAnswer, stream)
     })
     await using client = await connect(peer)
-    expect(await putAtOnce(client, 1000)).toEqual([])
-    expect(processed).toBe(1000)
-    expect(refused).toBeLessThan(3000)
+    // So few that a busy machine does not need the ten seconds after which a call fails.
+    expect(await putAtOnce(client, 300)).toEqual([])
+    expect(processed).toBe(300)
+    expect(refused).toBeLessThan(900)
   })
 })
 
