@@ -44,7 +44,7 @@ export function readEtcdCommand(
       'Only the literal arguments of etcd were read, not the rest of the script. Lint the arguments of the process, /proc/PID/cmdline.'
     into.addUnchecked('script', place(command.script, option), message)
     // A script that was not read sets options elsewhere.
-    if (command.args.length === 0) into.isComplete = false
+    if (command.args.length + command.variables.length === 0) into.isComplete = false
   }
   reportFaults(command.faults, source, into)
   readFlags(command.args, place, syntax, into)
