@@ -7,6 +7,7 @@ import { cluster } from '../../../src/report/catalogue/cluster.js'
 import { findingMaker } from '../../../src/report/finding.js'
 import { certificateRef, Certificate } from '../../../src/x509/certificate.js'
 import { startChild } from '../../support/child.js'
+import { runInProcess } from '../../support/call-command.js'
 import { runCommand } from '../../support/command.js'
 import { mintCa } from '../../support/mint.js'
 
@@ -168,7 +169,7 @@ it.each([
   [['--endpoints', 'a:1', '--dial-timeout', '-1s'], 'Option "--dial-timeout" '],
   [['--endpoints', 'a:1', '--user', 'root:s3cret'], 'A user needs --cacert:'],
 ])('a wrong value is an error of two lines with the name of its flag: %s', async (args, message) => {
-  const { code, stdout, stderr } = await runCommand(['doctor', ...args])
+  const { code, stdout, stderr } = await runInProcess(['doctor', ...args])
   expect([code, stdout, stderr.trimEnd().split('\n').length]).toEqual([2, '', 2])
   expect(stderr).toContain(`etcd-mtls: ${message}`)
   expect(stderr).not.toContain('s3cret')

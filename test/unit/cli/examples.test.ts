@@ -4,6 +4,7 @@ import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { COMMANDS } from '../../../src/cli/commands.js'
+import { runInProcess } from '../../support/call-command.js'
 import { commandPath, documentComplaints, runCommand } from '../../support/command.js'
 import { chainPem, dns, mintLeaf } from '../../support/mint.js'
 import { mintChain } from '../../support/minted-chain.js'
@@ -48,12 +49,12 @@ it.each(examples)('the example runs: etcd-mtls %s', async (example) => {
 
 it.each(examples)('the document of the example is as its schema describes it: etcd-mtls %s', async (example) => {
   const [command = '', ...args] = example.split(' ')
-  const { stdout } = await runCommand([command, '--json', ...args], { cwd: folder.file('.') })
+  const { stdout } = await runInProcess([command, '--json', ...args], { cwd: folder.file('.') })
   expect(documentComplaints(command, JSON.parse(stdout))).toEqual([])
 })
 
 it.each([[], ...COMMANDS.map(({ name }) => [name])])('the help fits one screen of 80 columns: %s', async (...name) => {
-  const { stdout } = await runCommand([...name, '--help'])
+  const { stdout } = await runInProcess([...name, '--help'])
   const lines = stdout.trimEnd().split('\n')
   expect(lines.length).toBeLessThanOrEqual(40)
   expect(lines.filter((line) => line.length > 80)).toEqual([])

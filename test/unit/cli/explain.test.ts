@@ -10,7 +10,8 @@ import { catalogue } from '../../../src/report/catalogue.js'
 import { findingUrl } from '../../../src/report/links.js'
 import { logLines } from '../../../src/report/log-lines.js'
 import { root } from '../../support/compiled.js'
-import { commandPath, documentComplaints, runCommand } from '../../support/command.js'
+import { runInProcess } from '../../support/call-command.js'
+import { commandPath, documentComplaints } from '../../support/command.js'
 
 const codes = JSON.parse(renderFindingsJson(root, catalogue, findingUrl)) as ExplainedCode[]
 const PRINT = { color: false, width: 80, oneLine: false }
@@ -341,25 +342,25 @@ describe('the program etcd-mtls explain', () => {
     ['a log with an unknown line only', ['-'], 'other\n', 1],
     ['an empty log', [], '', 1],
   ])('the program answers %s, and its JSON is as the schema describes it', async (_name, args, input, code) => {
-    const plain = await runCommand(['explain', ...args], { input })
+    const plain = await runInProcess(['explain', ...args], { input })
     expect([plain.code, plain.stderr]).toEqual([code, ''])
     expect(plain.stdout).not.toBe('')
-    const json = await runCommand(['explain', '--json', ...args], { input })
+    const json = await runInProcess(['explain', '--json', ...args], { input })
     expect(json.code).toBe(code)
     expect(documentComplaints('explain', JSON.parse(json.stdout))).toEqual([])
   })
 
   it('the examples of the help run', async () => {
-    const { stdout } = await runCommand(['explain', '--help'])
+    const { stdout } = await runInProcess(['explain', '--help'])
     const examples = stdout.split('\n').slice(1, 3)
     for (const example of examples) {
       const args = (example.match(/"[^"]*"|\S+/g) ?? []).slice(1).map((each) => each.replaceAll('"', ''))
-      expect((await runCommand(args)).code, example).toBe(0)
+      expect((await runInProcess(args)).code, example).toBe(0)
     }
   })
 
   it('an unknown code is two lines on stderr and the exit code 2', async () => {
-    const { code, stdout, stderr } = await runCommand(['explain', 'san/host-not-coverd'])
+    const { code, stdout, stderr } = await runInProcess(['explain', 'san/host-not-coverd'])
     expect([code, stdout, stderr.trimEnd().split('\n').length]).toEqual([2, '', 2])
   })
 

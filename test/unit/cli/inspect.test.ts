@@ -6,8 +6,7 @@ import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import type { Documents, InspectedItem } from '../../../src/cli/documents.js'
 import { PrivateKey } from '../../../src/x509/keys/keys.js'
-import { type CallOptions, callCommand, documentOf } from '../../support/call-command.js'
-import { runCommand } from '../../support/command.js'
+import { type CallOptions, callCommand, documentOf, runInProcess } from '../../support/call-command.js'
 import { chainPem, dns, ip, mintCa, mintCrl, mintCsr, mintLeaf } from '../../support/mint.js'
 import { HOST, mintChain } from '../../support/minted-chain.js'
 import { temporaryFolder } from '../../support/openssl.js'
@@ -270,7 +269,7 @@ describe('what inspect shows of a server', () => {
 
   it('an existing path wins over HOST:PORT', async () => {
     const path = folder.file('localhost:1', leaf.pem)
-    const { code, stdout } = await runCommand(['inspect', 'localhost:1'], { cwd: join(path, '..') })
+    const { code, stdout } = await runInProcess(['inspect', 'localhost:1'], { cwd: join(path, '..') })
     expect([code, stdout.split('\n')[0]]).toEqual([0, 'localhost:1: certificate'])
   })
 })

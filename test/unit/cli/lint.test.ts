@@ -8,7 +8,8 @@ import addFormats from 'ajv-formats'
 import { afterAll, describe, expect, it } from 'vitest'
 import { matchesPath } from '../../../src/cli/lint/settings.js'
 import type { LintDocument } from '../../../src/cli/documents.js'
-import { type CommandResult, documentComplaints, runCommand } from '../../support/command.js'
+import { runInProcess } from '../../support/call-command.js'
+import { type CommandResult, type CommandRun, documentComplaints, runCommand } from '../../support/command.js'
 
 const temporary: string[] = []
 afterAll(() => {
@@ -26,8 +27,15 @@ function folderWith(files: Readonly<Record<string, string>>): string {
   return folder
 }
 
-const lint = (cwd: string, args: readonly string[], input = '', user = {}): Promise<CommandResult> =>
-  runCommand(['lint', '--no-read-files', ...args], { cwd, input, ...user })
+const lint = (
+  cwd: string,
+  args: readonly string[],
+  input = '',
+  user?: Pick<CommandRun, 'uid' | 'gid'>,
+): Promise<CommandResult> => {
+  const all = ['lint', '--no-read-files', ...args]
+  return user === undefined ? runInProcess(all, { cwd, input }) : runCommand(all, { cwd, input, ...user })
+}
 
 const member = (name: string, change: Readonly<Record<string, string>> = {}): string => {
   const url = `https://${name}.example.com`

@@ -6,7 +6,8 @@ import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { createAuthority, issueCluster, writeCluster } from '../../../src/authority/index.js'
 import { COMMANDS } from '../../../src/cli/commands.js'
-import { type CommandResult, commandPath, runCommand } from '../../support/command.js'
+import { runInProcess } from '../../support/call-command.js'
+import { type CommandResult, commandPath } from '../../support/command.js'
 import { root } from '../../support/compiled.js'
 import { complaints } from '../../support/kubernetes-schemas.js'
 import { type CodeBlock, readPage } from '../../support/markdown.js'
@@ -30,7 +31,7 @@ async function machine(): Promise<string> {
   const node = { members: [{ name: 'node-1', hosts: ['10.0.0.1'] }], kubeadm: true }
   const cluster = await issueCluster(await createAuthority({ name: 'etcd-ca' }), node)
   await writeCluster(join(cwd, 'kubeadm'), cluster, { layout: 'kubeadm', caKey: true })
-  await runCommand(['init', 'etcd-pki', '--member', 'etcd-0=10.0.0.1', '--client', 'app'], { cwd })
+  await runInProcess(['init', 'etcd-pki', '--member', 'etcd-0=10.0.0.1', '--client', 'app'], { cwd })
   return cwd
 }
 
@@ -83,7 +84,7 @@ it('The units of docs/renewal.md are valid for systemd, and the command of the s
   else expect(error).toMatchObject({ code: 'ENOENT' })
   const [name = '', ...args] = unquoteUnitLine(/^ExecStart=(.*)$/m.exec(service)?.[1] ?? '')
   expect(name).toBe('/usr/local/bin/etcd-mtls')
-  const { code, stdout } = await runCommand(at(cwd, [...args, '--force']), { cwd })
+  const { code, stdout } = await runInProcess(at(cwd, [...args, '--force']), { cwd })
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^Renewed:/)])
 })
 
@@ -103,6 +104,6 @@ it('The CronJob of docs/renewal.md is valid for Kubernetes, runs this version, a
     .split(',')
     .map((word) => JSON.parse(word) as string)
   expect([npx, yes, name]).toEqual(['npx', '--yes', `etcd-mtls@${version}`])
-  const { code, stdout } = await runCommand(at(cwd, [...args, '--force']), { cwd })
+  const { code, stdout } = await runInProcess(at(cwd, [...args, '--force']), { cwd })
   expect([code, stdout]).toEqual([0, expect.stringContaining('\n  apiserver-etcd-client ')])
 })

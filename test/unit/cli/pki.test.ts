@@ -1,4 +1,4 @@
-/** The commands init, issue and renew, as processes. */
+/** The commands init, issue and renew. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -8,6 +8,7 @@ import type { InitDocument, IssueDocument, RenewDocument } from '../../../src/cl
 import { createAuthority, issueCluster, writeCluster } from '../../../src/authority/index.js'
 import { lintCluster } from '../../../src/config/index.js'
 import { fromFiles } from '../../../src/credentials/index.js'
+import { runInProcess } from '../../support/call-command.js'
 import { type CommandResult, commandPath, documentComplaints, runCommand } from '../../support/command.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
@@ -20,7 +21,7 @@ function fresh(): string {
   return path
 }
 
-const run = (cwd: string, ...args: readonly string[]): Promise<CommandResult> => runCommand(args, { cwd })
+const run = (cwd: string, ...args: readonly string[]): Promise<CommandResult> => runInProcess(args, { cwd })
 const INIT = ['init', 'pki', '--member', 'etcd-0=10.0.0.1,etcd-0.etcd', '--client', 'app'] as const
 
 /** The JSON of a command, which its schema describes. */
@@ -185,7 +186,7 @@ describe('etcd-mtls init', () => {
     const cwd = fresh()
     const plan = 'members:\n  - {name: a, hosts: [10.0.0.1]}\n  - {name: b, hosts: [10.0.0.2]}\n'
     writeFileSync(join(cwd, 'plan.yaml'), `${plan}etcdVersion: '3.8.0'\n`)
-    const { code, stderr } = await run(cwd, 'init', 'pki', '--plan', 'plan.yaml')
+    const { code, stderr } = await runCommand(['init', 'pki', '--plan', 'plan.yaml'], { cwd })
     expect(code).toBe(0)
     expect(stderr.match(/ETCD_MTLS_RELEASE_UNKNOWN/g)).toHaveLength(1)
     expect(stderr).toContain('etcd 3.8.0 is not known')
@@ -286,7 +287,7 @@ describe('etcd-mtls renew', () => {
     const cwd = fresh()
     await initialize(cwd, ...DUE)
     const exec = ['--exec', 'echo "ran in $PWD"; echo once >>ran'] as const
-    const { code, stdout, stderr } = await run(cwd, 'renew', 'pki', '--json', ...exec)
+    const { code, stdout, stderr } = await runCommand(['renew', 'pki', '--json', ...exec], { cwd })
     const document = JSON.parse(stdout) as RenewDocument
     expect(documentComplaints('renew', document)).toEqual([])
     expect([code, document.renewed.length, document.exec, stderr]).toEqual([0, 3, 0, `ran in ${cwd}\n`])
