@@ -32,6 +32,12 @@ it.each([
   expect(rule(sources)).toEqual([])
 })
 
+it('the page of the design names every room, in the order of their imports', () => {
+  const page = readFileSync(`${root}/docs/design.md`, 'utf8')
+  expect(page).toContain(`\n${rules.ROOMS.join(' <- ')}\n`)
+  expect([...page.matchAll(/^\| `(\w+)` +\|/gm)].map(([, room]) => room)).toEqual([...rules.ROOMS])
+})
+
 it('tests that put modules in the place of others are called so, and get modules of their own', () => {
   const files = readdirSync(`${root}/test`, { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.ts'),
