@@ -1,14 +1,9 @@
 /** One verified connection to an endpoint, on which etcd has answered a call. */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import {
-  ErrorCode,
-  type Http2Session,
-  type Http2Stream,
-  type RequestHeaders,
-  type SessionListener,
-  type StreamListener,
-} from '../http2/protocol.js'
+import type { FrameSession } from '../http2/frame-session.js'
+import { ErrorCode, type RequestHeaders, type SessionListener, type StreamListener } from '../http2/protocol.js'
+import type { Stream } from '../http2/stream.js'
 import type { Progress } from './call-policy.js'
 import { CommonHeaders } from './framing.js'
 import { Keepalive } from './keepalive.js'
@@ -41,7 +36,7 @@ export interface ActiveCall extends QueuedCall {
 interface ConnectionParts {
   url: string
   host: string
-  session: Http2Session
+  session: FrameSession
   socket: TLSSocket
   /** The TCP socket, whose counters show the bytes on the wire. */
   raw: Socket
@@ -73,7 +68,7 @@ export class Connection implements SessionListener {
   onShortage: (() => void) | null = null
   /** Called when a stream that does not end waits, or has ended. */
   onStreams: (() => void) | null = null
-  readonly #session: Http2Session
+  readonly #session: FrameSession
   readonly #socket: TLSSocket
   readonly #raw: Socket
   readonly #calls = new Set<ActiveCall>()
@@ -190,7 +185,7 @@ export class Connection implements SessionListener {
    * @throws if nothing was sent: the connection accepts no more calls and is not `open` any more, or the headers are
    * invalid.
    */
-  request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array | null = null): Http2Stream {
+  request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array | null = null): Stream {
     try {
       return this.#session.request(headers, listener, body)
     } catch (error) {

@@ -12,7 +12,7 @@ import { emptyAnswer, grpcPeer, serverTls, tlsPeer } from '../../../support/peer
 import { findingOf, refused } from '../../../support/refused.js'
 
 const pki = mintPki()
-const connect = connector({ credentials: pki.client, http2: 'frames' })
+const connect = connector({ credentials: pki.client })
 
 describe('a server that does not choose h2 in the TLS handshake', () => {
   it('gets nothing, and the client explains that it does not speak HTTP/2', async () => {
