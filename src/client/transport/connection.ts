@@ -7,7 +7,7 @@ import type { Stream } from '../http2/stream.js'
 import type { Progress } from './call-policy.js'
 import { CommonHeaders } from './framing.js'
 import { Keepalive } from './keepalive.js'
-import { isLasting, type QueuedCall, StreamQueue } from './stream-queue.js'
+import { isLasting, PRIORITY, type QueuedCall, StreamQueue } from './stream-queue.js'
 
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'stopped'
 
@@ -208,6 +208,32 @@ export class Connection implements SessionListener {
     this.#openNext()
     if (!this.#queue.isEmpty) this.#waitTimer ??= setTimeout(this.#checkWaiting, SHORTAGE_AFTER).unref()
     if (isLasting(call)) this.onStreams?.()
+  }
+
+  /**
+   * Waits until the server accepts one more stream, for a request of the client itself by {@link request}. Resolves with the function
+   * that gives the place back. Rejects if there is none in this time.
+   */
+  takePlace(timeout: number | null): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      const refuse = (): void => {
+        clearTimeout(timer)
+        this.remove(place)
+        reject(new Error('The connection opens no stream'))
+      }
+      const place: ActiveCall = {
+        ...{ priority: PRIORITY.repeated, awaitsAnswer: true, wasAnswered: false, progress: 'unknown' },
+        open: () => {
+          clearTimeout(timer)
+          resolve(() => {
+            this.remove(place)
+          })
+        },
+        ...{ release: refuse, expire: refuse, connectionLost: refuse, migrate: () => undefined },
+      }
+      const timer = setTimeout(refuse, timeout ?? STREAM_WAIT).unref()
+      this.add(place)
+    })
   }
 
   /** @param reserves Whether some of the streams are left to calls. */

@@ -25,6 +25,8 @@ export const REQUIRE_LEADER: OutgoingHttpHeaders = { hasleader: 'true' }
 
 export interface RequestCarrier {
   readonly host: string
+  /** Waits until one more stream may be opened. Absent: there are no others. */
+  takePlace?(timeout: number | null): Promise<() => void>
   request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array): Stream
 }
 
@@ -137,7 +139,12 @@ export async function exchange(
   headers: OutgoingHttpHeaders,
   parts: ExchangeParts,
 ): Promise<Reply> {
-  return new Exchange(carrier, headers, parts).reply
+  const leave = await carrier.takePlace?.(parts.timeout)
+  try {
+    return await new Exchange(carrier, headers, parts).reply
+  } finally {
+    leave?.()
+  }
 }
 
 /** The parts of an answer that identify the server; null if absent. */

@@ -8,6 +8,7 @@ import { expect, it } from 'vitest'
 import { FrameSession } from '../../../../src/client/http2/frame-session.js'
 import type { StreamListener } from '../../../../src/client/http2/protocol.js'
 import { type ActiveCall, Connection } from '../../../../src/client/transport/connection.js'
+import { readServerStatus } from '../../../../src/client/transport/health-check.js'
 import { PRIORITY } from '../../../../src/client/transport/stream-queue.js'
 import { mintPki } from '../../../support/etcd.js'
 import { serverTls, tlsPeer } from '../../../support/peers.js'
@@ -88,8 +89,12 @@ class FakeSession {
   close = ignoreAll
   destroy = ignoreAll
 
-  request(): void {
+  requests = 0
+
+  request(): { close: () => void } {
     if (!this.isOpen) throw new Error('The session opens no more streams')
+    this.requests += 1
+    return { close: ignoreAll }
   }
 
   ask(answered: () => void): void {
@@ -136,6 +141,22 @@ it('releases thousands of calls that wait when the session opens no more streams
   const [first] = calls
   if (first !== undefined) connection.remove(first)
   expect(released).toBe(calls.length - 1)
+})
+
+it('a request of the client itself waits for a stream as calls do, and for no longer than its own time', async () => {
+  const session = new FakeSession()
+  const connection = connectionOver(session)
+  const call: ActiveCall = {
+    ...{ priority: PRIORITY.first, awaitsAnswer: true, wasAnswered: true, progress: 'answered' },
+    ...{ open: ignoreAll, release: ignoreAll, expire: ignoreAll, connectionLost: ignoreAll, migrate: ignoreAll },
+  }
+  connection.add(call)
+  expect(await readServerStatus(connection, null, { timeout: 1 })).toBeNull()
+  void readServerStatus(connection, null)
+  await new Promise(setImmediate)
+  expect(session.requests).toBe(0)
+  connection.remove(call)
+  await expect.poll(() => session.requests).toBe(1)
 })
 
 it('keeps nothing in memory of a check that was answered', async () => {
