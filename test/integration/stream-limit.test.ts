@@ -110,8 +110,10 @@ describe('etcd with --max-concurrent-streams=1', () => {
     const { seen } = await grantLeases(withLeases, 20, 5)
     await withWatch.watch().key('a').create()
     const failed = [withLeases.watch().key('a').create().catch(atLimit), withWatch.lease(60).grant().catch(atLimit)]
+    const held = await lock(withWatch, 'a', { ttl: '5s' })
     for (let i = 0; i < 10; i += 1) await Promise.all([callsOfEachKind(withLeases), callsOfEachKind(withWatch)])
     expect(await Promise.all(failed)).toMatchObject([shortage, shortage])
+    expect(held.signal.reason).toMatchObject({ code: 'ERR_LEASE_LOST', cause: shortage })
     await callsOfEachKind(withLeases)
     expect(seen.lost).toBe(0)
     // The watch that failed still waits, and the lease was revoked.

@@ -62,6 +62,13 @@ export class StreamError extends Error {
   }
 }
 
+/** Why the server ended the connection; null if it did so in order. */
+export function goawayError(code: number, reason = ''): Error | null {
+  if (code === ErrorCode.NO_ERROR) return null
+  const detail = reason === '' ? '' : `: ${reason}`
+  return new Error(`the server ended the connection with GOAWAY ${nameOfCode(code)}${detail}`)
+}
+
 /** The head of an answer. */
 export type AnswerHead = IncomingHttpHeaders & IncomingHttpStatusHeader
 

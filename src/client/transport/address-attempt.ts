@@ -9,7 +9,7 @@ import { asError } from '../../report/errors.js'
 import type { Host } from '../../x509/names.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
 import { FrameSession } from '../http2/frame-session.js'
-import { ErrorCode, nameOfCode } from '../http2/protocol.js'
+import { goawayError } from '../http2/protocol.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
 import { Connection, type DownListener } from './connection.js'
 import {
@@ -186,10 +186,9 @@ export class AddressAttempt {
         this.#evidence.stage = 'health-check'
       },
       // Without an error, the health check shows whether the server answers all the same.
-      onGoaway: (code, _last, reason = '') => {
-        if (code === ErrorCode.NO_ERROR) return
-        const detail = reason === '' ? '' : `: ${reason}`
-        this.#remember(new Error(`the server ended the connection with GOAWAY ${nameOfCode(code)}${detail}`))
+      onGoaway: (code, _last, reason) => {
+        const error = goawayError(code, reason)
+        if (error !== null) this.#remember(error)
       },
       onClose: (error) => {
         if (error !== null) this.#remember(error)

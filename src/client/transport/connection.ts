@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { FrameSession } from '../http2/frame-session.js'
-import { ErrorCode, type RequestHeaders, type SessionListener, type StreamListener } from '../http2/protocol.js'
+import { ErrorCode, goawayError, type RequestHeaders, type SessionListener, type StreamListener } from '../http2/protocol.js'
 import type { Stream } from '../http2/stream.js'
 import type { Progress } from './call-policy.js'
 import { CommonHeaders } from './framing.js'
@@ -78,6 +78,8 @@ export class Connection implements SessionListener {
   /** Whether it has carried a call. */
   #used = false
   #endsAsPlanned = false
+  /** Why the server is about to end it; null: no error. */
+  #goaway: Error | null = null
   #open = true
   /** Whether the end of `open` was reported, or this client ended it. */
   #downReported = false
@@ -170,9 +172,10 @@ export class Connection implements SessionListener {
     this.#openNext()
   }
 
-  onGoaway(code: number, lastStream: number): void {
+  onGoaway(code: number, lastStream: number, reason?: string): void {
+    this.#goaway = goawayError(code, reason)
     this.#endsAsPlanned = code === ErrorCode.NO_ERROR && this.#used && lastStream > LAST_OF_DIAL
-    this.#stopAccepting('goaway', null)
+    this.#stopAccepting('goaway', this.#goaway)
   }
 
   onClose(error: Error | null): void {
@@ -391,13 +394,14 @@ export class Connection implements SessionListener {
   }
 
   #onLost(reason: LossReason, error: Error | null): void {
+    const cause = error ?? this.#goaway
     this.#broken = true
     // Before callers are notified: a caller could otherwise write before the queue is dropped.
     if (reason === 'silent') this.#resetSocket()
-    this.#stopAccepting(reason === 'silent' ? 'silent' : 'closed', error)
+    this.#stopAccepting(reason === 'silent' ? 'silent' : 'closed', cause)
     this.#keepalive.stop()
     this.#releaseWaiting()
-    const details = LOSS_MESSAGES[reason] + (error === null ? '' : `: ${error.message}`)
+    const details = LOSS_MESSAGES[reason] + (cause === null ? '' : `: ${cause.message}`)
     for (const call of [...this.#calls]) call.connectionLost(details)
     // One turn later, so that a status which arrived together with the end of the connection is still seen.
     setImmediate(() => {
