@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 import { scaled } from '../test/support/long.js'
@@ -10,20 +9,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** `npm run check -- matrix` runs the tests of `etcd-mtls/testing` with another version of testcontainers, from this folder. */
 const { ETCD_MTLS_TESTCONTAINERS: testcontainers } = process.env
 
-/** Runs the tests with the other implementation of HTTP/2: `node`. */
-const { ETCD_MTLS_TEST_HTTP2: http2 } = process.env
-const otherHttp2 = [
-  {
-    find: /^\.\.?\/http2\/implementations\.js$/,
-    replacement: join(root, `test/support/http2-default-${String(http2)}.ts`),
-  },
-]
-
 const resolve = {
-  alias: [
-    ...(testcontainers === undefined ? [] : [{ find: 'testcontainers', replacement: testcontainers }]),
-    ...(http2 === undefined ? [] : otherHttp2),
-  ],
+  alias: testcontainers === undefined ? [] : [{ find: 'testcontainers', replacement: testcontainers }],
 }
 
 /** `npm run test:unit` */
@@ -70,6 +57,6 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     projects,
     // Transformed modules are kept in node_modules; the alias above would be part of them.
-    experimental: { fsModuleCache: testcontainers === undefined && http2 === undefined },
+    experimental: { fsModuleCache: testcontainers === undefined },
   },
 })

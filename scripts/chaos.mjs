@@ -8,8 +8,8 @@
  * Options: --seconds N (default 180), --seed N (default: random, and printed), --runs N (one after the other, with the seeds that
  * follow; default 1), --only KIND,KIND (these faults alone, to one member after the other; a wrong one lists them), --alone
  * (without plain etcd3), --rotation N and --pace N (milliseconds between rotations, and at most between two operations of a loop;
- * default 300 and 40), --http2 node|frames (the option of the client; default frames), --json FILE (adds one line for each run), --keep FOLDER (for what the clients saw, the history
- * of the store, and the logs of the members).
+ * default 300 and 40), --json FILE (adds one line for each run), --keep FOLDER (for what the clients saw, the history of the store, and
+ * the logs of the members).
  */
 import { appendFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -29,7 +29,6 @@ const OPTIONS = {
   alone: false,
   rotation: 300,
   pace: 40,
-  http2: 'frames',
   json: null,
   keep: null,
 }
@@ -70,7 +69,7 @@ await lifecycle(async ({ signal, defer }) => {
 })
 
 /** Prints one run. Returns how many promises it broke. */
-function print(report, chaos, { compare, rotation, pace, http2 }) {
+function print(report, chaos, { compare, rotation, pace }) {
   const { seconds, seed, only, quorumConnected, load, processors } = report
   const percent = Math.round(quorumConnected * 100)
   say(`\nA quorum was connected for ${percent} % of the time. Load ${load.toFixed(1)} on ${processors} processors.\n`)
@@ -78,7 +77,7 @@ function print(report, chaos, { compare, rotation, pace, http2 }) {
   const promises = chaos.brokenPromises(report)
   for (const promise of promises) say(`\nBroken: ${promise}`)
   const kinds = (only === null ? '' : ` --only ${only.join(',')}`) + (compare ? '' : ' --alone')
-  const repeat = `--seconds ${seconds} --seed ${seed}${kinds} --rotation ${rotation} --pace ${pace} --http2 ${http2}`
+  const repeat = `--seconds ${seconds} --seed ${seed}${kinds} --rotation ${rotation} --pace ${pace}`
   if (promises.length > 0) say(`\nRepeat it: npm run check -- chaos ${repeat}`)
   return promises.length
 }

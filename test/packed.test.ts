@@ -14,8 +14,8 @@ import { complaintsIn } from './support/type-check.js'
 /** The limits of the package, unpacked. */
 const MOST_FILES = 110
 /**
- * Both implementations of HTTP/2 are in it for one release. findings.json has about 140 kB, a link for each code included,
- * and log-lines.json 180 kB. The program has the same lines as code, 120 kB.
+ * findings.json has about 140 kB, a link for each code included, and log-lines.json 180 kB. The program has the same lines as
+ * code, 120 kB.
  */
 const MOST_BYTES = 2_660_000
 

@@ -332,24 +332,6 @@ const BY_ROW = {
   ],
   'Its answers cannot end the process': [
     {
-      // It corrupts the heap of Node 20.
-      breaks: 'the sockets of a failed dial are destroyed inside of a callback of nghttp2',
-      isLong: true,
-      changes: [
-        [
-          'src/client/transport/address-attempt.ts',
-          '    setImmediate(() => {\n      for (const each of [this.#session, this.#tls, this.#raw]) each?.destroy()\n    })',
-          '    for (const each of [this.#session, this.#tls, this.#raw]) each?.destroy()',
-        ],
-      ],
-      tests: [
-        [
-          'test/unit/client/process.test.ts',
-          'uses no freed memory over http2: "node" if a server is not etcd, by the checks of libc_malloc_debug (a missing library is an error)',
-        ],
-      ],
-    },
-    {
       breaks: 'an exception in the check of a server ends the process',
       changes: [
         [

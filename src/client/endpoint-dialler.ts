@@ -15,7 +15,7 @@ import { withSingleAnchor, type ValidatedCredentials } from './validated-credent
 
 /** The part of the client that a dialler uses. */
 export interface DiallerOwner {
-  readonly options: Pick<SessionOptions, 'serverName' | 'dialTimeout' | 'http2'>
+  readonly options: Pick<SessionOptions, 'serverName' | 'dialTimeout'>
   /** Reads the clock of a connected endpoint; null if none is connected or it does not answer. */
   readClock(): Promise<ClockReading | null>
 }
@@ -113,8 +113,7 @@ export class EndpointDialler {
   }
 
   async #dial(validated: ValidatedCredentials, timeout: number): Promise<DialOutcome> {
-    const { http2 } = this.#owner.options
-    const common = { endpoint: this.#endpoint, http2, name: this.name, onDown: this.#onDown }
+    const common = { endpoint: this.#endpoint, name: this.name, onDown: this.#onDown }
     const dialling = dial({ ...common, validated, timeout })
     this.#diallings.add(dialling)
     const outcome = await dialling.outcome
@@ -128,8 +127,8 @@ export class EndpointDialler {
     validated: ValidatedCredentials,
     { timeout, signal, wasReady }: Omit<ReachOptions, 'verify'>,
   ): Promise<{ findings: Finding[]; anchor: string | null }> {
-    const { http2, dialTimeout } = this.#owner.options
-    const attempt = { endpoint: this.#endpoint, http2, name: this.name, validated, failure }
+    const { dialTimeout } = this.#owner.options
+    const attempt = { endpoint: this.#endpoint, name: this.name, validated, failure }
     const diagnosis = await this.diagnoses.of({ ...attempt, timeout, signal }, () => this.#owner.readClock())
     const found = explainFailure({ ...attempt, diagnosis, timeout: dialTimeout, wasReady })
     const { report } = diagnosis.validation ?? {}

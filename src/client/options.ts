@@ -6,7 +6,6 @@ import { checkOptions, optionIn, optionInvalid, textInvalid, valueInvalid } from
 import { checkRevocationMode, type RevocationMode } from '../validate/context.js'
 import type { Host } from '../x509/names.js'
 import { MAX_DELAY, parseDuration } from '../report/duration.js'
-import { DEFAULT_HTTP2, HTTP2_IMPLEMENTATIONS, type Http2Implementation } from './http2/implementations.js'
 import { checkEtcd3Options, type Etcd3Options } from './etcd3/options.js'
 import { type GivenEndpoints, readEndpoints, readServerName } from './endpoints.js'
 import type { RotationOptions, TlsEvent } from './tls-session.js'
@@ -85,14 +84,6 @@ export interface SecureClientOptions {
    * @default never
    */
   refreshEndpoints?: string | undefined
-  /**
-   * What carries the calls: `'frames'` reads and writes the frames of HTTP/2 (RFC 9113) on the TLS socket, in a
-   * fraction of the processor time of `'node'`, the module `node:http2` (docs/http2.md). `'node'` goes after the next
-   * release.
-   *
-   * @default 'frames'
-   */
-  http2?: Http2Implementation | undefined
   /** Options that are passed to etcd3. @default none */
   etcd3?: Etcd3Options | undefined
   /**
@@ -147,7 +138,6 @@ export interface ResolvedOptions extends GivenEndpoints {
   readonly rotation: { readonly follow: boolean; readonly drain: DrainPolicy }
   /** Null: never. */
   readonly refreshEndpoints: number | null
-  readonly http2: Http2Implementation
   readonly etcd3: Etcd3Options
   readonly onEvent: ((event: TlsEvent) => void) | null
   readonly signal: AbortSignal | null
@@ -176,7 +166,6 @@ const KNOWN = [
   'tls',
   'rotation',
   'refreshEndpoints',
-  'http2',
   'etcd3',
   'onEvent',
   'signal',
@@ -206,7 +195,6 @@ export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
     requireLeader,
     tls: resolveTls(options.tls ?? {}),
     rotation: resolveRotation(options.rotation ?? {}),
-    http2: oneOf('http2', options.http2 ?? DEFAULT_HTTP2, HTTP2_IMPLEMENTATIONS),
     refreshEndpoints:
       refreshEndpoints === undefined ? null : resolveTimeout(refreshEndpoints, 'refreshEndpoints', '1s', 1000),
     etcd3: withCallTimeout(checkEtcd3Options(options.etcd3 ?? {}), defaults.callTimeout),

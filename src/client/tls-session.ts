@@ -211,6 +211,8 @@ export interface ClientInternals {
   readonly onAbort: OnAbort
   /** Calls the listener when the client switches to another cluster. Returns a function that removes it. */
   onClusterChange(listener: (error: EtcdMtlsError) => void): () => void
+  /** Why streams that do not end wait; null if none does. */
+  shortage(): EtcdMtlsError | null
   /** Whether an error says that etcd does not have the lease. */
   isLeaseGone(error: unknown): boolean
   /**

@@ -150,6 +150,7 @@ export function etcdStore(client: SecureEtcd3) {
           .on('disconnected', cancel)
       }),
     /** Calls the listener when the client switches to another cluster. Returns a function that removes it. */
+    shortage: (): Error | null => client[CLIENT].shortage(),
     onClusterChange: (listener: (error: Error) => void): (() => void) => client[CLIENT].onClusterChange(listener),
     /** Whether the error reports that etcd does not have the lease. */
     isLeaseGone: (error: unknown): boolean => client[CLIENT].isLeaseGone(error),

@@ -3,8 +3,7 @@ import type { Bench, RemoteContender } from './harness.js'
 import { type Kind, startRemotes } from './support-remote.js'
 
 const PLAIN = 'plain etcd3'
-const NODE = 'etcd-mtls, http2: node'
-const FRAMES = 'etcd-mtls, http2: frames'
+const OURS = 'etcd-mtls'
 const CLIENTS = 200
 
 export const bench: Bench = {
@@ -17,32 +16,28 @@ export const bench: Bench = {
   base: PLAIN,
   counts: 'memory',
   rounds: 5,
-  promises: [
-    { says: 'at most 1.05 × plain etcd3', holds: (measured) => measured(FRAMES).ratio <= 1.05 },
-    { says: 'with http2: node, at most 1.25 × plain etcd3', holds: (measured) => measured(NODE).ratio <= 1.25 },
-  ],
+  promises: [{ says: 'at most 1.05 × plain etcd3', holds: (measured) => measured(OURS).ratio <= 1.05 }],
   plots: [
     {
       title: 'Resident memory of a connected client',
       bars: [
         { name: PLAIN, contender: PLAIN },
-        { name: FRAMES, contender: FRAMES },
-        { name: NODE, contender: NODE },
+        { name: OURS, contender: OURS },
       ],
     },
   ],
   prepare: async (form) => {
     const remotes = await startRemotes()
     const count = form === 'once' ? CLIENTS / 10 : CLIENTS
-    const contender = (name: string, kind: Kind, http2?: 'node' | 'frames'): RemoteContender => ({
+    const contender = (name: string, kind: Kind): RemoteContender => ({
       name,
       measure: async () => {
-        await using remote = await remotes.start(kind, http2)
+        await using remote = await remotes.start(kind)
         return (await remote.order({ what: 'clients', count })).memory
       },
     })
     return {
-      contenders: [contender(PLAIN, 'plain'), contender(FRAMES, 'ours', 'frames'), contender(NODE, 'ours', 'node')],
+      contenders: [contender(PLAIN, 'plain'), contender(OURS, 'ours')],
       dispose: () => remotes.close(),
     }
   },

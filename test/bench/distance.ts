@@ -28,7 +28,7 @@ export const bench: Bench = {
   promises: [
     {
       says: `${LARGEST}: at most a fifth of the time of plain etcd3`,
-      holds: (measured) => measured(`etcd-mtls, http2: frames, ${LARGEST}`).ratio <= 0.2,
+      holds: (measured) => measured(`etcd-mtls, ${LARGEST}`).ratio <= 0.2,
     },
   ],
   plots: plotsOf(CURVE, 'bytes of the value', [`Time of a read, ${String(2 * DELAY)} ms away`]),

@@ -3,27 +3,17 @@ import type { Bench, RemoteContender } from './harness.js'
 import { type Remote, startRemotes } from './support-remote.js'
 
 const LEVELS = [1, 64, 256] as const
-const CLIENTS = ['plain', 'node', 'frames'] as const
+const CLIENTS = ['plain', 'ours'] as const
 type Client = (typeof CLIENTS)[number]
 type Level = (typeof LEVELS)[number]
 type Call = 'get' | 'put'
 
-const NAMES: Readonly<Record<Client, string>> = {
-  plain: 'plain etcd3',
-  node: 'etcd-mtls, http2: node',
-  frames: 'etcd-mtls, http2: frames',
-}
+const NAMES: Readonly<Record<Client, string>> = { plain: 'plain etcd3', ours: 'etcd-mtls' }
 
 /** Most processor time for a request, as a share of that of plain etcd3. */
-const PROCESSOR: Readonly<Record<'node' | 'frames', Readonly<Record<Level, number>>>> = {
-  node: { 1: 0.85, 64: 0.75, 256: 0.75 },
-  frames: { 1: 0.45, 64: 0.25, 256: 0.25 },
-}
+const PROCESSOR: Readonly<Record<Level, number>> = { 1: 0.45, 64: 0.25, 256: 0.25 }
 /** The same for the time of the clock: of that, etcd takes its share. */
-const CLOCK: Readonly<Record<'node' | 'frames', Readonly<Record<Level, number>>>> = {
-  node: { 1: 1, 64: 1, 256: 1 },
-  frames: { 1: 1, 64: 0.6, 256: 0.6 },
-}
+const CLOCK: Readonly<Record<Level, number>> = { 1: 1, 64: 0.6, 256: 0.6 }
 
 /** A row: the time of the clock for gets, because a put waits for the disk of etcd. */
 const rows: readonly { call: Call; what: 'wall' | 'cpu' }[] = [
@@ -47,28 +37,25 @@ export const bench: Bench = {
   clock: 'wall',
   slice: 300,
   rounds: 11,
-  promises: (['node', 'frames'] as const).flatMap((client) =>
-    LEVELS.flatMap((inFlight) => [
-      {
-        says: `${String(inFlight)} in flight, ${client}: at most ${String(CLOCK[client][inFlight])} × the time of plain etcd3`,
-        holds: (measured) => measured(rowName(client, inFlight, 'get', 'wall')).ratio <= CLOCK[client][inFlight],
-      },
-      {
-        says: `${String(inFlight)} in flight, ${client}: at most ${String(PROCESSOR[client][inFlight])} × the processor time of plain etcd3`,
-        clock: 'cpu',
-        holds: (measured) =>
-          (['get', 'put'] as const).every(
-            (call) => measured(rowName(client, inFlight, call, 'cpu')).ratio <= PROCESSOR[client][inFlight],
-          ),
-      },
-    ]),
-  ),
+  promises: LEVELS.flatMap((inFlight) => [
+    {
+      says: `${String(inFlight)} in flight: at most ${String(CLOCK[inFlight])} × the time of plain etcd3`,
+      holds: (measured) => measured(rowName('ours', inFlight, 'get', 'wall')).ratio <= CLOCK[inFlight],
+    },
+    {
+      says: `${String(inFlight)} in flight: at most ${String(PROCESSOR[inFlight])} × the processor time of plain etcd3`,
+      clock: 'cpu',
+      holds: (measured) =>
+        (['get', 'put'] as const).every(
+          (call) => measured(rowName('ours', inFlight, call, 'cpu')).ratio <= PROCESSOR[inFlight],
+        ),
+    },
+  ]),
   prepare: async () => {
     const remotes = await startRemotes()
     const clients: Readonly<Record<Client, Remote>> = {
       plain: await remotes.start('plain'),
-      node: await remotes.start('ours', 'node'),
-      frames: await remotes.start('ours', 'frames'),
+      ours: await remotes.start('ours'),
     }
     return {
       contenders: LEVELS.flatMap((inFlight) =>

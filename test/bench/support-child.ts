@@ -26,7 +26,7 @@ async function begin(setup: Setup): Promise<void> {
 }
 
 /** Only what this kind needs is imported: the other one's code is no part of its memory. */
-async function connector({ kind, endpoint, http2, ca, cert, key }: Setup): Promise<Connect> {
+async function connector({ kind, endpoint, ca, cert, key }: Setup): Promise<Connect> {
   if (kind === 'plain') {
     const { Etcd3: Plain } = await import('etcd3')
     const credentials = { rootCertificate: Buffer.from(ca), certChain: Buffer.from(cert), privateKey: Buffer.from(key) }
@@ -35,7 +35,7 @@ async function connector({ kind, endpoint, http2, ca, cert, key }: Setup): Promi
   const { createSecureClient } = (await import(shipped('client'))) as typeof Client
   const { fromPem } = (await import(shipped('credentials'))) as typeof CredentialsRoom
   const credentials = fromPem({ ca, cert, key })
-  return () => createSecureClient({ endpoints: endpoint, credentials, http2 })
+  return () => createSecureClient({ endpoints: endpoint, credentials })
 }
 
 async function carryOut(order: Order, client: Etcd3, connect: Connect): Promise<Answer> {

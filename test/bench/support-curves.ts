@@ -1,13 +1,12 @@
-/** Curves: the same work of plain etcd3 and of both ways that etcd-mtls carries calls, at several sizes. */
+/** Curves: the same work of plain etcd3 and of etcd-mtls, at several sizes. */
 import type { Plot, RemoteContender } from './harness.js'
 import type { Answer, Remote, startRemotes } from './support-remote.js'
 
 export const PLAIN = 'plain etcd3'
 
 const CLIENTS = [
-  { name: PLAIN, kind: 'plain', http2: undefined },
-  { name: 'etcd-mtls, http2: node', kind: 'ours', http2: 'node' },
-  { name: 'etcd-mtls, http2: frames', kind: 'ours', http2: 'frames' },
+  { name: PLAIN, kind: 'plain' },
+  { name: 'etcd-mtls', kind: 'ours' },
 ] as const
 type Client = (typeof CLIENTS)[number]
 type Remotes = Awaited<ReturnType<typeof startRemotes>>
@@ -66,7 +65,7 @@ export async function startClients(
   remotes: Remotes,
 ): Promise<{ of(client: Client): Remote; plain: Remote; close(): Promise<void> }> {
   const started = new Map<string, Remote>()
-  for (const { name, kind, http2 } of CLIENTS) started.set(name, await remotes.start(kind, http2))
+  for (const { name, kind } of CLIENTS) started.set(name, await remotes.start(kind))
   const of = ({ name }: Client): Remote => {
     const remote = started.get(name)
     if (remote === undefined) throw new Error(`There is no process for ${name}`)
@@ -99,7 +98,7 @@ export function inNewProcess(
       known.left -= 1
       return known.answer
     }
-    await using remote = await remotes.start(client.kind, client.http2)
+    await using remote = await remotes.start(client.kind)
     const answer = await work(remote, size)
     last.set(key, { answer, left: values - 1 })
     return answer

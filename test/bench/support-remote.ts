@@ -6,7 +6,6 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import type { SecureClientOptions } from '../../src/client/index.js'
 import { startEtcd } from '../../src/testing/index.js'
 import { mintPki, type Pems, pemsOf } from '../support/etcd.js'
 
@@ -15,8 +14,6 @@ export type Kind = 'plain' | 'ours'
 export interface Setup extends Pems {
   kind: Kind
   endpoint: string
-  /** What carries the calls of etcd-mtls. */
-  http2: SecureClientOptions['http2']
 }
 
 export type Order =
@@ -55,7 +52,7 @@ export interface Remote extends AsyncDisposable {
  * @param delay Milliseconds that each byte takes in each direction. Default: none.
  */
 export async function startRemotes({ delay = 0 }: { delay?: number } = {}): Promise<{
-  start(kind: Kind, http2?: SecureClientOptions['http2']): Promise<Remote>
+  start(kind: Kind): Promise<Remote>
   close(): Promise<void>
 }> {
   const pki = mintPki()
@@ -63,7 +60,7 @@ export async function startRemotes({ delay = 0 }: { delay?: number } = {}): Prom
   const distance = delay > 0 ? await startDistance(etcd.endpoint, delay) : null
   const setup = { endpoint: distance?.endpoint ?? etcd.endpoint, ...pemsOf(pki.client) }
   return {
-    start: (kind, http2) => startRemote({ kind, http2, ...setup }),
+    start: (kind) => startRemote({ kind, ...setup }),
     close: async () => {
       distance?.close()
       await etcd.close()

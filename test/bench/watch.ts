@@ -2,13 +2,9 @@
 import type { Bench, RemoteContender } from './harness.js'
 import { type Remote, startRemotes } from './support-remote.js'
 
-const KINDS = ['plain', 'node', 'frames'] as const
+const KINDS = ['plain', 'ours'] as const
 type Kind = (typeof KINDS)[number]
-const NAMES: Readonly<Record<Kind, string>> = {
-  plain: 'plain etcd3',
-  node: 'etcd-mtls, http2: node',
-  frames: 'etcd-mtls, http2: frames',
-}
+const NAMES: Readonly<Record<Kind, string>> = { plain: 'plain etcd3', ours: 'etcd-mtls' }
 /** Puts at a time, each of which is a response with one event. */
 const IN_FLIGHT = 64
 /** Events until the code of a watch is compiled, which otherwise costs more than they do. The rounds of a short form warm it up too. */
@@ -32,15 +28,13 @@ export const bench: Bench = {
   rounds: 11,
   promises: [
     {
-      says: 'one event in a response: at most 0.9 × the processor time of plain etcd3, with http2: node 1 ×',
-      holds: (measured) =>
-        measured(rowName('frames', 'live')).ratio <= 0.9 && measured(rowName('node', 'live')).ratio <= 1,
+      says: 'one event in a response: at most 0.9 × the processor time of plain etcd3',
+      holds: (measured) => measured(rowName('ours', 'live')).ratio <= 0.9,
     },
     {
       // plain etcd3 checks nothing: the check of an event is a part of the difference.
       says: '1,000 events in a response, each of which is checked: at most 0.8 × the time of plain etcd3',
-      holds: (measured) =>
-        (['node', 'frames'] as const).every((kind) => measured(rowName(kind, 'history')).ratio <= 0.8),
+      holds: (measured) => measured(rowName('ours', 'history')).ratio <= 0.8,
     },
   ],
   plots: (['live', 'history'] as const).map((what) => ({
@@ -53,8 +47,7 @@ export const bench: Bench = {
     await writer.order({ what: 'puts', prefix: 'history/', inFlight: IN_FLIGHT, count: HISTORY[form] })
     const watchers: Readonly<Record<Kind, Remote>> = {
       plain: await remotes.start('plain'),
-      node: await remotes.start('ours', 'node'),
-      frames: await remotes.start('ours', 'frames'),
+      ours: await remotes.start('ours'),
     }
     for (const kind of KINDS) {
       await watchers[kind].order({ what: 'watch', prefix: `${kind}/` })

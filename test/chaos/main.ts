@@ -18,7 +18,7 @@ import type { WorkOrder } from './workload.js'
 export { brokenPromises, sumAccounts, table } from './account.js'
 export { FAULTS } from './faults.js'
 
-interface ChaosOptions extends Pick<WorkOrder, 'seed' | 'rotation' | 'pace' | 'http2'> {
+interface ChaosOptions extends Pick<WorkOrder, 'seed' | 'rotation' | 'pace'> {
   readonly seconds: number
   /** Kinds of faults that happen, to one member after the other; null: all kinds, alone and at once. */
   readonly only: readonly FaultKind[] | null
@@ -31,7 +31,7 @@ interface ChaosOptions extends Pick<WorkOrder, 'seed' | 'rotation' | 'pace' | 'h
 }
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { seed, seconds, only, rotation, pace, http2, say, signal } = options
+  const { seed, seconds, only, rotation, pace, say, signal } = options
   const folder = mkdtempSync(join(tmpdir(), 'etcd-mtls-chaos-'))
   const network = new Network(process.pid.toString(36))
   let members: Member[] = []
@@ -46,7 +46,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const endpoints = members.map(({ endpoint }) => endpoint)
     for (const kind of kinds) {
       const recording = join(folder, `${kind}.jsonl`)
-      workers.push(new Worker(space, { kind, endpoints, folder, recording, seed, rotation, pace, http2 }))
+      workers.push(new Worker(space, { kind, endpoints, folder, recording, seed, rotation, pace }))
     }
     await Promise.all(workers.map((each) => each.working))
     const begun = Date.now()

@@ -26,8 +26,6 @@ export interface WorkOrder {
   /** File for what was seen. */
   readonly recording: string
   readonly seed: number
-  /** What carries the calls of this client. */
-  readonly http2: 'node' | 'frames'
   /** Milliseconds between two rotations; 0: none. */
   readonly rotation: number
   /** Longest pause between two operations of a loop, in milliseconds. */
@@ -58,8 +56,7 @@ const shared = {
 }
 
 function connect(): Promise<SecureEtcd3> {
-  const { endpoints, http2 } = order
-  return createSecureClient({ endpoints, http2, credentials: source('client'), preflight: 'all' })
+  return createSecureClient({ endpoints: order.endpoints, credentials: source('client'), preflight: 'all' })
 }
 
 function connectPlainly(): Etcd3 {

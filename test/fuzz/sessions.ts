@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SecureEtcd3 } from '../../src/client/etcd3/secure-etcd3.js'
 import { createSecureClient } from '../../src/client/deferred.js'
-import type { Http2Implementation } from '../../src/client/http2/implementations.js'
 import { isEtcdMtlsError } from '../../src/report/errors.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { OwnTime } from '../support/own-time.js'
@@ -67,7 +66,7 @@ export async function runSessions(
 async function runSession(parts: { server: Credentials; client: Credentials }, seed: number): Promise<string | null> {
   const random = new Random(seed)
   await using peer = await hostileServer(parts.server, random)
-  const client = await connect(peer.endpoint, parts.client, seed % 2 === 0 ? 'node' : 'frames')
+  const client = await connect(peer.endpoint, parts.client)
   // Not even the health check got an answer of etcd.
   if (client === null) return null
   const calls = Array.from({ length: 2 + random.below(4) }, () => makeCall(client, random))
@@ -78,13 +77,9 @@ async function runSession(parts: { server: Credentials; client: Credentials }, s
   return late ?? `The client did not close (${endpoints}); open: ${process.getActiveResourcesInfo().join()}`
 }
 
-async function connect(
-  endpoints: string,
-  credentials: Credentials,
-  http2: Http2Implementation,
-): Promise<SecureEtcd3 | null> {
+async function connect(endpoints: string, credentials: Credentials): Promise<SecureEtcd3 | null> {
   try {
-    return await createSecureClient({ endpoints, credentials, dialTimeout: '1s', http2 })
+    return await createSecureClient({ endpoints, credentials, dialTimeout: '1s' })
   } catch (error) {
     if (isEtcdMtlsError(error)) return null
     throw error

@@ -13,7 +13,7 @@ import { heldPorts } from '../support/ports.js'
 
 const pki = mintPki()
 const { freePort } = heldPorts()
-const connect = connector({ credentials: pki.client, http2: 'frames' })
+const connect = connector({ credentials: pki.client })
 const LARGE = 'x'.repeat(900_000)
 
 describe.each(['net/http', 'grpc-go'] as const)('etcd, which serves HTTP/2 by %s', (kind) => {

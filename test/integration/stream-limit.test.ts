@@ -1,9 +1,10 @@
-/** An etcd that accepts few streams on a connection, and clients with more watches, leases and locks than that. */
+/** Servers that accept few streams on a connection, and clients with more watches, leases and locks than that. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../src/client/index.js'
 import { lock } from '../../src/coordination/index.js'
 import { scaled } from '../support/long.js'
+import { startHaproxy, startNginx } from '../support/proxies.js'
 import { sharedCluster, sharedEtcd } from '../support/shared-etcd.js'
 
 /** One call of each kind that ends. */
@@ -35,12 +36,23 @@ async function grantLeases(client: SecureEtcd3, count: number, ttl: number) {
 const atLimit = (error: unknown): unknown => (error as Error).cause
 const shortage = { code: 'ERR_UNREACHABLE', details: { report: { findings: [{ code: 'endpoint/stream-limit' }] } } }
 
-describe.each(scaled({ short: [4], long: [4, 16, 100] }))('etcd with --max-concurrent-streams=%i', (limit) => {
-  const shared = sharedEtcd({ args: [`--max-concurrent-streams=${String(limit)}`] })
+const limited = (limit: number) => {
+  const arg = `--max-concurrent-streams=${String(limit)}`
+  return { name: `etcd with ${arg}`, args: [arg], start: null }
+}
+const PROXIES = [
+  { name: 'etcd behind haproxy, which accepts 100 streams,', args: [], start: startHaproxy },
+  { name: 'etcd behind nginx, which accepts 128 streams,', args: [], start: startNginx },
+]
+const WAYS = scaled({ short: [limited(4), ...PROXIES], long: [...[4, 16, 100].map(limited), ...PROXIES] })
+
+describe.each(WAYS)('$name', ({ args, start }) => {
+  const shared = sharedEtcd({ args })
   const [COUNT, LOCKS] = scaled({ short: [400, 20] as const, long: [1000, 100] as const })
 
   it('answers calls of each kind of a client with leases, watches in 50 namespaces and locks, and loses none', async () => {
-    await using client = await shared.connect()
+    await using proxy = start === null ? null : await start(shared.etcd.port, shared.pki)
+    await using client = await shared.connect(proxy === null ? {} : { endpoints: Object.values(proxy.endpoints) })
     const { leases, seen } = await grantLeases(client, COUNT, 10)
     const watched = new Set<number>()
     const keyOf = (i: number): [string, string] => [`of-${String(i % 50)}/`, String(i)]
@@ -98,8 +110,10 @@ describe('etcd with --max-concurrent-streams=1', () => {
     const { seen } = await grantLeases(withLeases, 20, 5)
     await withWatch.watch().key('a').create()
     const failed = [withLeases.watch().key('a').create().catch(atLimit), withWatch.lease(60).grant().catch(atLimit)]
+    const held = await lock(withWatch, 'a', { ttl: '5s' })
     for (let i = 0; i < 10; i += 1) await Promise.all([callsOfEachKind(withLeases), callsOfEachKind(withWatch)])
     expect(await Promise.all(failed)).toMatchObject([shortage, shortage])
+    expect(held.signal.reason).toMatchObject({ code: 'ERR_LEASE_LOST', cause: shortage })
     await callsOfEachKind(withLeases)
     expect(seen.lost).toBe(0)
     // The watch that failed still waits, and the lease was revoked.

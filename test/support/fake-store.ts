@@ -24,6 +24,7 @@ export class FakeStore implements Store {
   /** Watches report nothing. */
   silent = false
   answersKeepAlive = true
+  limit: Error | null = null
   #revision = 1
   readonly #watches = new Set<Watch>()
   readonly #changeListeners = new Set<(error: Error) => void>()
@@ -31,6 +32,10 @@ export class FakeStore implements Store {
 
   get watches(): number {
     return this.#watches.size
+  }
+
+  shortage(): Error | null {
+    return this.limit
   }
 
   onClusterChange(listener: (error: Error) => void): () => void {

@@ -12,7 +12,9 @@ import {
 } from 'node:http2'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
+import { frameMessage } from '../../src/client/transport/framing.js'
 import { HEALTH_CHECK_AGENT, STATUS_PATH } from '../../src/client/transport/health-check.js'
+import { bytesField, int64Field } from '../../src/client/transport/protobuf.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { mintedCredentials, pemsOf } from './etcd.js'
 import { dns, mintLeaf } from './mint.js'
@@ -318,6 +320,17 @@ export function answerWith(stream: ServerHttp2Stream, bytes: Uint8Array, trailer
     stream.sendTrailers(trailers)
   })
   stream.end(bytes)
+}
+
+/** A StatusResponse, framed: its header (1) with the ids of the cluster (1) and of the member (2), and the leader (4). */
+export function statusOf(cluster: bigint, member = 7n): Buffer {
+  const header = Buffer.concat([int64Field(1, cluster), int64Field(2, member)])
+  return frameMessage(Buffer.concat([bytesField(1, header), int64Field(4, 7n)]))
+}
+
+/** Answers a login with a token, the field 2 of AuthenticateResponse. */
+export function answerToken(stream: ServerHttp2Stream, token: string): void {
+  answerWith(stream, frameMessage(bytesField(2, Buffer.from(token))))
 }
 
 /** Begins the answer of a call that has no end, such as a watch. */

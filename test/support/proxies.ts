@@ -122,10 +122,17 @@ export function startNginx(etcd: number, as: Parties, more = ''): Promise<Proxie
   ])
 }
 
+/** haproxy that verifies client certificates, and presents its own to the etcd on a port of this machine. */
+export function startHaproxy(etcd: number, as: Parties): Promise<Proxies<'haproxy'>> {
+  return startAll(['haproxy'], as, (write, ports) => {
+    writeBundles(write, as)
+    return [haproxy(write, [['haproxy', ports.haproxy, HAPROXY.haproxyMutual({ rbac: etcd })]])]
+  })
+}
+
 export function startProxies(parts: ProxyParts): Promise<Proxies<ProxyName>> {
   return startAll<ProxyName>([...NGINX_NAMES, ...HAPROXY_NAMES, ...CLOCKS], parts, (write, ports, dead) => {
-    write('server.pem', pemsOf(parts.server).cert + pemsOf(parts.server).key)
-    write('client.pem', pemsOf(parts.client).cert + pemsOf(parts.client).key)
+    writeBundles(write, parts)
     write('other-ca.crt', parts.otherCa)
     write('list.crl', parts.crl)
     const behind = { ...parts, dead }
@@ -137,7 +144,10 @@ export function startProxies(parts: ProxyParts): Promise<Proxies<ProxyName>> {
       clocked('-2d', nginx(write, 'slow', [slow])),
       clocked('-2d', opensslServer(ports.opensslSlowClock)),
       clocked('+400d', opensslServer(ports.opensslFastClock)),
-      ['haproxy', '-db', '-f', write('haproxy.cfg', haproxy(behind, ports))],
+      haproxy(
+        write,
+        HAPROXY_NAMES.map((name) => [name, ports[name], HAPROXY[name](behind)]),
+      ),
     ]
   })
 }
@@ -253,13 +263,19 @@ http {
   return ['nginx', '-p', dirname(file), '-e', 'stderr', '-c', file]
 }
 
-function haproxy(behind: Behind, ports: Readonly<Record<ProxyName, number>>): string {
-  const listeners = HAPROXY_NAMES.map((name) => {
-    const { to, mode = 'tcp', options = '', lines = [], tls }: HaproxyListener = HAPROXY[name](behind)
-    const bind = `bind ${here(ports[name])} ${tls === undefined ? '' : `ssl crt server.pem alpn h2 ${tls}`}`
+function writeBundles(write: Write, parties: Parties): void {
+  for (const name of ['server', 'client'] as const) {
+    const { cert, key } = pemsOf(parties[name])
+    write(`${name}.pem`, cert + key)
+  }
+}
+
+function haproxy(write: Write, listening: readonly (readonly [string, number, HaproxyListener])[]): string[] {
+  const listeners = listening.map(([name, port, { to, mode = 'tcp', options = '', lines = [], tls }]) => {
+    const bind = `bind ${here(port)} ${tls === undefined ? '' : `ssl crt server.pem alpn h2 ${tls}`}`
     return [`listen ${name}`, bind, `mode ${mode}`, ...lines, `server etcd ${here(to)} ${options}`].join('\n  ')
   })
-  return `
+  const text = `
 global
   log stderr local0 emerg
 defaults
@@ -269,4 +285,5 @@ defaults
   retries 0
 ${listeners.join('\n')}
 `
+  return ['haproxy', '-db', '-f', write('haproxy.cfg', text)]
 }

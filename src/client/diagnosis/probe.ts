@@ -11,8 +11,7 @@ import { areOfDates } from '../../validate/valid-until.js'
 import type { Host } from '../../x509/names.js'
 import { FlightReader } from '../../x509/tls-flight.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
-import type { Http2Implementation } from '../http2/implementations.js'
-import { openSession } from '../http2/open-session.js'
+import { FrameSession } from '../http2/frame-session.js'
 import type { DialFailure } from '../transport/address-attempt.js'
 import { exchange, type RequestCarrier } from '../transport/health-check.js'
 import { requestVersionOverHttp1, openTls, openVerifiedTls, validateRefused } from '../transport/tls-socket.js'
@@ -32,7 +31,6 @@ import { type PlaintextAnswer, POSTGRES_SSL_REQUEST, PREFACE, readAnswer, readPo
 
 interface DiagnosisRequest {
   endpoint: Endpoint
-  http2: Http2Implementation
   name: Host
   validated: ValidatedCredentials
   failure: DialFailure
@@ -147,7 +145,7 @@ const captureChain: Probe = (request, raw, found, done) => {
       done()
       return
     }
-    void readClock(request, socket, raw).then((clock) => {
+    void readClock(request, socket).then((clock) => {
       found.clock = clock
       done()
     })
@@ -191,18 +189,14 @@ const probeHttp1: Probe = ({ endpoint, name, validated, timeout }, raw, found, d
 const CLOCK_TIMEOUT = 1000
 
 /** Reads the clock of a server over a connection that is used for nothing else. */
-async function readClock(
-  { endpoint, http2, name }: DiagnosisRequest,
-  socket: TLSSocket,
-  raw: Socket,
-): Promise<ClockReading | null> {
+async function readClock({ endpoint, name }: DiagnosisRequest, socket: TLSSocket): Promise<ClockReading | null> {
   const host = authorityFor(endpoint, name)
   if (socket.alpnProtocol !== 'h2') {
     const head = await requestVersionOverHttp1(socket, host, CLOCK_TIMEOUT)
     return readingOf(endpoint.url, /\r\ndate: ?([^\r]+)\r\n/i.exec(head ?? '')?.[1])
   }
   const ignore = (): void => undefined
-  const session = openSession(http2, socket, raw, { onSettings: ignore, onGoaway: ignore, onClose: ignore })
+  const session = new FrameSession(socket, { onSettings: ignore, onGoaway: ignore, onClose: ignore })
   return readClockOver({ host, request: (...args) => session.request(...args) }, endpoint.url)
 }
 

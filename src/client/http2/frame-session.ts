@@ -14,7 +14,6 @@ import {
   ErrorCode,
   Flag,
   FrameType,
-  type Http2Session,
   type RequestHeaders,
   type SessionListener,
   StreamError,
@@ -41,7 +40,7 @@ const RETIRE_AT = LAST_ID - 2 ** 20
 /** A TLS socket that is connected and verified. */
 export type SessionSocket = Duplex & { unref(): unknown }
 
-export class FrameSession implements Http2Session {
+export class FrameSession {
   listener: SessionListener
   readonly #socket: SessionSocket
   readonly #output: Output
@@ -108,14 +107,22 @@ export class FrameSession implements Http2Session {
     return this.#isClosed
   }
 
+  /** Whether it can open streams. */
   get isOpen(): boolean {
     return !this.#isClosed && !this.#goaway && this.#nextId <= LAST_ID
   }
 
+  /** Maximum number of streams that the server accepts at the same time. */
   get streamLimit(): number {
     return this.#peer.maxStreams
   }
 
+  /**
+   * Opens a stream.
+   *
+   * @param body The whole request; null: the caller writes it.
+   * @throws if nothing was sent: the session is not open, or the headers are invalid.
+   */
   request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array | null): Stream {
     if (!this.isOpen) throw new Error('The HTTP/2 session opens no more streams')
     const block = this.#encoder.encode(headers)
@@ -134,14 +141,17 @@ export class FrameSession implements Http2Session {
     return stream
   }
 
+  /** Sends empty SETTINGS, which the peer acknowledges at once (RFC 9113 section 6.5.3). */
   ask(answered: () => void): void {
     if (!this.#isClosed) this.#settings([], answered)
   }
 
+  /** From now on an open session does not keep the process alive. */
   unref(): void {
     this.#socket.unref()
   }
 
+  /** Sends GOAWAY and ends the socket. */
   close(): void {
     if (this.#isClosed) return
     this.#goaway = true

@@ -1,4 +1,4 @@
-/** The constants of HTTP/2 (RFC 9113) and the interface of its connections and streams, which has two implementations. */
+/** The constants of HTTP/2 (RFC 9113), and what its connections and streams report. */
 import type { IncomingHttpHeaders, IncomingHttpStatusHeader, OutgoingHttpHeaders } from 'node:http2'
 
 export const FrameType = {
@@ -62,6 +62,13 @@ export class StreamError extends Error {
   }
 }
 
+/** Why the server ended the connection; null if it did so in order. */
+export function goawayError(code: number, reason = ''): Error | null {
+  if (code === ErrorCode.NO_ERROR) return null
+  const detail = reason === '' ? '' : `: ${reason}`
+  return new Error(`the server ended the connection with GOAWAY ${nameOfCode(code)}${detail}`)
+}
+
 /** The head of an answer. */
 export type AnswerHead = IncomingHttpHeaders & IncomingHttpStatusHeader
 
@@ -86,24 +93,6 @@ export interface StreamListener {
   onClose(code: number, error: Error | null): void
 }
 
-export interface Http2Stream {
-  readonly isClosed: boolean
-  /**
-   * Whether the server certainly did not process it (RFC 9113 section 8.7): it refused it, its GOAWAY leaves it out, or the
-   * connection ended before a byte of it was written.
-   */
-  readonly isUnprocessed: boolean
-  /** @param written Called when the bytes were passed on or discarded. */
-  write(bytes: Uint8Array, written?: () => void): void
-  /** Ends this side, after what was written. */
-  end(): void
-  /** Stops `onData`, so that flow control stops the server. */
-  pause(): void
-  resume(): void
-  /** Resets the stream; without an effect on a closed one. */
-  close(code: number): void
-}
-
 export interface SessionListener {
   /** SETTINGS of the server have arrived, the first ones or later ones. */
   onSettings(): void
@@ -111,28 +100,4 @@ export interface SessionListener {
   onGoaway(code: number, lastStream: number, reason?: string): void
   /** Nothing follows it. Null: the socket was closed without an error. */
   onClose(error: Error | null): void
-}
-
-/** The client's side of one HTTP/2 connection. */
-export interface Http2Session {
-  listener: SessionListener
-  /** Whether it can open streams. */
-  readonly isOpen: boolean
-  readonly isClosed: boolean
-  /** Maximum number of streams that the server accepts at the same time. */
-  readonly streamLimit: number
-  /**
-   * Opens a stream.
-   *
-   * @param body The whole request; null: the caller writes it.
-   * @throws if nothing was sent: the session is not open, or the headers are invalid.
-   */
-  request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array | null): Http2Stream
-  /** Sends empty SETTINGS, which the peer acknowledges at once (RFC 9113 section 6.5.3). */
-  ask(answered: () => void): void
-  /** From now on an open session does not keep the process alive. */
-  unref(): void
-  /** Sends GOAWAY and ends the socket. */
-  close(): void
-  destroy(): void
 }

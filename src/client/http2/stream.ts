@@ -1,6 +1,6 @@
 /** One stream of a {@link Session}: its state, its windows, and what waits in both directions. */
 import { HeldData } from './held-data.js'
-import { type AnswerHead, ErrorCode, type Http2Stream, StreamError, type StreamListener } from './protocol.js'
+import { type AnswerHead, ErrorCode, StreamError, type StreamListener } from './protocol.js'
 
 /** What a stream needs of its connection. */
 interface StreamHost {
@@ -20,7 +20,7 @@ interface Chunk {
 /** The receive window of a stream in bytes: what is held of a stream whose caller does not read. */
 export const STREAM_WINDOW = 256 * 1024
 
-export class Stream implements Http2Stream {
+export class Stream {
   readonly id: number
   /** The position of its HEADERS in the output. */
   readonly position: number
@@ -29,6 +29,10 @@ export class Stream implements Http2Stream {
   givenWindow = 0
   /** Set once the stream is over. */
   isClosed = false
+  /**
+   * Whether the server certainly did not process it (RFC 9113 section 8.7): it refused it, its GOAWAY leaves it out, or the
+   * connection ended before a byte of it was written.
+   */
   isUnprocessed = false
   localEnded = false
   remoteEnded = false
@@ -55,6 +59,7 @@ export class Stream implements Http2Stream {
     this.listener = listener
   }
 
+  /** @param written Called when the bytes were passed on or discarded. */
   write(bytes: Uint8Array, written?: () => void): void {
     if (this.isClosed || this.localEnded || this.ending) {
       if (written !== undefined) process.nextTick(written)
@@ -64,6 +69,7 @@ export class Stream implements Http2Stream {
     this.#host.sendData(this)
   }
 
+  /** Ends this side, after what was written. */
   end(): void {
     if (this.isClosed || this.ending) return
     this.ending = true
@@ -71,6 +77,7 @@ export class Stream implements Http2Stream {
     this.#abandonRequest()
   }
 
+  /** Stops `onData`, so that flow control stops the server. */
   pause(): void {
     this.#paused = true
   }
@@ -82,6 +89,7 @@ export class Stream implements Http2Stream {
     if (this.#held === null) this.#reportEnd()
   }
 
+  /** Resets it; without an effect on a closed one. */
   close(code: number): void {
     if (!this.isClosed) this.#host.reset(this, code)
   }

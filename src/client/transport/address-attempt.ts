@@ -8,9 +8,8 @@ import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import { asError } from '../../report/errors.js'
 import type { Host } from '../../x509/names.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
-import type { Http2Implementation } from '../http2/implementations.js'
-import { openSession } from '../http2/open-session.js'
-import { ErrorCode, type Http2Session, nameOfCode } from '../http2/protocol.js'
+import { FrameSession } from '../http2/frame-session.js'
+import { goawayError } from '../http2/protocol.js'
 import type { ValidatedCredentials } from '../validated-credentials.js'
 import { Connection, type DownListener } from './connection.js'
 import {
@@ -71,7 +70,6 @@ export type DialOutcome = { ok: true; dialled: Dialled } | { ok: false; failure:
 
 export interface DialRequest {
   endpoint: Endpoint
-  http2: Http2Implementation
   name: Host
   validated: ValidatedCredentials
   onDown: DownListener
@@ -121,7 +119,7 @@ export class AddressAttempt {
   readonly #started = performance.now()
   readonly #raw: Socket
   #tls: TLSSocket | null = null
-  #session: Http2Session | null = null
+  #session: FrameSession | null = null
   /** Milliseconds that the TCP handshake took. */
   #connectTime = 0
   /** Bytes of the ClientHello; 0 until it was written. */
@@ -148,10 +146,7 @@ export class AddressAttempt {
     const answered = this.#raw.bytesRead > 0
     const certificateSent = this.#certificateSent()
     this.#end({ ok: false, failure: { ...this.#evidence, alert, timedOut, certificateSent, answered } })
-    // One turn later: this one may be inside a callback of nghttp2, and destroying its sockets there corrupts the heap of Node 20.
-    setImmediate(() => {
-      for (const each of [this.#session, this.#tls, this.#raw]) each?.destroy()
-    })
+    for (const each of [this.#session, this.#tls, this.#raw]) each?.destroy()
   }
 
   readonly #startTls = (): void => {
@@ -179,23 +174,21 @@ export class AddressAttempt {
   }
 
   #startHttp2(tls: TLSSocket): void {
-    const { http2 } = this.#request
     const alpn = typeof tls.alpnProtocol === 'string' ? tls.alpnProtocol : null
     Object.assign(this.#evidence, { stage: 'settings', protocol: tls.getProtocol(), alpn })
-    // node:http2 does not require it. RFC 9113 section 3.2 does, and nothing may be sent before it is known.
-    if (http2 === 'frames' && alpn !== 'h2') {
+    // Nothing may be sent before it is known (RFC 9113 section 3.2).
+    if (alpn !== 'h2') {
       this.#remember(new Error(`it chose ${alpn ?? 'no protocol'} in the TLS handshake (ALPN), not h2`))
       return
     }
-    const session = openSession(http2, tls, this.#raw, {
+    const session = new FrameSession(tls, {
       onSettings: () => {
         this.#evidence.stage = 'health-check'
       },
       // Without an error, the health check shows whether the server answers all the same.
-      onGoaway: (code, _last, reason = '') => {
-        if (code === ErrorCode.NO_ERROR) return
-        const detail = reason === '' ? '' : `: ${reason}`
-        this.#remember(new Error(`the server ended the connection with GOAWAY ${nameOfCode(code)}${detail}`))
+      onGoaway: (code, _last, reason) => {
+        const error = goawayError(code, reason)
+        if (error !== null) this.#remember(error)
       },
       onClose: (error) => {
         if (error !== null) this.#remember(error)
@@ -206,7 +199,7 @@ export class AddressAttempt {
     this.#checkHealth(tls, session)
   }
 
-  #checkHealth(tls: TLSSocket, session: Http2Session): void {
+  #checkHealth(tls: TLSSocket, session: FrameSession): void {
     const sent = performance.now()
     const carrier: RequestCarrier = { host: this.#host, request: (...args) => session.request(...args) }
     const health = healthCheck(carrier)
@@ -232,7 +225,7 @@ export class AddressAttempt {
   }
 
   #succeed(
-    parts: { socket: TLSSocket; session: Http2Session; roundTrip: number },
+    parts: { socket: TLSSocket; session: FrameSession; roundTrip: number },
     answer: Answer,
     cluster: Promise<string | null>,
   ): void {

@@ -1,7 +1,8 @@
 /** One attempt of a call: an HTTP/2 stream, from its request to its status. Calls of grpc-js are made of one or more attempts. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
-import { type AnswerHead, ErrorCode, type Http2Stream, type StreamListener } from '../http2/protocol.js'
+import { type AnswerHead, ErrorCode, type StreamListener } from '../http2/protocol.js'
+import type { Stream } from '../http2/stream.js'
 import { armDeadline, type SharedTimer } from '../timing.js'
 import { LEASE_KEEP_ALIVE, methodOf, type Progress, WATCH } from './call-policy.js'
 import {
@@ -137,7 +138,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
   /** What waits for the stream; null: nothing. */
   #outgoing: { message: Buffer; sent: (() => void) | undefined }[] | null = null
   #deadlineTimer: NodeJS.Timeout | undefined
-  #stream: Http2Stream | null = null
+  #stream: Stream | null = null
   #halfClosed = false
   /** Whether the receive budget pauses it until other messages have finished. */
   #overBudget = false
@@ -266,7 +267,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     const [first] = outgoing ?? []
     const isSmall = outgoing?.length === 1 && first !== undefined && first.message.length <= COPIED_MESSAGE
     const whole = this.#halfClosed && isSmall ? first : undefined
-    let stream: Http2Stream
+    let stream: Stream
     try {
       const headers = { common, own: isEmpty(own) ? undefined : own }
       stream = connection.request(headers, this, whole === undefined ? null : frameMessage(whole.message))
@@ -458,7 +459,7 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     process.nextTick(reportEnd, this.#listener, final)
   }
 
-  #closeStream(stream: Http2Stream): void {
+  #closeStream(stream: Stream): void {
     if (!this.#serverEnded) stream.close(ErrorCode.CANCEL)
     else {
       stream.end()

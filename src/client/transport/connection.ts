@@ -1,18 +1,13 @@
 /** One verified connection to an endpoint, on which etcd has answered a call. */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import {
-  ErrorCode,
-  type Http2Session,
-  type Http2Stream,
-  type RequestHeaders,
-  type SessionListener,
-  type StreamListener,
-} from '../http2/protocol.js'
+import type { FrameSession } from '../http2/frame-session.js'
+import { ErrorCode, goawayError, type RequestHeaders, type SessionListener, type StreamListener } from '../http2/protocol.js'
+import type { Stream } from '../http2/stream.js'
 import type { Progress } from './call-policy.js'
 import { CommonHeaders } from './framing.js'
 import { Keepalive } from './keepalive.js'
-import { isLasting, type QueuedCall, StreamQueue } from './stream-queue.js'
+import { isLasting, PRIORITY, type QueuedCall, StreamQueue } from './stream-queue.js'
 
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'stopped'
 
@@ -41,7 +36,7 @@ export interface ActiveCall extends QueuedCall {
 interface ConnectionParts {
   url: string
   host: string
-  session: Http2Session
+  session: FrameSession
   socket: TLSSocket
   /** The TCP socket, whose counters show the bytes on the wire. */
   raw: Socket
@@ -73,7 +68,7 @@ export class Connection implements SessionListener {
   onShortage: (() => void) | null = null
   /** Called when a stream that does not end waits, or has ended. */
   onStreams: (() => void) | null = null
-  readonly #session: Http2Session
+  readonly #session: FrameSession
   readonly #socket: TLSSocket
   readonly #raw: Socket
   readonly #calls = new Set<ActiveCall>()
@@ -83,6 +78,8 @@ export class Connection implements SessionListener {
   /** Whether it has carried a call. */
   #used = false
   #endsAsPlanned = false
+  /** Why the server is about to end it; null: no error. */
+  #goaway: Error | null = null
   #open = true
   /** Whether the end of `open` was reported, or this client ended it. */
   #downReported = false
@@ -175,9 +172,10 @@ export class Connection implements SessionListener {
     this.#openNext()
   }
 
-  onGoaway(code: number, lastStream: number): void {
+  onGoaway(code: number, lastStream: number, reason?: string): void {
+    this.#goaway = goawayError(code, reason)
     this.#endsAsPlanned = code === ErrorCode.NO_ERROR && this.#used && lastStream > LAST_OF_DIAL
-    this.#stopAccepting('goaway', null)
+    this.#stopAccepting('goaway', this.#goaway)
   }
 
   onClose(error: Error | null): void {
@@ -190,7 +188,7 @@ export class Connection implements SessionListener {
    * @throws if nothing was sent: the connection accepts no more calls and is not `open` any more, or the headers are
    * invalid.
    */
-  request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array | null = null): Http2Stream {
+  request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array | null = null): Stream {
     try {
       return this.#session.request(headers, listener, body)
     } catch (error) {
@@ -213,6 +211,32 @@ export class Connection implements SessionListener {
     this.#openNext()
     if (!this.#queue.isEmpty) this.#waitTimer ??= setTimeout(this.#checkWaiting, SHORTAGE_AFTER).unref()
     if (isLasting(call)) this.onStreams?.()
+  }
+
+  /**
+   * Waits until the server accepts one more stream, for a request of the client itself by {@link request}. Resolves with the function
+   * that gives the place back. Rejects if there is none in this time.
+   */
+  takePlace(timeout: number | null): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      const refuse = (): void => {
+        clearTimeout(timer)
+        this.remove(place)
+        reject(new Error('The connection opens no stream'))
+      }
+      const place: ActiveCall = {
+        ...{ priority: PRIORITY.repeated, awaitsAnswer: true, wasAnswered: false, progress: 'unknown' },
+        open: () => {
+          clearTimeout(timer)
+          resolve(() => {
+            this.remove(place)
+          })
+        },
+        ...{ release: refuse, expire: refuse, connectionLost: refuse, migrate: () => undefined },
+      }
+      const timer = setTimeout(refuse, timeout ?? STREAM_WAIT).unref()
+      this.add(place)
+    })
   }
 
   /** @param reserves Whether some of the streams are left to calls. */
@@ -370,13 +394,14 @@ export class Connection implements SessionListener {
   }
 
   #onLost(reason: LossReason, error: Error | null): void {
+    const cause = error ?? this.#goaway
     this.#broken = true
     // Before callers are notified: a caller could otherwise write before the queue is dropped.
     if (reason === 'silent') this.#resetSocket()
-    this.#stopAccepting(reason === 'silent' ? 'silent' : 'closed', error)
+    this.#stopAccepting(reason === 'silent' ? 'silent' : 'closed', cause)
     this.#keepalive.stop()
     this.#releaseWaiting()
-    const details = LOSS_MESSAGES[reason] + (error === null ? '' : `: ${error.message}`)
+    const details = LOSS_MESSAGES[reason] + (cause === null ? '' : `: ${cause.message}`)
     for (const call of [...this.#calls]) call.connectionLost(details)
     // One turn later, so that a status which arrived together with the end of the connection is still seen.
     setImmediate(() => {

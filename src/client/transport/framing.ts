@@ -3,7 +3,7 @@
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { HeldData } from '../http2/held-data.js'
-import type { Http2Stream } from '../http2/protocol.js'
+import type { Stream } from '../http2/stream.js'
 
 const PREFIX = 5
 
@@ -19,7 +19,7 @@ export function frameMessage(message: Uint8Array): Buffer {
 export const COPIED_MESSAGE = 4096
 
 /** Larger messages are not copied until they are sent: many may wait for a window. */
-export function writeMessage(stream: Http2Stream, message: Uint8Array, written?: () => void): void {
+export function writeMessage(stream: Stream, message: Uint8Array, written?: () => void): void {
   if (message.length <= COPIED_MESSAGE) {
     stream.write(frameMessage(message), written)
     return

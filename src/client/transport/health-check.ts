@@ -4,14 +4,8 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { asError } from '../../report/errors.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
-import {
-  type AnswerHead,
-  ErrorCode,
-  type Http2Stream,
-  nameOfCode,
-  type RequestHeaders,
-  type StreamListener,
-} from '../http2/protocol.js'
+import { type AnswerHead, ErrorCode, nameOfCode, type RequestHeaders, type StreamListener } from '../http2/protocol.js'
+import type { Stream } from '../http2/stream.js'
 import { pause } from '../timing.js'
 import { type Alarm, ALARMS, NO_LEADER } from './call-policy.js'
 import { decodeMessage, status } from './channel.js'
@@ -31,7 +25,9 @@ export const REQUIRE_LEADER: OutgoingHttpHeaders = { hasleader: 'true' }
 
 export interface RequestCarrier {
   readonly host: string
-  request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array): Http2Stream
+  /** Waits until one more stream may be opened. Absent: there are no others. */
+  takePlace?(timeout: number | null): Promise<() => void>
+  request(headers: RequestHeaders, listener: StreamListener, body: Uint8Array): Stream
 }
 
 interface ExchangeParts {
@@ -59,7 +55,7 @@ class Exchange implements StreamListener {
   #resolve: (reply: Reply) => void = () => undefined
   #reject: (error: Error) => void = () => undefined
   readonly #read: (head: AnswerHead, piece: Buffer | null) => boolean
-  readonly #stream: Http2Stream
+  readonly #stream: Stream
   readonly #pageTimeout: number | null
   // The stream's own time-out would restart at each byte.
   readonly #timer: NodeJS.Timeout | undefined
@@ -143,7 +139,12 @@ export async function exchange(
   headers: OutgoingHttpHeaders,
   parts: ExchangeParts,
 ): Promise<Reply> {
-  return new Exchange(carrier, headers, parts).reply
+  const leave = await carrier.takePlace?.(parts.timeout)
+  try {
+    return await new Exchange(carrier, headers, parts).reply
+  } finally {
+    leave?.()
+  }
 }
 
 /** The parts of an answer that identify the server; null if absent. */

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { type Client, Metadata, status, type ServiceError } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { HTTP2_IMPLEMENTATIONS } from '../../../src/client/http2/implementations.js'
 import { frameMessage } from '../../../src/client/transport/framing.js'
 import { mintPki } from '../../support/etcd.js'
 import { rawClient } from '../../support/raw-client.js'
@@ -168,14 +167,14 @@ let peer: Peer
 let raw: Awaited<ReturnType<typeof rawClient>>
 let client: Client
 
-describe.each(HTTP2_IMPLEMENTATIONS)('calls over http2: %j', (http2) => {
+describe('calls', () => {
   beforeAll(async () => {
     peer = await grpcPeer(pki.server, (stream, headers) => {
       const handler = handlers[String(headers[':path'])]
       if (handler === undefined) throw new Error(`no handler for ${String(headers[':path'])}`)
       handler(stream, headers)
     })
-    raw = await rawClient({ endpoints: peer.endpoint, credentials: pki.client, http2 })
+    raw = await rawClient({ endpoints: peer.endpoint, credentials: pki.client })
     client = raw.client
   })
 

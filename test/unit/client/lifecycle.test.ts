@@ -13,7 +13,7 @@ import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
 import {
-  answerWith,
+  answerToken,
   emptyAnswer,
   grpcPeer,
   leaveOpen,
@@ -191,14 +191,6 @@ it.each([
 )
 
 const auth = { username: 'alice', password: 'secret' }
-
-/** An AuthenticateResponse with this token (field 2). */
-function answerToken(stream: ServerHttp2Stream, token: string): void {
-  answerWith(
-    stream,
-    Buffer.concat([Buffer.from([0, 0, 0, 0, token.length + 2, 0x12, token.length]), Buffer.from(token)]),
-  )
-}
 
 function loginPeer(
   onLogin: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,

@@ -1,8 +1,6 @@
 /** Endpoints of two clusters in one list: one cluster serves, and the other one is reported. */
 import { expect, it } from 'vitest'
 import type { SecureEtcd3, TlsEvent } from '../../../src/client/index.js'
-import { frameMessage } from '../../../src/client/transport/framing.js'
-import { bytesField, int64Field } from '../../../src/client/transport/protobuf.js'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
 import {
@@ -12,6 +10,7 @@ import {
   grpcPeer,
   leaveOpen,
   type Peer,
+  statusOf,
 } from '../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
@@ -30,12 +29,6 @@ interface Member extends AsyncDisposable {
   statuses: number
   /** Calls so far. */
   calls: number
-}
-
-/** A StatusResponse: its header (1) with the ids of the cluster (1) and of the member (2), and the leader (4). */
-function statusOf(cluster: bigint): Buffer {
-  const header = Buffer.concat([int64Field(1, cluster), int64Field(2, 7n)])
-  return frameMessage(Buffer.concat([bytesField(1, header), int64Field(4, 7n)]))
 }
 
 async function startMember(cluster: bigint | null, delay = 0): Promise<Member> {

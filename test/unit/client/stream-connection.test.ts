@@ -4,7 +4,7 @@ import type { TlsOptions } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
 import { mintPki } from '../../support/etcd.js'
-import { emptyAnswer, grpcPeer, serverTls } from '../../support/peers.js'
+import { answerHealthCheck, answerWith, type CallHandler, emptyAnswer, grpcPeer, serverTls, statusOf } from '../../support/peers.js'
 
 const pki = mintPki()
 const KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
@@ -14,11 +14,18 @@ interface Opened {
   readonly stream: ServerHttp2Stream
 }
 
-/** A client with an open keep-alive stream for each of two connections; the server accepts two streams on each. */
-async function withTwo(work: (client: SecureEtcd3, streams: Opened[]) => Promise<void>): Promise<void> {
+/**
+ * A client with two keep-alive streams, of which each of two connections has room for one: the server accepts two streams on each.
+ *
+ * @param ids Of the cluster and the member, for each connection.
+ */
+async function withTwo(
+  work: (client: SecureEtcd3, streams: Opened[]) => Promise<void>,
+  { carried = 2, ids = [] as readonly (readonly [cluster: bigint, member: bigint])[] } = {},
+): Promise<void> {
   const limited: TlsOptions = { ...serverTls(pki.server), ...{ settings: { maxConcurrentStreams: 2 } } }
   const streams: Opened[] = []
-  await using peer = await grpcPeer(limited, (stream, headers) => {
+  const onCall: CallHandler = (stream, headers) => {
     if (headers[':path'] !== KEEP_ALIVE) {
       emptyAnswer(stream)
       return
@@ -26,6 +33,12 @@ async function withTwo(work: (client: SecureEtcd3, streams: Opened[]) => Promise
     if (stream.session !== undefined) streams.push({ session: stream.session, stream })
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
     stream.resume()
+  }
+  let connections = 0
+  await using peer = await grpcPeer(limited, onCall, answerHealthCheck, (stream) => {
+    const [cluster, member] = ids[connections] ?? ids.at(-1) ?? [1n, 1n]
+    connections += 1
+    answerWith(stream, statusOf(cluster, member))
   })
   await using client = await createSecureClient({ endpoints: peer.endpoint, credentials: pki.client })
   const kept = await Promise.all(
@@ -37,7 +50,7 @@ async function withTwo(work: (client: SecureEtcd3, streams: Opened[]) => Promise
       return stream
     }),
   )
-  await expect.poll(() => new Set(streams.map(({ session }) => session)).size).toBe(2)
+  await expect.poll(() => new Set(streams.map(({ session }) => session)).size).toBe(carried)
   await work(client, streams)
   for (const stream of kept) stream.cancel()
 }
@@ -62,6 +75,27 @@ describe('an endpoint with two connections', () => {
         expect(events).toEqual([])
       }),
   )
+
+  it('stays ready without a finding if the second one leads to another member of the cluster, as behind a balancer', () =>
+    withTwo(
+      async (client) => {
+        for (let i = 0; i < 5; i += 1) await client.put('a').value('b').exec()
+        expect(client.tls.endpoints).toMatchObject([{ state: 'ready', connections: 2, findings: [] }])
+      },
+      { ids: [[0xaan, 1n], [0xaan, 2n]] },
+    ))
+
+  it('opens no stream on a second one that leads to another cluster, and reports the limit', () =>
+    withTwo(
+      async (client, streams) => {
+        const shortage = [{ code: 'endpoint/stream-limit' }]
+        await expect.poll(() => client.tls.endpoints).toMatchObject([{ state: 'ready', findings: shortage }])
+        for (let i = 0; i < 5; i += 1) await client.put('a').value('b').exec()
+        expect(client.tls.endpoints).toMatchObject([{ state: 'ready', connections: 1 }])
+        expect(streams).toHaveLength(1)
+      },
+      { carried: 1, ids: [[0xaan, 1n], [0xbbn, 1n]] },
+    ))
 
   it('ends both with the client', () =>
     withTwo(async (client, streams) => {

@@ -27,7 +27,7 @@ it('a client dials another connection before the stream ids of one are used up, 
       emptyAnswer(stream)
     })
   })
-  await using client = await connector({ credentials: pki.client, http2: 'frames' })([peer])
+  await using client = await connector({ credentials: pki.client })([peer])
   for (let i = 0; i < 20; i += 1) await Promise.all(Array.from({ length: 20 }, () => client.get('a').string()))
   expect(ids).toHaveLength(400)
   expect(Math.max(...ids)).toBeGreaterThanOrEqual(RETIRED_AT)

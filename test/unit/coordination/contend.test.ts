@@ -213,9 +213,11 @@ describe('a lock that is held', () => {
     let abortedAt = 0
     held.signal.addEventListener('abort', () => (abortedAt = performance.now() - since))
     store.answersKeepAlive = false
+    store.limit = new Error('The server accepts no further stream')
     await vi.advanceTimersByTimeAsync(TTL)
     expect(Math.round(abortedAt)).toBe(TTL * 0.9)
     expect(lossOf(held.signal.reason)).toBe('unanswered')
+    expect(held.signal.reason).toMatchObject({ cause: store.limit })
   })
 
   it.each<[string, () => void, boolean]>([

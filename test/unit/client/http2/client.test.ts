@@ -12,7 +12,7 @@ import { emptyAnswer, grpcPeer, serverTls, tlsPeer } from '../../../support/peer
 import { findingOf, refused } from '../../../support/refused.js'
 
 const pki = mintPki()
-const connect = connector({ credentials: pki.client, http2: 'frames' })
+const connect = connector({ credentials: pki.client })
 
 describe('a server that does not choose h2 in the TLS handshake', () => {
   it('gets nothing, and the client explains that it does not speak HTTP/2', async () => {
@@ -76,18 +76,28 @@ describe('a server that gives no window', () => {
   })
 })
 
-describe('a server that ends the connection with an error in GOAWAY, and does not close it', () => {
-  it('a server that ends the connection by GOAWAY is refused before the dial times out, with its reason', async () => {
+describe('a server that ends the connection with an error in GOAWAY', () => {
+  const goaway = (last: number): Buffer => {
+    const parts = [number(last), number(ErrorCode.ENHANCE_YOUR_CALM), Buffer.from('too_many_pings')]
+    return frame(FrameType.GOAWAY, 0, 0, Buffer.concat(parts))
+  }
+
+  it('is reported with its reason by the endpoint and by the calls that it had', async () => {
+    await using server = await framePeer(serverTls(pki.server), (stream, send, socket) => {
+      if (stream <= 3) send(healthAnswerFrame(stream))
+      else socket.end(goaway(stream))
+    })
+    await using client = await connect([server])
+    const events = client.tls.events()
+    const reason = expect.stringContaining('GOAWAY ENHANCE_YOUR_CALM: too_many_pings') as string
+    await expect(client.put('a').value('b').exec()).rejects.toMatchObject({ message: reason })
+    const lost = { code: 'endpoint/lost', message: reason }
+    expect(await events.next()).toMatchObject({ value: { status: { state: 'failed', findings: [lost] } } })
+  })
+
+  it('a server that ends the connection by GOAWAY and does not close it is refused before the dial times out, with its reason', async () => {
     await using server = await framePeer(serverTls(pki.server), (_stream, send) => {
-      const reason = Buffer.from('too_many_pings')
-      send(
-        frame(
-          FrameType.GOAWAY,
-          0,
-          0,
-          Buffer.concat([number(2 ** 31 - 1), number(ErrorCode.ENHANCE_YOUR_CALM), reason]),
-        ),
-      )
+      send(goaway(2 ** 31 - 1))
     })
     const { details } = await refused(connect([server], { dialTimeout: '10m' }), 'ERR_HANDSHAKE_FAILED')
     const { message } = findingOf(details.report.findings, 'endpoint/lost')

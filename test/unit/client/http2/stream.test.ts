@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { ErrorCode, Flag, FrameType, type Http2Stream } from '../../../../src/client/http2/protocol.js'
+import { ErrorCode, Flag, FrameType } from '../../../../src/client/http2/protocol.js'
 import { encodeSettings, Setting } from '../../../../src/client/http2/settings.js'
+import type { Stream } from '../../../../src/client/http2/stream.js'
 import { connectFrames, destroySessions, Recorder, REQUEST } from '../../../support/frame-sessions.js'
 import {
   emptyAnswerFrames,
@@ -337,7 +338,7 @@ describe('a server that does not read', () => {
     await pinged(peer)
     peer.end.pause()
     const own = { x: 'y'.repeat(60_000) }
-    const request = (): Http2Stream => session.request({ ...REQUEST, own }, new Recorder(), null)
+    const request = (): Stream => session.request({ ...REQUEST, own }, new Recorder(), null)
     const first = [request(), request()]
     // The socket is given what there is in one turn, and nothing after that if it was more than 64 KiB.
     await new Promise(setImmediate)

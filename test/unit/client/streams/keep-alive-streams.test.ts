@@ -1,14 +1,14 @@
 /** The streams that leases share: one of them on its own, and those of a client on the wire. */
 import type { ServerHttp2Stream } from 'node:http2'
 import { describe, expect, it } from 'vitest'
-import { createSecureClient, type SecureEtcd3 } from '../../../../src/client/index.js'
+import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../../src/client/index.js'
 import { KeepAliveResumer } from '../../../../src/client/streams/keep-alive-streams.js'
 import { Grants } from '../../../../src/client/streams/lease-keeper.js'
 import type { StreamAttempt } from '../../../../src/client/streams/stream-attempt.js'
 import { frameMessage } from '../../../../src/client/transport/framing.js'
 import { bytesField, int64At, int64Field } from '../../../../src/client/transport/protobuf.js'
 import { mintPki } from '../../../support/etcd.js'
-import { emptyAnswer, grpcPeer } from '../../../support/peers.js'
+import { answerToken, emptyAnswer, grpcPeer, refuseCall } from '../../../support/peers.js'
 
 describe('a resumed keep-alive stream', () => {
   it('the ninth denial in a row in an older term is passed on, as after a restore from a snapshot', () => {
@@ -37,6 +37,7 @@ const pki = mintPki()
 /** What the server has of one stream: the leases in the order of their requests. */
 interface ServerStream {
   readonly asked: bigint[]
+  readonly token: unknown
   answer(lease: bigint): void
   end(code: number, message: string): void
 }
@@ -47,12 +48,15 @@ async function withStreams(
   onRequest: (lease: bigint, stream: ServerStream) => void = (lease, stream) => {
     stream.answer(lease)
   },
+  options: Partial<SecureClientOptions> = {},
 ): Promise<void> {
   const streams: ServerStream[] = []
-  const accept = (stream: ServerHttp2Stream): void => {
+  let logins = 0
+  const accept = (stream: ServerHttp2Stream, token: unknown): void => {
     let trailers = {}
     const opened: ServerStream = {
       asked: [],
+      token,
       answer: (lease) => stream.write(frameMessage(Buffer.concat([int64Field(2, lease), int64Field(3, 5n)]))),
       end: (code, message) => {
         trailers = { 'grpc-status': String(code), 'grpc-message': message }
@@ -76,10 +80,13 @@ async function withStreams(
     })
   }
   await using peer = await grpcPeer(pki.server, (stream, headers) => {
-    if (headers[':path'] === '/etcdserverpb.Lease/LeaseKeepAlive') accept(stream)
+    const { ':path': path, token } = headers
+    if (path === '/etcdserverpb.Lease/LeaseKeepAlive') accept(stream, token)
+    else if (path === '/etcdserverpb.Auth/Authenticate') answerToken(stream, `token-${String((logins += 1))}`)
+    else if (token === 'token-1') refuseCall(stream, 16, 'etcdserver: invalid auth token')
     else emptyAnswer(stream)
   })
-  await using client = await createSecureClient({ endpoints: peer.endpoint, credentials: pki.client })
+  await using client = await createSecureClient({ endpoints: peer.endpoint, credentials: pki.client, ...options })
   await work(client, streams)
 }
 
@@ -162,5 +169,26 @@ describe('the keep-alives of a client', () => {
         for (const { stream } of [other, second, third]) stream.cancel()
       },
       () => undefined,
+    ))
+
+  it('a lease that is kept alive after another login has a stream with its token, and the others keep theirs', () =>
+    withStreams(
+      async (client, streams) => {
+        const early = await renew(client, '1')
+        await expect.poll(() => early.answers).toEqual(['1'])
+        // The first token is refused, so the client logs in again.
+        await client.put('a').value('b').exec()
+        const late = await renew(client, '2')
+        early.stream.write({ ID: '1' })
+        await expect.poll(() => [early.answers, late.answers]).toEqual([['1', '1'], ['2']])
+        const seen = streams.map(({ token, asked }) => ({ token, asked }))
+        expect(seen).toEqual([
+          { token: 'token-1', asked: [1n, 1n] },
+          { token: 'token-2', asked: [2n] },
+        ])
+        for (const { stream } of [early, late]) stream.end()
+      },
+      undefined,
+      { auth: { username: 'alice', password: 'secret' } },
     ))
 })

@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { AnswerHead } from '../../../../src/client/http2/protocol.js'
+import type { Stream } from '../../../../src/client/http2/stream.js'
 import { CallAttempt } from '../../../../src/client/streams/stream-attempt.js'
 import type { EtcdCall } from '../../../../src/client/transport/call.js'
 import { frameMessage } from '../../../../src/client/transport/framing.js'
@@ -21,9 +22,7 @@ it('CallAttempt asks for the version again after a server has not answered, and 
         listener.onHead({ ':status': 200, 'content-type': 'application/grpc' } as AnswerHead)
         listener.onData(frameMessage(bytesField(VERSION, Buffer.from('3.5.16'))))
       })
-      const ignore = (): void => undefined
-      const flags = { isClosed: false, isUnprocessed: false }
-      return { ...flags, write: ignore, end: ignore, pause: ignore, resume: ignore, close: ignore }
+      return { close: () => undefined } as unknown as Stream
     },
   }
   const attempt = new CallAttempt({ connection, token: null } as unknown as EtcdCall, {

@@ -6,14 +6,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { FrameSession } from '../../../../src/client/http2/frame-session.js'
-import { NodeSession } from '../../../../src/client/http2/node-session.js'
-import type {
-  Http2Session,
-  Http2Stream,
-  SessionListener,
-  StreamListener,
-} from '../../../../src/client/http2/protocol.js'
+import type { StreamListener } from '../../../../src/client/http2/protocol.js'
 import { type ActiveCall, Connection } from '../../../../src/client/transport/connection.js'
+import { readServerStatus } from '../../../../src/client/transport/health-check.js'
 import { PRIORITY } from '../../../../src/client/transport/stream-queue.js'
 import { mintPki } from '../../../support/etcd.js'
 import { serverTls, tlsPeer } from '../../../support/peers.js'
@@ -30,15 +25,7 @@ const goaway = frame(7, 0, 0, [0, 0, 0, 1, 0, 0, 0, 0])
 /** `:status: 200` with END_STREAM and END_HEADERS. */
 const answer = frame(1, 5, 1, [0x88])
 
-const nothing = { onSettings: () => undefined, onGoaway: () => undefined, onClose: () => undefined }
-const implementations = [
-  ['own frames', (socket: TLSSocket) => new FrameSession(socket, nothing)],
-  ['node:http2', (socket: TLSSocket, raw: Socket) => new NodeSession(socket, raw, nothing)],
-] as const
-
-it.each(implementations)(
-  'ends a connection by %s whose peer sends GOAWAY and then never closes its side',
-  async (_name, openSession) => {
+it('ends a connection whose peer sends GOAWAY and then never closes its side', async () => {
     const accepted: TLSSocket[] = []
     await using peer = await tlsPeer({ ...serverTls(pki.server), allowHalfOpen: true }, (socket) => {
       socket.write(settings)
@@ -54,7 +41,7 @@ it.each(implementations)(
       ALPNProtocols: ['h2'],
     })
     await once(socket, 'secureConnect')
-    const session = openSession(socket, raw)
+    const session = new FrameSession(socket, { onSettings: ignoreAll, onGoaway: ignoreAll, onClose: ignoreAll })
     const connection = new Connection(
       { url: 'localhost', host: 'localhost', session, socket, raw, roundTrip: 1 },
       () => undefined,
@@ -91,12 +78,10 @@ it.each(implementations)(
     connection.remove(call)
     await connection.closeWhenIdle()
     expect(socket.destroyed).toBe(true)
-  },
-)
+})
 
 /** A session without a socket. It answers each check at once. */
-class FakeSession implements Http2Session {
-  listener: SessionListener = nothing
+class FakeSession {
   isOpen = true
   isClosed = false
   streamLimit = 1
@@ -104,9 +89,12 @@ class FakeSession implements Http2Session {
   close = ignoreAll
   destroy = ignoreAll
 
-  request(): Http2Stream {
+  requests = 0
+
+  request(): { close: () => void } {
     if (!this.isOpen) throw new Error('The session opens no more streams')
-    return {} as Http2Stream
+    this.requests += 1
+    return { close: ignoreAll }
   }
 
   ask(answered: () => void): void {
@@ -114,7 +102,8 @@ class FakeSession implements Http2Session {
   }
 }
 
-function connectionOver(session: Http2Session): Connection {
+function connectionOver(fake: FakeSession): Connection {
+  const session = fake as unknown as FrameSession
   const socket = Object.assign(new EventEmitter(), { destroy: ignoreAll }) as unknown as TLSSocket
   const raw = new Socket()
   return new Connection({ url: 'a', host: 'a', session, socket, raw, roundTrip: 1 }, ignoreAll)
@@ -152,6 +141,22 @@ it('releases thousands of calls that wait when the session opens no more streams
   const [first] = calls
   if (first !== undefined) connection.remove(first)
   expect(released).toBe(calls.length - 1)
+})
+
+it('a request of the client itself waits for a stream as calls do, and for no longer than its own time', async () => {
+  const session = new FakeSession()
+  const connection = connectionOver(session)
+  const call: ActiveCall = {
+    ...{ priority: PRIORITY.first, awaitsAnswer: true, wasAnswered: true, progress: 'answered' },
+    ...{ open: ignoreAll, release: ignoreAll, expire: ignoreAll, connectionLost: ignoreAll, migrate: ignoreAll },
+  }
+  connection.add(call)
+  expect(await readServerStatus(connection, null, { timeout: 1 })).toBeNull()
+  void readServerStatus(connection, null)
+  await new Promise(setImmediate)
+  expect(session.requests).toBe(0)
+  connection.remove(call)
+  await expect.poll(() => session.requests).toBe(1)
 })
 
 it('keeps nothing in memory of a check that was answered', async () => {

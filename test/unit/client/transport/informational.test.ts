@@ -2,7 +2,6 @@
 import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { HTTP2_IMPLEMENTATIONS } from '../../../../src/client/http2/implementations.js'
 import { Flag, FrameType } from '../../../../src/client/http2/protocol.js'
 import { isEtcdMtlsError } from '../../../../src/client/index.js'
 import { connector } from '../../../support/connector.js'
@@ -41,8 +40,8 @@ function codesOf(error: unknown): string[] {
   return [...(isEtcdMtlsError(error) ? [error.code] : []), ...codesOf(error.cause)]
 }
 
-describe.each(HTTP2_IMPLEMENTATIONS)('informational responses over http2: %j', (http2) => {
-  const connect = connector({ credentials: pki.client, http2 })
+describe('informational responses', () => {
+  const connect = connector({ credentials: pki.client })
 
   it.each([100, 102, 103])(
     'a write ends with a typed error when the status %i arrives without an end',
