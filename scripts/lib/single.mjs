@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { rolldown } from 'rolldown'
 import { loadCatalogue } from './catalogue.mjs'
 import { renderFindingsJson } from './findings-json.mjs'
+import { readLogLines } from './log-lines.mjs'
 
 /** Maximum bytes of the file. */
 export const MAX_SINGLE_BYTES = 2_500_000
@@ -14,6 +15,7 @@ export async function bundleSingle(root, file) {
   const { catalogue, findingUrl } = await loadCatalogue(root)
   const data = {
     'package.json': { version: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version },
+    'dist/log-lines.json': readLogLines(root),
     'dist/findings.json': JSON.parse(renderFindingsJson(root, catalogue, findingUrl)),
   }
   const build = await rolldown({
