@@ -124,6 +124,7 @@ const ABOUT = {
   etcd: "Lines of etcd's log, as JSON since 3.5 and as plain text before.",
   Go: 'etcdctl, kube-apiserver, Vitess, Milvus, Cilium, and members of etcd that dial others.',
   'kube-apiserver': 'Lines of kube-apiserver and kubeadm around those of Go.',
+  NSS: 'curl of RHEL 7 and CentOS 7.',
   OpenSSL: 'openssl, curl, Node, Python, Patroni, APISIX, nginx, and BoringSSL in gRPC core.',
   Node: 'The `code` of an error, and lines of etcd3 and grpc-js.',
   Python: 'Lines of `ssl`, urllib3 and the clients for etcd around those of OpenSSL.',
