@@ -17,8 +17,8 @@ export type LineDirection =
 
 /** Whose words they are. Clients of the same TLS library have the same. */
 export type LineProgram =
-  | ('etcd' | 'Go' | 'kube-apiserver' | 'OpenSSL' | 'NSS' | 'Node' | 'Python' | 'gRPC core' | 'Java')
-  | ('Rust' | 'Patroni' | 'APISIX' | 'nginx' | 'haproxy' | 'Envoy' | 'System')
+  | ('etcd' | 'Go' | 'kube-apiserver' | 'OpenSSL' | 'GnuTLS' | 'NSS' | 'Schannel' | '.NET' | 'Node' | 'Python')
+  | ('gRPC core' | 'Java' | 'Rust' | 'Patroni' | 'APISIX' | 'nginx' | 'haproxy' | 'Envoy' | 'System')
 
 /** A row of `etcd-mtls/log-lines.json`. */
 export interface LogLine {

@@ -1,7 +1,7 @@
 /** The lines of other programs as data: complete, exact and safe. The integration test makes real programs write them. */
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, it } from 'vitest'
-import { LINE_PROGRAMS } from '../../../scripts/lib/log-lines.mjs'
+import { LINE_PROGRAMS } from '../../../scripts/lib/log-lines-page.mjs'
 import { catalogue } from '../../../src/report/catalogue.js'
 import type { LogLine } from '../../../src/log-lines/index.js'
 import { refusalsOf } from '../../../src/report/row.js'
