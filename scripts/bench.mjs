@@ -4,7 +4,7 @@
  * processor time run in a short form, twice before they fail, and all others once, whatever they measure.
  * Ends with exit code 1 when a benchmark fails or breaks one of its promises.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { table, writePages } from './lib/bench-pages.mjs'
@@ -30,7 +30,16 @@ const NEED_TOOLS = new Set(['validation', 'issuing'])
 const LIMITS = { full: 3_600_000, short: 240_000, once: 120_000 }
 
 /** The benchmarks whose promises are about ratios of processor times, which hold on a machine that has other work. */
-const OF_PROCESSOR = new Set(['requests', 'watch', 'validation', 'parsing', 'scaling', 'config-large', 'command'])
+const OF_PROCESSOR = new Set([
+  'requests',
+  'watch',
+  'validation',
+  'parsing',
+  'scaling',
+  'config-large',
+  'command',
+  'explain',
+])
 
 await lifecycle(async ({ signal, defer }) => {
   await ensureDependencies(root, { signal })
@@ -107,12 +116,14 @@ async function compile(defer) {
   // The compilers are among the packages that may just have been fetched.
   const { emitJavaScript, readConfig } = await import('./lib/compile.mjs')
   const { bundle } = await import('./lib/bundle.mjs')
+  const { renderLogLinesJson } = await import('./lib/log-lines.mjs')
   mkdirSync(join(root, '.cache'), { recursive: true })
   const folder = mkdtempSync(join(root, '.cache/bench-'))
   defer(() => rmSync(folder, { recursive: true, force: true }))
   const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
   for (const part of ['src', 'test/bench', 'test/fuzz', 'test/support']) emitJavaScript(root, part, folder, options)
   await bundle(root, join(folder, 'dist'))
+  writeFileSync(join(folder, 'dist/log-lines.json'), renderLogLinesJson(root))
   return join(folder, 'test/bench')
 }
 

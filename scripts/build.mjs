@@ -49,10 +49,10 @@ async function buildDist() {
   try {
     await bundleDeclarations(root, fresh)
     await bundle(root, fresh)
-    const { catalogue, findingUrl, logLines } = await loadCatalogue(root)
+    const { catalogue, findingUrl } = await loadCatalogue(root)
     writeFileSync(join(fresh, 'report.schema.json'), renderReportSchema(root, catalogue))
     writeFileSync(join(fresh, 'findings.json'), renderFindingsJson(root, catalogue, findingUrl))
-    writeFileSync(join(fresh, 'log-lines.json'), renderLogLinesJson(logLines))
+    writeFileSync(join(fresh, 'log-lines.json'), renderLogLinesJson(root))
     writeFileSync(join(fresh, 'plan.schema.json'), renderPlanSchema(await loadPlanSchema(root)))
     const dist = join(root, 'dist')
     rmSync(dist, { recursive: true, force: true })

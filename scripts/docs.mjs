@@ -1,24 +1,26 @@
 /**
- * `npm run docs`: writes docs/findings.md and docs/log-lines.md from the tables of src/report, and the API pages (TypeDoc) into
+ * `npm run docs`: writes docs/findings.md and docs/log-lines.md from the tables of src, and the API pages (TypeDoc) into
  * .cache/docs. With --findings it writes the two pages only, which takes seconds. With --check nothing is written: the pages must be up
  * to date, and TypeDoc must report nothing.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadCatalogue } from './lib/catalogue.mjs'
 import { readExplanations, renderFindings } from './lib/findings-page.mjs'
-import { renderLogLines } from './lib/log-lines.mjs'
+import { readLogLines } from './lib/log-lines.mjs'
+import { renderLogLines, renderLogLinesIndex } from './lib/log-lines-page.mjs'
 import { run } from './lib/process.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const checkOnly = process.argv.includes('--check')
 const findingsOnly = process.argv.includes('--findings')
 
-const { catalogue, refusalsOf, anchorOf, logLines, linePrograms } = await loadCatalogue(root)
+const { catalogue, refusalsOf, anchorOf, findingUrl } = await loadCatalogue(root)
+const logLines = readLogLines(root)
 const pages = {
   'docs/findings.md': renderFindings(catalogue, { refusalsOf, anchorOf }, readExplanations(root)),
-  'docs/log-lines.md': renderLogLines(logLines, linePrograms, anchorOf),
+  'docs/log-lines.md': renderLogLinesIndex(logLines, anchorOf),
 }
 for (const [page, text] of Object.entries(pages)) {
   if (!checkOnly) {
@@ -27,7 +29,7 @@ for (const [page, text] of Object.entries(pages)) {
   } else if (readIfThere(join(root, page)) === text) {
     console.log(`${page} is up to date`)
   } else {
-    console.error(`${page} does not show the tables of src/report as they are: run \`npm run docs -- --findings\``)
+    console.error(`${page} does not show the tables of src as they are: run \`npm run docs -- --findings\``)
     process.exitCode = 1
   }
 }
@@ -35,7 +37,13 @@ for (const [page, text] of Object.entries(pages)) {
 if (!findingsOnly) {
   const typedoc = join(root, 'node_modules/typedoc/bin/typedoc')
   const emit = checkOnly ? ['--emit', 'none'] : []
-  const { code } = await run(process.execPath, [typedoc, ...emit], { cwd: root, output: 'show' })
+  const whole = join(root, '.cache/log-lines.md')
+  mkdirSync(dirname(whole), { recursive: true })
+  writeFileSync(whole, renderLogLines(logLines, { anchorOf, findingUrl }))
+  const { code } = await run(process.execPath, [typedoc, '--projectDocuments', whole, ...emit], {
+    cwd: root,
+    output: 'show',
+  })
   if (code !== 0) process.exitCode = 1
 }
 

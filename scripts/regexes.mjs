@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { check } from 'recheck'
-import { loadCatalogue } from './lib/catalogue.mjs'
+import { readLogLines } from './lib/log-lines.mjs'
 import { ts } from './lib/typescript.mjs'
 
 const home = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -21,7 +21,7 @@ for (const file of readdirSync(root, { recursive: true })) {
   collect(source, source)
 }
 
-for (const { id, pattern } of (await loadCatalogue(home)).logLines) {
+for (const { id, pattern } of readLogLines(home)) {
   for (const part of partsOf(pattern)) add(`/${part}/`, `log-lines ${id}`)
 }
 

@@ -1,4 +1,4 @@
-/** The catalogue of findings, the lines of logs and the tables about etcd as the sources have them now, whatever is in dist. */
+/** The catalogue of findings and the tables about etcd as the sources have them now, whatever is in dist. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -9,9 +9,7 @@ export function loadCatalogue(root) {
     const { catalogue } = await load('report/catalogue.js')
     const { refusalsOf } = await load('report/row.js')
     const { anchorOf, findingUrl } = await load('report/links.js')
-    const { logLines } = await load('report/log-lines.js')
-    const { LINE_PROGRAMS } = await load('report/log-lines/line.js')
-    return { catalogue, refusalsOf, anchorOf, findingUrl, logLines, linePrograms: LINE_PROGRAMS }
+    return { catalogue, refusalsOf, anchorOf, findingUrl }
   })
 }
 

@@ -2,18 +2,21 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { rolldown } from 'rolldown'
 import { loadCatalogue } from './catalogue.mjs'
 import { renderFindingsJson } from './findings-json.mjs'
+import { readLogLines } from './log-lines.mjs'
 
 /** Maximum bytes of the file. */
-export const MAX_SINGLE_BYTES = 2_500_000
+export const MAX_SINGLE_BYTES = 2_320_000
 
 /** Bundles the program and all its packages into `file`. */
 export async function bundleSingle(root, file) {
   const { catalogue, findingUrl } = await loadCatalogue(root)
   const data = {
     'package.json': { version: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version },
+    'dist/log-lines.json': readLogLines(root),
     'dist/findings.json': JSON.parse(renderFindingsJson(root, catalogue, findingUrl)),
   }
   const build = await rolldown({
@@ -42,15 +45,19 @@ export async function bundleSingle(root, file) {
   }
 }
 
-/** The data files of the package, which are next to dist otherwise. */
+/** The data files of the package, which are next to dist otherwise. As source code they would be a sixth of the file. */
 function withData(root, data) {
   const module = join(root, 'src/cli/package-file.ts')
+  const packed = Object.entries(data).map(([file, contents]) => [
+    file,
+    gzipSync(JSON.stringify(contents)).toString('base64'),
+  ])
+  const code = `import { gunzipSync } from 'node:zlib'
+    const packed = ${JSON.stringify(Object.fromEntries(packed))}
+    export const readPackageFile = (file) => JSON.parse(gunzipSync(Buffer.from(packed[file], 'base64')))`
   return {
     name: 'with-data',
-    load: (id) =>
-      id === module
-        ? `const data = ${JSON.stringify(data)}\nexport const readPackageFile = (file) => data[file]\n`
-        : null,
+    load: (id) => (id === module ? code : null),
   }
 }
 

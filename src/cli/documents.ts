@@ -1,7 +1,7 @@
 /** What `--json` prints, by command. report.schema.json is made from this, so it is plain data. */
 import type { MachineReport } from '../doctor/index.js'
+import type { LineDirection, LineProgram } from '../log-lines/index.js'
 import type { Finding, SuppressedFinding, SuppressedUnchecked, Unchecked } from '../report/finding.js'
-import type { LineDirection, LineProgram } from '../report/log-lines/line.js'
 import type { Severity } from '../report/row.js'
 
 export interface Documents {

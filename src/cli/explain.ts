@@ -1,6 +1,6 @@
 /** `etcd-mtls explain`: the page of a finding, and the causes of lines of logs. */
+import { type LineDirection, LineMatcher, type LogLine } from '../log-lines/index.js'
 import { LOG_LINES_URL } from '../report/links.js'
-import type { LineDirection } from '../report/log-lines/line.js'
 import { type PrintOptions, wrapText } from '../report/print-report.js'
 import { printable } from '../report/printable.js'
 import { type Answer, type Call, UsageError } from './command.js'
@@ -18,17 +18,25 @@ const MEGABYTE = 1_000_000
 const MIN_LIKENESS = 0.25
 
 export async function run(call: Call): Promise<Answer> {
-  return explain(call, readPackageFile('dist/findings.json') as ExplainedCode[])
+  return explain(
+    call,
+    readPackageFile('dist/findings.json') as ExplainedCode[],
+    readPackageFile('dist/log-lines.json') as LogLine[],
+  )
 }
 
-export async function explain(call: Call, codes: readonly ExplainedCode[]): Promise<Answer> {
+export async function explain(
+  call: Call,
+  codes: readonly ExplainedCode[],
+  logLines: readonly LogLine[],
+): Promise<Answer> {
   const { operands, input, progress } = call
   const asked = operands.length === 0 || operands.join() === '-' ? null : operands.join(' ')
   if (operands.length === 0 && input.isTTY)
     throw new UsageError('Pass a code, a line in quotation marks, or a log on stdin.')
   if (asked !== null && CODE.test(asked)) return explainCode(asked, codes)
   const log = asked === null ? (openInput(call).setEncoding('utf8') as AsyncIterable<string>) : [asked]
-  const summary = await summarize(log, (characters) => {
+  const summary = await summarize(log, new LineMatcher(logLines), (characters) => {
     progress(`Reading the log: ${String(Math.floor(characters / MEGABYTE))} MB`)
   })
   return answerOf(summary, codes, asked)

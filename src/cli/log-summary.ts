@@ -1,6 +1,5 @@
 /** What a log says about connections: its known lines by kind, with counts, times and remote addresses, in bounded memory. */
-import { findLogLines } from '../report/log-lines.js'
-import type { LogLine } from '../report/log-lines/line.js'
+import type { LineMatcher, LogLine } from '../log-lines/index.js'
 
 /** Characters of a line that are read: a line can be of any length. */
 const MOST_CHARACTERS = 16_384
@@ -28,15 +27,21 @@ export interface LineGroup extends Sighting {
 export class LogSummary {
   total = 0
   recognized = 0
+  readonly #matcher: LineMatcher
   readonly #groups = new Map<string, LineGroup>()
+
+  constructor(matcher: LineMatcher) {
+    this.#matcher = matcher
+  }
 
   add(raw: string): void {
     const line = raw.trim()
     if (line === '') return
     this.total += 1
-    const { text, time } = readLine(line)
-    const row = findLogLines(text)[0]
+    const text = textOf(line)
+    const row = this.#matcher.find(text)
     if (row === undefined) return
+    const time = timeOf(text) ?? (text === line ? null : timeOf(line))
     this.recognized += 1
     const group = this.#groups.get(row.id) ?? newGroup(row, text)
     this.#groups.set(row.id, group)
@@ -76,9 +81,10 @@ function note<T extends Sighting>(seen: T, time: string | null): T {
 /** Reads the lines of a log in pieces of any size. The rest of a line that is too long is not kept. */
 export async function summarize(
   pieces: AsyncIterable<string> | Iterable<string>,
+  matcher: LineMatcher,
   progress: (characters: number) => void,
 ): Promise<LogSummary> {
-  const summary = new LogSummary()
+  const summary = new LogSummary(matcher)
   let characters = 0
   let rest = ''
   for await (const piece of pieces) {
@@ -93,15 +99,15 @@ export async function summarize(
   return summary
 }
 
-/** The line as its program wrote it, and its time as `2026-12-01 03:12:04Z`, without a year or a zone if the log has none. */
-function readLine(line: string): { text: string; time: string | null } {
-  const outer = line.startsWith('{') ? parseObject(line) : null
-  // Docker's json-file driver, and journalctl -o json.
+/** The line as its program wrote it, without what Docker's json-file driver or `journalctl -o json` has around it. */
+function textOf(line: string): string {
+  if (!line.startsWith('{') || !WRAPPED.test(line)) return line
+  const outer = parseObject(line)
   const inner = outer?.['log'] ?? outer?.['MESSAGE']
-  if (typeof inner !== 'string') return { text: line, time: timeOf(line) }
-  const text = inner.trim()
-  return { text, time: timeOf(text) ?? timeOf(line) }
+  return typeof inner === 'string' ? inner.trim() : line
 }
+
+const WRAPPED = /"(?:log|MESSAGE)" ?:/
 
 function parseObject(text: string): Record<string, unknown> | null {
   try {
@@ -120,6 +126,7 @@ const SYSLOG = /^(?:<\d{1,3}>)?([A-Z][a-z]{2}) ([ \d]\d) (\d\d:\d\d:\d\d) (?:\S{
 const PREFIX = /^(?:\[[^\]\s]{1,512}\]|[^\s|]{1,255} +\|) /
 const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec'
 
+/** As `2026-12-01 03:12:04Z`, without a year or a zone if the log has none. */
 function timeOf(text: string): string | null {
   const [, value] = IN_JSON.exec(text) ?? []
   if (value !== undefined) return dateIn(value)

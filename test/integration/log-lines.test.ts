@@ -10,12 +10,12 @@ import { type Credentials, fromPem } from '../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../src/report/errors.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
 import type { ExplainDocument } from '../../src/cli/documents.js'
-import { findLogLines, logLines } from '../../src/report/log-lines.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { startChild } from '../support/child.js'
 import { mintedCredentials, mintPki, pemsOf, type Pems } from '../support/etcd.js'
 import { type Dialled, linesOf, prepareJava, type WriterName, WRITERS, writeFiles } from '../support/line-writers.js'
 import { documentComplaints, runCommand } from '../support/command.js'
+import { findLogLine, logLines } from '../support/log-lines.js'
 import { drawn, isLong } from '../support/long.js'
 import { dns, ip, mintCa, mintCrl, type Minted, mintLeaf, type MintLeafOptions } from '../support/mint.js'
 import { LOGGED_AS_LATER } from '../support/etcd-version.js'
@@ -383,7 +383,7 @@ const written: string[] = []
 function firstRow(lines: readonly string[]): Found {
   written.push(...lines)
   for (const line of lines) {
-    const row = findLogLines(line)[0]
+    const row = findLogLine(line)
     if (row !== undefined) return { id: row.id, line, causes: row.codes }
   }
   return { id: 'none', line: lines.join('\n'), causes: [] }
@@ -612,7 +612,7 @@ describe('etcd-mtls explain', () => {
     expect(document.total).toBe(lines.length)
     const linesOfRow = new Map<string | undefined, string[]>()
     for (const line of lines) {
-      const id = findLogLines(line.trim())[0]?.id
+      const id = findLogLine(line.trim())?.id
       linesOfRow.set(id, [...(linesOfRow.get(id) ?? []), line])
     }
     for (const { id, count, direction, addresses, first } of document.lines) {

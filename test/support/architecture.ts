@@ -5,7 +5,7 @@ import type { Source } from './imports.js'
 
 /** The rooms, the lowest first: a file may import from its own room and from those before it, types included. */
 export const ROOMS = [
-  ...(['report', 'x509', 'files', 'credentials', 'validate'] as const),
+  ...(['report', 'log-lines', 'x509', 'files', 'credentials', 'validate'] as const),
   ...(['authority', 'config', 'client', 'coordination', 'doctor', 'testing', 'cli'] as const),
 ] as const
 

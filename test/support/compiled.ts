@@ -70,11 +70,13 @@ async function bundleInto(folder: string): Promise<void> {
     modules[file.fileName] = rendered.map(([id]) => relative(root, id).replaceAll('\\', '/'))
   }
   writeFileSync(join(folder, MODULES), JSON.stringify(modules))
-  // The program reads these two.
+  // The program reads these.
   const { renderFindingsJson } = await import('../../scripts/lib/findings-json.mjs')
   const { catalogue } = await import('../../src/report/catalogue.js')
   const { findingUrl } = await import('../../src/report/links.js')
   writeFileSync(join(folder, DIST, 'findings.json'), renderFindingsJson(root, catalogue, findingUrl))
+  const { renderLogLinesJson } = await import('../../scripts/lib/log-lines.mjs')
+  writeFileSync(join(folder, DIST, 'log-lines.json'), renderLogLinesJson(root))
   cpSync(join(root, 'package.json'), join(folder, 'package.json'))
 }
 

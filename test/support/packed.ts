@@ -3,10 +3,8 @@ import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { renderLogLinesJson } from '../../scripts/lib/log-lines.mjs'
 import { renderPlanSchema } from '../../scripts/lib/plan-schema.mjs'
 import { PLAN_SCHEMA } from '../../src/cli/pki/plan-schema.js'
-import { logLines } from '../../src/report/log-lines.js'
 import { compileDeclarations, compileSources, root } from './compiled.js'
 import { reportSchemaText } from './report-schema.js'
 
@@ -40,7 +38,6 @@ export async function createProject(): Promise<Project> {
   cpSync((await compileSources()).path('.'), join(home, 'dist'), { recursive: true })
   cpSync(await compileDeclarations(), join(home, 'dist'), { recursive: true })
   writeFileSync(join(home, 'dist', 'report.schema.json'), reportSchemaText)
-  writeFileSync(join(home, 'dist', 'log-lines.json'), renderLogLinesJson(logLines))
   writeFileSync(join(home, 'dist', 'plan.schema.json'), renderPlanSchema(PLAN_SCHEMA))
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {

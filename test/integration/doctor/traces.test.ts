@@ -2,9 +2,9 @@
 import { createSecureContext, type TlsOptions } from 'node:tls'
 import { expect, it } from 'vitest'
 import { examineCluster } from '../../../src/doctor/index.js'
-import { findLogLines } from '../../../src/report/log-lines.js'
 import { memberOf, onePki, startDoctorCluster } from '../../support/doctor-cluster.js'
 import { mintPki } from '../../support/etcd.js'
+import { findLogLine } from '../../support/log-lines.js'
 import { dns, mintCa } from '../../support/mint.js'
 import { serverTls, tlsPeer } from '../../support/peers.js'
 
@@ -20,7 +20,7 @@ it('leaves one line for each port in the log of etcd, with the server name of th
   await expect.poll(() => linesOf().length - before).toBe(2)
   const lines = linesOf().slice(before)
   expect(lines.filter((line) => line.includes(`"server-name":"${NAME}"`))).toEqual(lines)
-  expect(lines.map((line) => findLogLines(line)[0]?.id)).toEqual(['etcd/doctor-probe', 'etcd/doctor-probe'])
+  expect(lines.map((line) => findLogLine(line)?.id)).toEqual(['etcd/doctor-probe', 'etcd/doctor-probe'])
 })
 
 const pki = mintPki()

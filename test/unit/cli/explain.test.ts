@@ -8,9 +8,9 @@ import type { ExplainDocument, ExplainedCode } from '../../../src/cli/documents.
 import { explain } from '../../../src/cli/explain.js'
 import { catalogue } from '../../../src/report/catalogue.js'
 import { findingUrl } from '../../../src/report/links.js'
-import { logLines } from '../../../src/report/log-lines.js'
 import { root } from '../../support/compiled.js'
 import { runInProcess } from '../../support/call-command.js'
+import { logLines } from '../../support/log-lines.js'
 import { commandPath, documentComplaints } from '../../support/command.js'
 
 const codes = JSON.parse(renderFindingsJson(root, catalogue, findingUrl)) as ExplainedCode[]
@@ -32,7 +32,7 @@ async function ask(
   const input = bytes as unknown as NodeJS.ReadStream
   const { signal } = new AbortController()
   const call = { operands, options: new Options({}), input, env: {}, signal, progress: ignore, hint: ignore }
-  return (await explain(call, codes)) as Answer & { document: ExplainDocument }
+  return (await explain(call, codes, logLines)) as Answer & { document: ExplainDocument }
 }
 
 const ignore = (): void => undefined
@@ -124,7 +124,7 @@ describe('explain with a line', () => {
     const input = Object.assign(new Readable(), { isTTY: true }) as unknown as NodeJS.ReadStream
     const { signal } = new AbortController()
     const call = { operands: [], options: new Options({}), input, env: {}, signal, progress: ignore, hint: ignore }
-    await expect(explain(call, codes)).rejects.toThrow(UsageError)
+    await expect(explain(call, codes, logLines)).rejects.toThrow(UsageError)
   })
 })
 
