@@ -359,7 +359,12 @@ function mayRefuseMalformed(
 ): boolean {
   if (extension === 'extendedKeyUsage' && hasNoPurposes(certificate)) return true
   if (extension === 'extendedKeyUsage' || extension === 'keyUsage') return reason.includes('is followed by')
-  return isConstrained && (extension === 'nameConstraints' || extension === 'subjectAltName')
+  // An empty list constrains and names nothing.
+  return (
+    isConstrained &&
+    !reason.startsWith('an empty list') &&
+    (extension === 'nameConstraints' || extension === 'subjectAltName')
+  )
 }
 
 /** Whether an error about the path that OpenSSL chose is one of OpenSSL. One without recorded refusals may be. */
@@ -367,12 +372,19 @@ function isRefusedByOpenssl(draft: FindingDraft, isConstrained: boolean): boolea
   const { code, details, place } = draft
   // OpenSSL compares the ends of names that this package calls malformed, and may find them beyond a constraint.
   if (code === 'name-constraints/name-unreadable' && details.kind !== 'malformed for Go') return true
+  if (code === 'constraints/not-a-ca' && place !== null && isOldRoot(place.certificate)) return false
   if (code !== 'certificate/extension-refused') return isRefusedBy(draft, ['Node', 'OpenSSL']) !== false
   // A repeated one either hinders the choice, or is not read.
   if (details.kind === 'malformed')
     return place !== null && mayRefuseMalformed(place.certificate, details, isConstrained)
   if (details.kind === 'unknown') return !SUPPORTED_EXTENSIONS.has(details.extension)
   return details.kind === 'wrongly critical'
+}
+
+/** A root without basicConstraints is a CA to OpenSSL if its key usage has keyCertSign (crypto/x509/v3_purp.c, check_ca). */
+function isOldRoot(certificate: Certificate): boolean {
+  const isSigner = certificate.extensions.keyUsage?.has('keyCertSign') === true
+  return isSigner && !has(certificate, ExtensionId.basicConstraints) && isSelfSigned(certificate)
 }
 
 /** EXFLAG_SS: OpenSSL decides by names and identifiers, and does not verify the signature. */

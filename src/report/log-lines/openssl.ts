@@ -235,10 +235,10 @@ const VERIFICATIONS: readonly Verification[] = [
   ],
   [
     'name-constraints',
-    '(?:permitted|excluded) subtree violation',
+    '(?:permitted|excluded) subtree violation|unsupported name constraint type',
     null,
-    ['name-constraints/name-refused', 'name-constraints/common-name-refused'],
-    'The name constraints of a CA do not allow a name of the certificate.',
+    ['name-constraints/name-refused', 'name-constraints/common-name-refused', 'name-constraints/name-unreadable'],
+    'The name constraints of a CA do not allow a name of the certificate, or OpenSSL does not compare names of its kind.',
     'verify error:num=47:permitted subtree violation',
   ],
   [

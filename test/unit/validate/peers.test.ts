@@ -309,6 +309,13 @@ describe('the one path that OpenSSL builds', () => {
     expect([reportOn({ leaf, sent, trust: [constrained] }).ok, node?.accepts]).toEqual([false, false])
   })
 
+  it('accepts, as Node, a root without basicConstraints whose key usage has keyCertSign, next to a twin', async () => {
+    const old = mintCa({ key: root.key, subject: 'Test Root', without: [EXTENSION.basicConstraints] })
+    const [sent, trust] = [[intermediate], [old, root]]
+    const node = await askNode({ usage: 'server', host: HOST, leaf, sent, trust, crls: [] })
+    expect([reportOn({ leaf, sent, trust }).ok, node?.accepts]).toEqual([true, true])
+  })
+
   it('does not matter if Go alone refuses it', () => {
     const byGo = again({ extensions: [nameConstraints({ excluded: [directoryName('Nobody')] })] })
     expect(reportOn({ leaf, sent: [byGo, intermediate], trust: [root] }, { usage: 'client' }).findings).toEqual([])
