@@ -224,7 +224,8 @@ class OpensslCheck {
     }
     const findings = new FindingCollector(this.#findings.rules)
     checkAboveLeaf(placesOf({ certificates, anchored: true }), this.#input.issuers, findings)
-    const refused = findings.errors.find(isRefusedByOpenssl)
+    const isConstrained = certificates.some((each) => has(each, ExtensionId.nameConstraints))
+    const refused = findings.errors.find((draft) => isRefusedByOpenssl(draft, isConstrained))
     // The sentence around it names the owner of the certificates.
     const { anchors } = findings.rules
     return refused === undefined ? null : findingOf(refused, { usage: 'any', anchors }).message.replace(/\.$/, '')
@@ -312,13 +313,25 @@ const READ_EXTENSIONS: ReadonlySet<string> = new Set([
 /** The critical extensions that OpenSSL processes and this package refuses as unknown (X509_supported_extension). */
 const SUPPORTED_EXTENSIONS: ReadonlySet<string> = new Set(['policyConstraints', 'netscapeCertType'])
 
-/** EXFLAG_INVALID, so that OpenSSL never chooses it: an extension twice, or a proxy certificate that is a CA or has names. */
-function isInvalid({ extensions, isCa }: Certificate): boolean {
+/** EXFLAG_INVALID, so that OpenSSL never chooses it: an extension twice, a key usage without a bit, or a proxy certificate that is a CA or has names. */
+function isInvalid(certificate: Certificate): boolean {
+  const { extensions, isCa } = certificate
   if (extensions.duplicates.some((oid) => READ_EXTENSIONS.has(oid))) return true
-  const has = (oid: string): boolean => extensions.all.some((each) => each.oid === oid)
-  const isNamed = isCa || has(ExtensionId.subjectAltName) || has(ExtensionId.issuerAltName)
-  return isNamed && has(ExtensionId.proxyCertInfo)
+  if (
+    valueOf(certificate, ExtensionId.keyUsage)
+      ?.subarray(3, 5)
+      .every((bits) => bits === 0) === true
+  )
+    return true
+  const isNamed = isCa || has(certificate, ExtensionId.subjectAltName) || has(certificate, ExtensionId.issuerAltName)
+  return isNamed && has(certificate, ExtensionId.proxyCertInfo)
 }
+
+function valueOf({ extensions }: Certificate, oid: string): Uint8Array | undefined {
+  return extensions.all.find((each) => each.oid === oid)?.value
+}
+
+const has = (certificate: Certificate, oid: string): boolean => valueOf(certificate, oid) !== undefined
 
 /** Whether an extension is malformed that OpenSSL, which reads more than DER, may read or not. */
 function isDoubtful(certificate: Certificate): boolean {
@@ -330,22 +343,48 @@ function isDoubtful(certificate: Certificate): boolean {
 }
 
 /** An empty extendedKeyUsage, which OpenSSL reads and which allows nothing. */
-function hasNoPurposes({ extensions }: Certificate): boolean {
-  const value = extensions.all.find(({ oid }) => oid === ExtensionId.extendedKeyUsage)?.value
+function hasNoPurposes(certificate: Certificate): boolean {
+  const value = valueOf(certificate, ExtensionId.extendedKeyUsage)
   return value?.length === 2 && value[0] === Tag.sequence
 }
 
+/**
+ * Whether OpenSSL may read a malformed extension and refuse what it says: it ignores bytes after a value, and takes addresses of any
+ * length and strings of any bytes.
+ */
+function mayRefuseMalformed(
+  certificate: Certificate,
+  { extension, reason }: { extension: string; reason: string },
+  isConstrained: boolean,
+): boolean {
+  if (extension === 'extendedKeyUsage' && hasNoPurposes(certificate)) return true
+  if (extension === 'extendedKeyUsage' || extension === 'keyUsage') return reason.includes('is followed by')
+  // An empty list constrains and names nothing.
+  return (
+    isConstrained &&
+    !reason.startsWith('an empty list') &&
+    (extension === 'nameConstraints' || extension === 'subjectAltName')
+  )
+}
+
 /** Whether an error about the path that OpenSSL chose is one of OpenSSL. One without recorded refusals may be. */
-function isRefusedByOpenssl(draft: FindingDraft): boolean {
+function isRefusedByOpenssl(draft: FindingDraft, isConstrained: boolean): boolean {
   const { code, details, place } = draft
   // OpenSSL compares the ends of names that this package calls malformed, and may find them beyond a constraint.
   if (code === 'name-constraints/name-unreadable' && details.kind !== 'malformed for Go') return true
+  if (code === 'constraints/not-a-ca' && place !== null && isOldRoot(place.certificate)) return false
   if (code !== 'certificate/extension-refused') return isRefusedBy(draft, ['Node', 'OpenSSL']) !== false
-  // A malformed or repeated one either hinders the choice, or is not read.
+  // A repeated one either hinders the choice, or is not read.
   if (details.kind === 'malformed')
-    return details.extension === 'extendedKeyUsage' && place !== null && hasNoPurposes(place.certificate)
+    return place !== null && mayRefuseMalformed(place.certificate, details, isConstrained)
   if (details.kind === 'unknown') return !SUPPORTED_EXTENSIONS.has(details.extension)
   return details.kind === 'wrongly critical'
+}
+
+/** A root without basicConstraints is a CA to OpenSSL if its key usage has keyCertSign (crypto/x509/v3_purp.c, check_ca). */
+function isOldRoot(certificate: Certificate): boolean {
+  const isSigner = certificate.extensions.keyUsage?.has('keyCertSign') === true
+  return isSigner && !has(certificate, ExtensionId.basicConstraints) && isSelfSigned(certificate)
 }
 
 /** EXFLAG_SS: OpenSSL decides by names and identifiers, and does not verify the signature. */

@@ -81,10 +81,16 @@ export function isAbout({ code, kinds, onlyOfClients }: Difference, finding: Fin
   return finding.code === code && (kinds.length === 0 || kinds.includes(kindOf(finding) ?? ''))
 }
 
-/** Of the path that OpenSSL picks, whether it is about name constraints, which OpenSSL compares otherwise. */
+/** Kinds that are not in the details, by a word of the reason: what OpenSSL reads or compares otherwise. */
+const BY_REASON: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'chain/openssl-picks-other-path': { malformed: 'malformed', constraints: 'constrain' },
+  'revocation/crl-malformed': { issuer: 'of the issuer' },
+}
+
 function kindOf({ code, details }: Finding): string | null {
-  if (code === 'chain/openssl-picks-other-path') return details.reason.includes('constrain') ? 'constraints' : null
-  return 'kind' in details ? details.kind : null
+  if ('kind' in details) return details.kind
+  const reason = 'reason' in details ? String(details.reason) : ''
+  return Object.entries(BY_REASON[code] ?? {}).find(([, word]) => reason.includes(word))?.[0] ?? null
 }
 
 /** `chain/root-not-trusted (leaf)`: the code, and the kind in its details. */

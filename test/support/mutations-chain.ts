@@ -1,11 +1,12 @@
 /** Mutations of the chain as a whole, what is sent and what is trusted, and of the CRLs of its CAs. */
-import { boolean, contextPrimitive, integer, nullValue, oid, sequence } from './der-writer.js'
+import { boolean, contextPrimitive, integer, nullValue, oid, sequence, setOf } from './der-writer.js'
 import {
   authorityKeyIdentifier,
   crlNumber,
   deltaCrlIndicator,
   dns,
   EXTENSION,
+  extendedKeyUsage,
   type Extension,
   flipBit,
   issuingDistributionPoint,
@@ -46,6 +47,7 @@ const own = (oid: string, value: Buffer, critical = false): Partial<MintCaOption
 })
 /** 10.0.0.0 with the mask 255.0.255.0, as a constraint. */
 const GAPS = contextPrimitive(7, Buffer.from('0a000000ff00ff00', 'hex'))
+const SERVER_AND_MORE = Buffer.concat([extendedKeyUsage(['serverAuth', 'clientAuth']).value, nullValue()])
 /** What OpenSSL chooses by names and keys, although it may not read it, or refuse it. */
 const TWINS: readonly (readonly [string, Partial<MintCaOptions>])[] = [
   ['with an empty extended key usage', own(EXTENSION.extendedKeyUsage, sequence())],
@@ -58,6 +60,7 @@ const TWINS: readonly (readonly [string, Partial<MintCaOptions>])[] = [
     own(EXTENSION.policyConstraints, sequence(contextPrimitive(0, Buffer.from([0]))), true),
   ],
   ['with a mask with gaps in its constraints', { extensions: [nameConstraints({ excluded: [GAPS] })] }],
+  ['with bytes after its usages', own(EXTENSION.extendedKeyUsage, SERVER_AND_MORE)],
   ['for proxies', own(EXTENSION.proxyCertInfo, sequence(sequence(oid('1.3.6.1.5.5.7.21.1'))))],
   ['with an unknown critical extension', { extensions: [unknownExtension(true)] }],
 ]
@@ -301,6 +304,15 @@ const revocation: readonly Mutation[] = [
   faulty('an unknown signature algorithm', { innerSignature: UNKNOWN, outerSignature: UNKNOWN }),
   faulty('ends before it begins', { thisUpdate: inDays(-1), nextUpdate: inDays(-2) }),
   extended('an unreadable distribution point', GARBLED),
+  arranged(
+    'revocation list: one more, of an issuer whose name has an empty part',
+    'leaf',
+    (chain, plan) => {
+      crls({})(chain, plan)
+      chain.crls.push(mintCrl({ issuer: { key: keyFor('stranger'), subject: sequence(setOf()) } }))
+    },
+    null,
+  ),
   faulty('unreadable', { tamper: (der) => der.subarray(0, -7) }),
   plans(
     'revocation list: none of its issuer',

@@ -180,7 +180,7 @@ export const names = {
     'not compared': error((d: ConstrainedName, who) => [
       `${who} has a name of the kind ${d.nameKind}, which its CA "${d.constrainedBy}" constrains and this package does not compare.`,
       'Reissue it without such a name, or from a CA that does not constrain it.',
-    ]),
+    ]).refusedAs({ Node: 'unsupported name constraint type', OpenSSL: 'unsupported name constraint type' }),
     'malformed for Go': row(severityIfOnlyGoRefuses, (d: ConstrainedName & UsageDetails, who) => [
       `${who} has the ${kindOf(d)} name "${d.name}", and its CA "${d.constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
       'Reissue it with well-formed names.',

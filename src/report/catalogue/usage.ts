@@ -1,6 +1,6 @@
 /** Findings about key usage and extended key usage. */
 import { error, info, warning, type Wording } from '../row.js'
-import { listed } from '../words.js'
+import { listed, quoted } from '../words.js'
 
 const WRONG_PURPOSE = { Node: 'INVALID_PURPOSE', OpenSSL: 'unsuitable certificate purpose' }
 
@@ -84,8 +84,10 @@ export const usage = {
         { Node: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING', when: ({ refused }) => !refused },
       ]),
   },
-  'usage/netscape-type-unsuited': error((_, who) => [
-    `${who} has a Netscape certificate type (nsCertType) without "server".`,
+  'usage/netscape-type-unsuited': warning((d: { missing: string[]; refused: boolean }, who) => [
+    `${who} has a Netscape certificate type (nsCertType) without ${quoted(d.missing)}${d.refused ? '' : ', which OpenSSL checks and etcd does not'}.`,
     'Reissue it without nsCertType.',
-  ]).refusedAs(WRONG_PURPOSE),
+  ])
+    .or('error', isRefused)
+    .refusedAs(WRONG_PURPOSE),
 }

@@ -6,6 +6,9 @@ const ANY = 'anyExtendedKeyUsage'
 /** Server Gated Cryptography of Microsoft and Netscape, which OpenSSL, and so Node, takes for serverAuth (XKU_SGC). Go does not. */
 const SERVER_GATED: ReadonlySet<string> = new Set(['1.3.6.1.4.1.311.10.3.3', '2.16.840.1.113730.4.1'])
 
+/** The bits of nsCertType that OpenSSL requires (check_purpose_ssl_client and check_purpose_ssl_server). */
+const NETSCAPE_TYPES = { client: ['client'], server: ['server'], peer: ['server', 'client'], any: [] } as const
+
 /** For a server without serverAuth, the SGC purpose that OpenSSL accepts instead; undefined without such a purpose. */
 function gatedPurpose(found: readonly string[], { usage }: Rules): string | undefined {
   return usage === 'server' && !found.includes('serverAuth') ? found.find((each) => SERVER_GATED.has(each)) : undefined
@@ -16,9 +19,9 @@ export function checkLeafUsage(place: PathCertificate, findings: FindingCollecto
   const { usage } = findings.rules
   const { extensions, isCa } = place.certificate
   const { keyUsage, netscapeCertType } = extensions
-  const serves = usage === 'server' || usage === 'peer'
-  // Only for servers: Go, with which etcd checks clients, ignores the extension.
-  if (serves && netscapeCertType?.server === false) findings.add(place, 'usage/netscape-type-unsuited', {})
+  const missing = netscapeCertType === null ? [] : NETSCAPE_TYPES[usage].filter((type) => !netscapeCertType[type])
+  // Go, with which etcd checks clients and members, ignores the extension.
+  if (missing.length > 0) findings.add(place, 'usage/netscape-type-unsuited', { missing, refused: usage === 'server' })
   if (keyUsage === null) return
   if (keyUsage.has('keyCertSign') && !isCa) findings.add(place, 'constraints/only-for-cas', { what: 'keyCertSign' })
   if (keyUsage.has('digitalSignature')) return

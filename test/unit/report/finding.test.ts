@@ -44,7 +44,7 @@ describe('finding', () => {
       'server',
     ],
   ] as const)('names the owner, the role and the place of a certificate: %s', (start, parts, side) => {
-    const made = finding('usage/netscape-type-unsuited', {}, ref(parts), { side })
+    const made = finding('usage/netscape-type-unsuited', { missing: ['server'], refused: true }, ref(parts), { side })
     expect(made.message).toBe(`${start} has a Netscape certificate type (nsCertType) without "server".`)
   })
 

@@ -13,9 +13,11 @@ import {
   dns,
   email,
   EXTENSION,
+  ipBytes,
   mintCa,
   nameConstraints,
   newKey,
+  subjectAltName,
   uri,
   type MintCaOptions,
   type Minted,
@@ -267,6 +269,7 @@ describe('the one path that OpenSSL builds', () => {
     }
   })
 
+  const noAddress = ipBytes(Buffer.alloc(0))
   const raw = (oid: string, value: string, critical = false): Partial<MintCaOptions> => ({
     extensions: [{ oid, critical, value: Buffer.from(value, 'hex') }],
   })
@@ -279,12 +282,38 @@ describe('the one path that OpenSSL builds', () => {
     ['with an extended key usage that cannot be read', raw(EXTENSION.extendedKeyUsage, '0500'), true],
     ['with unknown policies', raw(EXTENSION.policyMappings, '0500'), true],
     ['for proxies', raw(EXTENSION.proxyCertInfo, '300c300a06082b06010505071501'), true],
+    ['for clients, with a byte after the usage', raw(EXTENSION.extendedKeyUsage, '300a06082b0601050507030200'), false],
+    ['for CRLs, with a byte after the usage', raw(EXTENSION.keyUsage, '0302010200'), false],
+    ['with a key usage without a bit', raw(EXTENSION.keyUsage, '030100'), true],
+    [
+      'with a constraint on no address',
+      { extensions: [nameConstraints({ excluded: [noAddress, dns('svc')] })] },
+      false,
+    ],
   ])('passes or not as in Node, if a twin of the intermediate is %s', async (_, options, accepted) => {
     const sent = [again(options), intermediate]
     const report = reportOn({ leaf, sent, trust: [root] })
     const node = await askNode({ usage: 'server', host: HOST, leaf, sent, trust: [root], crls: [] })
     expect([report.ok, node?.accepts]).toEqual([accepted, accepted])
     expect(report.findings.some(({ code }) => code === 'chain/openssl-picks-other-path')).toBe(!accepted)
+  })
+
+  it('refuses, as Node, a twin with a name that OpenSSL reads, beyond the constraints of the root', async () => {
+    const constrained = mintCa({
+      key: root.key,
+      subject: 'Test Root',
+      extensions: [nameConstraints({ permitted: [dns('svc')] })],
+    })
+    const sent = [again({ extensions: [subjectAltName([dns('\u00e9')])] }), intermediate]
+    const node = await askNode({ usage: 'server', host: HOST, leaf, sent, trust: [constrained], crls: [] })
+    expect([reportOn({ leaf, sent, trust: [constrained] }).ok, node?.accepts]).toEqual([false, false])
+  })
+
+  it('accepts, as Node, a root without basicConstraints whose key usage has keyCertSign, next to a twin', async () => {
+    const old = mintCa({ key: root.key, subject: 'Test Root', without: [EXTENSION.basicConstraints] })
+    const [sent, trust] = [[intermediate], [old, root]]
+    const node = await askNode({ usage: 'server', host: HOST, leaf, sent, trust, crls: [] })
+    expect([reportOn({ leaf, sent, trust }).ok, node?.accepts]).toEqual([true, true])
   })
 
   it('does not matter if Go alone refuses it', () => {

@@ -114,9 +114,12 @@ const typed = (usage: Usage, bits: number, ...found: string[]): Row => [
 
 table('the check of the Netscape certificate type of a leaf', [
   typed('server', 0b0100_0000),
-  typed('server', 0b1000_0000, 'netscape-type-unsuited@0 ()'),
-  typed('peer', 0b0000_0100, 'netscape-type-unsuited@0 ()'),
-  typed('client', 0b0000_0100),
+  typed('server', 0b1000_0000, 'netscape-type-unsuited@0 ([server], true)'),
+  typed('peer', 0b0000_0100, 'warning netscape-type-unsuited@0 ([server client], false)'),
+  typed('peer', 0b1100_0000),
+  typed('client', 0b0100_0000, 'warning netscape-type-unsuited@0 ([client], false)'),
+  typed('client', 0b1000_0000),
+  typed('any', 0b0000_0100),
 ])
 
 const issuerRow = (usage: Usage, usages: readonly string[], ...found: string[]): Row => [
