@@ -88,17 +88,18 @@ async function lintAll(call: Call, linter: Linter): Promise<Linted> {
   const { options, signal, progress } = call
   const { targets, others, unread, folders } = await findTargets(call)
   const found = new Map<Target, LintedMember[]>()
+  const members: LintedMember[] = []
   for (const [i, target] of targets.entries()) {
     signal.throwIfAborted()
     progress(`Checking ${target.name} (${String(i + 1)} of ${String(targets.length)})`)
     const reports = await linter.lint(target)
     const isOther = reports.every(({ findings }) => findings.some(({ code }) => code === 'config/no-etcd'))
-    if (isOther && (!target.isNamed || options.flag('skipOthers'))) continue
-    found.set(target, reports)
+    const isSkipped = !target.isNamed || options.flag('skipOthers')
+    if (!isOther || (target.isText && !isSkipped)) found.set(target, reports)
+    else if (!isSkipped) members.push(...reports.map(withoutError))
   }
   const etcds = [...found.keys()]
   const clusters = options.flag('cluster') && etcds.length > 1 ? [etcds] : await clustersOf(etcds, linter.reading)
-  const members: LintedMember[] = []
   for (const cluster of clusters) {
     for (const target of cluster) found.delete(target)
     members.push(await linter.compare(cluster))
@@ -169,6 +170,11 @@ class Linter {
     const bySettings = suppressionsFor(this.#settings, files, this.#now)
     return { ...this.#options, ignore: [...byFlag, ...bySettings] as LintOptions['ignore'] }
   }
+}
+
+/** A file that does not start etcd is an error only for a text, which is passed as its configuration. */
+function withoutError(report: LintedMember): LintedMember {
+  return { ...report, ok: true, findings: report.findings.map((each) => ({ ...each, severity: 'info' })) }
 }
 
 function readVariables(given: readonly string[]): Record<string, string> {
@@ -265,7 +271,7 @@ function summaryOf({ members, files, others, ok, complete }: LintDocument, at: D
     ...(open === 0 ? [] : [`${String(open)} not completely checked`]),
     ...(others === 0 ? [] : [`${String(others)} without etcd`]),
   ]
-  const result = !ok ? 'Failed' : complete ? 'Passed' : 'Not completely checked'
+  const result = !ok ? 'Failed' : !complete ? 'Not completely checked' : files > 0 ? 'Passed' : 'Nothing to check'
   return `${result}: ${parts.join(', ')}, as of ${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 

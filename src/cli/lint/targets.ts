@@ -15,7 +15,7 @@ import { isUnreadableName, readInput, UNREADABLE_NAME } from '../input.js'
 export interface Target {
   readonly name: string
   readonly input: ConfigInput
-  /** Whether an operand names it, so that it must start an etcd. */
+  /** Whether an operand names it. */
   readonly isNamed: boolean
   /** Whether the places in its findings have no file: it was passed as a text. */
   readonly isText: boolean
@@ -37,7 +37,7 @@ export const FORMS = ['yaml', 'flags', 'env', 'unit', 'manifest', 'compose'] as 
 const MAX_FILES = 50_000
 const MAX_DEPTH = 40
 /** Directories of tools. They are not configurations that anyone wrote. */
-const SKIPPED = new Set(['.git', '.hg', '.svn', 'node_modules', '.terraform'])
+const SKIPPED = new Set(['.cache', '.git', '.hg', '.svn', 'node_modules', '.terraform'])
 /** Prose, source code and logs, in which a command of etcd is an example. A file that is named is read all the same. */
 const NOT_CONFIGS = new Set(
   (

@@ -36,14 +36,17 @@ export async function readManifest(source: ConfigText, given: GivenValues): Prom
   return readings.length > 0 ? readings : withoutEtcd(shared, source.file, looked)
 }
 
+/** Custom resources of which an operator starts an etcd. */
+const STARTS_ETCD = /^Etcd(?:Cluster|admCluster)?$/
+
 /** Says that an object may start a program elsewhere than in a pod that is read. */
 function leaveOtherContainers(object: YamlValue, yaml: YamlReading, into: Reading): void {
   const kind = textAt(object, 'kind') ?? 'no kind'
   // Its schema has the names of the keys, but no containers.
   if (kind === 'CustomResourceDefinition') return
   const read = podsOf(object).map(({ spec }) => spec)
-  if (!hasContainers(object, read)) return
-  const message = `This document (${kind}) has containers or a command that were not read. Pass the pod that runs etcd.`
+  if (!STARTS_ETCD.test(kind) && !hasContainers(object, read)) return
+  const message = `This document (${kind}) starts etcd, or has containers or a command that were not read. Pass the pod that runs etcd.`
   into.addUnchecked('document', yaml.place((at(object, 'kind') ?? object).offset, 'kind'), message)
   into.isComplete = false
 }

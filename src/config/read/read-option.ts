@@ -24,7 +24,7 @@ import {
 } from '../tables/options.js'
 import type { ParsedVersion } from '../tables/version.js'
 import type { ConfigText } from './text.js'
-import { type GivenValues, type ResolvedText, resolveText, type Syntax } from './unknown.js'
+import { type GivenValues, type ResolvedText, resolveText, shown, type Syntax } from './unknown.js'
 
 /** What the references in a value are. */
 export type References = Pick<ResolvedText, 'unknown' | 'assumed'>
@@ -149,7 +149,8 @@ export class Reading {
     codes: readonly FindingCode[] | 'all' = 'all',
   ): void {
     if (codes === 'all' && OPEN_KINDS.has(kind)) this.isComplete = false
-    if (this.#count(`unchecked ${kind}`) < MAX_FINDINGS) this.unchecked.push(uncheckedOf(kind, place, message, codes))
+    if (this.#count(`unchecked ${kind}`) < MAX_FINDINGS)
+      this.unchecked.push(uncheckedOf(kind, place, shown(message), codes))
   }
 
   /** @param what A sentence. */

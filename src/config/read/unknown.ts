@@ -78,7 +78,8 @@ function resolved(
   })
 }
 
-function shown(text: string): string {
+/** The text as it was written. */
+export function shown(text: string): string {
   return plainDollars(showExpressions(text))
 }
 

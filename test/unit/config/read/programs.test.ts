@@ -332,6 +332,36 @@ describe('what another program fills in, or has', () => {
     expect((await linesOf(text)).map((each) => each.split(' ')[0])).toEqual(['config/no-etcd'])
   }) // prettier-ignore
 
+  it.each(['{{ .Values.repository }}/etcd:{{ .Values.tag }}', '{{ .Values.image }}'])(
+    'an image whose tag is a template may set options, and is shown as it is written: %s',
+    async (image) => {
+      const manifest = `kind: Pod\nspec:\n  containers:\n  - name: etcd\n    image: ${image}\n`
+      const { findings, complete, unchecked } = await lintOne({ manifest }, { readFiles: false })
+      expect([findings, complete]).toEqual([[], false])
+      expect(unchecked.map(({ kind, message }) => `${kind} ${message}`).join()).toContain(
+        `image The entrypoint of ${image}`,
+      )
+    },
+  )
+
+  it('an image whose tag is a template is read with its command, of no known release', async () => {
+    const pod = 'kind: Pod\nspec:\n  containers:\n  - image: quay.io/coreos/etcd:{{ .Values.tag }}\n'
+    expect(await linesOf(`${pod}    command: [etcd, --listen-metrics-urls=http://0.0.0.0:2381]\n`)).toContain(
+      'config/metrics-plaintext 5',
+    )
+  })
+
+  it.each(['Etcd', 'EtcdCluster', 'EtcdadmCluster'])(
+    'a custom resource of the kind %s starts an etcd that is not read',
+    async (kind) => {
+      const resource = `kind: ${kind}\napiVersion: etcd.example/v1\nspec: {size: 3}\n`
+      const pod = 'kind: Pod\nspec:\n  containers:\n  - command: [etcd, --name=a]\n'
+      expect(await linesOf(resource)).toContain('document 1')
+      expect(await linesOf(`${pod}---\n${resource}`)).toContain('document 6')
+      expect(await linesOf(resource.replace(kind, 'EtcdBackup'))).toEqual([expect.stringMatching(/^config\/no-etcd /)])
+    },
+  )
+
   it('reads the options of etcd in a Secret of the same text', async () => {
     const secret =
       'kind: Secret\nmetadata: {name: s}\nstringData: {ETCD_LISTEN_CLIENT_URLS: "http://10.0.0.1:2379", OTHER: x}\n'
