@@ -137,7 +137,8 @@ async function walk(folder: string, depth: number, context: Walk): Promise<void>
 }
 
 async function addFile(path: string, { targets, found, unread }: Walk): Promise<void> {
-  const isOther = NOT_CONFIGS.has(extname(path).toLowerCase()) || /^(?:Makefile|Jenkinsfile)$/.test(basename(path))
+  const isOther =
+    NOT_CONFIGS.has(extname(path).toLowerCase()) || /^(?:Makefile|Jenkinsfile|\..*ignore)$/.test(basename(path))
   const read = isOther ? null : await readMaterialFile(path, { file: path }, MAX_SEARCHED_BYTES)
   if (read !== null && 'code' in read && read.code === 'file/unreadable')
     unread.push(uncheckedIn(path, 'permission', read.message))

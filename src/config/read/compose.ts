@@ -47,7 +47,7 @@ export async function readCompose(
       readings.push(reading.named(service.key, yaml.place(service.offset, 'services')))
   }
   const looked = 'none of its services does, and a Compose file is read by its services'
-  return readings.length > 0 ? readings : withoutEtcd(shared, source.file, looked)
+  return readings.length > 0 ? readings : withoutEtcd(shared, yaml, source.file, looked)
 }
 
 function variablesOf(envFile: ConfigText | null): GivenValues {

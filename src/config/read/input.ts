@@ -196,8 +196,14 @@ async function readText(
   // YAML of another program may be broken, or a list.
   const isOther = form === 'yaml' && !hasOwnKey(source.text)
   const isUnread = readings.every((each) => startsNothing(each) || (isOther && each.options.length === 0))
-  const at = isUnread ? startOfEtcd(source.text) : -1
+  const at = isUnread && !isSchema(source.text) ? startOfEtcd(source.text) : -1
   return at === -1 ? readings : [unread(placesIn(source)(at, 'etcd'))]
+}
+
+/** Whether a text only has the schemas of custom resources, with prose about their keys. */
+function isSchema(text: string): boolean {
+  const kinds = [...text.matchAll(/^kind:[ \t]*(\w*)/gm)]
+  return kinds.length > 0 && kinds.every(([, kind]) => kind === 'CustomResourceDefinition')
 }
 
 function startsNothing({ findings }: Reading): boolean {
@@ -420,7 +426,7 @@ export function mayStartEtcd(text: string): boolean {
   const form = formOf(text)
   if (form === 'yaml') return hasOwnKey(text)
   if (form === 'env') return /(?:^|\0)[ \t]*(?:export[ \t]+)?ETCD_[A-Z_]+[ \t]*=/m.test(text)
-  return text.includes('etcd')
+  return /etcd/i.test(text)
 }
 
 function hasOwnKey(text: string): boolean {

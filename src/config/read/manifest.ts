@@ -32,8 +32,9 @@ export async function readManifest(source: ConfigText, given: GivenValues): Prom
       return readEtcd(container, command, spec, kube, given).take(shared).named(label, place)
     })
   })
+  const isByOperator = objects.some((each) => STARTS_ETCD.test(textAt(each, 'kind') ?? ''))
   const looked = pods.length === 0 ? 'there is no pod in it' : 'no container of its pods runs etcd'
-  return readings.length > 0 ? readings : withoutEtcd(shared, source.file, looked)
+  return readings.length > 0 ? readings : isByOperator ? [shared] : withoutEtcd(shared, yaml, source.file, looked)
 }
 
 /** Custom resources of which an operator starts an etcd. */

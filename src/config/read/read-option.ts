@@ -237,6 +237,9 @@ export function unreadable(...findings: readonly Finding[]): Reading {
   return new Reading({}).markIncomplete(...findings)
 }
 
+/** Why a template whose text is no YAML is not read. */
+export const UNRENDERED = 'it is a template, which is no YAML before it is rendered'
+
 /** @param looked The reason, which follows a colon. */
 export function noEtcd(file: string | null, looked: string): Finding {
   return finding('config/no-etcd', { kind: 'etcd', file, looked })

@@ -328,8 +328,12 @@ describe('what another program fills in, or has', () => {
     ['variables of Ansible', 'etcd_version: 3.5.1\netcd_data_dir: /d\netcd_client_port: 2379\n'],
     ['PD of TiKV', 'services:\n  pd:\n    image: pingcap/pd\n    command: [--name=pd, --advertise-client-urls=http://pd:2379]\n'],
     ['a Dockerfile', 'FROM nginx\nCMD ["nginx"]\n'],
+    ['the schema of a custom resource', 'kind: CustomResourceDefinition\nspec:\n  description: sets --listen-client-urls=x\n'],
+    ['a template that is no YAML', '{% if a %}\nkind: Pod\n{% endif %}\nspec: {\n'],
+    ['a template with a statement of several lines', '{% if a\n  and b %}\nkind: ConfigMap\n{% endif %}\n'],
   ])('reports that %s are not etcd', async (_, text) => {
-    expect((await linesOf(text)).map((each) => each.split(' ')[0])).toEqual(['config/no-etcd'])
+    const found = (await linesOf(text)).map((each) => each.split(' ')[0])
+    expect(found.filter((each) => each !== 'template')).toEqual(['config/no-etcd'])
   }) // prettier-ignore
 
   it.each(['{{ .Values.repository }}/etcd:{{ .Values.tag }}', '{{ .Values.image }}'])(
@@ -374,6 +378,13 @@ describe('what another program fills in, or has', () => {
   it('a block whose key has another case is merged with the right one', async () => {
     const yaml = `${at('10.0.0.1')}Client-Transport-Security: {cert-file: /c}\nclient-transport-security: {key-file: /k}\n`
     expect((await linesOf(yaml)).join()).not.toMatch(/option-(?:repeated|needs)/)
+  })
+
+  it('a pattern of case is not a flag of the line before it', async () => {
+    const flags = 'etcd --name=a \\\n  --data-dir=/d\ncase "$1" in\n  -h|--help)\n    help ;;\nesac\n'
+    expect((await lintOne({ flags }, { readFiles: false })).findings.map(({ code }) => code)).not.toContain(
+      'config/line-broken',
+    )
   })
 
   it('reads a token with backquotes in single quotes as it is', async () => {
