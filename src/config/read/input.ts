@@ -212,7 +212,7 @@ function startsNothing({ findings }: Reading): boolean {
 
 /** A text that may start an etcd in a way that is not read. */
 function unread(place: ConfigPlace): Reading {
-  const reading = new Reading({}).markIncomplete()
+  const reading = new Reading({})
   const message =
     'It starts etcd, or has options of it, in a way that is not read. Lint the configuration file, the command or the unit of that etcd, or accept this file in .etcd-mtls.yaml.'
   reading.addUnchecked('document', place, message)
@@ -276,7 +276,6 @@ const READERS: Readonly<Record<Form, Reader>> = {
   'cloud-config': ({ file }, into) => {
     const message = 'A cloud-config has several files, which were not read. Pass the unit of etcd as { unit }.'
     into.addUnchecked('document', { option: null, file, line: 1, column: 1 }, message)
-    into.isComplete = false
     return []
   },
 }

@@ -49,7 +49,6 @@ function leaveOtherContainers(object: YamlValue, yaml: YamlReading, into: Readin
   if (!STARTS_ETCD.test(kind) && !hasContainers(object, read)) return
   const message = `This document (${kind}) starts etcd, or has containers or a command that were not read. Pass the pod that runs etcd.`
   into.addUnchecked('document', yaml.place((at(object, 'kind') ?? object).offset, 'kind'), message)
-  into.isComplete = false
 }
 
 /** @param read The values that are read. */

@@ -104,7 +104,8 @@ export const MAX_FINDINGS = 100
 
 /** The kinds with which options that are not set here may be set elsewhere. */
 const OPEN_KINDS: ReadonlySet<UncheckedKind> = new Set([
-  ...(['template', 'flag-list', 'file-absent', 'env-from', 'image', 'drop-ins', 'limit'] as const),
+  ...(['template', 'variable', 'flag-list', 'file-absent', 'env-from'] as const),
+  ...(['image', 'drop-ins', 'document', 'limit'] as const),
 ])
 
 export class Reading {

@@ -222,7 +222,6 @@ class ConfigReader {
     if (own.length === 1 && GO_FIELDS.has(key)) {
       const message = 'etcd reads this key by the name of a field of Go. Write the option by its documented name.'
       this.#into.addUnchecked('document', this.#place(at), message)
-      this.#into.isComplete = false
       return
     }
     const side = own.length === 1 ? UNTAGGED.get(key) : undefined
