@@ -27,12 +27,7 @@ export function readFlags(tokens: readonly Token[], place: PlaceOf, syntax: Synt
     readOtherProgram(tokens, place, syntax, into)
     return
   }
-  if (last !== undefined)
-    into.addUnchecked(
-      'limit',
-      place(last.offset, 'etcd'),
-      `Only the first ${String(MAX_ARGUMENTS)} arguments were read.`,
-    )
+  if (last !== undefined) into.addLimit(place(last.offset, 'etcd'), MAX_ARGUMENTS, 'arguments were read')
   new FlagsReader(tokens.slice(0, MAX_ARGUMENTS), place, syntax, into).read()
 }
 

@@ -103,12 +103,7 @@ function withoutUnread(etcds: readonly Reading[]): readonly Reading[] {
 
 function limited(readings: readonly Reading[]): readonly Reading[] {
   const [first, next] = [readings[0], readings[MAX_MEMBERS]]
-  if (next !== undefined)
-    first?.addUnchecked(
-      'limit',
-      next.place ?? withoutPlace('etcd'),
-      `Only the first ${String(MAX_MEMBERS)} members were read.`,
-    )
+  if (next !== undefined) first?.addLimit(next.place ?? withoutPlace('etcd'), MAX_MEMBERS, 'members were read')
   return readings.slice(0, MAX_MEMBERS)
 }
 
@@ -337,12 +332,9 @@ function readEnvText(source: ConfigText, into: Reading): void {
   if (!isProcess) reportNotExpanded(variables, into)
   // Only the program that reads the file passes them on.
   for (const { name, value, place } of isProcess ? [] : variables) {
-    if (rowOfVariable(name) === undefined && flagWithin(` ${value}`) !== null)
-      into.addUnchecked(
-        'flag-list',
-        place,
-        `${name} has flags of etcd, which were not read. Lint the command that uses them.`,
-      )
+    if (rowOfVariable(name) !== undefined || flagWithin(` ${value}`) === null) continue
+    const message = `${name} has flags of etcd, which were not read. Lint the command that uses them.`
+    into.addUnchecked('flag-list', place, message)
   }
   readVariables(variables, into)
 }

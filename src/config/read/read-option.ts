@@ -154,6 +154,11 @@ export class Reading {
       this.unchecked.push(uncheckedOf(kind, place, shown(message), codes))
   }
 
+  /** @param what What was not done with the others: `members were read`. */
+  addLimit(place: FindingPlace, most: number, what: string): void {
+    this.addUnchecked('limit', place, `Only the first ${String(most)} ${what}.`)
+  }
+
   /** @param what A sentence. */
   leaveTemplate(place: FindingPlace, what: string): void {
     this.addUnchecked('template', place, `${what} Lint the text that is rendered from it.`)
