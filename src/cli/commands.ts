@@ -43,7 +43,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ['--ignore <code...>', 'accept the findings of a code'],
       ['--allow-comments', 'accept findings by comments in the files'],
       ['--allow-unchecked', 'exit with 0 although something was not checked'],
-      ['--skip-others', 'a named file that starts no etcd is no finding'],
+      ['--skip-others', 'do not report named files that start no etcd'],
     ],
     notes: ['.etcd-mtls.yaml accepts findings and sets variables: docs/ci.md.'],
     connects: false,

@@ -1,5 +1,8 @@
 /** Reads standard input and small files, and recognizes the names of files that cannot be read. */
+import type { Stats } from 'node:fs'
+import { lstat, stat } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
+import { systemCode } from '../files/write-failed.js'
 import { type Call, UsageError } from './command.js'
 
 /** Standard input, which may be a terminal. Ctrl-C ends it with an error. */
@@ -28,8 +31,21 @@ export function isUnreadableName(name: string): boolean {
   return name.includes('\ufffd')
 }
 
+/** The state of an existing path, of a link itself if it leads nowhere; null if there is no such path. */
+export async function stateOf(path: string): Promise<Stats | null> {
+  try {
+    const own = await lstat(path)
+    return await stat(path).catch(() => own)
+  } catch (error) {
+    // An operand that is a wrong name, or a key, can be too long for a file.
+    const reason = systemCode(error) ?? ''
+    if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'].includes(reason)) return null
+    throw new UsageError(`The path ${JSON.stringify(path)} cannot be read (${reason}).`)
+  }
+}
+
 /**
- * The text of a file of settings; null if there is no such file. It does not wait for a FIFO, and reads no device.
+ * The text of a file; null if there is no such file. It does not wait for a FIFO, and reads no device.
  *
  * @param name The file as it appears in errors.
  * @throws {UsageError} if it cannot be read

@@ -1,6 +1,5 @@
 /** Reads what an operand names: a file, a directory, stdin, or the certificates of a server. All of it is bounded. */
-import type { Stats } from 'node:fs'
-import { lstat, opendir, stat } from 'node:fs/promises'
+import { opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { finding } from '../credentials/finding.js'
 import { type BlockKind, kindOfLabel } from '../credentials/labels.js'
@@ -19,7 +18,7 @@ import type { PrivateKey } from '../x509/keys/keys.js'
 import { MAX_PEM_BYTES, scanPem } from '../x509/pem/pem.js'
 import { type Call, UsageError } from './command.js'
 import type { CheckDocument } from './documents.js'
-import { isUnreadableName, readInput, UNREADABLE_NAME } from './input.js'
+import { isUnreadableName, readInput, stateOf, UNREADABLE_NAME } from './input.js'
 
 /** What a file, stdin, a value of a Secret, or a server holds. */
 export interface Contents {
@@ -82,19 +81,6 @@ export function checked(findings: readonly Finding[], unchecked: Unchecked[], ch
   const distinct = [...new Map(findings.map((each) => [`${each.code} ${each.message}`, each])).values()]
   const report = makeReport({ checkedAt, path: null, findings: distinct })
   return { ok: report.ok, complete: unchecked.length === 0, checkedAt, findings: report.findings, unchecked }
-}
-
-/** The state of an existing path, of a link itself if it leads nowhere; null if there is no such path. */
-async function stateOf(path: string): Promise<Stats | null> {
-  try {
-    const own = await lstat(path)
-    return await stat(path).catch(() => own)
-  } catch (error) {
-    // An operand that is a wrong name, or a key, can be too long for a file.
-    const reason = systemCode(error) ?? ''
-    if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'].includes(reason)) return null
-    throw new UsageError(`The path ${JSON.stringify(path)} cannot be read (${reason}).`)
-  }
 }
 
 /** Reads the files of a directory, but not of the directories in it. */

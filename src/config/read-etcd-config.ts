@@ -92,13 +92,19 @@ export interface EtcdConfigMember {
 /** How a configuration is read. */
 export interface ReadConfigOptions {
   /**
-   * Whether to read the files that the configuration names. With false, certificates and CRLs are empty, and a
-   * configuration file that it names is in `unchecked`.
+   * Whether to read the files that the configuration names: certificates, keys, CRLs, a configuration file, files of
+   * variables and drop-ins of a unit. With false, only a configuration file and files of variables that were not read
+   * make the result incomplete.
    *
    * @default true
    */
   readFiles?: boolean | undefined
-  /** As for {@link lintEtcdConfig}. @default none */
+  /**
+   * The values of variables that are not in the input, by their names: `{ POD_IP: '10.0.0.1' }`; of specifiers of
+   * systemd as `'%i'`; of expressions of a template by what is between the braces.
+   *
+   * @default none
+   */
   variables?: Readonly<Record<string, string>> | undefined
   /** The directory where the disk of etcd's machine is mounted. @default none */
   root?: string | undefined

@@ -38,6 +38,8 @@ const REFUSED = /[\0- \x7f{}|\\^`]|%(?!25|[89a-f][\da-f])/i
 
 const SEPARATED = /[;|\s](?:[\w.-]{1,64}=)?(?:https?|unixs?):\/\//i
 
+const WHOLE = { isPartial: false, isHostKnown: true }
+
 /** Reads one URL as etcd does. */
 export function readUrl(text: string, use: UrlUse): UrlReading {
   if (SEPARATED.test(text.trim())) return { refused: 'has several URLs with something other than a comma between them' }
@@ -45,15 +47,7 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
   if (scheme === undefined) return { refused: 'has no scheme, such as "https://"' }
   const name = scheme.toLowerCase()
   if (name === 'unix' || name === 'unixs') {
-    const socket = {
-      host: rest,
-      isIp: false,
-      port: '',
-      isLocal: true,
-      isUnspecified: false,
-      isPartial: false,
-      isHostKnown: true,
-    }
+    const socket = { host: rest, isIp: false, port: '', isLocal: true, isUnspecified: false, ...WHOLE }
     return { url: { text, isTls: name === 'unixs', ...socket }, unsupported: 'is a unix socket' }
   }
   if (name !== 'http' && name !== 'https') return { refused: `has the scheme "${scheme}", and must have http or https` }
@@ -75,11 +69,9 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
   const isLocal = bytes === null ? /^localhost\.?$/i.test(host) : isLoopback(bytes)
   const isUnspecified = bytes?.every((byte) => byte === 0) === true
   const read = { text, isTls: name === 'https', host, isIp: bytes !== null, port, isLocal, isUnspecified }
-  const url = { ...read, isPartial: false, isHostKnown: true }
-  return {
-    url,
-    unsupported: unsupportedReason(url, use, { scheme, authority, path, isBracketed: bracketed !== undefined }),
-  }
+  const url = { ...read, ...WHOLE }
+  const written = { scheme, authority, path, isBracketed: bracketed !== undefined }
+  return { url, unsupported: unsupportedReason(url, use, written) }
 }
 
 /** Stand for an unknown address and an unknown port, so that the rest of the URL can be read. */

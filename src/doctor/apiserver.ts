@@ -1,5 +1,5 @@
 /** Findings about the access of kube-apiserver to etcd. */
-import type { FoundAccess } from '../config/kubernetes/distributions.js'
+import type { FoundAccess } from './distributions.js'
 import { acceptedUrl } from '../config/lint/member.js'
 import type { EtcdConfigFile } from '../config/read-etcd-config.js'
 import type { Credentials } from '../credentials/credentials.js'

@@ -1,5 +1,5 @@
 /** When certificates end: those that members serve, and those that clients present. */
-import { kubeadmNames } from '../config/kubernetes/distributions.js'
+import { kubeadmNames } from './distributions.js'
 import { cluster } from '../report/catalogue/cluster.js'
 import { parseDuration } from '../report/duration.js'
 import { type Finding, findingMaker } from '../report/finding.js'

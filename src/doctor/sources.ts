@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { hostElsewhere } from '../client/discovery.js'
 import { nullAfter } from '../client/timing.js'
-import { clientPairs, type FoundAccess, installedConfigs, readApiserver } from '../config/kubernetes/distributions.js'
+import { clientPairs, type FoundAccess, installedConfigs, readApiserver } from './distributions.js'
 import type { ConfigInput } from '../config/read/input.js'
 import { onDisk, pathOfCaller } from '../config/read/text.js'
 import {

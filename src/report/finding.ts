@@ -101,22 +101,25 @@ export type Report = PassedReport | FailedReport
  * - `release`: a release of etcd that is not known.
  * - `server`: a server that did not answer. `credentials`: there are none to ask it with. Only in reports about a cluster.
  */
-export type UncheckedKind =
-  | 'template'
-  | 'variable'
-  | 'flag-list'
-  | 'file-absent'
-  | 'env-from'
-  | 'image'
-  | 'script'
-  | 'drop-ins'
-  | 'document'
-  | 'limit'
-  | 'permission'
-  | 'other-machine'
-  | 'release'
-  | 'server'
-  | 'credentials'
+export type UncheckedKind = (typeof UNCHECKED_KINDS)[number]
+
+export const UNCHECKED_KINDS = [
+  'template',
+  'variable',
+  'flag-list',
+  'file-absent',
+  'env-from',
+  'image',
+  'script',
+  'drop-ins',
+  'document',
+  'limit',
+  'permission',
+  'other-machine',
+  'release',
+  'server',
+  'credentials',
+] as const
 
 /** A part of a configuration that was not checked. */
 export interface Unchecked {

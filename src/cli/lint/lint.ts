@@ -1,17 +1,12 @@
 /** `etcd-mtls lint`: checks the configurations in files and directories, and compares the members of a cluster. */
 import { basename, dirname, relative, resolve } from 'node:path'
-import {
-  type LintOptions,
-  lintCluster,
-  lintEtcdConfig,
-  type LintReport,
-  readEtcdConfig,
-  type ReadConfigOptions,
-} from '../../config/index.js'
+import { readEtcdConfig, type ReadConfigOptions } from '../../config/index.js'
+import { lintEtcdConfig, type LintOptions, lintOnDisks, type LintReport } from '../../config/lint/lint.js'
+import { groupBy } from '../../config/lint/rule.js'
 import { nodeFileSystem, replaceFiles } from '../../files/file-system.js'
 import { systemCode } from '../../files/write-failed.js'
 import { checkIgnore, suppress } from '../../config/lint/suppress.js'
-import { type FindingPlace, type Unchecked, uncheckedIn } from '../../report/finding.js'
+import { type Unchecked, uncheckedIn } from '../../report/finding.js'
 import { type AnyReport, type PrintOptions, printReports } from '../../report/print-report.js'
 import { printableJson } from '../../report/printable.js'
 import { type Answer, type Call, UsageError } from '../command.js'
@@ -88,17 +83,18 @@ async function lintAll(call: Call, linter: Linter): Promise<Linted> {
   const { options, signal, progress } = call
   const { targets, others, unread, folders } = await findTargets(call)
   const found = new Map<Target, LintedMember[]>()
+  const members: LintedMember[] = []
   for (const [i, target] of targets.entries()) {
     signal.throwIfAborted()
     progress(`Checking ${target.name} (${String(i + 1)} of ${String(targets.length)})`)
     const reports = await linter.lint(target)
     const isOther = reports.every(({ findings }) => findings.some(({ code }) => code === 'config/no-etcd'))
-    if (isOther && (!target.isNamed || options.flag('skipOthers'))) continue
-    found.set(target, reports)
+    const isSkipped = !target.isNamed || options.flag('skipOthers')
+    if (!isOther || (target.isText && !isSkipped)) found.set(target, reports)
+    else if (!isSkipped) members.push(...reports.map(withoutError))
   }
   const etcds = [...found.keys()]
   const clusters = options.flag('cluster') && etcds.length > 1 ? [etcds] : await clustersOf(etcds, linter.reading)
-  const members: LintedMember[] = []
   for (const cluster of clusters) {
     for (const target of cluster) found.delete(target)
     members.push(await linter.compare(cluster))
@@ -137,19 +133,15 @@ class Linter {
     }
   }
 
-  async lint(target: Target): Promise<LintedMember[]> {
-    const reports = await lintEtcdConfig(target.input, this.#for([target]))
-    return reports.map((each) => memberOf(each, [target]))
+  async lint({ name, input }: Target): Promise<LintedMember[]> {
+    const reports = await lintEtcdConfig(input, this.#for([name]), name)
+    return reports.map((each) => memberOf(each, [name]))
   }
 
   async compare(targets: readonly Target[]): Promise<LintedMember> {
-    return memberOf(
-      await lintCluster(
-        targets.map(({ input }) => input),
-        this.#for(targets),
-      ),
-      targets,
-    )
+    const inputs = targets.map(({ name, input }) => ({ config: input, label: name, options: {} }))
+    const names = targets.map(({ name }) => name)
+    return memberOf(await lintOnDisks(inputs, this.#for(names)), names)
   }
 
   /** What is below a directory and was not read. The settings may accept it. */
@@ -162,13 +154,16 @@ class Linter {
     return { files: [file], member: null, ok: true, complete, findings: [], unchecked: open, suppressed }
   }
 
-  #for(targets: readonly Target[]): LintOptions {
-    // A text has no file in its places.
-    const files = targets.flatMap(({ name, isText }) => (isText ? [] : [name]))
+  #for(files: readonly string[]): LintOptions {
     const byFlag = this.#ignored.map((code) => ({ code, reason: 'by --ignore' }))
     const bySettings = suppressionsFor(this.#settings, files, this.#now)
     return { ...this.#options, ignore: [...byFlag, ...bySettings] as LintOptions['ignore'] }
   }
+}
+
+/** A file that does not start etcd is an error only for a text, which is passed as its configuration. */
+function withoutError(report: LintedMember): LintedMember {
+  return { ...report, ok: true, findings: report.findings.map((each) => ({ ...each, severity: 'info' })) }
 }
 
 function readVariables(given: readonly string[]): Record<string, string> {
@@ -189,21 +184,12 @@ function isBelow(file: string, folder: string): boolean {
   return !relative(folder, file).startsWith('..')
 }
 
-/** The report with the names of the targets in its places. */
 function memberOf(
   { member, ok, complete, findings, unchecked, suppressed }: LintReport,
-  targets: readonly Target[],
+  files: string[],
 ): LintedMember {
-  const named = <T>(value: T): T => withNames(value, targets)
-  return {
-    files: targets.map(({ name }) => name),
-    member,
-    ok,
-    complete,
-    findings: named([...findings]),
-    unchecked: named(unchecked.map((each) => ({ ...each, message: forShell(each.message) }))),
-    suppressed: named([...suppressed]),
-  }
+  const shown = unchecked.map((each) => ({ ...each, message: forShell(each.message) }))
+  return { files, member, ok, complete, findings: [...findings], unchecked: shown, suppressed: [...suppressed] }
 }
 
 /** The option of the library, as the flag of the command. */
@@ -212,29 +198,6 @@ function forShell(message: string): string {
     .replace(/Pass the value in "variables", as \{ '([^']{1,256})': … \}/, 'Pass --variable $1=VALUE')
     .replace('in the option "variables"', 'by --variable NAME=VALUE')
     .replace('as { unit }', 'by --as unit')
-}
-
-/** Replaces the file in each place by the name of the target: a text has none, and in a comparison it is `members[1]`. */
-function withNames<T>(value: T, targets: readonly Target[]): T {
-  if (Array.isArray(value)) return value.map((each: unknown) => withNames(each, targets)) as T
-  if (typeof value !== 'object' || value === null || value instanceof Date) return value
-  const entries = Object.entries(value).map(([key, each]: [string, unknown]) => {
-    return [
-      key,
-      key === 'place' || key === 'by' ? namedPlace(each as FindingPlace | null, targets) : withNames(each, targets),
-    ]
-  })
-  return Object.fromEntries(entries) as T
-}
-
-function namedPlace(place: FindingPlace | null, targets: readonly Target[]): FindingPlace | null {
-  if (place === null) return null
-  const [, index] = /^members\[(\d+)\]$/.exec(place.file ?? '') ?? []
-  const [only] = targets
-  const target =
-    index === undefined ? (targets.length === 1 && only?.isText === true ? only : undefined) : targets[Number(index)]
-  const isOwn = index !== undefined || place.file === null
-  return target === undefined || !isOwn ? place : { ...place, file: target.name }
 }
 
 /** The reports that are worth reading, and one line for all. */
@@ -265,7 +228,7 @@ function summaryOf({ members, files, others, ok, complete }: LintDocument, at: D
     ...(open === 0 ? [] : [`${String(open)} not completely checked`]),
     ...(others === 0 ? [] : [`${String(others)} without etcd`]),
   ]
-  const result = !ok ? 'Failed' : complete ? 'Passed' : 'Not completely checked'
+  const result = !ok ? 'Failed' : !complete ? 'Not completely checked' : files > 0 ? 'Passed' : 'Nothing to check'
   return `${result}: ${parts.join(', ')}, as of ${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
@@ -283,10 +246,11 @@ interface Membership {
 async function clustersOf(targets: readonly Target[], options: ReadConfigOptions): Promise<Target[][]> {
   const all: Membership[] = []
   for (const target of targets) all.push(await membershipOf(target, options))
-  const clusters = [...groupBy(all, ({ cluster }) => cluster).values()].flatMap((group) =>
-    hasRepeatedName(group) ? [...groupBy(group, ({ target }) => dirname(target.name)).values()] : [group],
-  )
+  const clusters = groupBy(all, ({ cluster }) => cluster).map(([cluster, group]) => (cluster === null ? [] : group))
   return clusters
+    .flatMap((group) =>
+      hasRepeatedName(group) ? groupBy(group, ({ target }) => dirname(target.name)).map(([, same]) => same) : [group],
+    )
     .filter((group) => group.length > 1 && !hasRepeatedName(group))
     .map((group) => group.map(({ target }) => target))
 }
@@ -298,15 +262,6 @@ async function membershipOf(target: Target, options: ReadConfigOptions): Promise
   const listed = [...new Set(first.initialCluster.map(({ name }) => name))].sort()
   const isListed = listed.length > 1 && names.some((name) => listed.includes(name))
   return { target, names, cluster: isListed ? JSON.stringify([first.initialClusterToken, ...listed]) : null }
-}
-
-function groupBy<T>(values: readonly T[], keyOf: (value: T) => string | null): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const each of values) {
-    const key = keyOf(each)
-    if (key !== null) groups.set(key, [...(groups.get(key) ?? []), each])
-  }
-  return groups
 }
 
 function hasRepeatedName(group: readonly Membership[]): boolean {

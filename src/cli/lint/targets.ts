@@ -1,5 +1,5 @@
 /** The inputs of `lint`: files, directories with everything below them, and stdin. */
-import { opendir, stat } from 'node:fs/promises'
+import { opendir } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import type { ConfigInput } from '../../config/index.js'
 import { mayStartEtcd } from '../../config/read/input.js'
@@ -9,13 +9,13 @@ import { systemCode } from '../../files/write-failed.js'
 import type { Unchecked } from '../../report/finding.js'
 import { uncheckedIn } from '../../report/finding.js'
 import { type Call, UsageError } from '../command.js'
-import { isUnreadableName, readInput, UNREADABLE_NAME } from '../input.js'
+import { isUnreadableName, readInput, readText, stateOf, UNREADABLE_NAME } from '../input.js'
 
 /** An input, with its name for people. */
 export interface Target {
   readonly name: string
   readonly input: ConfigInput
-  /** Whether an operand names it, so that it must start an etcd. */
+  /** Whether an operand names it. */
   readonly isNamed: boolean
   /** Whether the places in its findings have no file: it was passed as a text. */
   readonly isText: boolean
@@ -37,7 +37,7 @@ export const FORMS = ['yaml', 'flags', 'env', 'unit', 'manifest', 'compose'] as 
 const MAX_FILES = 50_000
 const MAX_DEPTH = 40
 /** Directories of tools. They are not configurations that anyone wrote. */
-const SKIPPED = new Set(['.git', '.hg', '.svn', 'node_modules', '.terraform'])
+const SKIPPED = new Set(['.cache', '.git', '.hg', '.svn', 'node_modules', '.terraform'])
 /** Prose, source code and logs, in which a command of etcd is an example. A file that is named is read all the same. */
 const NOT_CONFIGS = new Set(
   (
@@ -60,43 +60,24 @@ export async function findTargets(call: Call): Promise<Targets> {
     if (operand === '-') {
       const bytes = await readInput(call, MAX_CONFIG_BYTES)
       if (bytes === null) throw new UsageError(`Standard input has more than ${String(MAX_CONFIG_BYTES)} bytes.`)
-      targets.push(textTarget(options.text('stdinFilename') ?? '<stdin>', bytes, form))
+      targets.push(textTarget(options.text('stdinFilename') ?? '<stdin>', bytes.toString('utf8'), form))
       continue
     }
-    const kind = await kindOf(operand)
-    if (kind === 'directory') {
+    const state = await stateOf(operand)
+    if (state === null) throw new UsageError(`There is no file "${operand}".`)
+    if (state.isDirectory()) {
       folders.push(operand)
       await walk(operand, 0, { targets, found, unread, signal })
     } else if (form === undefined)
       targets.push({ name: operand, input: { file: operand }, isNamed: true, isText: false })
-    else targets.push(textTarget(operand, await readNamed(operand), form))
+    else targets.push(textTarget(operand, (await readText(operand)) ?? '', form))
   }
   return { targets, others: found.others, unread, folders }
 }
 
-function textTarget(name: string, bytes: Buffer, form: (typeof FORMS)[number] | undefined): Target {
-  const text = bytes.toString('utf8')
+function textTarget(name: string, text: string, form: (typeof FORMS)[number] | undefined): Target {
   const key = form === 'compose' ? 'manifest' : (form ?? 'text')
   return { name, input: { [key]: text }, isNamed: true, isText: true }
-}
-
-async function kindOf(operand: string): Promise<'file' | 'directory'> {
-  try {
-    return (await stat(operand)).isDirectory() ? 'directory' : 'file'
-  } catch (error) {
-    const code = systemCode(error)
-    if (code === null) throw error
-    throw new UsageError(
-      code === 'ENOENT' ? `There is no file "${operand}".` : `"${operand}" cannot be read (${code}).`,
-    )
-  }
-}
-
-async function readNamed(path: string): Promise<Buffer> {
-  const read = await readMaterialFile(path, { file: path }, MAX_CONFIG_BYTES)
-  if ('bytes' in read) return read.bytes
-  if (read.code === 'file/empty') return Buffer.alloc(0)
-  throw new UsageError(read.message)
 }
 
 interface Walk {
@@ -137,7 +118,8 @@ async function walk(folder: string, depth: number, context: Walk): Promise<void>
 }
 
 async function addFile(path: string, { targets, found, unread }: Walk): Promise<void> {
-  const isOther = NOT_CONFIGS.has(extname(path).toLowerCase()) || /^(?:Makefile|Jenkinsfile)$/.test(basename(path))
+  const isOther =
+    NOT_CONFIGS.has(extname(path).toLowerCase()) || /^(?:Makefile|Jenkinsfile|\..*ignore)$/.test(basename(path))
   const read = isOther ? null : await readMaterialFile(path, { file: path }, MAX_SEARCHED_BYTES)
   if (read !== null && 'code' in read && read.code === 'file/unreadable')
     unread.push(uncheckedIn(path, 'permission', read.message))

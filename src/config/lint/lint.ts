@@ -11,7 +11,7 @@ import { type ConfigInput, type ReadMember, readMembers } from '../read/input.js
 import { MAX_MEMBERS } from '../read/text.js'
 import type { GivenValues } from '../read/unknown.js'
 import { type EtcdVersion, type ParsedVersion, readVersion, unknownRelease } from '../tables/version.js'
-import { resolveReading } from '../read-etcd-config.js'
+import { type ReadConfigOptions, resolveReading } from '../read-etcd-config.js'
 import { type FileOptions, NOTHING_READ, readFiles, rewordForEtcd } from './files.js'
 import { LintMember } from './member.js'
 import { apply, groupBy } from './rule.js'
@@ -30,15 +30,7 @@ import {
 import { isOfUnknownRelease, uncheckedRelease, uncheckedValues } from './unchecked-values.js'
 
 /** How a configuration is checked. */
-export interface LintOptions {
-  /**
-   * Whether to read the files that the configuration names: certificates, keys, CRLs, a configuration file, files of
-   * variables and drop-ins of a unit. With false, only a configuration file and files of variables that were not read
-   * make the report incomplete.
-   *
-   * @default true
-   */
-  readFiles?: boolean | undefined
+export interface LintOptions extends ReadConfigOptions {
   /**
    * The version of etcd. Without a version, rules that need one are skipped. For a release of a line that is not known,
    * `unchecked` names them.
@@ -68,17 +60,6 @@ export interface LintOptions {
    * @default false
    */
   comments?: boolean | undefined
-  /**
-   * The values of variables that are not in the input, by their names: `{ POD_IP: '10.0.0.1' }`; of specifiers of
-   * systemd as `'%i'`; of expressions of a template by what is between the braces.
-   *
-   * @default none
-   */
-  variables?: Readonly<Record<string, string>> | undefined
-  /** The directory where the disk of etcd's machine is mounted. @default none */
-  root?: string | undefined
-  /** The working directory of etcd, for relative paths. @default that of the unit or container, else of this process */
-  directory?: string | undefined
 }
 
 /** The report about one member. `ok` and `complete` ignore what is suppressed. */
@@ -114,13 +95,18 @@ interface LintedMember extends ClusterMember {
   readonly comments: readonly CommentSuppression[]
 }
 
-/** See `src/config/deferred.ts`, which loads this file at the first call. */
+/**
+ * See `src/config/deferred.ts`, which loads this file at the first call.
+ *
+ * @param label As in {@link ConfigOnDisk}.
+ */
 export async function lintEtcdConfig(
   config: ConfigInput,
   options: LintOptions = {},
+  label: string | null = null,
 ): Promise<[LintReport, ...LintReport[]]> {
   const context = resolveLint(options)
-  const readings = await readMembers(config, context)
+  const readings = await readMembers(config, context, label)
   const listed = readings.map((read) => new LintMember(read, null).listed.map(({ name }) => name))
   const isCluster = listed.some(
     (names) => readings.filter(({ settings }) => names.includes(settings.server('name').text)).length > 1,

@@ -1,14 +1,15 @@
 /** Suppresses findings: by the option `ignore`, or by a comment in the configuration. */
 import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
-import type {
-  Finding,
-  FindingCode,
-  FindingPlace,
-  SuppressedFinding,
-  SuppressedUnchecked,
-  Unchecked,
-  UncheckedKind,
+import {
+  type Finding,
+  type FindingCode,
+  type FindingPlace,
+  type SuppressedFinding,
+  type SuppressedUnchecked,
+  type Unchecked,
+  UNCHECKED_KINDS,
+  type UncheckedKind,
 } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
 import { isIgnorable } from '../../validate/finding.js'
@@ -102,24 +103,8 @@ export function checkIgnore(ignore: unknown): Ignored {
   return { codes, suppressions, unchecked }
 }
 
-const KINDS: ReadonlySet<unknown> = new Set<UncheckedKind>([
-  ...(['template', 'variable', 'flag-list', 'file-absent', 'env-from'] as const),
-  ...([
-    'image',
-    'script',
-    'drop-ins',
-    'document',
-    'limit',
-    'permission',
-    'other-machine',
-    'release',
-    'server',
-    'credentials',
-  ] as const),
-])
-
 function isKind(value: unknown): value is UncheckedKind {
-  return KINDS.has(value)
+  return UNCHECKED_KINDS.some((each) => each === value)
 }
 
 function checkSuppression(given: unknown, option: string): Suppression | UncheckedSuppression {
@@ -131,7 +116,7 @@ function checkSuppression(given: unknown, option: string): Suppression | Uncheck
   if (unchecked === undefined && !isLintCode(code))
     throw textInvalid(`${option}.code`, code, 'the code of a finding of the lint')
   if (unchecked !== undefined && !isKind(unchecked))
-    throw textInvalid(`${option}.unchecked`, unchecked, `one of ${[...KINDS].join(', ')}`)
+    throw textInvalid(`${option}.unchecked`, unchecked, `one of ${UNCHECKED_KINDS.join(', ')}`)
   if (typeof reason !== 'string' || reason.trim() === '')
     throw textInvalid(`${option}.reason`, reason, 'the reason, as a string that is not empty')
   const of = isKind(unchecked) ? { unchecked } : { code: code as FindingCode }

@@ -47,7 +47,7 @@ export async function readCompose(
       readings.push(reading.named(service.key, yaml.place(service.offset, 'services')))
   }
   const looked = 'none of its services does, and a Compose file is read by its services'
-  return readings.length > 0 ? readings : withoutEtcd(shared, source.file, looked)
+  return readings.length > 0 ? readings : withoutEtcd(shared, yaml, source.file, looked)
 }
 
 function variablesOf(envFile: ConfigText | null): GivenValues {
@@ -63,7 +63,6 @@ function leaveMerged({ documents, text, place }: YamlReading, into: Reading): vo
   const message =
     'Compose merges this with what is before, and each part was read alone. Lint the output of `docker compose config`.'
   into.addUnchecked('document', place(offset, 'services'), message)
-  into.isComplete = false
 }
 
 interface ComposeFile {
@@ -136,7 +135,6 @@ function environmentOf(service: YamlValue, yaml: YamlReading, into: Reading): Va
   if (open !== undefined) {
     const message = 'It may set any variable. Lint the output of `docker compose config`.'
     into.addUnchecked('variable', yaml.place(open.offset, 'environment'), message)
-    into.isComplete = false
   }
   if (value?.kind === 'map') return value.entries.map((each) => variable(each.key, textAt(each.value), each.offset))
   return itemsAt(value).flatMap((item) => {

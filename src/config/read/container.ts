@@ -5,7 +5,7 @@ import { parseVersion, unknownRelease } from '../tables/version.js'
 import { type EtcdCommand, etcdCommands, NO_ARGUMENTS, readEtcdCommand, SHELL, simpleCommands } from './command.js'
 import type { Variable } from './env.js'
 import { areOfMember, isAddress, startsEtcd } from './flags.js'
-import { noEtcd, type Reading, type RuntimeContext } from './read-option.js'
+import { noEtcd, type Reading, type RuntimeContext, UNRENDERED } from './read-option.js'
 import { splitTokens, type Token } from './tokenizer.js'
 import type { Syntax } from './unknown.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
@@ -110,7 +110,13 @@ export function readContainer(
 }
 
 /** Says why nothing in a text starts etcd. */
-export function withoutEtcd(shared: Reading, file: string | null, looked: string): Reading[] {
+export function withoutEtcd(
+  shared: Reading,
+  { documents }: YamlReading,
+  file: string | null,
+  looked: string,
+): Reading[] {
   const isBroken = shared.findings.some(({ severity }) => severity === 'error')
-  return [shared.markIncomplete(...(isBroken ? [] : [noEtcd(file, looked)]))]
+  const why = documents.length === 0 ? UNRENDERED : looked
+  return [shared.markIncomplete(...(isBroken ? [] : [noEtcd(file, why)]))]
 }

@@ -60,8 +60,7 @@ export async function readDropIns(
       if (each.endsWith('.conf') && !found.has(each)) found.set(each, inFolder(folder, each))
     }
   }
-  if (found.size > MAX_DROP_INS)
-    into.addUnchecked('limit', place, `Only ${String(MAX_DROP_INS)} drop-ins of the unit were read.`)
+  if (found.size > MAX_DROP_INS) into.addLimit(place, MAX_DROP_INS, 'drop-ins of the unit were read')
   const dropIns: ConfigText[] = []
   for (const [, path] of [...found].toSorted(([a], [b]) => (a < b ? -1 : 1)).slice(0, MAX_DROP_INS)) {
     const content = await readConfigFile(path, hostPathText(path))

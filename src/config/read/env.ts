@@ -151,8 +151,7 @@ export async function namedVariables(
     else if (content.code !== 'file/missing' || !isOptional) into.add({ ...content, place })
   }
   const next = files[MAX_NAMED_FILES + 1]
-  if (next !== undefined)
-    into.addUnchecked('limit', next.place, `Only ${String(MAX_NAMED_FILES)} files of variables were read.`)
+  if (next !== undefined) into.addLimit(next.place, MAX_NAMED_FILES, 'files of variables were read')
   return found.flat()
 }
 
@@ -208,11 +207,7 @@ export function readVariables(variables: readonly Variable[], into: Reading): vo
     if (row !== undefined && value !== '') into.set(row, value, 'env', place, syntax)
     else if (row === undefined && isOfEtcd && unknown++ < MAX_UNKNOWN) readUnknown(variable, byName, into)
     else if (row === undefined && isOfEtcd && unknown === MAX_UNKNOWN + 1)
-      into.addUnchecked(
-        'limit',
-        place,
-        `Only the first ${String(MAX_UNKNOWN)} unknown variables were compared with options.`,
-      )
+      into.addLimit(place, MAX_UNKNOWN, 'unknown variables were compared with options')
   }
 }
 

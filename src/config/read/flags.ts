@@ -10,12 +10,11 @@ import {
   type PassthroughRow,
   rowOfFlag,
 } from '../tables/options.js'
-import { showExpressions } from '../hidden.js'
 import { knownNames, meantByValue, meantByWords, nearest } from './meaning.js'
 import { type Reading, textOption } from './read-option.js'
 import type { PlaceOf } from './text.js'
-import { plainDollars, splitTokens, type Token } from './tokenizer.js'
-import { type ResolvedText, resolveText, type Syntax } from './unknown.js'
+import { splitTokens, type Token } from './tokenizer.js'
+import { type ResolvedText, resolveText, shown, type Syntax } from './unknown.js'
 
 /** Linux accepts no more of usual length. */
 const MAX_ARGUMENTS = 10_000
@@ -28,12 +27,7 @@ export function readFlags(tokens: readonly Token[], place: PlaceOf, syntax: Synt
     readOtherProgram(tokens, place, syntax, into)
     return
   }
-  if (last !== undefined)
-    into.addUnchecked(
-      'limit',
-      place(last.offset, 'etcd'),
-      `Only the first ${String(MAX_ARGUMENTS)} arguments were read.`,
-    )
+  if (last !== undefined) into.addLimit(place(last.offset, 'etcd'), MAX_ARGUMENTS, 'arguments were read')
   new FlagsReader(tokens.slice(0, MAX_ARGUMENTS), place, syntax, into).read()
 }
 
@@ -116,7 +110,7 @@ class FlagsReader {
   #filled(token: Token): Token[] {
     if (token.text.startsWith('-')) return [token]
     const { text, unknown, assumed } = resolveText(token.text, this.#syntax, this.#into.given)
-    const isKnown = unknown.length === 0 && (assumed.length > 0 || text !== plainDollars(showExpressions(token.text)))
+    const isKnown = unknown.length === 0 && (assumed.length > 0 || text !== shown(token.text))
     if (!isKnown || !/^-| -/.test(text)) return [token]
     if (assumed.length > 0) this.#mayBeFlags(token)
     const split = this.#syntax === 'Kubernetes' ? [{ text }] : splitTokens(text, 'shell')
@@ -131,7 +125,7 @@ class FlagsReader {
   }
 
   #mayBeFlags({ text, offset }: Token): void {
-    const message = `"${plainDollars(showExpressions(text))}" may hold any flags. Pass its value in the option "variables", or the arguments of the process.`
+    const message = `"${text}" may hold any flags. Pass its value in the option "variables", or the arguments of the process.`
     this.#into.addUnchecked('flag-list', this.#place(offset, 'etcd'), message)
   }
 

@@ -103,12 +103,7 @@ function withoutUnread(etcds: readonly Reading[]): readonly Reading[] {
 
 function limited(readings: readonly Reading[]): readonly Reading[] {
   const [first, next] = [readings[0], readings[MAX_MEMBERS]]
-  if (next !== undefined)
-    first?.addUnchecked(
-      'limit',
-      next.place ?? withoutPlace('etcd'),
-      `Only the first ${String(MAX_MEMBERS)} members were read.`,
-    )
+  if (next !== undefined) first?.addLimit(next.place ?? withoutPlace('etcd'), MAX_MEMBERS, 'members were read')
   return readings.slice(0, MAX_MEMBERS)
 }
 
@@ -196,8 +191,14 @@ async function readText(
   // YAML of another program may be broken, or a list.
   const isOther = form === 'yaml' && !hasOwnKey(source.text)
   const isUnread = readings.every((each) => startsNothing(each) || (isOther && each.options.length === 0))
-  const at = isUnread ? startOfEtcd(source.text) : -1
+  const at = isUnread && !isSchema(source.text) ? startOfEtcd(source.text) : -1
   return at === -1 ? readings : [unread(placesIn(source)(at, 'etcd'))]
+}
+
+/** Whether a text only has the schemas of custom resources, with prose about their keys. */
+function isSchema(text: string): boolean {
+  const kinds = [...text.matchAll(/^kind:[ \t]*(\w*)/gm)]
+  return kinds.length > 0 && kinds.every(([, kind]) => kind === 'CustomResourceDefinition')
 }
 
 function startsNothing({ findings }: Reading): boolean {
@@ -206,7 +207,7 @@ function startsNothing({ findings }: Reading): boolean {
 
 /** A text that may start an etcd in a way that is not read. */
 function unread(place: ConfigPlace): Reading {
-  const reading = new Reading({}).markIncomplete()
+  const reading = new Reading({})
   const message =
     'It starts etcd, or has options of it, in a way that is not read. Lint the configuration file, the command or the unit of that etcd, or accept this file in .etcd-mtls.yaml.'
   reading.addUnchecked('document', place, message)
@@ -270,7 +271,6 @@ const READERS: Readonly<Record<Form, Reader>> = {
   'cloud-config': ({ file }, into) => {
     const message = 'A cloud-config has several files, which were not read. Pass the unit of etcd as { unit }.'
     into.addUnchecked('document', { option: null, file, line: 1, column: 1 }, message)
-    into.isComplete = false
     return []
   },
 }
@@ -332,12 +332,9 @@ function readEnvText(source: ConfigText, into: Reading): void {
   if (!isProcess) reportNotExpanded(variables, into)
   // Only the program that reads the file passes them on.
   for (const { name, value, place } of isProcess ? [] : variables) {
-    if (rowOfVariable(name) === undefined && flagWithin(` ${value}`) !== null)
-      into.addUnchecked(
-        'flag-list',
-        place,
-        `${name} has flags of etcd, which were not read. Lint the command that uses them.`,
-      )
+    if (rowOfVariable(name) !== undefined || flagWithin(` ${value}`) === null) continue
+    const message = `${name} has flags of etcd, which were not read. Lint the command that uses them.`
+    into.addUnchecked('flag-list', place, message)
   }
   readVariables(variables, into)
 }
@@ -420,7 +417,7 @@ export function mayStartEtcd(text: string): boolean {
   const form = formOf(text)
   if (form === 'yaml') return hasOwnKey(text)
   if (form === 'env') return /(?:^|\0)[ \t]*(?:export[ \t]+)?ETCD_[A-Z_]+[ \t]*=/m.test(text)
-  return text.includes('etcd')
+  return /etcd/i.test(text)
 }
 
 function hasOwnKey(text: string): boolean {

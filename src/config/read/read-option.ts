@@ -24,7 +24,7 @@ import {
 } from '../tables/options.js'
 import type { ParsedVersion } from '../tables/version.js'
 import type { ConfigText } from './text.js'
-import { type GivenValues, type ResolvedText, resolveText, type Syntax } from './unknown.js'
+import { type GivenValues, type ResolvedText, resolveText, shown, type Syntax } from './unknown.js'
 
 /** What the references in a value are. */
 export type References = Pick<ResolvedText, 'unknown' | 'assumed'>
@@ -104,7 +104,8 @@ export const MAX_FINDINGS = 100
 
 /** The kinds with which options that are not set here may be set elsewhere. */
 const OPEN_KINDS: ReadonlySet<UncheckedKind> = new Set([
-  ...(['template', 'flag-list', 'file-absent', 'env-from', 'image', 'drop-ins', 'limit'] as const),
+  ...(['template', 'variable', 'flag-list', 'file-absent', 'env-from'] as const),
+  ...(['image', 'drop-ins', 'document', 'limit'] as const),
 ])
 
 export class Reading {
@@ -149,7 +150,13 @@ export class Reading {
     codes: readonly FindingCode[] | 'all' = 'all',
   ): void {
     if (codes === 'all' && OPEN_KINDS.has(kind)) this.isComplete = false
-    if (this.#count(`unchecked ${kind}`) < MAX_FINDINGS) this.unchecked.push(uncheckedOf(kind, place, message, codes))
+    if (this.#count(`unchecked ${kind}`) < MAX_FINDINGS)
+      this.unchecked.push(uncheckedOf(kind, place, shown(message), codes))
+  }
+
+  /** @param what What was not done with the others: `members were read`. */
+  addLimit(place: FindingPlace, most: number, what: string): void {
+    this.addUnchecked('limit', place, `Only the first ${String(most)} ${what}.`)
   }
 
   /** @param what A sentence. */
@@ -235,6 +242,9 @@ export class Reading {
 export function unreadable(...findings: readonly Finding[]): Reading {
   return new Reading({}).markIncomplete(...findings)
 }
+
+/** Why a template whose text is no YAML is not read. */
+export const UNRENDERED = 'it is a template, which is no YAML before it is rendered'
 
 /** @param looked The reason, which follows a colon. */
 export function noEtcd(file: string | null, looked: string): Finding {

@@ -7,11 +7,11 @@ import type { Reading } from './read-option.js'
 import { type ConfigText, placesIn } from './text.js'
 
 /**
- * Lines that are statements or comments, or an expression for any number of lines; also `${NAME}` alone, which `envsubst` replaces,
+ * Lines that are statements or comments; a statement or an expression may have any number of lines; also `${NAME}` alone, which `envsubst` replaces,
  * except in a shell.
  */
 const STATEMENT =
-  /^(?:[ \t]*(?:\{[%#].*|%\{.*|\{\{(?:(?!\{\{|\}\})[^]){0,4000}\}\}(?:.*\}\})?[ \t]*)|\$\{\w{1,100}\}[ \t]*|(?<=:[ \t]*\n)[ \t]+\$\{\w{1,100}\}[ \t]*)\r?$/gm
+  /^(?:[ \t]*(?:(?:\{\{(?:(?!\{\{|\}\})[^]){0,4000}\}|\{%(?:(?!\{%|%\})[^]){0,4000}%)\}(?:.*[%}]\})?[ \t]*|\{[%#].*|%\{.*)|\$\{\w{1,100}\}[ \t]*|(?<=:[ \t]*\n)[ \t]+\$\{\w{1,100}\}[ \t]*)\r?$/gm
 
 /** Hides the expressions of a text, and blanks the lines that are statements, the first of which is reported. */
 export function withoutTemplates(source: ConfigText, into: Reading): ConfigText {

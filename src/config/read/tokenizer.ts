@@ -146,7 +146,7 @@ class Splitter {
   #lineBreak(at: number): number {
     this.#finish()
     if (!this.#isShell) return at + 1
-    // No command begins with a dash, so the backslash is missing.
+    // No command begins with a dash, except for a pattern of `case`, so the backslash is missing.
     if (this.#tokens.at(-1)?.isEnd === false && this.#isBeforeFlag(at + 1)) this.#fault('backslash', at)
     else this.#tokens.push(tokenAt('\n', at, true))
     return at + 1
@@ -172,7 +172,7 @@ class Splitter {
   }
 
   #isBeforeFlag(at: number): boolean {
-    return match(/[ \t]*-/y, this.#text, at) !== null
+    return match(/[ \t]*-(?![\w|-]*\))/y, this.#text, at) !== null
   }
 
   #fault(kind: SyntaxFault['kind'], offset: number): void {

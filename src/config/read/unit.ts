@@ -208,7 +208,6 @@ async function variablesOf(
     // systemd takes it from its own environment.
     const message = `The value of ${open} is not in the unit. Set it in the unit.`
     into.addUnchecked('variable', place(start, 'PassEnvironment'), message)
-    into.isComplete = false
   }
   const unset = unit.inForce('UnsetEnvironment').flatMap(({ value }) => wordsOf(value))
   const isSet = ({ name, value }: Variable): boolean => !unset.includes(name) && !unset.includes(`${name}=${value}`)

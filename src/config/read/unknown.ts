@@ -78,7 +78,8 @@ function resolved(
   })
 }
 
-function shown(text: string): string {
+/** The text as it was written. */
+export function shown(text: string): string {
   return plainDollars(showExpressions(text))
 }
 
@@ -89,7 +90,7 @@ function partsOf(reference: string): { name: string; value: string | null } {
   if (name !== undefined) return { name, value }
   if (reference.startsWith('{{')) return { name: reference.slice(2, -2).replace(/^-|-$/g, '').trim(), value: null }
   if (reference.startsWith('$(')) return { name: reference.slice(2, -1), value: null }
-  return { name: reference.replace(/^\$\{?|^%(?=.+%$)|^<|(?<=^%.+)%$|[>}]$/g, ''), value: null }
+  return { name: reference.replace(/^%(.+)%$/, '$1').replace(/^\$\{?|^<|[>}]$/g, ''), value: null }
 }
 
 /** The name by which the caller gives the value of a reference. */

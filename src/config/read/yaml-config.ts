@@ -13,7 +13,7 @@ import {
   rowOfPath,
 } from '../tables/options.js'
 import { isProtection, knownNames, meantByValue, meantByWords, nearest, usedInstead } from './meaning.js'
-import { NO_REFERENCES, noEtcd, Reading, textOption } from './read-option.js'
+import { NO_REFERENCES, noEtcd, Reading, textOption, UNRENDERED } from './read-option.js'
 import type { ConfigText } from './text.js'
 import {
   entriesOf,
@@ -120,7 +120,9 @@ export async function readYamlConfig(
     into.report('config/yaml-malformed', { ...yaml.place(directiveAt, 'YAML'), ...details })
   }
   if (document === undefined || (!isEmpty && document.kind !== 'map')) {
-    into.isComplete = false
+    into.markIncomplete(
+      ...(document === undefined && yaml.findings.length === 0 ? [noEtcd(source.file, UNRENDERED)] : []),
+    )
     if (document !== undefined) reportType(into, yaml.place(document.offset, 'YAML'), 'a mapping', document)
     return 0
   }
@@ -220,7 +222,6 @@ class ConfigReader {
     if (own.length === 1 && GO_FIELDS.has(key)) {
       const message = 'etcd reads this key by the name of a field of Go. Write the option by its documented name.'
       this.#into.addUnchecked('document', this.#place(at), message)
-      this.#into.isComplete = false
       return
     }
     const side = own.length === 1 ? UNTAGGED.get(key) : undefined

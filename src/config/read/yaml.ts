@@ -122,6 +122,8 @@ export async function readYaml(
       return
     }
     const { offset, why } = result
+    // What a template leaves out or adds may be what is wrong.
+    if (source.hasStatements === true && typeof why !== 'string') return
     const at = offset === null ? withoutPlace('YAML', source.file) : place(offset, 'YAML')
     findings.push(
       typeof why === 'string'

@@ -310,7 +310,7 @@ describe('the drop-ins of a unit', () => {
     which: string,
     files: Readonly<Record<string, string>>,
     unit: string,
-    name: string,
+    name: string | null,
   ])[] = [
     [
       'are read in the order of their names',
@@ -384,6 +384,12 @@ describe('the drop-ins of a unit', () => {
       },
       ETC,
       'r',
+    ],
+    [
+      'reset the variables of the unit with an empty assignment',
+      { [ETC]: UNIT, [`${ETC}.d/10.conf`]: '[Service]\nEnvironment=\nEnvironment=ETCD_LOG_LEVEL=info\n' },
+      ETC,
+      null,
     ],
     ['that do not end in .conf are not read', { [ETC]: UNIT, [`${ETC}.d/10.conf.bak`]: named('bak') }, ETC, 'e1'],
   ]

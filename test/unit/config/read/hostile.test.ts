@@ -29,6 +29,11 @@ describe('in bounded work', () => {
   })
 })
 
+it('names the variable to pass for a value of very many references in linear work', async () => {
+  const flags = hostileConfigs['many references'] ?? ''
+  expect(await cost(() => lint({ flags }), 100)).toBeLessThan(1000)
+})
+
 it('ten megabytes are not read', async () => {
   const text = 'name: a\n'.repeat(1_250_000)
   for (const config of [

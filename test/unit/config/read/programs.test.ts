@@ -328,9 +328,43 @@ describe('what another program fills in, or has', () => {
     ['variables of Ansible', 'etcd_version: 3.5.1\netcd_data_dir: /d\netcd_client_port: 2379\n'],
     ['PD of TiKV', 'services:\n  pd:\n    image: pingcap/pd\n    command: [--name=pd, --advertise-client-urls=http://pd:2379]\n'],
     ['a Dockerfile', 'FROM nginx\nCMD ["nginx"]\n'],
+    ['the schema of a custom resource', 'kind: CustomResourceDefinition\nspec:\n  description: sets --listen-client-urls=x\n'],
+    ['a template that is no YAML', '{% if a %}\nkind: Pod\n{% endif %}\nspec: {\n'],
+    ['a template with a statement of several lines', '{% if a\n  and b %}\nkind: ConfigMap\n{% endif %}\n'],
   ])('reports that %s are not etcd', async (_, text) => {
-    expect((await linesOf(text)).map((each) => each.split(' ')[0])).toEqual(['config/no-etcd'])
+    const found = (await linesOf(text)).map((each) => each.split(' ')[0])
+    expect(found.filter((each) => each !== 'template')).toEqual(['config/no-etcd'])
   }) // prettier-ignore
+
+  it.each(['{{ .Values.repository }}/etcd:{{ .Values.tag }}', '{{ .Values.image }}'])(
+    'an image whose tag is a template may set options, and is shown as it is written: %s',
+    async (image) => {
+      const manifest = `kind: Pod\nspec:\n  containers:\n  - name: etcd\n    image: ${image}\n`
+      const { findings, complete, unchecked } = await lintOne({ manifest }, { readFiles: false })
+      expect([findings, complete]).toEqual([[], false])
+      expect(unchecked.map(({ kind, message }) => `${kind} ${message}`).join()).toContain(
+        `image The entrypoint of ${image}`,
+      )
+    },
+  )
+
+  it('an image whose tag is a template is read with its command, of no known release', async () => {
+    const pod = 'kind: Pod\nspec:\n  containers:\n  - image: quay.io/coreos/etcd:{{ .Values.tag }}\n'
+    expect(await linesOf(`${pod}    command: [etcd, --listen-metrics-urls=http://0.0.0.0:2381]\n`)).toContain(
+      'config/metrics-plaintext 5',
+    )
+  })
+
+  it.each(['Etcd', 'EtcdCluster', 'EtcdadmCluster'])(
+    'a custom resource of the kind %s starts an etcd that is not read',
+    async (kind) => {
+      const resource = `kind: ${kind}\napiVersion: etcd.example/v1\nspec: {size: 3}\n`
+      const pod = 'kind: Pod\nspec:\n  containers:\n  - command: [etcd, --name=a]\n'
+      expect(await linesOf(resource)).toContain('document 1')
+      expect(await linesOf(`${pod}---\n${resource}`)).toContain('document 6')
+      expect(await linesOf(resource.replace(kind, 'EtcdBackup'))).toEqual([expect.stringMatching(/^config\/no-etcd /)])
+    },
+  )
 
   it('reads the options of etcd in a Secret of the same text', async () => {
     const secret =
@@ -344,6 +378,13 @@ describe('what another program fills in, or has', () => {
   it('a block whose key has another case is merged with the right one', async () => {
     const yaml = `${at('10.0.0.1')}Client-Transport-Security: {cert-file: /c}\nclient-transport-security: {key-file: /k}\n`
     expect((await linesOf(yaml)).join()).not.toMatch(/option-(?:repeated|needs)/)
+  })
+
+  it('a pattern of case is not a flag of the line before it', async () => {
+    const flags = 'etcd --name=a \\\n  --data-dir=/d\ncase "$1" in\n  -h|--help)\n    help ;;\nesac\n'
+    expect((await lintOne({ flags }, { readFiles: false })).findings.map(({ code }) => code)).not.toContain(
+      'config/line-broken',
+    )
   })
 
   it('reads a token with backquotes in single quotes as it is', async () => {
