@@ -20,7 +20,7 @@ import type {
 } from './evidence.js'
 import { configOf } from './plan.js'
 import { askPort, MAX_LISTED, observePort } from './process.js'
-import { isReached, listIn, originOf } from './read-evidence.js'
+import { isReached, listIn, originOf, overlap } from './read-evidence.js'
 
 /** Most endpoints of one call, and of one machine, that are asked. */
 export const MAX_ENDPOINTS = 64
@@ -115,11 +115,12 @@ export async function examineMembers(parts: ClusterParts, ports: Ports): Promise
   const { clusterId, planned, asked } = parts
   const list = listIn(asked)
   const isListed = list.length > 0
+  const copied = (each: PlannedMember): Promise<[PlannedMember, ListedMember][]> => ownerOf(each, parts, ports)
   // Without a member list, members are those that the configurations plan; else each endpoint is one.
   const unlisted = planned.length > 0 ? planned.map(asPlanned) : asked.map(asEndpoint)
   const listed = (isListed ? list : unlisted).slice(0, MAX_LISTED).sort((a, b) => (a.name < b.name ? -1 : 1))
   const configs = isListed
-    ? configOf(listed, planned)
+    ? configOf(listed, planned, new Map((await mapLimited(CONCURRENT, planned, copied)).flat()))
     : new Map(unlisted.map((each, i) => [each, planned[i] ?? null] as const))
   // Loopback addresses of a cluster in another network namespace are those of other servers here.
   const isAway = planned.length > 0 && planned.every(({ evidence }) => evidence.network !== null)
@@ -128,7 +129,11 @@ export async function examineMembers(parts: ClusterParts, ports: Ports): Promise
   const used = new Set<AskedPort>()
   const members = await mapLimited(CONCURRENT, listed, async (member) => {
     const config = configs.get(member) ?? null
-    const own = asked.filter((each) => isOf(each, member, config))
+    // A process with a copy of its data answers with its ID as well.
+    const isOfOther = ({ url }: AskedPort): boolean => planned.some((each) => each !== config && each.urls.includes(url))
+    const own = asked
+      .filter((each) => isOf(each, member, config))
+      .sort((a, b) => Number(isOfOther(a)) - Number(isOfOther(b)))
     for (const each of own) used.add(each)
     const answered = own.find(({ answers }) => answers?.clusterId === clusterId)
     const client = answered ?? (await ports.askFirst(reachable(member.clientURLs))) ?? own[0] ?? null
@@ -143,6 +148,34 @@ export async function examineMembers(parts: ClusterParts, ports: Ports): Promise
   if (list.length > MAX_LISTED) unchecked.push(uncheckedIn(null, 'limit', TOO_MANY))
   if (!isListed && asked.some(({ answers }) => answers !== null)) unchecked.push(uncheckedIn(null, 'server', NO_LIST))
   return { ...parts, members, others, isListed, unchecked }
+}
+
+/**
+ * The member whose data a configuration has a copy of: the data has its ID, and the addresses are those of another member, which does not
+ * answer. At its own peer URL something else answers than what this configuration starts.
+ */
+async function ownerOf(
+  one: PlannedMember,
+  { asked }: ClusterParts,
+  ports: Ports,
+): Promise<[PlannedMember, ListedMember][]> {
+  const list = listIn(asked)
+  const { peer } = one.config
+  const owner = list.find(({ id }) => id === one.wal?.memberId)
+  const used = list.find(({ peerURLs }) => overlap(peerURLs, one.peerUrls))
+  if (owner === undefined || used === undefined || overlap(owner.peerURLs, one.peerUrls)) return []
+  if (asked.some(({ answers }) => answers?.memberId === used.id)) return []
+  const { url = '', chain = [] } = (await ports.observeFirst(dialable(owner.peerURLs))) ?? {}
+  const [[served], inFile] = [chain, peer.cert?.certificates[0]]
+  if (served === undefined) return []
+  const isItself = inFile?.equals(served) === true && peer.listenUrls.some((each) => isAt(each, url))
+  return isItself ? [] : [[one, owner]]
+}
+
+/** Whether what listens at a URL may answer at another one. */
+function isAt(listens: string, url: string): boolean {
+  const [own, other] = [acceptedUrl(listens, 'listen'), acceptedUrl(url)]
+  return own?.port === other?.port && (own?.isUnspecified === true || own?.host === other?.host)
 }
 
 const MAX_LABEL = 100

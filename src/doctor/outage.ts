@@ -3,7 +3,8 @@ import { cluster } from '../report/catalogue/cluster.js'
 import { type Finding, findingMaker, uncheckedIn } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 import { groupBy } from '../config/lint/rule.js'
-import type { ExaminedCluster, ExaminedMember, Note, PlannedMember, SeenPort } from './evidence.js'
+import type { EtcdConfigMember } from '../config/read-etcd-config.js'
+import type { ExaminedCluster, ExaminedMember, ListedMember, Note, PlannedMember, SeenPort } from './evidence.js'
 import { isAnswering, isReached, overlap } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
@@ -33,7 +34,9 @@ export function compareReach(members: readonly ExaminedMember[]): Finding[] {
 export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   const answers = members.flatMap(({ client }) => client?.answers ?? [])
   const down = members.filter((each) => (isDown(each) || isUnstarted(each)) && !isUnjoined(each, members))
-  if (answers.length === 0 || down.length === 0) return []
+  // Nobody is to start a member with a copy of the data of another one.
+  const stopped = down.filter((each) => ownerOf(each, members) === undefined)
+  if (answers.length === 0 || stopped.length === 0) return []
   const voters = members.filter(({ listed }) => !listed.isLearner)
   const downVoters = down.filter((each) => voters.includes(each))
   const spare = voters.length - downVoters.length - (Math.floor(voters.length / 2) + 1)
@@ -41,13 +44,13 @@ export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   // Their machines answer, and nothing listens: a leader that has just lost the others reports for a second that it is one.
   const areStopped = downVoters.every(({ client, peer }) => isRefused(client) && isRefused(peer))
   if (spare < 0 && (!hasLeader || areStopped)) {
-    const details = { down: downVoters.map(downDetails), voters: voters.length }
+    const details = { down: downVoters.filter((each) => stopped.includes(each)).map(downDetails), voters: voters.length }
     const leaderless = members.flatMap(
       ({ client }) => client?.findings.filter(({ code }) => code === 'endpoint/no-leader') ?? [],
     )
     return [{ ...finding('cluster/member-down', { kind: 'no quorum', ...details }), consequences: leaderless }]
   }
-  return down.map((member) => {
+  return stopped.map((member) => {
     const role = member.listed.isLearner ? 'learner' : 'voter'
     return finding('cluster/member-down', { kind: 'one', ...downDetails(member), spare: Math.max(spare, 0), role })
   })
@@ -63,6 +66,10 @@ function downDetails({ label, client, listed }: ExaminedMember) {
   return { member: label, endpoint: client.url, state, detail } as const
 }
 
+function hasLeader(members: readonly ExaminedMember[]): boolean {
+  return members.some(({ client }) => (client?.answers?.role ?? null) !== null)
+}
+
 /** Longest time that a healthy member needs to join, in milliseconds. */
 const JOIN_TIME = 60_000
 
@@ -71,14 +78,24 @@ function isUnjoined(member: ExaminedMember, all: readonly ExaminedMember[]): boo
   const { planned, listed, answersFor } = member
   if (planned === null || answersFor !== null || isAnswering(member)) return false
   const isOther = planned.wal !== null && listed.id !== '' && planned.wal.memberId !== listed.id
-  const hasLeader = all.some(({ client }) => (client?.answers?.role ?? null) !== null)
-  return hasLeader && (isOther || (listed.name === '' && planned.evidence.kind === 'process'))
+  return hasLeader(all) && (isOther || (listed.name === '' && planned.evidence.kind === 'process'))
 }
 
 /** Processes that run with the data of another cluster, or have not joined theirs. */
 export function compareJoined(examined: ExaminedCluster, all: readonly PlannedMember[]): Note[] {
   const { planned, members } = examined
-  return [...members.flatMap((each) => compareData(each, examined, all)), ...usedTwice(planned, members)]
+  const found = members.flatMap((each) => compareData(each, examined, all))
+  return [...found, ...(members.some((each) => ownerOf(each, members)) ? [] : usedTwice(planned, members))]
+}
+
+/** The member of whose data the process of another one has a copy. */
+function ownerOf({ planned, listed }: ExaminedMember, members: readonly ExaminedMember[]): ExaminedMember | undefined {
+  const { memberId } = planned?.wal ?? {}
+  return listed.id === memberId ? undefined : members.find((each) => each.listed.id === memberId)
+}
+
+function nameIn({ initialCluster }: EtcdConfigMember, { name, id, peerURLs }: ListedMember): string {
+  return initialCluster.find(({ url }) => peerURLs.includes(url))?.name ?? (name === '' ? id : name)
 }
 
 function compareData(
@@ -95,6 +112,13 @@ function compareData(
   const wal = process?.wal ?? null
   const data = process === null || wal === null ? null : dataOf(process, member, members)
   const ids = { clusterId: answersFor ?? wal?.clusterId ?? '', expected: clusterId ?? '' }
+  const owner = ownerOf(member, members)
+  if (data !== null && process !== null && owner !== undefined && !isAnswering(member)) {
+    const { id, name, clientURLs, peerURLs } = owner.listed
+    const isRenamed = name === process.config.name || overlap(clientURLs, process.urls)
+    const original = { id, name: nameIn(process.config, owner.listed), endpoint: peerURLs[0] ?? '', isRenamed }
+    return [finding('cluster/data-used-twice', { kind: 'copy', ...data, owner: original, hasLeader: hasLeader(members) })]
+  }
   const wrong = data === null || ids.clusterId === clusterId ? null : { ...data, ...ids }
   if (wrong !== null && process !== null && !planned.includes(process) && listed.id !== '')
     return [finding('cluster/data-of-other-cluster', { kind: 'wrong directory', ...wrong })]
@@ -121,10 +145,10 @@ function dataOf(
   const { dataDir, walDir } = config
   if (dataDir === null) return null
   const isApart = walDir !== null && !walDir.path.startsWith(`${dataDir.path}/`)
-  const nameOf = (name: string): string => (name === '' ? (config.name ?? '') : name)
-  const initialCluster = members.flatMap(({ listed: { name, peerURLs } }) =>
-    (peerURLs.length > 0 ? peerURLs : peerUrls).map((url) => `${nameOf(name)}=${url}`),
-  )
+  const initialCluster = members.flatMap(({ listed: each }) => {
+    const name = each.id === listed.id && each.name === '' ? (config.name ?? '') : nameIn(config, each)
+    return (each.peerURLs.length > 0 ? each.peerURLs : peerUrls).map((url) => `${name}=${url}`)
+  })
   const tokens = members.filter(isAnswering).map(({ planned }) => planned?.config.initialClusterToken ?? null)
   return {
     member: listed.name === '' ? (config.name ?? label) : label,
@@ -144,7 +168,7 @@ function usedTwice(planned: readonly PlannedMember[], members: readonly Examined
     const member = members.find(({ listed }) => listed.id === id)?.label ?? id
     const processes = each.map(({ evidence: { source } }) => printable(source)).sort()
     const directories = each.map(({ config }) => config.dataDir?.path ?? '')
-    return finding('cluster/data-used-twice', { member, processes, directories })
+    return finding('cluster/data-used-twice', { kind: 'processes', member, processes, directories })
   })
 }
 
@@ -178,7 +202,8 @@ export function compareRunning(members: readonly ExaminedMember[], areProcessesV
   return members.flatMap((member): Note[] => {
     const { kind, source = '' } = member.planned?.evidence ?? {}
     const { client } = member
-    if ((kind !== 'kubeadm' && kind !== 'systemd') || isAnswering(member)) return []
+    const isOther = isAnswering(member) || ownerOf(member, members) !== undefined
+    if ((kind !== 'kubeadm' && kind !== 'systemd') || isOther) return []
     const message = `${source} is to start etcd, and no etcd process is visible from here. Run this command as root on the machine itself.`
     if (!areProcessesVisible) return [uncheckedIn(source, 'permission', message)]
     if (client === null || !isRefused(client)) return []

@@ -31,17 +31,20 @@ export async function plannedMembers(
 /**
  * The configurations of the members that a cluster lists: by the member ID of their data, by their names, and by the URLs that they
  * advertise.
+ *
+ * @param copies The members whose data a configuration has a copy of.
  */
 export function configOf(
   list: readonly ListedMember[],
   planned: readonly PlannedMember[],
+  copies: ReadonlyMap<PlannedMember, ListedMember> = new Map(),
 ): ReadonlyMap<ListedMember, PlannedMember> {
   const left = new Set(planned)
   const found = new Map<ListedMember, PlannedMember>()
   // URLs are unique, and names are not: etcds of several clusters may run here, each with the name "default".
   for (const is of [isOfData, isSame, isAtUrlOf, isNamedAs]) {
     for (const member of list) {
-      const one = found.has(member) ? undefined : [...left].find((each) => is(each, member))
+      const one = found.has(member) ? undefined : [...left].find((each) => is(each, member) && copies.get(each) !== member)
       if (one === undefined) continue
       found.set(member, one)
       left.delete(one)

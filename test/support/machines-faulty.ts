@@ -1,4 +1,5 @@
 /** Machines with a fault in one cluster, and another cluster in which nothing is wrong. */
+import { cpSync, rmSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { FaultySetUp, Planted } from './machine-setups.js'
 import type { Machine } from './machine.js'
@@ -95,13 +96,21 @@ async function withStranger(
   return [cluster, ...others]
 }
 
-const enabledUnit = async (machine: Machine): Promise<void> => {
+const CONFIG = '/etc/etcd/etcd.conf.yml'
+
+async function enableUnit(machine: Machine): Promise<void> {
   const lines = [
     '[Service]',
-    'ExecStart=/usr/bin/etcd --config-file=/etc/etcd/etcd.conf.yml',
+    `ExecStart=/usr/bin/etcd --config-file=${CONFIG}`,
     '[Install]',
     'WantedBy=multi-user.target',
   ]
+  machine.write('/etc/systemd/system/etcd.service', `${lines.join('\n')}\n`, 0o644)
+  await machine.must(['mkdir', '-p', '/etc/systemd/system/multi-user.target.wants'])
+  await machine.must(['ln', '-s', '../etcd.service', '/etc/systemd/system/multi-user.target.wants/etcd.service'])
+}
+
+const enabledUnit = async (machine: Machine): Promise<void> => {
   const tls = {
     'cert-file': '/etc/etcd/server.crt',
     'key-file': '/etc/etcd/server.key',
@@ -115,10 +124,8 @@ const enabledUnit = async (machine: Machine): Promise<void> => {
   machine.write('/etc/etcd/server.key', leaf.keyPem)
   const urls = { 'listen-client-urls': 'https://127.0.0.1:2379', 'advertise-client-urls': 'https://127.0.0.1:2379' }
   const config = { name: 'stopped', 'data-dir': '/var/lib/etcd/stopped', ...urls, 'client-transport-security': tls }
-  machine.write('/etc/etcd/etcd.conf.yml', JSON.stringify(config))
-  machine.write('/etc/systemd/system/etcd.service', `${lines.join('\n')}\n`, 0o644)
-  await machine.must(['mkdir', '-p', '/etc/systemd/system/multi-user.target.wants'])
-  await machine.must(['ln', '-s', '../etcd.service', '/etc/systemd/system/multi-user.target.wants/etcd.service'])
+  machine.write(CONFIG, JSON.stringify(config))
+  await enableUnit(machine)
 }
 
 /** Nothing runs for the manifest or the unit. Its report is that of a cluster without an ID, or at the top. */
@@ -290,6 +297,23 @@ const inMembers: readonly FaultySetUp[] = [
     },
     planted: [{ in: ['A', 'B', 'top'], severity: 'error', says: ids('A', 'B') }],
     spared: ['healthy'],
+  },
+  {
+    name: 'a member that was started with a copy of the data of a member on another machine',
+    async build(machine) {
+      const plan = withMember(await onMachines(machine, 'A', [2379, 2380]), 'A-0', { form: 'yaml', config: CONFIG })
+      const [cluster] = await running(machine, plan)
+      const [copy, original] = [cluster.member('A-0'), cluster.member('A-1')]
+      await copy.stop()
+      rmSync(`${machine.root}${copy.dataDir}`, { recursive: true })
+      cpSync(`${original.space.root}${original.dataDir}`, `${machine.root}${copy.dataDir}`, { recursive: true })
+      await enableUnit(machine)
+      await copy.start()
+      const endpoints = ['A-1', 'A-2'].map((name) => cluster.member(name).clientUrl).join()
+      return { clusters: [cluster], args: ['--endpoints', endpoints, ...cluster.client()] }
+    },
+    planted: [error('cluster/data-used-twice', 'of A-0', 'A-1 itself answers', 'member remove')],
+    spared: [],
   },
   {
     name: 'a member of another machine at whose client URL another cluster answers',

@@ -88,6 +88,13 @@ export interface WrongData {
   initialCluster: string
 }
 
+/** A member that was started with a copy of the data of another one. */
+export interface CopiedData extends Omit<WrongData, 'clusterId' | 'expected' | 'token'> {
+  /** Whose data it is. `isRenamed`: in the member list it has the name or the client URLs of the member with the copy. */
+  owner: { id: string; name: string; endpoint: string; isRenamed: boolean }
+  hasLeader: boolean
+}
+
 /** A CA file of a member that lacks CAs of other members. */
 export interface CaFile {
   member: string
@@ -196,7 +203,7 @@ export const cluster = {
     ]),
     'no cluster': error((d: WrongData) => [
       `${d.member} first started with another --initial-cluster-token or --initial-cluster than the others: its data in ${d.directory} is of the cluster ${d.clusterId}, and theirs of ${d.expected}. Its log has "cluster ID mismatch".`,
-      `Stop ${d.member}. Set --initial-cluster-token${d.token === null ? ' to that of the other members' : `=${shellArgument(d.token)}`}, --initial-cluster=${shellArgument(d.initialCluster)} and --initial-cluster-state=existing. Move its data aside: ${listed([d.directory, ...(d.walDirectory === null ? [] : [d.walDirectory])].map(moveAside))}.${joinAgain(d)} Then start it.`,
+      `Stop ${d.member}. Set --initial-cluster-token${d.token === null ? ' to that of the other members' : `=${shellArgument(d.token)}`}, --initial-cluster=${shellArgument(d.initialCluster)} and --initial-cluster-state=existing. Move its data aside: ${moveAside(d)}.${joinAgain(d)} Then start it.`,
     ]),
   },
   'cluster/clock-differs': {
@@ -221,10 +228,16 @@ export const cluster = {
     `The endpoints belong to ${String(d.clusters.length)} clusters: ${listed(d.clusters.map(clusterText))}.`,
     'Pass the endpoints of one cluster in each call.',
   ]),
-  'cluster/data-used-twice': error((d: { member: string; processes: string[]; directories: string[] }) => [
-    `${listed(d.processes)} both run with the data of the member ${d.member}: the data directory was copied (${listed(d.directories)}). Both answer for the same cluster, and their contents differ.`,
-    'Stop the process whose configuration names the wrong --data-dir, correct it, and start it again.',
-  ]),
+  'cluster/data-used-twice': {
+    processes: error((d: { member: string; processes: string[]; directories: string[] }) => [
+      `${listed(d.processes)} both run with the data of the member ${d.member}: the data directory was copied (${listed(d.directories)}). Both answer for the same cluster, and their contents differ.`,
+      'Stop the process whose configuration names the wrong --data-dir, correct it, and start it again.',
+    ]),
+    copy: error((d: CopiedData) => [
+      `The data directory of ${d.member}, ${d.directory}, is a copy of that of ${d.owner.name}: it has the member ID ${d.owner.id}, and ${d.owner.name} itself answers at ${d.owner.endpoint}.`,
+      `Stop ${d.member}. If its own data still exists, set --data-dir to it, and start ${d.member}. ${d.hasLeader ? joinWithoutCopy(d) : 'Otherwise start the other members: the member list can be changed only while they have a leader. Then run this command again.'}`,
+    ]),
+  },
   'cluster/member-not-joined': error((d: { member: string; process: string; peerUrls: string[] }) => [
     `${d.member} (${d.process}) has run for more than a minute, and has not joined the cluster.`,
     `Look in its log for the reason: "cluster ID mismatch" (data of another cluster), "rejected connection on peer endpoint" (certificates), "member count is unequal" (--initial-cluster), or "prober detected unhealthy status" (the network to ${listed(d.peerUrls)}).`,
@@ -429,12 +442,23 @@ function reissueText({ members, hosts, authorities }: Reissue): string {
   return `reissue ${name} for ${listed(hosts, 'the hosts of its peer URLs')}, for both serverAuth and clientAuth, by ${ca}`
 }
 
-function moveAside(directory: string): string {
-  const path = shellArgument(directory.replace(/(?<=.)\/+$/, ''))
-  return `"mv ${path} ${path}.$(date +%F)"`
+type Directories = Pick<WrongData, 'directory' | 'walDirectory'>
+
+function moveAside({ directory, walDirectory }: Directories): string {
+  const moves = [directory, ...(walDirectory === null ? [] : [walDirectory])].map((each) => {
+    const path = shellArgument(each.replace(/(?<=.)\/+$/, ''))
+    return `"mv ${path} ${path}.$(date +%F)"`
+  })
+  return listed(moves)
 }
 
-function joinAgain({ member, joined }: WrongData): string {
+function joinWithoutCopy(d: CopiedData): string {
+  const { member, owner, initialCluster } = d
+  const restart = ` Then restart ${owner.name}, which has the name or the URLs of ${member} in the member list.`
+  return `Otherwise move the copy aside: ${moveAside(d)}.${joinAgain(d)} Set --initial-cluster=${shellArgument(initialCluster)} and --initial-cluster-state=existing, and start ${member}.${owner.isRenamed ? restart : ''}`
+}
+
+function joinAgain({ member, joined }: Pick<WrongData, 'member' | 'joined'>): string {
   if (joined === null) return ''
   const urls = joined.peerUrls.slice(0, 5).map(shellArgument).join(',')
   return ` Add it again: "etcdctl member remove ${shellArgument(joined.id)}", then "etcdctl member add ${shellArgument(member)} --peer-urls=${urls}"; repeat this one if the answer is "unhealthy cluster", until etcd has seen for 5 seconds that the others are healthy.`

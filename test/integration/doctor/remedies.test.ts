@@ -3,7 +3,7 @@
  * healthy is worse.
  */
 import { X509Certificate } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { connect, createServer, type Server } from 'node:tls'
@@ -226,6 +226,30 @@ const ROWS: readonly Row[] = [
       await expect.poll(async () => healthyIn(await c.examine()), { timeout: 30_000 }).toContain('m3')
     },
   })),
+  {
+    finding: 'cluster/data-used-twice copy',
+    fault: 'a member was started with a copy of the data of another one',
+    async break(c) {
+      await c.member('m3').stop()
+      rmSync(c.file('m3', 'data'), { recursive: true })
+      cpSync(c.file('m1', 'data'), c.file('m3', 'data'), { recursive: true })
+      await c.member('m3').start()
+    },
+    async remedy(c, remedy) {
+      const [again = '', restart = ''] = remedy.split(/(?= Then restart m1, )/)
+      expect(again).toMatch(/^Stop m3\. If its own data still exists, set --data-dir to it, and start m3\. Otherwise move/)
+      await c.member('m3').stop()
+      await c.follow(again)
+      const [, list = ''] = /Set --initial-cluster=(\S+) and --initial-cluster-state=existing, and start m3\./.exec(again) ?? []
+      c.edit('m3', 'initial-cluster-state: new', 'initial-cluster-state: existing')
+      expect(readFileSync(c.member('m3').config, 'utf8').match(/^initial-cluster: (.*)$/m)?.[1]?.split(',').sort()).toEqual(list.split(',').sort())
+      await c.member('m3').start()
+      await expect.poll(async () => healthyIn(await c.examine()), { timeout: 30_000 }).toContain('m3')
+      // The copy may have ended before it published its name.
+      if (restart !== '') await c.follow(restart)
+      await expect.poll(() => c.idOf('m1')).not.toBe('')
+    },
+  },
   {
     finding: 'cluster/ca-not-reloaded names',
     fault: 'a CA was added to a file',
@@ -712,7 +736,7 @@ const WITHOUT_ROW: Readonly<Record<string, string>> = {
   'config/member-not-listed joined later': 'an info, which is not reported of a cluster that runs',
   'config/member-not-listed joining': 'not reported of a cluster that runs, and a member joins no other',
   'cluster/data-of-other-cluster answers': 'its remedy looks for the process on another machine',
-  'cluster/data-used-twice': 'its remedy is an option of one stopped process',
+  'cluster/data-used-twice processes': 'its remedy is an option of one stopped process',
   'cluster/member-not-joined': 'its remedy names the lines of the log to look for',
   'cluster/not-running manifest': 'its remedy starts etcd by the kubelet',
   'cluster/not-running unit': 'its remedy starts etcd by systemd',
