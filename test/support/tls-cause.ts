@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../src/report/errors.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
 import type { MintedPki, Pems } from './etcd.js'
 import type { Peer } from './peers.js'
+import { saysOf } from './tls-cause-says.js'
 import type { SetUpName, TlsStage } from './tls-stage.js'
 
 /** A cause, brought about. */
@@ -37,6 +38,8 @@ export interface Cause {
   readonly error: ErrorCode | null
   /** The errors found, worst first; if we connect, all that was found. */
   readonly codes: readonly FindingCode[]
+  /** What the first two sentences of the first finding say: the values that distinguish this cause. */
+  readonly says: readonly string[]
   /** The certificate that the first finding names: `client leaf CN=root`, `server leaf CN=etcd`; null for none. */
   readonly certificate: string | null
   /** Codes of further findings, which say more about the cause. */
@@ -67,6 +70,7 @@ export function rowsOf(error: ErrorCode | null, certificate: string | null = nul
     error,
     certificate,
     codes,
+    says: saysOf(cause, codes.length > 0),
     setUp,
     ...more,
   })

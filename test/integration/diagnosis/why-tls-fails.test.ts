@@ -17,6 +17,7 @@ import { drawn, isLong } from '../../support/long.js'
 import { OwnTime } from '../../support/own-time.js'
 import { askPlainEtcd3, STILL_WAITING } from '../../support/plain-etcd3.js'
 import type { Cause, CauseGroup, Outcome, Situation } from '../../support/tls-cause.js'
+import { firstTwoSentences } from '../../support/tls-cause-says.js'
 import { CLIENT_CAUSES } from '../../support/tls-causes-client.js'
 import {
   ENVIRONMENT_CAUSES,
@@ -113,6 +114,11 @@ describe.each(GROUPS)('$title', ({ causes }) => {
         expect(ours.all).toEqual(expect.arrayContaining([...(cause.hints ?? [])]))
         const details = cause.details ?? {}
         if (expected[0] === cause.codes[0]) expect(ours.reported[0]?.details ?? {}).toMatchObject(details)
+        const [first] = ours.reported
+        if (first !== undefined && first.code === cause.codes[0]) {
+          const said = firstTwoSentences(first)
+          expect(cause.says.filter((each) => !said.includes(each)), said).toEqual([])
+        }
         for (const { remedy } of ours.reported) expect(remedy).toMatch(/^\S.{20,}\.$/)
         // The processor time of the answer itself, which is more if others use the caches of the processor.
         expect(ours.late).toBeLessThan(timeoutOf(situation) / 5)
