@@ -126,7 +126,7 @@ export function startNginx(etcd: number, as: Parties, more = ''): Promise<Proxie
 export function startHaproxy(etcd: number, as: Parties): Promise<Proxies<'haproxy'>> {
   return startAll(['haproxy'], as, (write, ports) => {
     writeBundles(write, as)
-    return [haproxy(write, [['haproxy', ports.haproxy, HAPROXY.haproxyMutual({ rbac: etcd })]])]
+    return [haproxy(write, [['haproxy', ports.haproxy, HAPROXY.haproxyMutual({ etcd, rbac: etcd, dead: etcd })]])]
   })
 }
 
