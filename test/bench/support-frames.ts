@@ -10,11 +10,13 @@ export const MANY_CALLS = 10_000
 /** Less than the allowance for frames without content. */
 const FRAMES = 1900
 
+type Make = (i: number, calls: number) => Buffer
+
 const initialWindow = (size: number): Buffer =>
   frame(FrameType.SETTINGS, 0, 0, encodeSettings([[Setting.INITIAL_WINDOW_SIZE, size]]))
 const windowOf = (stream: number): Buffer => frame(FrameType.WINDOW_UPDATE, 0, stream, number(1))
 
-const flood = (what: string, make: (i: number, calls: number) => Buffer) => ({
+const flood = (what: string, make: Make) => ({
   title: (calls: number) => `${String(FRAMES)} ${what}, ${calls.toLocaleString('en')} waiting calls`,
   make,
 })
@@ -24,20 +26,28 @@ export const FRAME_FLOODS = [
   flood('windows of one byte for one stream each', (i, calls) => windowOf(2 * (i % calls) + 1)),
 ]
 
-export function hostileFrames(): RemoteContender[] {
-  return FRAME_FLOODS.flatMap(({ title, make }) =>
-    [FEW_CALLS, MANY_CALLS].map((calls) => ({
-      name: title(calls),
-      async measure() {
-        const costs: number[] = []
-        for (let i = 0; i < 5; i += 1) costs.push(await cost(make, calls))
-        return Math.min(...costs)
-      },
-    })),
-  )
-}
+type Open = (peer: Http2Peer) => FrameSession | NodeSession
 
 const ignore = (): void => undefined
+const NOTHING = { onSettings: ignore, onGoaway: ignore, onClose: ignore }
+const openOwn: Open = ({ socket }) => new FrameSession(socket, NOTHING)
+const openNode: Open = ({ socket }) => new NodeSession(socket, NOTHING)
+
+export function hostileFrames(): RemoteContender[] {
+  const row = (name: string, make: Make, calls: number, open: Open, tries: number): RemoteContender => ({
+    name,
+    async measure() {
+      const costs: number[] = []
+      for (let i = 0; i < tries; i += 1) costs.push(await cost(make, calls, open))
+      return Math.min(...costs)
+    },
+  })
+  return FRAME_FLOODS.flatMap(({ title, make }) => [
+    ...[FEW_CALLS, MANY_CALLS].map((calls) => row(title(calls), make, calls, openOwn, 5)),
+    row(`${title(MANY_CALLS)}, node:http2`, make, MANY_CALLS, openNode, 1),
+  ])
+}
+
 const LISTENER: StreamListener = {
   onInformational: ignore,
   onHead: ignore,
@@ -49,9 +59,9 @@ const LISTENER: StreamListener = {
 const HEADERS = { common: { ':method': 'POST' } }
 
 /** Processor time in milliseconds. */
-async function cost(make: (i: number, calls: number) => Buffer, calls: number): Promise<number> {
+async function cost(make: Make, calls: number, open: Open): Promise<number> {
   const peer = new Http2Peer()
-  const session = new FrameSession(peer.socket, { onSettings: ignore, onGoaway: ignore, onClose: ignore })
+  const session = open(peer)
   peer.sendBytes(Buffer.concat([initialWindow(0), frame(FrameType.SETTINGS, Flag.ACK, 0)]))
   await turns()
   const body = new Uint8Array(2000)

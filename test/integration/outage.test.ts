@@ -10,6 +10,7 @@ import { sharedCluster, sharedEtcd } from '../support/shared-etcd.js'
 
 const one = sharedEtcd()
 const three = sharedCluster()
+const narrow = sharedEtcd({ args: ['--max-concurrent-streams=1'] })
 
 const TTL = { ttl: '3s' }
 const LOCKS: Record<string, (client: SecureEtcd3) => Promise<unknown>> = {
@@ -88,6 +89,19 @@ it('a write may be applied if etcd is silent, and a lock that was not taken is n
     // They end earlier, before a new connection was found silent.
     ...each(LOCKS, `${UNAVAILABLE}, ERR_UNREACHABLE, endpoint/lost; may be repeated`),
   })
+})
+
+it('a call whose deadline passes while another call has the only stream is told the limit, and was not sent', async () => {
+  await using client = await narrow.connect()
+  await client.get('a').exec()
+  await narrow.etcd.pause()
+  const first = client.get('a').exec()
+  const limited = await failures(client, BEFORE_A_DEADLINE)
+  await narrow.etcd.resume()
+  await first
+  expect(limited).toEqual(
+    each(BEFORE_A_DEADLINE, `${DEADLINE}, ERR_UNREACHABLE, endpoint/stream-limit; may be repeated`),
+  )
 })
 
 it('all calls fail alike if no member has a leader', async () => {

@@ -1,5 +1,11 @@
 /** What own frames are compared with: a client's connection by node:http2, which reports the same events. */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders } from 'node:http2'
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type IncomingHttpHeaders,
+} from 'node:http2'
 import type { SessionSocket } from '../../src/client/http2/frame-session.js'
 import type { RequestHeaders, SessionListener, StreamListener } from '../../src/client/http2/protocol.js'
 import { STREAM_WINDOW } from '../../src/client/http2/stream.js'

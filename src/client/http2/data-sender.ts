@@ -119,6 +119,7 @@ export class DataSender {
   }
 
   forget(stream: Stream): void {
+    stream.neededWindow = 0
     this.#ready.streams.delete(stream)
     this.#starved.streams.delete(stream)
   }
@@ -136,7 +137,9 @@ export class DataSender {
     this.#mostGiven = Math.max(this.#mostGiven, stream.givenWindow)
     if (this.#initialWindow + stream.givenWindow > MAX_WINDOW)
       throw new StreamError(ErrorCode.FLOW_CONTROL_ERROR, 'a window that is too large')
-    if (this.#starved.streams.has(stream)) this.send(stream)
+    // A window that is too small costs no more than this: the rest of a stream is rarely in the cache of the processor.
+    if (this.#initialWindow + stream.givenWindow < stream.neededWindow) this.#armHold()
+    else if (this.#starved.streams.has(stream)) this.send(stream)
   }
 
   /** The window of all streams, open ones included (RFC 9113 section 6.9.2). */
@@ -156,6 +159,7 @@ export class DataSender {
       const room = Math.min(window, this.#window, MAX_FRAME)
       const needed = Math.min(chunk.bytes.length, SMALLEST_PART)
       if (room < (this.#sendsAll ? 1 : needed) || this.#mustWait(chunk.bytes)) {
+        stream.neededWindow = needed
         if (window < needed) this.#starved.add(stream, needed - stream.givenWindow)
         else this.#ready.add(stream, needed)
         this.#noteWaiting(room > 0 && room < needed)

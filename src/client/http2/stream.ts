@@ -27,6 +27,8 @@ export class Stream {
   readonly listener: StreamListener
   /** Bytes that may be sent in addition to the peer's INITIAL_WINDOW_SIZE; negative if more were sent than it gave. */
   givenWindow = 0
+  /** The window in bytes that it waits for. */
+  neededWindow = 0
   /** Set once the stream is over. */
   isClosed = false
   /**

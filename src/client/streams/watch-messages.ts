@@ -69,8 +69,11 @@ export interface WatchedKeys {
   rangeEnd: Buffer
 }
 
+/** One for all watches of a key: an empty buffer takes 200 bytes. */
+const NO_KEY = Buffer.alloc(0)
+
 export function readWatchedKeys(body: Buffer): WatchedKeys {
-  const keys: WatchedKeys = { key: Buffer.alloc(0), rangeEnd: Buffer.alloc(0) }
+  const keys: WatchedKeys = { key: NO_KEY, rangeEnd: NO_KEY }
   const fields = new Fields(body)
   while (fields.next()) {
     if (fields.number === CREATE.key) keys.key = Buffer.from(fields.bytes())

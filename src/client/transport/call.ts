@@ -447,12 +447,13 @@ export class EtcdCall implements ActiveCall, EndedCall, Receiver, StreamListener
     const final = this.connection === null ? outcome : route.conclude(outcome, this)
     this.explanation = final.cause ?? null
     route.carried.delete(this)
-    this.connection?.remove(this)
     if (stream === null) route.withdraw(this)
     else {
       route.receiveBudget.remove(this)
       this.#closeStream(stream)
     }
+    // After the reset: the next call opens its stream now, and the server counts both until then.
+    this.connection?.remove(this)
     for (const { sent } of this.#outgoing ?? []) callLater(sent)
     this.#outgoing = null
     // One turn later, so that an error of a listener is not thrown here, and never before start() has returned.

@@ -2,7 +2,13 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { FrameSession } from '../http2/frame-session.js'
-import { ErrorCode, goawayError, type RequestHeaders, type SessionListener, type StreamListener } from '../http2/protocol.js'
+import {
+  ErrorCode,
+  goawayError,
+  type RequestHeaders,
+  type SessionListener,
+  type StreamListener,
+} from '../http2/protocol.js'
 import type { Stream } from '../http2/stream.js'
 import type { Progress } from './call-policy.js'
 import { CommonHeaders } from './framing.js'

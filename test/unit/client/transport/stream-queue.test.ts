@@ -309,6 +309,25 @@ describe('a server that lowers its limit to 0 in the middle of a connection', ()
     }))
 })
 
+it('resets the stream of a call that has ended before the next one opens its own, which would be one too many', async () => {
+  let held = 0
+  await using peer = await grpcPeer(limited(1), (stream, headers) => {
+    if (headers[':path'] === PUT) emptyAnswer(stream)
+    else held += 1
+  })
+  await using client = await connect(peer)
+  for (let i = 1; i <= 3; i += 1) {
+    const late = client
+      .get('a')
+      .options({ deadline: Date.now() + 500 })
+      .exec()
+    const ended = expect(late).rejects.toThrow('Deadline exceeded')
+    await expect.poll(() => held).toBe(i)
+    await Promise.all([client.put('a').value('b').exec(), ended])
+  }
+  expect(peer.accepted).toBe(1)
+})
+
 describe('StreamQueue', () => {
   it('leaves a quarter of the streams, and at least one, to calls that end', () => {
     const opened = (limit: number, priority: Priority): number => {
