@@ -5,17 +5,13 @@ import type { KeyUsage } from '../x509/extensions.js'
 import type { KeyParameters, SignatureParameters } from '../x509/peculiar.js'
 import { RSA_BITS } from './limits.js'
 
-/** How one kind of CA key signs. */
 export interface SigningScheme {
-  /** AlgorithmIdentifier in DER. */
   readonly identifier: Uint8Array
   /** The digest by node:crypto's name; null if the key signs the message itself (RFC 8410). */
   readonly digest: 'sha256' | 'sha384' | 'sha512' | null
   /** An ECDSA signature is two numbers, in DER or concatenated. */
   readonly isEcdsa: boolean
-  /** For Web Crypto's `importKey`. */
   readonly key: KeyParameters
-  /** For Web Crypto's `sign`. */
   readonly signature: SignatureParameters
 }
 
@@ -37,9 +33,7 @@ const RSA_SHA256 = scheme(['1.2.840.113549.1.1.11', NULL], 'sha256', { name: 'RS
 const ED25519 = scheme(['1.3.101.112'], null, { name: 'Ed25519' })
 
 interface KeyRow {
-  /** How a CA with such a key signs. */
   readonly scheme: SigningScheme
-  /** Of an RSA key, in bits. */
   readonly modulusLength?: number
 }
 

@@ -70,7 +70,6 @@ export const CA_OPTIONS = [
   ...SETTINGS,
 ] as const
 
-/** Checks the options of a root. */
 export function readRootOptions(
   options: CreateAuthorityOptions,
   known: readonly string[] = CA_OPTIONS,
@@ -125,7 +124,6 @@ export async function makeIntermediate(above: IssuingCa, options: CreateIntermed
   return { settings, certificate, key, signer, chain, crossCertificates: [], keyState: { isKept: key === null } }
 }
 
-/** Signs, validates and records the certificate of another CA. */
 async function signBelow(
   above: IssuingCa,
   contents: Omit<CertificateContents, 'issuer'>,
@@ -137,7 +135,6 @@ async function signBelow(
   return certificate
 }
 
-/** The settings that replace those of the CA above. */
 function readOwnSettings(options: CreateIntermediateOptions): Partial<Settings> {
   const own = readSettings(options)
   return {
@@ -148,7 +145,6 @@ function readOwnSettings(options: CreateIntermediateOptions): Partial<Settings> 
 
 interface CaPlan extends CaRights {
   readonly now: Date
-  /** In DER. */
   readonly subject: Uint8Array
   readonly validity: { duration: number; isExplicit: boolean }
   readonly origin: string

@@ -36,8 +36,7 @@ const code = () => loadDeferred(() => import('./deferred-code.js'))
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the `signer` does not sign with its own key.
  */
 export async function createAuthority(options: CreateAuthorityOptions): Promise<Authority> {
-  const room = await code()
-  return room.createAuthority(options)
+  return (await code()).createAuthority(options)
 }
 
 /**
@@ -55,8 +54,7 @@ export async function createAuthority(options: CreateAuthorityOptions): Promise<
  * certificates, a key that does not match or is not supported, or no chain to a root.
  */
 export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
-  const room = await code()
-  return room.loadAuthority(options)
+  return (await code()).loadAuthority(options)
 }
 
 /**
@@ -79,8 +77,7 @@ export async function openAuthority(
   directory: string,
   options: Omit<CreateAuthorityOptions, 'signer'> & TrustedOwnerOption,
 ): Promise<Authority> {
-  const room = await code()
-  return room.openAuthority(directory, options)
+  return (await code()).openAuthority(directory, options)
 }
 
 /**
@@ -96,8 +93,7 @@ export async function openAuthority(
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export async function createRequest(options: CreateRequestOptions): Promise<{ csr: string; key: PrivateKey }> {
-  const room = await code()
-  return room.createRequest(options)
+  return (await code()).createRequest(options)
 }
 
 /**
@@ -128,8 +124,7 @@ export async function issueCluster<const M extends string, const C extends strin
     signal?: AbortSignal | undefined
   } = {},
 ): Promise<Cluster<M, C>> {
-  const room = await code()
-  return room.issueCluster(authorities, plan, options)
+  return (await code()).issueCluster(authorities, plan, options)
 }
 
 /**
@@ -164,8 +159,7 @@ export async function writeCluster<M extends string, C extends string>(
   cluster: Cluster<M, C>,
   options: WriteClusterOptions,
 ): Promise<ClusterFiles<M, C>> {
-  const room = await code()
-  return room.writeCluster(directory, cluster, options)
+  return (await code()).writeCluster(directory, cluster, options)
 }
 
 /**
@@ -194,8 +188,7 @@ export async function renewDirectory(
   directory: string,
   options: RenewDirectoryOptions,
 ): Promise<DirectoryRenewal> {
-  const room = await code()
-  return room.renewDirectory(authorities, directory, options)
+  return (await code()).renewDirectory(authorities, directory, options)
 }
 
 /**
@@ -239,8 +232,7 @@ export async function writeTrust(
     signal?: AbortSignal | undefined
   } & TrustedOwnerOption,
 ): Promise<string[]> {
-  const room = await code()
-  return room.writeTrust(directory, trustAnchors, options)
+  return (await code()).writeTrust(directory, trustAnchors, options)
 }
 
 /**
@@ -273,8 +265,7 @@ export async function renewCredentials(
     skipEtcdChecks?: boolean | undefined
   } = {},
 ): Promise<Credentials> {
-  const room = await code()
-  return room.renewCredentials(authority, credentials, options)
+  return (await code()).renewCredentials(authority, credentials, options)
 }
 
 /**
@@ -299,8 +290,7 @@ export async function writeCrl(
   crl: Crl,
   options: { form?: 'der' | 'pem' | undefined } & TrustedOwnerOption = {},
 ): Promise<void> {
-  const room = await code()
-  return room.writeCrl(path, crl, options)
+  return (await code()).writeCrl(path, crl, options)
 }
 
 /**

@@ -28,7 +28,6 @@ import { issueRefused } from './refuse.js'
 
 /** Characters of a hash: the first 128 bits of SHA-256, in hexadecimal. */
 const HASH_LENGTH = 32
-/** The hash before the first line. */
 const NO_HASH = '00000000000000000000000000000000'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants
@@ -213,11 +212,8 @@ function damaged(path: string, what: string): EtcdMtlsError<'ERR_ISSUE_REFUSED'>
   )
 }
 
-/** The end of a ledger after its last write. */
 interface LedgerHead {
-  /** Bytes up to the end of the last line. */
   readonly size: number
-  /** The hash of the last line. */
   readonly hash: string
 }
 
@@ -239,7 +235,6 @@ async function writeHead(fs: FileSystem, path: string, { size, hash }: LedgerHea
   await replaceFiles(fs, dirname(path), [{ name, content: `${String(size)} ${hash}\n`, mode: FILE_MODE }])
 }
 
-/** The lines with their line feeds, and the hash of the last. */
 function writeLines(entries: readonly LedgerEntry[], before: string): { lines: string; hash: string } {
   let hash = before
   let lines = ''

@@ -178,7 +178,6 @@ function checkIgnored(request: CertificateRequest, place: Place, { others }: Sor
   return [finding('request/ignored', { ...place, version, extensions, attributes, names, challengePassword })]
 }
 
-/** Maximum number of names in one finding. */
 const MAX_LISTED = 50
 
 function checkNames(request: CertificateRequest, place: Place, { unusable }: SortedNames): Finding[] {
@@ -190,7 +189,6 @@ function checkNames(request: CertificateRequest, place: Place, { unusable }: Sor
   return [finding('request/name-unusable', { ...place, names: names.slice(0, MAX_LISTED), count: names.length })]
 }
 
-/** The subject alternative names of a request. */
 interface SortedNames {
   readonly hosts: readonly Host[]
   /** DNS names, addresses and URIs that are not hosts. */

@@ -152,7 +152,6 @@ export interface CertificateContents {
   readonly subject: Uint8Array
   readonly spki: Uint8Array
   readonly extensions: readonly Uint8Array[]
-  /** For people. */
   readonly origin: string
 }
 

@@ -21,11 +21,8 @@ export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 
 interface RoleRow {
-  /** OBJECT IDENTIFIERs of extendedKeyUsage. */
   readonly extendedKeyUsage: readonly string[]
-  /** Whether a certificate of this role needs subject alternative names. */
   readonly hosts: 'required' | 'optional'
-  /** Default lifetime. */
   readonly validity: string
 }
 
@@ -147,7 +144,6 @@ export type IssueRequest = RequestOptions &
       }
   )
 
-/** The checked contents of a certificate, without its key. */
 export interface CheckedProfile {
   readonly role: Role
   readonly name: string
@@ -157,14 +153,11 @@ export interface CheckedProfile {
   readonly hosts: readonly Host[]
   /** Milliseconds, and whether the caller set them. */
   readonly validity: { duration: number; isExplicit: boolean }
-  /** OBJECT IDENTIFIERs. */
   readonly extendedKeyUsage: readonly string[]
-  /** Whole Extension elements in DER. */
   readonly extensions: readonly Uint8Array[]
   readonly skipEtcdChecks: boolean
 }
 
-/** The checked options of `authority.issue`. */
 export interface CheckedIssueOptions extends CheckedProfile {
   readonly algorithm: KeyAlgorithm
   readonly key: PrivateKey | null

@@ -55,7 +55,6 @@ export function keyFingerprint(spki: Uint8Array): string {
   return createHash('sha256').update(spki).digest('hex')
 }
 
-/** The ledger's entry for a certificate that this CA signed. */
 export function ledgerEntry({ id, settings }: IssuingCa, certificate: Certificate, role: string): IssuedEntry {
   return {
     kind: 'issued',
@@ -70,7 +69,6 @@ export function ledgerEntry({ id, settings }: IssuingCa, certificate: Certificat
   }
 }
 
-/** Whether a CA's name and key issued a certificate. */
 export function isIssuedBy(certificate: Certificate, ca: Certificate): boolean {
   return certificate.issuer.equals(ca.subject) && certificate.isSignedBy(ca)
 }

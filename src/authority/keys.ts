@@ -11,10 +11,8 @@ import { PrivateKey } from '../x509/keys/keys.js'
 import { type KeyAlgorithm, keyRow, SIGNING_KEYS, signingScheme, type SigningScheme } from './algorithms.js'
 import { issueRefused, withTimeout } from './refuse.js'
 
-/** A new key pair. */
 interface NewKey {
   readonly privateKey: PrivateKey
-  /** SubjectPublicKeyInfo in DER. */
   readonly spki: Uint8Array
   readonly signer: SigningKey
 }
@@ -57,9 +55,7 @@ export interface Signer {
 /** Milliseconds. Long, because a person may have to touch a token. */
 const SIGNATURE_TIMEOUT = 60_000
 
-/** A key that signs, in this process or elsewhere. */
 export interface SigningKey {
-  /** SubjectPublicKeyInfo in DER. */
   readonly spki: Uint8Array
   readonly scheme: SigningScheme
   /**
@@ -70,7 +66,6 @@ export interface SigningKey {
   sign(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>
 }
 
-/** Signs with a key of this process. */
 export function keyObjectSigner(key: PrivateKey, scheme: SigningScheme): SigningKey {
   return {
     spki: key.spki,

@@ -63,7 +63,6 @@ export function lifetimeWithin(
   return lifetime
 }
 
-/** X.509 has no fractions of a second. */
 export function wholeSecond(time: number): Date {
   return new Date(Math.floor(time / 1000) * 1000)
 }

@@ -223,7 +223,6 @@ export function readAddressRange(value: string, option: string): { bytes: Uint8A
   return { bytes, prefix }
 }
 
-/** An address as a string of binary digits. */
 export function bitsOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(2).padStart(8, '0')).join('')
 }

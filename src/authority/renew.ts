@@ -97,7 +97,6 @@ export function isOwnCertificate({ certificate, chain }: IssuingCa, leaf: Certif
   return [certificate, ...chain].some((ca) => isIssuedBy(leaf, ca))
 }
 
-/** A sentence on why the certificate is not of this authority. */
 export function foreignReason({ certificate }: IssuingCa, leaf: Certificate): string {
   const [subject, issuer] = [leaf.subject.toString(), leaf.issuer.toString()]
   const why = leaf.issuer.equals(certificate.subject)

@@ -43,7 +43,6 @@ export function authoritySource(
   return new RenewingSource(origin, issue, schedule, timing)
 }
 
-/** The options of `fromAuthority`. */
 export interface SourceOptions {
   readonly fraction?: unknown
   readonly jitter?: unknown
@@ -80,9 +79,7 @@ function isFunction(value: unknown): value is () => unknown {
 }
 
 export interface Timing {
-  /** The wall clock, which can be set. */
   readonly now: () => Date
-  /** Milliseconds of the monotonic clock. */
   readonly elapsed: () => number
   /** Resolves after that many milliseconds, or once the signal is aborted. Does not keep the process alive. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>
@@ -110,7 +107,6 @@ interface Held {
   readonly credentials: Credentials
   readonly fingerprint: string
   readonly begin: number
-  /** When to issue the next ones. */
   readonly due: number
   /** The first moment after their lifetime. */
   readonly end: number
@@ -122,7 +118,6 @@ const ISSUE_TIMEOUT = 60_000
 const MAX_WAIT = 5000
 /** Milliseconds between two certificates, even if their lifetime is very short. */
 const MIN_PAUSE = 500
-/** Pauses after failures, in milliseconds. */
 const RETRY = { first: 1000, longest: 60_000 }
 /** Milliseconds between checks of the clock: timers ignore a clock that is set, and a machine that is suspended. */
 const MAX_PAUSE = 60_000
@@ -136,10 +131,8 @@ class RenewingSource implements WatchableSource {
   readonly #consumers = new Consumers()
   #held: Held | null = null
   #issuing: Promise<void> | null = null
-  /** The error of the last attempt; null if it succeeded. */
   #failure: Error | null = null
   #failures = 0
-  /** The earliest time of the next attempt, by the monotonic clock. */
   #nextAttempt = -Infinity
   /** Aborted at the end of the next attempt. */
   #attempt = new AbortController()

@@ -235,7 +235,6 @@ const finding = findingMaker(rows)
 /** With these reasons, an attacker may have the private key (RFC 5280 section 5.3.1). */
 const COMPROMISED: readonly RevokeReason[] = ['keyCompromise', 'cACompromise', 'aACompromise']
 
-/** A snapshot of the revocations in a ledger. */
 export class Revocations {
   readonly #certificates = new Map<string, RevokedEntry>()
   readonly #keys = new Map<string, RevokedEntry>()

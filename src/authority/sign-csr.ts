@@ -56,7 +56,6 @@ function readCsrPolicy(value: unknown = {}, option: string): AllowedNames {
   }
 }
 
-/** `*` matches any characters. */
 function matchesPattern(text: string, pattern: string): boolean {
   const [start = '', ...rest] = pattern.split('*')
   const end = rest.pop()

@@ -28,7 +28,6 @@ export interface Inputs {
   readonly passphrase: string | Uint8Array | null
 }
 
-/** All findings, and the credentials unless one of them is an error. */
 export interface MaterialReading {
   readonly credentials: Credentials | null
   readonly findings: readonly Finding[]
@@ -94,7 +93,6 @@ function holdsOnly(kind: 'private-key' | 'certificate', { blocks }: OpenedInput)
   return kinds.has(kind) && !kinds.has(kind === 'certificate' ? 'private-key' : 'certificate')
 }
 
-/** The findings for key files that other users can read. */
 function readableByOthers(inputs: readonly OpenedInput[]): Finding[] {
   const reported = new Set<string>()
   return inputs.flatMap(({ blocks, exposure, place: { file } }) => {

@@ -32,7 +32,6 @@ export class FileSource extends MaterialSource implements WatchableSource {
     }
   }
 
-  /** See {@link CredentialSource}. */
   watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined> {
     const debouncer = new Debouncer(this.#files.timing, this.#consumers.begin(signal, held))
     return new CredentialIterator(signal, (stop) => this.#follow(signal, stop, debouncer))

@@ -52,7 +52,6 @@ export function fromFiles(options: FromFilesOptions): WatchableSource {
 
 type LocatedFile = NamedFile & { readonly path: HostPath }
 
-/** A source of files that other options name. */
 export function sourceOf(
   files: Readonly<Record<'ca' | 'cert' | 'key', LocatedFile>> & Partial<Record<'clientCa' | 'crl', LocatedFile | null>>,
   options: Pick<FromFilesOptions, 'passphrase' | 'watch'> = {},

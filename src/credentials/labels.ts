@@ -15,7 +15,6 @@ export type BlockKind =
   | 'openssh'
   | 'pgp'
   | 'age'
-  /** Parameters that openssl writes next to a key. */
   | 'key-parameters'
   | 'other'
 

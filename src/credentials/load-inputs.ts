@@ -229,7 +229,6 @@ async function parentDirectory(file: string): Promise<ParentDirectory | undefine
 /** Names that files with certificates and keys have. */
 const MATERIAL = /\.(?:pem|crt|cer|cert|key|der|p12|pfx|crl)$|^(?:ca|cert|key|tls|client|etcd)\b/i
 const MAX_NAMES = 20
-/** Maximum number of entries of a directory that are read. */
 const MAX_ENTRIES = 1000
 
 /** Null if the directory cannot be read. */
@@ -310,7 +309,6 @@ function modeText(mode: number): string {
   return `0${(mode & 0o777).toString(8).padStart(3, '0')}`
 }
 
-/** The finding for a file of a wrong kind or size; null if it can be read. */
 function unsupportedFile(stats: Stats, name: FileName, limit: number): Finding | null {
   if (stats.isFile()) return stats.size > limit ? finding('file/too-large', { ...name, size: stats.size, limit }) : null
   // The file was replaced after it was found.

@@ -101,7 +101,6 @@ function ofKind(input: OpenedInput, kind: BlockKind): PemBlock[] {
   return input.blocks.filter(({ label }) => blockKind(input, label) === kind)
 }
 
-/** The first block of each unexpected kind. */
 function firstUnexpectedBlocks(input: OpenedInput, expected: readonly BlockKind[]): Map<BlockKind, PemBlock> {
   const firsts = new Map<BlockKind, PemBlock>()
   for (const block of input.blocks) {
@@ -111,7 +110,6 @@ function firstUnexpectedBlocks(input: OpenedInput, expected: readonly BlockKind[
   return firsts
 }
 
-/** One finding for each kind of unexpected block. */
 export function otherBlocks(input: OpenedInput, expected: readonly BlockKind[]): Finding[] {
   const { place, role } = input
   const kind = role === 'ca' ? 'among CA certificates' : role === 'request' ? 'next to a request' : 'unused'
@@ -127,7 +125,6 @@ export function withMissingBlock(findings: readonly Finding[], input: OpenedInpu
   return isExplained ? findings : [...findings, missingBlockFinding(input, input.blocks)]
 }
 
-/** A certificate and the first line of its block. */
 interface LocatedCertificate {
   readonly certificate: Certificate
   readonly line: number
@@ -161,7 +158,6 @@ export function readCertificates(input: OpenedInput, isKeyExpected = false): Cer
   return { certificates, findings: [...found, ...otherBlocks(input, ['certificate', 'old-certificate', ...usual])] }
 }
 
-/** Maximum number of findings of one kind about one input. */
 const MAX_FINDINGS = 100
 
 function parseAll({ place, role }: OpenedInput, blocks: readonly PemBlock[]): CertificatesReading {

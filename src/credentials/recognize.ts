@@ -61,7 +61,6 @@ class Bytes {
     return twice !== null && twice.bytes.length > 0 ? { content: twice, layers: 2 } : { content: once, layers: 1 }
   }
 
-  /** The content of one layer of base64. */
   decoded(): Bytes {
     return new Bytes(Buffer.from(/[^A-Za-z0-9+/=\s]/.test(this.text) ? '' : this.text, 'base64'), this.#scanned)
   }
@@ -85,7 +84,6 @@ interface Kind {
 }
 
 const isJson = ({ head }: Bytes): boolean => head.startsWith('{') || head.startsWith('[')
-/** The kind of the Kubernetes object in YAML or JSON. */
 const objectKind = ({ text }: Bytes): string | undefined =>
   /^kind: *["']?(\w+)["']?[ \t\r]*$/m.exec(text)?.[1] ?? /"kind": ?"(\w+)"/.exec(text)?.[1]
 

@@ -59,7 +59,6 @@ export async function localUser(uid: number): Promise<{ name: string; gid: numbe
   return name === undefined ? null : { name, gid: Number(gid), home }
 }
 
-/** The name of a group in /etc/group, or else its ID. */
 export async function groupName(gid: number): Promise<string> {
   return (await entryInFile('group', (fields) => Number(fields[2]) === gid))?.[0] ?? String(gid)
 }

@@ -58,7 +58,6 @@ export interface FileContents {
   readonly isModeExact?: boolean
 }
 
-/** Owner and mode that a new file gets. */
 export interface Attributes {
   /** Null: those that the system gives it. */
   readonly owner: Owner | null
@@ -117,17 +116,14 @@ async function orNull<T>(work: Promise<T>): Promise<T | null> {
   }
 }
 
-/** The state of a path, without following a link; null if it does not exist. */
 export async function lookAt(fs: Pick<FileSystem, 'lstat'>, path: string): Promise<FileState | null> {
   return orNull(fs.lstat(path))
 }
 
-/** The target of a link; null if it does not exist. */
 export async function readLink(fs: FileSystem, path: string): Promise<string | null> {
   return orNull(fs.readlink(path))
 }
 
-/** Closes the file after `work`. */
 export async function useFile<T>(opening: Promise<OpenFile>, work: (file: OpenFile) => Promise<T>): Promise<T> {
   const file = await opening
   try {
@@ -137,7 +133,6 @@ export async function useFile<T>(opening: Promise<OpenFile>, work: (file: OpenFi
   }
 }
 
-/** Creates a file and flushes it to the disk. */
 export async function writeNewFile(
   fs: FileSystem,
   path: string,
@@ -211,7 +206,6 @@ export async function readRange(file: OpenFile, start: number, end: number): Pro
   return buffer.subarray(0, filled)
 }
 
-/** Removes a path recursively, if it exists. Links are removed, not followed. */
 export async function removeAll(fs: FileSystem, path: string): Promise<void> {
   const state = await lookAt(fs, path)
   if (state === null) return
@@ -258,7 +252,6 @@ export async function checkGroupEnters(fs: FileSystem, path: string, gid: number
   throw writeFailed(path, `${reason}: run "chmod ${who}+x ${shellArgument(path)}", or choose another directory`)
 }
 
-/** Whether the directory exists. Throws if the path is not a directory. */
 export async function directoryExists(fs: FileSystem, path: string): Promise<boolean> {
   const state = await lookAt(fs, path)
   if (state === null || state.isDirectory()) return state !== null
@@ -269,7 +262,6 @@ export async function directoryExists(fs: FileSystem, path: string): Promise<boo
 interface NewDirectories {
   /** A group that can enter the new directories. */
   readonly gid?: number | null
-  /** The paths of the new directories are appended, the outermost first. */
   readonly made?: string[]
 }
 

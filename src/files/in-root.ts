@@ -30,7 +30,6 @@ export interface FoundFile {
   readonly trail: readonly Stats[]
   /** Opens what was found, for reading. It does not wait for a FIFO or a device. The caller closes it. */
   readonly open: () => Promise<FileHandle>
-  /** The names in a folder. */
   readonly names: () => Promise<string[]>
 }
 
@@ -104,14 +103,12 @@ export async function useInRoot<T>(
   }
 }
 
-/** A directory, a file or a link that was found. */
 interface Entry {
   readonly stats: Stats
   /** Whether the kernel makes it. */
   readonly isVirtual: boolean
   /** Null unless it is a link. */
   readonly target: string | null
-  /** An entry of this directory. */
   readonly child: (name: string) => Promise<Entry>
   readonly open: () => Promise<FileHandle>
   readonly names: () => Promise<string[]>

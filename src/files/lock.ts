@@ -126,7 +126,6 @@ interface FoundLock {
   readonly mtimeMs: number
 }
 
-/** A lock of this process. */
 interface OwnLock {
   readonly nonce: string
   /** When the last touch began, by the clock of the day: others stop while the machine sleeps. */
@@ -326,7 +325,6 @@ async function isAlive(other: ProcessIdentity | null, own: ProcessIdentity): Pro
   }
 }
 
-/** Reads /proc/<pid>/stat; null if it does not exist. */
 async function readStatus(pid: number): Promise<{ state: string; started: string } | null> {
   const text = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '')
   // The second field is the name in parentheses, which may have spaces and parentheses.

@@ -36,7 +36,6 @@ export function entriesOf(text: string): string[] {
   return text.replace(/\0$/, '').split('\0')
 }
 
-/** The IDs of the processes. */
 export async function processIds(proc: string): Promise<string[]> {
   const names = (await readdir(proc).catch(nullIfEnded)) ?? []
   return names.filter((name) => /^\d+$/.test(name))

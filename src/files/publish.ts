@@ -33,7 +33,6 @@ import { rethrowAfterCleanup, failureOf, systemCode, writeFailed } from './write
 export interface Change {
   /** Files to write, by name, at least one. Those whose name ends with `.key` are keys. */
   readonly files: ReadonlyMap<string, FileContents>
-  /** Names to remove. */
   readonly remove?: readonly string[]
   /** A group that can enter the directory, if that is created. */
   readonly gid?: number | null
@@ -118,7 +117,6 @@ function isUpToDate({ seen, hasHidden, foreign, directory }: DirectoryState, { f
   return !hasHidden && [...files].every(isWritten) && remove.every(isAbsent)
 }
 
-/** Converts plain files to links with the same contents. */
 async function convertPlainFiles(
   fs: FileSystem,
   directory: string,
@@ -198,7 +196,6 @@ async function addGeneration(
   return name
 }
 
-/** Replaces a link or a plain file by a link atomically. */
 async function replaceByLink(fs: FileSystem, directory: string, name: string, target: string): Promise<void> {
   const temporary = join(directory, newTemporaryName())
   await fs.symlink(target, temporary)
@@ -241,7 +238,6 @@ function keysFirst(names: Iterable<string>): string[] {
   return [...all.filter(isKey), ...all.filter((name) => !isKey(name))]
 }
 
-/** The link to the current generation. */
 const DATA_LINK = '..data'
 
 /** The target of the link of a visible name. It is relative, so that the directory can be moved. */

@@ -1,7 +1,6 @@
 /** Converts errors of the file system to `ERR_WRITE_FAILED` with a remedy. */
 import { EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 
-/** Remedies by the code of the system error. */
 const REMEDIES: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'the disk is full: free space, then try again'],
   ['EDQUOT', 'the quota of this user is used up: free space, then try again'],

@@ -23,7 +23,6 @@ export function placesOf({ certificates, anchored }: FoundPath): PathCertificate
   }))
 }
 
-/** The checks that do not depend on the path. */
 export function checkLeaf(leaf: PathCertificate, findings: FindingCollector): void {
   // A trusted self-signed leaf is its own anchor: no verifier checks its signature.
   const isTrusted = findings.rules.anchors.some((anchor) => anchor.equals(leaf.certificate))
@@ -60,7 +59,6 @@ export class IssuerResults {
     return this.#known.has(certificate)
   }
 
-  /** The findings that do not depend on the path. */
   of(place: PathCertificate): FindingCollector {
     const known = this.#known.get(place.certificate) ?? {}
     const cached = known[place.role]
@@ -92,7 +90,6 @@ function nameOf({ certificate: { subject, serialNumber } }: PathCertificate): st
   return subject.isEmpty ? `serial ${serialNumber}` : subject.toString()
 }
 
-/** The checks of the issuers, and of the path as a whole. */
 export function checkAboveLeaf(
   path: readonly PathCertificate[],
   issuers: IssuerResults,

@@ -100,7 +100,6 @@ function checkIgnore(ignore: unknown): readonly FindingCode[] {
   })
 }
 
-/** The resolved options and the inputs that the checks of a path need. */
 export interface Rules extends Context {
   readonly crls: readonly Crl[]
   readonly anchors: readonly Certificate[]
@@ -115,11 +114,9 @@ export function rulesOf(context: Context, given: Partial<Rules> = {}): Rules {
   return { crls: [], anchors: [], isConnected: false, maxIntermediates: MAX_INTERMEDIATES, ...context, ...given }
 }
 
-/** A certificate and its position in a path. */
 export interface PathCertificate {
   readonly certificate: Certificate
   readonly role: CertificateRef['role']
-  /** The leaf is 0. */
   readonly index: number
 }
 
@@ -163,7 +160,6 @@ export function isRefusedBy(
   return refusals.length === 0 ? null : refusals.some(({ by }) => programs.includes(by))
 }
 
-/** Collects the findings of the checks, and passes them the rules. */
 export class FindingCollector {
   readonly rules: Rules
   readonly drafts: FindingDraft[] = []

@@ -70,7 +70,6 @@ export interface QuorumForecast {
   readonly assumed: readonly string[]
 }
 
-/** Whether one member can dial another one. */
 interface Dial {
   /** Milliseconds since 1970: `-Infinity` if it is refused now, `Infinity` if nothing is known of it. */
   readonly until: number

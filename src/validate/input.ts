@@ -29,7 +29,6 @@ export interface InputValues {
   readonly crls: unknown
 }
 
-/** What was read, in the order of the input. */
 export interface MaterialReading {
   readonly leaf: readonly Certificate[]
   readonly intermediates: readonly Certificate[]

@@ -26,7 +26,6 @@ export class Budget {
     return this.#signatures >= 0
   }
 
-  /** False if fewer are left. */
   takeSteps(count = 1): boolean {
     this.#steps -= count
     return this.#steps >= 0

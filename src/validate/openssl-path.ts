@@ -21,7 +21,6 @@ export interface OpensslInput {
   readonly budget: Budget
 }
 
-/** The path that OpenSSL builds, the leaf first. */
 interface OpensslPath {
   readonly certificates: readonly Certificate[]
   /** How many certificates the peer sent; those after them are from the trusted CAs. */

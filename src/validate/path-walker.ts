@@ -12,7 +12,6 @@ export interface Candidate {
   readonly position: number
 }
 
-/** Candidates for the issuer of one certificate, in the order of the search. */
 interface Issuers {
   /** Without those with a different key identifier. */
   readonly possible: readonly Candidate[]

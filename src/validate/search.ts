@@ -153,7 +153,6 @@ function isBetter(a: CheckedPath, b: CheckedPath): boolean {
   return a.anchored ? a.errors < b.errors : a.places.length > b.places.length
 }
 
-/** Reports why no issuer of the last certificate could be followed. */
 function explainDeadEnd(
   path: readonly PathCertificate[],
   given: readonly Certificate[],

@@ -10,7 +10,6 @@ export type Acceptance =
   | { readonly until: number; readonly certificate: CertificateRef }
   | { readonly reason: string; readonly code: FindingCode | null }
 
-/** Whether a certificate is accepted. */
 export interface AcceptanceQuestion {
   readonly chain: readonly Certificate[]
   /** Null if they are not known: then only dates, names and usages are checked. */
@@ -48,12 +47,10 @@ export function validateUntil({ chain, anchors, host }: AcceptanceQuestion, at: 
   return found ?? { reason: 'There is no path to a CA.', code: null }
 }
 
-/** Whether a certificate is refused because of its dates. */
 export function isDateCode(code: string | null): boolean {
   return code === 'validity/expired' || code === 'validity/not-yet-valid' || code === 'validity/expires-soon'
 }
 
-/** Whether only dates are wrong. */
 export function areOfDates(findings: readonly Finding[]): boolean {
   const errors = findings.filter(({ severity }) => severity === 'error')
   return errors.length > 0 && errors.every(({ code }) => isDateCode(code))

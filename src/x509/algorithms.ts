@@ -35,7 +35,6 @@ const CURVES: Readonly<Record<string, string>> = {
   '1.3.132.0.10': 'secp256k1',
 }
 
-/** The algorithm and parameters of a SubjectPublicKeyInfo. */
 export interface PublicKeyInfo {
   /** `RSA`, `ECDSA`, `Ed25519`, …, or the OBJECT IDENTIFIER. */
   readonly algorithm: string
@@ -43,7 +42,6 @@ export interface PublicKeyInfo {
   readonly curve: string | null
   /** Of an elliptic curve key: whether its point is uncompressed (RFC 5480 section 2.2), as Go and TLS 1.3 require. */
   readonly uncompressed: boolean
-  /** Of an RSA key: bits of the modulus. */
   readonly modulusBits: number | null
   /** Of an RSA key: the public exponent, or null if it exceeds 31 bits. */
   readonly exponent: number | null
@@ -72,7 +70,6 @@ export function readPublicKeyInfo(fields: DerReader): PublicKeyInfo {
   }
 }
 
-/** Reads the parameters of an elliptic curve key. */
 export function readCurve(identifier: DerReader): string {
   if (identifier.peek() !== Tag.oid) return 'explicit'
   const oid = identifier.oid('the curve')
@@ -91,7 +88,6 @@ function readRsaKey(outer: DerReader, bytes: Uint8Array): { modulusBits: number;
   return { modulusBits, exponent: small ? exponent.reduce((value, byte) => value * 256 + byte, 0) : null }
 }
 
-/** `ECDSA P-256`, `RSA 2048`, `Ed25519`, … */
 export function publicKeyText({ algorithm, curve, modulusBits }: PublicKeyInfo): string {
   const size = curve ?? (modulusBits === null ? null : String(modulusBits))
   return size === null ? algorithm : `${algorithm} ${size}`
@@ -99,7 +95,6 @@ export function publicKeyText({ algorithm, curve, modulusBits }: PublicKeyInfo):
 
 export type Digest = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512'
 
-/** How to verify one kind of signature. */
 export interface SignatureScheme {
   readonly name: string
   readonly key: 'RSA' | 'ECDSA' | 'Ed25519'
@@ -151,12 +146,10 @@ export function keyOfSignature(signature: SignatureAlgorithm): string | undefine
   return 'unknown' in signature ? OTHER_SIGNATURES[signature.unknown] : signature.scheme.key
 }
 
-/** `ECDSA with SHA-256`, `ML-DSA-65`, or the OBJECT IDENTIFIER. */
 export function signatureText(signature: SignatureAlgorithm): string {
   return 'unknown' in signature ? (OWN_SIGNATURE[signature.unknown] ?? signature.unknown) : signature.scheme.name
 }
 
-/** Reads the contents of the AlgorithmIdentifier of a signature. */
 export function readSignatureAlgorithm(identifier: DerReader): SignatureAlgorithm {
   const oid = identifier.oid('the signature algorithm')
   if (oid === RSA_PSS) return readPss(identifier)

@@ -16,7 +16,6 @@ export interface CertificateFields {
   notAfter: Date
   subject: Uint8Array
   spki: Uint8Array
-  /** Whole Extension elements, in their order. */
   extensions: readonly Uint8Array[]
 }
 
@@ -25,7 +24,6 @@ const GENERAL_NAME_TAG = { dns: 2, uri: 6, ip: 7 } as const
 
 const VERSION_3 = element(contextTag(0, 'constructed'), element(Tag.integer, Buffer.from([2])))
 
-/** The signed part: TBSCertificate. */
 export function writeTbsCertificate(fields: CertificateFields): Buffer<ArrayBuffer> {
   return sequence(
     VERSION_3,
@@ -48,7 +46,6 @@ export interface SubjectAttribute {
 const COUNTRY = '2.5.4.6'
 const COMMON_NAME = '2.5.4.3'
 
-/** Encoded once, because each certificate has the same few. */
 const USUAL_OIDS: ReadonlyMap<string, Uint8Array> = new Map(
   [...Object.values(ExtensionId), COMMON_NAME, ...Object.keys(PURPOSES)].map((id) => [id, oid(id)]),
 )

@@ -23,7 +23,6 @@ const MAX_RESULTS = 256
 
 interface CertificateFields extends KeyHolderFields {
   readonly serial: Uint8Array
-  /** Whether the algorithms inside and outside the signed part are the same. */
   readonly algorithmsAgree: boolean
   readonly issuer: DistinguishedName
   readonly notBefore: Date
@@ -38,7 +37,6 @@ export class Certificate extends KeyHolder {
   #usual: boolean | null = null
   #spkiText: string | null = null
   #entityText: string | null = null
-  /** Cached results of {@link isSignedBy} by the issuer's key. */
   #results: Map<string, boolean> | null = null
 
   private constructor(raw: Uint8Array, origin: string, fields: CertificateFields) {
@@ -89,7 +87,6 @@ export class Certificate extends KeyHolder {
     return this.#fields.notAfter
   }
 
-  /** {@link spki} as a string, for use as a key. */
   get #keyText(): string {
     this.#spkiText ??= Buffer.from(this.spki.buffer, this.spki.byteOffset, this.spki.byteLength).toString('latin1')
     return this.#spkiText

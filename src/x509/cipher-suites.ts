@@ -10,7 +10,6 @@ interface CipherSuiteRow {
   readonly kind: 'sound' | 'insecure' | 'tls13'
   /** A list must have one of these, because HTTP/2 requires it (RFC 9113 section 9.2.2). */
   readonly http2?: true
-  /** The first release of each line of etcd that accepts it. */
   readonly since: readonly `${number}.${number}.${number}`[]
   /** Whether current OpenSSL no longer has it. */
   readonly isRemovedFromOpenssl?: true
@@ -51,7 +50,6 @@ export const cipherSuites: readonly CipherSuiteRow[] = [
   tls13('TLS_CHACHA20_POLY1305_SHA256'),
 ]
 
-/** Suites of Node that Go does not have. */
 const NOT_IN_GO: Readonly<Record<string, string>> = {
   TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384: 'ECDHE-ECDSA-AES256-SHA384',
   TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384: 'ECDHE-RSA-AES256-SHA384',

@@ -33,7 +33,6 @@ export function octetString(contents: Uint8Array): Buffer<ArrayBuffer> {
 
 const NO_UNUSED_BITS = Buffer.from([0])
 
-/** A BIT STRING of whole bytes. */
 export function bitString(bytes: Uint8Array): Buffer<ArrayBuffer> {
   return element(Tag.bitString, NO_UNUSED_BITS, bytes)
 }
@@ -77,7 +76,6 @@ export function time(date: Date): Buffer<ArrayBuffer> {
   return element(short ? Tag.utcTime : Tag.generalizedTime, Buffer.from(short ? text.slice(2) : text, 'latin1'))
 }
 
-/** A signed part with its algorithm and signature: a certificate or a CRL. */
 export function writeSigned(tbs: Uint8Array, algorithm: Uint8Array, signature: Uint8Array): Buffer<ArrayBuffer> {
   return sequence(tbs, algorithm, bitString(signature))
 }

@@ -3,7 +3,6 @@
  * set padding bits). It does not copy, does not recurse, and does not read outside its element.
  */
 
-/** Identifier bytes of the universal tags that X.509 uses. */
 export const Tag = {
   boolean: 0x01,
   integer: 0x02,
@@ -48,16 +47,13 @@ export class DerError extends Error {
   }
 }
 
-/** The positions of one element in the input. */
 export interface DerElement {
   readonly tag: number
   readonly start: number
   readonly contentStart: number
-  /** One past the last byte. */
   readonly end: number
 }
 
-/** Reads the elements of a constructed element or of a whole input. */
 export class DerReader {
   readonly bytes: Uint8Array
   #position: number
@@ -77,12 +73,10 @@ export class DerReader {
     return this.#position >= this.#end
   }
 
-  /** The identifier byte of the next element, or -1 at the end. */
   peek(): number {
     return this.#position < this.#end ? this.#byte(this.#position) : -1
   }
 
-  /** Reads the next element of any type. */
   element(): DerElement {
     const start = this.#position
     if (start >= this.#end) throw new DerError('the data ends where another element must follow', start)
@@ -118,7 +112,6 @@ export class DerReader {
     return this.peek() === tag ? this.element() : null
   }
 
-  /** A reader of the contents of the next element, which must have this tag. */
   enter(tag: number, what: string): DerReader {
     return this.inside(this.expect(tag, what))
   }
@@ -136,12 +129,10 @@ export class DerReader {
     return this.bytes.subarray(element.contentStart, element.end)
   }
 
-  /** The whole element with its header, as a view. */
   whole(element: DerElement): Uint8Array {
     return this.bytes.subarray(element.start, element.end)
   }
 
-  /** Requires that no element follows. */
   finish(what: string): void {
     if (!this.atEnd) throw new DerError(`${what} is followed by data that does not belong there`, this.#position)
   }
@@ -223,7 +214,6 @@ const EXTENSION_IDS: readonly string[] = Array.from({ length: 0x80 }, (_, arc) =
 /** Longest OBJECT IDENTIFIER in bytes. A UUID below 2.25 needs 19. */
 const MAX_OID_BYTES = 64
 
-/** The dotted form of an OBJECT IDENTIFIER's contents. */
 export function oidText(content: Uint8Array, what: string, offset: number): string {
   if (content.length === 0) throw new DerError(`${what} is an empty OBJECT IDENTIFIER`, offset)
   if (content.length > MAX_OID_BYTES)
@@ -275,7 +265,6 @@ export function hasBit(bytes: Uint8Array, bit: number): boolean {
   return ((bytes[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0
 }
 
-/** Upper-case hexadecimal. */
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex').toUpperCase()
 }

@@ -29,7 +29,6 @@ export interface NameAttribute {
   readonly text: string | null
   /** Whether Go refuses the certificate because the value is malformed or of another type. */
   readonly malformed: boolean
-  /** The element of the value with its header. */
   readonly raw: Uint8Array
 }
 
@@ -40,7 +39,6 @@ export const MAX_NAME_BYTES = 4096
 const MAX_ATTRIBUTES = 25
 
 export class DistinguishedName {
-  /** The Name element with its header. */
   readonly raw: Uint8Array
   #parsed: NameAttribute[][] | null = null
   #canonical: string | null = null
@@ -51,7 +49,6 @@ export class DistinguishedName {
     this.raw = raw
   }
 
-  /** Reads a Name and checks its structure. The strings are decoded on first use. */
   static read(reader: DerReader, what: string): DistinguishedName {
     const name = reader.expect(Tag.sequence, what)
     if (name.end - name.start > MAX_NAME_BYTES) {
@@ -77,7 +74,6 @@ export class DistinguishedName {
     return this.raw.length === 2
   }
 
-  /** Relative names in encoding order, each a list of attributes. */
   get relativeNames(): readonly (readonly NameAttribute[])[] {
     this.#parsed ??= readRelativeNames(this.raw)
     return this.#parsed
@@ -94,7 +90,6 @@ export class DistinguishedName {
     return bytesEqual(this.raw, other.raw) || this.key === other.key
   }
 
-  /** {@link raw} as a string, for use as a key. */
   get mapKey(): string {
     this.#binary ??= Buffer.from(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength).toString('latin1')
     return this.#binary
@@ -160,7 +155,6 @@ function readRelativeNames(raw: Uint8Array): NameAttribute[][] {
   return result
 }
 
-/** Reads the contents of a RelativeDistinguishedName. */
 export function readAttributes(set: DerReader): NameAttribute[] {
   const attributes: NameAttribute[] = []
   do {

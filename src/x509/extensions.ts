@@ -186,7 +186,6 @@ export interface Decoded<D extends Decoders> {
   readonly duplicates: readonly string[]
 }
 
-/** Decodes the extensions that have a decoder. */
 export function decodeBy<D extends Decoders>(decoders: D, all: readonly RawExtension[]): Decoded<D> {
   const values: { [Name in keyof D]?: ReturnType<D[Name]> } = {}
   const problems: ExtensionProblem[] = []
@@ -332,7 +331,6 @@ function readPolicyMappings(reader: DerReader): void {
   })
 }
 
-/** The requireExplicitPolicy of PolicyConstraints; null if absent. */
 function readPolicyConstraints(reader: DerReader): number | null {
   const fields = reader.enter(Tag.sequence, 'policyConstraints')
   const [required, mapping] = [contextTag(0, 'primitive'), contextTag(1, 'primitive')]

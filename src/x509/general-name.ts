@@ -10,9 +10,7 @@ export interface GeneralName {
   readonly kind: GeneralNameKind
   /** For display: a string, an address or an RFC 4514 name; hexadecimal for other kinds. */
   readonly value: string
-  /** The contents: the bytes of an address or of a string. */
   readonly bytes: Uint8Array
-  /** Only of `dirName`. */
   readonly directoryName?: DistinguishedName
 }
 
@@ -83,12 +81,10 @@ export function readGeneralName(reader: DerReader, ipForm: IpForm): GeneralName 
   return new LazyGeneralName(kind, reader, element)
 }
 
-/** Reads GeneralNames: a SEQUENCE of at least one. */
 export function readGeneralNames(reader: DerReader): GeneralName[] {
   return readNames(reader.enter(Tag.sequence, 'the list of names'))
 }
 
-/** Reads the contents of GeneralNames. */
 export function readNames(list: DerReader): GeneralName[] {
   return readItems(list, MAX_NAMES, 'names', () => readGeneralName(list, 'address'))
 }

@@ -11,7 +11,6 @@ import { berChildren, berElement, type BerElement } from './pem/der-kind.js'
 export interface LenientNames {
   /** RFC 4514, escaped for display. */
   readonly subject: string | null
-  /** Upper-case hexadecimal. */
   readonly serialNumber: string | null
 }
 

@@ -6,7 +6,6 @@ import { bytesEqual } from './der.js'
 import type { GeneralName } from './general-name.js'
 import { formatIp, parseIp } from './ip.js'
 
-/** A host in its canonical form. */
 export interface Host {
   readonly kind: 'dns' | 'ip' | 'uri'
   /** Lower-case A-labels without a trailing dot; RFC 5952; or the URI as given. */
@@ -190,7 +189,6 @@ export function classifyHosts(hosts: readonly string[]): Host[] {
   return Array.from(hosts, (host: string, i) => classifyHost(host, `hosts[${String(i)}]`))
 }
 
-/** The hosts of URLs, those that cannot be read left out. */
 export function hostsOfUrls(urls: readonly string[]): Host[] {
   return urls.flatMap((url) => {
     if (!URL.canParse(url)) return []

@@ -16,14 +16,12 @@ import type { SubjectAttribute } from './certificate-writer.js'
 import type { Host } from './names.js'
 import type { PrivateKey } from './keys/keys.js'
 
-/** For Web Crypto's `importKey`. */
 export interface KeyParameters {
   readonly name: string
   readonly namedCurve?: string
   readonly hash?: string
 }
 
-/** For Web Crypto's `sign`. */
 export interface SignatureParameters {
   readonly name: string
   readonly hash?: string

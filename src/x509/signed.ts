@@ -10,7 +10,6 @@ import { isReadablePublicKey, readPublicKey } from './keys/public-key.js'
 
 /** X.509 section 6.2.1, SIGNED. */
 export interface SignedFields {
-  /** The signed part in DER. */
   readonly tbs: Uint8Array
   readonly signatureAlgorithm: SignatureAlgorithm
   readonly signature: Uint8Array
@@ -19,7 +18,6 @@ export interface SignedFields {
 export interface SignedReading extends SignedFields {
   /** Reads the signed part. It does not copy the bytes. */
   readonly reader: DerReader
-  /** Whether the algorithms inside and outside the signed part are the same. */
   readonly agrees: (inner: DerElement) => boolean
 }
 
@@ -77,7 +75,6 @@ export interface KeyHolderFields extends SignedFields {
   readonly extensionList: readonly RawExtension[]
 }
 
-/** Reads a SubjectPublicKeyInfo. */
 export function readSpki(fields: DerReader): Pick<KeyHolderFields, 'spki' | 'publicKeyInfo'> {
   const spki = fields.expect(Tag.sequence, 'the public key')
   return { spki: fields.whole(spki), publicKeyInfo: readPublicKeyInfo(fields.inside(spki)) }

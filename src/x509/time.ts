@@ -58,7 +58,6 @@ function twoDigits(bytes: Uint8Array, at: number): number {
 /** The last day of each month in every year, from month 1. */
 const MOST_DAYS = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
-/** Whether the month has this day in every year. */
 function hasDay(month: number, day: number): boolean {
   return day > 0 && day <= (MOST_DAYS[month] ?? 0)
 }

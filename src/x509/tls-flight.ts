@@ -9,9 +9,7 @@ import { crypto } from './node-crypto.js'
 
 /** Types of records (RFC 8446 section 5.1). */
 const [CHANGE_CIPHER_SPEC, HANDSHAKE, APPLICATION_DATA] = [20, 22, 23] as const
-/** Types of handshake messages. */
 const [SERVER_HELLO, CERTIFICATE, CERTIFICATE_REQUEST, SERVER_HELLO_DONE, FINISHED] = [2, 11, 13, 14, 20] as const
-/** Types of extensions. */
 const [SUPPORTED_VERSIONS, CERTIFICATE_AUTHORITIES] = [43, 47] as const
 const [TLS_1_2, TLS_1_3] = [0x0303, 0x0304] as const
 /** RFC 8446 section 4.1.3: the random of a HelloRetryRequest, after which another ServerHello comes. */
@@ -45,11 +43,9 @@ interface Suite {
 export class FlightReader {
   /** The version that the server chose; null before its ServerHello. */
   protocol: 'TLSv1.2' | 'TLSv1.3' | null = null
-  /** The chain as it was sent, in DER, the leaf first; null before it has arrived. */
   chain: readonly Uint8Array[] | null = null
   /** The names of the accepted CAs, empty if the server lists none; null if it has not requested a certificate. */
   authorities: readonly DistinguishedName[] | null = null
-  /** Whether the whole flight was read. */
   isComplete = false
   /** Whether the rest cannot be read. What was read before is kept. */
   isUnreadable = false
@@ -61,7 +57,6 @@ export class FlightReader {
   #secret: Buffer | null = null
   #decipher: ((header: Buffer, fragment: Buffer) => Buffer) | null = null
 
-  /** Whether more bytes are of use. */
   get isReading(): boolean {
     return !this.isComplete && !this.isUnreadable
   }

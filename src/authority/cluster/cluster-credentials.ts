@@ -39,7 +39,6 @@ export interface ClusterFiles<M extends string = string, C extends string = stri
   kubeadm: Partial<Record<M, Readonly<Record<'healthcheckClient' | 'apiserverClient', CredentialFiles>>>>
 }
 
-/** The certificate and key of an authority. */
 export type CaMaterial = NonNullable<Cluster['authorities']>['client']
 
 export function checkCluster(cluster: Cluster, caKey: boolean): void {

@@ -114,7 +114,6 @@ export async function issueCluster<const M extends string, const C extends strin
 
 type Kind = 'server' | 'peer' | 'client' | 'healthcheckClient' | 'apiserverClient'
 
-/** One certificate to make. */
 interface Order {
   readonly kind: Kind
   readonly name: string

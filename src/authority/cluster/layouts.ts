@@ -40,7 +40,6 @@ export function checkLayoutCall(
 /** File names relative to the folder; `ca` may be in another folder. */
 export type FileNames = Readonly<Record<'ca' | 'cert' | 'key', string>>
 
-/** One certificate with its key in a layout. */
 export interface Identity {
   readonly kind: 'server' | 'peer' | 'healthcheckClient' | 'apiserverClient' | 'client'
   readonly role: Role
@@ -69,7 +68,6 @@ export const PEER_CA = 'peer-ca.crt'
 
 export const FOLDERS = { members: 'members', clients: 'clients', kubeadm: 'etcd' } as const
 
-/** The keys that etcd itself reads. */
 export const MEMBER_KEYS = [SERVER.names.key, PEER.names.key] as const
 
 /** How folders of another user become root's. The directory of kubeadm has other keys than etcd's, so it is not changed. */
@@ -94,12 +92,10 @@ export function clientFolder(path: string): LayoutFolder {
   return { path, identities: [CLIENT] }
 }
 
-/** The outermost folder of a member or client. */
 export function folderOf(layout: Layout, kind: 'members' | 'clients', name: string): string {
   return layout === 'kubeadm' && kind === 'members' ? name : join(FOLDERS[kind], name)
 }
 
-/** Credentials and their files in a folder. */
 export interface PlacedCredentials {
   readonly credentials: Credentials
   readonly names: FileNames
@@ -109,7 +105,6 @@ export interface PlacedCredentials {
   readonly sameSubject?: boolean
 }
 
-/** The key of a CA and its files in a folder. */
 export interface PlacedCa {
   readonly authority: CaMaterial
   readonly cert: string
@@ -122,7 +117,6 @@ export interface FolderPlan {
   readonly credentials: readonly PlacedCredentials[]
   readonly authorities: readonly PlacedCa[]
   readonly remove: readonly string[]
-  /** Whether etcd reads the files. */
   readonly isOfMember: boolean
 }
 
@@ -285,7 +279,6 @@ async function addNode(
   }
 }
 
-/** Whether a directory has one of the certificates of a node. */
 export async function holdsNode(fs: FileSystem, path: string): Promise<boolean> {
   for (const folder of memberFolders('kubeadm', path)) {
     for (const { names } of folder.identities) {

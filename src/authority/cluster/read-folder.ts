@@ -10,7 +10,6 @@ import type { Certificate } from '../../x509/certificate.js'
 import type { PrivateKey } from '../../x509/keys/keys.js'
 import type { FileNames, FolderPlan, PlacedCa, PlacedCredentials } from './layouts.js'
 
-/** The files of a folder, by name. */
 type Seen = DirectoryState['seen']
 
 function open(directory: string, seen: Seen, name: string, role: MaterialRole): OpenedInput | null {
@@ -82,7 +81,6 @@ function faultOfCaKey(directory: string, seen: Seen, { authority, key: name }: P
   return [name, 'it is the key of another CA, and would be lost']
 }
 
-/** A chain and its key. */
 export interface ReadPair {
   readonly chain: [Certificate, ...Certificate[]]
   readonly key: PrivateKey
@@ -97,7 +95,6 @@ interface Unreadable {
   readonly chain: [Certificate, ...Certificate[]] | null
 }
 
-/** Null if neither file exists. */
 export function readPair(
   directory: string,
   { seen, foreign }: DirectoryState,

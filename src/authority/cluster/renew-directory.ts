@@ -141,7 +141,6 @@ export async function renewDirectory(
   return { ...renewal, due: next.length === 0 ? null : new Date(Math.min(...next)) }
 }
 
-/** One run over a directory. */
 interface Run {
   readonly fs: FileSystem
   /** The real path of the directory, and the path as it was passed. */
@@ -155,20 +154,17 @@ interface Run {
   readonly key: 'new' | 'same'
   readonly force: boolean
   readonly dryRun: boolean
-  /** The result. */
   readonly renewal: Pick<DirectoryRenewal, 'renewed' | 'kept'>
   /** Aborts with the caller's signal, and if the lock is lost. */
   readonly signal: AbortSignal
 }
 
-/** Credentials of a folder. */
 interface Candidate {
   readonly what: string
   readonly role: Role
   readonly files: CredentialFiles
   readonly names: FileNames
   readonly issuer: IssuingCa
-  /** When renewal is due; null if that is unknown. */
   readonly due: ReturnType<typeof renewalDue> | null
 }
 

@@ -173,7 +173,6 @@ async function forEachConcurrently<T>(
   if (failures.length > 0) throw failures[0]
 }
 
-/** The directory, and the folders below it on the path. */
 function pathsDownTo(root: string, path: string): string[] {
   return path === '' ? [root] : [...pathsDownTo(root, dirname(`/${path}`).slice(1)), join(root, path)]
 }

@@ -64,7 +64,6 @@ export async function writeTrust(
   })
 }
 
-/** The folders of the named members and clients. */
 async function foldersOf(
   fs: FileSystem,
   root: string,
@@ -126,7 +125,6 @@ async function checkFolderTrust(
   return [...files]
 }
 
-/** Maximum number of certificates of a chain that are checked. */
 const MAX_CHAIN = 10
 
 /** Why a certificate would no longer be trusted. Checks only names and signatures; the validator checks the rest. */

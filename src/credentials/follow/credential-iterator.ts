@@ -53,20 +53,17 @@ async function* iterate(
 }
 
 export interface ConsumerState {
-  /** Fingerprint of the credentials of the consumer; null if it has none. */
   readonly held: string | null
   /** The failure reported to it since then; null if absent. */
   readonly reported: string | null
 }
 
-/** The states of the consumers of one source. */
 export class Consumers {
   /** State after the last `load()`; undefined before the first. */
   #loaded: ConsumerState | undefined
   /** Consumers whose iteration failed. They may call `watch()` again with the same signal. */
   readonly #failed = new WeakMap<AbortSignal, ConsumerState>()
 
-  /** @param fingerprint Fingerprint of the credentials that `load()` returned. */
   recordLoad(fingerprint: string): void {
     this.#loaded = { held: fingerprint, reported: null }
   }

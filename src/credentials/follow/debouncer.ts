@@ -20,7 +20,6 @@ export class Debouncer {
   #contents: string | null = null
   #reading: MaterialReading = { credentials: null, findings: [] }
   #fingerprint: string | null = null
-  /** The time of the last change of the fingerprint. */
   #sameSince = 0
   /** The time of the first unusable read since credentials were last stable; null if there was none. */
   #unusableSince: number | null = null

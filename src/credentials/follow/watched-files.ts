@@ -22,7 +22,6 @@ export interface WatchOptions {
   settle?: string | undefined
 }
 
-/** The resolved options, in milliseconds. */
 export interface WatchTiming {
   readonly pollInterval: number
   readonly settle: number
@@ -104,7 +103,6 @@ export class WatchedFiles {
   /** Aborted when a watch reports a change after the last read. */
   #changeReported = new AbortController()
   #signature: string | null = null
-  /** The time at which the signature last changed. */
   #changedAt = 0
   #readAt = -Infinity
 
@@ -138,14 +136,12 @@ export class WatchedFiles {
     }
   }
 
-  /** Ends all watches and the current wait. */
   close(): void {
     for (const watch of this.#watches.values()) watch.close()
     this.#watches.clear()
     this.#changeReported.abort()
   }
 
-  /** Updates the watches to the directories on the current paths. */
   async #updateWatches(): Promise<void> {
     this.#stop.throwIfAborted()
     const { directories, signature } = await untilAborted(resolvePaths(this.#files.paths()), this.#stop)
@@ -190,12 +186,10 @@ export class WatchedFiles {
   }
 }
 
-/** Waits until the time has passed or the signal is aborted. */
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   if (milliseconds > 0) await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined)
 }
 
-/** A directory on the path to a file. */
 interface WatchedDirectory {
   /** Differs if another directory replaces it. */
   readonly identity: string
@@ -230,7 +224,6 @@ export async function resolvePaths(paths: readonly HostPath[]): Promise<Resolved
   return { directories: new Map(directories), signature: traces.map(({ signature }) => signature).join('\n') }
 }
 
-/** Maximum number of links in one path, as in Linux (MAXSYMLINKS). */
 const MAX_LINKS = 40
 
 /** Resolves an absolute path one name at a time, as the operating system does, or a path below a root. */
@@ -273,11 +266,9 @@ interface Entry {
   readonly identity: string
   /** Changes with the contents. It includes ctime, which programs cannot set. */
   readonly version: string
-  /** The target of a symbolic link; null for other entries. */
   readonly target: string | null
 }
 
-/** The entry, or the code of the error. */
 async function readEntry(path: string): Promise<Entry | string> {
   try {
     const stats = await lstat(path, { bigint: true })

@@ -26,7 +26,6 @@ export function checkIssuerConstraints(place: PathCertificate, findings: Finding
   }
 }
 
-/** Maximum number of constraints in one finding. */
 const MAX_CONSTRAINTS = 50
 
 export function constraintsOf({ extensions }: Certificate): GeneralName[] {

@@ -7,7 +7,6 @@ import { namesOtherAuthority } from '../link.js'
 
 /** Longest serial number in bytes (RFC 5280 section 4.1.2.2). */
 const MAX_SERIAL_BYTES = 20
-/** Maximum number of findings about URIs of one certificate. */
 const MAX_URIS = 5
 /** Extensions that Go before 1.24 refuses if they are critical (crypto/x509 processExtensions). */
 const SINCE_GO_1_24 = [ExtensionId.policyMappings, ExtensionId.policyConstraints, ExtensionId.inhibitAnyPolicy] as const

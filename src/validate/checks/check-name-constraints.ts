@@ -102,7 +102,6 @@ function takeComparisons(
   return budget.take(work)
 }
 
-/** The work of parsing a directory name. */
 function readingOf({ kind, bytes }: GeneralName): number {
   return kind === 'dirName' ? bytes.length * WORK_PER_BYTE : 0
 }

@@ -11,7 +11,6 @@ import type { FindingCollector, PathCertificate } from '../context.js'
 const MAX_LINTED = 200
 /** Names that are compared to find the nearest one. */
 const MAX_NEAR = 250
-/** Maximum number of findings for one reason. */
 const MAX_FINDINGS = 5
 const MAX_SHOWN = 50
 

@@ -65,7 +65,6 @@ function isReadByOpenssl({ issuer, subject }: Certificate): boolean {
   return [issuer, subject].every((name) => name.relativeNames.flat().every(({ raw }) => NAME_TAGS.has(raw[0])))
 }
 
-/** Why Go does not parse the certificate; null if it does. */
 function whyUnread(place: PathCertificate, rules: Rules): string | null {
   const { certificate, role, index } = place
   const { publicKeyInfo, extensions } = certificate

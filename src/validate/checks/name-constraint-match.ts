@@ -34,7 +34,6 @@ export interface Comparable {
   readonly host: string
   readonly isWildcard?: boolean
   readonly local?: string
-  /** For `ip`. */
   readonly address?: Uint8Array
   /** For `dirName`: a key for each relative name. */
   readonly keys?: Readonly<Record<NameComparison, readonly string[]>>

@@ -24,7 +24,6 @@ export function checkRevocation(path: readonly PathCertificate[], findings: Find
   else if (end !== null) new RevocationCheck(path, findings).runForPinned(end)
 }
 
-/** The trusted certificate at the end of the path; null if there is none. */
 function endOf(path: readonly PathCertificate[], anchors: readonly Certificate[]): PathCertificate | null {
   const last = path.at(-1)
   if (last === undefined || last.role === 'anchor') return last ?? null
@@ -181,7 +180,6 @@ class RevocationCheck {
       .flatMap((signer) => this.#sorted.get(signer)?.sources ?? [])
   }
 
-  /** Reports the first CRL that lists the certificate. */
   #reportRevoked(subject: PathCertificate, crl: Crl): void {
     if (this.#revoked.has(subject) || crl.find(subject.certificate) === null) return
     this.#revoked.add(subject)

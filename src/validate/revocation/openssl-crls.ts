@@ -15,7 +15,6 @@ export interface CrlRefusal {
   readonly refused: { readonly crl: Crl; readonly reason: string } | null
 }
 
-/** A CRL that OpenSSL considers. */
 interface ScoredCrl {
   readonly crl: Crl
   readonly signer: Certificate

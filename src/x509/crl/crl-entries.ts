@@ -37,7 +37,6 @@ export interface CrlEntry {
 /** Largest CRL, 64 MiB: about two million entries. */
 export const MAX_CRL_BYTES = 2 ** 26
 
-/** Revoked certificates by serial number. */
 export class RevokedEntries {
   readonly size: number
   /** OBJECT IDENTIFIERs of critical extensions of entries that are not processed. */
@@ -74,7 +73,6 @@ export class RevokedEntries {
     return new RevokedEntries(bytes, start, size, pass)
   }
 
-  /** Every entry with the INTEGER bytes of its serial number. */
   *all(): Generator<readonly [serial: Uint8Array, entry: CrlEntry]> {
     const entries = new DerReader(this.#bytes, this.#start)
     for (let i = 0; i < this.size; i++) {
@@ -113,13 +111,11 @@ function byteAt(bytes: Uint8Array, at: number): number {
   return bytes[at] ?? 0
 }
 
-/** The start of the contents of a checked element. */
 function contentAt(bytes: Uint8Array, at: number): number {
   const first = byteAt(bytes, at + 1)
   return at + 2 + (first < 0x80 ? 0 : first & 0x7f)
 }
 
-/** The end of a checked element. */
 function endOf(bytes: Uint8Array, at: number): number {
   const first = byteAt(bytes, at + 1)
   if (first < 0x80) return at + 2 + first
@@ -173,7 +169,6 @@ function startsWith(bytes: Uint8Array, at: number, end: number, wanted: Buffer):
   return at + wanted.length < end && hasBytesAt(bytes, at, wanted)
 }
 
-/** Checks any entry. Returns its end. */
 function checkEntry(list: DerReader, hasExtensions: boolean, pass: PassState): number {
   const entry = list.enter(Tag.sequence, 'an entry of the CRL')
   entry.integer('a revoked serial number')
@@ -206,7 +201,6 @@ function* readExtensions(list: DerReader): Generator<EntryExtension> {
   } while (!list.atEnd)
 }
 
-/** What the pass found in the entries so far. */
 interface PassState {
   readonly critical: Set<string>
   hasCertificateIssuer: boolean
@@ -226,7 +220,6 @@ function checkExtensions(list: DerReader, pass: PassState): void {
   }
 }
 
-/** Reads the rest of a checked entry after its serial number. */
 function readEntry(entry: DerReader): CrlEntry {
   const revokedAt = readTime(entry, 'a revocation date')
   const list = entry.enterOptional(Tag.sequence)

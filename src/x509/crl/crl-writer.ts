@@ -29,7 +29,6 @@ const OIDS = {
   authorityKeyIdentifier: oid(ExtensionId.authorityKeyIdentifier),
 } as const
 
-/** The signed part: TBSCertList. */
 export function writeTbsCertList(fields: CrlFields): Buffer<ArrayBuffer> {
   const keyIdentifier = sequence(element(contextTag(0, 'primitive'), fields.authorityKeyIdentifier))
   return sequence(

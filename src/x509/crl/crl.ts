@@ -13,7 +13,6 @@ import type { PemScan } from '../pem/pem.js'
 import { isSignedWith, pemBlock, readSigned, type SignedFields } from '../signed.js'
 import { readTime } from '../time.js'
 
-/** Largest CRL file in bytes: the largest CRL in PEM. */
 export const MAX_CRL_FILE_BYTES = Math.ceil(MAX_CRL_BYTES * 1.4)
 
 /**
@@ -160,7 +159,6 @@ export class Crl {
     return result
   }
 
-  /** Why the entries cannot be read; null if they can. */
   get damage(): string | null {
     this.#entriesRead ??= readEntries(this.raw, this.#parts)
     return this.#entriesRead instanceof DerError ? this.#entriesRead.reason : null

@@ -3,7 +3,6 @@ import { contextTag, DerError, type DerReader, hasBit, readItems, Tag } from '..
 import { type DistinguishedName, type NameAttribute, readAttributes, relativeNameKey } from '../distinguished-name.js'
 import { type GeneralName, readNames } from '../general-name.js'
 
-/** The bits of ReasonFlags from bit 1 on. */
 export const REVOCATION_REASONS = [
   'keyCompromise',
   'cACompromise',
@@ -31,7 +30,6 @@ export interface DistributionPoint {
 /** Maximum number of distribution points of a certificate. Real ones have one or two. */
 const MAX_POINTS = 100
 
-/** Reads CRLDistributionPoints: a SEQUENCE of at least one. */
 export function readDistributionPoints(reader: DerReader): DistributionPoint[] {
   const list = reader.enter(Tag.sequence, 'the distribution points')
   return readItems(list, MAX_POINTS, 'distribution points', () =>
@@ -62,7 +60,6 @@ export function readOptionalName(fields: DerReader): DistributionPointName | nul
   throw new DerError('a name of a distribution point that is neither full nor relative', element.start)
 }
 
-/** Reads `reasons [1] ReasonFlags OPTIONAL`; null if it is absent. */
 function readOptionalReasons(fields: DerReader): RevocationReason[] | null {
   const tag = contextTag(1, 'primitive')
   if (fields.peek() !== tag) return null
@@ -70,7 +67,6 @@ function readOptionalReasons(fields: DerReader): RevocationReason[] | null {
   return REVOCATION_REASONS.filter((_, i) => hasBit(bytes, i + 1))
 }
 
-/** Whether the CRL at this distribution point covers all reasons of revocation. */
 export function coversAllReasons({ reasons }: DistributionPoint): boolean {
   return reasons === null || reasons.length === REVOCATION_REASONS.length
 }
@@ -89,7 +85,6 @@ export function generalNameKey({ kind, bytes, directoryName }: GeneralName): str
   return `${kind}:${directoryName === undefined ? Buffer.from(bytes).toString('hex') : directoryName.key}`
 }
 
-/** The name for display. */
 export function pointText(name: DistributionPointName): string {
   if ('fullName' in name) return name.fullName.map(({ value }) => value).join(', ')
   return name.relativeName.map(({ type, text }) => `${type}=${text ?? '?'}`).join('+')

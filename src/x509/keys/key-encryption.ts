@@ -2,13 +2,11 @@
 import { DerError, DerReader, Tag } from '../der.js'
 import type { PemHeader } from '../pem/pem.js'
 
-/** The encryption of a key file. */
 export interface KeyEncryption {
   /** `pkcs8`: an EncryptedPrivateKeyInfo (RFC 5958). `pem`: headers in the PEM block (RFC 1421), as in older OpenSSL. */
   readonly form: 'pkcs8' | 'pem'
   /** For display: `PBKDF2, AES-256-CBC`. */
   readonly name: string
-  /** Whether Node's OpenSSL can decrypt it. */
   readonly supported: boolean
   /** Why the key derivation needs too much time or memory, as the end of a sentence; null if it does not. */
   readonly excess: string | null

@@ -28,7 +28,6 @@ const FORM_OF: Readonly<Partial<Record<string, Form>>> = { ec: 'sec1', rsa: 'pkc
 /** Maximum number of results that a key caches for its users. */
 const MAX_DERIVED = 4
 
-/** The result of a function for its arguments. */
 interface DerivedValue {
   readonly make: unknown
   readonly inputs: readonly unknown[]

@@ -138,7 +138,6 @@ interface DeclaredAlgorithm extends Pick<PublicKeyInfo, 'algorithm' | 'curve'> {
   readonly type: 'pkcs1' | 'sec1' | 'pkcs8'
 }
 
-/** The algorithm and curve that an unencrypted structure declares. */
 function readAlgorithm(der: Uint8Array, structure: Structure): DeclaredAlgorithm {
   const outer = new DerReader(der)
   const fields = outer.enter(Tag.sequence, 'the private key')

@@ -30,7 +30,6 @@ export interface PemBlock {
   readonly bytes: Buffer
 }
 
-/** A damaged block or boundary. */
 export interface PemDamageProblem {
   readonly kind: 'damaged'
   readonly damage: PemDamage
@@ -50,7 +49,6 @@ export type PemProblem =
   /** More blocks than the limit: the rest was not read. */
   | { readonly kind: 'too-many-blocks'; readonly limit: number; readonly line: number }
 
-/** An unusual layout, with the first line that has it. */
 export interface UnusualLayout {
   readonly layout: Layout
   readonly line: number
@@ -68,16 +66,13 @@ export function scanPem(input: string | Uint8Array, { bytes = MAX_PEM_BYTES, blo
   return { blocks: [], problems: [{ kind: 'too-large', bytes: input.length, limit: bytes }], layout: [] }
 }
 
-/** The positions of a line in the text. */
 interface Line {
   readonly start: number
   /** Position of the line break, or of the end of the text. */
   readonly end: number
-  /** Start of the next line. */
   readonly next: number
 }
 
-/** A block whose END was not read yet. */
 interface OpenBlock {
   readonly label: string
   readonly line: number
@@ -150,7 +145,6 @@ class Scanner {
     if (!this.#layout.has(layout)) this.#layout.set(layout, line())
   }
 
-  /** Checks a line that contains the start of a boundary. */
   #checkLine(line: Line): void {
     const raw = this.#text.slice(line.start, line.end)
     const content = trimSpaces(raw)
@@ -274,7 +268,6 @@ const DASHES = '-----'
 const NEWLINE = 0x0a
 const RETURN = 0x0d
 
-/** The lines that match a pattern, in order. */
 function* linesWith(pattern: RegExp, text: string): Generator<Line> {
   const search = new RegExp(pattern)
   for (let hit = search.exec(text); hit !== null; hit = search.exec(text)) {
