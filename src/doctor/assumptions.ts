@@ -2,6 +2,7 @@
 import type { Finding } from '../report/finding.js'
 import { dialable } from '../client/endpoints.js'
 import type { ExaminedMember, PlannedMember } from './evidence.js'
+import { isForNames } from './pairs.js'
 import type { Ports } from './members.js'
 import { isDown, isRefused } from './outage.js'
 import { isReached, sideOf } from './read-evidence.js'
@@ -20,12 +21,34 @@ export async function checkAssumptions(
   const running = planned.flatMap(({ evidence: { kind, source } }) => (kind === 'process' ? [source] : []))
   const checked = linted.map(async (each): Promise<Finding[]> => {
     if (each.code === 'config/peer-address-unprovable') return members.some(isFailing) ? [each] : [asInfo(each)]
+    if (each.code === 'config/client-auth-off' && each.details.side === 'client') return ofPasswords(each, members)
+    if (isOfNames(each, planned)) return [asInfo(each)]
     if (AT_START.includes(each.code) && running.includes(each.place?.file ?? '')) return [asInfo(each)]
     if (each.code !== 'config/advertise-unreachable' || !isForwardable(each.details.kind)) return [each]
     const isWorking = await answersAt(each.details.url, members, ports)
     return isWorking === true ? [] : [isWorking === false ? each : asInfo(each)]
   })
   return (await Promise.all(checked)).flat()
+}
+
+/** Whether etcd requires passwords in place of certificates is not known before it was asked. */
+function ofPasswords(finding: Finding, members: readonly ExaminedMember[]): Finding[] {
+  const answers = members.flatMap(({ client }) => client?.answers ?? [])
+  if (answers.some(({ isLoggedIn, isAuthEnabled }) => isLoggedIn || isAuthEnabled === true)) return []
+  return [
+    answers.length === 0 && members.some(({ client }) => client !== null && isReached(client))
+      ? asInfo(finding)
+      : finding,
+  ]
+}
+
+/** What the certificate of a single etcd does not cover, if its clients may know it by a name. */
+function isOfNames(finding: Finding, planned: readonly PlannedMember[]): boolean {
+  if (finding.code !== 'san/host-not-covered') return false
+  const config = planned.length === 1 ? planned[0]?.config : undefined
+  const chain = config?.client.cert?.certificates ?? []
+  const isLeaf = chain[0]?.fingerprint256 === finding.certificate?.fingerprint256
+  return config !== undefined && isLeaf && isForNames([finding], chain, [config])
 }
 
 /** With these arguments etcd ends at once, so a process that has them is another program, or a release that is not known. */

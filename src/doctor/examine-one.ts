@@ -68,12 +68,8 @@ export async function examineOne(parts: UsedCluster, asking: Examination): Promi
   ]
   // An etcd that serves TLS has joined its cluster.
   const isRunning = all.some(({ client }) => (client?.chain.length ?? 0) > 0)
-  const isLoggedIn = members.some(({ client }) => client?.answers?.isLoggedIn === true)
   const assumed = await checkAssumptions(lint?.findings ?? [], { members, planned, ports: given.ports })
-  const linted = assumed.filter((each) => {
-    const isProtected = isLoggedIn && each.code === 'config/client-auth-off' && each.details.side === 'client'
-    return !isProtected && !isUnreadable(each) && !(isRunning && isOfFirstStart(each))
-  })
+  const linted = assumed.filter((each) => !isUnreadable(each) && !(isRunning && isOfFirstStart(each)))
   const folded = foldLint(findingsIn(notes), [...linted, ...dates], members)
   const findings = foldRepeats(rewordForKubeadm(folded, members, given.isKubeadm))
   const report = makeReport({ checkedAt: at, path: null, findings })
@@ -238,7 +234,8 @@ function keyOf({ code, severity, certificate, details, message }: Finding): stri
 function notAsked(members: readonly ExaminedMember[], { signal, pairs }: Examination): Unchecked[] {
   if (signal.aborted)
     return [uncheckedIn(null, 'limit', 'The time of the examination is over before all members were examined.')]
-  const missing = 'No etcd was asked, because there are no credentials. Pass a CA, a client certificate and its key.'
+  const missing =
+    'No etcd was asked, because there are no credentials. Pass --cacert, with --cert and --key, or with --user if etcd requires passwords.'
   return [
     ...(pairs.length === 0 ? [uncheckedIn(null, 'credentials', missing)] : []),
     ...members.flatMap((member) => clientNotAsked(member, pairs.length > 0)),

@@ -130,7 +130,8 @@ export async function examineMembers(parts: ClusterParts, ports: Ports): Promise
   const members = await mapLimited(CONCURRENT, listed, async (member) => {
     const config = configs.get(member) ?? null
     // A process with a copy of its data answers with its ID as well.
-    const isOfOther = ({ url }: AskedPort): boolean => planned.some((each) => each !== config && each.urls.includes(url))
+    const isOfOther = ({ url }: AskedPort): boolean =>
+      planned.some((each) => each !== config && each.urls.includes(url))
     const own = asked
       .filter((each) => isOf(each, member, config))
       .sort((a, b) => Number(isOfOther(a)) - Number(isOfOther(b)))

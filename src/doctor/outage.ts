@@ -44,7 +44,10 @@ export function compareOutage(members: readonly ExaminedMember[]): Finding[] {
   // Their machines answer, and nothing listens: a leader that has just lost the others reports for a second that it is one.
   const areStopped = downVoters.every(({ client, peer }) => isRefused(client) && isRefused(peer))
   if (spare < 0 && (!hasLeader || areStopped)) {
-    const details = { down: downVoters.filter((each) => stopped.includes(each)).map(downDetails), voters: voters.length }
+    const details = {
+      down: downVoters.filter((each) => stopped.includes(each)).map(downDetails),
+      voters: voters.length,
+    }
     const leaderless = members.flatMap(
       ({ client }) => client?.findings.filter(({ code }) => code === 'endpoint/no-leader') ?? [],
     )
@@ -117,7 +120,9 @@ function compareData(
     const { id, name, clientURLs, peerURLs } = owner.listed
     const isRenamed = name === process.config.name || overlap(clientURLs, process.urls)
     const original = { id, name: nameIn(process.config, owner.listed), endpoint: peerURLs[0] ?? '', isRenamed }
-    return [finding('cluster/data-used-twice', { kind: 'copy', ...data, owner: original, hasLeader: hasLeader(members) })]
+    return [
+      finding('cluster/data-used-twice', { kind: 'copy', ...data, owner: original, hasLeader: hasLeader(members) }),
+    ]
   }
   const wrong = data === null || ids.clusterId === clusterId ? null : { ...data, ...ids }
   if (wrong !== null && process !== null && !planned.includes(process) && listed.id !== '')

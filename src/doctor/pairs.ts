@@ -8,8 +8,11 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { fileInput, fileOfOption } from '../credentials/load-inputs.js'
 import { openInput, readCertificates } from '../credentials/parse-input.js'
 import { readSource } from '../credentials/source.js'
+import type { EtcdConfigMember } from '../config/read-etcd-config.js'
 import type { Finding, Report } from '../report/finding.js'
+import { listed } from '../report/words.js'
 import { validateConnected } from '../validate/validate.js'
+import type { Certificate } from '../x509/certificate.js'
 import { PrivateKey } from '../x509/keys/keys.js'
 import type { DateRules, Pair, SeenPort } from './evidence.js'
 import type { FoundCredentials } from './sources.js'
@@ -60,9 +63,38 @@ export interface Choice {
   readonly pairs: readonly Pair[]
   readonly findings: readonly Finding[]
   readonly blaming: Pair | null
+  /** Why no pair was chosen, if no finding says it. */
+  readonly problem: string | null
 }
 
-const NONE: Choice = { pairs: [], findings: [], blaming: null }
+const NONE: Choice = { pairs: [], findings: [], blaming: null, problem: null }
+
+const NAMES = 'Pass --endpoints with one of these names, as its clients have it'
+
+function dnsNamesOf([leaf]: readonly Certificate[]): string[] {
+  return (leaf?.subjectAltNames ?? []).flatMap(({ kind, value }) => (kind === 'dns' ? [value] : []))
+}
+
+/**
+ * Whether only the address is not covered, and the certificate has only domains: the clients of a single etcd, such as that of Cilium's
+ * cluster mesh, may verify one of them. Members of a cluster have their own URLs, which others use.
+ */
+export function isForNames(
+  findings: readonly Finding[],
+  chain: readonly Certificate[],
+  members: readonly EtcdConfigMember[],
+): boolean {
+  const names = dnsNamesOf(chain)
+  const isSingle = members.length === 1 && members.every(({ initialCluster }) => initialCluster.length < 2)
+  const errors = findings.filter(({ severity }) => severity === 'error')
+  const areOfNames = errors.every(({ code, details }) => code === 'san/host-not-covered' && details.kind === 'ip')
+  return (
+    isSingle &&
+    areOfNames &&
+    names.length === chain[0]?.subjectAltNames.length &&
+    names.every((each) => /\..*\./.test(each))
+  )
+}
 
 /** As in the client. */
 export const MAX_CHAIN = 100
@@ -83,9 +115,14 @@ export function choosePairs(endpoint: Endpoint, seen: SeenPort, pairs: readonly 
   if (verified.length > 0) return { ...NONE, pairs: verified.filter((pair) => isAccepted(pair, seen)) }
   const blaming = checked.find(({ pair, report }) => pair.of === 'caller' || isIssued(report))
   if (blaming === undefined) return NONE
+  if (
+    blaming.pair.of !== 'caller' &&
+    isForNames(blaming.report.findings, seen.chain, blaming.pair.config?.members ?? [])
+  )
+    return { ...NONE, problem: `its certificate is for ${listed(dnsNamesOf(seen.chain))}. ${NAMES}` }
   const server = { endpoint, name: endpoint.serverName ?? endpoint.host }
   const findings = explainServer(server, { chain: [...seen.chain], report: blaming.report })
-  return { pairs: [], findings, blaming: blaming.pair }
+  return { ...NONE, findings, blaming: blaming.pair }
 }
 
 /** Whether the certificate is of this CA, which can then tell what is wrong with it. */

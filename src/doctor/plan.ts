@@ -44,7 +44,9 @@ export function configOf(
   // URLs are unique, and names are not: etcds of several clusters may run here, each with the name "default".
   for (const is of [isOfData, isSame, isAtUrlOf, isNamedAs]) {
     for (const member of list) {
-      const one = found.has(member) ? undefined : [...left].find((each) => is(each, member) && copies.get(each) !== member)
+      const one = found.has(member)
+        ? undefined
+        : [...left].find((each) => is(each, member) && copies.get(each) !== member)
       if (one === undefined) continue
       found.set(member, one)
       left.delete(one)

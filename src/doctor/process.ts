@@ -67,10 +67,15 @@ export async function askPort(endpoint: Endpoint, pairs: readonly Pair[], asking
   const isVerified = (each: SeenPort): boolean => choose(each).pairs.length > 0
   const seen = await observePort(endpoint, asking, pairs.length === 0 ? undefined : isVerified)
   const choice = choose(seen)
-  let asked: AskedPort = { ...seen, pair: null, ...NOTHING, findings: choice.findings }
+  let asked: AskedPort = { ...seen, pair: null, ...NOTHING, findings: choice.findings, problem: choice.problem }
   if (pairs[0]?.credentials.key.isHeld === false && ['required', 'requested'].includes(seen.clientCertificate ?? ''))
     asked = { ...asked, problem: 'it requests a client certificate, and none was given' }
-  else if (pairs.length > 0 && seen.chain.length > 0 && choice.pairs.length + choice.findings.length === 0)
+  else if (
+    choice.problem === null &&
+    pairs.length > 0 &&
+    seen.chain.length > 0 &&
+    choice.pairs.length + choice.findings.length === 0
+  )
     asked = { ...asked, problem: 'of the pairs that were found here, none verifies it and is of a CA that it accepts' }
   for (const pair of choice.pairs) {
     const result = { ...seen, pair, ...(await askEtcd(endpoint, { ...asking, credentials: pair.credentials })) }
@@ -105,7 +110,12 @@ async function askEtcd(
     // Without a certificate, nobody expects that it is requested.
     const isExpected = ({ code }: Finding): boolean =>
       code === 'handshake/client-certificate-not-asked' && !credentials.key.isHeld
-    return { answers: { ...read, isLoggedIn }, clock, findings: all.filter((each) => !isExpected(each)), problem: null }
+    return {
+      answers: { ...read, isLoggedIn },
+      clock,
+      findings: all.filter((each) => !isExpected(each)),
+      problem: null,
+    }
   } catch (error) {
     // A call that fails rejects with the error of etcd3, and its cause is ours.
     const own = isEtcdMtlsError(error) ? error : asError(error).cause

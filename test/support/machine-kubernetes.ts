@@ -73,6 +73,22 @@ export function writeApiserver(machine: Machine, servers: string, overrides?: st
   writeManifest(machine, 'kube-apiserver', ['kube-apiserver', ...argsOf(flags)], volumes)
 }
 
+/** The static pod of kops, whose kube-apiserver has two clusters. */
+export function writeKopsApiserver(machine: Machine, ca: Minted): void {
+  const folder = '/etc/kubernetes/pki/kube-apiserver'
+  writePair(machine, `${folder}/etcd-client`, ca, { subject: 'kube-apiserver' })
+  const flags = {
+    ...{
+      'etcd-cafile': machine.write(`${folder}/etcd-ca.crt`, ca.pem, 0o644),
+      'etcd-certfile': `${folder}/etcd-client.crt`,
+    },
+    ...{ 'etcd-keyfile': `${folder}/etcd-client.key`, 'etcd-servers': 'https://127.0.0.1:4001' },
+    'etcd-servers-overrides': '/events#https://127.0.0.1:4002',
+  }
+  const volumes = [{ name: 'kubernetesca', path: folder }]
+  writeManifest(machine, 'kube-apiserver', ['kube-apiserver', ...argsOf(flags)], volumes, 'manifest')
+}
+
 function argsOf(flags: Readonly<Record<string, string>>): string[] {
   return Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)
 }
@@ -82,6 +98,7 @@ function writeManifest(
   name: string,
   command: readonly string[],
   volumes: readonly { name: string; path: string }[],
+  extension = 'yaml',
 ): void {
   const image = name === 'etcd' ? 'registry.k8s.io/etcd:3.5.16-0' : 'registry.k8s.io/kube-apiserver:v1.31.0'
   const container = {
@@ -96,7 +113,7 @@ function writeManifest(
       volumes: volumes.map((each) => ({ name: each.name, hostPath: { path: each.path, type: 'DirectoryOrCreate' } })),
     },
   }
-  machine.write(`${FOLDER}/manifests/${name}.yaml`, JSON.stringify(manifest))
+  machine.write(`${FOLDER}/manifests/${name}.${extension}`, JSON.stringify(manifest))
 }
 
 /** The server of k3s, which runs etcd in its own process, with the files that it writes for it. */

@@ -15,7 +15,9 @@ interface MachineDocument {
   readonly unchecked: ClusterReport['unchecked']
 }
 
-type ReportedCluster = Pick<ClusterReport, 'members' | 'findings' | 'unchecked'> & { readonly clusterId: string | null }
+type ReportedCluster = Pick<ClusterReport, 'members' | 'findings' | 'unchecked'> & {
+  readonly clusterId: string | null
+}
 
 export interface Built {
   /** All that run, as they are: reports are compared with them. */

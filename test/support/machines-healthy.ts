@@ -10,6 +10,7 @@ import {
   kubeadmMember,
   leaveKubeadmPki,
   writeApiserver,
+  writeKopsApiserver,
   writeK3sClient,
 } from './machine-kubernetes.js'
 import { dns, mintCa, mintCrl } from './mint.js'
@@ -103,10 +104,33 @@ export const healthySetUps: readonly HealthySetUp[] = [
     name: 'a control-plane node of kops, with a member of each of two clusters on three machines',
     async build(machine) {
       const others = await neighbours(machine)
-      const main = await onMachines(machine, 'main', [4001, 2380], others)
-      const events = await onMachines(machine, 'events', [4002, 2381], others)
-      return { clusters: await running(machine, events, main) }
+      const cas = oneCa('etcd-clients-ca')
+      const main = { ...(await onMachines(machine, 'main', [4001, 2380], others)), cas }
+      const events = { ...(await onMachines(machine, 'events', [4002, 2381], others)), cas }
+      const clusters = await running(machine, events, main)
+      writeKopsApiserver(machine, cas.client)
+      return { clusters }
     },
+  },
+  {
+    name: 'the etcd of Cilium, whose clients verify a name that is not its address',
+    async build(machine) {
+      const names = ['clustermesh-apiserver.cilium.io', '*.mesh.cilium.io', 'clustermesh-apiserver.kube-system.svc']
+      const address = '10.77.0.9'
+      const space = await machine.reachablePod('clustermesh', address)
+      return { clusters: await running(machine, one('A', { address, space, server: { names: names.map(dns) } })) }
+    },
+    ...{ hidden: ['A'], exit: [3], unchecked: 'Pass --endpoints with one of these names' },
+  },
+  {
+    name: 'one etcd with passwords, which requests no certificate of its clients',
+    async build(machine) {
+      const clusters = await running(machine, one('A', flag({ 'client-cert-auth': null, 'trusted-ca-file': null })))
+      for (const command of ['user add root:secret', 'user grant-role root root', 'auth enable'])
+        await clusters[0].etcdctl(...command.split(' '))
+      return { clusters }
+    },
+    ...{ hidden: ['A'], exit: [3], unchecked: '--cacert' },
   },
   {
     name: 'a cluster that was grown member by member',

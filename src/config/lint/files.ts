@@ -173,7 +173,9 @@ class FilesReader {
     if (leaf === undefined) return
     if (anchors.length > 0) {
       const findings = validate(pair, anchors, validation)
-      const isTrusted = !findings.some((each) => each.severity === 'error' && isAboutTrust(each))
+      // The gateway and other members take the path that Go finds.
+      const isOfGo = ({ code }: Finding): boolean => code !== 'chain/openssl-picks-other-path'
+      const isTrusted = !findings.some((each) => each.severity === 'error' && isAboutTrust(each) && isOfGo(each))
       // Members verify each other with these CAs. Clients verify the server with their own CAs.
       if (isTrusted || side.block === 'peer') {
         this.#add(findings)
@@ -186,7 +188,8 @@ class FilesReader {
       const issuer = leaf.issuer.toString()
       const top = topOf(pair.chain).issuer.toString()
       const hasSameName = anchors.some(({ subject }) => subject.toString() === top)
-      const kind = leaf.isSelfIssued ? 'self-signed' : hasSameName ? 'CA of the same name' : 'CA'
+      const isSelfSigned = leaf.isSelfIssued && leaf.isSignedBy(leaf)
+      const kind = isSelfSigned ? 'self-signed' : hasSameName ? 'CA of the same name' : 'CA'
       const subject = leaf.subject.toString()
       this.#add([finding('config/gateway-refused', { ...cert.place, kind, path: cert.text, ca, subject, issuer })])
     }

@@ -237,12 +237,20 @@ const ROWS: readonly Row[] = [
     },
     async remedy(c, remedy) {
       const [again = '', restart = ''] = remedy.split(/(?= Then restart m1, )/)
-      expect(again).toMatch(/^Stop m3\. If its own data still exists, set --data-dir to it, and start m3\. Otherwise move/)
+      expect(again).toMatch(
+        /^Stop m3\. If its own data still exists, set --data-dir to it, and start m3\. Otherwise move/,
+      )
       await c.member('m3').stop()
       await c.follow(again)
-      const [, list = ''] = /Set --initial-cluster=(\S+) and --initial-cluster-state=existing, and start m3\./.exec(again) ?? []
+      const [, list = ''] =
+        /Set --initial-cluster=(\S+) and --initial-cluster-state=existing, and start m3\./.exec(again) ?? []
       c.edit('m3', 'initial-cluster-state: new', 'initial-cluster-state: existing')
-      expect(readFileSync(c.member('m3').config, 'utf8').match(/^initial-cluster: (.*)$/m)?.[1]?.split(',').sort()).toEqual(list.split(',').sort())
+      expect(
+        readFileSync(c.member('m3').config, 'utf8')
+          .match(/^initial-cluster: (.*)$/m)?.[1]
+          ?.split(',')
+          .sort(),
+      ).toEqual(list.split(',').sort())
       await c.member('m3').start()
       await expect.poll(async () => healthyIn(await c.examine()), { timeout: 30_000 }).toContain('m3')
       // The copy may have ended before it published its name.

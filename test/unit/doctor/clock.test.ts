@@ -63,6 +63,7 @@ it.each<[string, (number | null)[], string[]]>([
   ['the clock of one member that is slow', [-DAY, 0, 0], [MEMBER]],
   ['both clocks if there is one member', [10 * MINUTE], [UNCLEAR]],
   ['both clocks if one of two members has the time of this machine', [0, DAY], [UNCLEAR]],
+  ['two clocks that have as many members each', [DAY, DAY, 0, 0], [UNCLEAR, UNCLEAR]],
   ['each of the clocks if all differ', [DAY, 2 * DAY, 3 * DAY], [UNCLEAR, UNCLEAR, UNCLEAR]],
 ])('reports %s', (_, differences, expected) => {
   expect(compared(differences).found).toEqual(expected)

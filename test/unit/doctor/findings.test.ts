@@ -5,8 +5,9 @@ import { compareApiserver } from '../../../src/doctor/apiserver.js'
 import { compareRestart, forecastMember } from '../../../src/doctor/compare.js'
 import { datesOf, forecastClients, forecastFindings, rewordForKubeadm, servedDates } from '../../../src/doctor/dates.js'
 import type { Answers, AskedPort, DateRules, ExaminedMember, Pair, SeenPort } from '../../../src/doctor/evidence.js'
-import { forecast } from '../../../src/validate/forecast.js'
+import { forecast, type ForecastMember } from '../../../src/validate/forecast.js'
 import { compareLeaders, compareOutage } from '../../../src/doctor/outage.js'
+import { comparePeers } from '../../../src/doctor/peers.js'
 import type { ConfigEvidence } from '../../../src/doctor/sources.js'
 import type { Finding } from '../../../src/report/index.js'
 import { Certificate } from '../../../src/x509/certificate.js'
@@ -247,6 +248,25 @@ describe('members that report that they lead', () => {
     expect(compareLeaders([m1, m2, m3])).toMatchObject([
       { severity: 'error', details: { leaders: [{ member: 'm1' }, { member: 'm3' }] } },
     ])
+  })
+})
+
+describe('members that refuse a peer certificate', () => {
+  const at = (name: string, anchors: readonly Certificate[], chain = [read(leaf(300, { subject: name }))]) => ({
+    ...forecastMember(member(name), 'now', []),
+    ...{ anchors, chain, requiresCertificates: true, checksAddress: false },
+  })
+  const [own, other] = [[read(CA)], [read(KUBERNETES)]]
+  const strange = [read(leaf(300, { subject: 'm4', issuer: KUBERNETES }))]
+  const kindsOf = (now: readonly ForecastMember[]): string[] =>
+    names(comparePeers({ members: [], now, expected: forecast(now, { at: NOW }) }))
+
+  it('chooses neither the CA file nor the certificate if as many of the others accept it as refuse it', () => {
+    const m4 = at('m4', [...own, ...other], strange)
+    const both = [...own, ...other]
+    expect(kindsOf([at('m1', own), at('m2', both), at('m3', own), m4])[0]).toContain('peer-refused either')
+    expect(kindsOf([at('m1', own), at('m2', both), at('m3', both), m4])[0]).toContain('peer-refused CA file')
+    expect(kindsOf([at('m1', own), at('m2', own), at('m3', own), m4])[0]).toContain('peer-refused certificate')
   })
 })
 

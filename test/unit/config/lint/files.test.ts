@@ -10,7 +10,7 @@ import type { Finding, FindingCode } from '../../../../src/report/finding.js'
 import { formatReport } from '../../../../src/report/format.js'
 import { UNPRINTABLE } from '../../../../src/report/printable.js'
 import { memberOptions, NO_TLS, pair, pkiFolder, worse } from '../../../support/member-flags.js'
-import { authorityKeyIdentifier, crlNumber, deltaCrlIndicator } from '../../../support/mint-extensions.js'
+import { authorityKeyIdentifier, crlNumber, deltaCrlIndicator, EXTENSION } from '../../../support/mint-extensions.js'
 import { publicHalf } from '../../../support/mint-keys.js'
 import { dns, ip, mintCa, mintCrl, newKey } from '../../../support/mint.js'
 import { findingOf } from '../../../support/refused.js'
@@ -56,6 +56,8 @@ beforeAll(() => {
   pki.issue('peer', { serial: 4711n })
   pki.issue('below', { issuer: middle })
   pki.issue('stranger', { issuer: other })
+  pki.issue('capital', { subject: 'ROOT', without: [EXTENSION.authorityKeyIdentifier] })
+  pki.issue('capital-stranger', { subject: 'OTHER ROOT', issuer: other })
   pki.issue('self', { issuer: undefined })
   pki.issue('server-only', { usages: ['serverAuth'] })
   pki.issue('client', { usages: ['clientAuth'], names: [dns('client')] })
@@ -306,6 +308,15 @@ it('a certificate of an intermediate, and a self-signed one, have remedies of th
     /^Append the certificate of "CN=Middle" to \S+below\.crt/,
   )
   expect(findingOf(self, 'config/gateway-refused').message).toContain('is self-signed')
+})
+
+it('a certificate whose name differs from that of its CA only in case is not called self-signed', async () => {
+  const [own, strange] = [await findings(pair('capital')), await findings(pair('capital-stranger'))]
+  expect(worse(own)).toContain('chain/openssl-picks-other-path')
+  expect(worse(own)).not.toContain('config/gateway-refused')
+  expect(findingOf(strange, 'config/gateway-refused').message).toContain(
+    '"CN=OTHER ROOT", which "CN=Other root" issued',
+  )
 })
 
 it('a consequence is reported with its cause', async () => {
