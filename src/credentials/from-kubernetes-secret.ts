@@ -168,7 +168,9 @@ async function withKeys(inputs: Inputs, generation: string, shown: string): Prom
   }
   if (names === null) return inputs
   // The names of the kubelet's own files start with two dots.
-  const keys = names.filter((each) => !each.startsWith('..'))
+  const own = names.filter((each) => !each.startsWith('..'))
+  const lists = await Promise.all(own.slice(0, MAX_DIRECTORIES).map((each) => namesBelow(generation, each)))
+  const keys = [...lists.flat(), ...own.slice(MAX_DIRECTORIES)]
   const explained = (input: Input, role: SecretKeys['role']): Input => ({
     ...input,
     findings: input.findings.map((each) => explain(each, { role, keys })),
@@ -182,6 +184,16 @@ async function withKeys(inputs: Inputs, generation: string, shown: string): Prom
     key: explained(key, 'key'),
     crl: crl && explained(crl, 'crl'),
   }
+}
+
+/** Names of a Secret that are looked at as directories, which the items of a volume can make. */
+const MAX_DIRECTORIES = 20
+
+/** The name, or the paths of the files in the directory of that name. */
+async function namesBelow(directory: string, name: string): Promise<string[]> {
+  const isDirectory = (await statsOf(join(directory, name)))?.isDirectory() === true
+  const names = isDirectory ? await namesIn(join(directory, name)) : null
+  return names === null ? [name] : names.filter((each) => !each.startsWith('..')).map((each) => `${name}/${each}`)
 }
 
 function explain(found: Finding, secret: SecretKeys): Finding {

@@ -98,9 +98,19 @@ export const KINDS: readonly Kind[] = [
   // DER that was decoded as UTF-8: "0" and a replacement character.
   { holds: 'other DER', form: 'DER', is: ({ bytes }) => bytes.subarray(0, 4).equals(Buffer.from('0\ufffd')) },
   { holds: 'nothing', is: ({ text }) => text.trim() === '' },
+  // Archives may hold PEM blocks as they are.
+  { holds: 'gzip file', is: ({ bytes }) => startsWith(bytes, '1f8b') },
+  { holds: 'zip archive', is: ({ bytes }) => startsWith(bytes, '504b0304') },
+  { holds: 'tar archive', is: ({ bytes }) => bytes.toString('latin1', 257, 262) === 'ustar' },
+  { holds: 'Java key store', is: ({ bytes }) => startsWith(bytes, 'feedfeed') || startsWith(bytes, 'cececece') },
+  { holds: 'data URI', is: ({ head }) => /^data:[\w/.+-]{0,100}(?:;[\w.=+-]{1,100})*,/i.test(head) },
   // Other contents of a file with PEM blocks are text outside the blocks.
   { holds: null, is: ({ scan }) => scan.blocks.length > 0 },
   { holds: 'Git LFS pointer', is: ({ head }) => head.startsWith('version https://git-lfs.github.com/spec/') },
+  { holds: 'PuTTY private key', is: ({ head }) => /^PuTTY-User-Key-File-\d+: (?:ssh-rsa|ecdsa-sha2-)/.test(head) },
+  { holds: 'SSH-only private key', is: ({ head }) => head.startsWith('PuTTY-User-Key-File-') },
+  { holds: 'description of a certificate', is: ({ head }) => /^Certificate:\s+Data:/.test(head) },
+  { holds: 'description of a Secret', is: ({ text }) => /^Type: +\S/m.test(text) && /^Data\r?\n====/m.test(text) },
   { holds: 'ansible-vault file', is: ({ head }) => head.startsWith('$ANSIBLE_VAULT;') },
   { holds: 'age file', is: ({ head }) => head.startsWith('age-encryption.org/v1') },
   { holds: 'SOPS file', is: ({ text }) => text.includes('ENC[AES256_GCM,') },
@@ -111,11 +121,13 @@ export const KINDS: readonly Kind[] = [
   { holds: 'placeholder', is: ({ text }) => PLACEHOLDER.test(text.trim()) },
   { holds: 'reference', is: ({ text }) => REFERENCE.test(text.trim()) },
   { holds: 'kubeconfig', is: (content) => objectKind(content) === 'Config' },
+  { holds: 'SealedSecret', is: (content) => objectKind(content) === 'SealedSecret' },
   { holds: 'Secret manifest in JSON', is: (content) => isJson(content) && objectKind(content) === 'Secret' },
   { holds: 'Secret manifest', is: (content) => objectKind(content) === 'Secret' },
   { holds: 'Vault output', is: (content) => isJson(content) && content.text.includes('"issuing_ca"') },
   // `cfssl genkey`, `gencert` and `selfsign` print an object with these members.
   { holds: 'cfssl output', is: ({ head }) => /^\{\s*"(?:cert|csr|key)": ?"-----BEGIN /.test(head) },
+  { holds: 'JWK', is: (content) => isJson(content) && /"kty" ?: ?"/.test(content.text) },
   { holds: 'JSON', is: isJson },
   {
     holds: 'SSH public key',
@@ -125,6 +137,7 @@ export const KINDS: readonly Kind[] = [
   { holds: 'lost line breaks', is: ({ oneLine }) => oneLine !== null },
   { holds: null, is: ({ scan }) => scan.problems.length > 0 },
   { holds: 'PEM', form: 'base64', is: ({ base64 }) => base64.head.includes('-----BEGIN ') },
+  { holds: 'gzip file', form: 'base64', is: ({ base64 }) => startsWith(base64.bytes, '1f8b') },
   ...DER_KINDS.map((kind): Kind => ({ holds: kind, form: 'base64', is: ({ base64 }) => base64.der === kind })),
   { holds: 'file name', is: ({ text }) => looksLikeFileName(text) },
   // Text has no NUL and no replacement characters.
@@ -145,6 +158,10 @@ export function recognize(bytes: Buffer, scan: () => PemScan): Content {
   const [text] = shown?.exec(content.text.trim()) ?? []
   const line = holds === 'lost line breaks' ? content.oneLine : null
   return { holds, form: isTwice ? 'double base64' : form, line, ...(text === undefined ? {} : { text }) }
+}
+
+function startsWith(bytes: Buffer, magic: string): boolean {
+  return bytes.toString('hex', 0, magic.length / 2) === magic
 }
 
 /** Recognizes a byte order mark, or letters with a zero byte next to each. */
@@ -178,7 +195,14 @@ function looksLikeFileName(text: string): boolean {
  * private key or contain a PIN.
  */
 export function isContentNotName(value: string): boolean {
-  if (isPkcs11Uri(value) || value.length > 1024 || value.trim().includes('\n') || value.includes('-----')) return true
+  if (
+    isPkcs11Uri(value) ||
+    /^data:/i.test(value) ||
+    value.length > 1024 ||
+    value.trim().includes('\n') ||
+    value.includes('-----')
+  )
+    return true
   if (WINDOWS_ESCAPES.test(value)) return true
   return value.length >= 64 && !value.startsWith('/') && !/[^A-Za-z0-9+/=]/.test(value)
 }

@@ -197,7 +197,7 @@ export function reworded(finding: Finding, rows: Rows, wording: Wording): Findin
 function messageAndRemedy(row: CatalogueRow, details: object, ref: CertificateRef | null, wording: Wording): Texts {
   const { text } = rowFor(row, details)
   const { start, inside } = describeCertificate(shortenDeep(ref, MAX_TEXT), wording.side)
-  const context = { ...wording, inside, isConnected: ref !== null && isOfServer(ref) }
+  const context = { ...wording, inside, isConnected: ref !== null && isOfServer(ref), isAnchor: ref?.role === 'anchor' }
   const [message] = text(shortenDeep(details, MAX_TEXT), start, context)
   // A remedy has a higher limit, because a command that is cut does something else.
   const [, remedy] = text(shortenDeep(details, MAX_TEXT_OF_REMEDY), '', context)

@@ -87,6 +87,8 @@ export interface TextContext extends Wording {
   readonly inside: string
   /** Whether a server presented the certificate to this client. */
   readonly isConnected: boolean
+  /** Whether it is a trust anchor. */
+  readonly isAnchor: boolean
 }
 
 /**

@@ -10,7 +10,7 @@ import { crypto } from './node-crypto.js'
 /** Types of records (RFC 8446 section 5.1). */
 const [CHANGE_CIPHER_SPEC, HANDSHAKE, APPLICATION_DATA] = [20, 22, 23] as const
 const [SERVER_HELLO, CERTIFICATE, CERTIFICATE_REQUEST, SERVER_HELLO_DONE, FINISHED] = [2, 11, 13, 14, 20] as const
-const [SUPPORTED_VERSIONS, CERTIFICATE_AUTHORITIES] = [43, 47] as const
+const [SIGNATURE_ALGORITHMS, SUPPORTED_VERSIONS, CERTIFICATE_AUTHORITIES] = [13, 43, 47] as const
 const [TLS_1_2, TLS_1_3] = [0x0303, 0x0304] as const
 /** RFC 8446 section 4.1.3: the random of a HelloRetryRequest, after which another ServerHello comes. */
 const RETRY = 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
@@ -46,6 +46,8 @@ export class FlightReader {
   chain: readonly Uint8Array[] | null = null
   /** The names of the accepted CAs, empty if the server lists none; null if it has not requested a certificate. */
   authorities: readonly DistinguishedName[] | null = null
+  /** The signature schemes that it accepts, in its order (RFC 8446 section 4.2.3); empty if it has not requested a certificate. */
+  schemes: readonly number[] = []
   isComplete = false
   /** Whether the rest cannot be read. What was read before is kept. */
   isUnreadable = false
@@ -133,7 +135,8 @@ export class FlightReader {
     const isNew = this.protocol === 'TLSv1.3'
     if (type === SERVER_HELLO) this.#readHello(body)
     else if (type === CERTIFICATE) this.chain = isNew ? readEntries(body) : readChain(body)
-    else if (type === CERTIFICATE_REQUEST) this.authorities = isNew ? readExtension(body) : readRequest(body)
+    else if (type === CERTIFICATE_REQUEST)
+      [this.schemes, this.authorities] = isNew ? readExtension(body) : readRequest(body)
     else if (type === (isNew ? FINISHED : SERVER_HELLO_DONE)) this.isComplete = true
   }
 
@@ -247,18 +250,27 @@ function readEntries(body: Buffer): Uint8Array[] {
 }
 
 /** TLS 1.2: `certificate_types<1..2^8-1>`, `supported_signature_algorithms<2^16-1>`, `certificate_authorities<0..2^16-1>`. */
-function readRequest(body: Buffer): DistinguishedName[] {
+function readRequest(body: Buffer): [number[], DistinguishedName[]] {
   const message = new VectorReader(body)
   message.vector(1)
-  message.vector(2)
-  return readNames(message.vector(2))
+  return [readSchemes(message.vector(2)), readNames(message.vector(2))]
 }
 
 /** TLS 1.3: `certificate_request_context<0..2^8-1>`, then extensions. Without the list, the server accepts any CA or names none. */
-function readExtension(body: Buffer): DistinguishedName[] {
+function readExtension(body: Buffer): [number[], DistinguishedName[]] {
   const context = new VectorReader(body).vector(1)
-  const list = extensionsOf(body.subarray(1 + context.length)).get(CERTIFICATE_AUTHORITIES)
-  return list === undefined ? [] : readNames(new VectorReader(list).vector(2))
+  const extensions = extensionsOf(body.subarray(1 + context.length))
+  const listIn = (type: number): Buffer => new VectorReader(extensions.get(type) ?? EMPTY_LIST).vector(2)
+  return [readSchemes(listIn(SIGNATURE_ALGORITHMS)), readNames(listIn(CERTIFICATE_AUTHORITIES))]
+}
+
+const EMPTY_LIST = Buffer.alloc(2)
+
+function readSchemes(bytes: Buffer): number[] {
+  const list = new VectorReader(bytes)
+  const schemes: number[] = []
+  while (!list.isAtEnd) addTo(schemes, MAX_NAMES, list.number(2))
+  return schemes
 }
 
 function readNames(bytes: Buffer): DistinguishedName[] {

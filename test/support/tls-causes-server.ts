@@ -72,7 +72,7 @@ export const SERVER_CAUSES: CauseGroup = {
     ),
     wrong(
       'created by etcd (--auto-tls)',
-      ['san/host-not-covered', 'chain/root-not-trusted'],
+      ['chain/root-not-trusted', 'san/host-not-covered'],
       ({ etcds }, pki) => ({ endpoint: etcds.autoTls.endpoint, credentials: pki.client }),
       { certificate: 'server leaf O=etcd' },
     ),

@@ -1,4 +1,5 @@
 /** Explains why a server refused our certificate, from the evidence and from our own findings about it. */
+import type { ClientCaUnknown } from '../../report/catalogue/handshake.js'
 import type { Finding } from '../../report/finding.js'
 import { type Certificate, certificateRef } from '../../x509/certificate.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
@@ -22,7 +23,7 @@ const NONE_RECEIVED: ReadonlySet<number> = new Set([116, 42, 40])
 
 /** Explains an alert about our certificate; null if the alert is about something else, as it is before the certificate was sent. */
 export function explainCertificateAlert(alert: number, attempt: FailedAttempt): Finding | null {
-  const { validated, failure } = attempt
+  const { validated, failure, diagnosis } = attempt
   if (isBeforeCertificate(failure)) return null
   const { chain, key } = validated.credentials
   const leaf = certificateRef(chain[0], 'leaf', 0)
@@ -43,7 +44,15 @@ export function explainCertificateAlert(alert: number, attempt: FailedAttempt): 
       const { subject, subjectAltNames } = chain[0]
       const names = subjectAltNames.slice(0, MAX_NAMES).map(({ value }) => value)
       const validity = alert === 45 ? validityOf(chain) : null
-      const more = { begin, age: Date.now() - begin.getTime(), commonName: subject.commonName, names, validity }
+      const { library } = diagnosis
+      const more = {
+        begin,
+        age: Date.now() - begin.getTime(),
+        commonName: subject.commonName,
+        names,
+        validity,
+        library,
+      }
       return finding('handshake/client-certificate-refused', { ...details, ...more }, leaf)
     }
     case 48: // unknown_ca
@@ -62,7 +71,7 @@ const MAX_CAS = 50
 function issuerOf(
   { credentials }: ValidatedCredentials,
   { authorities }: Diagnosis,
-): { issuer: string; accepts: string[] | null; listed: boolean | null; notSent: boolean } {
+): Pick<ClientCaUnknown, 'issuer' | 'accepts' | 'listed' | 'held'> {
   const { chain, trustAnchors, clientAnchors = [] } = credentials
   // The certificates that the leaf's signatures lead to. The rest of the chain signed none of them.
   let [last] = chain
@@ -79,8 +88,20 @@ function issuerOf(
     accepts: authorities?.slice(0, MAX_CAS).map(String) ?? null,
     // A listed CA with this name may have a different key.
     listed: authorities?.some(isNamed) ?? null,
-    notSent: [...trustAnchors, ...clientAnchors].some((each) => !each.isSelfIssued && each.subject.equals(last.issuer)),
+    held: heldOf(last, [...trustAnchors, ...clientAnchors], chain),
   }
+}
+
+/** What we have of the issuer of the last certificate that was sent. */
+function heldOf(
+  last: Certificate,
+  anchors: readonly Certificate[],
+  chain: readonly Certificate[],
+): ClientCaUnknown['held'] {
+  const namesakes = anchors.filter(({ subject }) => subject.equals(last.issuer))
+  if (namesakes.some(({ isSelfIssued }) => !isSelfIssued)) return 'intermediate'
+  if (namesakes.some((each) => last.isSignedBy(each))) return 'root'
+  return chain.some((each) => each !== last && each.subject.equals(last.issuer)) ? 'another key' : null
 }
 
 /** Whether the server has sent the list of CAs that it accepts, and it has no CA of our certificate. */
@@ -128,7 +149,7 @@ export function withOwnFindings(refusal: Finding, { endpoint, validated, diagnos
     if (each.code !== 'chain/client-ca-not-given' || !isUnexplained) return each
     const { issuer } = each.details
     const chain = chainRefs(validated.credentials.chain)
-    const unknown = { alert: null, accepts: null, listed: null, notSent: false }
+    const unknown = { alert: null, accepts: null, listed: null, held: null }
     const details = { endpoint: endpoint.url, chain, issuer, ...unknown }
     return finding('handshake/client-ca-unknown', details, each.certificate)
   })
@@ -138,8 +159,9 @@ export function withOwnFindings(refusal: Finding, { endpoint, validated, diagnos
 
 export function closedWithoutAlert(attempt: FailedAttempt): Finding[] {
   if (isUnlisted(attempt)) return withOwnFindings(caUnknown(attempt, null), attempt)
-  const { endpoint, failure, validated } = attempt
+  const { endpoint, failure, validated, diagnosis } = attempt
   const chain = chainRefs(validated.credentials.chain)
-  const details = { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLSv1.2', chain }
+  const { library } = diagnosis
+  const details = { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLSv1.2', chain, library }
   return withOwnFindings(finding('handshake/closed-without-alert', details, chain[0] ?? null), attempt)
 }

@@ -31,6 +31,19 @@ export interface Diagnosis {
   authorities: readonly DistinguishedName[] | null
   /** The server's clock, if a certificate is expired or not yet valid; null if it was not read. */
   clock: ClockReading | null
+  /** The TLS library of the server: `other` is not the one of etcd. Null if it is not known. */
+  library: 'Go' | 'other' | null
+  /** The protocol that the server chose when its chain was read (ALPN); false if it chose none, null if the chain was not read. */
+  alpn: string | false | null
+}
+
+/**
+ * The TLS library, by the signature schemes that a server accepts of clients. Go, and so etcd, prefers rsa_pss_rsae_sha256 and has neither
+ * Ed448 nor RSA-PSS keys (crypto/tls defaults.go), which OpenSSL and Java accept.
+ */
+export function libraryOf(schemes: readonly number[]): Diagnosis['library'] {
+  if (schemes.some((each) => each >= 0x0808 && each <= 0x080b)) return 'other'
+  return schemes[0] === 0x0804 ? 'Go' : null
 }
 
 export const EMPTY_DIAGNOSIS: Diagnosis = {
@@ -39,6 +52,8 @@ export const EMPTY_DIAGNOSIS: Diagnosis = {
   http1: null,
   authorities: null,
   clock: null,
+  library: null,
+  alpn: null,
 }
 
 export interface FailedAttempt {

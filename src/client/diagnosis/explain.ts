@@ -2,7 +2,8 @@
 import { isIP } from 'node:net'
 import type { DefaultCertificate } from '../../report/catalogue/endpoint.js'
 import { reasonOf } from '../../report/errors.js'
-import type { Finding } from '../../report/finding.js'
+import { validity } from '../../report/catalogue/validity.js'
+import { type Finding, reworded } from '../../report/finding.js'
 import { type Certificate, certificateRef } from '../../x509/certificate.js'
 import { type Endpoint, isUnspecified } from '../endpoints.js'
 import { finding } from '../finding.js'
@@ -19,6 +20,7 @@ import {
   areValid,
   chainRefs,
   type ClockReading,
+  type Diagnosis,
   errorCodeOf,
   type FailedAttempt,
   isConnectionEnd,
@@ -35,7 +37,8 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
   const { failure, diagnosis } = attempt
   const validation = failure.validation ?? diagnosis.validation
   const unrouted = validation === null ? null : otherServer(attempt, validation)
-  const found = unrouted === null ? withOtherServer(explainCause(attempt), attempt, validation) : [unrouted]
+  const found =
+    unrouted === null ? withOtherServer(explainCause(attempt), attempt, validation, diagnosis.alpn) : [unrouted]
   const hints = [...serverNameHint(attempt, validation, found), ...notAsked(attempt, found)]
   return [...found, ...hints, ...(advertised === null ? [] : [advertised])]
 }
@@ -94,7 +97,12 @@ function otherServer(server: DialledServer, validation: ServerValidation): Findi
 }
 
 /** If another server than etcd answered with its own certificate, that first; the findings about that certificate are its consequences. */
-function withOtherServer(found: Finding[], server: DialledServer, validation: ServerValidation | null): Finding[] {
+function withOtherServer(
+  found: Finding[],
+  server: DialledServer,
+  validation: ServerValidation | null,
+  alpn: Diagnosis['alpn'] = null,
+): Finding[] {
   const { endpoint, name } = server
   const [leaf] = validation?.chain ?? []
   const isUntrusted = found.some(({ code, severity }) => severity === 'error' && code.startsWith('chain/'))
@@ -108,7 +116,16 @@ function withOtherServer(found: Finding[], server: DialledServer, validation: Se
     const details = { endpoint: endpoint.url, port: String(endpoint.port), identity }
     return [{ ...finding('endpoint/mesh-certificate', details, ref), consequences: found }]
   }
-  if (name.kind !== 'ip' || !isUncovered || !ofOthers || subjectAltNames.length === 0) return found
+  if (alpn !== null && alpn !== 'h2') {
+    const foreign = { subject: String(leaf.subject), issuer: String(leaf.issuer) }
+    const detail = 'did not choose HTTP/2 in the handshake (ALPN)'
+    const parts = { endpoint: endpoint.url, spoken: 'TLS', detail, server: null, location: null, alert: null, foreign }
+    return [{ ...finding('endpoint/wrong-protocol', { ...parts, expected: 'HTTP/2' }, ref), consequences: found }]
+  }
+  // The names of a server whose CA is not trusted are not the cause.
+  const untrusted = found.filter(({ code }) => code.startsWith('chain/'))
+  const rest = found.filter(({ code }) => !code.startsWith('chain/'))
+  if (name.kind !== 'ip' || !isUncovered || !ofOthers || subjectAltNames.length === 0) return [...untrusted, ...rest]
   const other = finding('handshake/server-name', {
     ...serverNameDetails(server, null, []),
     otherServer: String(leaf.subject),
@@ -298,13 +315,14 @@ function unreachable({ endpoint, failure, timeout }: FailedAttempt, errorCode: s
 }
 
 /** @param isVerified The handshake was completed without a client certificate, so the server did not refuse ours. */
-function closed({ endpoint, failure }: FailedAttempt, isVerified = false): Finding {
+function closed({ endpoint, failure, name }: FailedAttempt, isVerified = false): Finding {
   const [leaf] = isVerified ? (failure.validation?.chain ?? []) : []
   const [subject, issuer] = [String(leaf?.subject ?? 'unknown'), String(leaf?.issuer ?? 'unknown')]
   const details = {
     endpoint: endpoint.url,
     errorCode: errorCodeOf(failure.error),
     answered: !isVerified && failure.answered,
+    named: name.kind === 'dns',
     handshake: isVerified ? { protocol: failure.protocol ?? 'TLS', subject, issuer } : null,
   }
   return finding('endpoint/closed', details, leaf === undefined ? null : certificateRef(leaf, 'leaf', 0))
@@ -327,10 +345,13 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
     const isRefused = ({ fingerprint256 }: Certificate): boolean =>
       report.findings.some(({ certificate }) => certificate?.fingerprint256 === fingerprint256)
     const all = [...chain, ...attempt.validated.credentials.trustAnchors.filter(isRefused)]
-    return [
-      ...refusedServer(attempt, { chain, report }, failure.error === null ? errorCode : reasonOf(failure.error)),
-      ...compareClocks(clock, (time) => areValid(all, time)),
-    ]
+    const clocks = compareClocks(clock, (time) => areValid(all, time))
+    const refused = refusedServer(
+      attempt,
+      { chain, report },
+      failure.error === null ? errorCode : reasonOf(failure.error),
+    )
+    return [...refused.map((each) => withClock(each, clocks)), ...clocks]
   }
   if (errorCode === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return [versionFinding(attempt, null)]
   // In TLS 1.2 the server receives our certificate during the handshake, and some servers refuse it by closing.
@@ -359,6 +380,18 @@ function compareClocks(clock: ClockReading | null, explains: (time: number) => b
   const offset = peer - own
   const times = { peerTime: new Date(peer), ownTime: new Date(own), offset, differs: Math.abs(offset) > TOLERANCE }
   return [finding('handshake/clock-compared', { endpoint, ...times, explains: explains(peer) })]
+}
+
+/** If the clock of the server explains that a certificate is out of its validity, the finding says so. */
+function withClock(found: Finding, [clock]: readonly Finding[]): Finding {
+  const isOfDates = found.code === 'validity/expired' || found.code === 'validity/not-yet-valid'
+  if (!isOfDates || clock?.code !== 'handshake/clock-compared' || !clock.details.differs || !clock.details.explains)
+    return found
+  const { peerTime } = clock.details
+  return reworded({ ...found, details: { ...found.details, peerTime } } as Finding, validity, {
+    isEtcd: false,
+    name: (role) => role,
+  })
 }
 
 function isClockDifference(found: Finding): boolean {

@@ -122,6 +122,8 @@ interface ObservationLimits {
   /** In milliseconds. */
   readonly timeout: number
   readonly signal: AbortSignal
+  /** Reads the flight of the server. @default a new one */
+  readonly reader?: FlightReader
 }
 
 /** {@link observeServer} for one address. Its timers do not keep the process alive; the caller does. */
@@ -135,15 +137,16 @@ class Observation {
   readonly result: Promise<ServerObservation>
   readonly #raw: Socket
   readonly #signal: AbortSignal
-  readonly #reader = new FlightReader()
+  readonly #reader: FlightReader
   readonly #timers: NodeJS.Timeout[] = []
   #tls: TLSSocket | null = null
   /** Whether the client has finished the handshake and waits for the end of the server. */
   #isFinished = false
   #resolve: (seen: ServerObservation) => void = () => undefined
 
-  constructor(raw: Socket, { name, timeout, signal }: ObservationLimits) {
+  constructor(raw: Socket, { name, timeout, signal, reader = new FlightReader() }: ObservationLimits) {
     this.#raw = raw
+    this.#reader = reader
     this.#signal = signal
     this.result = new Promise((resolve) => {
       this.#resolve = resolve

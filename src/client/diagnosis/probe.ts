@@ -23,6 +23,7 @@ import {
   isBeforeCertificate,
   isClosedAfterHandshake,
   isVerificationError,
+  libraryOf,
   looksLikePlaintext,
   mayConcernCertificate,
 } from './evidence.js'
@@ -76,8 +77,9 @@ export class LastDiagnosis {
 async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
   const { failure, name, timeout, signal } = request
   if (mayConcernCertificate(failure) && failure.target !== null && timeout > 0) {
-    const { acceptedAuthorities } = await observeTarget(failure.target, { name, timeout, signal })
-    return { ...EMPTY_DIAGNOSIS, authorities: acceptedAuthorities }
+    const reader = new FlightReader()
+    const { acceptedAuthorities } = await observeTarget(failure.target, { name, timeout, signal, reader })
+    return { ...EMPTY_DIAGNOSIS, authorities: acceptedAuthorities, library: libraryOf(reader.schemes) }
   }
   const end = performance.now() + timeout
   for (const probe of probesFor(failure)) {
@@ -141,6 +143,7 @@ const captureChain: Probe = (request, raw, found, done) => {
   socket.once('secureConnect', () => {
     const expected = { name, validated, endpoint: endpoint.url }
     found.validation = validateRefused(socket, expected)
+    found.alpn = socket.alpnProtocol ?? false
     if (!areOfDates(found.validation.report.findings)) {
       done()
       return
@@ -176,6 +179,7 @@ const probeHttp1: Probe = ({ endpoint, name, validated, timeout }, raw, found, d
   shareSecret(socket, reader)
   return socket.once('secureConnect', () => {
     found.authorities = reader.authorities
+    found.library = libraryOf(reader.schemes)
     void requestVersionOverHttp1(socket, authorityFor(endpoint, name), timeout).then((answer) => {
       const [status = ''] = answer?.slice(0, 100).split('\r\n') ?? []
       // etcd's client port answers 400 without ALPN.

@@ -67,9 +67,10 @@ const ALERTS: Readonly<Record<number, TlsAlert>> = {
   71: { name: 'insufficient_security', meaning: 'it requires stronger cipher suites or keys', remedy: PARAMETERS },
   80: {
     name: 'internal_error',
-    meaning: 'the fault is on its side',
+    meaning:
+      'the fault is on its side, and etcd sends it if it cannot load its --cert-file and --key-file or has no file descriptor left',
     remedy:
-      'Read the server\'s log. etcd sends this alert if it cannot load its certificate: --cert-file and --key-file must exist and belong together ("openssl x509 -noout -pubkey" and "openssl pkey -pubout" print the same), and the key must not be encrypted. If the log has "too many open files", etcd has no file descriptor left: compare "ls /proc/PID/fd | wc -l" with "grep files /proc/PID/limits", and raise LimitNOFILE of its unit or close connections.',
+      'Read the log of the server. --cert-file and --key-file must exist and belong together ("openssl x509 -noout -pubkey" and "openssl pkey -pubout" print the same), and the key must not be encrypted. If the log has "too many open files", etcd has no file descriptor left: compare "ls /proc/PID/fd | wc -l" with "grep files /proc/PID/limits", and raise LimitNOFILE of its unit or close connections.',
   },
   86: { name: 'inappropriate_fallback', meaning: 'the client offers a lower TLS version than before', remedy: LIBRARY },
   90: { name: 'user_canceled', meaning: 'it gave the handshake up', remedy: NEVER_BY_ETCD },

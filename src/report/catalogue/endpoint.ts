@@ -71,7 +71,7 @@ function isRefusal({ httpStatus, grpcStatus }: AnswerDetails): boolean {
 
 function refusalRemedy(d: AnswerDetails): string {
   return d.httpStatus === CONTENT_TOO_LARGE
-    ? `Raise the limit of the proxy at ${d.endpoint} to etcd's own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`
+    ? `Raise the limit of the proxy (nginx: client_max_body_size 2m) to etcd's own --max-request-bytes, which is 1.5 MiB by default, or write less at once.`
     : `${allowClient(d)}. Or use the URLs of the members themselves instead of ${d.endpoint}.`
 }
 
@@ -99,12 +99,16 @@ const NGINX_REMEDIES = [
   ],
 ] as const
 
+/** How the filters of Envoy start the text of a refusal, and so those of Istio and other service meshes. */
+const MESH_REFUSAL = /^RBAC: /
+
 /** Calls a server a proxy only if it sends the header `server`, which etcd never does. */
 function notEtcdReason(d: NotEtcd): string {
-  const { server, contentType, httpStatus, location } = d
+  const { server, contentType, httpStatus, location, detail } = d
   if (location !== null) return `it redirects to ${location}, which etcd never does`
-  if (!isRefusal(d)) return "it does not answer as etcd's client port does"
+  if (!isRefusal(d)) return "etcd's client port does not answer so"
   if (httpStatus === CONTENT_TOO_LARGE) return 'the request is longer than the proxy in front of etcd accepts'
+  if (MESH_REFUSAL.test(detail)) return 'the proxy of a service mesh refuses the client, not etcd'
   if (server !== null) return `"${server}" refuses the client, not etcd`
   return contentType?.startsWith('application/json') === true
     ? 'it is not etcd, which answers gRPC, and may be a Kubernetes API server'
@@ -114,16 +118,24 @@ function notEtcdReason(d: NotEtcd): string {
 /** The gRPC status of a server that does not have the service. */
 const UNIMPLEMENTED = 12
 
-function notEtcdRemedy({ endpoint, server, httpStatus, grpcStatus, location }: NotEtcd): string {
+/** The answer of Go's net/http for a path that it does not have, as that of etcd's other ports. */
+function isByGo({ httpStatus, contentType }: NotEtcd): boolean {
+  return httpStatus === 404 && contentType?.startsWith('text/plain') === true
+}
+
+function notEtcdRemedy(d: NotEtcd): string {
+  const { endpoint, server, httpStatus, grpcStatus, location } = d
   if (location !== null)
     return `Use a URL of etcd's --listen-client-urls instead of ${endpoint}, or let the proxy forward gRPC instead of redirecting it.`
   if (grpcStatus === UNIMPLEMENTED)
     return `Check the host and the port of ${endpoint}: a gRPC server without the API of etcd answers there. etcd serves clients at the URLs of its --listen-client-urls, port 2379 by default.`
+  if (server === null && isByGo(d))
+    return `Use a URL of etcd's --listen-client-urls: this is the port of its --listen-metrics-urls or --listen-client-http-urls, or a proxy that forwards HTTP/1.1 (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" prints etcd's version unless it is the port of the metrics.`
   if (server === null)
-    return `Use a URL of etcd's --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not forward gRPC (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
+    return `Use a URL of etcd's --listen-client-urls: another web server answers at ${endpoint}, or a proxy that does not forward gRPC.`
   return httpStatus >= 500
     ? `Look at the log of "${server}" for the cause. Or use the URLs of the members themselves instead of ${endpoint}.`
-    : `If "${server}" is a proxy in front of etcd, let it forward every path as gRPC over HTTP/2 (nginx: grpc_pass, not proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`
+    : `Let "${server}" forward every path as gRPC over HTTP/2 (nginx: grpc_pass, not proxy_pass), if it is a proxy in front of etcd. Or use the URLs of the members themselves instead of ${endpoint}.`
 }
 
 export interface AddressFailed {
@@ -152,6 +164,8 @@ export interface Closed {
   errorCode: string
   /** Whether the endpoint sent a part of its TLS handshake. */
   answered: boolean
+  /** Whether a server name was sent (SNI), which an IP address is not. @default not known */
+  named?: boolean
   /** The finished handshake, which did not request a client certificate; null if the connection closed during it. */
   handshake: {
     protocol: string
@@ -174,6 +188,8 @@ export interface WrongProtocol {
   location: string | null
   /** 120 if the server refused the protocol h2 in the handshake; else null. */
   alert: number | null
+  /** The certificate of a CA that the client does not trust: another server has it. Absent for other servers, and if it was not read. */
+  foreign?: { readonly subject: string; readonly issuer: string }
 }
 
 export interface DefaultCertificate {
@@ -234,23 +250,27 @@ export const endpoint = {
   'endpoint/silent': error((d: Silent) => [silentReason(d), silentRemedy(d)]),
   'endpoint/closed': error((d: Closed) => [
     d.handshake !== null
-      ? `${d.endpoint} finished the ${d.handshake.protocol} handshake without requesting a client certificate, and closed the connection. Its certificate is "${d.handshake.subject}" of "${d.handshake.issuer}".`
+      ? `${d.endpoint} finished the ${d.handshake.protocol} handshake without requesting a client certificate, and closed the connection: most likely it is a proxy with the certificate "${d.handshake.subject}" of "${d.handshake.issuer}" that does not reach etcd.`
       : d.answered
         ? `${d.endpoint} closed the connection during the TLS handshake without a reason (${d.errorCode}).`
-        : `${d.endpoint} accepts connections and closes them without an answer, as a port without TLS and a proxy without a backend do (${d.errorCode}).`,
+        : `${d.endpoint} accepts connections and closes them without an answer (${d.errorCode}), as a proxy does that has no backend, sends the PROXY protocol, which etcd does not support, ${d.named === false ? 'or routes by server name, and an IP address is none: then set serverName' : 'or has no route for the server name'}.`,
     d.handshake !== null
-      ? `If "${d.handshake.subject}" is the certificate of a proxy or load balancer at ${d.endpoint}, check that it reaches etcd, and read in its log why it closed the connection. If it is etcd's, read etcd's log. Or use the URLs of the members themselves.`
+      ? `Read in the log of the proxy at ${d.endpoint} why it closed the connection, and check that it reaches etcd. If that is the certificate of etcd, read etcd's log. Or use the URLs of the members themselves.`
       : d.answered
         ? `Check that ${d.endpoint} is a TLS port of etcd, and that no proxy, service mesh or firewall cuts the connection.`
-        : `Check that ${d.endpoint} has the host and the TLS port of etcd. If a TCP proxy, a load balancer or a port-forward is there, check that it reaches etcd, and that it does not use the PROXY protocol, which etcd does not support. Otherwise check that no firewall cuts connections.`,
+        : `Check that ${d.endpoint} has the host and the TLS port of etcd, and that a proxy, a load balancer or a port-forward there reaches etcd. Otherwise check that no firewall cuts connections.`,
   ]),
   'endpoint/wrong-protocol': error((d: WrongProtocol) => [
-    d.spoken === null
-      ? `${d.endpoint} does not speak ${d.expected} (${d.detail}).`
-      : `${d.endpoint} speaks ${d.spoken}, but not ${d.expected} (${d.detail}).`,
-    d.expected === 'HTTP/2'
-      ? `Use a URL of etcd's --listen-client-urls; ${d.endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1 (nginx needs "http2 on", and haproxy "alpn h2" on its bind line).`
-      : notTlsRemedy(d),
+    d.foreign !== undefined
+      ? `${d.endpoint} is another server than etcd's client port: its certificate "${d.foreign.subject}" of "${d.foreign.issuer}" is not of a CA that the client trusts, and it ${d.detail}.`
+      : d.spoken === null
+        ? `${d.endpoint} does not speak ${d.expected} (${d.detail}).`
+        : `${d.endpoint} speaks ${d.spoken}, but not ${d.expected} (${d.detail}).`,
+    d.foreign !== undefined
+      ? `Check the host and the port of ${d.endpoint}: etcd serves clients at the URLs of its --listen-client-urls, port 2379 by default. If it is a proxy in front of etcd, let it serve HTTP/2 (nginx "http2 on", haproxy "alpn h2"), and pass the CA of the proxy.`
+      : d.expected === 'HTTP/2'
+        ? `Use a URL of etcd's --listen-client-urls; ${d.endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1 (nginx needs "http2 on", and haproxy "alpn h2" on its bind line).`
+        : notTlsRemedy(d),
   ]).refusedAs({ Node: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', when: ({ alert }) => alert !== null }),
   'endpoint/default-certificate': error((d: DefaultCertificate) => [
     `${d.endpoint} presents the default certificate of ${d.product} ("${d.subject}"): no route there ${d.name === null ? 'matches, because no server name was sent to an IP address' : `matches the name ${d.name}`}.`,
@@ -265,7 +285,7 @@ export const endpoint = {
     `Exclude the port ${d.port} from the mesh. Istio: the annotation traffic.sidecar.istio.io/excludeInboundPorts: "${d.port}" on the pod of etcd, and traffic.sidecar.istio.io/excludeOutboundPorts: "${d.port}" on the pod of this client.`,
   ]),
   'endpoint/not-etcd': error((d: NotEtcd) => [
-    `${d.endpoint}: ${notEtcdReason(d)}. It ${answered(d)}.`,
+    `${d.endpoint} ${answered(d)}: ${notEtcdReason(d)}.`,
     isRefusal(d) ? refusalRemedy(d) : notEtcdRemedy(d),
   ]).refusedAs([
     { Node: 'UNIMPLEMENTED: Received HTTP status code 404' },
@@ -275,14 +295,16 @@ export const endpoint = {
   'endpoint/unavailable': error((d: Unavailable) => [
     d.learner
       ? `The member at ${d.endpoint} is a learner, which serves no calls.`
-      : `${d.endpoint}${d.server === null ? '' : `, where "${d.server}" answers`}: ${CANNOT_SERVE[d.httpStatus] ?? 'it has no backend that can serve'}${d.httpStatus === 200 ? '' : ` (HTTP status ${String(d.httpStatus)})`}. It ${answered(d)}.`,
+      : `${d.endpoint}${d.server === null ? '' : `, where "${d.server}" answers`}: ${isRefusedBackEnd(d) ? 'it is a proxy that does not accept the certificate of etcd behind it' : (CANNOT_SERVE[d.httpStatus] ?? 'it has no backend that can serve')}${d.httpStatus === 200 ? '' : ` (HTTP status ${String(d.httpStatus)})`}. It ${answered(d)}.`,
     d.learner
       ? 'Use the URLs of voting members. Or promote it once it has caught up: "etcdctl member list" against a voting member shows its ID, and "etcdctl member promote ID" makes it vote.'
-      : d.httpStatus === 200
-        ? `Check that etcd at ${d.endpoint} runs and has a leader ("etcdctl endpoint status" with the URLs of the members). If a proxy is in front of etcd, read its log.`
-        : d.httpStatus === 429
-          ? `Raise the limit of the rate of calls at ${d.endpoint}, or use the URLs of the members themselves.`
-          : `Read the log of the proxy or load balancer at ${d.endpoint}. etcd must run, and the proxy must connect to it over TLS with a certificate that etcd accepts, and by HTTP/2 (nginx: grpc_pass, not proxy_pass). Or use the URLs of the members themselves.`,
+      : isRefusedBackEnd(d)
+        ? `Give the proxy at ${d.endpoint} the CA of etcd as the one that it trusts for its back end, and the name that etcd's certificate covers. Or use the URLs of the members themselves.`
+        : d.httpStatus === 200
+          ? `Check that etcd at ${d.endpoint} runs and has a leader ("etcdctl endpoint status" with the URLs of the members). If a proxy is in front of etcd, read its log.`
+          : d.httpStatus === 429
+            ? `Raise the limit of the rate of calls at ${d.endpoint}, or use the URLs of the members themselves.`
+            : `Read the log of the proxy or load balancer at ${d.endpoint}. etcd must run, and the proxy must connect to it over TLS with a certificate that etcd accepts, and by HTTP/2 (nginx: grpc_pass, not proxy_pass). Or use the URLs of the members themselves.`,
   ]).refusedAs([
     {
       Node: ['UNAVAILABLE: Received HTTP status code 502', 'UNAVAILABLE: Received HTTP status code 503'],
@@ -426,6 +448,11 @@ const LOST = {
   stopped: 'the member stopped and cut off a call, which etcd with TLS does not finish',
 } as const
 
+/** What OpenSSL and BoringSSL report if they refuse a certificate; Envoy sends it to the client. */
+function isRefusedBackEnd({ detail }: Unavailable): boolean {
+  return detail.includes('CERTIFICATE_VERIFY_FAILED')
+}
+
 /** The reason by the HTTP status of a proxy. */
 const CANNOT_SERVE: Readonly<Record<number, string>> = {
   429: 'it limits the rate of calls',
@@ -440,7 +467,7 @@ function silentReason({ endpoint, address, timeout, after, answered, protocol }:
   if (after === 'settings') return `${endpoint} speaks ${protocol ?? 'TLS'} and HTTP/2, but answered no call ${within}.`
   return answered
     ? `${withAddress(endpoint, address)} began to answer the TLS handshake, and did not finish it ${within}.`
-    : `${withAddress(endpoint, address)} accepts connections, but did not answer the TLS handshake ${within}.`
+    : `${withAddress(endpoint, address)} accepts connections, but did not answer the TLS handshake ${within}: it is not etcd's port, etcd there is paused or starts, or long packets are lost (MTU).`
 }
 
 function silentRemedy({ endpoint, address, after, answered, wasReady }: Silent): string {

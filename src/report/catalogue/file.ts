@@ -39,6 +39,8 @@ function pathRemedy({ file, directory, corrected }: MissingFile): string | null 
     return `Remove the quotation marks and spaces around the path${exists(corrected)}. "docker run --env-file" keeps them as a part of the value.`
   if (directory?.path.startsWith('/') === true && /^[A-Za-z]:[\\/]/.test(file))
     return 'Pass the path on this machine, and in a container the path inside it: this is a path of Windows.'
+  if (file.startsWith('file:'))
+    return `Pass the path ${file.replace(/^file:(?:\/\/[^/]*)?/, '')}: this is a URL of a file.`
   if (file.startsWith('~')) return 'Write the path in full: "~" is not replaced by the home directory.'
   return null
 }
@@ -131,6 +133,9 @@ function missingRemedy(d: MissingFile): string {
   if (keys.length === 0) return `Check that the Secret is mounted there and has data. ${NOT_ISSUED}`
   if (SERVICE_ACCOUNT.every((each) => keys.includes(each)))
     return 'Mount the Secret with the certificates of etcd, and pass its directory: this is the service account of the pod, which has no client certificate.'
+  const deeper = keys.find((each) => each.endsWith(`/${file.split('/').at(-1) ?? ''}`))
+  if (deeper !== undefined)
+    return `Set the option "names: { ${role}: '${deeper}' }": the Secret is mounted one directory deeper, as the items of the volume say.`
   const material = acceptedContent(role === 'clientCa' ? 'ca' : role)
   const name = `names: { ${role}: … }`
   const others = keys.filter((each) => !TLS_KEYS.includes(each))

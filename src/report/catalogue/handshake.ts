@@ -42,8 +42,11 @@ export interface ClientCaUnknown {
   listed: boolean | null
   /** The HTTP header `server` of the answer that refused the certificate, which proxies send and etcd does not; absent if there was none. */
   server?: string | undefined
-  /** Whether the issuer is an intermediate whose certificate is in the CA file and was not sent. */
-  notSent: boolean
+  /**
+   * What the client has of the issuer: its certificate as an intermediate in the CA file, which is not sent; the root that signed; or only
+   * a certificate of that name with another key, which was sent. Null: nothing.
+   */
+  held: 'intermediate' | 'root' | 'another key' | null
 }
 
 export interface ClockCompared {
@@ -90,6 +93,14 @@ export interface ClientCertificateRefused extends AlertDetails {
     /** The state of the certificates by this machine's clock. */
     here: 'valid' | 'expired' | 'not-yet-valid'
   } | null
+  /** The TLS library of the server: `other` is not that of etcd. Null if it is not known. */
+  library: 'Go' | 'other' | null
+}
+
+export interface ClosedWithoutAlert extends Pick<ClientCertificateRefused, 'library'> {
+  endpoint: string
+  protocol: string
+  chain: CertificateRef[]
 }
 
 export interface ClientCertificateMissing extends AlertDetails {
@@ -136,20 +147,22 @@ export const handshake = {
   'handshake/client-ca-unknown': error((d: ClientCaUnknown, who, { inside }) => [
     d.alert === UNKNOWN_CA
       ? isSelfSigned(d)
-        ? `${d.endpoint} does not trust ${inside}, which is self-signed (${nameAlert(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`
-        : `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (${nameAlert(d.alert)}). ${acceptedCas(d.accepts, d.listed)}`
+        ? `${d.endpoint} does not trust ${inside}, which is self-signed (${nameAlert(d.alert)}). ${acceptedCas(d)}`
+        : `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (${nameAlert(d.alert)})${d.held === 'another key' ? ': the certificate of that name that was sent with it has another key' : ''}. ${acceptedCas(d)}`
       : d.accepts !== null
-        ? `${d.endpoint} refuses ${inside}${d.alert === null ? '' : ` (${nameAlert(d.alert)})`}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d.accepts, d.listed)}`
+        ? `${d.endpoint} refuses ${inside}${d.alert === null ? '' : ` (${nameAlert(d.alert)})`}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d)}`
         : `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`,
     d.alert !== UNKNOWN_CA && d.accepts === null
       ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd's --trusted-ca-file (or in the CA file of a proxy there), or add "${d.issuer}" to that file and ${applyCaFile(d)}.`
-      : d.notSent
-        ? `Append the certificate of the intermediate "${d.issuer}" to the certificate file. It is only in the CA file, which is not sent to the server.`
-        : d.listed === true
-          ? `Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in ${clientFile(d)}" must show the subjectKeyIdentifier of a CA in etcd's --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and ${applyCaFile(d)}.`
-          : isSelfSigned(d)
-            ? "Issue the client's certificate from a CA in etcd's --trusted-ca-file: cert-manager's SelfSigned issuer and \"openssl req -x509\" use none."
-            : `If "${d.issuer}" is an intermediate, append its certificate to ${clientFile(d)}: it was not sent. Otherwise compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in ${clientFile(d)}" with the certificates in ${d.server === undefined ? "etcd's --trusted-ca-file, or in the CA file of a proxy there" : `the CA file of the proxy "${d.server}"${isNginx(d) ? ' (ssl_client_certificate)' : ''}`}, and present a certificate of one of those CAs. Or add the CA to that file and ${applyCaFile(d)}.`,
+      : d.held === 'another key'
+        ? `Replace "${d.issuer}" in ${clientFile(d)} by the certificate of that name that signed the first one, whose subjectKeyIdentifier "openssl x509 -noout -ext authorityKeyIdentifier -in ${clientFile(d)}" shows.`
+        : d.held === 'intermediate'
+          ? `Append the certificate of the intermediate "${d.issuer}" to the certificate file. It is only in the CA file, which is not sent to the server.`
+          : d.listed === true
+            ? `Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in ${clientFile(d)}" must show the subjectKeyIdentifier of a CA in etcd's --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and ${applyCaFile(d)}.`
+            : isSelfSigned(d)
+              ? "Issue the client's certificate from a CA in etcd's --trusted-ca-file: cert-manager's SelfSigned issuer and \"openssl req -x509\" use none."
+              : `${d.held === 'root' ? 'Compare' : `If "${d.issuer}" is an intermediate, append its certificate to ${clientFile(d)}: it was not sent. Otherwise compare`} "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in ${clientFile(d)}" with the certificates in ${d.server === undefined ? "etcd's --trusted-ca-file, or in the CA file of a proxy there" : `the CA file of the proxy "${d.server}"${isNginx(d) ? ' (ssl_client_certificate)' : ''}`}, and present a certificate of one of those CAs. Or add the CA to that file and ${applyCaFile(d)}.`,
   ]).refusedAs({
     Go: 'remote error: tls: unknown certificate authority',
     Node: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
@@ -179,7 +192,7 @@ export const handshake = {
         : `If a router that selects by server name, a tunnel or a port-forward is there, set serverName to the name of the etcd behind it${exampleName(d.covered)}.`,
   ]).or('info', ({ alert, otherServer }) => alert === null && otherServer === null),
   'handshake/client-certificate-refused': error((d: ClientCertificateRefused, who) => [
-    `${who} is refused by ${d.endpoint}${d.alert === REVOKED ? ' as revoked' : d.validity !== null ? ' as expired or not yet valid' : ''} (${nameAlert(d.alert)}).`,
+    `${who} is refused by ${d.endpoint}${d.alert === REVOKED ? ' as revoked' : d.validity !== null ? ' as expired or not yet valid' : ''} (${nameAlert(d.alert)})${refusedReason(d)}.`,
     refusedRemedy(d),
   ]).refusedAs([
     {
@@ -213,14 +226,19 @@ export const handshake = {
     },
   ]),
   'handshake/client-certificate-not-asked': warning((d: ClientCertificateNotAsked) => [
-    `${d.endpoint} did not request a client certificate. ${d.server === null ? 'Either a proxy terminates TLS in front of etcd, or etcd accepts every client' : `The proxy "${d.server}" terminates TLS in front of etcd`}. The certificate there is "${d.subject}" of "${d.issuer}".`,
+    `${d.endpoint} did not request a client certificate: ${d.server === null ? 'etcd there has no --client-cert-auth and --trusted-ca-file, or a proxy terminates TLS in front of it' : `the proxy "${d.server}" terminates TLS in front of etcd`}. The certificate there is "${d.subject}" of "${d.issuer}".`,
     `${d.server === null ? 'If that is the certificate of a proxy, let' : 'Let'} the proxy forward TCP connections, or verify client certificates itself.${d.server === null ? " If it is etcd's, start etcd with --client-cert-auth and --trusted-ca-file, and without --auto-tls." : ''}`,
   ]),
-  'handshake/closed-without-alert': error(
-    (d: { endpoint: string; protocol: string; chain: CertificateRef[] }, _who, { inside }) => [
-      `${d.endpoint} closed the connection right after the ${d.protocol} handshake, without an alert. etcd does so for a revoked certificate (here ${inside}), and for every client if its CRL file is missing or broken. A proxy does so if it does not reach etcd.`,
-      `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd's --client-crl-file. If it lists the serial number${d.chain[0] === undefined ? '' : ` ${d.chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. If a proxy is there, check that it reaches etcd. Otherwise this is not a client port.`,
-    ],
+  'handshake/closed-without-alert': error((d: ClosedWithoutAlert, _who, { inside }) =>
+    d.library === 'other'
+      ? [
+          `${d.endpoint} is not etcd, but most likely a proxy that does not reach etcd: it closed the connection right after the ${d.protocol} handshake, without an alert.`,
+          `Read the log of the proxy at ${d.endpoint}: etcd must run behind it, and must not refuse what it presents (a PROXY protocol header, or a certificate of its own). Or use the URLs of the members themselves.`,
+        ]
+      : [
+          `${d.endpoint} closed the connection right after the ${d.protocol} handshake, without an alert, as etcd does if its --client-crl-file revokes ${inside}, or is missing or broken.`,
+          `On the server, run "openssl crl -noout -text -in FILE" with the FILE of --client-crl-file. If it lists the serial number${d.chain[0] === undefined ? '' : ` ${d.chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. ${d.library === null ? 'If a proxy is there, check that it reaches etcd. ' : ''}Otherwise this is not a client port.`,
+        ],
   ).refusedAs({
     etcd: ['transport: certificate serial … revoked', 'tls: "…" does not match any of DNSNames […] (…)'],
     Go: 'x509: certificate is valid for …, not …',
@@ -287,11 +305,21 @@ function exampleName(covered: string[]): string {
   return name === undefined ? '' : `, such as ${name}`
 }
 
-function refusedRemedy({ alert, validity, names, commonName, age, begin }: ClientCertificateRefused): string {
+/** RFC 8446 section 6.2, bad_certificate: of OpenSSL for a certificate that is not yet valid, of etcd for one that its options do not allow. */
+const BAD = 42
+
+function refusedReason({ alert, library, begin }: ClientCertificateRefused): string {
+  if (alert !== BAD || library !== 'other') return ''
+  return `, by a server that is not etcd, such as haproxy or nginx: most likely its clock is slow, and the certificate is valid only since ${begin.toISOString()}`
+}
+
+function refusedRemedy({ alert, validity, names, commonName, age, begin, library }: ClientCertificateRefused): string {
   if (alert === REVOKED) return 'Present a new certificate; a revoked one does not become valid again.'
   if (validity !== null) return expiryRemedy(validity)
+  if (alert === BAD && library === 'other')
+    return 'Compare "date -u" on this machine and on that of the proxy, and set the clock that is wrong. If they agree, the log of the proxy says what it does not accept.'
   const list = `If etcd has --client-cert-allowed-hostname, a subject alternative name of the certificate (${quoted(names)}) must match it; if it has allowed-cn, the common name (${commonName === null ? 'none' : `"${commonName}"`}) must be listed. ${ETCD_LOG}.`
-  return alert !== 42 || age >= DAY
+  return alert !== BAD || age >= DAY || library === 'Go'
     ? list
     : `${list} If an OpenSSL server (haproxy, nginx) is there, compare "date -u" on both machines: the certificate is valid only since ${begin.toISOString()}, and a clock that is slow by ${durationText(age)} or more has the same effect.`
 }
@@ -326,14 +354,16 @@ function isSelfSigned({ chain, issuer }: ClientCaUnknown): boolean {
   return chain.length === 1 && chain[0]?.subject === issuer
 }
 
-function acceptedCas(accepts: string[] | null, listed: boolean | null): string {
+function acceptedCas({ accepts, listed, held }: ClientCaUnknown): string {
   if (accepts === null) return 'The list of CAs that the server accepts could not be read.'
   if (accepts.length === 0)
     return "It named no CA: etcd's --trusted-ca-file has no certificate, or is not set, and etcd trusts the CAs of its system."
   const names = `It accepts certificates of ${quoted(accepts)}`
   return listed === true
     ? `${names}: that CA has another key, or has expired.`
-    : `${names}; if one of these issued that CA, the certificate of that CA was not sent.`
+    : held !== null
+      ? `${names}.`
+      : `${names}; if one of these issued it, it is an intermediate whose certificate was not sent.`
 }
 
 function durationText(milliseconds: number): string {

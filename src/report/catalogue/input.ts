@@ -193,6 +193,25 @@ const secretRemedy =
     return `${remedy} If the key of the Secret is not ${key}, replace it in the command.`
   }
 
+/** The remedy for an archive. The name of the file in it is not known. */
+function memberRemedy(read: string, list: string): (d: RemedyDetails) => string {
+  return (d) =>
+    convert(
+      d,
+      `.${d.role}.pem`,
+      guarded(d, (input, output) => `${read} ${input} MEMBER > ${output}`),
+      ` with the name of ${acceptedContent(d.role)} as MEMBER (the command ${list} lists the names)`,
+    )
+}
+
+/** The remedy for what stands for a Secret and has no values. */
+function ofCluster(d: RemedyDetails): string {
+  const key = SECRET_KEYS[d.role]
+  if (key === undefined) return d.pass
+  const command = `kubectl get secret NAME -o jsonpath='{.data.${key.replace('.', '\\.')}}' | base64 -d > ${key}`
+  return `Run "${d.role === 'key' ? privately(command) : command}" with the name of the Secret as NAME, and pass ${key} instead.`
+}
+
 /** The files in which kubeadm keeps what an etcd client needs. */
 const KUBEADM_FILES: Readonly<Partial<Record<Wanted, string>>> = {
   ca: 'etcd/ca.crt',
@@ -279,6 +298,79 @@ const CONTENTS = contents({
       const command = `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ${shellArgument(output)}`
       return `No command converts it. Run "${privately(command)}" to create the new key ${output}, and have a certificate issued for it.`
     },
+  ],
+  'PuTTY private key': [
+    'a private key in the format of PuTTY (.ppk)',
+    (d) =>
+      d.role === 'key'
+        ? convert(
+            d,
+            '.pem',
+            (input, output) =>
+              privately(
+                `puttygen ${input} -O private-openssh -o ${output} && ssh-keygen -q -p -N '' -m PKCS8 -f ${output}`,
+              ),
+            ' (Debian: putty-tools)',
+          )
+        : d.pass,
+  ],
+  'gzip file': [
+    'a file compressed with gzip',
+    (d) =>
+      extract(d, (input, output) =>
+        d.layers === 0 ? `gzip -dc < ${input} > ${output}` : `${decodeBase64(input, d.layers)} | gzip -dc > ${output}`,
+      ),
+  ],
+  'tar archive': ['a tar archive', memberRemedy('tar -xOf', 'tar -tf')],
+  'zip archive': ['a zip archive', memberRemedy('unzip -p', 'unzip -l')],
+  'Java key store': [
+    'a Java key store (JKS)',
+    (d) => {
+      const parts = PKCS12_ARGUMENTS[d.role]
+      const toPkcs12 = 'keytool -importkeystore -noprompt -deststoretype PKCS12'
+      return parts === undefined
+        ? d.pass
+        : convert(d, `.${d.role}.pem`, (input, output) =>
+            privately(
+              `${toPkcs12} -srckeystore ${input} -destkeystore ${output}.p12 && openssl pkcs12 -in ${output}.p12 ${parts} -out ${output}`,
+            ),
+          )
+    },
+  ],
+  'data URI': [
+    'a data: URI',
+    (d) =>
+      d.isText
+        ? 'Decode it before the call: await (await fetch(value)).text().'
+        : convert(
+            d,
+            '.pem',
+            guarded(
+              d,
+              (input, output) =>
+                `node -e 'fetch(fs.readFileSync(process.argv[1], \`utf8\`).trim()).then((each) => each.text()).then((text) => process.stdout.write(text))' ${input} > ${output}`,
+            ),
+          ),
+  ],
+  'description of a certificate': [
+    'what "openssl x509 -text" prints of a certificate, without the certificate itself',
+    ({ pass }) => `${pass} It cannot be restored from this text: copy the file that was printed, not its description.`,
+  ],
+  'description of a Secret': [
+    'what "kubectl describe secret" prints, which has only the lengths of the values',
+    ofCluster,
+  ],
+  SealedSecret: ['the manifest of a SealedSecret, which only its controller in the cluster decrypts', ofCluster],
+  JWK: [
+    'a JSON Web Key (JWK)',
+    (d) =>
+      d.role === 'key'
+        ? convert(d, '.pem', (input, output) =>
+            privately(
+              `node -e 'process.stdout.write(crypto.createPrivateKey({ key: JSON.parse(fs.readFileSync(process.argv[1])), format: \`jwk\` }).export({ type: \`pkcs8\`, format: \`pem\` }))' ${input} > ${output}`,
+            ),
+          )
+        : d.pass,
   ],
   'SSH public key': ['a public key in SSH format', ({ pass }) => `${pass} TLS does not use public keys of SSH.`],
   'OpenPGP block': [

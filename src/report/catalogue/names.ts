@@ -86,10 +86,19 @@ const UNPARSED = (
   ] as const
 ).map(([of, Go]) => ({ Go, when: ({ nameKind }: { nameKind: string }) => nameKind === of }))
 
+/** A port-forward or a tunnel starts at this machine: the certificate at its end covers another name. */
+function forwardRemedy({ host, found }: NotCoveredDetails): string {
+  if (!/^(?:localhost|127\..*|::1)$/.test(host)) return 'R'
+  const name = found.find((each) => /^(?:[\w-]+\.)+[a-z][\w-]*$/i.test(each))
+  return name === undefined
+    ? 'R'
+    : `If a port-forward or a tunnel leads to it, set serverName to "${name}". Otherwise r`
+}
+
 export const names = {
-  'san/host-not-covered': error((d: NotCoveredDetails, who, { isEtcd }) => [
+  'san/host-not-covered': error((d: NotCoveredDetails, who, { isEtcd, isConnected }) => [
     `${who} does not cover the host ${d.host}${alsoCovered(d)}: ${REASONS[d.reason](d)}.`,
-    `Reissue it with ${sanText(d.kind, d.host)} in subjectAltName (openssl: "subjectAltName = ${sanText(d.kind, d.host)}"), or ${isEtcd ? 'advertise' : 'connect by'} a name that it covers.`,
+    `${isConnected ? forwardRemedy(d) : 'R'}eissue it with ${sanText(d.kind, d.host)} in subjectAltName (openssl: "subjectAltName = ${sanText(d.kind, d.host)}"), or ${isEtcd ? 'advertise' : 'connect by'} a name that it covers.`,
   ]).refusedAs([
     ...Object.entries(GO_MESSAGES).map(([which, Go]) => ({
       Go,

@@ -5,10 +5,26 @@ import { error, type UsageDetails, warning } from '../row.js'
 const ALERTS = ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED']
 const RENEW = 'Renew it now, or automate the renewal (see renewDirectory and fromAuthority).'
 
+/** The clock of the server, if it differs and the certificates are valid by it; else absent. */
+interface OtherClock {
+  peerTime?: Date
+}
+
+const COMPARE_CLOCKS =
+  'Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong.'
+
+function otherClock({ at, peerTime }: OtherClock & { at: Date }): string {
+  return peerTime === undefined
+    ? ''
+    : `: the clock of this machine says ${at.toISOString()}, and that of the server ${peerTime.toISOString()}, by which it is valid`
+}
+
 export const validity = {
-  'validity/expired': error((d: { notAfter: Date; at: Date; ago: string }, who) => [
-    `${who} expired ${d.ago} ago, on ${d.notAfter.toISOString()}.`,
-    'Renew it. If it should still be valid, check the clock of this machine ("date -u").',
+  'validity/expired': error((d: { notAfter: Date; at: Date; ago: string } & OtherClock, who, { isAnchor }) => [
+    `${who} expired ${d.ago} ago, on ${d.notAfter.toISOString()}${otherClock(d)}.`,
+    d.peerTime === undefined
+      ? `${isAnchor ? 'Replace it by a new CA certificate in each CA file, and reissue what it issued' : 'Renew it'}. If it should still be valid, check the clock of this machine ("date -u").`
+      : COMPARE_CLOCKS,
   ]).refusedAs({
     Go: [
       'x509: certificate has expired or is not yet valid: current time … is after …',
@@ -17,9 +33,11 @@ export const validity = {
     Node: ['CERT_HAS_EXPIRED', ...ALERTS],
     OpenSSL: 'certificate has expired',
   }),
-  'validity/not-yet-valid': error((d: { notBefore: Date; at: Date; ahead: string }, who) => [
-    `${who} is not valid before ${d.notBefore.toISOString()}, in ${d.ahead}.`,
-    'Compare "date -u" on this machine and on the one that issued it, and set the clock that is wrong. Otherwise reissue it.',
+  'validity/not-yet-valid': error((d: { notBefore: Date; at: Date; ahead: string } & OtherClock, who) => [
+    `${who} is not valid before ${d.notBefore.toISOString()}, in ${d.ahead}${otherClock(d)}.`,
+    d.peerTime !== undefined
+      ? COMPARE_CLOCKS
+      : 'Compare "date -u" on this machine and on the one that issued it, and set the clock that is wrong. Otherwise reissue it.',
   ]).refusedAs({
     Go: [
       'x509: certificate has expired or is not yet valid: current time … is before …',

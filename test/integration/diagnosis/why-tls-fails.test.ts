@@ -117,7 +117,10 @@ describe.each(GROUPS)('$title', ({ causes }) => {
         const [first] = ours.reported
         if (first !== undefined && first.code === cause.codes[0]) {
           const said = firstTwoSentences(first)
-          expect(cause.says.filter((each) => !said.includes(each)), said).toEqual([])
+          expect(
+            cause.says.filter((each) => !said.includes(each)),
+            said,
+          ).toEqual([])
         }
         for (const { remedy } of ours.reported) expect(remedy).toMatch(/^\S.{20,}\.$/)
         // The processor time of the answer itself, which is more if others use the caches of the processor.

@@ -132,7 +132,7 @@ describe('a server that is not etcd by its certificate', () => {
     expect(found).toMatchObject({ code: 'handshake/server-name', severity: 'error' })
     expect(found?.remedy).not.toContain('web.example')
     expect(at([dns('web.example')], pki.root)[0]?.code).toBe('san/host-not-covered')
-    expect(at([dns('localhost'), ip('10.0.0.6')])[0]?.code).toBe('san/host-not-covered')
+    expect(at([dns('localhost'), ip('10.0.0.6')])[0]?.code).toBe('chain/issuer-not-found')
   })
 
   it('does not suggest an IP address as the server name', () => {
@@ -297,8 +297,8 @@ describe('evidence and its finding', () => {
     ['nginx/1.26.3', /the CA file of the proxy "nginx\/1\.26\.3" \(ssl_client_certificate\).*"nginx -s reload"/],
     ['envoy', /the CA file of the proxy "envoy", and.* and reload the proxy\.$/],
   ])('names the server that must read its CA file again if the header "server" is %j', (server, remedy) => {
-    const [issuer, alert, accepts, listed, notSent] = ['CN=A', null, ['CN=B'], false, false]
-    const details = { endpoint: 'https://a:2379', alert, chain: [], issuer, accepts, listed, notSent, server }
+    const [issuer, alert, accepts, listed, held] = ['CN=A', null, ['CN=B'], false, null]
+    const details = { endpoint: 'https://a:2379', alert, chain: [], issuer, accepts, listed, held, server }
     expect(finding('handshake/client-ca-unknown', details).remedy).toMatch(remedy)
   })
 

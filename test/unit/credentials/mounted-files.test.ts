@@ -35,6 +35,17 @@ describe('a mounted Secret', () => {
     })
   })
 
+  it('names the files of a Secret that is mounted one directory deeper, and the remedy works', async () => {
+    const directory = folder.file('deeper')
+    mkdirSync(`${directory}/etcd`, { recursive: true })
+    for (const [name, text] of Object.entries({ ...TLS, 'ca.crt': root.pem })) folder.file(`deeper/etcd/${name}`, text)
+    const found = await findingsOf(fromKubernetesSecret(directory))
+    expect(found[0]?.message).toContain('the directory has etcd/ca.crt, etcd/tls.crt and etcd/tls.key')
+    const names = found.map(({ remedy }) => /names: \{ (\w+): '([^']+)' \}/.exec(remedy)?.slice(1))
+    const given = Object.fromEntries(names as [string, string][])
+    expect(await findingsOf(fromKubernetesSecret(directory, { names: given }))).toEqual([])
+  })
+
   it('explains how to add the CA to a Secret of the type kubernetes.io/tls', async () => {
     const [found, ...more] = await inDirectory('no ca', TLS)
     expect(more).toEqual([])

@@ -1,5 +1,6 @@
 /** The table of contents that are not PEM (recognize.ts): a test for each row. */
 import { createPublicKey } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { KINDS, recognize } from '../../../src/credentials/recognize.js'
 import { scanPem } from '../../../src/x509/pem/pem.js'
@@ -34,8 +35,17 @@ const ROWS: readonly (readonly [holds: string | null, form: string | null, conte
   ...DER.map(([holds, der]) => [holds, 'DER', der] as const),
   ['other DER', 'DER', ca.der.toString('utf8')],
   ['nothing', null, '\ufeff \n'],
+  ['gzip file', null, gzipSync(ca.pem)],
+  ['zip archive', null, Buffer.from('504b03040a000000', 'hex')],
+  ['tar archive', null, Buffer.concat([Buffer.alloc(257), Buffer.from('ustar\0'), Buffer.from(ca.pem)])],
+  ['Java key store', null, Buffer.from('feedfeed00000002', 'hex')],
+  ['data URI', null, `data:application/x-pem-file,${encodeURIComponent(ca.pem)}`],
   [null, null, `{}\n${ca.pem}`],
   ['Git LFS pointer', null, 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1188\n'],
+  ['PuTTY private key', null, 'PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\n'],
+  ['SSH-only private key', null, 'PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n'],
+  ['description of a certificate', null, 'Certificate:\n    Data:\n        Version: 3 (0x2)\n'],
+  ['description of a Secret', null, 'Name:  etcd\nType:  Opaque\n\nData\n====\ntls.crt:  1164 bytes\n'],
   ['ansible-vault file', null, '$ANSIBLE_VAULT;1.1;AES256\n6162\n'],
   ['age file', null, 'age-encryption.org/v1\n-> X25519 x\n'],
   ['SOPS file', null, 'data: ENC[AES256_GCM,data:Ag==,iv:x,tag:y,type:str]\nsops: {}\n'],
@@ -45,16 +55,19 @@ const ROWS: readonly (readonly [holds: string | null, form: string | null, conte
   ['placeholder', null, 'null\n'],
   ['reference', null, 'vault:secret/data/etcd#key\n'],
   ['kubeconfig', null, 'apiVersion: v1\nclusters: []\nkind: Config\n'],
+  ['SealedSecret', null, 'apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\n'],
   ['Secret manifest in JSON', null, JSON.stringify({ apiVersion: 'v1', kind: 'Secret', data: {} })],
   ['Secret manifest', null, 'apiVersion: v1\nkind: "Secret"\ndata: {}\n'],
   ['Vault output', null, JSON.stringify({ data: { issuing_ca: ca.pem } })],
   ['cfssl output', null, JSON.stringify({ cert: ca.pem })],
+  ['JWK', null, JSON.stringify({ kty: 'EC', crv: 'P-256' })],
   ['JSON', null, '["x"]'],
   ['SSH public key', null, 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 alice@host\n'],
   ['escaped line breaks', null, ca.pem.replaceAll('\n', '\\n')],
   ['lost line breaks', null, ca.pem.replaceAll('\n', ' ')],
   [null, null, ca.pem.replace(/-----END.*/, '')],
   ['PEM', 'base64', Buffer.from(ca.pem).toString('base64')],
+  ['gzip file', 'base64', gzipSync(ca.pem).toString('base64')],
   ...DER.map(([holds, der]) => [holds, 'base64', der.toString('base64')] as const),
   ['file name', null, '/etc/etcd/pki/tls'],
   ['other binary data', null, Buffer.from('7f454c46000102', 'hex')],

@@ -4,9 +4,11 @@ import { spawnSync } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { runInNewContext } from 'node:vm'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { fromFiles, fromPem } from '../../../src/credentials/index.js'
 import type { Finding } from '../../../src/report/finding.js'
+import { isLong } from '../../support/long.js'
 import { chainPem, mintCa, mintLeaf } from '../../support/mint.js'
 import { openssl, runTool, temporaryFolder } from '../../support/openssl.js'
 import { findingsOf, PASSPHRASE } from './fixture.js'
@@ -196,6 +198,111 @@ describe('DER and containers', () => {
 
   it('moves the certificate of the key to the front of the file by the command of the remedy', async () => {
     await repaired(written({ cert: `# comment\n${root.pem}${issuing.pem}${leaf.pem}` }))
+  })
+})
+
+describe('archives, key stores and other wrappings', () => {
+  const dataUri = (text: string): string => `data:application/x-pem-file;base64,${base64(text)}\n`
+  it.each<[string, (text: string) => string | Uint8Array]>([
+    ['gzip', (text) => gzipSync(text)],
+    ['base64 of gzip in lines', (text) => lines(base64(gzipSync(text)))],
+    ['a data: URI in base64', dataUri],
+    ['a data: URI with escapes', (text) => `data:,${encodeURIComponent(text)}`],
+  ])('unpacks %s by the command of the remedy', async (_, change) => {
+    await repaired(written(all(change)))
+  })
+
+  it.each([
+    ['tar', ['tar', '-cf']],
+    ['zip', ['zip', '-q']],
+  ] as const)(
+    'unpacks a %s archive by the command of the remedy, with the name of the file in it',
+    async (kind, [tool, option]) => {
+      const own = folder.file(`in-${kind}`)
+      mkdirSync(own)
+      const archive = folder.file(`of-${kind}.${kind}`)
+      const names = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }
+      for (const role of ROLES) folder.file(`in-${kind}/${names[role]}`, TEXT[role])
+      runTool('sh', ['-euc', `cd '${own}' && ${tool} ${option} '${archive}' *`])
+      const files = written(one(readFileSync(archive)), 'archive')
+      const found = await findingsOf(fromFiles(files))
+      const fixed = Object.fromEntries(
+        found.map((each) => {
+          const role = roleOf(each, files)
+          const [, command = '', output = ''] =
+            /Run "([^"]+)" with .*, and pass (.+?) instead\./.exec(each.remedy) ?? []
+          expect(each.message).toContain(`a ${kind} archive`)
+          runTool('sh', ['-euc', `umask 022; ${command.replace('MEMBER', names[role])}`])
+          return [role, output]
+        }),
+      ) as Record<Role, string>
+      expect(await findingsOf(fromFiles(fixed))).toEqual([])
+      expect(statSync(fixed.key).mode & 0o077, 'only the owner reads the key').toBe(0)
+    },
+  )
+
+  it('converts a JSON Web Key by the command of the remedy', async () => {
+    await repaired(written({ key: JSON.stringify(leaf.key.export({ format: 'jwk' }), null, 1) }))
+  })
+
+  it.runIf(isLong)(
+    'writes CA, certificate and key of a Java key store as PEM by the commands of the remedies',
+    async () => {
+      const p12 = folder.file('java.p12')
+      const jks = folder.file('java.jks')
+      const chainFile = folder.file('java.crt', chain + root.pem)
+      const inputs = ['-in', chainFile, '-inkey', folder.file('java.key', leaf.keyPem), '-out', p12]
+      openssl(['pkcs12', '-export', '-name', 'own', '-passout', `pass:${PASSPHRASE}`, ...inputs])
+      const passwords = ['-srcstorepass', PASSPHRASE, '-deststorepass', PASSPHRASE]
+      const stores = ['-srckeystore', p12, '-destkeystore', jks, '-deststoretype', 'JKS']
+      runTool('keytool', ['-importkeystore', '-noprompt', ...passwords, ...stores])
+      const files = written(one(readFileSync(jks)), 'store.jks')
+      const fixed = { ...files }
+      for (const each of await findingsOf(fromFiles(files))) {
+        const [, command = '', output = ''] = COMMAND.exec(each.remedy) ?? []
+        // keytool reads its whole input, so that each program gets its own: the new password twice and the old one.
+        const [, imports = '', extracts = ''] = /^\(umask 077; (.*) && (.*)\)$/.exec(command) ?? []
+        for (const part of [imports, extracts]) {
+          const input = `${PASSPHRASE}\n`.repeat(part === imports ? 3 : 1)
+          spawnSync('setsid', ['-w', 'sh', '-eu', '-c', `umask 077; ${part}`], { input, encoding: 'utf8' })
+        }
+        fixed[roleOf(each, files)] = output
+      }
+      const left = await findingsOf(fromFiles(fixed))
+      expect(left.filter(({ severity }) => severity !== 'info')).toEqual([])
+    },
+  )
+
+  it.each(
+    ['ssh-rsa', 'ecdsa-sha2-nistp256', 'ssh-ed25519'].map(
+      (kind) => [kind, kind === 'ssh-ed25519' ? 'No command' : 'puttygen'] as const,
+    ),
+  )('names a key of PuTTY of the kind %s and what makes PEM of it', async (kind, remedy) => {
+    const key = `PuTTY-User-Key-File-3: ${kind}\nEncryption: none\nComment: alice\nPublic-Lines: 2\n`
+    const [found] = await findingsOf(fromFiles(written({ key })))
+    expect(found?.message).toMatch(/a private key in (?:the format of PuTTY|SSH format)/)
+    expect(found?.remedy).toContain(remedy)
+  })
+
+  it.each([
+    [
+      'what "kubectl describe secret" prints',
+      'Name:         etcd-client\nNamespace:    default\n\nType:  Opaque\n\nData\n====\ntls.crt:  1164 bytes\n',
+    ],
+    [
+      'a SealedSecret',
+      'apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nspec:\n  encryptedData:\n    tls.crt: AgBy8hC\n',
+    ],
+  ])('says where the certificate is if a file holds %s', async (what, content) => {
+    const [found] = await findingsOf(fromFiles(written({ cert: content })))
+    expect(found?.message).toContain(what)
+    expect(found?.remedy).toContain("kubectl get secret NAME -o jsonpath='{.data.tls\\.crt}' | base64 -d > tls.crt")
+  })
+
+  it('says that the description of a certificate is not the certificate', async () => {
+    const text = openssl(['x509', '-noout', '-text'], leaf.pem)
+    const [found] = await findingsOf(fromFiles(written({ cert: text })))
+    expect(found?.message).toContain('openssl x509 -text')
   })
 })
 
