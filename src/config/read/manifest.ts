@@ -32,13 +32,13 @@ export async function readManifest(source: ConfigText, given: GivenValues): Prom
       return readEtcd(container, command, spec, kube, given).take(shared).named(label, place)
     })
   })
-  const isByOperator = objects.some((each) => STARTS_ETCD.test(textAt(each, 'kind') ?? ''))
+  const isByOperator = objects.some((each) => STARTS_ETCD.has(textAt(each, 'kind') ?? ''))
   const looked = pods.length === 0 ? 'there is no pod in it' : 'no container of its pods runs etcd'
   return readings.length > 0 ? readings : isByOperator ? [shared] : withoutEtcd(shared, yaml, source.file, looked)
 }
 
 /** Custom resources of which an operator starts an etcd. */
-const STARTS_ETCD = /^Etcd(?:Cluster|admCluster)?$/
+const STARTS_ETCD: ReadonlySet<string> = new Set(['Etcd', 'EtcdCluster', 'EtcdadmCluster'])
 
 /** Says that an object may start a program elsewhere than in a pod that is read. */
 function leaveOtherContainers(object: YamlValue, yaml: YamlReading, into: Reading): void {
@@ -46,7 +46,7 @@ function leaveOtherContainers(object: YamlValue, yaml: YamlReading, into: Readin
   // Its schema has the names of the keys, but no containers.
   if (kind === 'CustomResourceDefinition') return
   const read = podsOf(object).map(({ spec }) => spec)
-  if (!STARTS_ETCD.test(kind) && !hasContainers(object, read)) return
+  if (!STARTS_ETCD.has(kind) && !hasContainers(object, read)) return
   const message = `This document (${kind}) starts etcd, or has containers or a command that were not read. Pass the pod that runs etcd.`
   into.addUnchecked('document', yaml.place((at(object, 'kind') ?? object).offset, 'kind'), message)
 }
