@@ -3,6 +3,7 @@ import { FrameSession } from '../../src/client/http2/frame-session.js'
 import { Flag, FrameType, type StreamListener } from '../../src/client/http2/protocol.js'
 import { encodeSettings, Setting } from '../../src/client/http2/settings.js'
 import { frame, Http2Peer, number } from '../support/http2-frames.js'
+import { NodeSession } from '../support/node-session.js'
 import type { RemoteContender } from './harness.js'
 
 export const FEW_CALLS = 10
