@@ -139,7 +139,9 @@ export async function exchange(
   headers: OutgoingHttpHeaders,
   parts: ExchangeParts,
 ): Promise<Reply> {
-  const leave = await carrier.takePlace?.(parts.timeout)
+  // Without a place to wait for, the request is in the first packet: if etcd refuses the certificate, a later one would meet a
+  // closed connection (EPIPE), and the alert that says why would not be read.
+  const leave = carrier.takePlace === undefined ? undefined : await carrier.takePlace(parts.timeout)
   try {
     return await new Exchange(carrier, headers, parts).reply
   } finally {
