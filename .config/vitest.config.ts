@@ -10,7 +10,11 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const { ETCD_MTLS_TESTCONTAINERS: testcontainers } = process.env
 
 const resolve = {
-  alias: testcontainers === undefined ? [] : [{ find: 'testcontainers', replacement: testcontainers }],
+  alias: [
+    // The command in the process of a test reads no file that the build writes.
+    { find: /^\.{1,2}\/package-file\.js$/, replacement: `${root}test/support/package-file.ts` },
+    ...(testcontainers === undefined ? [] : [{ find: 'testcontainers', replacement: testcontainers }]),
+  ],
 }
 
 /** `npm run test:unit` */
