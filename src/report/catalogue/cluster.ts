@@ -1,6 +1,7 @@
 /** Findings about a running cluster, its files and its configurations together. */
 import { error, info, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
+import { clusterData, portOf } from './cluster-data.js'
 import { READ_LOG } from './cluster-state.js'
 import { shellArgument } from './place.js'
 
@@ -72,29 +73,6 @@ export interface ApiserverRefused {
   file: string
 }
 
-/** A member whose data is not that of its cluster. The IDs are those of the data and of the cluster that lists the member. */
-export interface WrongData {
-  member: string
-  directory: string
-  /** `--wal-dir`; null if the WAL is in the data directory. */
-  walDirectory: string | null
-  clusterId: string
-  expected: string
-  /** The token of the other members; null if it is not known. */
-  token: string | null
-  /** If it had joined before, its ID in the member list and its peer URLs: raft does not accept a member that lost its log. */
-  joined: { id: string; peerUrls: string[] } | null
-  /** The members of the cluster, in the form of `--initial-cluster`. */
-  initialCluster: string
-}
-
-/** A member that was started with a copy of the data of another one. */
-export interface CopiedData extends Omit<WrongData, 'clusterId' | 'expected' | 'token'> {
-  /** Whose data it is. `isRenamed`: in the member list it has the name or the client URLs of the member with the copy. */
-  owner: { id: string; name: string; endpoint: string; isRenamed: boolean }
-  hasLeader: boolean
-}
-
 /** A CA file of a member that lacks CAs of other members. */
 export interface CaFile {
   member: string
@@ -129,6 +107,7 @@ export interface PeerRefused {
 }
 
 export const cluster = {
+  ...clusterData,
   'cluster/served-differs-from-file': {
     mount: warning((d: ServedDiffers) => [
       `${serves(d)} ${d.file} was replaced after the start, and the process still sees the old file: it is mounted as a single file, and was replaced by a rename.`,
@@ -192,20 +171,6 @@ export const cluster = {
         `Add the name to the allowed names (--peer-cert-allowed-cn or --peer-cert-allowed-hostname) of ${listed([...new Set(refusals.flatMap(({ by }) => by))])}, and restart one after the other: ${RESTART}. Or reissue the certificate with a name that they allow.`,
     ),
   },
-  'cluster/data-of-other-cluster': {
-    answers: error((d: { member: string; endpoint: string; clusterId: string; expected: string }) => [
-      `${d.member} of the cluster ${d.expected} is at ${d.endpoint}, where a member of the cluster ${d.clusterId} answers: etcd runs there with the data of another cluster, or the address leads elsewhere.`,
-      `Find out what listens there: "ss -ltnp sport = :${portOf(d.endpoint)}" on the machine of ${d.endpoint}. If it is the etcd of ${d.member}, stop it, set --data-dir to the directory of its own data, and start it.`,
-    ]),
-    'wrong directory': error((d: WrongData) => [
-      `The data directory of ${d.member}, ${d.directory}, is of the cluster ${d.clusterId}, and ${d.member} is configured for the cluster ${d.expected}.`,
-      `Stop ${d.member}, set --data-dir to the directory of its own data, and start it.`,
-    ]),
-    'no cluster': error((d: WrongData) => [
-      `${d.member} first started with another --initial-cluster-token or --initial-cluster than the others: its data in ${d.directory} is of the cluster ${d.clusterId}, and theirs of ${d.expected}. Its log has "cluster ID mismatch".`,
-      `Stop ${d.member}. Set --initial-cluster-token${d.token === null ? ' to that of the other members' : `=${shellArgument(d.token)}`}, --initial-cluster=${shellArgument(d.initialCluster)} and --initial-cluster-state=existing. Move its data aside: ${moveAside(d)}.${joinAgain(d)} Then start it.`,
-    ]),
-  },
   'cluster/clock-differs': {
     'this machine': warning((d: ClockDiffers & { members: string[] }) => [
       `The clock of this machine is ${d.apart} ${d.offset > 0 ? 'fast' : 'slow'}: it says ${secondText(d.clock)}, and ${clocksOf(d.members)} ${secondText(d.others)}.${refusedHere(d.refused)}`,
@@ -228,16 +193,6 @@ export const cluster = {
     `The endpoints belong to ${String(d.clusters.length)} clusters: ${listed(d.clusters.map(clusterText))}.`,
     'Pass the endpoints of one cluster in each call.',
   ]),
-  'cluster/data-used-twice': {
-    processes: error((d: { member: string; processes: string[]; directories: string[] }) => [
-      `${listed(d.processes)} both run with the data of the member ${d.member}: the data directory was copied (${listed(d.directories)}). Both answer for the same cluster, and their contents differ.`,
-      'Stop the process whose configuration names the wrong --data-dir, correct it, and start it again.',
-    ]),
-    copy: error((d: CopiedData) => [
-      `The data directory of ${d.member}, ${d.directory}, is a copy of that of ${d.owner.name}: it has the member ID ${d.owner.id}, and ${d.owner.name} itself answers at ${d.owner.endpoint}.`,
-      `Stop ${d.member}. If its own data still exists, set --data-dir to it, and start ${d.member}. ${d.hasLeader ? joinWithoutCopy(d) : 'Otherwise start the other members: the member list can be changed only while they have a leader. Then run this command again.'}`,
-    ]),
-  },
   'cluster/member-not-joined': error((d: { member: string; process: string; peerUrls: string[] }) => [
     `${d.member} (${d.process}) has run for more than a minute, and has not joined the cluster.`,
     `Look in its log for the reason: "cluster ID mismatch" (data of another cluster), "rejected connection on peer endpoint" (certificates), "member count is unequal" (--initial-cluster), or "prober detected unhealthy status" (the network to ${listed(d.peerUrls)}).`,
@@ -442,28 +397,6 @@ function reissueText({ members, hosts, authorities }: Reissue): string {
   return `reissue ${name} for ${listed(hosts, 'the hosts of its peer URLs')}, for both serverAuth and clientAuth, by ${ca}`
 }
 
-type Directories = Pick<WrongData, 'directory' | 'walDirectory'>
-
-function moveAside({ directory, walDirectory }: Directories): string {
-  const moves = [directory, ...(walDirectory === null ? [] : [walDirectory])].map((each) => {
-    const path = shellArgument(each.replace(/(?<=.)\/+$/, ''))
-    return `"mv ${path} ${path}.$(date +%F)"`
-  })
-  return listed(moves)
-}
-
-function joinWithoutCopy(d: CopiedData): string {
-  const { member, owner, initialCluster } = d
-  const restart = ` Then restart ${owner.name}, which has the name or the URLs of ${member} in the member list.`
-  return `Otherwise move the copy aside: ${moveAside(d)}.${joinAgain(d)} Set --initial-cluster=${shellArgument(initialCluster)} and --initial-cluster-state=existing, and start ${member}.${owner.isRenamed ? restart : ''}`
-}
-
-function joinAgain({ member, joined }: Pick<WrongData, 'member' | 'joined'>): string {
-  if (joined === null) return ''
-  const urls = joined.peerUrls.slice(0, 5).map(shellArgument).join(',')
-  return ` Add it again: "etcdctl member remove ${shellArgument(joined.id)}", then "etcdctl member add ${shellArgument(member)} --peer-urls=${urls}"; repeat this one if the answer is "unhealthy cluster", until etcd has seen for 5 seconds that the others are healthy.`
-}
-
 function capitalized(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1)
 }
@@ -508,11 +441,6 @@ function appendCa(file: string): string {
 
 function cas(names: readonly string[]): string {
   return names.length === 0 ? 'no named CA' : listed(names.map((each) => `"${each}"`))
-}
-
-/** The port of a URL, as `ss` has it. */
-function portOf(endpoint: string): string {
-  return /:(\d+)$/.exec(endpoint)?.[1] ?? '2379'
 }
 
 function secondText(date: Date): string {
