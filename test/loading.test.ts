@@ -19,10 +19,11 @@ const ENTRIES = [
  * What `import 'etcd-mtls/validate'` may load of ours. Most of it is findings' prose and the checks that give them; what
  * only other rooms need has no place in it. The bound leaves room for one finding a rule: those of what Go alone refuses made
  * the validator larger than the 275,000 bytes of before, and a millisecond slower to load;
- * following the one path that OpenSSL takes is 9,000 more, and 7,000 what etcd compares beyond the path and does not read.
+ * following the one path that OpenSSL takes is 9,000 more, 7,000 what etcd compares beyond the path and does not read, and 9,000
+ * the kinds of files that are no certificates.
  */
 const MOST_FILES = 3
-const MOST_BYTES = 325_000
+const MOST_BYTES = 334_000
 let compiled: Compiled
 beforeAll(async () => {
   compiled = await compileSources()

@@ -3,6 +3,7 @@
  * changed, removed or inserted line is detected. The head, a second file, has the length of the ledger, so that a truncated ledger is
  * detected.
  */
+import { codeOf } from '../report/errors.js'
 import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { basename, dirname } from 'node:path'
@@ -21,7 +22,7 @@ import {
 import { giveToRoot } from '../files/foreign-component.js'
 import { guardedFileSystem } from '../files/guarded-file-system.js'
 import { withLock } from '../files/lock.js'
-import { failureOf, systemCode } from '../files/write-failed.js'
+import { failureOf } from '../files/write-failed.js'
 import type { EtcdMtlsError } from '../report/errors.js'
 import { type Ledger, type LedgerEntry, REVOKE_REASONS } from './ledger.js'
 import { issueRefused } from './refuse.js'
@@ -129,7 +130,7 @@ async function openToAppend(fs: FileSystem, path: string): Promise<{ file: OpenF
   try {
     return { file: await fs.open(path, flags), isNew: false }
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error
+    if (codeOf(error) !== 'ENOENT') throw error
     const head = await readHead(fs, path)
     if (head !== null && (head === 'damaged' || head.size > 0))
       throw damaged(path, 'it does not exist, although its head does')

@@ -2,8 +2,7 @@
 import { stat } from 'node:fs/promises'
 import type { CertificateRef, ClusterMember, ClusterReport, ExamineOptions, MachineReport } from '../doctor/index.js'
 import { examineMachine } from '../doctor/index.js'
-import { systemCode } from '../files/write-failed.js'
-import { type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
+import { codeOf, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 import { printable } from '../report/printable.js'
 import { type PrintOptions, printParts, wrapText } from '../report/print-report.js'
 import { listed } from '../report/words.js'
@@ -104,7 +103,7 @@ async function checkPath(option: string, path: string): Promise<void> {
   try {
     await stat(path)
   } catch (error) {
-    const code = systemCode(error)
+    const code = codeOf(error)
     if (code === null) throw error
     const reason = code === 'ENOENT' || code === 'ENOTDIR' ? 'it does not exist' : code
     throw new UsageError(`${option} ${path} cannot be read: ${reason}.`)

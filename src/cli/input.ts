@@ -1,8 +1,8 @@
 /** Reads standard input and small files, and recognizes the names of files that cannot be read. */
+import { codeOf } from '../report/errors.js'
 import type { Stats } from 'node:fs'
 import { lstat, stat } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
-import { systemCode } from '../files/write-failed.js'
 import { type Call, UsageError } from './command.js'
 
 /** Standard input, which may be a terminal. Ctrl-C ends it with an error. */
@@ -38,7 +38,7 @@ export async function stateOf(path: string): Promise<Stats | null> {
     return await stat(path).catch(() => own)
   } catch (error) {
     // An operand that is a wrong name, or a key, can be too long for a file.
-    const reason = systemCode(error) ?? ''
+    const reason = codeOf(error) ?? ''
     if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'].includes(reason)) return null
     throw new UsageError(`The path ${JSON.stringify(path)} cannot be read (${reason}).`)
   }

@@ -1,4 +1,5 @@
 /** Reads what an operand names: a file, a directory, stdin, or the certificates of a server. All of it is bounded. */
+import { codeOf } from '../report/errors.js'
 import { opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { finding } from '../credentials/finding.js'
@@ -6,7 +7,6 @@ import { type BlockKind, kindOfLabel } from '../credentials/labels.js'
 import { readMaterialFile } from '../credentials/load-inputs.js'
 import * as parse from '../credentials/parse-input.js'
 import { recognize } from '../credentials/recognize.js'
-import { systemCode } from '../files/write-failed.js'
 import type { Place } from '../report/catalogue/place.js'
 import type { Finding, FindingCode, Unchecked } from '../report/finding.js'
 import { makeReport } from '../report/report.js'
@@ -90,7 +90,7 @@ async function readDirectory(path: string, reading: Reading): Promise<Contents[]
   try {
     for await (const { name } of await opendir(path)) if (names.push(name) > MAX.entries) break
   } catch (error) {
-    throw new UsageError(`The directory ${JSON.stringify(path)} cannot be read (${systemCode(error) ?? ''}).`)
+    throw new UsageError(`The directory ${JSON.stringify(path)} cannot be read (${codeOf(error) ?? ''}).`)
   }
   if (names.length > MAX.entries)
     unchecked.push(notRead(path, `The directory has more than ${String(MAX.entries)} entries. Name the others.`))

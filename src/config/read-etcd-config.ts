@@ -1,10 +1,10 @@
 /** Reads what a configuration sets, without checking it. */
+import { codeOf } from '../report/errors.js'
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { isAbsolute, resolve } from 'node:path'
 import { isVirtual, readMaterialFile } from '../credentials/load-inputs.js'
 import { openInput, readCertificates, readCrls } from '../credentials/parse-input.js'
 import { type HostPath, useHostFile } from '../files/in-root.js'
-import { systemCode } from '../files/write-failed.js'
 import type { Finding, FindingPlace, Unchecked } from '../report/finding.js'
 import { checkOptions, isPlainObject, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -252,7 +252,7 @@ export async function statsOf(path: HostPath): Promise<Pick<EtcdConfigFile, keyo
     )
   } catch (error) {
     // `problem` has the reason.
-    if (systemCode(error) === null) throw error
+    if (codeOf(error) === null) throw error
     return NO_STATS
   }
 }

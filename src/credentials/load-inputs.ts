@@ -5,8 +5,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type HostPath, isGenerationName, isHostFile, useHostFile, VIRTUAL } from '../files/in-root.js'
 import { type FileUser, refusalFor } from '../files/readable-by.js'
-import { systemCode } from '../files/write-failed.js'
-import { isError } from '../report/errors.js'
+import { codeOf, isError } from '../report/errors.js'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import type { MissingFile, ParentDirectory, PermissionDenied } from '../report/catalogue/file.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
@@ -207,7 +206,7 @@ export async function statsOf(path: string): Promise<Stats | null> {
   try {
     return await stat(path)
   } catch (error) {
-    if (systemCode(error) === null) throw error
+    if (codeOf(error) === null) throw error
     return null
   }
 }
@@ -238,7 +237,7 @@ export async function namesIn(directory: string): Promise<string[] | null> {
     for await (const { name } of await opendir(directory)) if (names.push(name) >= MAX_ENTRIES) break
     return names.toSorted()
   } catch (error) {
-    if (systemCode(error) === null) throw error
+    if (codeOf(error) === null) throw error
     return null
   }
 }
@@ -256,7 +255,7 @@ async function linkTarget(path: HostPath): Promise<string | null> {
   try {
     return await readlink(path)
   } catch (error) {
-    if (systemCode(error) === null) throw error
+    if (codeOf(error) === null) throw error
     return null
   }
 }

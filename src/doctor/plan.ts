@@ -1,11 +1,11 @@
 /** What configurations and data directories plan: which member each is for, and what the lint reports about them. */
+import { codeOf } from '../report/errors.js'
 import { Fields, int64At, MalformedMessage, Shape } from '../client/transport/protobuf.js'
 import { acceptedUrl } from '../config/lint/member.js'
 import { lintOnDisks, type LintOptions, type LintReport } from '../config/lint/lint.js'
 import { localEndpointsOf } from '../config/read-etcd-config.js'
 import { readRange, useFile } from '../files/file-system.js'
 import { below, hostFolder, type HostPath, useHostFile } from '../files/in-root.js'
-import { systemCode } from '../files/write-failed.js'
 import type { Finding, Unchecked } from '../report/finding.js'
 import type { ListedMember, PlannedMember, WalIdentity } from './evidence.js'
 import { type ConfigEvidence, notHere, withinLimit } from './sources.js'
@@ -121,7 +121,7 @@ async function readWal(directory: HostPath): Promise<WalIdentity | null> {
       stats.isFile() ? identityIn(await useFile(open(), (file) => readRange(file, 0, MAX_START))) : null,
     )
   } catch (error) {
-    if (systemCode(error) === null) throw error
+    if (codeOf(error) === null) throw error
     return null // Without it, a process is known by what it answers, and by its URLs.
   }
 }

@@ -1,11 +1,12 @@
 /** The file system calls of this package as one interface, which tests replace, and functions on top of it. */
+import { codeOf } from '../report/errors.js'
 import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import * as promises from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { shellArgument } from '../report/catalogue/place.js'
 import { ownGroups } from './accounts.js'
-import { rethrowAfterCleanup, failureOf, systemCode, writeFailed } from './write-failed.js'
+import { rethrowAfterCleanup, failureOf, writeFailed } from './write-failed.js'
 
 export type FileState = Pick<
   Stats,
@@ -110,7 +111,7 @@ async function orNull<T>(work: Promise<T>): Promise<T | null> {
   try {
     return await work
   } catch (error) {
-    const code = systemCode(error)
+    const code = codeOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return null
     throw error
   }
@@ -227,7 +228,7 @@ export async function findRoot(fs: FileSystem, directory: string): Promise<strin
   try {
     real = await fs.realpath(directory)
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw writeFailed(directory, error)
+    if (codeOf(error) !== 'ENOENT') throw writeFailed(directory, error)
     const now = await lookAt(fs, directory)
     if (now === null) return null
     if (now.isSymbolicLink()) throw writeFailed(directory, 'it is a link to nothing: remove it')
@@ -276,7 +277,7 @@ export async function makeDirectories(fs: FileSystem, path: string, options: New
     await flushDirectory(fs, parent)
   } catch (error) {
     // Another process has created it.
-    if (systemCode(error) === 'EEXIST' && (await directoryExists(fs, path))) return
+    if (codeOf(error) === 'EEXIST' && (await directoryExists(fs, path))) return
     throw failureOf(path, error)
   }
 }

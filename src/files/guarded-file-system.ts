@@ -1,11 +1,11 @@
 /** A file system for root, which writes only where no other user can rename. */
+import { codeOf } from '../report/errors.js'
 import type { Stats } from 'node:fs'
 import { lstat, readlink } from 'node:fs/promises'
 import { dirname, join, parse, sep } from 'node:path'
 import { readTrustedOwner } from './accounts.js'
 import { type FileSystem, isShared, nodeFileSystem, STICKY } from './file-system.js'
 import { type Migration, refusal } from './foreign-component.js'
-import { systemCode } from './write-failed.js'
 
 /** Maximum number of symbolic links in one path, as on Linux (path_resolution(7)). */
 const MAX_LINKS = 40
@@ -111,7 +111,7 @@ async function checkEntry(path: string, guarded: Guarded): Promise<void> {
   try {
     await checkComponent(path, await lstat(path), true, guarded)
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error
+    if (codeOf(error) !== 'ENOENT') throw error
   }
 }
 

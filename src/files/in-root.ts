@@ -2,10 +2,10 @@
  * Opens paths of another machine below the folder where its root is mounted. As after chroot(2), `..` and links do not leave
  * that root, also while its owner replaces folders and files.
  */
+import { codeOf } from '../report/errors.js'
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
-import { systemCode } from './write-failed.js'
 
 /** A path of this machine, or a path below the root of another one. */
 export type HostPath = string | InRoot
@@ -56,7 +56,7 @@ export async function isHostFile(path: HostPath): Promise<boolean | null> {
   try {
     return await useHostFile(path, ({ stats }) => Promise.resolve(stats.isFile()))
   } catch (error) {
-    if (systemCode(error) === null) throw error
+    if (codeOf(error) === null) throw error
     return null
   }
 }
@@ -66,7 +66,7 @@ export async function hostFolder(path: HostPath): Promise<string[] | null> {
   try {
     return await useHostFile(path, ({ names }) => names())
   } catch (error) {
-    const code = systemCode(error)
+    const code = codeOf(error)
     if (code === null) throw error
     return code === 'ENOENT' || code === 'ENOTDIR' ? [] : null
   }

@@ -7,6 +7,7 @@
  *
  * A holder without a beat for half of `staleAfter` writes nothing more: another process may succeed it after `staleAfter`.
  */
+import { codeOf } from '../report/errors.js'
 import { createHash, randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { readFile, readlink } from 'node:fs/promises'
@@ -14,7 +15,7 @@ import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type FileSystem, findRoot, type OpenFile, readPlainFile, useFile } from './file-system.js'
-import { failureOf, systemCode, writeFailed } from './write-failed.js'
+import { failureOf, writeFailed } from './write-failed.js'
 
 /** Times are in milliseconds. */
 interface LockOptions {
@@ -232,7 +233,7 @@ async function tryTake(place: Place, late?: OwnLock): Promise<OwnLock | null> {
     // If the former holder has released the lock meanwhile, the chain does not lead to this one, which then has no effect.
     return last === null || (await lastLock(place))?.nonce === lock.nonce ? lock : null
   } catch (error) {
-    if (systemCode(error) === 'EEXIST') return null
+    if (codeOf(error) === 'EEXIST') return null
     // The caller gets the first error.
     if (isLinked) await release(place, lock).catch(() => undefined)
     throw error
@@ -288,7 +289,7 @@ async function leftoversOf(place: Place, mtimeMs: number): Promise<string[]> {
 
 async function removeIfThere(fs: FileSystem, path: string): Promise<void> {
   await fs.unlink(path).catch((error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') throw error
+    if (codeOf(error) !== 'ENOENT') throw error
   })
 }
 
@@ -321,7 +322,7 @@ async function isAlive(other: ProcessIdentity | null, own: ProcessIdentity): Pro
     return process.kill(other.pid, 0)
   } catch (error) {
     // EPERM: the process exists and belongs to another user.
-    return systemCode(error) !== 'ESRCH'
+    return codeOf(error) !== 'ESRCH'
   }
 }
 

@@ -1,7 +1,7 @@
 /** Reads processes in procfs (proc_pid_cmdline(5), proc_pid_environ(5), proc_pid_stat(5)). A folder is that of one process. */
+import { codeOf } from '../report/errors.js'
 import { open, readdir, readFile, readlink, stat } from 'node:fs/promises'
 import type { FileUser } from './readable-by.js'
-import { systemCode } from './write-failed.js'
 
 const MAX_START = 4096
 /** A user may be in many groups. */
@@ -123,7 +123,7 @@ export async function insideOf(folder: string, path: string | null): Promise<str
 
 /** Null if the process ended, or has none. */
 export async function linkOf(path: string): Promise<string | null> {
-  return readlink(path).catch((error: unknown) => (systemCode(error) === 'EINVAL' ? null : nullIfEnded(error)))
+  return readlink(path).catch((error: unknown) => (codeOf(error) === 'EINVAL' ? null : nullIfEnded(error)))
 }
 
 /** Ticks of a second in procfs (USER_HZ), on each architecture that Node supports. */
@@ -150,13 +150,13 @@ export async function replacedMounts(folder: string): Promise<Set<string>> {
     const fields = lines.map((line) => line.split(' '))
     return new Set(fields.flatMap(([, , , source = '', target = '']) => (source.endsWith(REMOVED) ? [target] : [])))
   } catch (error) {
-    if (systemCode(error) === null) throw error
+    if (codeOf(error) === null) throw error
     return new Set() // The process has ended, or may not be seen.
   }
 }
 
 export function isRefused(error: unknown): boolean {
-  return ['EACCES', 'EPERM'].includes(systemCode(error) ?? '')
+  return ['EACCES', 'EPERM'].includes(codeOf(error) ?? '')
 }
 
 function nullIfRefused(error: unknown): null {
@@ -165,6 +165,6 @@ function nullIfRefused(error: unknown): null {
 
 /** Null for the errors of a process that ended. */
 export function nullIfEnded(error: unknown): null {
-  if (['ENOENT', 'ESRCH', 'ENOTDIR'].includes(systemCode(error) ?? '')) return null
+  if (['ENOENT', 'ESRCH', 'ENOTDIR'].includes(codeOf(error) ?? '')) return null
   throw error
 }

@@ -6,6 +6,7 @@
  * a directory with one complete set. One rename of `..data` replaces all files. Names that are added or removed cannot change
  * with that rename, so a certificate is added before its key and removed after it.
  */
+import { codeOf } from '../report/errors.js'
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import {
@@ -27,7 +28,7 @@ import {
   writeNewFile,
 } from './file-system.js'
 import { isGenerationName } from './in-root.js'
-import { rethrowAfterCleanup, failureOf, systemCode, writeFailed } from './write-failed.js'
+import { rethrowAfterCleanup, failureOf, writeFailed } from './write-failed.js'
 
 /** A change of a directory. Files that are not in it do not change. */
 export interface Change {
@@ -299,7 +300,7 @@ export async function readDirectory(
 async function findGeneration(fs: FileSystem, directory: string): Promise<string | null> {
   const path = join(directory, DATA_LINK)
   const target = await readLink(fs, path).catch((error: unknown) => {
-    if (systemCode(error) !== 'EINVAL') throw error
+    if (codeOf(error) !== 'EINVAL') throw error
     const reason = 'it is not a link, as etcd-mtls and the kubelet make it: move it away, or choose another directory'
     throw writeFailed(path, reason)
   })

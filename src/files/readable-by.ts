@@ -1,7 +1,7 @@
 /** Whether a file is safe to use for the user who named it. */
+import { codeOf } from '../report/errors.js'
 import { type FileState, isShared, STICKY, useFile } from './file-system.js'
 import { type HostPath, useHostFile } from './in-root.js'
-import { systemCode } from './write-failed.js'
 
 /** A user of this machine, with all groups, as the kernel checks access (credentials(7)). */
 export interface FileUser {
@@ -40,7 +40,7 @@ export async function refusalOf(path: HostPath, user: FileUser): Promise<string 
       stats.isFile() ? refusalFor(user, await useFile(open(), (file) => file.stat()), trail) : null,
     )
   } catch (error) {
-    if (systemCode(error) === null) throw error
+    if (codeOf(error) === null) throw error
     return null
   }
 }

@@ -1,5 +1,5 @@
 /** Converts errors of the file system to `ERR_WRITE_FAILED` with a remedy. */
-import { EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
+import { codeOf, EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
 
 const REMEDIES: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'the disk is full: free space, then try again'],
@@ -65,12 +65,7 @@ export async function rethrowAfterCleanup(
 }
 
 function reasonOf(error: unknown): string {
-  const remedy = REMEDIES.get(systemCode(error) ?? '')
+  const remedy = REMEDIES.get(codeOf(error) ?? '')
   const words = isError(error) ? error.message : String(error)
   return remedy === undefined ? words : `${remedy} (${words})`
-}
-
-/** The code of a system error, such as `ENOENT`; null for other errors. */
-export function systemCode(error: unknown): string | null {
-  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : null
 }

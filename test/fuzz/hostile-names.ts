@@ -57,7 +57,7 @@ const alternativeNames: readonly HostileRow[] = [
   uncovered('directory names', (i) => directoryName(`etcd ${String(i)}`)),
   [
     '120,000 empty names',
-    'certificate/extension-refused',
+    'input/too-much',
     () => withLeaf({ extensions: [{ oid: EXTENSION.subjectAltName, value: noNames }] }),
   ],
   ['a DNS name of 250 kB', null, () => withLeaf({ names: [dns('a.'.repeat(125_000))] })],

@@ -1,10 +1,10 @@
 /** `etcd-mtls lint`: checks the configurations in files and directories, and compares the members of a cluster. */
+import { codeOf } from '../../report/errors.js'
 import { basename, dirname, relative, resolve } from 'node:path'
 import { readEtcdConfig, type ReadConfigOptions } from '../../config/index.js'
 import { lintEtcdConfig, type LintOptions, lintOnDisks, type LintReport } from '../../config/lint/lint.js'
 import { groupBy } from '../../config/lint/rule.js'
 import { nodeFileSystem, replaceFiles } from '../../files/file-system.js'
-import { systemCode } from '../../files/write-failed.js'
 import { checkIgnore, suppress } from '../../config/lint/suppress.js'
 import { type Unchecked, uncheckedIn } from '../../report/finding.js'
 import { type AnyReport, type PrintOptions, printReports } from '../../report/print-report.js'
@@ -279,7 +279,7 @@ async function writeText(file: string, text: string): Promise<void> {
   try {
     await replaceFiles(nodeFileSystem, dirname(path), [{ name: basename(path), content: text, mode: 0o644 }])
   } catch (error) {
-    const code = systemCode(error)
+    const code = codeOf(error)
     if (code === null) throw error
     throw new UsageError(`"${file}" cannot be written (${code}).`)
   }

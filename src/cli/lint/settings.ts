@@ -1,4 +1,5 @@
 /** `.etcd-mtls.yaml`: what a repository accepts, and the values of its variables. */
+import { codeOf } from '../../report/errors.js'
 import { stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import type { Suppression, UncheckedSuppression } from '../../config/index.js'
@@ -6,7 +7,6 @@ import { finding } from '../../config/finding.js'
 import { entriesOf, itemsAt, readYaml, textAt, type YamlValue } from '../../config/read/yaml.js'
 import { nodeFileSystem, readPlainFile } from '../../files/file-system.js'
 import { OTHERS_MAY_WRITE } from '../../files/readable-by.js'
-import { systemCode } from '../../files/write-failed.js'
 import type { Finding, FindingPlace } from '../../report/finding.js'
 import { UsageError } from '../command.js'
 
@@ -74,7 +74,7 @@ async function readOwn(folder: string, name: string): Promise<string | null> {
   const caller = process.geteuid?.() ?? 0
   const above = await stat(folder)
   const file = await readPlainFile(nodeFileSystem, join(folder, SETTINGS_FILE), MAX_SIZE).catch((error: unknown) => {
-    const code = systemCode(error)
+    const code = codeOf(error)
     const reason = code === 'ELOOP' ? 'it is a symbolic link' : (code ?? 'it must be a plain file of at most 256 KiB')
     throw new UsageError(`${name} was not read: ${reason}.`)
   })
@@ -87,7 +87,7 @@ async function readOwn(folder: string, name: string): Promise<string | null> {
 }
 
 function missing(error: unknown): null {
-  if (systemCode(error) === null) throw error
+  if (codeOf(error) === null) throw error
   return null
 }
 

@@ -1,11 +1,11 @@
 /** The inputs of `lint`: files, directories with everything below them, and stdin. */
+import { codeOf } from '../../report/errors.js'
 import { opendir } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import type { ConfigInput } from '../../config/index.js'
 import { mayStartEtcd } from '../../config/read/input.js'
 import { MAX_CONFIG_BYTES } from '../../config/read/text.js'
 import { readMaterialFile } from '../../credentials/load-inputs.js'
-import { systemCode } from '../../files/write-failed.js'
 import type { Unchecked } from '../../report/finding.js'
 import { uncheckedIn } from '../../report/finding.js'
 import { type Call, UsageError } from '../command.js'
@@ -102,7 +102,7 @@ async function walk(folder: string, depth: number, context: Walk): Promise<void>
       }
     }
   } catch (error) {
-    const code = systemCode(error)
+    const code = codeOf(error)
     if (code === null) throw error
     if (depth === 0) throw new UsageError(`"${folder}" cannot be read (${code}).`)
     context.unread.push(uncheckedIn(folder, 'permission', `The directory cannot be read (${code}).`))

@@ -4,8 +4,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Authority, fileLedger, openAuthority, renewalDue } from '../../authority/index.js'
 import { type CredentialFiles, type Credentials, fromFiles } from '../../credentials/index.js'
-import { systemCode } from '../../files/write-failed.js'
-import { isEtcdMtlsError } from '../../report/errors.js'
+import { codeOf, isEtcdMtlsError } from '../../report/errors.js'
 import type { Host } from '../../x509/names.js'
 import { readHosts } from '../../authority/options.js'
 import { type Options, UsageError } from '../command.js'
@@ -40,7 +39,7 @@ export async function namesIn(directory: string, kind: 'members' | 'clients'): P
     const entries = await readdir(join(directory, kind), { withFileTypes: true })
     return entries.flatMap(({ name }) => (name.startsWith('.') ? [] : [name])).sort()
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return []
+    if (codeOf(error) === 'ENOENT') return []
     throw error
   }
 }

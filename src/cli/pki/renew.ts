@@ -1,8 +1,8 @@
 /** `etcd-mtls renew`: renews what is due in a directory, and runs a command after a change. */
+import { codeOf } from '../../report/errors.js'
 import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { type DirectoryRenewal, renewDirectory } from '../../authority/index.js'
-import { systemCode } from '../../files/write-failed.js'
 import type { Answer, Call } from '../command.js'
 import type { RenewDocument } from '../documents.js'
 import { CA_FOLDER, openExistingCa } from './directory.js'
@@ -55,7 +55,7 @@ function execute(command: string, signal: AbortSignal): Promise<End> {
     const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 2, 2], signal })
     child.on('error', (error) => {
       if (signal.aborted) reject(error)
-      else done({ code: null, how: `cannot be started (${systemCode(error) ?? error.message})` })
+      else done({ code: null, how: `cannot be started (${codeOf(error) ?? error.message})` })
     })
     child.on('close', (code, by) => {
       done({ code, how: code === null ? `was ended by ${by ?? 'a signal'}` : `failed with exit code ${String(code)}` })
