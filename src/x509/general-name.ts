@@ -77,6 +77,7 @@ export function readGeneralName(reader: DerReader, ipForm: IpForm): GeneralName 
   }
   if (kind === 'dns' || kind === 'email' || kind === 'uri') checkAscii(reader.bytes, element)
   else if (kind === 'ip') checkAddress(element, ipForm)
+  else if (kind === 'otherName') checkOtherName(reader, element)
   else if (kind === 'registeredId') oidText(reader.content(element), 'a registered id', element.start)
   return new LazyGeneralName(kind, reader, element)
 }
@@ -123,6 +124,16 @@ function checkAscii(bytes: Uint8Array, { start, contentStart, end }: DerElement)
   for (let at = contentStart; at < end; at++) {
     if ((bytes[at] ?? 0) >= 0x80) throw new DerError('a name with a character outside ASCII (IA5String)', start)
   }
+}
+
+/** OpenSSL does not choose a CA whose otherName it cannot read (RFC 5280 section 4.2.1.6, OtherName). */
+function checkOtherName({ bytes }: DerReader, { contentStart, end }: DerElement): void {
+  const fields = new DerReader(bytes, contentStart, end)
+  fields.oid('the type of an otherName')
+  const value = fields.enter(contextTag(0, 'constructed'), 'the value of an otherName')
+  value.element()
+  value.finish('the value of an otherName')
+  fields.finish('an otherName')
 }
 
 function checkAddress({ start, contentStart, end }: DerElement, form: IpForm): void {

@@ -104,7 +104,7 @@ export const revocation = {
     {
       OpenSSL: 'CRL signature failure',
       Node: 'CRL_SIGNATURE_FAILURE',
-      when: ({ reason }) => reason.includes('signed'),
+      when: ({ reason }) => /signed|algorithms/.test(reason),
     },
     { Node: 'CERT_REVOKED', when: ({ reason }) => reason.includes('revokes') },
   ]),

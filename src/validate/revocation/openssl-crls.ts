@@ -74,6 +74,8 @@ function problemOf({ crl, signer, isCurrent, isProcessed }: ScoredCrl, certifica
   if (signer.extensions.keyUsage?.has('cRLSign') === false) return 'the key usage of its CA lacks cRLSign'
   if (!isCurrent) return 'it is not current'
   if (!crl.isSignedBy(signer)) return OTHER_KEY
+  // Since OpenSSL 3.1; the 3.0 of Node 20 does not compare them (X509_CRL_verify).
+  if (!crl.signatureAlgorithmsAgree) return 'its two signature algorithms differ'
   if (!isProcessed) return 'it has a critical extension that is not processed'
   const entry = crl.find(certificate)
   return entry === null || entry.reason === 'removeFromCRL' ? null : 'it revokes the certificate'

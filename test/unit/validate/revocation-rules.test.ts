@@ -397,6 +397,11 @@ table('OpenSSL', [
   ['does not check CRLs for a client', limited, [], asClient],
   // Node refused each of these in a handshake, for the same reason.
   beyondOpenssl('refuses a CRL that is late', LATE, 'it is not current'),
+  beyondOpenssl(
+    'refuses a CRL with two algorithms',
+    { innerSignature: 'ecdsa-sha384' },
+    'its two signature algorithms differ',
+  ),
   beyondOpenssl('processes no unknown extension', { extensions: [akid, crlNumber(1), ...unknown] }, UNPROCESSED),
   beyondOpenssl(
     'processes no unknown extension of an entry',

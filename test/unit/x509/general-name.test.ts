@@ -44,7 +44,7 @@ it.each<[string, Buffer, string, IpForm?]>([
   ['ip', ipRange('fd00::/16'), 'fd00::/ffff::', 'address-and-mask'],
   ['registeredId', registeredId('1.2.3'), '1.2.3'],
   ['otherName', otherName('1.2.3', utf8String('x')), '06022a03a0030c0178'],
-  ['otherName', rawName(0xa0, Buffer.alloc(100, 1)), '01'.repeat(64)],
+  ['otherName', otherName('1.2.3', utf8String('x'.repeat(90))), `06022a03a05c0c5a${'78'.repeat(56)}`],
   ['x400', rawName(0xa3, Buffer.from('0a', 'hex')), '0a'],
   ['ediParty', rawName(0xa5, Buffer.from('0b', 'hex')), '0b'],
   ['dirName', directoryName([['O', 'x']]), 'O=x'],
@@ -87,6 +87,14 @@ it('refuses a directory name that is not one name', () => {
   expect(refusal(() => read(rawName(0xa4, Buffer.concat([encodeName('x'), nullValue()]))))).toBe(
     'a directory name is followed by data that does not belong there',
   )
+})
+
+it('refuses an otherName that OpenSSL does not read', () => {
+  const refused = [rawName(0xa0, Buffer.from('a003020105', 'hex')), otherName('1.2.3', Buffer.from('0501', 'hex'))]
+  expect(refused.map((name) => refusal(() => read(name)))).toEqual([
+    'the type of an otherName is missing or of another type',
+    'a length that reaches past the data',
+  ])
 })
 
 describe('a list of names', () => {
