@@ -117,8 +117,8 @@ function compareData(
   const ids = { clusterId: answersFor ?? wal?.clusterId ?? '', expected: clusterId ?? '' }
   const owner = ownerOf(member, members)
   if (data !== null && process !== null && owner !== undefined && !isAnswering(member)) {
-    const { id, name, clientURLs, peerURLs } = owner.listed
-    const isRenamed = name === process.config.name || overlap(clientURLs, process.urls)
+    const { id, name, peerURLs } = owner.listed
+    const isRenamed = name === process.config.name
     const original = { id, name: nameIn(process.config, owner.listed), endpoint: peerURLs[0] ?? '', isRenamed }
     return [
       finding('cluster/data-used-twice', { kind: 'copy', ...data, owner: original, hasLeader: hasLeader(members) }),

@@ -21,7 +21,7 @@ export interface WrongData {
 
 /** A member that was started with a copy of the data of another one. */
 export interface CopiedData extends Omit<WrongData, 'clusterId' | 'expected' | 'token'> {
-  /** Whose data it is. `isRenamed`: in the member list it has the name or the client URLs of the member with the copy. */
+  /** Whose data it is. `isRenamed`: in the member list it has the name of the member with the copy. */
   owner: { id: string; name: string; endpoint: string; isRenamed: boolean }
   hasLeader: boolean
 }
@@ -48,7 +48,7 @@ export const clusterData = {
     ]),
     copy: error((d: CopiedData) => [
       `The data directory of ${d.member}, ${d.directory}, is a copy of that of ${d.owner.name}: it has the member ID ${d.owner.id}, and ${d.owner.name} itself answers at ${d.owner.endpoint}.`,
-      `Stop ${d.member}. If its own data still exists, set --data-dir to it, and start ${d.member}. ${d.hasLeader ? joinWithoutCopy(d) : 'Otherwise start the other members: the member list can be changed only while they have a leader. Then run this command again.'}`,
+      `Stop ${d.member}. If its own data still exists, set --data-dir to it, and start it. ${d.hasLeader ? joinWithoutCopy(d) : 'Otherwise start the other members: the member list can be changed only while they have a leader. Then run this command again.'}`,
     ]),
   },
 }
@@ -58,21 +58,21 @@ type Directories = Pick<WrongData, 'directory' | 'walDirectory'>
 function moveAside({ directory, walDirectory }: Directories): string {
   const moves = [directory, ...(walDirectory === null ? [] : [walDirectory])].map((each) => {
     const path = shellArgument(each.replace(/(?<=.)\/+$/, ''))
-    return `"mv ${path} ${path}.$(date +%F)"`
+    return `"mv ${path} ${path}.$(date +%F-%H%M%S)"`
   })
   return listed(moves)
 }
 
 function joinWithoutCopy(d: CopiedData): string {
   const { member, owner, initialCluster } = d
-  const restart = ` Then restart ${owner.name}, which has the name or the URLs of ${member} in the member list.`
-  return `Otherwise move the copy aside: ${moveAside(d)}.${joinAgain(d)} Set --initial-cluster=${shellArgument(initialCluster)} and --initial-cluster-state=existing, and start ${member}.${owner.isRenamed ? restart : ''}`
+  const restart = ` Then restart ${owner.name}, which the member list calls ${member}.`
+  return `Otherwise move the copy aside: ${moveAside(d)}.${joinAgain(d)} Set --initial-cluster=${shellArgument(initialCluster)} and --initial-cluster-state=existing, and start it.${owner.isRenamed ? restart : ''}`
 }
 
 function joinAgain({ member, joined }: Pick<WrongData, 'member' | 'joined'>): string {
   if (joined === null) return ''
   const urls = joined.peerUrls.slice(0, 5).map(shellArgument).join(',')
-  return ` Add it again: "etcdctl member remove ${shellArgument(joined.id)}", then "etcdctl member add ${shellArgument(member)} --peer-urls=${urls}"; repeat this one if the answer is "unhealthy cluster", until etcd has seen for 5 seconds that the others are healthy.`
+  return ` Add it again: "etcdctl member remove ${shellArgument(joined.id)}", then "etcdctl member add ${shellArgument(member)} --peer-urls=${urls}"; repeat it while the answer is "unhealthy cluster".`
 }
 
 /** The port of a URL, as `ss` has it. */

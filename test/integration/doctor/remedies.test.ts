@@ -238,12 +238,12 @@ const ROWS: readonly Row[] = [
     async remedy(c, remedy) {
       const [again = '', restart = ''] = remedy.split(/(?= Then restart m1, )/)
       expect(again).toMatch(
-        /^Stop m3\. If its own data still exists, set --data-dir to it, and start m3\. Otherwise move/,
+        /^Stop m3\. If its own data still exists, set --data-dir to it, and start it\. Otherwise move/,
       )
       await c.member('m3').stop()
       await c.follow(again)
       const [, list = ''] =
-        /Set --initial-cluster=(\S+) and --initial-cluster-state=existing, and start m3\./.exec(again) ?? []
+        /Set --initial-cluster=(\S+) and --initial-cluster-state=existing, and start it\./.exec(again) ?? []
       c.edit('m3', 'initial-cluster-state: new', 'initial-cluster-state: existing')
       expect(
         readFileSync(c.member('m3').config, 'utf8')
