@@ -185,6 +185,10 @@ const SEPARATOR_NAMES: Readonly<Record<string, string>> = {
   '\r': 'line breaks',
 }
 
+/** Hyphens and dashes that programs for documents write in place of "-". */
+const HYPHENS_ALL = /[\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g
+const HYPHENS = new RegExp(HYPHENS_ALL, '')
+
 const ARRAY_IN_STRING = /^\s*(?:https:\/\/)?\[\s*["']/
 
 /** Checked as a whole, because a template or an array may have commas and spaces. */
@@ -194,6 +198,8 @@ function checkWhole(text: string): string {
   const part = unreplacedPart(text.replace(/^.*@/s, ''))
   if (part !== null) throw refuse(text, `has ${part}`)
   if (ARRAY_IN_STRING.test(text)) throw refuse(text, 'is an array in a string', corrected(text))
+  if (HYPHENS.test(text))
+    throw refuse(text, 'has a hyphen that is not the one of ASCII', text.replaceAll(HYPHENS_ALL, '-'))
   if (/["'`]/.test(text)) throw refuse(text, 'must not have quotation marks in its value', corrected(text))
   return text
 }
@@ -229,8 +235,8 @@ function readUrl(text: string): Endpoint | string {
   const [, scheme = '', authority = '', after = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)(.*)$/is.exec(text) ?? []
   const fault = SCHEME_FAULTS.find(([form]) => form.test(text))?.[1]
   if (fault !== undefined) return fault
-  if (scheme === '') return 'must start with https://'
-  if (scheme.toLowerCase() !== 'https') return `must start with https://; "${scheme}" is not supported`
+  if (scheme === '') return 'must start with https:// or unixs://'
+  if (scheme.toLowerCase() !== 'https') return `must start with https:// or unixs://; "${scheme}" is not supported`
   if (after !== '' && after !== '/') return 'must end after the port: no path, query or fragment'
   if (authority.includes('@')) return 'must not have user info; use the option auth for a password'
   const split = splitAuthority(authority)

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { dialable } from '../client/endpoints.js'
 import { abortable } from '../client/timing.js'
 import { groupBy } from '../config/lint/rule.js'
+import { INTERNAL_ERROR } from '../report/catalogue/alerts.js'
 import { type CertificateRef, type Finding, type Unchecked, uncheckedIn } from '../report/finding.js'
 import { printable, printableDeep } from '../report/printable.js'
 import { makeReport } from '../report/report.js'
@@ -193,6 +194,13 @@ function foldLint(own: readonly Finding[], linted: readonly Finding[], members: 
     code === 'cluster/peer-refused' || (code === 'cluster/refused-after-restart' && details.kind === 'members')
   const ofPairs = own.find(isAboutPairs)
   const causeOf = (each: Finding): Finding | undefined => {
+    if (each.code === 'handshake/failed' && each.details.alert === INTERNAL_ERROR) {
+      const { endpoint } = each.details
+      const { planned } = members.find(({ client }) => client?.url === endpoint) ?? {}
+      return linted.find(
+        ({ code, place }) => code === 'key/mismatch' && place?.file === planned?.config.client.cert?.place.file,
+      )
+    }
     if (OF_PAIRS.includes(each.code)) return ofPairs
     return own.find((cause) => {
       if (cause === each || cause.code !== 'cluster/refused-after-restart' || cause.details.kind === 'start')

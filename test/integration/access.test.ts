@@ -126,6 +126,13 @@ describe('authentication by common name', () => {
     expect(errorCodes(details.report.findings)).toEqual(['login/failed'])
   })
 
+  it('reports a line break at the end of a password first', async () => {
+    const auth = { username: 'alice', password: 'alice-password\n' }
+    const { details } = await refused(shared.connect({ credentials: pki.client, auth }), 'ERR_HANDSHAKE_FAILED')
+    expect(details.report.findings[0].message).toContain('the password ends with a line break')
+    expect(JSON.stringify(details.report)).not.toContain('alice-password')
+  })
+
   it('a client with a password is its user, and not the user of the certificate', async () => {
     await using alice = await as(pki.client, { username: 'alice', password: 'alice-password' })
     const seen = once(await alice.watch().prefix('public/').create(), 'put')

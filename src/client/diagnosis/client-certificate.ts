@@ -13,6 +13,7 @@ import {
   isBeforeCertificate,
   MAX_NAMES,
   MAY_CONCERN_CA,
+  TOLERANCE,
 } from './evidence.js'
 
 /**
@@ -43,8 +44,9 @@ export function explainCertificateAlert(alert: number, attempt: FailedAttempt): 
       const begin = new Date(Math.max(...chain.map(({ notBefore }) => notBefore.getTime())))
       const { subject, subjectAltNames } = chain[0]
       const names = subjectAltNames.slice(0, MAX_NAMES).map(({ value }) => value)
-      const validity = alert === 45 ? validityOf(chain) : null
-      const { library } = diagnosis
+      const { library, clock } = diagnosis
+      const clocksAgree = clock !== null && Math.abs(clock.peer - clock.own) <= TOLERANCE
+      const validity = alert === 45 ? { ...validityOf(chain), clocksAgree } : null
       const more = {
         begin,
         age: Date.now() - begin.getTime(),

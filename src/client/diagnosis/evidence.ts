@@ -19,6 +19,9 @@ export interface ClockReading {
   readonly own: number
 }
 
+/** Milliseconds that two clocks may differ: `Date` has whole seconds, and the answer takes time. */
+export const TOLERANCE = 5000
+
 /** The results of a second connection to the endpoint. */
 export interface Diagnosis {
   /** Our validation of the chain that OpenSSL refused. */

@@ -27,6 +27,7 @@ import {
   isVerificationError,
   MAX_NAMES,
   NOT_TLS,
+  TOLERANCE,
 } from './evidence.js'
 
 /** Returns all findings, the actionable cause first. */
@@ -366,9 +367,6 @@ const NO_VALIDATION: ServerValidation = {
   chain: [],
   report: { ok: true, checkedAt: new Date(0), path: [], findings: [] },
 }
-
-/** Milliseconds that two clocks may differ: `Date` has whole seconds, and the answer takes time. */
-const TOLERANCE = 5000
 
 /**
  * Compares both clocks if one side considers a certificate invalid. `explains`: whether the other time would explain

@@ -176,8 +176,9 @@ export function loginFailed(error: LoginError, username: string, path: Certifica
   return connectionError(loginReport(error, username, path))
 }
 
-export function loginReport({ refused, message }: LoginError, username: string, path: CertificateRef[]): FailedReport {
-  return failedReport([finding('login/failed', { username, refused, detail: message })], path)
+export function loginReport(error: LoginError, username: string, path: CertificateRef[]): FailedReport {
+  const { refused, message: detail, lineBreakIn } = error
+  return failedReport([finding('login/failed', { username, refused, detail, lineBreakIn })], path)
 }
 
 /** Reports environment variables about TLS and proxies (grpc-js' http_proxy.ts), which this client ignores. */

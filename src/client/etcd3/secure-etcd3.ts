@@ -27,7 +27,7 @@ import type { Session } from '../session.js'
 import { makeCallsDirect } from './direct-calls.js'
 import { keptLeases, setCause, whileShort } from './kept-leases.js'
 import { createChannel } from './pool-channel.js'
-import { LoginError } from '../transport/login.js'
+import { type EtcdUser, LoginError } from '../transport/login.js'
 import { paceWatchStreams, type WatchStream, type WatchStreamOwner, WatchStreams } from '../watch-streams.js'
 
 type FaultHandling = NonNullable<IOptions['faultHandling']>
@@ -145,11 +145,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
  * @returns Null if authentication is not enabled: the client then continues without a token, as clientv3 does.
  * @throws {LoginError}
  */
-export async function authenticate(
-  client: Etcd3,
-  user: { name: string; password: string },
-  timeout: number,
-): Promise<string | null> {
+export async function authenticate(client: Etcd3, user: EtcdUser, timeout: number): Promise<string | null> {
   try {
     const { token } = await client.auth.authenticate(user, { deadline: Date.now() + timeout })
     return token
@@ -158,7 +154,7 @@ export async function authenticate(
     // etcd api/v3rpc/rpctypes: ErrAuthNotEnabled; "password was given for no password user" has no class in etcd3.
     if (message.includes('authentication is not enabled')) return null
     const refused = error instanceof EtcdAuthenticationFailedError || message.includes('authentication failed')
-    throw new LoginError(message, refused, error)
+    throw new LoginError(message, refused, { cause: error, user })
   }
 }
 

@@ -18,13 +18,21 @@ const PAUSES = { first: 1000, longest: 30_000 }
 /** Maximum number of consecutive refusals of a new token: etcd3 would repeat the call without end. */
 const MAX_REFUSALS = 3
 
+export interface EtcdUser {
+  readonly name: string
+  readonly password: string
+}
+
 /** `refused`: etcd refused the name or the password, so another attempt does not help. */
 export class LoginError extends Error {
   readonly refused: boolean
+  /** The option of the login that ends with a line break, which no name or password of etcd has by intention. */
+  readonly lineBreakIn: 'username' | 'password' | null
 
-  constructor(message: string, refused: boolean, cause: unknown) {
+  constructor(message: string, refused: boolean, { cause, user }: { cause: unknown; user: EtcdUser }) {
     super(message, { cause })
     this.refused = refused
+    this.lineBreakIn = /[\r\n]$/.test(user.name) ? 'username' : /[\r\n]$/.test(user.password) ? 'password' : null
   }
 }
 

@@ -67,18 +67,25 @@ export const access = {
   ]).refusedAs({ etcd: ['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old'] }),
   'login/failed': error((d: Failed) => [
     d.refused
-      ? `etcd refuses the login of the user "${d.username}": ${d.detail}.`
+      ? `etcd refuses the login of the user "${d.username}": ${d.lineBreakIn == null ? '' : `${d.lineBreakIn === 'username' ? 'that name' : 'the password'} ends with a line break, as "echo NAME | base64" and a file leave it. etcd answers: `}${d.detail}.`
       : `The user "${d.username}" could not be logged in: ${d.detail}.`,
-    d.detail.includes('no password user')
-      ? `The user has no password, and "etcdctl user passwd" does not give it one: delete it ("etcdctl user delete ${shellArgument(d.username)}"), add it with one ("etcdctl user add ${shellArgument(d.username)}") and grant its roles again. Or remove the option auth: the common name of the client certificate is then the user.`
-      : d.refused
-        ? `Check the user name and the password of the option auth: "etcdctl user get ${shellArgument(d.username)}" must list the user, and "etcdctl user passwd ${shellArgument(d.username)}" sets another password.`
-        : 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd\'s log.',
+    d.refused && d.lineBreakIn != null
+      ? `Remove the line break: call .trimEnd() after reading the ${d.lineBreakIn === 'username' ? 'name' : 'password'}, and encode it with "printf %s VALUE | base64" in a Secret.${d.lineBreakIn === 'username' ? ` "etcdctl user get ${argument(withoutBreak(d.username), 'NAME')}" must list the user.` : ''}`
+      : d.detail.includes('no password user')
+        ? `The user has no password, and "etcdctl user passwd" does not give it one: delete it ("etcdctl user delete ${argument(d.username, 'NAME')}"), add it with one ("etcdctl user add ${argument(d.username, 'NAME')}") and grant its roles again. Or remove the option auth: the common name of the client certificate is then the user.`
+        : d.refused
+          ? `Check the user name and the password of the option auth: "etcdctl user get ${argument(d.username, 'NAME')}" must list the user, and "etcdctl user passwd ${argument(d.username, 'NAME')}" sets another password.`
+          : 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd\'s log.',
   ]),
   'login/not-enabled': warning((d: { username: string }) => [
     `Authentication is not enabled in etcd, so the login of "${d.username}" has no effect.`,
     'Run "etcdctl user add root --no-password" if there is no user root, "etcdctl user grant-role root root" and "etcdctl auth enable". Or remove the option auth.',
   ]),
+}
+
+/** The name without the line breaks at its end, which messages show in this form. */
+function withoutBreak(name: string): string {
+  return name.replace(/(?:\\u\{[ad]\})+$/, '')
 }
 
 const BEHIND_PROXY =
@@ -103,9 +110,13 @@ function decideUser({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>
     : `Run ${command} with this client's certificate and endpoint. On "permission denied", etcd sees the certificate of a proxy: grant the role to its user. On "user name is empty", start etcd with --client-cert-auth=true.`
 }
 
-function describePermission({ permission, key }: RequiredPermission): string {
+function describePermission({ permission, key, rangeEnd: end }: RequiredPermission): string {
   if (permission === 'root') return 'the role root'
-  return `the permission to ${permission}${key === null ? '' : ` the key "${key}"`}`
+  if (key === null) return `the permission to ${permission}`
+  if (end === null || end === '') return `the permission to ${permission} the key "${key}"`
+  if (end === NO_END)
+    return `the permission to ${permission} every key${key === '' || key === NO_END ? '' : ` from "${key}"`}`
+  return `the permission to ${permission} the whole range from "${key}" to "${end}"`
 }
 
 /** The end of an unbounded range: the byte 0, escaped as in a finding. */
@@ -151,4 +162,6 @@ export interface Failed {
   /** Whether etcd refused the name or the password. */
   refused: boolean
   detail: string
+  /** The option that ends with a line break; null or absent if none does. */
+  lineBreakIn?: 'username' | 'password' | null
 }

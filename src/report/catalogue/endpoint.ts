@@ -352,6 +352,8 @@ function notTlsRemedy({ endpoint, spoken, server, location }: WrongProtocol): st
     return `If "${server}" is a proxy in front of etcd, let it forward TCP connections, or serve TLS with HTTP/2 and verify client certificates. Otherwise use a URL of etcd's --listen-client-urls instead of ${endpoint}.`
   if (spoken === 'plaintext HTTP/1.1')
     return `Use a URL of etcd's --listen-client-urls: ${endpoint} is another port, such as that of --listen-metrics-urls (2381 with kubeadm), because a client port without TLS speaks HTTP/2.`
+  if (spoken?.startsWith('plaintext') === true && endpoint.endsWith(':2380'))
+    return `Use a URL of etcd's --listen-client-urls, port 2379 by default: 2380 is the port of --listen-peer-urls.`
   return spoken?.startsWith('plaintext') === true
     ? 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.'
     : `Check the host and the port of ${endpoint}, which ${spoken === null ? 'belong to a service of another kind' : `belong to ${spoken}`}: etcd serves clients at port 2379 by default.`
@@ -389,7 +391,9 @@ function connectRemedy({ endpoint, host, stage, errorCode, isDefaultPort = false
       ? `Check that the name servers of this machine can be reached: "getent hosts ${host}" must answer at once. Or raise dialTimeout.`
       : errorCode === RESOLVER_FAILED
         ? `Check the name servers in /etc/resolv.conf and the way to them (in Kubernetes: CoreDNS and the network policies for port 53). "getent hosts ${host}" must print an address. In Docker, also check that a container on the same network has this name.`
-        : `Check the spelling, and the domain if the name is short: "getent hosts ${host}" must print an address on this machine.${host.includes('.') ? '' : ' The name of a service of Docker Compose exists only in containers on the same network.'}`
+        : CLUSTER_NAME.test(host)
+          ? `Run "kubectl get service --all-namespaces" and compare the name: names under .svc exist only inside the Kubernetes cluster. Outside of it, use "kubectl port-forward" with serverName ${host}, or an address that leads into the cluster.`
+          : `Check the spelling, and the domain if the name is short: "getent hosts ${host}" must print an address on this machine.${host.includes('.') ? '' : ' The name of a service of Docker Compose exists only in containers on the same network.'}`
   if (errorCode === NO_SOCKET)
     return `Check the path, and that etcd runs with ${endpoint} in its --listen-client-urls. In a container, mount the directory of the socket. Two slashes after "unixs:" and a name without a slash are a path from the working directory.`
   if (errorCode === null)
@@ -408,6 +412,8 @@ const [REFUSED, NO_SOCKET, NO_SUCH_NAME, RESOLVER_FAILED] = [
   'ENOTFOUND',
   'EAI_AGAIN',
 ] as const
+/** A name of a Service in Kubernetes. */
+const CLUSTER_NAME = /\.svc(?:\.[\w.-]+)?$/
 const FORBIDDEN = ', this machine forbids it'
 
 /** Explanations of error codes of connect(2). */

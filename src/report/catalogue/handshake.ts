@@ -92,6 +92,8 @@ export interface ClientCertificateRefused extends AlertDetails {
     distance: number
     /** The state of the certificates by this machine's clock. */
     here: 'valid' | 'expired' | 'not-yet-valid'
+    /** Whether the clocks of both sides were compared, and agree. */
+    clocksAgree: boolean
   } | null
   /** The TLS library of the server: `other` is not that of etcd. Null if it is not known. */
   library: 'Go' | 'other' | null
@@ -308,7 +310,9 @@ function exampleName(covered: string[]): string {
 /** RFC 8446 section 6.2, bad_certificate: of OpenSSL for a certificate that is not yet valid, of etcd for one that its options do not allow. */
 const BAD = 42
 
-function refusedReason({ alert, library, begin }: ClientCertificateRefused): string {
+function refusedReason({ alert, library, begin, validity }: ClientCertificateRefused): string {
+  if (validity?.here === 'valid' && validity.clocksAgree)
+    return ', although it is valid and both clocks agree: a CA certificate that the server trusts has expired'
   if (alert !== BAD || library !== 'other') return ''
   return `, by a server that is not etcd, such as haproxy or nginx: most likely its clock is slow, and the certificate is valid only since ${begin.toISOString()}`
 }
@@ -324,13 +328,21 @@ function refusedRemedy({ alert, validity, names, commonName, age, begin, library
     : `${list} If an OpenSSL server (haproxy, nginx) is there, compare "date -u" on both machines: the certificate is valid only since ${begin.toISOString()}, and a clock that is slow by ${durationText(age)} or more has the same effect.`
 }
 
-function expiryRemedy({ edge, date, distance, here }: NonNullable<ClientCertificateRefused['validity']>): string {
+function expiryRemedy({
+  edge,
+  date,
+  distance,
+  here,
+  clocksAgree,
+}: NonNullable<ClientCertificateRefused['validity']>): string {
   switch (here) {
     case 'expired':
       return 'Renew the certificate. If the client follows its source, as it does with fromFiles, fromEnv and fromKubernetesSecret, the client uses the new one automatically. Otherwise call client.tls.rotate().'
     case 'not-yet-valid':
       return 'Compare "date -u" on this machine and on the one that issued the certificate, and set the clock that is wrong; or wait until the certificate begins.'
     case 'valid':
+      if (clocksAgree)
+        return 'Run "openssl x509 -noout -dates" for each certificate in the CA file of the server (etcd: --trusted-ca-file), replace the one that has expired, and restart etcd, which reads the file only at its start.'
       return `By this machine's clock it is valid. So the server's clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${durationText(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine's clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server's CA file with "openssl x509 -noout -dates".`
   }
 }

@@ -136,6 +136,12 @@ class Scanner {
     this.#problems.push({ kind: 'damaged', damage, label, line, endLabel })
   }
 
+  /** The END of a block whose BEGIN was reported is not missing one. */
+  #malformed(content: string, line: number, next: number): void {
+    this.#damaged('a malformed boundary', null, line)
+    this.#open = /BEGIN /i.test(content) ? { label: '', line, bodyStart: next, isDamaged: true } : null
+  }
+
   #tooManyBlocks({ start }: Line): void {
     this.#problems.push({ kind: 'too-many-blocks', limit: this.#maxBlocks, line: this.#lineAt(start) })
     this.#stopped = true
@@ -188,7 +194,7 @@ class Scanner {
     if (!isDamaged && !isJoined && !(first?.kind === 'BEGIN' && last?.kind === 'END')) return
     this.#open = null
     this.#done = next
-    if (isDamaged) this.#damaged('a malformed boundary', null, line)
+    if (isDamaged) this.#malformed(content, line, next)
     else if (!isOpen && first?.kind === 'BEGIN' && last?.kind === 'END') {
       this.#problems.push({ kind: 'one-line', label: first.label, line })
     } else {
@@ -238,8 +244,8 @@ class Scanner {
     const before = this.#problems.length
     for (const { start, end: lineEnd } of linesWith(/[-\u2010-\u2015] ?(?:BEGIN|END) /gi, between)) {
       if (this.#problems.length >= MAX_PROBLEMS) return
-      if (!isDamagedBoundary(trimSpaces(between.slice(start, lineEnd)))) continue
-      this.#damaged('a malformed boundary', null, this.#lineAt(from + start))
+      const content = trimSpaces(between.slice(start, lineEnd))
+      if (isDamagedBoundary(content)) this.#malformed(content, this.#lineAt(from + start), from + lineEnd)
     }
     // A damaged block is not text that every reader skips.
     if (this.#problems.length === before) this.#unusual('text outside the blocks', () => this.#lineAt(from + text))

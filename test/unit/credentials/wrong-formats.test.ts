@@ -103,6 +103,7 @@ const rows: Row[] = [
   ['a character lost', 'missing characters', (text) => text.replace(/\nM/, '\n'), AGAIN],
   ['another END', 'another label in END', (text) => text.replace(/END \w+/, 'END FOO'), AGAIN],
   ['no BEGIN', 'no BEGIN line', (text) => text.replace(/^.*\n/, ''), /again as a whole/],
+  ['four dashes in BEGIN', 'a malformed boundary', (text) => text.replace('-----', '----'), /five plain dashes/],
   ['four dashes', 'a malformed boundary', (text) => text.replaceAll('-----', '----'), /five plain dashes/],
   ['base64 next to BEGIN', 'a boundary that shares its line', (text) => text.replace('\n', ''), /separate line/],
 ]

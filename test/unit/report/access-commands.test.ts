@@ -42,3 +42,30 @@ it('grants reading and writing of one range at once, because another grant would
   expect(remedy).toContain('"etcdctl role grant-permission ROLE readwrite a"')
   expect(remedy).toContain('"etcdctl role grant-permission ROLE write b"')
 })
+
+it.each([
+  ['app/', 'app0', 'the whole range from "app/" to "app0"'],
+  ['app/', '\0', 'every key from "app/"'],
+  ['\0', '\0', 'every key'],
+  ['app/a', null, 'the key "app/a"'],
+])('reports the range %j to %j as it was asked for', (key, rangeEnd, shown) => {
+  const who = { identity: 'common-name', user: 'app', method: 'KV/Range' } as const
+  const { message } = finding('access/permission-denied', { ...who, required: [{ permission: 'read', key, rangeEnd }] })
+  expect(message).toContain(`the permission to read ${shown},`)
+})
+
+it.each([
+  ['svc\n', 'username', 'etcdctl user get svc'],
+  ['svc', 'password', 'call .trimEnd() after reading the password'],
+] as const)('says first that the login of %j ends with a line break in the %s', (username, lineBreakIn, remedy) => {
+  const found = finding('login/failed', { username, refused: true, detail: 'authentication failed', lineBreakIn })
+  expect(found.message).toMatch(/ends with a line break, as "echo NAME \| base64"/)
+  expect(found.remedy).toMatch(/^Remove the line break: /)
+  expect(found.remedy).toContain(remedy)
+})
+
+it('prints no command with a name that nobody can type', () => {
+  const { remedy } = finding('login/failed', { username: 'a\u0001b', refused: true, detail: 'authentication failed' })
+  expect(remedy).toContain('etcdctl user get NAME')
+  expect(remedy).not.toContain('u{1}')
+})

@@ -244,3 +244,12 @@ describe('hostile input', () => {
     expect(scanPem(Buffer.from(make(2_000_000))).problems.length).toBeLessThanOrEqual(100)
   })
 })
+
+it.each([
+  ['-----BEGIN CERTIFICATE----', 'four dashes at the end'],
+  ['----BEGIN CERTIFICATE-----', 'four dashes at the start'],
+  ['-----Begin Certificate-----', 'small letters'],
+])('reports a damaged BEGIN line once: %s (%s)', (begin) => {
+  const { problems } = scanPem(`${begin}\nAAAA\n-----END CERTIFICATE-----\n`)
+  expect(problems).toEqual([expect.objectContaining({ damage: 'a malformed boundary', line: 1 })])
+})
