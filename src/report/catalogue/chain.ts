@@ -129,7 +129,10 @@ export const chain = {
   'chain/root-not-trusted': {
     leaf: error((d: { anchors: string[] }, who, context) => [
       `${who} is self-signed, and ${trustedCas(d.anchors, context)}.`,
-      'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
+      // etcd's own certificates have this name alone (client/pkg/transport/listener.go, SelfCert).
+      context.inside.includes('"O=etcd"')
+        ? 'etcd makes such certificates with --auto-tls, for tests only. Issue one from your CA, and start etcd with --cert-file and --key-file in place of --auto-tls.'
+        : 'Issue the certificate from your CA.',
     ]).refusedAs({ ...BY_GO, Node: 'DEPTH_ZERO_SELF_SIGNED_CERT', OpenSSL: 'self-signed certificate' }),
     root: error((d: { anchors: string[] }, who, context) => [
       `${who} is the root of the chain, and ${trustedCas(d.anchors, context)}.`,
