@@ -83,6 +83,10 @@ interface Kind {
   readonly is: (content: Bytes) => boolean
 }
 
+/** Objects of sealed-secrets, external-secrets, cert-manager, the CSI driver and the operator of Vault: they have no values. */
+const SECRET_SOURCE =
+  /^(?:SealedSecret|(?:Cluster)?ExternalSecret|Certificate|SecretProviderClass|Vault\w{1,20}Secret)$/
+
 const isJson = ({ head }: Bytes): boolean => head.startsWith('{') || head.startsWith('[')
 const objectKind = ({ text }: Bytes): string | undefined =>
   /^kind: *["']?(\w+)["']?[ \t\r]*$/m.exec(text)?.[1] ?? /"kind": ?"(\w+)"/.exec(text)?.[1]
@@ -121,7 +125,8 @@ export const KINDS: readonly Kind[] = [
   { holds: 'placeholder', is: ({ text }) => PLACEHOLDER.test(text.trim()) },
   { holds: 'reference', is: ({ text }) => REFERENCE.test(text.trim()) },
   { holds: 'kubeconfig', is: (content) => objectKind(content) === 'Config' },
-  { holds: 'SealedSecret', is: (content) => objectKind(content) === 'SealedSecret' },
+  { holds: 'source of a Secret', is: (content) => SECRET_SOURCE.test(objectKind(content) ?? '') },
+  { holds: 'web page', is: ({ head }) => /^<(?:!doctype html|html|head)\b/i.test(head) },
   { holds: 'Secret manifest in JSON', is: (content) => isJson(content) && objectKind(content) === 'Secret' },
   { holds: 'Secret manifest', is: (content) => objectKind(content) === 'Secret' },
   { holds: 'Vault output', is: (content) => isJson(content) && content.text.includes('"issuing_ca"') },
@@ -155,7 +160,7 @@ export function recognize(bytes: Buffer, scan: () => PemScan): Content {
   if (holds === null) return { scan: content.scan }
   const isTwice = form === 'base64' && content.inner.layers === 2
   const shown = holds === 'placeholder' ? PLACEHOLDER : holds === 'reference' ? REFERENCE : null
-  const [text] = shown?.exec(content.text.trim()) ?? []
+  const [text] = holds === 'source of a Secret' ? [objectKind(content)] : (shown?.exec(content.text.trim()) ?? [])
   const line = holds === 'lost line breaks' ? content.oneLine : null
   return { holds, form: isTwice ? 'double base64' : form, line, ...(text === undefined ? {} : { text }) }
 }

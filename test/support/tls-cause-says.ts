@@ -76,6 +76,10 @@ const SAYS: Readonly<Record<string, readonly string[]>> = {
   'a server that accepts the connection and answers no call': ['answered no call'],
   'the peer port of etcd': ['peer port'],
   'an HTTPS server that is not etcd': ['HTTP/2'],
+  'an HTTPS server that is not etcd, with a certificate of another CA and without names': [
+    'another server',
+    'CN=Elastic CA',
+  ],
   'a server of another kind (SSH)': ['SSH'],
   'a server of another kind (Redis)': ['Redis'],
   'a server of another kind (PostgreSQL)': ['PostgreSQL'],
@@ -127,6 +131,9 @@ const SAYS: Readonly<Record<string, readonly string[]>> = {
   'haproxy uses HTTP/1.1 to etcd': ['404', 'haproxy'],
   'haproxy sends the PROXY protocol, which etcd does not support': ['PROXY protocol'],
   'a service mesh refuses the client (gRPC status 7)': ['RBAC: access denied', 'service mesh'],
+  'Envoy (a stand-in) does not accept the certificate of its etcd (gRPC status 14)': [
+    'the certificate of etcd behind it',
+  ],
   'a Kubernetes API server (403)': ['Kubernetes API server'],
   'a put is longer than nginx accepts (413)': ['413', 'client_max_body_size'],
   // Two CAs, and a cluster without a leader
@@ -135,6 +142,7 @@ const SAYS: Readonly<Record<string, readonly string[]>> = {
   "etcd trusts the client's CA by a CA certificate that has expired": ['expired'],
   'the user of the common name has no role that allows the call': ['"app"', 'the key "a"'],
   'the password is wrong': ['"deploy"', 'password'],
+  'the password ends with a line break': ['"deploy"', 'password', 'line break'],
   'the user was added without a password': ['"root"', 'no password'],
   'the member is a learner': ['learner'],
   'the cluster has no quorum': ['leader'],

@@ -251,6 +251,16 @@ export const NETWORK_CAUSES: CauseGroup = {
       }),
       { details: { expected: 'HTTP/2' } },
     ),
+    rowsOf('ERR_HANDSHAKE_FAILED', 'server leaf CN=es01')(
+      'an HTTPS server that is not etcd, with a certificate of another CA and without names',
+      PROTOCOL,
+      peer(() => {
+        const ca = mintCa({ subject: 'Elastic CA' })
+        const server = mintedCredentials({ leaf: mintLeaf({ subject: 'es01', issuer: ca }), trust: [ca] })
+        return tlsPeer(serverTls(server, { ALPNProtocols: [] }))
+      }),
+      { details: { foreign: { subject: 'CN=es01', issuer: 'CN=Elastic CA' } } },
+    ),
     refused(
       'a server of another kind (SSH)',
       PROTOCOL,

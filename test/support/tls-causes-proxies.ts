@@ -187,6 +187,15 @@ export const PROXY_CAUSES: CauseGroup = {
       }),
       { details: { grpcStatus: 7, detail: 'RBAC: access denied' } },
     ),
+    unreachable(
+      'Envoy (a stand-in) does not accept the certificate of its etcd (gRPC status 14)',
+      UNAVAILABLE,
+      answering((stream) => {
+        const reason = 'TLS error: 268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED'
+        refuseCall(stream, 14, `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`)
+      }),
+      { details: { grpcStatus: 14 } },
+    ),
     refused(
       'a Kubernetes API server (403)',
       NOT_ETCD,
@@ -263,6 +272,9 @@ export const CLUSTER_CAUSES: CauseGroup = {
     ),
     refused('the password is wrong', ['login/failed'], login('deploy', 'wrong', 'secret'), {
       details: { username: 'deploy', refused: true },
+    }),
+    refused('the password ends with a line break', ['login/failed'], login('deploy', 'secret\n', 'secret'), {
+      details: { username: 'deploy', refused: true, lineBreakIn: 'password' },
     }),
     refused('the user was added without a password', ['login/failed'], login('root', 'secret'), {
       details: { username: 'root', refused: true },

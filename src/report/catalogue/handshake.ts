@@ -366,14 +366,15 @@ function isSelfSigned({ chain, issuer }: ClientCaUnknown): boolean {
   return chain.length === 1 && chain[0]?.subject === issuer
 }
 
-function acceptedCas({ accepts, listed, held }: ClientCaUnknown): string {
+function acceptedCas(d: ClientCaUnknown): string {
+  const { accepts, listed, held } = d
   if (accepts === null) return 'The list of CAs that the server accepts could not be read.'
   if (accepts.length === 0)
     return "It named no CA: etcd's --trusted-ca-file has no certificate, or is not set, and etcd trusts the CAs of its system."
   const names = `It accepts certificates of ${quoted(accepts)}`
   return listed === true
     ? `${names}: that CA has another key, or has expired.`
-    : held !== null
+    : held !== null || isSelfSigned(d)
       ? `${names}.`
       : `${names}; if one of these issued it, it is an intermediate whose certificate was not sent.`
 }

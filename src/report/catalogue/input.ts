@@ -360,14 +360,18 @@ const CONTENTS = contents({
     'what "kubectl describe secret" prints, which has only the lengths of the values',
     ofCluster,
   ],
-  SealedSecret: ['the manifest of a SealedSecret, which only its controller in the cluster decrypts', ofCluster],
+  'source of a Secret': ['the manifest of an object of which a controller in the cluster makes a Secret', ofCluster],
+  'web page': [
+    'a web page',
+    ({ pass }) => `Download the file itself: the server returned a page, such as an error or a login. ${pass}`,
+  ],
   JWK: [
     'a JSON Web Key (JWK)',
     (d) =>
       d.role === 'key'
         ? convert(d, '.pem', (input, output) =>
             privately(
-              `node -e 'process.stdout.write(crypto.createPrivateKey({ key: JSON.parse(fs.readFileSync(process.argv[1])), format: \`jwk\` }).export({ type: \`pkcs8\`, format: \`pem\` }))' ${input} > ${output}`,
+              `node -e 'process.stdout.write(crypto.createPrivateKey({ key: [JSON.parse(fs.readFileSync(process.argv[1]))].flatMap((each) => each.keys ?? each)[0], format: \`jwk\` }).export({ type: \`pkcs8\`, format: \`pem\` }))' ${input} > ${output}`,
             ),
           )
         : d.pass,
@@ -515,7 +519,7 @@ const CONTENTS = contents({
   'other blocks': ['other PEM blocks'],
   'other text': [
     'text without a "-----BEGIN …-----" line',
-    ({ pass }) => `${pass} If the file was downloaded, the server may have returned a web page or an error instead.`,
+    ({ pass }) => `${pass} If the file was downloaded, the server may have returned an error instead.`,
   ],
   'other binary data': ['other binary data'],
 })

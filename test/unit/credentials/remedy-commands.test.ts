@@ -242,7 +242,8 @@ describe('archives, key stores and other wrappings', () => {
   )
 
   it('converts a JSON Web Key by the command of the remedy', async () => {
-    await repaired(written({ key: JSON.stringify(leaf.key.export({ format: 'jwk' }), null, 1) }))
+    const jwk = leaf.key.export({ format: 'jwk' })
+    for (const each of [jwk, { keys: [jwk] }]) await repaired(written({ key: JSON.stringify(each, null, 1) }))
   })
 
   it.runIf(isLong)(
@@ -290,7 +291,7 @@ describe('archives, key stores and other wrappings', () => {
       'Name:         etcd-client\nNamespace:    default\n\nType:  Opaque\n\nData\n====\ntls.crt:  1164 bytes\n',
     ],
     [
-      'a SealedSecret',
+      'of which a controller in the cluster makes a Secret ("SealedSecret")',
       'apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nspec:\n  encryptedData:\n    tls.crt: AgBy8hC\n',
     ],
   ])('says where the certificate is if a file holds %s', async (what, content) => {
