@@ -1,5 +1,5 @@
 /** The contents that PEM labels announce. */
-import type { Holds } from '../report/catalogue/input.js'
+import type { Holds } from '../report/catalogue/contents.js'
 
 export type BlockKind =
   | 'certificate'

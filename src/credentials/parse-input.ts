@@ -1,5 +1,5 @@
 /** Reads one input (CA, certificate, key or CRL), and reports its other contents. */
-import type { UnexpectedContent } from '../report/catalogue/input.js'
+import type { UnexpectedContent } from '../report/catalogue/contents.js'
 import type { MaterialRole, Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'

@@ -1,5 +1,5 @@
 /** Recognizes the format of a file or string by one table. It validates nothing. */
-import type { Holds, UnexpectedContent } from '../report/catalogue/input.js'
+import type { Holds, UnexpectedContent } from '../report/catalogue/contents.js'
 import { DER_KINDS, type DerKind, derKind } from '../x509/pem/der-kind.js'
 import type { PemScan } from '../x509/pem/pem.js'
 

@@ -2,7 +2,7 @@
 import { holdsOf, labelsOf } from '../credentials/labels.js'
 import { recognize } from '../credentials/recognize.js'
 import { valueInvalid } from '../report/option-error.js'
-import type { UnexpectedContent } from '../report/catalogue/input.js'
+import type { UnexpectedContent } from '../report/catalogue/contents.js'
 import type { Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate } from '../x509/certificate.js'

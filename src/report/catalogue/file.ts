@@ -2,7 +2,7 @@
 import { error, type Row, warning } from '../row.js'
 import { unreplacedPart, withoutQuotes } from '../unreplaced.js'
 import { listed } from '../words.js'
-import { ESCAPES } from './input.js'
+import { ESCAPES } from './contents.js'
 import { type FilePlace, inShell, byteCount, fileText, acceptedContent } from './place.js'
 
 function notRegular(kind: string): Row<FilePlace> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readSource } from '../../../src/credentials/source.js'
-import type { Holds } from '../../../src/report/catalogue/input.js'
+import type { Holds } from '../../../src/report/catalogue/contents.js'
 import type { PemDamage } from '../../../src/report/catalogue/pem.js'
 import type { FindingCode } from '../../../src/report/finding.js'
 import { integer, octetString, oid, sequence } from '../../support/der-writer.js'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { MaterialRole } from '../../../src/report/catalogue/place.js'
-import type { Holds } from '../../../src/report/catalogue/input.js'
+import type { Holds } from '../../../src/report/catalogue/contents.js'
 import type { PemDamage } from '../../../src/report/catalogue/pem.js'
 import type { Finding } from '../../../src/report/finding.js'
 import { drawn } from '../../support/long.js'
