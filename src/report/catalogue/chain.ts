@@ -129,7 +129,9 @@ export const chain = {
   'chain/root-not-trusted': {
     leaf: error((d: { anchors: string[] }, who, context) => [
       `${who} is self-signed, and ${trustedCas(d.anchors, context)}.`,
-      'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
+      context.inside.includes('"O=etcd"')
+        ? 'Start etcd without --auto-tls, which created this certificate for tests only: pass a certificate of your CA by --cert-file and --key-file.'
+        : 'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
     ]).refusedAs({ ...BY_GO, Node: 'DEPTH_ZERO_SELF_SIGNED_CERT', OpenSSL: 'self-signed certificate' }),
     root: error((d: { anchors: string[] }, who, context) => [
       `${who} is the root of the chain, and ${trustedCas(d.anchors, context)}.`,
