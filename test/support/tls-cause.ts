@@ -50,6 +50,8 @@ export interface Cause {
   readonly codesOfOldGo?: readonly FindingCode[]
   /** It takes a second or more: `npm test` tries some of these. */
   readonly isSlow?: boolean
+  /** The examination, which does not see what the server chose by ALPN, reports it by another code. */
+  readonly isOfClient?: boolean
   readonly setUp: SetUp
 }
 

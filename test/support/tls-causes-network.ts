@@ -259,7 +259,7 @@ export const NETWORK_CAUSES: CauseGroup = {
         const server = mintedCredentials({ leaf: mintLeaf({ subject: 'es01', issuer: ca }), trust: [ca] })
         return tlsPeer(serverTls(server, { ALPNProtocols: [] }))
       }),
-      { details: { foreign: { subject: 'CN=es01', issuer: 'CN=Elastic CA' } } },
+      { details: { foreign: { subject: 'CN=es01', issuer: 'CN=Elastic CA' } }, isOfClient: true },
     ),
     refused(
       'a server of another kind (SSH)',

@@ -67,9 +67,9 @@ export const access = {
   ]).refusedAs({ etcd: ['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old'] }),
   'login/failed': error((d: Failed) => [
     d.refused
-      ? `etcd refuses the login of the user "${d.username}": ${d.lineBreakIn == null ? '' : `${d.lineBreakIn === 'username' ? 'that name' : 'the password'} ends with a line break, as "echo NAME | base64" and a file leave it. etcd answers: `}${d.detail}.`
+      ? `etcd refuses the login of the user "${d.username}": ${d.lineBreakIn === null ? '' : `${d.lineBreakIn === 'username' ? 'that name' : 'the password'} ends with a line break, as "echo NAME | base64" and a file leave it. etcd answers: `}${d.detail}.`
       : `The user "${d.username}" could not be logged in: ${d.detail}.`,
-    d.refused && d.lineBreakIn != null
+    d.refused && d.lineBreakIn !== null
       ? `Remove the line break: call .trimEnd() after reading the ${d.lineBreakIn === 'username' ? 'name' : 'password'}, and encode it with "printf %s VALUE | base64" in a Secret.${d.lineBreakIn === 'username' ? ` "etcdctl user get ${argument(withoutBreak(d.username), 'NAME')}" must list the user.` : ''}`
       : d.detail.includes('no password user')
         ? `The user has no password, and "etcdctl user passwd" does not give it one: delete it ("etcdctl user delete ${argument(d.username, 'NAME')}"), add it with one ("etcdctl user add ${argument(d.username, 'NAME')}") and grant its roles again. Or remove the option auth: the common name of the client certificate is then the user.`
@@ -163,5 +163,5 @@ export interface Failed {
   refused: boolean
   detail: string
   /** The option that ends with a line break; null or absent if none does. */
-  lineBreakIn?: 'username' | 'password' | null
+  lineBreakIn: 'username' | 'password' | null
 }

@@ -131,7 +131,7 @@ export const chain = {
       `${who} is self-signed, and ${trustedCas(d.anchors, context)}.`,
       // etcd's own certificates have this name alone (client/pkg/transport/listener.go, SelfCert).
       context.inside.includes('"O=etcd"')
-        ? 'etcd makes such certificates with --auto-tls, for tests only. Issue one from your CA, and start etcd with --cert-file and --key-file in place of --auto-tls.'
+        ? 'Start etcd without --auto-tls, which created this certificate for tests only: pass a certificate of your CA by --cert-file and --key-file.'
         : 'Issue the certificate from your CA.',
     ]).refusedAs({ ...BY_GO, Node: 'DEPTH_ZERO_SELF_SIGNED_CERT', OpenSSL: 'self-signed certificate' }),
     root: error((d: { anchors: string[] }, who, context) => [

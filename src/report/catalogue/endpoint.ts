@@ -100,7 +100,7 @@ const NGINX_REMEDIES = [
 ] as const
 
 /** How the filters of Envoy start the text of a refusal, and so those of Istio and other service meshes. */
-const MESH_REFUSAL = /^RBAC: /
+const MESH_REFUSAL = 'RBAC: '
 
 /** Calls a server a proxy only if it sends the header `server`, which etcd never does. */
 function notEtcdReason(d: NotEtcd): string {
@@ -108,7 +108,7 @@ function notEtcdReason(d: NotEtcd): string {
   if (location !== null) return `it redirects to ${location}, which etcd never does`
   if (!isRefusal(d)) return "etcd's client port does not answer so"
   if (httpStatus === CONTENT_TOO_LARGE) return 'the request is longer than the proxy in front of etcd accepts'
-  if (MESH_REFUSAL.test(detail)) return 'the proxy of a service mesh refuses the client, not etcd'
+  if (detail.startsWith(MESH_REFUSAL)) return 'the proxy of a service mesh refuses the client, not etcd'
   if (server !== null) return `"${server}" refuses the client, not etcd`
   return contentType?.startsWith('application/json') === true
     ? 'it is not etcd, which answers gRPC, and may be a Kubernetes API server'

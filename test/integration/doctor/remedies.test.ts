@@ -246,8 +246,8 @@ const ROWS: readonly Row[] = [
         /Set --initial-cluster=(\S+) and --initial-cluster-state=existing, and start it\./.exec(again) ?? []
       c.edit('m3', 'initial-cluster-state: new', 'initial-cluster-state: existing')
       expect(
-        readFileSync(c.member('m3').config, 'utf8')
-          .match(/^initial-cluster: (.*)$/m)?.[1]
+        /^initial-cluster: (.*)$/m
+          .exec(readFileSync(c.member('m3').config, 'utf8'))?.[1]
           ?.split(',')
           .sort(),
       ).toEqual(list.split(',').sort())

@@ -278,7 +278,7 @@ describe('archives, key stores and other wrappings', () => {
     ['ssh-rsa', 'ecdsa-sha2-nistp256', 'ssh-ed25519'].map(
       (kind) => [kind, kind === 'ssh-ed25519' ? 'No command' : 'puttygen'] as const,
     ),
-  )('names a key of PuTTY of the kind %s and what makes PEM of it', async (kind, remedy) => {
+  )('names a key of PuTTY of the kind %s and the command that makes PEM of it', async (kind, remedy) => {
     const key = `PuTTY-User-Key-File-3: ${kind}\nEncryption: none\nComment: alice\nPublic-Lines: 2\n`
     const [found] = await findingsOf(fromFiles(written({ key })))
     expect(found?.message).toMatch(/a private key in (?:the format of PuTTY|SSH format)/)
@@ -294,7 +294,7 @@ describe('archives, key stores and other wrappings', () => {
       'of which a controller in the cluster makes a Secret ("SealedSecret")',
       'apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nspec:\n  encryptedData:\n    tls.crt: AgBy8hC\n',
     ],
-  ])('says where the certificate is if a file holds %s', async (what, content) => {
+  ])('says in which Secret the certificate is if a file has another object: %s', async (what, content) => {
     const [found] = await findingsOf(fromFiles(written({ cert: content })))
     expect(found?.message).toContain(what)
     expect(found?.remedy).toContain("kubectl get secret NAME -o jsonpath='{.data.tls\\.crt}' | base64 -d > tls.crt")

@@ -13,7 +13,7 @@ const expressions = new Map(logLines.map((row) => [row, new RegExp(row.pattern)]
 
 /** All rows that match a line, without what finds the first one faster. */
 function matching(line: string): LogLine[] {
-  return logLines.filter((row) => expressions.get(row)?.test(line))
+  return logLines.filter((row) => expressions.get(row)?.test(line) === true)
 }
 
 describe('the table of log lines', () => {

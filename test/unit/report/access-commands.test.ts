@@ -64,7 +64,7 @@ it.each([
   expect(found.remedy).toContain(remedy)
 })
 
-it('prints no command with a name that nobody can type', () => {
+it('prints no command with a name that has control characters', () => {
   const { remedy } = finding('login/failed', { username: 'a\u0001b', refused: true, detail: 'authentication failed' })
   expect(remedy).toContain('etcdctl user get NAME')
   expect(remedy).not.toContain('u{1}')

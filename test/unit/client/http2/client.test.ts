@@ -82,7 +82,7 @@ describe('a server that ends the connection with an error in GOAWAY', () => {
     return frame(FrameType.GOAWAY, 0, 0, Buffer.concat(parts))
   }
 
-  it('is reported with its reason by the endpoint and by the calls that it had', async () => {
+  it('A GOAWAY is reported with its reason by the endpoint and by the calls that it had', async () => {
     await using server = await framePeer(serverTls(pki.server), (stream, send, socket) => {
       if (stream <= 3) send(healthAnswerFrame(stream))
       else socket.end(goaway(stream))
