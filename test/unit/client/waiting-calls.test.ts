@@ -118,7 +118,7 @@ describe('refusalIn', () => {
     [
       'certain',
       'a refusal after a lost connection',
-      [lost, finding('login/failed', { username: 'a', refused: true, detail: '' })],
+      [lost, finding('login/failed', { username: 'a', refused: true, lineBreakIn: null, detail: '' })],
     ],
     ['possible', 'a connection that ended during the first request', [lost]],
     [

@@ -65,7 +65,12 @@ it.each([
 })
 
 it('prints no command with a name that has control characters', () => {
-  const { remedy } = finding('login/failed', { username: 'a\u0001b', refused: true, detail: 'authentication failed' })
+  const { remedy } = finding('login/failed', {
+    username: 'a\u0001b',
+    refused: true,
+    lineBreakIn: null,
+    detail: 'authentication failed',
+  })
   expect(remedy).toContain('etcdctl user get NAME')
   expect(remedy).not.toContain('u{1}')
 })
