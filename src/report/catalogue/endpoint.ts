@@ -299,7 +299,7 @@ export const endpoint = {
     d.learner
       ? 'Use the URLs of voting members. Or promote it once it has caught up: "etcdctl member list" against a voting member shows its ID, and "etcdctl member promote ID" makes it vote.'
       : isRefusedBackEnd(d)
-        ? `Give the proxy at ${d.endpoint} the CA of etcd as the trusted CA of its back end, and the name that etcd's certificate covers. Or use the URLs of the members themselves.`
+        ? `Give the proxy at ${d.endpoint} the CA of etcd as the trusted CA of its backend, and the name that etcd's certificate covers. Or use the URLs of the members themselves.`
         : d.httpStatus === 200
           ? `Check that etcd at ${d.endpoint} runs and has a leader ("etcdctl endpoint status" with the URLs of the members). If a proxy is in front of etcd, read its log.`
           : d.httpStatus === 429
