@@ -44,6 +44,7 @@ const OPENSSL_ALONE = new Set<string | undefined>([
   'chain/anchor-not-self-signed',
   'chain/openssl-picks-other-path',
   'revocation/no-crl',
+  'revocation/openssl-picks-other-crl',
   'usage/any-extended-key-usage',
   'usage/key-usage-missing',
   'usage/netscape-type-unsuited',

@@ -280,11 +280,6 @@ const revocation: readonly Mutation[] = [
   faulty('signed by ecdsa-sha1', { signature: 'ecdsa-sha1' }),
   faulty('without a number', { extensions: [] }),
   next('in order and names the certificate', {}, ({ leaf: { serial } }) => ({ revoked: [{ serial }] })),
-  next(
-    'algorithms disagree and in order, an older one',
-    { innerSignature: 'ecdsa-sha384' },
-    { thisUpdate: inDays(-2) },
-  ),
   next('signed by ecdsa-sha1 and of the future', SHA1, { thisUpdate: inDays(1), nextUpdate: inDays(2) }),
   next('signed by ecdsa-sha1 and out of date', SHA1, ({ intermediate: { key } }) => ({
     ...{ thisUpdate: inDays(-9), nextUpdate: inDays(-1) },
@@ -326,6 +321,15 @@ const revocation: readonly Mutation[] = [
       plan.arrangements.push((chain) => {
         chain.crls = [mintCrl({ issuer: role === 'leaf' ? chain.root : chain.intermediate })]
       }),
+    null,
+  ),
+  plans(
+    'revocation list: algorithms disagree, of a self-issued CA',
+    LEAF,
+    (plan) => {
+      set(plan, 'intermediate', { subject: 'Root' })
+      plan.arrangements.push(crls({ innerSignature: 'ecdsa-sha384' }, 'leaf'))
+    },
     null,
   ),
   plans('revocation list: its CA may not sign lists', ['intermediate'], (plan) => {
