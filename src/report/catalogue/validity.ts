@@ -6,7 +6,7 @@ const ALERTS = ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'ERR_SSL_SSL/TLS_ALER
 const RENEW = 'Renew it now, or automate the renewal (see renewDirectory and fromAuthority).'
 
 /** The clock of the server, if it differs and the certificates are valid by it; else absent. */
-interface OtherClock {
+export interface OtherClock {
   peerTime?: Date
 }
 
