@@ -117,9 +117,8 @@ function compareData(
   const ids = { clusterId: answersFor ?? wal?.clusterId ?? '', expected: clusterId ?? '' }
   const owner = ownerOf(member, members)
   if (data !== null && process !== null && owner !== undefined && !isAnswering(member)) {
-    const { id, name, peerURLs } = owner.listed
-    const isRenamed = name === process.config.name
-    const original = { id, name: nameIn(process.config, owner.listed), endpoint: peerURLs[0] ?? '', isRenamed }
+    const { id, peerURLs } = owner.listed
+    const original = { id, name: nameIn(process.config, owner.listed), endpoint: peerURLs[0] ?? '' }
     return [
       finding('cluster/data-used-twice', { kind: 'copy', ...data, owner: original, hasLeader: hasLeader(members) }),
     ]

@@ -30,6 +30,8 @@ export interface DoctorMember {
   /** Replaces files by renames, so that a mounted file keeps its old contents. */
   write(parts: Partial<MemberParts>): void
   log(): string
+  /** Whether the process has ended, or was not started. */
+  hasEnded(): boolean
   pid(): number
 }
 
@@ -135,6 +137,7 @@ function startable(
         replace(side === 'server' ? 'ca.crt' : 'peer-ca.crt', pemOf(clientAnchors))
       }
     },
+    hasEnded: () => (child?.process.exitCode ?? child?.process.signalCode ?? (child === null ? 0 : null)) !== null,
     log: () => child?.written.all ?? '',
     pid: () => child?.process.pid ?? 0,
   }

@@ -114,8 +114,8 @@ export class RemediedCluster {
     await this.restart(...this.cluster.members.map(({ name }) => name))
   }
 
-  examine(): Promise<ClusterReport> {
-    return this.cluster.examine({ dialTimeout: '2s', ...this.options })
+  examine(options: ExamineOptions = {}): Promise<ClusterReport> {
+    return this.cluster.examine({ dialTimeout: '2s', ...this.options, ...options })
   }
 
   /** The variables of etcdctl for the second member. */

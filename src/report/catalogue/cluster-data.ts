@@ -21,8 +21,8 @@ export interface WrongData {
 
 /** A member that was started with a copy of the data of another one. */
 export interface CopiedData extends Omit<WrongData, 'clusterId' | 'expected' | 'token'> {
-  /** Whose data it is. `isRenamed`: in the member list it has the name of the member with the copy. */
-  owner: { id: string; name: string; endpoint: string; isRenamed: boolean }
+  /** Whose data it is. */
+  owner: { id: string; name: string; endpoint: string }
   hasLeader: boolean
 }
 
@@ -48,7 +48,7 @@ export const clusterData = {
     ]),
     copy: error((d: CopiedData) => [
       `The data directory of ${d.member}, ${d.directory}, is a copy of that of ${d.owner.name}: it has the member ID ${d.owner.id}, and ${d.owner.name} itself answers at ${d.owner.endpoint}.`,
-      `Stop ${d.member}. If its own data still exists, set --data-dir to it, and start it. ${d.hasLeader ? joinWithoutCopy(d) : 'Otherwise start the other members: the member list can be changed only while they have a leader. Then run this command again.'}`,
+      `Stop ${d.member}, and start ${d.owner.name} if it ended too. If ${d.member}'s own data exists, set --data-dir to it, and start it. ${d.hasLeader ? joinWithoutCopy(d) : 'Otherwise start the other members: the member list can be changed only while they have a leader. Then run this command again.'}`,
     ]),
   },
 }
@@ -65,8 +65,8 @@ function moveAside({ directory, walDirectory }: Directories): string {
 
 function joinWithoutCopy(d: CopiedData): string {
   const { member, owner, initialCluster } = d
-  const restart = ` Then restart ${owner.name}, which the member list calls ${member}.`
-  return `Otherwise move the copy aside: ${moveAside(d)}.${joinAgain(d)} Set --initial-cluster=${shellArgument(initialCluster)} and --initial-cluster-state=existing, and start it.${owner.isRenamed ? restart : ''}`
+  const restart = ` If "etcdctl member list" then has ${member} twice, restart ${owner.name}.`
+  return `Otherwise move the copy aside: ${moveAside(d)}.${joinAgain(d)} Set --initial-cluster=${shellArgument(initialCluster)} and --initial-cluster-state=existing, and start it.${restart}`
 }
 
 function joinAgain({ member, joined }: Pick<WrongData, 'member' | 'joined'>): string {
