@@ -58,7 +58,7 @@ type Directories = Pick<WrongData, 'directory' | 'walDirectory'>
 function moveAside({ directory, walDirectory }: Directories): string {
   const moves = [directory, ...(walDirectory === null ? [] : [walDirectory])].map((each) => {
     const path = shellArgument(each.replace(/(?<=.)\/+$/, ''))
-    return `"mv ${path} ${path}.$(date +%F-%H%M%S)"`
+    return `"mv ${path} ${path}.$(date +%s)"`
   })
   return listed(moves)
 }
@@ -72,7 +72,7 @@ function joinWithoutCopy(d: CopiedData): string {
 function joinAgain({ member, joined }: Pick<WrongData, 'member' | 'joined'>): string {
   if (joined === null) return ''
   const urls = joined.peerUrls.slice(0, 5).map(shellArgument).join(',')
-  return ` Add it again: "etcdctl member remove ${shellArgument(joined.id)}", then "etcdctl member add ${shellArgument(member)} --peer-urls=${urls}"; repeat it while the answer is "unhealthy cluster".`
+  return ` Add it again: "etcdctl member remove ${shellArgument(joined.id)}", then "etcdctl member add ${shellArgument(member)} --peer-urls=${urls}" until the answer is not "unhealthy cluster".`
 }
 
 /** The port of a URL, as `ss` has it. */
