@@ -246,33 +246,31 @@ describe('archives, key stores and other wrappings', () => {
     for (const each of [jwk, { keys: [jwk] }]) await repaired(written({ key: JSON.stringify(each, null, 1) }))
   })
 
-  it.runIf(isLong)(
-    'writes CA, certificate and key of a Java key store as PEM by the commands of the remedies',
-    async () => {
-      const p12 = folder.file('java.p12')
-      const jks = folder.file('java.jks')
-      const chainFile = folder.file('java.crt', chain + root.pem)
-      const inputs = ['-in', chainFile, '-inkey', folder.file('java.key', leaf.keyPem), '-out', p12]
-      openssl(['pkcs12', '-export', '-name', 'own', '-passout', `pass:${PASSPHRASE}`, ...inputs])
-      const passwords = ['-srcstorepass', PASSPHRASE, '-deststorepass', PASSPHRASE]
-      const stores = ['-srckeystore', p12, '-destkeystore', jks, '-deststoretype', 'JKS']
-      runTool('keytool', ['-importkeystore', '-noprompt', ...passwords, ...stores])
-      const files = written(one(readFileSync(jks)), 'store.jks')
-      const fixed = { ...files }
-      for (const each of await findingsOf(fromFiles(files))) {
-        const [, command = '', output = ''] = COMMAND.exec(each.remedy) ?? []
-        // keytool reads its whole input, so that each program gets its own: the new password twice and the old one.
-        const [, imports = '', extracts = ''] = /^\(umask 077; (.*) && (.*)\)$/.exec(command) ?? []
-        for (const part of [imports, extracts]) {
-          const input = `${PASSPHRASE}\n`.repeat(part === imports ? 3 : 1)
-          spawnSync('setsid', ['-w', 'sh', '-eu', '-c', `umask 077; ${part}`], { input, encoding: 'utf8' })
-        }
-        fixed[roleOf(each, files)] = output
+  const keyStores = isLong ? ['a Java key store'] : []
+  it.each(keyStores)('writes CA, certificate and key of %s as PEM by the commands of the remedies', async () => {
+    const p12 = folder.file('java.p12')
+    const jks = folder.file('java.jks')
+    const chainFile = folder.file('java.crt', chain + root.pem)
+    const inputs = ['-in', chainFile, '-inkey', folder.file('java.key', leaf.keyPem), '-out', p12]
+    openssl(['pkcs12', '-export', '-name', 'own', '-passout', `pass:${PASSPHRASE}`, ...inputs])
+    const passwords = ['-srcstorepass', PASSPHRASE, '-deststorepass', PASSPHRASE]
+    const stores = ['-srckeystore', p12, '-destkeystore', jks, '-deststoretype', 'JKS']
+    runTool('keytool', ['-importkeystore', '-noprompt', ...passwords, ...stores])
+    const files = written(one(readFileSync(jks)), 'store.jks')
+    const fixed = { ...files }
+    for (const each of await findingsOf(fromFiles(files))) {
+      const [, command = '', output = ''] = COMMAND.exec(each.remedy) ?? []
+      // keytool reads its whole input, so that each program gets its own: the new password twice and the old one.
+      const [, imports = '', extracts = ''] = /^\(umask 077; (.*) && (.*)\)$/.exec(command) ?? []
+      for (const part of [imports, extracts]) {
+        const input = `${PASSPHRASE}\n`.repeat(part === imports ? 3 : 1)
+        spawnSync('setsid', ['-w', 'sh', '-eu', '-c', `umask 077; ${part}`], { input, encoding: 'utf8' })
       }
-      const left = await findingsOf(fromFiles(fixed))
-      expect(left.filter(({ severity }) => severity !== 'info')).toEqual([])
-    },
-  )
+      fixed[roleOf(each, files)] = output
+    }
+    const left = await findingsOf(fromFiles(fixed))
+    expect(left.filter(({ severity }) => severity !== 'info')).toEqual([])
+  })
 
   it.each(
     ['ssh-rsa', 'ecdsa-sha2-nistp256', 'ssh-ed25519'].map(
