@@ -53,7 +53,7 @@ function continuation(payload: Buffer): Buffer {
   return frame(FrameType.CONTINUATION, Flag.END_HEADERS, 1, payload)
 }
 
-it.each(ANSWERS)('a stream and node:http2 report the same of %s', async (_title, ...frames) => {
+it.each(ANSWERS)('a stream reports the same as node:http2 of %s', async (_title, ...frames) => {
   const own = await heard((...parts) => new FrameSession(...parts), frames)
   expect(own).toEqual(await heard((...parts) => new NodeSession(...parts), frames))
   expect(own.at(-1)).toMatch(/^close/)
