@@ -305,7 +305,7 @@ export const CONTENTS = contents({
     ({ pass }) => `${pass} It cannot be restored from this text: copy the file that was printed, not its description.`,
   ],
   'description of a Secret': [
-    'what "kubectl describe secret" prints, which has only the lengths of the values',
+    'the output of "kubectl describe secret", which has only the lengths of the values',
     ofCluster,
   ],
   'source of a Secret': ['the manifest of an object of which a controller in the cluster makes a Secret', ofCluster],

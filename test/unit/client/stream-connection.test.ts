@@ -4,7 +4,15 @@ import type { TlsOptions } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
 import { mintPki } from '../../support/etcd.js'
-import { answerHealthCheck, answerWith, type CallHandler, emptyAnswer, grpcPeer, serverTls, statusOf } from '../../support/peers.js'
+import {
+  answerHealthCheck,
+  answerWith,
+  type CallHandler,
+  emptyAnswer,
+  grpcPeer,
+  serverTls,
+  statusOf,
+} from '../../support/peers.js'
 
 const pki = mintPki()
 const KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
@@ -82,7 +90,12 @@ describe('an endpoint with two connections', () => {
         for (let i = 0; i < 5; i += 1) await client.put('a').value('b').exec()
         expect(client.tls.endpoints).toMatchObject([{ state: 'ready', connections: 2, findings: [] }])
       },
-      { ids: [[0xaan, 1n], [0xaan, 2n]] },
+      {
+        ids: [
+          [0xaan, 1n],
+          [0xaan, 2n],
+        ],
+      },
     ))
 
   it('opens no stream on a second one that leads to another cluster, and reports the limit', () =>
@@ -94,7 +107,13 @@ describe('an endpoint with two connections', () => {
         expect(client.tls.endpoints).toMatchObject([{ state: 'ready', connections: 1 }])
         expect(streams).toHaveLength(1)
       },
-      { carried: 1, ids: [[0xaan, 1n], [0xbbn, 1n]] },
+      {
+        carried: 1,
+        ids: [
+          [0xaan, 1n],
+          [0xbbn, 1n],
+        ],
+      },
     ))
 
   it('ends both with the client', () =>

@@ -285,7 +285,7 @@ describe('archives, key stores and other wrappings', () => {
 
   it.each([
     [
-      'what "kubectl describe secret" prints',
+      'the output of "kubectl describe secret"',
       'Name:         etcd-client\nNamespace:    default\n\nType:  Opaque\n\nData\n====\ntls.crt:  1164 bytes\n',
     ],
     [

@@ -26,58 +26,58 @@ const goaway = frame(7, 0, 0, [0, 0, 0, 1, 0, 0, 0, 0])
 const answer = frame(1, 5, 1, [0x88])
 
 it('ends a connection whose peer sends GOAWAY and then never closes its side', async () => {
-    const accepted: TLSSocket[] = []
-    await using peer = await tlsPeer({ ...serverTls(pki.server), allowHalfOpen: true }, (socket) => {
-      socket.write(settings)
-      accepted.push(socket)
-    })
-    const raw = connectTcp(peer.port, '127.0.0.1')
-    const socket = connectTls({
-      socket: raw,
-      ca: pki.client.trustAnchors.map((each) => each.toPem()),
-      cert: pki.client.chain.map((each) => each.toPem()).join(''),
-      key: pki.client.key.exportPem(),
-      servername: 'localhost',
-      ALPNProtocols: ['h2'],
-    })
-    await once(socket, 'secureConnect')
-    const session = new FrameSession(socket, { onSettings: ignoreAll, onGoaway: ignoreAll, onClose: ignoreAll })
-    const connection = new Connection(
-      { url: 'localhost', host: 'localhost', session, socket, raw, roundTrip: 1 },
-      () => undefined,
-    )
-    const ignore = (): void => undefined
-    const call: ActiveCall = {
-      priority: PRIORITY.first,
-      awaitsAnswer: true,
-      wasAnswered: true,
-      progress: 'answered',
-      open: ignore,
-      release: ignore,
-      expire: ignore,
-      connectionLost: ignore,
-      migrate: ignore,
+  const accepted: TLSSocket[] = []
+  await using peer = await tlsPeer({ ...serverTls(pki.server), allowHalfOpen: true }, (socket) => {
+    socket.write(settings)
+    accepted.push(socket)
+  })
+  const raw = connectTcp(peer.port, '127.0.0.1')
+  const socket = connectTls({
+    socket: raw,
+    ca: pki.client.trustAnchors.map((each) => each.toPem()),
+    cert: pki.client.chain.map((each) => each.toPem()).join(''),
+    key: pki.client.key.exportPem(),
+    servername: 'localhost',
+    ALPNProtocols: ['h2'],
+  })
+  await once(socket, 'secureConnect')
+  const session = new FrameSession(socket, { onSettings: ignoreAll, onGoaway: ignoreAll, onClose: ignoreAll })
+  const connection = new Connection(
+    { url: 'localhost', host: 'localhost', session, socket, raw, roundTrip: 1 },
+    () => undefined,
+  )
+  const ignore = (): void => undefined
+  const call: ActiveCall = {
+    priority: PRIORITY.first,
+    awaitsAnswer: true,
+    wasAnswered: true,
+    progress: 'answered',
+    open: ignore,
+    release: ignore,
+    expire: ignore,
+    connectionLost: ignore,
+    migrate: ignore,
+  }
+  connection.add(call)
+  const ended = new Promise((resolve) => {
+    const listener = {
+      onInformational: ignore,
+      onHead: ignore,
+      onTrailers: ignore,
+      onData: ignore,
+      onEnd: ignore,
+      onClose: resolve,
     }
-    connection.add(call)
-    const ended = new Promise((resolve) => {
-      const listener = {
-        onInformational: ignore,
-        onHead: ignore,
-        onTrailers: ignore,
-        onData: ignore,
-        onEnd: ignore,
-        onClose: resolve,
-      }
-      connection.request({ common: { ':method': 'POST', ':path': '/' } }, listener, new Uint8Array())
-    })
-    await expect.poll(() => accepted.length).toBe(1)
-    accepted[0]?.write(Buffer.concat([goaway, answer]))
-    await ended
-    await expect.poll(() => session.isOpen).toBe(false)
-    expect(socket.destroyed).toBe(false)
-    connection.remove(call)
-    await connection.closeWhenIdle()
-    expect(socket.destroyed).toBe(true)
+    connection.request({ common: { ':method': 'POST', ':path': '/' } }, listener, new Uint8Array())
+  })
+  await expect.poll(() => accepted.length).toBe(1)
+  accepted[0]?.write(Buffer.concat([goaway, answer]))
+  await ended
+  await expect.poll(() => session.isOpen).toBe(false)
+  expect(socket.destroyed).toBe(false)
+  connection.remove(call)
+  await connection.closeWhenIdle()
+  expect(socket.destroyed).toBe(true)
 })
 
 /** A session without a socket. It answers each check at once. */
