@@ -196,9 +196,12 @@ function foldLint(own: readonly Finding[], linted: readonly Finding[], members: 
   const causeOf = (each: Finding): Finding | undefined => {
     if (each.code === 'handshake/failed' && each.details.alert === INTERNAL_ERROR) {
       const { endpoint } = each.details
-      const { planned } = members.find(({ client }) => client?.url === endpoint) ?? {}
+      const cert = members.find(({ client }) => client?.url === endpoint)?.planned?.config.client.cert
+      const leaf = cert?.certificates[0]?.fingerprint256
+      if (leaf === undefined) return undefined
       return linted.find(
-        ({ code, place }) => code === 'key/mismatch' && place?.file === planned?.config.client.cert?.place.file,
+        ({ code, certificate, place }) =>
+          code === 'key/mismatch' && certificate?.fingerprint256 === leaf && place?.file === cert?.place.file,
       )
     }
     if (OF_PAIRS.includes(each.code)) return ofPairs

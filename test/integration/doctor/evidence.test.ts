@@ -36,6 +36,32 @@ function detailsOf({ findings }: ClusterReport, name: string): object[] {
   return all.filter((each) => nameOf(each) === name).map(({ details }) => details)
 }
 
+it('reports a key that does not match before the refused handshake, which is a consequence of the pair of this port', async () => {
+  const pki = onePki()
+  await using cluster = await startDoctorCluster(pki)
+  const member = first(cluster)
+  const { folder, clientUrl } = member
+  for (const side of ['server', 'peer'])
+    writeFileSync(join(folder, `${side}.key`), pemsOf(memberOf(pki.ca, 'other')).key)
+  const { findings } = await cluster.examine()
+  expect(findings.filter(({ code }) => code === 'handshake/failed')).toEqual([])
+  const ofPairs = findings.filter(({ code }) => code === 'key/mismatch')
+  const consequencesOf = (subject: string): unknown[] =>
+    ofPairs.flatMap(({ certificate, consequences }) => (certificate?.subject === subject ? consequences : []))
+  expect(consequencesOf('CN=m1')).toMatchObject([
+    { code: 'handshake/failed', details: { endpoint: clientUrl, alert: 80 } },
+  ])
+
+  // The configuration names another pair than the process has: its pair for members is not the cause.
+  editConfig(member, (text) => text.replaceAll(join(folder, 'server.'), join(folder, '../m2/server.')))
+  const again = (await cluster.examine()).findings
+  expect(again.map(({ code }) => code)).toContain('handshake/failed')
+  expect(again.find(({ code }) => code === 'key/mismatch')).toMatchObject({
+    certificate: { subject: 'CN=m1 peer' },
+    consequences: [],
+  })
+})
+
 describe('a CA file that was replaced without a restart', () => {
   it('reports a CA file that was replaced by the names that the process accepts, and which members and clients the next restart refuses', async () => {
     const pki = onePki()
