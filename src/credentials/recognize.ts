@@ -91,6 +91,12 @@ const isJson = ({ head }: Bytes): boolean => head.startsWith('{') || head.starts
 const objectKind = ({ text }: Bytes): string | undefined =>
   /^kind: *["']?(\w+)["']?[ \t\r]*$/m.exec(text)?.[1] ?? /"kind": ?"(\w+)"/.exec(text)?.[1]
 
+/** Text has no NUL and no replacement characters. */
+const isBinary = ({ bytes, head }: Bytes): boolean =>
+  bytes.subarray(0, HEAD_LENGTH).includes(0) || head.includes('\ufffd')
+/** "<no value>" is what Go writes for a value that is missing. */
+const isTemplate = ({ text }: Bytes): boolean => /\{\{(?!\s*\})|<no value>/.test(text) || EXPRESSION.test(text.trim())
+
 /** The first row that applies decides. */
 export const KINDS: readonly Kind[] = [
   { holds: 'UTF-16 text', is: ({ bytes }) => utf16(bytes) === 'marked' },
@@ -119,8 +125,7 @@ export const KINDS: readonly Kind[] = [
   { holds: 'age file', is: ({ head }) => head.startsWith('age-encryption.org/v1') },
   { holds: 'SOPS file', is: ({ text }) => text.includes('ENC[AES256_GCM,') },
   { holds: 'PKCS#11 URI', is: ({ head }) => isPkcs11Uri(head) },
-  // "<no value>" is what Go writes for a value that is missing.
-  { holds: 'template', is: ({ text }) => /\{\{(?!\s*\})|<no value>/.test(text) || EXPRESSION.test(text.trim()) },
+  { holds: 'template', is: (content) => !isBinary(content) && isTemplate(content) },
   { holds: 'shell command', is: ({ text }) => /^(?:\$\([^()]{1,500}\)|`[^`]{1,500}`)$/.test(text.trim()) },
   { holds: 'placeholder', is: ({ text }) => PLACEHOLDER.test(text.trim()) },
   { holds: 'reference', is: ({ text }) => REFERENCE.test(text.trim()) },
@@ -145,11 +150,7 @@ export const KINDS: readonly Kind[] = [
   { holds: 'gzip file', form: 'base64', is: ({ base64 }) => startsWith(base64.bytes, '1f8b') },
   ...DER_KINDS.map((kind): Kind => ({ holds: kind, form: 'base64', is: ({ base64 }) => base64.der === kind })),
   { holds: 'file name', is: ({ text }) => looksLikeFileName(text) },
-  // Text has no NUL and no replacement characters.
-  {
-    holds: 'other binary data',
-    is: ({ bytes, head }) => bytes.subarray(0, HEAD_LENGTH).includes(0) || head.includes('\ufffd'),
-  },
+  { holds: 'other binary data', is: isBinary },
   { holds: 'other text', is: () => true },
 ]
 

@@ -115,3 +115,8 @@ it.each([
 it('every row of the table of contents has a test', () => {
   expect(KINDS.map(({ holds, form = null }) => [holds, form])).toEqual(ROWS.map(([holds, form]) => [holds, form]))
 })
+
+it('bytes that are no text are binary data, although two of them look like a template', () => {
+  const bytes = Buffer.concat([Buffer.from([0x9b, 0xf3, 0x80, 0xc1]), Buffer.from('{{ a }}'), Buffer.alloc(600, 0xa7)])
+  expect(recognize(bytes, () => scanPem(bytes))).toMatchObject({ holds: 'other binary data' })
+})
