@@ -110,7 +110,7 @@ const METADATA = 1n
  * Whose data a directory holds: the metadata record of the write-ahead log (server/storage/wal/wal.go). etcd writes it when it starts for
  * the first time, before it has joined.
  *
- * @returns Null if there is none, or it may not be read.
+ * @returns Null if absent or unreadable.
  */
 async function readWal(directory: HostPath): Promise<WalIdentity | null> {
   const names = (await hostFolder(directory)) ?? []

@@ -39,7 +39,7 @@ export interface DialRefusal {
   /** The member that refuses, and the finding about the certificate that it refuses, as a message. */
   readonly by: string
   readonly reason: string
-  /** The code of that finding; null if there is none. */
+  /** The code of that finding; null if absent. */
   readonly code: FindingCode | null
 }
 

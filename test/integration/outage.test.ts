@@ -32,7 +32,7 @@ const BEFORE_A_DEADLINE: typeof CALLS = {
 }
 
 /** The class of an error, the codes of its causes and the codes of the findings in the last of them. */
-function told(error: unknown): string {
+function endOf(error: unknown): string {
   const parts: string[] = []
   for (let each = error; each instanceof Error; each = each.cause) {
     if (!isEtcdMtlsError(each)) parts.push(each.constructor.name)
@@ -45,7 +45,7 @@ function told(error: unknown): string {
 /** What each call fails with, by its name. */
 async function failures(client: SecureEtcd3, calls: typeof CALLS): Promise<Record<string, string>> {
   const ends = Object.entries(calls).map(async ([name, call]) => {
-    const end = await call(client).then(() => 'no error', told)
+    const end = await call(client).then(() => 'no error', endOf)
     return [name, end] as const
   })
   return Object.fromEntries(await Promise.all(ends))
@@ -91,7 +91,7 @@ it('a write may be applied if etcd is silent, and a lock that was not taken is n
   })
 })
 
-it('a call whose deadline passes while another call has the only stream is told the limit, and was not sent', async () => {
+it('a call whose deadline passes while another call has the only stream fails with the limit, and was not sent', async () => {
   await using client = await narrow.connect()
   await client.get('a').exec()
   await narrow.etcd.pause()

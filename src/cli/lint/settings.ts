@@ -67,8 +67,8 @@ async function foldersOf(start: string): Promise<string[]> {
 }
 
 /**
- * The text of the file in the folder; null if there is none. It is written by the caller, or by the owner of a folder in which nobody
- * else writes. No link is followed, and errors quote nothing, because in /tmp another user can place both.
+ * The text of the file in the folder; null if absent. It is written by the caller, or by the owner of a folder in which no other user
+ * can write. No link is followed, and errors quote nothing, because in /tmp another user can place both.
  */
 async function readOwn(folder: string, name: string): Promise<string | null> {
   const caller = process.geteuid?.() ?? 0

@@ -33,6 +33,7 @@ function whenKept(lease: Lease, { closing, onAbort, session }: LeaseOwner): Prom
     }
     const timer = whileShort(session, (error) => {
       settle(error)
+      // The caller has the limit as the error. A lease that cannot be revoked ends with its TTL.
       lease.revoke().catch(() => undefined)
     })
     const removeClosed = onAbort(closing, () => {
@@ -113,7 +114,7 @@ export function keptLeases({ leaseClient }: Namespace, make: MakeLease, owner: L
       if (!isKept) await whenKept(lease, owner)
       return id
     })
-    granted.catch(() => undefined) // etcd3 has emitted `lost` with the error, or nobody waits for the streams.
+    granted.catch(() => undefined) // etcd3 has emitted `lost` with the error, or the streams are not waited for.
     lease.grant = () => granted
     return lease
   }

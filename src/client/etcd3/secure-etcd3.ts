@@ -380,6 +380,7 @@ function whenConnected(watcher: Watcher, { closing, onAbort, session }: StreamOw
     })
     const timer = whileShort(session, (error) => {
       failed(error)
+      // The caller has the limit as the error; the watch was not opened.
       watcher.cancel().catch(() => undefined)
     })
     watcher.on('connected', connected).on('error', failed).on('disconnected', disconnected)

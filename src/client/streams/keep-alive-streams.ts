@@ -45,7 +45,7 @@ interface Request {
   readonly id: bigint
   readonly message: Buffer
   sentAt: number
-  /** Null: nobody waits for the answer any more. */
+  /** Null: the answer is no longer waited for. */
   receiver: AnswerReceiver | null
 }
 
@@ -65,7 +65,7 @@ export class KeepAliveResumer implements StreamResumer {
     this.#grants = grants
   }
 
-  /** When the first request without an answer was sent, by `performance.now()`; null: there is none. */
+  /** When the first request without an answer was sent, by `performance.now()`; null if none was sent. */
   get owesSince(): number | null {
     return this.#unanswered[0]?.sentAt ?? null
   }

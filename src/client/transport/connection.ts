@@ -221,7 +221,7 @@ export class Connection implements SessionListener {
 
   /**
    * Waits until the server accepts one more stream, for a request of the client itself by {@link request}. Resolves with the function
-   * that gives the place back. Rejects if there is none in this time.
+   * that gives the place back. Rejects if no stream is free within this time.
    */
   takePlace(timeout: number | null): Promise<() => void> {
     return new Promise((resolve, reject) => {

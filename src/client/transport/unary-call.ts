@@ -101,7 +101,7 @@ export class UnaryCall extends CallBase implements DirectCall {
   #refusal: EtcdMtlsError | null = null
   #tokenRefusals = 0
   #hedged = false
-  /** When the first attempt that etcd may have processed was sent, by `performance.now()`; null: there is none. */
+  /** When the first attempt that etcd may have processed was sent, by `performance.now()`; null if none was sent. */
   #appliedSince: number | null = null
   /** For a short deadline; otherwise {@link CallRoute.sharedHedgeTimer}. */
   #hedgeTimer: NodeJS.Timeout | undefined

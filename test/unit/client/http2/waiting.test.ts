@@ -38,7 +38,7 @@ const floods: readonly (readonly [what: string, make: (i: number, calls: number)
   ['windows of one byte for one stream each', (i, calls) => windowOf(2 * (i % calls) + 1, 1)],
   ['GOAWAY', () => frame(FrameType.GOAWAY, 0, 0, Buffer.concat([number(MAX_WINDOW), number(0)]))],
   [
-    'first windows beside the window of a stream that is nearly too large',
+    'first windows next to the window of a stream that is nearly too large',
     (i) => (i === 0 ? windowOf(1, MAX_WINDOW - 1000) : initialWindow(i % 2)),
   ],
 ]
