@@ -14,6 +14,7 @@ it('the sources are found', () => {
 
 it.each([
   ['import in one direction, types included', rules.againstDirection],
+  ['of the client import from their own floor and from those below', rules.upstairs],
   ['import in no circle', rules.cycles],
   ['name each third-party package in one place', rules.pastTheDoors],
   ['do nothing while they load', rules.actingOnLoad],
@@ -83,6 +84,18 @@ describe('each rule bites', () => {
     ['src/client/a.ts', "import '../attic/b.js'", 1],
   ])('the rule of direction compares the rooms of %s and of %s', (path, text, violations) => {
     expect(rules.againstDirection([at(path, text)])).toHaveLength(violations)
+  })
+
+  it.each([
+    ['src/client/base/a.ts', "import '../etcd3/options.js'", 0],
+    ['src/client/base/a.ts', "import '../session.js'", 1],
+    ['src/client/transport/a.ts', "import type { A } from '../streams/a.js'", 1],
+    ['src/client/session.ts', "import './diagnosis/a.js'", 0],
+    ['src/client/session.ts', "import './deferred.js'", 1],
+    ['src/client/session.ts', "import './etcd3/secure-etcd3.js'", 1],
+    ['src/client/index.ts', "import './etcd3/secure-etcd3.js'", 0],
+  ])('the rule of floors checks %s with %s', (path, text, violations) => {
+    expect(rules.upstairs([at(path, text)])).toHaveLength(violations)
   })
 
   it('the rule of circles finds circles of files, by types too', () => {

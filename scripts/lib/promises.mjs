@@ -52,7 +52,9 @@ const BY_ROW = {
   'Only TLS 1.2 and 1.3; no plaintext endpoint': [
     {
       breaks: 'TLS 1.1 is an option',
-      changes: [['src/client/options.ts', "const VERSIONS = ['TLSv1.2'", "const VERSIONS = ['TLSv1.1', 'TLSv1.2'"]],
+      changes: [
+        ['src/client/base/options.ts', "const VERSIONS = ['TLSv1.2'", "const VERSIONS = ['TLSv1.1', 'TLSv1.2'"],
+      ],
       tests: [
         [OPTIONS, 'refuses the option tls.minVersion in {"tls":{"minVersion":"TLSv1.1"}}'],
         [OPTIONS, 'refuses the option tls.maxVersion in {"tls":{"maxVersion":"TLSv1.1"}}'],
@@ -63,7 +65,7 @@ const BY_ROW = {
       breaks: 'TLS 1.0 and 1.1 are offered',
       changes: [
         [
-          'src/client/validated-credentials.ts',
+          'src/client/base/validated-credentials.ts',
           '    minVersion,\n    maxVersion,\n    ...(ciphers === null ? {} : { ciphers }),',
           "    minVersion: 'TLSv1',\n    maxVersion,\n    ciphers: 'DEFAULT@SECLEVEL=0',",
         ],
@@ -79,11 +81,11 @@ const BY_ROW = {
       breaks: 'a plaintext URL is accepted',
       changes: [
         [
-          'src/client/endpoints.ts',
+          'src/client/base/endpoints.ts',
           'if (fault !== undefined) return',
           'if (fault !== undefined && !/^http:/i.test(text)) return',
         ],
-        ['src/client/endpoints.ts', "if (scheme.toLowerCase() !== 'https')", 'if (!/^https?$/i.test(scheme))'],
+        ['src/client/base/endpoints.ts', "if (scheme.toLowerCase() !== 'https')", 'if (!/^https?$/i.test(scheme))'],
       ],
       tests: [
         ['test/unit/client/endpoints.test.ts', 'refuses http with the reason'],

@@ -265,7 +265,7 @@ async function readServer(url: string, host: string, signal: AbortSignal): Promi
     return { ...none, holds: '', certificates: certificates.map(({ certificate }) => certificate), findings }
   }
   const { kind, alert, detail } = refusal ?? { kind: 'failed', alert: null, detail: 'it sent no certificate' }
-  const made = (await import('../client/finding.js')).finding
+  const made = (await import('../client/base/finding.js')).finding
   const errorCode = /^E[A-Z_]+$/.test(detail) ? detail : null
   const stage = errorCode === 'ENOTFOUND' || errorCode?.startsWith('EAI_') === true ? 'lookup' : 'connect'
   const timed = { endpoint: url, address: null, timeout: 10_000 }

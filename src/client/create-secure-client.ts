@@ -4,12 +4,12 @@ import { isEtcdMtlsError } from '../report/errors.js'
 import { authenticate, SecureEtcd3 } from './etcd3/secure-etcd3.js'
 import { loginFailed, loginReport, waitExpired } from './diagnosis/failure.js'
 import { endpointsOf, locate, type LookupSrv, lookupSrv } from './discovery.js'
-import { finding } from './finding.js'
-import { type PasswordAuth, type ResolvedOptions, resolveOptions, type SecureClientOptions } from './options.js'
+import { finding } from './base/finding.js'
+import { type PasswordAuth, type ResolvedOptions, resolveOptions, type SecureClientOptions } from './base/options.js'
 import { Session } from './session.js'
-import { abortable, holdingProcess, pause } from './timing.js'
+import { abortable, holdingProcess, pause } from './base/timing.js'
 import { Login, LoginError } from './transport/login.js'
-import { prepare } from './validated-credentials.js'
+import { prepare } from './base/validated-credentials.js'
 
 /** Implements the call in `deferred.ts`. @param lookup Replaces DNS in tests. */
 export async function createSecureClient(

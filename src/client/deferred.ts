@@ -2,8 +2,8 @@
 import { loadDeferred } from '../report/load-deferred.js'
 import type { ObserveServerOptions, ServerObservation } from './diagnosis/observe-server.js'
 import type { SecureEtcd3 as Connected } from './etcd3/secure-etcd3.js'
-import type { SecureClientOptions } from './options.js'
-import { CLIENT, type TlsSession } from './tls-session.js'
+import type { SecureClientOptions } from './base/options.js'
+import { CLIENT, type TlsSession } from './base/tls-session.js'
 
 /**
  * An `Etcd3` over mutual TLS, made by {@link createSecureClient}. It is an ordinary `Etcd3` in every other respect.

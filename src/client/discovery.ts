@@ -8,12 +8,12 @@ import { hostname, networkInterfaces } from 'node:os'
 import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { connectionError } from './diagnosis/failure.js'
-import { advertisedEndpoint, type Endpoint, MAX_FOUND, parseEndpoints } from './endpoints.js'
-import { failedReport, finding } from './finding.js'
-import type { ResolvedOptions } from './options.js'
-import { nullAfter } from './timing.js'
+import { advertisedEndpoint, type Endpoint, MAX_FOUND, parseEndpoints } from './base/endpoints.js'
+import { failedReport, finding } from './base/finding.js'
+import type { ResolvedOptions } from './base/options.js'
+import { nullAfter } from './base/timing.js'
 import { parseIp } from '../x509/ip.js'
-import { abortable } from './timing.js'
+import { abortable } from './base/timing.js'
 
 export type LookupSrv = (record: string, signal: AbortSignal) => Promise<SrvRecord[]>
 

@@ -5,13 +5,13 @@ import type { Host } from '../x509/names.js'
 import { type ClockReading, isVerificationError } from './diagnosis/evidence.js'
 import { explainFailure } from './diagnosis/explain.js'
 import { LastDiagnosis } from './diagnosis/probe.js'
-import type { Endpoint } from './endpoints.js'
-import { finding } from './finding.js'
-import type { SessionOptions } from './options.js'
+import type { Endpoint } from './base/endpoints.js'
+import { finding } from './base/finding.js'
+import type { SessionOptions } from './base/options.js'
 import type { Dialled, DialFailure, DialOutcome } from './transport/address-attempt.js'
 import type { DownListener } from './transport/connection.js'
 import { dial, type Dialling } from './transport/dial.js'
-import { withSingleAnchor, type ValidatedCredentials } from './validated-credentials.js'
+import { withSingleAnchor, type ValidatedCredentials } from './base/validated-credentials.js'
 
 /** The part of the client that a dialler uses. */
 export interface DiallerOwner {

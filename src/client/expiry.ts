@@ -2,10 +2,10 @@
 import type { CertificateRef } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { EndpointConnection } from './endpoint-connection.js'
-import type { EventBody } from './events.js'
+import type { EventBody } from './base/events.js'
 import { DRAIN_LIMIT } from './transport/connection.js'
 import type { ServerValidation } from './transport/tls-socket.js'
-import type { ValidatedCredentials } from './validated-credentials.js'
+import type { ValidatedCredentials } from './base/validated-credentials.js'
 
 /** An event about a lifetime; `at` is in milliseconds since 1970. */
 interface ScheduledEvent {

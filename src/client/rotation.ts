@@ -7,12 +7,12 @@ import { type FailedReport, type PassedReport, summarize } from '../report/repor
 import { hasAnswered } from './diagnosis/explain.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import type { EndpointPool } from './endpoint-pool.js'
-import type { EventBody } from './events.js'
-import { failedReport, finding } from './finding.js'
-import type { DrainPolicy } from './options.js'
-import { pause } from './timing.js'
+import type { EventBody } from './base/events.js'
+import { failedReport, finding } from './base/finding.js'
+import type { DrainPolicy } from './base/options.js'
+import { pause } from './base/timing.js'
 import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
-import { succeed, validFrom, type ValidatedCredentials } from './validated-credentials.js'
+import { succeed, validFrom, type ValidatedCredentials } from './base/validated-credentials.js'
 
 /** Milliseconds between the starts of two handshakes, and the longest delay: each blocks requests for about one. */
 const STAGGER = 5

@@ -13,23 +13,23 @@ import {
 } from './diagnosis/failure.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import { EndpointPool } from './endpoint-pool.js'
-import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
-import { EventHub } from './events.js'
+import { type Endpoint, isSameEndpoint, parseEndpoints } from './base/endpoints.js'
+import { EventHub } from './base/events.js'
 import { credentialsEvent, Expiry, lifetimeOf } from './expiry.js'
-import { failedReport, finding } from './finding.js'
+import { failedReport, finding } from './base/finding.js'
 import { preflight } from './preflight.js'
-import { resolveDrain, type SessionOptions, resolveSource } from './options.js'
+import { resolveDrain, type SessionOptions, resolveSource } from './base/options.js'
 import { Follower, rotate, type RotationOutcome } from './rotation.js'
 import type { ResumePositions } from './streams/watch-records.js'
-import { abortable, holdingProcess, pause } from './timing.js'
+import { abortable, holdingProcess, pause } from './base/timing.js'
 import {
   clientClosed,
   type EndpointStatus,
   type RotationOptions,
   type TlsEvent,
   type TlsSession,
-} from './tls-session.js'
-import { revalidate, type ValidatedCredentials } from './validated-credentials.js'
+} from './base/tls-session.js'
+import { revalidate, type ValidatedCredentials } from './base/validated-credentials.js'
 
 export class Session implements TlsSession {
   readonly #pool: EndpointPool

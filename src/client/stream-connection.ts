@@ -2,7 +2,7 @@
  * Where streams that do not end are opened, and the second connection to an endpoint. It carries only such streams, for which the
  * first one has no room: that one leaves some of its streams free for calls.
  */
-import { Backoff } from './timing.js'
+import { Backoff } from './base/timing.js'
 import type { Dialled } from './transport/address-attempt.js'
 import type { Connection } from './transport/connection.js'
 

@@ -1,7 +1,7 @@
 /** The streams of etcd3's watches: how many there are, and how soon one is opened again after a failure. */
 import { EventEmitter } from 'node:events'
 import { ResumePositions } from './streams/watch-records.js'
-import { Backoff, type OnAbort } from './timing.js'
+import { Backoff, type OnAbort } from './base/timing.js'
 
 export interface WatchStreamOwner {
   /** Aborts when the client is closed. */

@@ -1,7 +1,7 @@
 /** The public functions, which validate the caller's arguments. */
 import { SecureEtcd3 } from '../client/deferred.js'
-import { holdingProcess } from '../client/timing.js'
-import { CLIENT, clientClosed } from '../client/tls-session.js'
+import { holdingProcess } from '../client/base/timing.js'
+import { CLIENT, clientClosed } from '../client/base/tls-session.js'
 import { parseDuration } from '../report/duration.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { contend, type ContenderOptions, type Held, type Queue, tryContend, type TryLockResult } from './contend.js'

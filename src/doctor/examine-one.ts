@@ -1,7 +1,7 @@
 /** Examines one cluster: compares its processes, files and configurations, and makes its report. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { dialable } from '../client/endpoints.js'
-import { abortable } from '../client/timing.js'
+import { dialable } from '../client/base/endpoints.js'
+import { abortable } from '../client/base/timing.js'
 import { groupBy } from '../config/lint/rule.js'
 import { INTERNAL_ERROR } from '../report/catalogue/alerts.js'
 import { type CertificateRef, type Finding, type Unchecked, uncheckedIn } from '../report/finding.js'

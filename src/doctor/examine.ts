@@ -1,8 +1,8 @@
 /** Examines the clusters of a machine, or those of endpoints. See `src/doctor/deferred.ts`, which loads this file at the first call. */
-import { abortable, holdingProcess } from '../client/timing.js'
-import { dialable, type Endpoint } from '../client/endpoints.js'
+import { abortable, holdingProcess } from '../client/base/timing.js'
+import { dialable, type Endpoint } from '../client/base/endpoints.js'
 import { locate, lookupSrv } from '../client/discovery.js'
-import { resolveEndpoints, resolveSource } from '../client/options.js'
+import { resolveEndpoints, resolveSource } from '../client/base/options.js'
 import { checkSignal } from '../credentials/checks.js'
 import type { ClientDefaults } from '../credentials/credentials.js'
 import { cluster } from '../report/catalogue/cluster.js'

@@ -1,6 +1,6 @@
 /** Finds the members of a cluster, and asks each of them. */
-import { dialable, type Endpoint } from '../client/endpoints.js'
-import { mapLimited } from '../client/timing.js'
+import { dialable, type Endpoint } from '../client/base/endpoints.js'
+import { mapLimited } from '../client/base/timing.js'
 import { acceptedUrl } from '../config/lint/member.js'
 import { statsOf } from '../config/read-etcd-config.js'
 import { pathOfCaller } from '../config/read/text.js'

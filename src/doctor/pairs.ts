@@ -2,7 +2,7 @@
 import { createAuthority } from '../authority/deferred.js'
 import { areValid } from '../client/diagnosis/evidence.js'
 import { explainServer } from '../client/diagnosis/explain.js'
-import type { Endpoint } from '../client/endpoints.js'
+import type { Endpoint } from '../client/base/endpoints.js'
 import type { MaterialReading } from '../credentials/assemble.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { fileInput, fileOfOption } from '../credentials/load-inputs.js'

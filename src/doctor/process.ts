@@ -3,7 +3,7 @@ import { createSecureClient, observeServer, type SecureEtcd3 } from '../client/d
 import { areValid, type ClockReading } from '../client/diagnosis/evidence.js'
 import { refusalIn } from '../client/diagnosis/explain.js'
 import { readClockOf, readMetrics } from '../client/diagnosis/https-answer.js'
-import type { Endpoint } from '../client/endpoints.js'
+import type { Endpoint } from '../client/base/endpoints.js'
 import { advisoriesOf } from '../config/tables/advisories.js'
 import type { Credentials } from '../credentials/credentials.js'
 import { asError, isEtcdMtlsError, reasonOf } from '../report/errors.js'

@@ -1,7 +1,7 @@
 /** Finds the etcd processes of this machine. */
 import { basename } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { mapLimited } from '../client/timing.js'
+import { mapLimited } from '../client/base/timing.js'
 import type { ConfigInput } from '../config/read/input.js'
 import { knownVariables } from '../config/read/env.js'
 import { localUser } from '../files/accounts.js'

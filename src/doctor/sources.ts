@@ -1,7 +1,7 @@
 /** Finds the configurations of etcd on this machine, and the disk that each etcd sees. */
 import { resolve } from 'node:path'
 import { hostElsewhere } from '../client/discovery.js'
-import { nullAfter } from '../client/timing.js'
+import { nullAfter } from '../client/base/timing.js'
 import { clientPairs, type FoundAccess, installedConfigs, readApiserver } from './distributions.js'
 import type { ConfigInput } from '../config/read/input.js'
 import { onDisk, pathOfCaller } from '../config/read/text.js'

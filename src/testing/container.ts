@@ -1,5 +1,5 @@
 /** etcd in a container. No other file imports testcontainers. */
-import { abortable } from '../client/timing.js'
+import { abortable } from '../client/base/timing.js'
 import { asError } from '../report/errors.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type * as Testcontainers from 'testcontainers'

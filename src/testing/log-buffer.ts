@@ -1,5 +1,5 @@
 /** The log lines of one etcd. */
-import { abortable } from '../client/timing.js'
+import { abortable } from '../client/base/timing.js'
 import { EtcdMtlsError } from '../report/errors.js'
 
 /** Lines kept, so that an etcd that runs for hours does not fill the memory of its test. */

@@ -45,6 +45,32 @@ export function againstDirection(sources: readonly Source[]): string[] {
   )
 }
 
+/** The floors of the client, the lowest first: a folder imports from those before it. Its own files are the one but last. */
+const FLOORS = ['etcd3/options.ts', 'base/', 'http2/', 'transport/', 'streams/', 'diagnosis/', '', 'etcd3/']
+/** What opens the room, above all floors. */
+const ENTRANCE = ['index.ts', 'deferred.ts', 'create-secure-client.ts']
+
+/** Imports in the client from a floor above. */
+export function upstairs(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, imports }) =>
+    imports.flatMap(({ file }) => {
+      const [from, to] = [floorOf(path), floorOf(file ?? '')]
+      return from !== null && to !== null && to > from
+        ? [`${path} imports ${String(file)}, which is a floor above`]
+        : []
+    }),
+  )
+}
+
+/** null for a file outside of the client. */
+function floorOf(path: string): number | null {
+  const [, inside] = /^src\/client\/(.*)$/.exec(path) ?? []
+  if (inside === undefined) return null
+  if (ENTRANCE.includes(inside)) return FLOORS.length
+  const floor = FLOORS.findIndex((each) => each !== '' && inside.startsWith(each))
+  return floor === -1 ? FLOORS.indexOf('') : floor
+}
+
 /** 0 for the lowest room; null for a file that is in none. */
 function levelOf(path: string): number | null {
   if (path === ROOT) return ROOMS.length

@@ -1,10 +1,10 @@
 /** A client of grpc-js over the channel of a session, without etcd3. */
 import { Client, credentials as grpcCredentials } from '@grpc/grpc-js'
 import type { SecureClientOptions } from '../../src/client/index.js'
-import { resolveOptions } from '../../src/client/options.js'
+import { resolveOptions } from '../../src/client/base/options.js'
 import { Session } from '../../src/client/session.js'
 import { createChannel } from '../../src/client/etcd3/pool-channel.js'
-import { prepare } from '../../src/client/validated-credentials.js'
+import { prepare } from '../../src/client/base/validated-credentials.js'
 import type { Credentials } from '../../src/credentials/index.js'
 
 interface RawClient extends AsyncDisposable {

@@ -6,7 +6,7 @@ import type { AccessDetails, RequiredPermission } from '../../report/catalogue/a
 import { EtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import { summarize } from '../../report/report.js'
-import { failedReport, finding } from '../finding.js'
+import { failedReport, finding } from '../base/finding.js'
 import { MAX_NESTING, methodOf } from '../transport/call-policy.js'
 import { type StatusObject, status } from '../transport/channel.js'
 import { Fields, MalformedMessage } from '../transport/protobuf.js'

@@ -3,8 +3,8 @@ import type { ClientCaUnknown } from '../../report/catalogue/handshake.js'
 import type { Finding } from '../../report/finding.js'
 import { type Certificate, certificateRef } from '../../x509/certificate.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
-import { finding } from '../finding.js'
-import { revalidate, type ValidatedCredentials } from '../validated-credentials.js'
+import { finding } from '../base/finding.js'
+import { revalidate, type ValidatedCredentials } from '../base/validated-credentials.js'
 import {
   areValid,
   chainRefs,

@@ -4,11 +4,11 @@ import type { CertificateRef } from '../../report/finding.js'
 import { type Certificate, certificateRef } from '../../x509/certificate.js'
 import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import type { Host } from '../../x509/names.js'
-import type { Endpoint } from '../endpoints.js'
+import type { Endpoint } from '../base/endpoints.js'
 import type { DialFailure } from '../transport/address-attempt.js'
 import type { Answer } from '../transport/health-check.js'
 import type { ServerValidation } from '../transport/tls-socket.js'
-import type { ValidatedCredentials } from '../validated-credentials.js'
+import type { ValidatedCredentials } from '../base/validated-credentials.js'
 import type { PlaintextAnswer } from './plaintext.js'
 
 /** Two clocks, read at the same time, in milliseconds since 1970. */

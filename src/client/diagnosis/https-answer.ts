@@ -5,7 +5,7 @@ import { request, type RequestOptions } from 'node:https'
 import { connect, type ConnectionOptions, createSecureContext } from 'node:tls'
 import type { Credentials } from '../../credentials/credentials.js'
 import type { Certificate } from '../../x509/certificate.js'
-import type { Endpoint } from '../endpoints.js'
+import type { Endpoint } from '../base/endpoints.js'
 import type { ClockReading } from './evidence.js'
 import { readingOf } from './probe.js'
 

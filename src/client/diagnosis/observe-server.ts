@@ -11,11 +11,11 @@ import type { DistinguishedName } from '../../x509/distinguished-name.js'
 import type { Host } from '../../x509/names.js'
 import { FlightReader } from '../../x509/tls-flight.js'
 import { isConnectionEnd } from './evidence.js'
-import { type Endpoint, parseEndpoints, readServerName } from '../endpoints.js'
+import { type Endpoint, parseEndpoints, readServerName } from '../base/endpoints.js'
 import { alertNumber } from '../transport/address-attempt.js'
 import { resolveTargets, type Target } from '../transport/resolve.js'
 import { keyExchangeOf, openTls } from '../transport/tls-socket.js'
-import { abortable } from '../timing.js'
+import { abortable } from '../base/timing.js'
 
 /** How a server ended a handshake, or why there was none. */
 export interface ServerRefusal {

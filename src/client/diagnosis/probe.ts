@@ -10,12 +10,12 @@ import { codeOf } from '../../report/errors.js'
 import { areOfDates } from '../../validate/valid-until.js'
 import type { Host } from '../../x509/names.js'
 import { FlightReader } from '../../x509/tls-flight.js'
-import { authorityFor, type Endpoint } from '../endpoints.js'
+import { authorityFor, type Endpoint } from '../base/endpoints.js'
 import { FrameSession } from '../http2/frame-session.js'
 import type { DialFailure } from '../transport/address-attempt.js'
 import { exchange, type RequestCarrier } from '../transport/health-check.js'
 import { requestVersionOverHttp1, openTls, openVerifiedTls, validateRefused } from '../transport/tls-socket.js'
-import type { ValidatedCredentials } from '../validated-credentials.js'
+import type { ValidatedCredentials } from '../base/validated-credentials.js'
 import {
   type ClockReading,
   type Diagnosis,

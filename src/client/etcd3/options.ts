@@ -1,7 +1,6 @@
 /** The options that are passed to etcd3. */
 import type { IOptions } from 'etcd3'
 import { checkOptions } from '../../report/option-error.js'
-import type { ChannelOptions } from '../transport/channel.js'
 
 /** Options that are passed to etcd3. Hosts, credentials and passwords are options of `createSecureClient` itself. */
 export interface Etcd3Options {
@@ -11,12 +10,14 @@ export interface Etcd3Options {
   faultHandling?: IOptions['faultHandling'] | undefined
   /** Options of gRPC. Other options are for a channel that this client does not use. @default none */
   grpcOptions?:
-    | (Pick<ChannelOptions, 'grpc.max_receive_message_length'> & {
+    | {
+        /** The largest answer, in bytes; -1 for any. @default 4 MiB, as in gRPC */
+        'grpc.max_receive_message_length'?: number
         /** grpc-js interceptors, as for any of its clients. @default none */
         interceptors?: unknown[] | undefined
         /** grpc-js interceptor providers, as for any of its clients. @default none */
         interceptor_providers?: unknown[] | undefined
-      })
+      }
     | undefined
 }
 

@@ -2,7 +2,7 @@
  * A streaming call. Watch and keep-alive streams continue over another connection when theirs is drained or breaks. If
  * no other connection is ready, the stream ends with the status of its attempt, and the caller may try again.
  */
-import { Backoff } from '../timing.js'
+import { Backoff } from '../base/timing.js'
 import { methodOf } from '../transport/call-policy.js'
 import { callLater, type CallParts, EtcdCall } from '../transport/call.js'
 import {

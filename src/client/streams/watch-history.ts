@@ -2,7 +2,7 @@
  * Recognizes a server whose revisions are not those of a watch: it is of another cluster, or its data was replaced by older data, as by
  * a restore with the same token. A watch that continued there would miss changes.
  */
-import { clusterChangedError, clusterIdOf } from '../cluster-vote.js'
+import { clusterChangedError, clusterIdOf } from '../base/cluster-vote.js'
 import type { EtcdMtlsError } from '../../report/errors.js'
 import { int64At } from '../transport/protobuf.js'
 import type { WatchResponse } from './watch-messages.js'

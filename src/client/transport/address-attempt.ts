@@ -7,10 +7,10 @@ import type { TLSSocket } from 'node:tls'
 import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import { asError } from '../../report/errors.js'
 import type { Host } from '../../x509/names.js'
-import { authorityFor, type Endpoint } from '../endpoints.js'
+import { authorityFor, type Endpoint } from '../base/endpoints.js'
 import { FrameSession } from '../http2/frame-session.js'
 import { goawayError } from '../http2/protocol.js'
-import type { ValidatedCredentials } from '../validated-credentials.js'
+import type { ValidatedCredentials } from '../base/validated-credentials.js'
 import { Connection, type DownListener } from './connection.js'
 import {
   type Answer,

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
 import { type AnswerHead, ErrorCode, type StreamListener } from '../http2/protocol.js'
 import type { Stream } from '../http2/stream.js'
-import { armDeadline, type SharedTimer } from '../timing.js'
+import { armDeadline, type SharedTimer } from '../base/timing.js'
 import { LEASE_KEEP_ALIVE, methodOf, type Progress, WATCH } from './call-policy.js'
 import {
   answerTooLarge,

@@ -4,8 +4,8 @@ import { backoffPause } from '../../report/duration.js'
 import { asError, reasonOf } from '../../report/errors.js'
 import type { Finding } from '../../report/finding.js'
 import { certificateRef } from '../../x509/certificate.js'
-import { finding } from '../finding.js'
-import { abortable, pause } from '../timing.js'
+import { finding } from '../base/finding.js'
+import { abortable, pause } from '../base/timing.js'
 import {
   AddressAttempt,
   type DialFailure,

@@ -1,7 +1,7 @@
 /** Resolves the name of an endpoint to the addresses that are dialled. */
 import dns from 'node:dns'
 import { isIP, type NetConnectOpts } from 'node:net'
-import type { Endpoint } from '../endpoints.js'
+import type { Endpoint } from '../base/endpoints.js'
 
 /** An IP address, or the path of a unix socket. */
 export interface Target {

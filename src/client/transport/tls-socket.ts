@@ -12,8 +12,8 @@ import { makeReport, type Report, summarize } from '../../report/report.js'
 import { validateConnected } from '../../validate/validate.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Host } from '../../x509/names.js'
-import { finding } from '../finding.js'
-import type { ValidatedCredentials } from '../validated-credentials.js'
+import { finding } from '../base/finding.js'
+import type { ValidatedCredentials } from '../base/validated-credentials.js'
 
 export interface ServerValidation {
   /** The chain as the server sent it (completed by Node from the trust anchors), the leaf first. */

@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http2'
 import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'
-import { armDeadline } from '../timing.js'
+import { armDeadline } from '../base/timing.js'
 import {
   existingLeaseResponse,
   isLeaseExists,

@@ -1,6 +1,6 @@
 /** What every kind of work in the process of one kind of client shares. */
 import type { Etcd3 } from 'etcd3'
-import { pause as pauseFor } from '../../../src/client/timing.js'
+import { pause as pauseFor } from '../../../src/client/base/timing.js'
 import { isEtcdMtlsError } from '../../../src/client/index.js'
 import type { Random } from '../../fuzz/random.js'
 import type { Recorder } from '../record.js'

@@ -1,7 +1,7 @@
 /** Which of several clusters a client uses, and what it reports about the endpoints of the others. */
 import { expect, it } from 'vitest'
-import { ClusterVote } from '../../../src/client/cluster-vote.js'
-import { parseEndpoints } from '../../../src/client/endpoints.js'
+import { ClusterVote } from '../../../src/client/base/cluster-vote.js'
+import { parseEndpoints } from '../../../src/client/base/endpoints.js'
 
 /** Voters by the letters of their clusters; "-" has not reported one. */
 function voters(clusters: string) {

@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { createSecureClient } from '../../../src/client/create-secure-client.js'
 import { endpointsOf, locate } from '../../../src/client/discovery.js'
-import { parseEndpoints, readEndpoints } from '../../../src/client/endpoints.js'
+import { parseEndpoints, readEndpoints } from '../../../src/client/base/endpoints.js'
 import type { SecureClientOptions, SecureEtcd3, TlsEvent } from '../../../src/client/index.js'
 import { connector } from '../../support/connector.js'
 import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseEndpoints } from '../../../src/client/endpoints.js'
+import { parseEndpoints } from '../../../src/client/base/endpoints.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 
 function urls(input: unknown): string[] {

@@ -2,7 +2,7 @@
 import { getCiphers } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type TlsOptions } from '../../../src/client/index.js'
-import { resolveOptions } from '../../../src/client/options.js'
+import { resolveOptions } from '../../../src/client/base/options.js'
 import { nodeSuites } from '../../../src/x509/cipher-suites.js'
 import { mintPki } from '../../support/etcd.js'
 import { openssl } from '../../support/openssl.js'

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as etcd3 from 'etcd3'
 import { describe, expect, it } from 'vitest'
-import { markCall } from '../../../src/client/retryable.js'
+import { markCall } from '../../../src/client/base/retryable.js'
 import { createSecureClient, type ErrorCode, EtcdMtlsError, isRetryable } from '../../../src/client/index.js'
 import { CALL_FORMS } from '../../support/call-forms.js'
 import { root } from '../../support/compiled.js'
@@ -66,7 +66,7 @@ describe('isRetryable, for an error of etcd3', () => {
   )
 
   it('the source has a row for every class', () => {
-    const source = readFileSync(join(root, 'src/client/retryable.ts'), 'utf8')
+    const source = readFileSync(join(root, 'src/client/base/retryable.ts'), 'utf8')
     expect(classes.length).toBeGreaterThan(30)
     expect(classes.filter(({ name }) => !source.includes(`  ${name}: `))).toEqual([])
   })

@@ -1,9 +1,9 @@
 /** How events are kept for their consumers, and when credentials are reported to expire. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { EventHub, EVENTS_KEPT } from '../../../src/client/events.js'
+import { EventHub, EVENTS_KEPT } from '../../../src/client/base/events.js'
 import { Expiry, lifetimeOf } from '../../../src/client/expiry.js'
 import type { TlsEvent } from '../../../src/client/index.js'
-import { prepare, type ValidatedCredentials } from '../../../src/client/validated-credentials.js'
+import { prepare, type ValidatedCredentials } from '../../../src/client/base/validated-credentials.js'
 import { mintedCredentials } from '../../support/etcd.js'
 import { mintCa, mintLeaf, type MintLeafOptions } from '../../support/mint.js'
 

@@ -6,7 +6,7 @@ import {
   type SecureEtcd3,
   type TlsEvent,
 } from '../../../src/client/index.js'
-import { validFrom } from '../../../src/client/validated-credentials.js'
+import { validFrom } from '../../../src/client/base/validated-credentials.js'
 import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
 import { mintPki } from '../../support/etcd.js'
 import { refusingPeer, proxyTo, refuseCall } from '../../support/peers.js'

@@ -2,15 +2,15 @@
 import type { PeerCertificate } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { createSecureClient, isEtcdMtlsError } from '../../../src/client/index.js'
-import { parseEndpoints } from '../../../src/client/endpoints.js'
-import { resolveOptions } from '../../../src/client/options.js'
+import { parseEndpoints } from '../../../src/client/base/endpoints.js'
+import { resolveOptions } from '../../../src/client/base/options.js'
 import {
   peerChain,
   serverIdentityCheck,
   type ServerValidation,
   validateServer,
 } from '../../../src/client/transport/tls-socket.js'
-import { prepare } from '../../../src/client/validated-credentials.js'
+import { prepare } from '../../../src/client/base/validated-credentials.js'
 import type { Credentials } from '../../../src/credentials/index.js'
 import { validateChain } from '../../../src/validate/index.js'
 import { Certificate } from '../../../src/x509/certificate.js'

@@ -2,15 +2,15 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
-import { parseEndpoints } from '../../../src/client/endpoints.js'
-import { resolveOptions } from '../../../src/client/options.js'
+import { parseEndpoints } from '../../../src/client/base/endpoints.js'
+import { resolveOptions } from '../../../src/client/base/options.js'
 import { openTls, type ServerValidation, validateServer } from '../../../src/client/transport/tls-socket.js'
 import {
   prepare,
   succeed,
   type ValidatedCredentials,
   withSingleAnchor,
-} from '../../../src/client/validated-credentials.js'
+} from '../../../src/client/base/validated-credentials.js'
 import type { Credentials } from '../../../src/credentials/index.js'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { PrivateKey } from '../../../src/x509/keys/keys.js'

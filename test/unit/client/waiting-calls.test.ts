@@ -1,7 +1,7 @@
 /** The calls that wait for an endpoint, and which failures of an endpoint end a wait. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { refusalIn } from '../../../src/client/diagnosis/explain.js'
-import { finding } from '../../../src/client/finding.js'
+import { finding } from '../../../src/client/base/finding.js'
 import { makeStatus, type Outcome, status } from '../../../src/client/transport/channel.js'
 import { MAX_WAITING, WaitingCalls } from '../../../src/client/waiting-calls.js'
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { AbortListeners } from '../../../src/client/timing.js'
+import { AbortListeners } from '../../../src/client/base/timing.js'
 import { contend, type Held, tryContend, type TryLockResult } from '../../../src/coordination/contend.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { FakeStore, LeaseGoneError, TransientError } from '../../support/fake-store.js'

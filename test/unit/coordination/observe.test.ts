@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { AbortListeners } from '../../../src/client/timing.js'
+import { AbortListeners } from '../../../src/client/base/timing.js'
 import { observeLeaders } from '../../../src/coordination/observe.js'
 import { FakeStore } from '../../support/fake-store.js'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CLIENT } from '../../../src/client/tls-session.js'
+import { CLIENT } from '../../../src/client/base/tls-session.js'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { election, lock, tryLock } from '../../../src/coordination/index.js'
 

@@ -1,10 +1,10 @@
 /** Reads the option `endpoints`, and endpoint URLs into one canonical form: `https`, or `unixs` for a unix socket. */
-import { isEtcdMtlsError } from '../report/errors.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
 import { basename } from 'node:path'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
-import { printable, UNPRINTABLE } from '../report/printable.js'
-import { unreplacedPart } from '../report/unreplaced.js'
-import { classifyHost, type Host, readHost } from '../x509/names.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
+import { printable, UNPRINTABLE } from '../../report/printable.js'
+import { unreplacedPart } from '../../report/unreplaced.js'
+import { classifyHost, type Host, readHost } from '../../x509/names.js'
 
 export interface Endpoint {
   /** Canonical: `https://host:port`, lower case, an IPv6 address in brackets; or `unixs://path`. */

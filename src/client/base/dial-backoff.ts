@@ -1,5 +1,5 @@
 /** When an endpoint that has failed is dialled again. */
-import { backoffPause } from '../report/duration.js'
+import { backoffPause } from '../../report/duration.js'
 
 const PAUSES = { first: 100, longest: 5000 }
 /** A connection that lasted this many milliseconds resets the back-off; one that is lost sooner counts as a failure. */

@@ -1,7 +1,7 @@
 /** The public types of `client.tls`, and the error after the client was closed. */
-import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { EtcdMtlsError } from '../report/errors.js'
-import type { CertificateRef, FailedReport, Finding, PassedReport, Report } from '../report/finding.js'
+import type { Credentials, CredentialSource } from '../../credentials/credentials.js'
+import { EtcdMtlsError } from '../../report/errors.js'
+import type { CertificateRef, FailedReport, Finding, PassedReport, Report } from '../../report/finding.js'
 import type { OnAbort } from './timing.js'
 
 /** How a client switches to new credentials. */

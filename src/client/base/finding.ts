@@ -1,11 +1,11 @@
 /** The findings of the client, and failed reports made from them. */
-import { access } from '../report/catalogue/access.js'
-import { client } from '../report/catalogue/client.js'
-import { clusterState } from '../report/catalogue/cluster-state.js'
-import { endpoint } from '../report/catalogue/endpoint.js'
-import { handshake } from '../report/catalogue/handshake.js'
-import { type Finding, findingMaker } from '../report/finding.js'
-import { type FailedReport, makeReport } from '../report/report.js'
+import { access } from '../../report/catalogue/access.js'
+import { client } from '../../report/catalogue/client.js'
+import { clusterState } from '../../report/catalogue/cluster-state.js'
+import { endpoint } from '../../report/catalogue/endpoint.js'
+import { handshake } from '../../report/catalogue/handshake.js'
+import { type Finding, findingMaker } from '../../report/finding.js'
+import { type FailedReport, makeReport } from '../../report/report.js'
 
 /** A certificate that no endpoint presented is the client's. */
 export const finding = findingMaker(

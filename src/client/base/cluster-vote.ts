@@ -1,6 +1,6 @@
 /** Which cluster the client uses, if its endpoints report different ones. */
-import { EtcdMtlsError } from '../report/errors.js'
-import type { Finding } from '../report/finding.js'
+import { EtcdMtlsError } from '../../report/errors.js'
+import type { Finding } from '../../report/finding.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
 

@@ -1,7 +1,7 @@
 /** Pauses, deadlines and cancellation. Times are in milliseconds. */
 import { setMaxListeners } from 'node:events'
-import { backoffPause, MAX_DELAY } from '../report/duration.js'
-import { asError } from '../report/errors.js'
+import { backoffPause, MAX_DELAY } from '../../report/duration.js'
+import { asError } from '../../report/errors.js'
 
 /** Settles as `work`, or rejects with the signal's reason as soon as it aborts. The caller stops the work. */
 export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 /** Whether the same call may be made again after an error. */
-import { type ErrorCode, isError, isEtcdMtlsError } from '../report/errors.js'
+import { type ErrorCode, isError, isEtcdMtlsError } from '../../report/errors.js'
 
 /** True only if nothing was applied, and if the next attempt can succeed without a change. */
 const BY_CODE: Readonly<Record<ErrorCode, boolean>> = {
