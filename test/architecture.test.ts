@@ -14,7 +14,8 @@ it('the sources are found', () => {
 
 it.each([
   ['import in one direction, types included', rules.againstDirection],
-  ['of the client import from their own floor and from those below', rules.upstairs],
+  ['of the upper rooms import from others by their doors', rules.pastTheIndex],
+  ['of the client import from no floor above', rules.upstairs],
   ['import in no circle', rules.cycles],
   ['name each third-party package in one place', rules.pastTheDoors],
   ['do nothing while they load', rules.actingOnLoad],
@@ -96,6 +97,17 @@ describe('each rule bites', () => {
     ['src/client/index.ts', "import './etcd3/secure-etcd3.js'", 0],
   ])('the rule of floors checks %s with %s', (path, text, violations) => {
     expect(rules.upstairs([at(path, text)])).toHaveLength(violations)
+  })
+
+  it.each([
+    ['src/cli/a.ts', "import '../config/index.js'", 0],
+    ['src/cli/a.ts', "import '../config/internal-read.js'", 0],
+    ['src/cli/lint/a.ts', "import type { A } from '../../config/lint/lint.js'", 1],
+    ['src/doctor/a.ts', "const a = () => import('../client/session.js')", 1],
+    ['src/doctor/a.ts', "import './b.js'", 0],
+    ['src/config/a.ts', "import '../x509/der.js'", 0],
+  ])('the rule of the index checks %s with %s', (path, text, violations) => {
+    expect(rules.pastTheIndex([at(path, text)])).toHaveLength(violations)
   })
 
   it('the rule of circles finds circles of files, by types too', () => {

@@ -1,6 +1,6 @@
 /** What a command is: its row in the table of commands, the call that it gets, and the answer that it returns. */
-import type { Finding } from '../report/finding.js'
-import type { PrintOptions } from '../report/print-report.js'
+import type { Finding } from '../report/index.js'
+import type { PrintOptions } from '../report/internal.js'
 
 /** An option: its flags as commander reads them, and the line of the help. */
 export type OptionRow = readonly [flags: string, description: string]

@@ -1,5 +1,6 @@
 /** The connection to etcd that flags and variables of etcdctl describe. */
-import { type EnvironmentSource, environmentSource } from '../credentials/from-env.js'
+import type { EnvironmentSource } from '../credentials/index.js'
+import { environmentSource } from '../credentials/internal.js'
 import type { Call } from './command.js'
 import { kebab, UsageError } from './command.js'
 import { CONNECTION_VARIABLES, REFUSED_OPTIONS } from './connection-options.js'

@@ -1,11 +1,15 @@
 /** `etcd-mtls doctor`: examines a cluster and prints what was found. */
 import { stat } from 'node:fs/promises'
-import type { CertificateRef, ClusterMember, ClusterReport, ExamineOptions, MachineReport } from '../doctor/index.js'
-import { examineMachine } from '../doctor/index.js'
-import { codeOf, type EtcdMtlsError, isError, isEtcdMtlsError } from '../report/errors.js'
-import { printable } from '../report/printable.js'
-import { type PrintOptions, printParts, wrapText } from '../report/print-report.js'
-import { listed } from '../report/words.js'
+import {
+  type CertificateRef,
+  type ClusterMember,
+  type ClusterReport,
+  examineMachine,
+  type ExamineOptions,
+  type MachineReport,
+} from '../doctor/index.js'
+import { codeOf, isError, listed, printable, type PrintOptions, printParts, wrapText } from '../report/internal.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../report/index.js'
 import { type Answer, type Call, kebab, UsageError } from './command.js'
 import { connectionEnv, connectionSource } from './connection.js'
 import { CONNECTION_VARIABLES } from './connection-options.js'

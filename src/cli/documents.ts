@@ -1,8 +1,7 @@
 /** What `--json` prints, by command. report.schema.json is made from this, so it is plain data. */
 import type { MachineReport } from '../doctor/index.js'
 import type { LineDirection, LineProgram } from '../log-lines/index.js'
-import type { Finding, SuppressedFinding, SuppressedUnchecked, Unchecked } from '../report/finding.js'
-import type { Severity } from '../report/row.js'
+import type { Finding, Severity, SuppressedFinding, SuppressedUnchecked, Unchecked } from '../report/index.js'
 
 export interface Documents {
   doctor: MachineReport

@@ -1,8 +1,6 @@
 /** `etcd-mtls explain`: the page of a finding, and the causes of lines of logs. */
 import { type LineDirection, LineMatcher, type LogLine } from '../log-lines/index.js'
-import { LOG_LINES_URL } from '../report/links.js'
-import { type PrintOptions, wrapText } from '../report/print-report.js'
-import { printable } from '../report/printable.js'
+import { LOG_LINES_URL, printable, type PrintOptions, wrapText } from '../report/internal.js'
 import { type Answer, type Call, UsageError } from './command.js'
 import type { ExplainedCode, ExplainedLine, ExplainDocument } from './documents.js'
 import { openInput } from './input.js'

@@ -1,5 +1,5 @@
 /** Reads standard input and small files, and recognizes the names of files that cannot be read. */
-import { codeOf } from '../report/errors.js'
+import { codeOf } from '../report/internal.js'
 import type { Stats } from 'node:fs'
 import { lstat, stat } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
@@ -52,7 +52,7 @@ export async function stateOf(path: string): Promise<Stats | null> {
  */
 export async function readText(file: string, name = file): Promise<string | null> {
   // `inspect` does without it.
-  const { readConfigFile } = await import('../config/read/text.js')
+  const { readConfigFile } = await import('../config/internal-read.js')
   const read = await readConfigFile(file, name)
   if ('text' in read) return read.text
   if (read.code === 'file/missing') return null

@@ -1,16 +1,16 @@
 /** `inspect`: what files and servers hold, and what is wrong with it. */
-import type { Finding, FindingCode, Unchecked } from '../report/finding.js'
-import { formatReport } from '../report/format.js'
-import { type PrintOptions, wrapText } from '../report/print-report.js'
-import { printable } from '../report/printable.js'
-import { durationText } from '../validate/checks/check-validity.js'
-import { validateChain } from '../validate/validate.js'
-import { publicKeyText } from '../x509/algorithms.js'
-import type { CertificateRequest } from '../x509/certificate-request.js'
-import type { Certificate } from '../x509/certificate.js'
-import { bytesEqual } from '../x509/der.js'
-import { crypto } from '../x509/node-crypto.js'
-import { forUsage } from '../x509/pem/pem-findings.js'
+import { type Finding, type FindingCode, formatReport, type Unchecked } from '../report/index.js'
+import { printable, type PrintOptions, wrapText } from '../report/internal.js'
+import { durationText } from '../validate/internal.js'
+import { validateChain } from '../validate/index.js'
+import {
+  bytesEqual,
+  type Certificate,
+  type CertificateRequest,
+  crypto,
+  forUsage,
+  publicKeyText,
+} from '../x509/internal.js'
 import type { Answer, Call } from './command.js'
 import type { Documents, InspectedItem, InspectedTarget } from './documents.js'
 import { checked, type Contents, notRead, readAnchors, readTargets } from './targets.js'

@@ -1,7 +1,7 @@
 /** The frame of all commands: it parses the call, runs the command, prints the answer, and makes the exit code. */
 import { Command, CommanderError, Option } from 'commander'
-import type { Finding } from '../report/finding.js'
-import { printable, printableJson } from '../report/printable.js'
+import type { Finding } from '../report/index.js'
+import { printable, printableJson } from '../report/internal.js'
 import { type Answer, type Call, type CommandRow, type OptionRow, Options, UsageError } from './command.js'
 import { CONNECTION_NOTES, CONNECTION_OPTIONS, REFUSED_OPTIONS } from './connection-options.js'
 import { type ColorChoice, type OutputStream, Terminal } from './terminal.js'
@@ -152,8 +152,8 @@ function exitCodeOf({ findings, isDue = false }: Answer, failOn: Finding['severi
 
 /** Two lines for a wrong call and for a crash. An error with a report is printed whole. */
 export async function failureLines(error: unknown, command: string): Promise<string[]> {
-  const { asError, isEtcdMtlsError } = await import('../report/errors.js')
-  const { formatReport } = await import('../report/format.js')
+  const { asError } = await import('../report/internal.js')
+  const { formatReport, isEtcdMtlsError } = await import('../report/index.js')
   const { message, stack = '' } = asError(error)
   const help = `See \`etcd-mtls ${command === '' ? '' : `${command} `}--help\`.`
   if (error instanceof CommanderError) {

@@ -1,21 +1,18 @@
 /** Reads what an operand names: a file, a directory, stdin, or the certificates of a server. All of it is bounded. */
-import { codeOf } from '../report/errors.js'
+import { codeOf, makeReport, type Place, uncheckedIn } from '../report/internal.js'
+import type { Finding, FindingCode, Unchecked } from '../report/index.js'
 import { opendir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { finding } from '../credentials/finding.js'
-import { type BlockKind, kindOfLabel } from '../credentials/labels.js'
-import { readMaterialFile } from '../credentials/load-inputs.js'
-import * as parse from '../credentials/parse-input.js'
-import { recognize } from '../credentials/recognize.js'
-import type { Place } from '../report/catalogue/place.js'
-import type { Finding, FindingCode, Unchecked } from '../report/finding.js'
-import { makeReport } from '../report/report.js'
-import { uncheckedIn } from '../report/finding.js'
-import type { CertificateRequest } from '../x509/certificate-request.js'
-import type { Certificate } from '../x509/certificate.js'
-import { type Crl, MAX_CRL_FILE_BYTES } from '../x509/crl/crl.js'
-import type { PrivateKey } from '../x509/keys/keys.js'
-import { MAX_PEM_BYTES, scanPem } from '../x509/pem/pem.js'
+import { type BlockKind, finding, kindOfLabel, parse, readMaterialFile, recognize } from '../credentials/internal.js'
+import {
+  type Certificate,
+  type CertificateRequest,
+  type Crl,
+  MAX_CRL_FILE_BYTES,
+  MAX_PEM_BYTES,
+  type PrivateKey,
+  scanPem,
+} from '../x509/internal.js'
 import { type Call, UsageError } from './command.js'
 import type { CheckDocument } from './documents.js'
 import { isUnreadableName, readInput, stateOf, UNREADABLE_NAME } from './input.js'
@@ -230,13 +227,13 @@ function isEncrypted({ code }: Finding): boolean {
 }
 
 async function readRequest(bytes: Buffer, place: Place) {
-  const { inspectRequest } = await import('../authority/inspect-csr.js')
+  const { inspectRequest } = await import('../authority/index.js')
   return inspectRequest(bytes, { file: place.origin })
 }
 
 /** Reads the values of the Secrets in a manifest. */
 async function readSecret({ place, bytes }: Source, reading: Reading): Promise<Contents[]> {
-  const { at, entriesOf, readYaml } = await import('../config/read/yaml.js')
+  const { at, entriesOf, readYaml } = await import('../config/internal-read.js')
   const { documents, findings } = await readYaml({ text: bytes.toString('utf8'), file: place.file }, 'all')
   const values = [['data', 'base64'] as const, ['stringData', 'utf8'] as const].flatMap(([name, encoding]) =>
     documents.flatMap((each) => entriesOf(at(each, name))).map((each) => ({ ...each, encoding })),
@@ -253,7 +250,7 @@ async function readSecret({ place, bytes }: Source, reading: Reading): Promise<C
 }
 
 async function readServer(url: string, host: string, signal: AbortSignal): Promise<Contents> {
-  const { observeServer } = await import('../client/diagnosis/observe-server.js')
+  const { observeServer } = await import('../client/index.js')
   const { chain, refusal, keyExchange } = await observeServer(url, { signal })
   signal.throwIfAborted()
   const place = { origin: url, file: null }
@@ -265,7 +262,7 @@ async function readServer(url: string, host: string, signal: AbortSignal): Promi
     return { ...none, holds: '', certificates: certificates.map(({ certificate }) => certificate), findings }
   }
   const { kind, alert, detail } = refusal ?? { kind: 'failed', alert: null, detail: 'it sent no certificate' }
-  const made = (await import('../client/base/finding.js')).finding
+  const made = (await import('../client/internal.js')).finding
   const errorCode = /^E[A-Z_]+$/.test(detail) ? detail : null
   const stage = errorCode === 'ENOTFOUND' || errorCode?.startsWith('EAI_') === true ? 'lookup' : 'connect'
   const timed = { endpoint: url, address: null, timeout: 10_000 }

@@ -1,6 +1,5 @@
 /** The two streams of a command: answers on stdout, progress and hints on stderr. */
-import { printable } from '../report/printable.js'
-import type { PrintOptions } from '../report/print-report.js'
+import { printable, type PrintOptions } from '../report/internal.js'
 
 /** Milliseconds before progress is shown: a quick command shows none. */
 const PROGRESS_DELAY = 1000
@@ -55,7 +54,7 @@ export class Terminal {
 
   /** How reports are printed here. */
   async print(color: ColorChoice): Promise<PrintOptions> {
-    const { resolvePrint } = await import('../report/format.js')
+    const { resolvePrint } = await import('../report/internal.js')
     const choice = color === 'auto' ? color : color === 'always'
     const print = resolvePrint({ color: choice, width: 'auto', stream: this.#out })
     return { ...print, width: Math.max(MIN_COLUMNS, print.width) }

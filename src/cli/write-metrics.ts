@@ -1,11 +1,8 @@
 /** The metrics of `expiry`, for the textfile collector of node_exporter. */
 import { basename, dirname, resolve } from 'node:path'
-import { checkFileName } from '../credentials/checks.js'
-import { replaceFiles } from '../files/file-system.js'
-import { guardedFileSystem } from '../files/guarded-file-system.js'
-import { withDirectoryLock } from '../files/lock.js'
-import { writeFailed } from '../files/write-failed.js'
-import { printable } from '../report/printable.js'
+import { checkFileName } from '../credentials/internal.js'
+import { guardedFileSystem, replaceFiles, withDirectoryLock, writeFailed } from '../files/internal.js'
+import { printable } from '../report/internal.js'
 import type { Call } from './command.js'
 import type { ExpiringCertificate } from './documents.js'
 

@@ -2,11 +2,17 @@
  * A contender for a lock or an election, as in etcd's client/v3/concurrency: it creates a key under its own lease, and holds when no
  * other contender's key of the prefix has a lower create revision.
  */
-import { clientClosed } from '../client/base/tls-session.js'
-import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
-import { holdingProcess, type OnAbort, pause } from '../client/base/timing.js'
-import { randomInt64 } from '../client/transport/protobuf.js'
-import { EtcdMtlsError } from '../report/errors.js'
+import {
+  clientClosed,
+  holdingProcess,
+  leaseDeadline,
+  LeaseKeeper,
+  type LossReason,
+  type OnAbort,
+  pause,
+  randomInt64,
+} from '../client/internal.js'
+import { EtcdMtlsError } from '../report/index.js'
 import { type ContenderKey, pauseBefore, type QueuePosition, type Store, withRetries } from './store.js'
 
 /** The queue of contenders of one lock or election. */

@@ -1,9 +1,7 @@
 /** The public functions, which validate the caller's arguments. */
-import { SecureEtcd3 } from '../client/deferred.js'
-import { holdingProcess } from '../client/base/timing.js'
-import { CLIENT, clientClosed } from '../client/base/tls-session.js'
-import { parseDuration } from '../report/duration.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
+import { SecureEtcd3 } from '../client/index.js'
+import { CLIENT, clientClosed, holdingProcess } from '../client/internal.js'
+import { checkOptions, optionInvalid, parseDuration, valueInvalid } from '../report/internal.js'
 import { contend, type ContenderOptions, type Held, type Queue, tryContend, type TryLockResult } from './contend.js'
 import { type Leader, observeLeaders } from './observe.js'
 import { etcdStore, type Store } from './store.js'

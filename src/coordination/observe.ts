@@ -1,5 +1,5 @@
 /** Observing an election: its current leader, then each later one. */
-import type { ClientInternals } from '../client/base/tls-session.js'
+import type { ClientInternals } from '../client/internal.js'
 import { type Change, type ContenderKey, pauseBefore, type Store, withRetries } from './store.js'
 
 /** Who leads. */

@@ -1,10 +1,7 @@
 /** The etcd calls of locks and elections, on etcd3, with retries. */
-import { backoffPause } from '../report/duration.js'
-import type { SecureEtcd3 } from '../client/deferred.js'
-import { CLIENT } from '../client/base/tls-session.js'
-import type { KeepAliveStream } from '../client/streams/lease-keeper.js'
-import { abortable, pause } from '../client/base/timing.js'
-import { isError } from '../report/errors.js'
+import { backoffPause, isError } from '../report/internal.js'
+import type { SecureEtcd3 } from '../client/index.js'
+import { abortable, CLIENT, type KeepAliveStream, pause } from '../client/internal.js'
 
 /** The key of one contender. */
 export interface ContenderKey {

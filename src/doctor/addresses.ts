@@ -1,6 +1,6 @@
 /** Who answers at the URLs of members. */
-import type { Certificate } from '../x509/certificate.js'
-import { dialable } from '../client/base/endpoints.js'
+import type { Certificate } from '../x509/internal.js'
+import { dialable } from '../client/internal.js'
 import type { AskedPort, ExaminedCluster, ExaminedMember, SeenPort } from './evidence.js'
 import type { Ports } from './members.js'
 import { originOf } from './read-evidence.js'

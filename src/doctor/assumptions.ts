@@ -1,6 +1,6 @@
 /** Findings of the lint about what a configuration alone does not show. What the members show decides. */
-import type { Finding } from '../report/finding.js'
-import { dialable } from '../client/base/endpoints.js'
+import type { Finding } from '../report/index.js'
+import { dialable } from '../client/internal.js'
 import type { ExaminedMember, PlannedMember } from './evidence.js'
 import { isForNames } from './pairs.js'
 import type { Ports } from './members.js'

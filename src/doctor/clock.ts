@@ -1,9 +1,8 @@
 /** Compares the clock of this machine, by which the dates of certificates are checked, with those of the members. */
-import type { ClockReading } from '../client/diagnosis/evidence.js'
-import { cluster } from '../report/catalogue/cluster.js'
-import { type CertificateRef, type Finding, findingMaker, uncheckedIn } from '../report/finding.js'
-import { durationText } from '../validate/checks/check-validity.js'
-import { areOfDates, isDateCode } from '../validate/valid-until.js'
+import type { ClockReading } from '../client/internal-diagnosis.js'
+import { cluster, findingMaker, uncheckedIn } from '../report/internal.js'
+import type { CertificateRef, Finding } from '../report/index.js'
+import { areOfDates, durationText, isDateCode } from '../validate/internal.js'
 import type { Asking, ExaminedCluster, ExaminedMember } from './evidence.js'
 
 const finding = findingMaker(cluster)

@@ -1,8 +1,8 @@
 /** The public types of the examination of a cluster. */
-import type { ConfigInput } from '../config/read/input.js'
-import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import type { CertificateRef, Finding, Unchecked } from '../report/finding.js'
-import type { QuorumForecast } from '../validate/forecast.js'
+import type { ConfigInput } from '../config/index.js'
+import type { Credentials, CredentialSource } from '../credentials/index.js'
+import type { CertificateRef, Finding, Unchecked } from '../report/index.js'
+import type { QuorumForecast } from '../validate/internal.js'
 
 /** What {@link examineCluster} examines, and how. */
 export interface ExamineOptions {

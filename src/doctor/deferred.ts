@@ -1,5 +1,5 @@
 /** Loads the examination at the first call, so that an import of the package stays cheap. */
-import { loadDeferred } from '../report/load-deferred.js'
+import { loadDeferred } from '../report/internal.js'
 import type { ClusterReport, ExamineOptions, MachineReport } from './cluster-report.js'
 
 const load = () => loadDeferred(() => import('./examine.js'))

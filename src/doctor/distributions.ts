@@ -1,13 +1,11 @@
 /** Where kubeadm, k3s, RKE2 and k0s keep the configurations of etcd and of its clients, and the pairs that they make for clients. */
-import type { WatchableSource } from '../credentials/credentials.js'
-import { sourceOfPaths } from '../credentials/from-files.js'
-import { below, type HostPath, hostPathText, isHostFile } from '../files/in-root.js'
-import { isEtcdMtlsError } from '../report/errors.js'
-import type { Finding } from '../report/finding.js'
-import { fromKubeApiserver } from '../config/deferred.js'
-import { enabledUnit } from '../config/read/drop-ins.js'
-import { onDisk, readConfigFile } from '../config/read/text.js'
-import { overridesIn } from '../config/kubernetes/read-access.js'
+import type { WatchableSource } from '../credentials/index.js'
+import { sourceOfPaths } from '../credentials/internal.js'
+import { below, type HostPath, hostPathText, isHostFile } from '../files/internal.js'
+import { type Finding, isEtcdMtlsError } from '../report/index.js'
+import { fromKubeApiserver } from '../config/index.js'
+import { enabledUnit, overridesIn } from '../config/internal.js'
+import { onDisk, readConfigFile } from '../config/internal-read.js'
 
 /** The data directories of k3s and of RKE2. The etcd in them is configured by a file that they write. */
 const K3S = ['/var/lib/rancher/k3s/server', '/var/lib/rancher/rke2/server']

@@ -1,11 +1,11 @@
 /** What is known of ports, members and clusters. */
-import type { ClockReading } from '../client/diagnosis/evidence.js'
-import type { ServerObservation } from '../client/diagnosis/observe-server.js'
-import type { EtcdConfigMember } from '../config/read-etcd-config.js'
-import type { Credentials } from '../credentials/credentials.js'
-import type { Finding, Unchecked } from '../report/finding.js'
-import type { ForecastMember, QuorumForecast } from '../validate/forecast.js'
-import type { Certificate } from '../x509/certificate.js'
+import type { ClockReading } from '../client/internal-diagnosis.js'
+import type { ServerObservation } from '../client/index.js'
+import type { EtcdConfigMember } from '../config/index.js'
+import type { Credentials } from '../credentials/index.js'
+import type { Finding, Unchecked } from '../report/index.js'
+import type { ForecastMember, QuorumForecast } from '../validate/internal.js'
+import type { Certificate } from '../x509/internal.js'
 import type { ConfigEvidence, FoundCredentials } from './sources.js'
 
 export interface DateRules {

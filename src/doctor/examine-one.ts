@@ -1,14 +1,11 @@
 /** Examines one cluster: compares its processes, files and configurations, and makes its report. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { dialable } from '../client/base/endpoints.js'
-import { abortable } from '../client/base/timing.js'
-import { groupBy } from '../config/lint/rule.js'
-import { INTERNAL_ERROR } from '../report/catalogue/alerts.js'
-import { type CertificateRef, type Finding, type Unchecked, uncheckedIn } from '../report/finding.js'
-import { printable, printableDeep } from '../report/printable.js'
-import { makeReport } from '../report/report.js'
-import { foldRepeats } from '../validate/fold-repeats.js'
-import { type Certificate, certificateRef } from '../x509/certificate.js'
+import { abortable, dialable } from '../client/internal.js'
+import { groupBy } from '../config/internal.js'
+import { INTERNAL_ERROR, makeReport, printable, printableDeep, uncheckedIn } from '../report/internal.js'
+import type { CertificateRef, Finding, Unchecked } from '../report/index.js'
+import { foldRepeats, forecast } from '../validate/internal.js'
+import { type Certificate, certificateRef } from '../x509/internal.js'
 import { releaseFinding } from './advisories.js'
 import { checkAddresses } from './addresses.js'
 import { compareApiserver, type UsedCluster } from './apiserver.js'
@@ -29,7 +26,6 @@ import type {
   PlannedMember,
   SeenPort,
 } from './evidence.js'
-import { forecast } from '../validate/forecast.js'
 import { examineMembers, type Ports } from './members.js'
 import { compareJoined, compareReach, compareRunning, isDown, isUnstarted, leadersOf } from './outage.js'
 import { comparePeers } from './peers.js'

@@ -1,18 +1,28 @@
 /** Examines the clusters of a machine, or those of endpoints. See `src/doctor/deferred.ts`, which loads this file at the first call. */
-import { abortable, holdingProcess } from '../client/base/timing.js'
-import { dialable, type Endpoint } from '../client/base/endpoints.js'
-import { locate, lookupSrv } from '../client/discovery.js'
-import { resolveEndpoints, resolveSource } from '../client/base/options.js'
-import { checkSignal } from '../credentials/checks.js'
-import type { ClientDefaults } from '../credentials/credentials.js'
-import { cluster } from '../report/catalogue/cluster.js'
-import { MAX_DELAY, parseDuration } from '../report/duration.js'
-import { type Finding, findingMaker, type Unchecked, uncheckedIn } from '../report/finding.js'
-import { checkOptions, optionInvalid } from '../report/option-error.js'
-import { makeReport } from '../report/report.js'
-import { listed } from '../report/words.js'
-import { resolveContext } from '../validate/context.js'
-import { foldRepeats } from '../validate/fold-repeats.js'
+import {
+  abortable,
+  dialable,
+  type Endpoint,
+  holdingProcess,
+  resolveEndpoints,
+  resolveSource,
+} from '../client/internal.js'
+import { locate, lookupSrv } from '../client/internal-diagnosis.js'
+import { checkSignal } from '../credentials/internal.js'
+import type { ClientDefaults } from '../credentials/index.js'
+import {
+  checkOptions,
+  cluster,
+  findingMaker,
+  listed,
+  makeReport,
+  MAX_DELAY,
+  optionInvalid,
+  parseDuration,
+  uncheckedIn,
+} from '../report/internal.js'
+import type { Finding, Unchecked } from '../report/index.js'
+import { foldRepeats, resolveContext } from '../validate/internal.js'
 import { withAccesses } from './apiserver.js'
 import type { ClusterReport, ExamineOptions, MachineReport } from './cluster-report.js'
 import { groupClusters } from './clusters.js'

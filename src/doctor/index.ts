@@ -5,11 +5,11 @@
  * @module
  */
 export * from '../report/index.js'
-export type { ConfigInput } from '../config/read/input.js'
-export type { Credentials, CredentialSource } from '../credentials/credentials.js'
-export type { Certificate } from '../x509/certificate.js'
-export type { Crl } from '../x509/crl/crl.js'
+export type { ConfigInput } from '../config/index.js'
+export type { Credentials, CredentialSource } from '../credentials/index.js'
+export type { Certificate } from '../x509/internal.js'
+export type { Crl } from '../x509/internal.js'
 export type * from './cluster-report.js'
 export { examineCluster, examineClusters, examineMachine } from './deferred.js'
-export { forecast } from '../validate/forecast.js'
-export type { DialRefusal, ForecastMember, PairForecast, QuorumForecast } from '../validate/forecast.js'
+export { forecast } from '../validate/internal.js'
+export type { DialRefusal, ForecastMember, PairForecast, QuorumForecast } from '../validate/internal.js'

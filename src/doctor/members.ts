@@ -1,12 +1,10 @@
 /** Finds the members of a cluster, and asks each of them. */
-import { dialable, type Endpoint } from '../client/base/endpoints.js'
-import { mapLimited } from '../client/base/timing.js'
-import { acceptedUrl } from '../config/lint/member.js'
-import { statsOf } from '../config/read-etcd-config.js'
-import { pathOfCaller } from '../config/read/text.js'
-import { replacedMounts } from '../files/procfs.js'
-import { type Unchecked, uncheckedIn } from '../report/finding.js'
-import { printable } from '../report/printable.js'
+import { dialable, type Endpoint, mapLimited } from '../client/internal.js'
+import { acceptedUrl, statsOf } from '../config/internal.js'
+import { pathOfCaller } from '../config/internal-read.js'
+import { replacedMounts } from '../files/internal.js'
+import type { Unchecked } from '../report/index.js'
+import { printable, uncheckedIn } from '../report/internal.js'
 import type {
   AskedPort,
   Asking,

@@ -1,9 +1,8 @@
 /** Findings about members that do not answer, or answer for another cluster. */
-import { cluster } from '../report/catalogue/cluster.js'
-import { type Finding, findingMaker, uncheckedIn } from '../report/finding.js'
-import { printable } from '../report/printable.js'
-import { groupBy } from '../config/lint/rule.js'
-import type { EtcdConfigMember } from '../config/read-etcd-config.js'
+import { cluster, findingMaker, printable, uncheckedIn } from '../report/internal.js'
+import type { Finding } from '../report/index.js'
+import { groupBy } from '../config/internal.js'
+import type { EtcdConfigMember } from '../config/index.js'
 import type { ExaminedCluster, ExaminedMember, ListedMember, Note, PlannedMember, SeenPort } from './evidence.js'
 import { isAnswering, isReached, overlap } from './read-evidence.js'
 

@@ -1,19 +1,21 @@
 /** Which pair to connect to a server with. */
-import { createAuthority } from '../authority/deferred.js'
-import { areValid } from '../client/diagnosis/evidence.js'
-import { explainServer } from '../client/diagnosis/explain.js'
-import type { Endpoint } from '../client/base/endpoints.js'
-import type { MaterialReading } from '../credentials/assemble.js'
-import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { fileInput, fileOfOption } from '../credentials/load-inputs.js'
-import { openInput, readCertificates } from '../credentials/parse-input.js'
-import { readSource } from '../credentials/source.js'
-import type { EtcdConfigMember } from '../config/read-etcd-config.js'
-import type { Finding, Report } from '../report/finding.js'
-import { listed } from '../report/words.js'
-import { validateConnected } from '../validate/validate.js'
-import type { Certificate } from '../x509/certificate.js'
-import { PrivateKey } from '../x509/keys/keys.js'
+import { createAuthority } from '../authority/index.js'
+import { areValid, explainServer } from '../client/internal-diagnosis.js'
+import type { Endpoint } from '../client/internal.js'
+import {
+  fileInput,
+  fileOfOption,
+  type MaterialReading,
+  openInput,
+  readCertificates,
+  readSource,
+} from '../credentials/internal.js'
+import type { Credentials, CredentialSource } from '../credentials/index.js'
+import type { EtcdConfigMember } from '../config/index.js'
+import type { Finding, Report } from '../report/index.js'
+import { listed } from '../report/internal.js'
+import { validateConnected } from '../validate/internal.js'
+import { type Certificate, PrivateKey } from '../x509/internal.js'
 import type { DateRules, Pair, SeenPort } from './evidence.js'
 import type { FoundCredentials } from './sources.js'
 import { isOfAccepted } from './read-evidence.js'

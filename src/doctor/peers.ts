@@ -1,10 +1,10 @@
 /** Findings about members that refuse each other's peer certificates now: one for each cause, with its pairs in the details. */
-import { groupBy } from '../config/lint/rule.js'
-import { type CaFile, cluster, type Reissue } from '../report/catalogue/cluster.js'
-import { type Finding, findingMaker } from '../report/finding.js'
-import { hostsOfUrls } from '../x509/names.js'
+import { groupBy } from '../config/internal.js'
+import { type CaFile, cluster, findingMaker, type Reissue } from '../report/internal.js'
+import type { Finding } from '../report/index.js'
+import { hostsOfUrls } from '../x509/internal.js'
 import type { Comparison } from './evidence.js'
-import { isAlive, type DialRefusal, type ForecastMember } from '../validate/forecast.js'
+import { type DialRefusal, type ForecastMember, isAlive } from '../validate/internal.js'
 import { isIssuing, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)

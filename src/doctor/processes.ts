@@ -1,14 +1,12 @@
 /** Finds the etcd processes of this machine. */
 import { basename } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { mapLimited } from '../client/base/timing.js'
-import type { ConfigInput } from '../config/read/input.js'
-import { knownVariables } from '../config/read/env.js'
-import { localUser } from '../files/accounts.js'
-import { isHostFile } from '../files/in-root.js'
-import * as procfs from '../files/procfs.js'
-import type { FileUser } from '../files/readable-by.js'
-import { type Unchecked, uncheckedIn } from '../report/finding.js'
+import { mapLimited } from '../client/internal.js'
+import type { ConfigInput } from '../config/index.js'
+import { knownVariables } from '../config/internal.js'
+import { type FileUser, isHostFile, localUser, procfs } from '../files/internal.js'
+import type { Unchecked } from '../report/index.js'
+import { uncheckedIn } from '../report/internal.js'
 
 export interface FoundConfig {
   readonly kind: 'given' | 'process' | 'kubeadm' | 'k3s' | 'systemd'

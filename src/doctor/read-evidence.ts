@@ -1,8 +1,7 @@
 /** What the evidence about ports and members shows. */
-import type { EtcdConfigFile, EtcdConfigSide } from '../config/read-etcd-config.js'
-import type { Finding, Unchecked } from '../report/finding.js'
-import type { Certificate } from '../x509/certificate.js'
-import type { DistinguishedName } from '../x509/distinguished-name.js'
+import type { EtcdConfigFile, EtcdConfigSide } from '../config/index.js'
+import type { Finding, Unchecked } from '../report/index.js'
+import type { Certificate, DistinguishedName } from '../x509/internal.js'
 import type { AskedPort, ExaminedMember, ListedMember, Note, Port, SeenPort } from './evidence.js'
 
 export const PORTS: readonly Port[] = ['client', 'peer']

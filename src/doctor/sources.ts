@@ -1,22 +1,16 @@
 /** Finds the configurations of etcd on this machine, and the disk that each etcd sees. */
 import { resolve } from 'node:path'
-import { hostElsewhere } from '../client/discovery.js'
-import { nullAfter } from '../client/base/timing.js'
+import { hostElsewhere } from '../client/internal-diagnosis.js'
+import { nullAfter } from '../client/internal.js'
 import { clientPairs, type FoundAccess, installedConfigs, readApiserver } from './distributions.js'
-import type { ConfigInput } from '../config/read/input.js'
-import { onDisk, pathOfCaller } from '../config/read/text.js'
-import {
-  type EtcdConfigMember,
-  type EtcdConfigSide,
-  hostsOf,
-  localEndpointsOf,
-  readConfigMembers,
-} from '../config/read-etcd-config.js'
-import type { WatchableSource } from '../credentials/credentials.js'
-import { sourceOfPaths } from '../credentials/from-files.js'
-import { type HostPath, hostPathText } from '../files/in-root.js'
-import { type FileUser, refusalOf } from '../files/readable-by.js'
-import { type Finding, type Unchecked, uncheckedIn } from '../report/finding.js'
+import type { ConfigInput, EtcdConfigMember, EtcdConfigSide } from '../config/index.js'
+import { hostsOf, localEndpointsOf, readConfigMembers } from '../config/internal.js'
+import { onDisk, pathOfCaller } from '../config/internal-read.js'
+import type { WatchableSource } from '../credentials/index.js'
+import { sourceOfPaths } from '../credentials/internal.js'
+import { type FileUser, type HostPath, hostPathText, refusalOf } from '../files/internal.js'
+import type { Finding, Unchecked } from '../report/index.js'
+import { uncheckedIn } from '../report/internal.js'
 import type { ExamineOptions } from './cluster-report.js'
 import { findProcesses, type FoundConfig } from './processes.js'
 

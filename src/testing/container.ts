@@ -1,6 +1,6 @@
 /** etcd in a container. No other file imports testcontainers. */
-import { abortable } from '../client/base/timing.js'
-import { asError } from '../report/errors.js'
+import { abortable } from '../client/internal.js'
+import { asError } from '../report/internal.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type * as Testcontainers from 'testcontainers'
 import { RUN_LABEL, runLabel } from './options.js'

@@ -1,6 +1,6 @@
 /** The log lines of one etcd. */
-import { abortable } from '../client/base/timing.js'
-import { EtcdMtlsError } from '../report/errors.js'
+import { abortable } from '../client/internal.js'
+import { EtcdMtlsError } from '../report/index.js'
 
 /** Lines kept, so that an etcd that runs for hours does not fill the memory of its test. */
 const MAX_LINES = 5_000

@@ -1,6 +1,6 @@
 /** The interface of the environment that etcd runs in, a container or a local process, and the files and flags of etcd. */
-import type { Credentials } from '../credentials/credentials.js'
-import type { Certificate } from '../x509/certificate.js'
+import type { Credentials } from '../credentials/index.js'
+import type { Certificate } from '../x509/internal.js'
 import type { LogBuffer } from './log-buffer.js'
 
 /** How a program ended, and what it wrote. */

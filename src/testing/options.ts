@@ -2,11 +2,10 @@
  * The options of a test etcd. Some have defaults from the environment, so that one test suite runs both on a laptop and in a pipeline
  * that has another engine, another image registry, or no engine.
  */
-import { checkCredentials, hasMethod } from '../credentials/checks.js'
-import type { Credentials } from '../credentials/credentials.js'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
-import type { Certificate } from '../x509/certificate.js'
-import { parseDuration } from '../report/duration.js'
+import { checkCredentials, hasMethod } from '../credentials/internal.js'
+import type { Credentials } from '../credentials/index.js'
+import { checkOptions, optionInvalid, parseDuration, textInvalid, valueInvalid } from '../report/internal.js'
+import type { Certificate } from '../x509/internal.js'
 import type { EtcdFiles, EtcdPlace } from './machine.js'
 
 /** Label on every container and network of one test run. */

@@ -1,7 +1,7 @@
 /** Starts one etcd, or a cluster. */
-import type { Credentials } from '../credentials/credentials.js'
-import { isEtcdMtlsError } from '../report/errors.js'
-import { optionInvalid } from '../report/option-error.js'
+import type { Credentials } from '../credentials/index.js'
+import { isEtcdMtlsError } from '../report/index.js'
+import { optionInvalid } from '../report/internal.js'
 import { binaryHost } from './binary.js'
 import { containerHost } from './container.js'
 import { etcdFlags, type Machine, identityAndCaFiles, type Ports } from './machine.js'

@@ -1,9 +1,8 @@
 /** The public handle of one test etcd. */
-import { checkCredentials } from '../credentials/checks.js'
-import type { Credentials } from '../credentials/credentials.js'
-import { asError, EtcdMtlsError } from '../report/errors.js'
-import { parseDuration } from '../report/duration.js'
-import { valueInvalid } from '../report/option-error.js'
+import { checkCredentials } from '../credentials/internal.js'
+import type { Credentials } from '../credentials/index.js'
+import { asError, parseDuration, valueInvalid } from '../report/internal.js'
+import { EtcdMtlsError } from '../report/index.js'
 import { checkFiles } from './options.js'
 import { type EtcdFiles, identityFiles, identityAndCaFiles, type ExecResult, type Machine } from './machine.js'
 import { notStarted } from './log-buffer.js'

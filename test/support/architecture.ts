@@ -9,6 +9,9 @@ export const ROOMS = [
   ...(['authority', 'config', 'client', 'coordination', 'doctor', 'testing', 'cli'] as const),
 ] as const
 
+/** Rooms that use others as programs do: by their public names, and by what an `internal.ts` of the other room lists. */
+const GUESTS = ['coordination', 'doctor', 'testing', 'cli']
+
 const ROOT = 'src/index.ts'
 /** It is run, and no file imports it. */
 const PROGRAM = 'src/cli/main.ts'
@@ -45,10 +48,23 @@ export function againstDirection(sources: readonly Source[]): string[] {
   )
 }
 
+/** What a room opens to others. */
+const DOOR = /^src\/[\w-]+\/(?:index|internal(?:-\w+)?)\.ts$/
+
+/** Imports of a guest from a file of another room that is no door. */
+export function pastTheIndex(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, imports }) => {
+    const room = ROOMS[levelOf(path) ?? ROOMS.length]
+    if (room === undefined || !GUESTS.includes(room)) return []
+    const past = imports.flatMap(({ file }) => (file === null || file.startsWith(`src/${room}/`) ? [] : [file]))
+    return past.filter((file) => !DOOR.test(file)).map((file) => `${path} imports ${file}`)
+  })
+}
+
 /** The floors of the client, the lowest first: a folder imports from those before it. Its own files are the one but last. */
 const FLOORS = ['etcd3/options.ts', 'base/', 'http2/', 'transport/', 'streams/', 'diagnosis/', '', 'etcd3/']
 /** What opens the room, above all floors. */
-const ENTRANCE = ['index.ts', 'deferred.ts', 'create-secure-client.ts']
+const ENTRANCE = ['index.ts', 'internal.ts', 'internal-diagnosis.ts', 'deferred.ts', 'create-secure-client.ts']
 
 /** Imports in the client from a floor above. */
 export function upstairs(sources: readonly Source[]): string[] {
@@ -139,13 +155,14 @@ export function tooLong(sources: readonly Source[]): string[] {
   })
 }
 
-/** The most files that one folder may hold. */
+/** The most files that one folder may hold, doors left out. */
 export const MAX_FILES = 25
 
 /** Folders with more files than a reader can hold in mind. */
 export function crowded(sources: readonly Source[]): string[] {
   const counts = new Map<string, number>()
-  for (const { path } of sources) counts.set(posix.dirname(path), (counts.get(posix.dirname(path)) ?? 0) + 1)
+  for (const { path } of sources.filter((source) => !DOOR.test(source.path)))
+    counts.set(posix.dirname(path), (counts.get(posix.dirname(path)) ?? 0) + 1)
   return [...counts].flatMap(([folder, count]) =>
     count > MAX_FILES ? [`${folder} has ${String(count)} files; ${String(MAX_FILES)} are the limit`] : [],
   )
@@ -169,7 +186,7 @@ export function fragments(sources: readonly Source[], tests: readonly Pick<Sourc
   return sources.flatMap(({ path, text }) => {
     const [only, ...others] = importers.get(path) ?? []
     const lines = text.trimEnd().split('\n').length
-    if (only === undefined || others.length > 0 || lines >= MIN_LINES || only.endsWith('/index.ts')) return []
+    if (only === undefined || others.length > 0 || lines >= MIN_LINES || DOOR.test(only)) return []
     return lazy.has(path) || doors.includes(path) ? [] : [`${path} (${String(lines)} lines) belongs to ${only}`]
   })
 }

@@ -1,7 +1,6 @@
 /** Findings as lines, for problem matchers of editors and for GitHub. */
-import { printable } from '../../report/printable.js'
-import type { FindingPlace, Severity } from '../../report/finding.js'
-import { worstFirst } from '../../report/row.js'
+import { printable, worstFirst } from '../../report/internal.js'
+import type { FindingPlace, Severity } from '../../report/index.js'
 import type { LintDocument } from '../documents.js'
 
 /** What one line says. */

@@ -1,14 +1,17 @@
 /** `etcd-mtls lint`: checks the configurations in files and directories, and compares the members of a cluster. */
-import { codeOf } from '../../report/errors.js'
+import {
+  type AnyReport,
+  codeOf,
+  printableJson,
+  type PrintOptions,
+  printReports,
+  uncheckedIn,
+} from '../../report/internal.js'
+import type { Unchecked } from '../../report/index.js'
 import { basename, dirname, relative, resolve } from 'node:path'
-import { readEtcdConfig, type ReadConfigOptions } from '../../config/index.js'
-import { lintEtcdConfig, type LintOptions, lintOnDisks, type LintReport } from '../../config/lint/lint.js'
-import { groupBy } from '../../config/lint/rule.js'
-import { nodeFileSystem, replaceFiles } from '../../files/file-system.js'
-import { checkIgnore, suppress } from '../../config/lint/suppress.js'
-import { type Unchecked, uncheckedIn } from '../../report/finding.js'
-import { type AnyReport, type PrintOptions, printReports } from '../../report/print-report.js'
-import { printableJson } from '../../report/printable.js'
+import { type LintOptions, type LintReport, type ReadConfigOptions, readEtcdConfig } from '../../config/index.js'
+import { checkIgnore, groupBy, lintNamed, lintOnDisks, suppress } from '../../config/internal.js'
+import { nodeFileSystem, replaceFiles } from '../../files/internal.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { LintDocument, LintedMember } from '../documents.js'
 import { githubText, onelineText } from './line-formats.js'
@@ -134,7 +137,7 @@ class Linter {
   }
 
   async lint({ name, input }: Target): Promise<LintedMember[]> {
-    const reports = await lintEtcdConfig(input, this.#for([name]), name)
+    const reports = await lintNamed(input, this.#for([name]), name)
     return reports.map((each) => memberOf(each, [name]))
   }
 

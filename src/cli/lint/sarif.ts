@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto'
 import { isAbsolute, relative, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Finding, FindingPlace, Severity, SuppressedFinding, Unchecked } from '../../report/finding.js'
-import { findingUrl } from '../../report/links.js'
-import { printableJson } from '../../report/printable.js'
+import type { Finding, FindingPlace, Severity, SuppressedFinding, Unchecked } from '../../report/index.js'
+import { findingUrl, printableJson } from '../../report/internal.js'
 import type { ExplainedCode, LintDocument } from '../documents.js'
 import { readPackageFile } from '../package-file.js'
 

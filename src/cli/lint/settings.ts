@@ -1,13 +1,12 @@
 /** `.etcd-mtls.yaml`: what a repository accepts, and the values of its variables. */
-import { codeOf } from '../../report/errors.js'
+import { codeOf } from '../../report/internal.js'
+import type { Finding, FindingPlace } from '../../report/index.js'
 import { stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import type { Suppression, UncheckedSuppression } from '../../config/index.js'
-import { finding } from '../../config/finding.js'
-import { entriesOf, itemsAt, readYaml, textAt, type YamlValue } from '../../config/read/yaml.js'
-import { nodeFileSystem, readPlainFile } from '../../files/file-system.js'
-import { OTHERS_MAY_WRITE } from '../../files/readable-by.js'
-import type { Finding, FindingPlace } from '../../report/finding.js'
+import { finding } from '../../config/internal.js'
+import { entriesOf, itemsAt, readYaml, textAt, type YamlValue } from '../../config/internal-read.js'
+import { nodeFileSystem, OTHERS_MAY_WRITE, readPlainFile } from '../../files/internal.js'
 import { UsageError } from '../command.js'
 
 export const SETTINGS_FILE = '.etcd-mtls.yaml'

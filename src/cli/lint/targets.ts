@@ -1,13 +1,12 @@
 /** The inputs of `lint`: files, directories with everything below them, and stdin. */
-import { codeOf } from '../../report/errors.js'
+import { codeOf, uncheckedIn } from '../../report/internal.js'
+import type { Unchecked } from '../../report/index.js'
 import { opendir } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import type { ConfigInput } from '../../config/index.js'
-import { mayStartEtcd } from '../../config/read/input.js'
-import { MAX_CONFIG_BYTES } from '../../config/read/text.js'
-import { readMaterialFile } from '../../credentials/load-inputs.js'
-import type { Unchecked } from '../../report/finding.js'
-import { uncheckedIn } from '../../report/finding.js'
+import { mayStartEtcd } from '../../config/internal.js'
+import { MAX_CONFIG_BYTES } from '../../config/internal-read.js'
+import { readMaterialFile } from '../../credentials/internal.js'
 import { type Call, UsageError } from '../command.js'
 import { isUnreadableName, readInput, readText, stateOf, UNREADABLE_NAME } from '../input.js'
 

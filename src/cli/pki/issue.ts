@@ -1,9 +1,9 @@
 /** `etcd-mtls issue`: one more certificate of the CA that `init` created. */
 import { join, resolve } from 'node:path'
 import { writeCluster } from '../../authority/index.js'
-import { isRole, ROLE_NAMES } from '../../authority/issue-options.js'
+import { isRole, ROLE_NAMES } from '../../authority/internal.js'
 import { type CredentialFiles, type Credentials, writeCredentials } from '../../credentials/index.js'
-import { printable } from '../../report/printable.js'
+import { printable } from '../../report/internal.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { IssueDocument } from '../documents.js'
 import { CA_FOLDER, datesOf, openExistingCa } from './directory.js'

@@ -1,9 +1,9 @@
 /** The lines to copy after `init`: etcd, etcdctl and a program. */
 import { join } from 'node:path'
 import { renderEtcdctl } from '../../config/index.js'
-import { quoteForShell } from '../../config/render/quote.js'
+import { quoteForShell } from '../../config/internal.js'
 import type { CredentialFiles } from '../../credentials/index.js'
-import { printable } from '../../report/printable.js'
+import { printable } from '../../report/internal.js'
 import type { InitDocument, InitializedClient } from '../documents.js'
 import { type Column, tableLines } from '../table.js'
 import { CONFIG_FILE, filesOf } from './directory.js'

@@ -1,10 +1,9 @@
 /** What `init` makes: from a file, or from flags; both are read by the schema of a plan. */
-import { checkNames } from '../../authority/cluster/cluster-credentials.js'
+import { checkNames, readValidity } from '../../authority/internal.js'
 import type { ClusterPlan } from '../../authority/index.js'
-import { readValidity } from '../../authority/lifetime.js'
 import type { ClusterRenderPlan, EtcdVersion } from '../../config/index.js'
-import { isTrue, readYaml, type YamlValue } from '../../config/read/yaml.js'
-import { classifyHost } from '../../x509/names.js'
+import { isTrue, readYaml, type YamlValue } from '../../config/internal-read.js'
+import { classifyHost } from '../../x509/internal.js'
 import { type Options, UsageError } from '../command.js'
 import { readText } from '../input.js'
 import { PLAN_SCHEMA, type PlanSchema } from './plan-schema.js'

@@ -1,5 +1,5 @@
 /** `etcd-mtls renew`: renews what is due in a directory, and runs a command after a change. */
-import { codeOf } from '../../report/errors.js'
+import { codeOf } from '../../report/internal.js'
 import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { type DirectoryRenewal, renewDirectory } from '../../authority/index.js'

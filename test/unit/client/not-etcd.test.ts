@@ -43,8 +43,9 @@ async function causesOf(call: Promise<unknown>): Promise<FindingCode[]> {
 /** The causes of a read that is repeated until its deadline: none if no attempt had an answer until then. */
 async function causesBeforeDeadline(client: SecureEtcd3): Promise<FindingCode[]> {
   const get = client.get('a').options({ deadline: Date.now() + 500 })
-  const error: unknown = await get.string().catch((reason: unknown) => reason)
-  return error instanceof Error && error.cause === undefined ? [] : await causesOf(Promise.reject(error))
+  const call = get.string()
+  const error: unknown = await call.catch((reason: unknown) => reason)
+  return error instanceof Error && error.cause === undefined ? [] : await causesOf(call)
 }
 
 describe('an answer to the first call', () => {

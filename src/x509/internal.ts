@@ -1,0 +1,12 @@
+/** What later rooms may use, next to the public names of `index.ts`. */
+export { publicKeyText } from './algorithms.js'
+export type { CertificateRequest } from './certificate-request.js'
+export { type Certificate, certificateRef, readableChain } from './certificate.js'
+export { type Crl, MAX_CRL_FILE_BYTES } from './crl/crl.js'
+export { bytesEqual } from './der.js'
+export type { DistinguishedName } from './distinguished-name.js'
+export { PrivateKey } from './keys/keys.js'
+export { classifyHost, type Host, hostsOfUrls } from './names.js'
+export { crypto } from './node-crypto.js'
+export { forUsage } from './pem/pem-findings.js'
+export { MAX_PEM_BYTES, scanPem } from './pem/pem.js'
