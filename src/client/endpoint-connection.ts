@@ -257,6 +257,22 @@ export class EndpointConnection {
     return old
   }
 
+  /**
+   * Replaces the connection if the server presents another certificate than the known one: etcd does so from the next handshake on.
+   *
+   * @param known The fingerprint of the certificate.
+   */
+  async reconnectIfRenewed(known: string | undefined): Promise<boolean> {
+    const { validated } = this.#owner
+    const attempt = await this.dialWith(validated)
+    if (!attempt.ok) return false
+    const { connection, validation } = attempt.dialled
+    const isRenewed = validation.chain[0]?.fingerprint256 !== known && validated === this.#owner.validated
+    if (isRenewed) for (const each of this.switchTo(attempt)) void each.drain(DRAIN_LIMIT)
+    else connection.destroy()
+    return isRenewed
+  }
+
   /** Drains the connection to a member of another cluster than the chosen one; dials a member of the chosen one again. */
   applyVote(isChosen: boolean): void {
     if (!isChosen) {

@@ -43,7 +43,7 @@ import {
   withCause,
 } from './transport/channel.js'
 import { DRAIN_LIMIT } from './transport/connection.js'
-import { ReceiveBudget } from './transport/framing.js'
+import { ReceiveBudget } from './transport/receive-budget.js'
 import { REQUIRE_LEADER } from './transport/health-check.js'
 import { isTokenRefused, type Login, LoginError } from './transport/login.js'
 import { isLasting } from './transport/stream-queue.js'
@@ -180,7 +180,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
 
   makeEndpoint(endpoint: Endpoint): EndpointConnection {
     const made = new EndpointConnection(endpoint, this)
-    this.#expiries.set(made, new ServerExpiry(made, () => this.validated, this.#emit))
+    this.#expiries.set(made, new ServerExpiry(made, this.#emit))
     return made
   }
 

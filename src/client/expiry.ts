@@ -3,7 +3,6 @@ import type { CertificateRef } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { EndpointConnection } from './endpoint-connection.js'
 import type { EventBody } from './base/events.js'
-import { DRAIN_LIMIT } from './transport/connection.js'
 import type { ServerValidation } from './transport/tls-socket.js'
 import type { ValidatedCredentials } from './base/validated-credentials.js'
 
@@ -131,7 +130,6 @@ export function lifetimeOf({ credentials, report }: ValidatedCredentials): Lifet
 /** Reports that the certificate of a server, or a CA above it, expires. */
 export class ServerExpiry {
   readonly #endpoint: EndpointConnection
-  readonly #current: () => ValidatedCredentials
   readonly #emit: (event: EventBody) => void
   readonly #expiry = new Expiry((due) => void this.#report(due))
   /** The validation of the chain that is followed. */
@@ -139,10 +137,8 @@ export class ServerExpiry {
   /** When it dialled last, by `performance.now()`. */
   #dialledAt = -Infinity
 
-  /** @param current Returns the credentials that the client uses. */
-  constructor(endpoint: EndpointConnection, current: () => ValidatedCredentials, emit: (event: EventBody) => void) {
+  constructor(endpoint: EndpointConnection, emit: (event: EventBody) => void) {
     this.#endpoint = endpoint
-    this.#current = current
     this.#emit = emit
   }
 
@@ -157,24 +153,11 @@ export class ServerExpiry {
   }
 
   async #report(due: Due): Promise<void> {
-    const isRenewed = await this.#reconnectIfRenewed()
+    // A proxy may present another certificate that is about to expire at each handshake.
+    const isEarly = performance.now() - this.#dialledAt < SHORTEST_INTERVAL
+    if (!isEarly) this.#dialledAt = performance.now()
+    const isRenewed = !isEarly && (await this.#endpoint.reconnectIfRenewed(this.#followed?.chain[0]?.fingerprint256))
     if (!isRenewed && this.#endpoint.status.state !== 'closed')
       this.#emit(serverEvent(this.#endpoint.endpoint.url, due))
-  }
-
-  /** etcd presents a renewed certificate from the next handshake on, and the connection may be older: it is replaced then. */
-  async #reconnectIfRenewed(): Promise<boolean> {
-    // A proxy may present another certificate that is about to expire at each handshake.
-    if (performance.now() - this.#dialledAt < SHORTEST_INTERVAL) return false
-    this.#dialledAt = performance.now()
-    const validated = this.#current()
-    const before = this.#followed?.chain[0]?.fingerprint256
-    const attempt = await this.#endpoint.dialWith(validated)
-    if (!attempt.ok) return false
-    const { connection, validation } = attempt.dialled
-    const isRenewed = validation.chain[0]?.fingerprint256 !== before && validated === this.#current()
-    if (isRenewed) for (const each of this.#endpoint.switchTo(attempt)) void each.drain(DRAIN_LIMIT)
-    else connection.destroy()
-    return isRenewed
   }
 }

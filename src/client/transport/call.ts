@@ -18,18 +18,16 @@ import {
   statusOfTrailers,
 } from './channel.js'
 import { type ActiveCall, type Connection, STREAM_WAIT } from './connection.js'
+import { callHeaders, timeoutHeader } from './call-headers.js'
 import {
-  callHeaders,
   COPIED_MESSAGE,
   frameMessage,
   FramingError,
   type MakeSplitter,
   MessageReader,
-  type ReceiveBudget,
-  type Receiver,
-  timeoutHeader,
   writeMessage,
 } from './framing.js'
+import type { ReceiveBudget, Receiver } from './receive-budget.js'
 import { type Answer, isCutOff, isGrpc, MAX_INFORMATIONAL, readAnswer, TOO_LARGE } from './health-check.js'
 import { PRIORITY, type Priority } from './stream-queue.js'
 

@@ -11,7 +11,7 @@ import {
 } from '../http2/protocol.js'
 import type { Stream } from '../http2/stream.js'
 import type { Progress } from './call-policy.js'
-import { CommonHeaders } from './framing.js'
+import { CommonHeaders } from './call-headers.js'
 import { Keepalive } from './keepalive.js'
 import { isLasting, PRIORITY, type QueuedCall, StreamQueue } from './stream-queue.js'
 

@@ -10,7 +10,8 @@ import { pause } from '../base/timing.js'
 import { type Alarm, ALARMS, NO_LEADER } from './call-policy.js'
 import { decodeMessage, status } from './channel.js'
 import type { Connection } from './connection.js'
-import { callHeaders, frameMessage, MessageReader } from './framing.js'
+import { callHeaders } from './call-headers.js'
+import { frameMessage, MessageReader } from './framing.js'
 import { bytesField, Fields, int64At, trueField } from './protobuf.js'
 
 /** User agents that distinguish the client's own requests in a request log. */

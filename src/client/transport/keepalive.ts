@@ -13,7 +13,7 @@ interface KeepaliveProbe {
 const TICK = 200
 /** Minimum in milliseconds, so that received data is read between two checks. */
 const SHORTEST_TICK = 20
-/** Milliseconds of silence before the first ping while an answer is due, and before a ping in all other cases. */
+/** Milliseconds of silence before the first question while an answer is due, and before one in all other cases. */
 const QUIET_WITH_ANSWER_DUE = 300
 const QUIET = 1000
 /**
@@ -60,7 +60,7 @@ export class Keepalive {
   #lastReceivedAt = 0
   #sentAt = -Infinity
   #pending: Promise<void> | null = null
-  /** Bytes that had been written when the last acknowledged ping was sent. */
+  /** Bytes that had been written when the last acknowledged question was sent. */
   #confirmed: number
 
   constructor(probe: KeepaliveProbe, roundTrip: number) {
@@ -72,10 +72,10 @@ export class Keepalive {
 
   start(): void {
     const now = performance.now()
-    // A pending ping keeps its start time, so that calls with short deadlines do not hide a silent peer.
+    // A pending question keeps its start time, so that calls with short deadlines do not hide a silent peer.
     if (this.#hasReceived() || this.#pending === null) this.#lastReceivedAt = now
     this.#isRunning = true
-    // A timer that still runs fires early enough, unless a ping is pending.
+    // A timer that still runs fires early enough, unless a question is pending.
     if (this.#timer !== undefined && this.#pending === null) this.#timer.ref()
     else this.#arm(now)
   }
@@ -86,7 +86,7 @@ export class Keepalive {
     this.#timer?.unref()
   }
 
-  /** Resolves when the peer answers; never if the connection ends first. Only one ping is pending at a time. */
+  /** Resolves when the peer answers; never if the connection ends first. Only one question is pending at a time. */
   ask(): Promise<void> {
     this.#pending ??= new Promise((resolve) => {
       const written = this.#probe.bytesWritten()
@@ -145,10 +145,10 @@ export class Keepalive {
     this.#arm(now)
   }
 
-  /** When to send a ping or, while one is pending, to report silence, unless data arrives. */
+  /** When to ask or, while a question is pending, to report silence, unless data arrives. */
   #due(): number {
     if (this.#pending !== null) return Math.max(this.#lastReceivedAt, this.#sentAt) + this.#limit()
-    // Only the first ping is early, because slow answers are normal.
+    // Only the first question is early, because slow answers are normal.
     const isFirst = this.#lastReceivedAt - this.#sentAt >= QUIET
     return this.#lastReceivedAt + (isFirst && this.#probe.awaitsAnswer() ? QUIET_WITH_ANSWER_DUE : QUIET)
   }

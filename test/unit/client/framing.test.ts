@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { frameMessage, MessageReader, timeoutHeader } from '../../../src/client/transport/framing.js'
+import { timeoutHeader } from '../../../src/client/transport/call-headers.js'
+import { frameMessage, MessageReader } from '../../../src/client/transport/framing.js'
 
 describe('gRPC messages in bytes', () => {
   it('messages come out as they went in, however they are cut', () => {
