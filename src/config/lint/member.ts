@@ -18,7 +18,7 @@ export interface ServedUrl extends EtcdUrl {
   readonly setting: Setting
 }
 
-export const MAX_ENTRIES = 500
+export const MAX_ENTRIES = 200
 
 export function limitedEntries({ values, isWritten }: Setting): readonly string[] {
   return isWritten ? values : values.slice(0, MAX_ENTRIES)

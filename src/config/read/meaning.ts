@@ -57,10 +57,25 @@ export function usedInstead(row: EtcdOptionRow | undefined): { readonly uses?: s
 export interface KnownName {
   readonly each: string
   readonly folded: string
+  readonly letters: number
 }
 
 export function knownNames(names: Iterable<string>): readonly KnownName[] {
-  return Array.from(names, (each) => ({ each, folded: fold(each) }))
+  return Array.from(names, (each) => ({ each, folded: fold(each), letters: lettersOf(fold(each)) }))
+}
+
+/** A bit for each letter of a name. */
+function lettersOf(name: string): number {
+  let letters = 0
+  for (let i = 0; i < name.length; i++) letters |= 1 << (name.charCodeAt(i) & 31)
+  return letters
+}
+
+/** How many letters one of two names has and the other has not: one difference in spelling makes at most two. */
+function otherLetters(a: number, b: number): number {
+  let count = 0
+  for (let rest = a ^ b; rest !== 0; rest &= rest - 1) count++
+  return count
 }
 
 function fold(name: string): string {
@@ -72,13 +87,16 @@ export function nearest(name: string, names: readonly KnownName[]): string | nul
   if (name.length > MAX_NAME) return null
   const wanted = fold(name)
   const limit = Math.min(3, Math.floor(wanted.length / 4)) + 1
+  const letters = lettersOf(wanted)
   const near = names
     .filter(({ folded }) => Math.abs(folded.length - wanted.length) < limit)
+    .filter((known) => otherLetters(known.letters, letters) <= 2 * (limit - 1))
     .map(({ each, folded }) => ({ each, distance: editDistance(wanted, folded) }))
     .filter(({ distance }) => distance < limit)
     .reduce<{ each: string; distance: number } | null>((a, b) => (a === null || b.distance < a.distance ? b : a), null)
   // A name without its end, as `listen-client`. One word alone is the beginning of too many names.
-  const longer = names.filter(({ folded }) => folded.startsWith(`${wanted}-`))
+  const beginning = `${wanted}-`
+  const longer = names.filter(({ folded }) => folded.length > beginning.length && folded.startsWith(beginning))
   const isOfSeveral = wanted.replace(/^etcd-/, '').includes('-')
   const [first] = longer.toSorted((a, b) => a.folded.length - b.folded.length)
   return near?.each ?? (longer.length === 1 || isOfSeveral ? first?.each : null) ?? null

@@ -285,7 +285,7 @@ function expand(token: Token, values: Values): Token[] {
 
 /** Reports `$NAME` and commands that systemd does not expand (systemd.service(5), "Command lines"). */
 function reportArguments(args: readonly Token[], place: PlaceOf, into: Reading): void {
-  for (const { text, offset } of args) {
+  for (const { text, offset } of args.filter((each) => each.text.includes('$'))) {
     const at = place(offset, /^(--?[^=]*)=/.exec(text)?.[1] ?? 'ExecStart')
     const commands = text.match(/\$\([^)$]*\)/g) ?? []
     const names = text.startsWith('$') ? [] : Array.from(text.matchAll(/\$([A-Za-z_]\w*)/g), ([, name = '']) => name)

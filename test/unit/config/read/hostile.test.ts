@@ -81,8 +81,8 @@ describe('bounds', () => {
       { flags: [`--listen-metrics-urls=${many.map((i) => `http://10.0.0.1:${i}`).join(',')}`] },
       { readFiles: false },
     )
-    expect(findingOf(findings, 'config/too-large').details).toMatchObject({ count: 600, limit: 500 })
-    expect(findings.filter(({ code }) => code === 'config/metrics-plaintext')).toHaveLength(500)
+    expect(findingOf(findings, 'config/too-large').details).toMatchObject({ count: 600, limit: 200 })
+    expect(findings.filter(({ code }) => code === 'config/metrics-plaintext')).toHaveLength(200)
   })
 })
 
