@@ -5,8 +5,10 @@ import type { Host } from '../x509/names.js'
 import { type ClockReading, isVerificationError } from './diagnosis/evidence.js'
 import { explainFailure } from './diagnosis/explain.js'
 import { LastDiagnosis } from './diagnosis/probe.js'
+import { publishDial } from './base/channels.js'
 import type { Endpoint } from './base/endpoints.js'
 import { finding } from './base/finding.js'
+import { countOne, type Meter } from './base/meter.js'
 import type { SessionOptions } from './base/options.js'
 import type { Dialled, DialFailure, DialOutcome } from './transport/address-attempt.js'
 import type { DownListener } from './transport/connection.js'
@@ -16,6 +18,7 @@ import { withSingleAnchor, type ValidatedCredentials } from './base/validated-cr
 /** The part of the client that a dialler uses. */
 export interface DiallerOwner {
   readonly options: Pick<SessionOptions, 'serverName' | 'dialTimeout'>
+  readonly meter: Meter
   /** Reads the clock of a connected endpoint; null if none is connected or it does not answer. */
   readClock(): Promise<ClockReading | null>
 }
@@ -59,11 +62,24 @@ export class EndpointDialler {
     for (const each of this.#diallings) each.abort()
   }
 
+  /** Dials, and counts and publishes the attempt. */
+  async reach(validated: ValidatedCredentials, options: ReachOptions): Promise<DialAttempt> {
+    const started = performance.now()
+    const attempt = await this.#reach(validated, options)
+    const codes = attempt.ok ? [] : attempt.findings.map(({ code }) => code)
+    // An attempt that was aborted has no result.
+    if (attempt.ok || codes.length > 0) countOne(this.#owner.meter.handshakes, codes[0] ?? 'ok')
+    publishDial(() => {
+      return { endpoint: this.#endpoint.url, ok: attempt.ok, codes, duration: performance.now() - started }
+    })
+    return attempt
+  }
+
   /**
    * Dials. If OpenSSL missed a valid path, dials again with only the trust anchor of that path. Fails when the signal
    * aborts.
    */
-  async reach(
+  async #reach(
     validated: ValidatedCredentials,
     { timeout, signal, wasReady, verify }: ReachOptions,
   ): Promise<DialAttempt> {

@@ -1,7 +1,4 @@
-/**
- * All endpoints of one client and its current credentials. Routes each call to a ready endpoint; a call waits if an
- * endpoint may become ready soon.
- */
+/** All endpoints of one client and its current credentials. A call goes to a ready one, or waits if one may become ready soon. */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
@@ -22,6 +19,7 @@ import { EndpointConnection, type EndpointOwner } from './endpoint-connection.js
 import type { Endpoint } from './base/endpoints.js'
 import type { EventBody } from './base/events.js'
 import { ServerExpiry } from './expiry.js'
+import { Meter } from './base/meter.js'
 import type { SessionOptions } from './base/options.js'
 import { KeepAliveStreams } from './streams/keep-alive-streams.js'
 import { Grants } from './streams/lease-keeper.js'
@@ -66,6 +64,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
   validated: ValidatedCredentials
   readonly maxReceiveLength: number
   readonly leaderHeaders: OutgoingHttpHeaders | null
+  readonly meter = new Meter()
   readonly carried = new Set<EtcdCall>()
   readonly watchEnds = new WatchEnds()
   readonly watchPositions = new CurrentPositions()
@@ -126,8 +125,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
     return this.#closing.signal
   }
 
-  // In brackets, because instrumentation-grpc of OpenTelemetry takes a host and a port at the end for the server of every
-  // call (its utils.ts, URI_REGEX).
+  // In brackets: OpenTelemetry takes a host and a port at the end for the server of every call (instrumentation-grpc, utils.ts).
   get target(): string {
     const [first = '', ...others] = this.#endpoints.map((each) => each.endpoint.url)
     return others.length === 0 ? first : `[${[first, ...others].join(', ')}]`

@@ -12,4 +12,15 @@ export type { DistinguishedName } from '../x509/distinguished-name.js'
 export type { Etcd3Options } from './etcd3/options.js'
 export type { SecureClientOptions, TlsOptions } from './base/options.js'
 export { isRetryable } from './base/retryable.js'
-export type { EndpointStatus, RotationOptions, TlsEvent, TlsSession } from './base/tls-session.js'
+export type { CallMessage, DialMessage, FindingMessage, RotationMessage } from './base/channels.js'
+export type { ClientLogger } from './base/log.js'
+export type {
+  CertificateMetric,
+  ClientMetrics,
+  EndpointStatus,
+  Health,
+  HealthCheck,
+  RotationOptions,
+  TlsEvent,
+  TlsSession,
+} from './base/tls-session.js'

@@ -17,14 +17,18 @@ import { type Endpoint, isSameEndpoint, parseEndpoints } from './base/endpoints.
 import { EventHub } from './base/events.js'
 import { credentialsEvent, Expiry, lifetimeOf } from './expiry.js'
 import { failedReport, finding } from './base/finding.js'
+import { countOne } from './base/meter.js'
+import { healthOf, metricsOf } from './state.js'
 import { preflight } from './preflight.js'
 import { resolveDrain, type SessionOptions, resolveSource } from './base/options.js'
 import { Follower, rotate, type RotationOutcome } from './rotation.js'
 import type { ResumePositions } from './streams/watch-records.js'
 import { abortable, holdingProcess, pause } from './base/timing.js'
 import {
+  type ClientMetrics,
   clientClosed,
   type EndpointStatus,
+  type Health,
   type RotationOptions,
   type TlsEvent,
   type TlsSession,
@@ -46,7 +50,7 @@ export class Session implements TlsSession {
   constructor(options: SessionOptions, validated: ValidatedCredentials, located: readonly Finding[] = []) {
     this.#options = options
     this.#source = options.source
-    this.#events = new EventHub(options.onEvent)
+    this.#events = new EventHub(options.onEvent, options.logger)
     this.#expiry = new Expiry((due) => {
       this.#events.emit(credentialsEvent(due))
     })
@@ -97,6 +101,14 @@ export class Session implements TlsSession {
   /** Emits `watch-failed` for a watcher without a listener for `error`. */
   emitWatchFailed(error: Error): void {
     this.#events.emit({ type: 'watch-failed', error })
+  }
+
+  metrics(): ClientMetrics {
+    return metricsOf(this.pool)
+  }
+
+  health(): Health {
+    return healthOf(this.pool, this.#expiry.reached)
   }
 
   async probe(): Promise<Report> {
@@ -245,8 +257,14 @@ export class Session implements TlsSession {
 
   #emitRotation(outcome: RotationOutcome): RotationOutcome {
     this.#assertOpen()
-    if (outcome.rotated) this.#events.emit({ type: 'rotated', report: outcome.report })
-    else this.#events.emit({ type: 'rotation-refused', report: outcome.report })
+    const { meter } = this.pool
+    if (outcome.rotated) {
+      meter.rotations += 1
+      this.#events.emit({ type: 'rotated', report: outcome.report })
+    } else {
+      for (const { code } of outcome.report.findings.slice(0, 1)) countOne(meter.rotationsRefused, code)
+      this.#events.emit({ type: 'rotation-refused', report: outcome.report })
+    }
     return outcome
   }
 

@@ -151,6 +151,7 @@ class Contender {
     const since = await this.#withRetries(grant, leaseDeadline(first, ttl))
     const keeper = new LeaseKeeper({ id, ttl, since }, () => this.#store.openKeepAlive(), {
       onLost: (reason, cause) => {
+        this.#store.countLostLease()
         this.#end(this.#leaseLost(reason, cause ?? this.#store.shortage()))
       },
     })

@@ -147,6 +147,9 @@ export function etcdStore(client: SecureEtcd3) {
           .on('disconnected', cancel)
       }),
     /** Calls the listener when the client switches to another cluster. Returns a function that removes it. */
+    countLostLease: (): void => {
+      client[CLIENT].meter.leasesLost += 1
+    },
     shortage: (): Error | null => client[CLIENT].shortage(),
     onClusterChange: (listener: (error: Error) => void): (() => void) => client[CLIENT].onClusterChange(listener),
     /** Whether the error reports that etcd does not have the lease. */

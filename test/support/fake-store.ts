@@ -34,6 +34,12 @@ export class FakeStore implements Store {
     return this.#watches.size
   }
 
+  lostLeases = 0
+
+  countLostLease(): void {
+    this.lostLeases += 1
+  }
+
   shortage(): Error | null {
     return this.limit
   }

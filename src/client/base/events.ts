@@ -1,4 +1,6 @@
 /** Delivers the events of a client to every consumer. */
+import { publishEvent } from './channels.js'
+import { type ClientLogger, logEvent } from './log.js'
 import type { TlsEvent } from './tls-session.js'
 
 /** Maximum number of unread events that are kept for one consumer. */
@@ -10,17 +12,24 @@ export type EventBody = TlsEvent extends infer E ? (E extends TlsEvent ? Omit<E,
 export class EventHub {
   readonly #consumers = new Set<Consumer>()
   readonly #onEvent: ((event: TlsEvent) => void) | null
+  readonly #logger: ClientLogger | null
   #ended = false
 
-  /** @param onEvent Called with every event. */
-  constructor(onEvent: ((event: TlsEvent) => void) | null = null) {
+  /**
+   * @param onEvent Called with every event.
+   * @param logger Gets a line for every event.
+   */
+  constructor(onEvent: ((event: TlsEvent) => void) | null = null, logger: ClientLogger | null = null) {
     this.#onEvent = onEvent
+    this.#logger = logger
   }
 
   readonly emit = (event: EventBody): void => {
     for (const consumer of this.#consumers) consumer.push(timed(event))
     // In a later turn, so that an error of the caller's function is not thrown here.
     if (this.#onEvent !== null) process.nextTick(this.#onEvent, timed(event))
+    if (this.#logger !== null) process.nextTick(logEvent, this.#logger, timed(event))
+    publishEvent(timed(event))
   }
 
   consume(first: EventBody | null): AsyncIterableIterator<TlsEvent, undefined> {

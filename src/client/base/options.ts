@@ -6,6 +6,7 @@ import { checkOptions, optionIn, optionInvalid, textInvalid, valueInvalid } from
 import { checkRevocationMode, type RevocationMode } from '../../validate/context.js'
 import type { Host } from '../../x509/names.js'
 import { MAX_DELAY, parseDuration } from '../../report/duration.js'
+import { checkLogger, type ClientLogger } from './log.js'
 import { checkEtcd3Options, type Etcd3Options } from '../etcd3/options.js'
 import { type GivenEndpoints, readEndpoints, readServerName } from './endpoints.js'
 import type { RotationOptions, TlsEvent } from './tls-session.js'
@@ -93,6 +94,15 @@ export interface SecureClientOptions {
    * @default none
    */
   onEvent?: ((event: TlsEvent) => void) | undefined
+  /**
+   * Gets a line for each event, at the level of its gravity, with the code or the type of the event as a field: pino, winston and
+   * `console` fit. A logger with `bindings()`, as pino has it, gets the fields first. It must not throw.
+   *
+   * @default none
+   */
+  logger?: ClientLogger | undefined
+  /** Whether the channel `etcd-mtls:call` shows keys. Values are never shown. @default false */
+  includeKeys?: boolean | undefined
   /** Cancels the call. It has no effect on a created client. @default none */
   signal?: AbortSignal | undefined
 }
@@ -140,6 +150,8 @@ export interface ResolvedOptions extends GivenEndpoints {
   readonly refreshEndpoints: number | null
   readonly etcd3: Etcd3Options
   readonly onEvent: ((event: TlsEvent) => void) | null
+  readonly logger: ClientLogger | null
+  readonly includeKeys: boolean
   readonly signal: AbortSignal | null
 }
 
@@ -168,6 +180,8 @@ const KNOWN = [
   'refreshEndpoints',
   'etcd3',
   'onEvent',
+  'logger',
+  'includeKeys',
   'signal',
 ] as const
 
@@ -175,8 +189,9 @@ const KNOWN = [
 export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
   refuseOtherForms(options)
   checkOptions('options', options, KNOWN)
-  const { requireLeader = true, serverName, signal, refreshEndpoints, onEvent } = options
+  const { requireLeader = true, includeKeys = false, serverName, signal, refreshEndpoints, onEvent } = options
   if (typeof requireLeader !== 'boolean') throw valueInvalid('requireLeader', requireLeader, 'true or false')
+  if (typeof includeKeys !== 'boolean') throw valueInvalid('includeKeys', includeKeys, 'true or false')
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
   if (onEvent !== undefined && typeof onEvent !== 'function') throw valueInvalid('onEvent', onEvent, 'a function')
   const source = resolveSource(options.credentials)
@@ -199,6 +214,8 @@ export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
       refreshEndpoints === undefined ? null : resolveTimeout(refreshEndpoints, 'refreshEndpoints', '1s', 1000),
     etcd3: withCallTimeout(checkEtcd3Options(options.etcd3 ?? {}), defaults.callTimeout),
     onEvent: onEvent ?? null,
+    logger: checkLogger(options.logger),
+    includeKeys,
     signal: signal ?? null,
   }
 }

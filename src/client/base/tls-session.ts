@@ -1,7 +1,8 @@
 /** The public types of `client.tls`, and the error after the client was closed. */
 import type { Credentials, CredentialSource } from '../../credentials/credentials.js'
 import { EtcdMtlsError } from '../../report/errors.js'
-import type { CertificateRef, FailedReport, Finding, PassedReport, Report } from '../../report/finding.js'
+import type { CertificateRef, FailedReport, Finding, FindingCode, PassedReport, Report } from '../../report/finding.js'
+import type { Meter, RepeatReason } from './meter.js'
 import type { OnAbort } from './timing.js'
 
 /** How a client switches to new credentials. */
@@ -153,12 +154,84 @@ export type TlsEvent = { at: Date } & (
     }
 )
 
+/** A certificate that the client uses or a server presents. */
+export interface CertificateMetric {
+  /** Of the client's path or of a server's: `client` and `server` are end-entity certificates, the others CAs above them. */
+  role: 'client' | 'client-ca' | 'server' | 'server-ca'
+  /** Distinguished name in RFC 4514 form, escaped for display, at most 200 characters. */
+  subject: string
+  /** The URL of the server's endpoint; null for the client's path. */
+  endpoint: string | null
+  fingerprint256: string
+  notAfter: Date
+  /** Until `notAfter`, negative after it. */
+  seconds: number
+}
+
+/** What a client has counted since it was created, and what it has now. Numbers that count only grow. */
+export interface ClientMetrics {
+  /** The certificates in use. */
+  certificates: CertificateMetric[]
+  /** Switches to new credentials. */
+  rotations: number
+  /** Credentials that were refused, by the code of the first finding. */
+  rotationsRefused: Partial<Record<FindingCode, number>>
+  /** Attempts to connect to an endpoint: `ok`, or the code of the first finding. */
+  handshakes: Partial<Record<FindingCode | 'ok', number>>
+  /** Calls that have ended, by method (`KV/Put`) and gRPC status (`OK`). Shared keep-alive streams are no calls. */
+  calls: { method: string; status: string; count: number }[]
+  /** Attempts of calls with one answer: one for each call, and one for each repeat and each hedged read. */
+  attempts: number
+  /**
+   * Attempts that followed one that failed: the member did not process it (`unprocessed`), its token was refused, or it failed
+   * otherwise.
+   */
+  repeats: Record<RepeatReason, number>
+  /** Writes that may have been applied (`ERR_OUTCOME_UNKNOWN`). */
+  outcomeUnknown: number
+  /** Reads that were also sent to a second endpoint, because the first did not answer within a second. */
+  hedgedReads: number
+  /** Watches that continued over another stream. */
+  watchesResumed: number
+  /** Leases that were reported as lost, those of locks and elections included. */
+  leasesLost: number
+  /** Each endpoint. */
+  endpoints: {
+    endpoint: string
+    state: EndpointStatus['state']
+    connections: number
+    /** Streams that do not end on their own, which it carries: those of watches and of keep-alives. */
+    streams: number
+    /** The server's limit of such streams; the others of its limit are left to calls. Null: no limit, or not connected. */
+    streamLimit: number | null
+  }[]
+}
+
+/** One check. Its name does not change in a major version. */
+export interface HealthCheck {
+  name: 'endpoints' | 'leader' | 'credentials' | 'server-certificates'
+  status: 'pass' | 'warn' | 'fail'
+  /** What was seen. It may change in any release. */
+  message: string
+}
+
+/** The state of a client, from what it knows: nothing is dialled for it. */
+export interface Health {
+  /** The worst of the checks. `fail`: calls cannot succeed now. */
+  status: HealthCheck['status']
+  checks: HealthCheck[]
+}
+
 /** The TLS state of a client. */
 export interface TlsSession {
   /** The validation of the current credentials. It passes until a certificate or a CRL expires. */
   readonly report: Report & { path: CertificateRef[] }
   /** Every endpoint, in the order in which they were given. */
   readonly endpoints: EndpointStatus[]
+  /** What the client has counted and has now, in a new object. It costs nothing before it is called. */
+  metrics(): ClientMetrics
+  /** The state for probes of Kubernetes and the like, from what the client knows: it dials nothing. */
+  health(): Health
   /**
    * Checks every endpoint now, within `dialTimeout`: pings the ready ones and reads their role, and dials the others
    * again.
@@ -213,6 +286,7 @@ export interface ClientInternals {
   onClusterChange(listener: (error: EtcdMtlsError) => void): () => void
   /** Why streams that do not end wait; null if none does. */
   shortage(): EtcdMtlsError | null
+  readonly meter: Meter
   /** Whether an error says that etcd does not have the lease. */
   isLeaseGone(error: unknown): boolean
   /**

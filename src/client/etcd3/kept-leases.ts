@@ -67,6 +67,7 @@ export function keptLeases({ leaseClient }: Namespace, make: MakeLease, owner: L
         onRenewed: (answer) => lease.emit('keepaliveSucceeded', answer),
         onFailed: (error) => lease.emit('keepaliveFailed', isError(error) ? castGrpcError(error) : error),
         onLost: (_reason, failure) => {
+          session.pool.meter.leasesLost += 1
           release()
           const error = new EtcdLeaseInvalidError(id)
           const cause = failure ?? session.shortage

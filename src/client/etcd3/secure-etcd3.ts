@@ -71,6 +71,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
       closing: owner.closing,
       onAbort: owner.onAbort,
       onClusterChange: (listener) => session.onClusterChange(listener),
+      meter: session.pool.meter,
       shortage: () => session.shortage,
       isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
       finalError: (error, until) => finalError(session.pool, error, until),

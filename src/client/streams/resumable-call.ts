@@ -21,7 +21,7 @@ import { MalformedMessage } from '../transport/protobuf.js'
 import { CallAttempt, type StreamAttempt } from './stream-attempt.js'
 
 /** The part of a stream that its resumer uses. */
-export type ResumableStream = Pick<ResumableCall, 'deliver' | 'receiveLimit'>
+export type ResumableStream = Pick<ResumableCall, 'deliver' | 'receiveLimit' | 'countResumed'>
 
 /**
  * Handles the messages of one stream in both directions, in order. It checks every message before the caller receives
@@ -112,6 +112,11 @@ export class ResumableCall extends CallBase implements Call {
 
   get carriedBy(): string | null {
     return this.#attempt?.endpoint ?? this.#carriedBy
+  }
+
+  /** Counts watches that continue in another attempt. */
+  countResumed(watches: number): void {
+    this.#parts.route.meter.watchesResumed += watches
   }
 
   get waitsForStream(): boolean {
@@ -390,6 +395,7 @@ export class ResumableCall extends CallBase implements Call {
     }
     if (this.#status === null || (this.#incoming.length > 0 && !this.#canceled)) return
     this.#ended = true
+    this.#parts.route.meter.callEnded(this.#parts.path, this.#status.code)
     if (this.#status.code !== status.OK && !this.#canceled) this.#resumer?.failed()
     this.#listener?.onReceiveStatus(forGrpc(this.#status))
   }

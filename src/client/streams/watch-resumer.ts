@@ -103,6 +103,7 @@ export class WatchResumer implements StreamResumer {
     this.#current = this.#makeAttempt(stream)
     this.#endUnansweredCancels()
     this.#isBehind = this.#watches.size > 0
+    this.#stream.countResumed(this.#watches.size)
     for (const watch of this.#watches.values()) this.#current.create(watch)
   }
 
@@ -122,6 +123,7 @@ export class WatchResumer implements StreamResumer {
     this.#current = next
     this.#next = null
     this.#endUnansweredCancels()
+    this.#stream.countResumed(this.#watches.size)
     next.startAtPositions()
     const { pending } = next
     for (const watch of this.#watches.values()) {

@@ -50,6 +50,14 @@ export function methodOf(path: string): string {
   return path.startsWith(SERVICE) ? path.slice(SERVICE.length) : path
 }
 
+/** The key of a request, or the beginning of its range; nothing for requests without one. */
+export function keyOf(path: string, request: Uint8Array): { key?: Buffer } {
+  if (!['KV/Range', 'KV/Put', 'KV/DeleteRange'].includes(methodOf(path))) return {}
+  const fields = new Fields(request)
+  while (fields.next()) if (fields.number === 1) return { key: Buffer.from(fields.bytes()) }
+  return {}
+}
+
 export function isUnary(path: string): boolean {
   return path.startsWith(SERVICE) && !STREAMS.has(methodOf(path))
 }

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../../report/errors.js'
 import { type AnswerHead, ErrorCode, type StreamListener } from '../http2/protocol.js'
 import type { Stream } from '../http2/stream.js'
+import type { Meter } from '../base/meter.js'
 import { armDeadline, type SharedTimer } from '../base/timing.js'
 import { LEASE_KEEP_ALIVE, methodOf, type Progress, WATCH } from './call-policy.js'
 import {
@@ -49,6 +50,9 @@ export interface EndedCall {
 export interface CallRoute {
   /** The endpoints, for programs that log or trace calls. */
   readonly target: string
+  readonly meter: Meter
+  /** Whether the channel of calls shows keys. */
+  readonly options: { readonly includeKeys: boolean }
   /** Longest answer accepted, in bytes; -1 for no limit. */
   readonly maxReceiveLength: number
   /** Limits the memory of all unfinished messages. */

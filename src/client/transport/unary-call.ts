@@ -5,10 +5,12 @@
 import type { IncomingHttpHeaders } from 'node:http2'
 import { backoffPause } from '../../report/duration.js'
 import { EtcdMtlsError } from '../../report/errors.js'
+import { type CallMessage, isTraced, propagated, traceEnd, traceStart } from '../base/channels.js'
 import { armDeadline } from '../base/timing.js'
 import {
   existingLeaseResponse,
   isLeaseExists,
+  keyOf,
   LEASE_GRANT,
   leaseIdOf,
   mayBeApplied,
@@ -110,6 +112,8 @@ export class UnaryCall extends CallBase implements DirectCall {
   #deadlineTimer: NodeJS.Timeout | undefined
   #ended = false
   #isDelivering = false
+  /** Null unless somebody listens to calls. */
+  #trace: CallMessage | null = null
   /** Of the attempt that ended last. */
   #carriedBy: string | null = null
 
@@ -139,7 +143,8 @@ export class UnaryCall extends CallBase implements DirectCall {
     if (this.#ended || this.#attempts > 0) return
     this.#traits = traitsOf(this.#parts.path, this.#request)
     if (this.#traits.kind === 'grant') this.#request = withLeaseId(this.#request)
-    this.#attempt()
+    if (isTraced()) this.#startTraced()
+    else this.#attempt()
   }
 
   startRead(): void {
@@ -155,10 +160,24 @@ export class UnaryCall extends CallBase implements DirectCall {
     this.#finish(first === undefined ? this.#pausedOutcome(outcome) : this.#finalOutcome(first.call, outcome), null)
   }
 
+  #startTraced(): void {
+    const { path, route } = this.#parts
+    const common = { method: methodOf(path), endpoint: null, attempt: 0, status: null, metadata: {} }
+    const message: CallMessage = route.options.includeKeys ? { ...common, ...keyOf(path, this.#request) } : common
+    this.#trace = message
+    traceStart(message, () => {
+      const headers = propagated(message)
+      if (headers.length > 0) this.#metadata = this.#metadata?.clone() ?? new Metadata()
+      for (const [name, value] of headers) this.#metadata?.set(name, value)
+      this.#attempt()
+    })
+  }
+
   readonly #attempt = (): void => {
     clearTimeout(this.#deadlineTimer)
     this.#attempts += 1
     const { route, path, deadline, authority } = this.#parts
+    route.meter.attempts += 1
     const parts = {
       route,
       path,
@@ -208,6 +227,7 @@ export class UnaryCall extends CallBase implements DirectCall {
     this.#avoid = new Set(this.#avoid).add(carriedBy)
     if (!this.#parts.route.hasOther(this.#avoid)) return
     this.#hedged = true
+    this.#parts.route.meter.hedgedReads += 1
     this.#attempt()
   }
 
@@ -223,6 +243,7 @@ export class UnaryCall extends CallBase implements DirectCall {
     } else if (outcome.code === status.OK) this.#finish(outcome, attempt)
     else if (call.token !== null && isTokenRefused(outcome) && this.#tokenRefusals < MAX_TOKEN_REFUSALS) {
       this.#tokenRefusals += 1
+      this.#parts.route.meter.repeats['token-refused'] += 1
       this.#attempt()
     } else if (kind === 'grant' && this.#appliedSince !== null && isLeaseExists(outcome)) {
       // The requested TTL: etcd may have granted a longer one, but never a shorter one.
@@ -249,6 +270,7 @@ export class UnaryCall extends CallBase implements DirectCall {
     const spent = now - (this.#unprocessedSince ?? this.#started)
     if (this.#attempts - this.#unprocessed >= MAX_ATTEMPTS || left <= 0 || (left === Infinity && spent > RETRY_WINDOW))
       return false
+    route.meter.repeats[call.progress === 'unprocessed' ? 'unprocessed' : 'failed'] += 1
     if (call.carriedBy !== null) this.#avoid = new Set(this.#avoid).add(call.carriedBy)
     // A connection that has ended is dialled again with pauses of its own.
     const isGone = call.progress === 'unprocessed' && call.connection?.open !== true
@@ -312,14 +334,28 @@ export class UnaryCall extends CallBase implements DirectCall {
     this.#abandonOthers(outcome)
     if (outcome.code === status.OK && attempt !== null && this.#parts.path === LEASE_GRANT) this.#noteGrant(attempt)
     this.explanation = outcome.cause ?? null
+    this.#parts.route.meter.callEnded(this.#parts.path, outcome.code)
+    if (outcome.cause?.code === 'ERR_OUTCOME_UNKNOWN') this.#parts.route.meter.outcomeUnknown += 1
     const listener = this.#listener
+    const give = this.#trace === null ? deliver : this.#deliverTraced
     if (listener === null) return
-    if (attempt === null) process.nextTick(deliver, listener, outcome, attempt)
+    if (attempt === null) process.nextTick(give, listener, outcome, attempt)
     else {
       this.#isDelivering = outcome.code === status.OK
-      deliver(listener, outcome, attempt)
+      give(listener, outcome, attempt)
       this.#isDelivering = false
     }
+  }
+
+  readonly #deliverTraced: typeof deliver = (listener, outcome, attempt) => {
+    const { code, details, cause } = outcome
+    const ended = { endpoint: this.#carriedBy, attempt: this.#attempts, status: status[code] }
+    const failed =
+      code === status.OK ? {} : { error: cause ?? new Error(`${String(code)} ${status[code]}: ${details}`) }
+    const message = Object.assign(this.#trace ?? ({} as CallMessage), ended, failed)
+    traceEnd(message, () => {
+      deliver(listener, outcome, attempt)
+    })
   }
 
   #noteGrant({ call, message, hasExisted }: Attempt): void {

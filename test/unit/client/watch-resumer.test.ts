@@ -76,6 +76,7 @@ class Bench implements ResumableStream {
   /** `> …` to the server, `< …` to the caller. */
   #log: string[] = []
   readonly receiveLimit = 1000
+  resumed = 0
   answerDue = false
   renews = false
   exact = true
@@ -110,6 +111,10 @@ class Bench implements ResumableStream {
 
   write(line: string): void {
     this.#log.push(line)
+  }
+
+  countResumed(watches: number): void {
+    this.resumed += watches
   }
 
   deliver(message: Buffer, inBurst = false): void {

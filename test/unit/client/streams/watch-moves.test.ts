@@ -69,6 +69,7 @@ class ModelAttempt implements StreamAttempt {
 /** A client with watches. In `withFaults`, streams break and moves do not wait. */
 class Run implements ResumableStream {
   readonly receiveLimit = 1_000_000
+  resumed = 0
   readonly #random: Random
   readonly #withFaults: boolean
   readonly #store = new ModelStore()
@@ -84,6 +85,10 @@ class Run implements ResumableStream {
     this.#withFaults = withFaults
     this.#current = this.#attempt()
     this.#resumer.begin(this.#current)
+  }
+
+  countResumed(watches: number): void {
+    this.resumed += watches
   }
 
   deliver(message: Buffer): void {
