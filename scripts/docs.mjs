@@ -1,15 +1,16 @@
 /**
- * `npm run docs`: writes docs/findings.md and docs/log-lines.md from the tables of src, and the API pages (TypeDoc) into
- * .cache/docs. With --findings it writes the two pages only, which takes seconds. With --check nothing is written: the pages must be up
+ * `npm run docs`: writes docs/findings.md, docs/log-lines.md and the table in docs/operating.md from the tables of src, and the API pages (TypeDoc) into
+ * .cache/docs. With --findings it writes these pages only, which takes seconds. With --check nothing is written: the pages must be up
  * to date, and TypeDoc must report nothing.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { loadCatalogue } from './lib/catalogue.mjs'
+import { loadCatalogue, loadMetrics } from './lib/catalogue.mjs'
 import { readExplanations, renderFindings } from './lib/findings-page.mjs'
 import { readLogLines } from './lib/log-lines.mjs'
 import { renderLogLines, renderLogLinesIndex } from './lib/log-lines-page.mjs'
+import { renderMetrics } from './lib/metrics-table.mjs'
 import { run } from './lib/process.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -21,6 +22,7 @@ const logLines = readLogLines(root)
 const pages = {
   'docs/findings.md': renderFindings(catalogue, { refusalsOf, anchorOf }, readExplanations(root)),
   'docs/log-lines.md': renderLogLinesIndex(logLines, anchorOf),
+  'docs/operating.md': renderMetrics(readIfThere(join(root, 'docs/operating.md')) ?? '', await loadMetrics(root)),
 }
 for (const [page, text] of Object.entries(pages)) {
   if (!checkOnly) {

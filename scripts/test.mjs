@@ -32,7 +32,8 @@ const NEEDS = [
   [/^differential\/|^integration\/(differential|issued-)/, ['go', 'certtool']],
   // nghttpd comes with libnghttp2, which the oracle in Python loads.
   [/^integration\/(differential-hpack|own-frames)/, ['/usr/lib/python3/dist-packages/hpack/hpack.py', 'nghttpd']],
-  [/^integration\/command-targets/, ['promtool']],
+  [/^integration\/command-targets|^unit\/metrics/, ['promtool']],
+  [/^integration\/operating/, ['promtool', 'prometheus']],
   [/^integration\/signer-pkcs11/, ['softhsm2-util', 'pkcs11-tool']],
   [/^integration\/(proxies|diagnosis|doctor\/evidence|stream-limit)/, ['nginx']],
   [/^integration\/(diagnosis|stream-limit)/, ['haproxy']],

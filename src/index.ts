@@ -1,15 +1,24 @@
 /**
- * TLS for etcd: certificates issued, checked and used. `etcd-mtls/coordination` has locks and elections, `etcd-mtls/testing` a
- * temporary etcd.
+ * TLS for etcd: certificates issued, checked and used. `etcd-mtls/coordination` has locks and elections,
+ * `etcd-mtls/metrics` the numbers of a client for Prometheus, `etcd-mtls/testing` a temporary etcd.
  *
  * @module
  */
 export * from './authority/index.js'
 export { createSecureClient, isRetryable, observeServer } from './client/index.js'
 export type {
+  CallMessage,
+  CertificateMetric,
+  ClientLogger,
+  ClientMetrics,
+  DialMessage,
   EndpointStatus,
   Etcd3Options,
+  FindingMessage,
+  Health,
+  HealthCheck,
   ObserveServerOptions,
+  RotationMessage,
   RotationOptions,
   SecureClientOptions,
   SecureEtcd3,

@@ -12,7 +12,7 @@ const sources = readSources(root, 'src')
 /** The subpaths, by their index files. None may load another package. */
 const ENTRIES = [
   ...['', 'credentials/', 'validate/', 'authority/', 'config/'],
-  ...['client/', 'coordination/', 'doctor/', 'testing/'],
+  ...['client/', 'coordination/', 'metrics/', 'doctor/', 'testing/'],
 ].map((folder) => ({ subpath: folder === '' ? '.' : `./${folder.slice(0, -1)}`, entry: `${folder}index` }))
 
 /**

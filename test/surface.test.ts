@@ -19,6 +19,7 @@ it('exports the names at run time that test/surface/names.txt lists', async () =
     './config': await import('../src/config/index.js'),
     './client': await import('../src/client/index.js'),
     './coordination': await import('../src/coordination/index.js'),
+    './metrics': await import('../src/metrics/index.js'),
     './doctor': await import('../src/doctor/index.js'),
     './testing': await import('../src/testing/index.js'),
   }

@@ -13,6 +13,11 @@ export function loadCatalogue(root) {
   })
 }
 
+/** The rows of `etcd-mtls/metrics`. */
+export function loadMetrics(root) {
+  return loadCompiled(root, ['metrics'], async (load) => (await load('metrics/table.js')).METRICS)
+}
+
 /** What the sources know about etcd's releases, for `missingIn`. */
 export function loadTables(root) {
   return loadCompiled(root, ['report', 'config/tables'], async (load) => {

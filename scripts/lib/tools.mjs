@@ -22,6 +22,7 @@ const PACKAGES = {
   nghttpd: 'nghttp2-server',
   curl: 'curl',
   promtool: 'promtool',
+  prometheus: 'prometheus',
   python3: 'python3',
   java: 'default-jre-headless',
   javac: 'default-jdk-headless',

@@ -6,11 +6,11 @@ import type { Source } from './imports.js'
 /** The rooms, the lowest first: a file may import from its own room and from those before it, types included. */
 export const ROOMS = [
   ...(['report', 'log-lines', 'x509', 'files', 'credentials', 'validate'] as const),
-  ...(['authority', 'config', 'client', 'coordination', 'doctor', 'testing', 'cli'] as const),
+  ...(['authority', 'config', 'client', 'coordination', 'metrics', 'doctor', 'testing', 'cli'] as const),
 ] as const
 
 /** Rooms that use others as programs do: by their public names, and by what an `internal.ts` of the other room lists. */
-const GUESTS = ['coordination', 'doctor', 'testing', 'cli']
+const GUESTS = ['coordination', 'metrics', 'doctor', 'testing', 'cli']
 
 const ROOT = 'src/index.ts'
 /** It is run, and no file imports it. */
