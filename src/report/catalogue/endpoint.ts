@@ -410,7 +410,7 @@ const [REFUSED, NO_SOCKET, NO_SUCH_NAME, RESOLVER_FAILED] = [
   'EAI_AGAIN',
 ] as const
 /** A name of a Service in Kubernetes. */
-const CLUSTER_NAME = /\.svc(?:\.[\w.-]+)?$/
+const CLUSTER_NAME = /\.svc(?:\.|$)/
 const FORBIDDEN = ', this machine forbids it'
 
 /** Explanations of error codes of connect(2). */
