@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { parseGoDuration } from '../report/duration.js'
+import { parseGoDuration } from '../report/go-duration.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { listed } from '../report/words.js'
 import type { Inputs } from './assemble.js'
