@@ -1,7 +1,9 @@
 /** The commands in remedies, run as they are printed: what they show is there, and what they change makes the client connect. */
 import { spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { chmodSync, readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { inspectRequest } from '../../../src/authority/index.js'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { fromFiles } from '../../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
@@ -94,6 +96,24 @@ describe('a file is repaired by the command of the remedy', () => {
     expect(await client.get('a').string()).toBeNull()
   })
 })
+
+const PEM = {
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+} as const
+it.each(['request/key-refused', 'request/signature-refused'] as const)(
+  'the command of the remedy of %s creates a request that is accepted',
+  (code) => {
+    const place = { origin: 'CSR', file: 'CSR', algorithm: 'RSA 1024' }
+    file('KEY', String(generateKeyPairSync('ec', { namedCurve: 'P-256', ...PEM }).privateKey))
+    const found =
+      code === 'request/key-refused'
+        ? finding(code, { ...place, reason: 'it is too short', weak: true })
+        : finding(code, { ...place, kind: 'weak' })
+    expect(run(commandsOf(found)[0] ?? '')).toMatchObject({ ok: true })
+    expect(inspectRequest(readFileSync(file('CSR')))).toMatchObject({ ok: true })
+  },
+)
 
 describe('a command that only shows something', () => {
   it('shows the issuer of a client certificate that etcd does not trust', async () => {
