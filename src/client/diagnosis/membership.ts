@@ -23,7 +23,7 @@ export async function withMembership(
 ): Promise<readonly Finding[]> {
   const { connection = null, endpoint } = endpoints.find((each) => each.connection !== null) ?? {}
   if (connection === null || endpoint === undefined || !findings.some(isUnanswered)) return findings
-  const members = await ask(connection, MEMBER_LIST_PATH, { parse: membersIn, timeout: LIST_TIMEOUT })
+  const members = await ask(connection, MEMBER_LIST_PATH, membersIn, { token: null, timeout: LIST_TIMEOUT })
   const known = endpoints.map((each) => each.endpoint.url)
   return findings.map((each) => {
     if (!isUnanswered(each)) return each

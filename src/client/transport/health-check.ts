@@ -314,24 +314,22 @@ const [CLUSTER_ID, MEMBER_ID, REVISION, TERM] = [1, 2, 3, 4]
 const MAX_STATUS = 64 * 1024
 const STATUS_TIMEOUT = 5000
 
-export function readServerStatus(
-  carrier: RequestCarrier,
-  token: string | null,
-  limits: { timeout?: number; agent?: string } = {},
-): Promise<ServerStatus | null> {
-  return ask(carrier, STATUS_PATH, { parse: parseStatus, ...limits, ...(token === null ? {} : { headers: { token } }) })
+export function readServerStatus(carrier: RequestCarrier, token: string | null, limits: CallLimits = {}) {
+  return ask(carrier, STATUS_PATH, parseStatus, { token, ...limits })
 }
 
-interface Question<T> {
-  readonly parse: (message: Buffer) => T
-  readonly headers?: OutgoingHttpHeaders
+interface CallLimits {
   readonly timeout?: number
   readonly agent?: string
 }
 
 /** Makes a call whose request is empty, and parses the first message of the answer; null if it has none. */
-export async function ask<T>(carrier: RequestCarrier, path: string, question: Question<T>): Promise<T | null> {
-  const { parse, headers: own, timeout = STATUS_TIMEOUT, agent = 'etcd-mtls' } = question
+export async function ask<T>(
+  carrier: RequestCarrier,
+  path: string,
+  parse: (message: Buffer) => T,
+  { token, timeout = STATUS_TIMEOUT, agent = 'etcd-mtls' }: CallLimits & { readonly token: string | null },
+): Promise<T | null> {
   const reader = new MessageReader(MAX_STATUS)
   let message: Buffer | undefined
   const read = (_head: IncomingHttpHeaders, piece: Buffer | null): boolean => {
@@ -339,7 +337,7 @@ export async function ask<T>(carrier: RequestCarrier, path: string, question: Qu
     return message !== undefined
   }
   try {
-    const headers = { ...callHeaders(path, carrier.host, agent), ...own }
+    const headers = { ...callHeaders(path, carrier.host, agent), ...(token === null ? {} : { token }) }
     await exchange(carrier, headers, { body: EMPTY_MESSAGE, timeout, read })
     return message === undefined ? null : parse(message)
   } catch {
