@@ -1,6 +1,5 @@
 /** The commands in remedies, run as they are printed: what they show is there, and what they change makes the client connect. */
 import { spawnSync } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
 import { chmodSync, readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { inspectRequest } from '../../../src/authority/index.js'
@@ -14,6 +13,7 @@ import { mintedCredentials, pemsOf, writePems } from '../../support/etcd.js'
 import { finding } from '../../support/finding.js'
 import { startLearner } from '../../support/learner.js'
 import { dns, mintCa, mintCrl, mintCsr, mintLeaf } from '../../support/mint.js'
+import { newKey } from '../../support/mint-keys.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { sharedEtcd } from '../../support/shared-etcd.js'
 
@@ -97,15 +97,11 @@ describe('a file is repaired by the command of the remedy', () => {
   })
 })
 
-const PEM = {
-  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  publicKeyEncoding: { type: 'spki', format: 'pem' },
-} as const
 it.each(['request/key-refused', 'request/signature-refused'] as const)(
   'the command of the remedy of %s creates a request that is accepted',
   (code) => {
     const place = { origin: 'CSR', file: 'CSR', algorithm: 'RSA 1024' }
-    file('KEY', String(generateKeyPairSync('ec', { namedCurve: 'P-256', ...PEM }).privateKey))
+    file('KEY', newKey('p256').export({ type: 'pkcs8', format: 'pem' }).toString())
     const found =
       code === 'request/key-refused'
         ? finding(code, { ...place, reason: 'it is too short', weak: true })
