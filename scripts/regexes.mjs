@@ -1,6 +1,6 @@
 /**
  * `npm run check -- regexes`: checks every regular expression of src with recheck, and the patterns of `etcd-mtls/log-lines.json`.
- * Fails for one whose time can grow faster than its input, and for one that recheck cannot analyse. What a regular expression cannot do in linear time, a scanner does.
+ * Fails for one whose time can grow faster than its input, by a measurement too, and for one that recheck cannot analyse. What a regular expression cannot do in linear time, a scanner does.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -13,6 +13,15 @@ const home = dirname(dirname(fileURLToPath(import.meta.url)))
 const root = join(home, 'src')
 /** Milliseconds for one expression on a busy machine; most take less than 100. */
 const TIMEOUT = 120_000
+
+/**
+ * Two lengths, and how many times as long the longer one may take: eight times is linear, 64 quadratic. The first pair ends what would
+ * take hours; the second is beyond the bounds of the expressions.
+ */
+const GROWTH = [
+  [250, 2000, 200],
+  [16_000, 128_000, 30],
+]
 
 const places = new Map()
 for (const file of readdirSync(root, { recursive: true })) {
@@ -32,12 +41,39 @@ for (const [text, at] of places) {
   const flags = text.slice(end + 1).replace('d', '')
   const { status, complexity, attack, error } = await check(text.slice(1, end), flags, { timeout: TIMEOUT })
   if (status === 'safe') continue
+  if (complexity?.type === 'polynomial' && attack !== null && isLinear(new RegExp(text.slice(1, end), flags), attack))
+    continue
   failed++
   const why = status === 'vulnerable' ? `${complexity.type} time, as for ${attack.pattern}` : JSON.stringify(error)
   console.error(`${at.join(', ')}: ${text}\n  ${status}: ${why}`)
 }
 console.log(`${String(places.size)} regular expressions, ${String(failed)} of them not safe`)
 process.exitCode = failed === 0 ? 0 : 1
+
+/**
+ * Whether the time for the input of a finding grows only as its length. recheck searches for such inputs at random, and reports an
+ * expression with a large bound, such as `{0,500}`, if it takes many steps for each character of a long input.
+ */
+function isLinear(expression, { pumps, suffix }) {
+  const inputOf = (length) =>
+    pumps.map(({ prefix, pump }) => prefix + pump.repeat(Math.ceil(length / pump.length / pumps.length))).join('') +
+    suffix
+  return GROWTH.every(
+    ([short, long, most]) => timeOf(expression, inputOf(long)) <= most * timeOf(expression, inputOf(short)),
+  )
+}
+
+/** The shortest of up to five times, in milliseconds. */
+function timeOf(expression, input) {
+  let least = Infinity
+  for (let tries = 0; tries < 5; tries++) {
+    const start = performance.now()
+    input.search(expression)
+    least = Math.min(least, performance.now() - start)
+    if (least > 100) break
+  }
+  return Math.max(least, 0.01)
+}
 
 function add(text, at) {
   places.set(text, [...(places.get(text) ?? []), at])

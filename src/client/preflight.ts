@@ -2,6 +2,7 @@
 import type { Finding } from '../report/finding.js'
 import type { FailedReport } from '../report/report.js'
 import { connectionError, quorumError, quorumFinding, waitExpired } from './diagnosis/failure.js'
+import { withMembership } from './diagnosis/membership.js'
 import type { EndpointPool } from './endpoint-pool.js'
 
 /** Milliseconds to wait for the other endpoints: enough to report a refusal, and no long delay for a dead member. */
@@ -43,7 +44,7 @@ async function attemptOnce(pool: EndpointPool, { wanted, deadline, attempts, rep
   }
   if (!isSatisfied(pool, wanted)) await attempts
   if (!isSatisfied(pool, wanted)) await pool.reconsidered()
-  if (!isSatisfied(pool, wanted)) throw connectionError(report(pool.findings))
+  if (!isSatisfied(pool, wanted)) throw connectionError(report(await withMembership(pool.endpoints, pool.findings)))
   await pool.until(() => hasLeader(pool), deadline)
   if (!hasLeader(pool)) throw quorumError(endpoints)
 }
@@ -65,7 +66,7 @@ async function attemptUntil(
   await attempts
   const isLeaderless = pool.endpoints.some((each) => each.isLeaderless) && !hasLeader(pool)
   const leader = isLeaderless ? [quorumFinding(pool.endpoints)] : []
-  throw waitExpired(report([...leader, ...pool.findings]), waitFor)
+  throw waitExpired(report([...leader, ...(await withMembership(pool.endpoints, pool.findings))]), waitFor)
 }
 
 /** Resolves when no endpoint is connecting, or after the grace period. */

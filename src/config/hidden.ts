@@ -3,7 +3,7 @@
 const FIRST = 0xe000
 const SIZE = 0x1900
 /** `{{ … }}`, also of several lines, `{% … %}` and `%NAME%`. Longer ones are no expressions. */
-const EXPRESSION = /\{\{(?:(?!\{\{|\}\})[^]){0,500}\}\}|\{%[^\n]{0,500}?%\}|%[A-Z][A-Z\d_]{1,100}%/g
+const EXPRESSION = /\{\{(?:(?!\{\{|\}\})[^]){0,500}\}\}|\{%(?:(?!\{%|%\})[^\n]){0,500}%\}|%[A-Z][A-Z\d_]{1,100}%/g
 
 /** The line breaks of an expression follow the line of its end, so that later lines keep their numbers. */
 export function hideExpressions(text: string): string {

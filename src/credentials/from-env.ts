@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { parseGoDuration } from '../report/duration.js'
+import { parseGoDuration } from '../report/go-duration.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { listed } from '../report/words.js'
 import type { Inputs } from './assemble.js'
@@ -7,8 +7,14 @@ import type { ClientDefaults, WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
 import { finding } from './finding.js'
 import type { Input } from './parse-input.js'
-import { fileOfOption, type NamedFile, readInputs, readPassphraseOption, unreadableInput } from './load-inputs.js'
-import { isContentNotName } from './recognize.js'
+import {
+  fileOfOption,
+  isContentNotName,
+  type NamedFile,
+  readInputs,
+  readPassphraseOption,
+  unreadableInput,
+} from './load-inputs.js'
 import { readWatchOptions, type WatchOptions } from './follow/watched-files.js'
 
 /** Options of {@link fromEnv}. */

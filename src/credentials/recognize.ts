@@ -196,32 +196,6 @@ function looksLikeFileName(text: string): boolean {
   )
 }
 
-/**
- * Whether a value that should be a file name is the contents of a file, or a PKCS#11 URI. Such a value must not be shown: it may be a
- * private key or contain a PIN.
- */
-export function isContentNotName(value: string): boolean {
-  if (
-    isPkcs11Uri(value) ||
-    /^data:/i.test(value) ||
-    value.length > 1024 ||
-    value.trim().includes('\n') ||
-    value.includes('-----')
-  )
-    return true
-  if (WINDOWS_ESCAPES.test(value)) return true
-  return value.length >= 64 && !value.startsWith('/') && !/[^A-Za-z0-9+/=]/.test(value)
-}
-
-/** A path of Windows in which a string made control characters of backslashes and letters: no file can have that name. */
-const WINDOWS_ESCAPES = /^[A-Za-z]:(?! )[^\b-\r]{0,1000}[\b-\r]\S/
-const OTHER_ESCAPES = /^[\w ./\\\b-\r-]{1,1000}\.\w{1,4}$/
-
-/** Whether a value that is not a file name was one, before a string made control characters of backslashes and letters. */
-export function hasEscapes(value: string): boolean {
-  return WINDOWS_ESCAPES.test(value) || OTHER_ESCAPES.test(value)
-}
-
 /** RFC 7512. It may contain a PIN. */
 export function isPkcs11Uri(text: string): boolean {
   return /^pkcs11:/i.test(text)

@@ -1,7 +1,7 @@
 /** Writes certificates (RFC 5280 section 4.1) and their extensions. */
 import { createHash } from 'node:crypto'
-import { contextTag, Tag } from './der.js'
-import { element, namedBits, octetString, oid, sequence, time, TRUE, unsignedInteger } from './der-writer.js'
+import { contextTag, element, Tag } from './der.js'
+import { namedBits, octetString, oid, sequence, time, TRUE, unsignedInteger } from './der-writer.js'
 import { ExtensionId, KEY_USAGES, type KeyUsage, PURPOSES } from './extensions.js'
 import type { Host } from './names.js'
 import { publicKeyBits } from './keys/public-key.js'

@@ -1,27 +1,5 @@
 /** Writes DER (ITU-T X.690), as far as certificates and CRLs need it. */
-import { Tag } from './der.js'
-
-/** An element with its length in the shortest form. */
-export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer<ArrayBuffer> {
-  let length = 0
-  for (const each of contents) length += each.length
-  const lengthBytes = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : 3
-  const header = 2 + lengthBytes
-  const out = Buffer.allocUnsafe(header + length)
-  out[0] = tag
-  if (lengthBytes === 0) {
-    out[1] = length
-  } else {
-    out[1] = 0x80 | lengthBytes
-    out.writeUIntBE(length, 2, lengthBytes)
-  }
-  let at = header
-  for (const each of contents) {
-    out.set(each, at)
-    at += each.length
-  }
-  return out
-}
+import { element, Tag } from './der.js'
 
 export function sequence(...contents: readonly Uint8Array[]): Buffer<ArrayBuffer> {
   return element(Tag.sequence, ...contents)

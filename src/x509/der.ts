@@ -273,3 +273,25 @@ export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
   // Most unequal arrays differ in the first or last byte, and Buffer.compare costs more than these comparisons.
   return a.length === b.length && a[0] === b[0] && a.at(-1) === b.at(-1) && Buffer.compare(a, b) === 0
 }
+
+/** An element with its length in the shortest form. */
+export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer<ArrayBuffer> {
+  let length = 0
+  for (const each of contents) length += each.length
+  const lengthBytes = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : 3
+  const header = 2 + lengthBytes
+  const out = Buffer.allocUnsafe(header + length)
+  out[0] = tag
+  if (lengthBytes === 0) {
+    out[1] = length
+  } else {
+    out[1] = 0x80 | lengthBytes
+    out.writeUIntBE(length, 2, lengthBytes)
+  }
+  let at = header
+  for (const each of contents) {
+    out.set(each, at)
+    at += each.length
+  }
+  return out
+}

@@ -3,8 +3,7 @@
  * trailing bytes).
  */
 import { serialText } from './certificate.js'
-import { DerError, DerReader, Tag } from './der.js'
-import { element } from './der-writer.js'
+import { DerError, DerReader, element, Tag } from './der.js'
 import { DistinguishedName, MAX_NAME_BYTES } from './distinguished-name.js'
 import { berChildren, berElement, type BerElement } from './pem/der-kind.js'
 

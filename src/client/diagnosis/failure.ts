@@ -24,7 +24,7 @@ export function waitExpired(report: FailedReport, waitFor: number): EtcdMtlsErro
 }
 
 /** The part of an endpoint that an error needs. */
-interface KnownEndpoint {
+export interface KnownEndpoint {
   readonly endpoint: { readonly url: string }
   readonly connection: unknown
   readonly findings: readonly Finding[]
@@ -67,11 +67,11 @@ export function startingFinding(endpoints: readonly KnownEndpoint[]): Finding | 
   return { ...found, consequences: endpoints.flatMap(({ findings }) => findings) }
 }
 
-function isGone({ code, details }: Finding): boolean {
+export function isGone({ code, details }: Finding): boolean {
   return code === 'endpoint/unreachable' && details.errorCode === 'ECONNREFUSED'
 }
 
-function isSilentFromStart({ code, details }: Finding): boolean {
+export function isSilentFromStart({ code, details }: Finding): boolean {
   return code === 'endpoint/silent' && details.after === 'connect' && !details.answered
 }
 

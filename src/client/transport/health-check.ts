@@ -315,21 +315,32 @@ const [CLUSTER_ID, MEMBER_ID, REVISION, TERM] = [1, 2, 3, 4]
 const MAX_STATUS = 64 * 1024
 const STATUS_TIMEOUT = 5000
 
-export async function readServerStatus(
+export function readServerStatus(carrier: RequestCarrier, token: string | null, limits: CallLimits = {}) {
+  return ask(carrier, STATUS_PATH, parseStatus, { token, ...limits })
+}
+
+interface CallLimits {
+  readonly timeout?: number
+  readonly agent?: string
+}
+
+/** Makes a call whose request is empty, and parses the first message of the answer; null if it has none. */
+export async function ask<T>(
   carrier: RequestCarrier,
-  token: string | null,
-  { timeout = STATUS_TIMEOUT, agent = 'etcd-mtls' } = {},
-): Promise<ServerStatus | null> {
+  path: string,
+  parse: (message: Buffer) => T,
+  { token, timeout = STATUS_TIMEOUT, agent = 'etcd-mtls' }: CallLimits & { readonly token: string | null },
+): Promise<T | null> {
   const reader = new MessageReader(MAX_STATUS)
   let message: Buffer | undefined
   const read = (_head: IncomingHttpHeaders, piece: Buffer | null): boolean => {
     if (piece !== null) [message] = reader.push(piece)
     return message !== undefined
   }
-  const headers = { ...callHeaders(STATUS_PATH, carrier.host, agent), ...(token === null ? {} : { token }) }
   try {
+    const headers = { ...callHeaders(path, carrier.host, agent), ...(token === null ? {} : { token }) }
     await exchange(carrier, headers, { body: EMPTY_MESSAGE, timeout, read })
-    return message === undefined ? null : parseStatus(message)
+    return message === undefined ? null : parse(message)
   } catch {
     // The connection accepts no calls any more, its stream broke, or the answer is not etcd's.
     return null

@@ -254,7 +254,10 @@ export class UnaryCall extends CallBase implements DirectCall {
       const repeat = mayRepeat(kind, outcome, call.progress)
       if (mayBeApplied(kind, outcome, call.progress)) this.#appliedSince ??= call.sentAt
       if (repeat && (this.#running.length > 0 || this.#repeatLater(call))) return
-      this.#finish(this.#finalOutcome(call, outcome), attempt)
+      // The deadline decides, even if an answer comes before its timer, as on a busy machine.
+      const isLate = repeat && this.#timeLeft() <= 0
+      const late = withCause(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'), call.explanation)
+      this.#finish(this.#finalOutcome(call, isLate ? late : outcome), attempt)
     }
   }
 

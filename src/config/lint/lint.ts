@@ -2,6 +2,7 @@
 import { dirname } from 'node:path'
 import type { Finding, FindingCode, SuppressedFinding, SuppressedUnchecked, Unchecked } from '../../report/finding.js'
 import { foldConsequences } from '../../report/consequences.js'
+import { RULES } from './consequences.js'
 import { checkOptions, valueInvalid } from '../../report/option-error.js'
 import { printableDeep } from '../../report/printable.js'
 import { makeReport, type Report } from '../../report/report.js'
@@ -243,7 +244,7 @@ function lintReport(
 
 /** Returns the findings that no other finding causes, each with its consequences. */
 function byCause(all: readonly Finding[]): Finding[] {
-  return foldConsequences(mergeRepeated(distinct(all)))
+  return foldConsequences(mergeRepeated(distinct(all)), RULES)
 }
 
 /** If one mistake causes several findings, the first one is reported, and the others are its consequences. */

@@ -1,5 +1,5 @@
 /** Values of passthrough options that are about access: those that etcd refuses, and those that are dangerous. */
-import { parseGoDuration } from '../../report/duration.js'
+import { parseGoDuration } from '../../report/go-duration.js'
 import type { ConfigForm } from '../tables/options.js'
 import type { ParsedVersion } from '../tables/version.js'
 import { acceptedUrl, type LintMember } from './member.js'

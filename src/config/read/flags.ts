@@ -231,7 +231,8 @@ export function isAddress(kind: string | undefined): boolean {
 
 /** What starts an etcd with one of its flags, in any language; and options and variables of addresses, which no other program has. */
 const START = /(?<![\w.-])etcd(?:-v?\d[\w.-]*)?["',\]\s\\]+(?:--?["',\s]+)?["']?--?([a-z][a-z-]*)/g
-const LAUNCHED = /\b(?:exec|sudo|gosu|su-exec|tini|su)\s[^\n;&|]{0,100}?\betcd["']?\s+["']?\$/
+const LAUNCHED =
+  /\b(?:exec|sudo|gosu|su-exec|tini|su)\s(?:(?!(?:exec|sudo|gosu|tini|su)\s)[^\n;&|]){0,100}?\betcd["']?\s+["']?\$/
 const ADDRESSES =
   /(?<![\w-])(?:listen-(?:client|peer|metrics|client-http)-urls|initial-advertise-peer-urls|etcd-arg|ETCD_(?:LISTEN_(?:CLIENT|PEER|METRICS)|INITIAL_ADVERTISE_PEER|ADVERTISE_CLIENT)_\w+)(?![\w-])/
 

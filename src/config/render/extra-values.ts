@@ -2,7 +2,7 @@
  * Values of `extra` that etcd refuses, and options that exclude or need each other. They have nothing to do with access, so the
  * lint does not check them. The source is server/embed/config.go v3.5.16 and v3.6.14 Validate, if a comment names no other.
  */
-import { parseGoDuration } from '../../report/duration.js'
+import { parseGoDuration } from '../../report/go-duration.js'
 import type { Finding } from '../../report/finding.js'
 import { finding, withoutPlace } from '../finding.js'
 import { parseGoBoolean } from '../tables/options.js'

@@ -1,5 +1,5 @@
 /** For each kind of option: the values that a caller may pass, and the syntax in a flag, a variable and a file. */
-import { parseGoDuration } from '../../report/duration.js'
+import { parseGoDuration } from '../../report/go-duration.js'
 import type { ExtraValue } from '../model.js'
 import { type OptionKind, parseGoBoolean, type PassthroughKind } from './options.js'
 

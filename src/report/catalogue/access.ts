@@ -85,7 +85,7 @@ export const access = {
 
 /** The name without the line breaks at its end, which messages show in this form. */
 function withoutBreak(name: string): string {
-  return name.replace(/(?:\\u\{[ad]\})+$/, '')
+  return name.replace(/(?<!\\u\{[ad]\})(?:\\u\{[ad]\})+$/, '')
 }
 
 const BEHIND_PROXY =

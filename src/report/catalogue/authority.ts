@@ -1,6 +1,7 @@
 /** Findings about certificate requests (PKCS #10) and about the ledger of an authority. */
 import { error, warning } from '../row.js'
 import { listed } from '../words.js'
+import { NEW_REQUEST } from './conversion.js'
 import { inShell, type Place, originText } from './place.js'
 
 /** A requested name that cannot be issued, and the reason as the end of a sentence. */
@@ -20,7 +21,8 @@ export interface IgnoredContents extends Place {
   challengePassword: boolean
 }
 
-const SIGN_AGAIN = 'Create the request again with SHA-256: "openssl req -new -sha256 -key KEY …".'
+const SIGN_AGAIN =
+  'Create the request again with SHA-256: "openssl req -new -sha256 -key KEY -subj /CN=NAME -out CSR", with -addext for its names.'
 
 export const authority = {
   'request/malformed': error((d: Place & { reason: string; offset: number }) => [
@@ -43,7 +45,7 @@ export const authority = {
   },
   'request/key-refused': error((d: Place & { algorithm: string; reason: string; weak: boolean }) => [
     `${originText(d)} requests a certificate for a key that is refused (${d.algorithm}): ${d.reason}.`,
-    'Create a new key and a request for it: "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout KEY …".',
+    `Create a new key and a request for it: "${NEW_REQUEST}".`,
   ]).refusedAs({ OpenSSL: 'ee key too small', when: ({ weak }) => weak }),
   'request/ca-requested': error((d: Place & { by: 'basicConstraints' | 'keyUsage' }) => [
     d.by === 'basicConstraints'

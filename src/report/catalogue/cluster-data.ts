@@ -57,7 +57,7 @@ type Directories = Pick<WrongData, 'directory' | 'walDirectory'>
 
 function moveAside({ directory, walDirectory }: Directories): string {
   const moves = [directory, ...(walDirectory === null ? [] : [walDirectory])].map((each) => {
-    const path = shellArgument(each.replace(/(?<=.)\/+$/, ''))
+    const path = shellArgument(each.replace(/(?<=[^/])\/+$/, ''))
     return `"mv ${path} ${path}.$(date +%s)"`
   })
   return listed(moves)

@@ -64,7 +64,7 @@ export const clusterState = {
         )}.`,
     d.hasMajority
       ? `Pass only the endpoints of one cluster. If ${d.endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`
-      : `Pass only the endpoints of one cluster. "etcdctl member list --endpoints=${d.endpoint}" lists the members of the cluster ${d.cluster}.`,
+      : `Pass only the endpoints of one cluster. "env -u ETCDCTL_ENDPOINTS etcdctl member list --endpoints=${d.endpoint}" lists the members of the cluster ${d.cluster}.`,
   ]),
   'endpoint/alarm': error((d: RaisedAlarm) => [
     d.alarm === 'NOSPACE'

@@ -61,26 +61,33 @@ interface RemedyDetails extends Pick<Wording, 'name'>, UnexpectedContent {
   readonly layers: number
 }
 
-/** A command of {@link convert} whose output is as secret as the input: only a key is. */
-function guarded({ role }: RemedyDetails, command: (input: string, output: string) => string) {
-  return (input: string, output: string): string =>
-    role === 'key' ? privately(command(input, output)) : command(input, output)
+type Command = (input: string, output: string) => string
+
+/** As {@link convert}; the output is as secret as the input: only a key is. */
+function write(d: RemedyDetails, command: Command, suffix = '.pem', note = ''): string {
+  const run: Command = (input, output) =>
+    d.role === 'key' ? privately(command(input, output)) : command(input, output)
+  return convert(d, suffix, run, note)
 }
+
+const SSH_TO_PKCS8 = "ssh-keygen -q -p -N '' -m PKCS8 -f"
+
+/** The remedy for the file of a key. */
+const keyRemedy =
+  (command: Command, note = '') =>
+  (d: RemedyDetails): string =>
+    d.role === 'key' ? write(d, command, '.pem', note) : d.pass
 
 function fromDer(d: RemedyDetails, command: string): string {
   const program = `openssl ${command} -inform der`
   const from = (input: string): string =>
     d.layers === 0 ? `${program} -in ${input}` : `${decodeBase64(input, d.layers)} | ${program}`
-  return convert(
-    d,
-    '.pem',
-    guarded(d, (input, output) => `${from(input)} -out ${output}`),
-  )
+  return write(d, (input, output) => `${from(input)} -out ${output}`)
 }
 
 /** One file holds all three: the role is a part of the name of each output. */
-function extract(d: RemedyDetails, command: (input: string, output: string) => string): string {
-  return convert(d, `.${d.role}.pem`, guarded(d, command))
+function extract(d: RemedyDetails, command: Command, note = ''): string {
+  return write(d, command, `.${d.role}.pem`, note)
 }
 
 /** `-nokeys` alone keeps the intermediates of the certificate. */
@@ -144,10 +151,9 @@ const secretRemedy =
 /** The remedy for an archive. The name of the file in it is not known. */
 function memberRemedy(read: string, list: string): (d: RemedyDetails) => string {
   return (d) =>
-    convert(
+    extract(
       d,
-      `.${d.role}.pem`,
-      guarded(d, (input, output) => `${read} ${input} MEMBER > ${output}`),
+      (input, output) => `${read} ${input} MEMBER > ${output}`,
       ` with the name of ${acceptedContent(d.role)} as MEMBER (the command ${list} lists the names)`,
     )
 }
@@ -172,11 +178,7 @@ const privateKeyRemedy = ({ role, pass, name }: RemedyDetails): string =>
 const utf16Remedy =
   (encoding: string) =>
   (d: RemedyDetails): string =>
-    convert(
-      d,
-      '.pem',
-      guarded(d, (input, output) => `iconv -f ${encoding} -t UTF-8 ${input} > ${output}`),
-    )
+    write(d, (input, output) => `iconv -f ${encoding} -t UTF-8 ${input} > ${output}`)
 const decrypted =
   (program: string) =>
   (d: RemedyDetails): string =>
@@ -228,15 +230,8 @@ export const CONTENTS = contents({
   'PKCS#7 bundle': ['a PKCS#7 bundle (.p7b)', pkcs7Remedy],
   'SSH private key': [
     'a private key in SSH format',
-    (d) =>
-      d.role === 'key'
-        ? convert(
-            d,
-            '.pem',
-            // ssh-keygen converts in place.
-            (input, output) => privately(`cp ${input} ${output} && ssh-keygen -q -p -N '' -m PKCS8 -f ${output}`),
-          )
-        : d.pass,
+    // ssh-keygen converts in place.
+    keyRemedy((input, output) => `cp ${input} ${output} && ${SSH_TO_PKCS8} ${output}`),
   ],
   'SSH-only private key': [
     'a private key in SSH format, of a kind that is not converted (Ed25519, or one of a security key)',
@@ -249,18 +244,10 @@ export const CONTENTS = contents({
   ],
   'PuTTY private key': [
     'a private key in the format of PuTTY (.ppk)',
-    (d) =>
-      d.role === 'key'
-        ? convert(
-            d,
-            '.pem',
-            (input, output) =>
-              privately(
-                `puttygen ${input} -O private-openssh -o ${output} && ssh-keygen -q -p -N '' -m PKCS8 -f ${output}`,
-              ),
-            ' (Debian: putty-tools)',
-          )
-        : d.pass,
+    keyRemedy(
+      (input, output) => `puttygen ${input} -O private-openssh -o ${output} && ${SSH_TO_PKCS8} ${output}`,
+      ' (Debian: putty-tools)',
+    ),
   ],
   'gzip file': [
     'a file compressed with gzip',
@@ -290,14 +277,10 @@ export const CONTENTS = contents({
     (d) =>
       d.isText
         ? 'Decode it before the call: await (await fetch(value)).text().'
-        : convert(
+        : write(
             d,
-            '.pem',
-            guarded(
-              d,
-              (input, output) =>
-                `node -e 'fetch(fs.readFileSync(process.argv[1], \`utf8\`).trim()).then((each) => each.text()).then((text) => process.stdout.write(text))' ${input} > ${output}`,
-            ),
+            (input, output) =>
+              `node -e 'fetch(fs.readFileSync(process.argv[1], \`utf8\`).trim()).then((each) => each.text()).then((text) => process.stdout.write(text))' ${input} > ${output}`,
           ),
   ],
   'description of a certificate': [
@@ -315,14 +298,10 @@ export const CONTENTS = contents({
   ],
   JWK: [
     'a JSON Web Key (JWK)',
-    (d) =>
-      d.role === 'key'
-        ? convert(d, '.pem', (input, output) =>
-            privately(
-              `node -e 'process.stdout.write(crypto.createPrivateKey({ key: [JSON.parse(fs.readFileSync(process.argv[1]))].flatMap((each) => each.keys ?? each)[0], format: \`jwk\` }).export({ type: \`pkcs8\`, format: \`pem\` }))' ${input} > ${output}`,
-            ),
-          )
-        : d.pass,
+    keyRemedy(
+      (input, output) =>
+        `node -e 'process.stdout.write(crypto.createPrivateKey({ key: [JSON.parse(fs.readFileSync(process.argv[1]))].flatMap((each) => each.keys ?? each)[0], format: \`jwk\` }).export({ type: \`pkcs8\`, format: \`pem\` }))' ${input} > ${output}`,
+    ),
   ],
   'SSH public key': ['a public key in SSH format', ({ pass }) => `${pass} TLS does not use public keys of SSH.`],
   'OpenPGP block': [
@@ -411,10 +390,9 @@ export const CONTENTS = contents({
   JSON: [
     'JSON',
     (d) =>
-      convert(
+      extract(
         d,
-        `.${d.role}.pem`,
-        guarded(d, (input, output) => `jq -r .FIELD ${input} > ${output}`),
+        (input, output) => `jq -r .FIELD ${input} > ${output}`,
         ` with the path of the field that holds ${acceptedContent(d.role)}`,
       ),
   ],
@@ -425,23 +403,19 @@ export const CONTENTS = contents({
         ? `Decode it before the call: ${decodeInMemory(d.layers)}.`
         : d.isSecret === true
           ? 'The value was encoded once too often. Put it into the Secret without encoding it yourself: "stringData" accepts PEM as it is, "data" accepts it in base64 once, and "kubectl create secret generic NAME --from-file=FILE" encodes it.'
-          : convert(
-              d,
-              '.pem',
-              guarded(d, (input, output) => `${decodeBase64(input, d.layers)} > ${output}`),
-            ),
+          : write(d, (input, output) => `${decodeBase64(input, d.layers)} > ${output}`),
   ],
   'escaped line breaks': [
     'PEM text with "\\n" in place of line breaks',
     (d) =>
       d.isText
         ? `Replace them before the call: text.replaceAll(/\\\\r|["']/g, '').replaceAll('\\\\n', '\\n').`
-        : convert(d, '.pem', guarded(d, UNESCAPE)),
+        : write(d, UNESCAPE),
   ],
   'lost line breaks': [
     'PEM text without line breaks',
     (d) =>
-      `${d.isText ? '' : `${convert(d, '.pem', guarded(d, BREAK_LINES))} `}Write it with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.`,
+      `${d.isText ? '' : `${write(d, BREAK_LINES)} `}Write it with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.`,
   ],
   'file name': [
     'the name of a file',
@@ -479,7 +453,7 @@ function decodeInMemory(layers: number): string {
 }
 
 /** An uninitialized variable of awk (z) is the empty string. The octal numbers are quotation marks. */
-const UNESCAPE = (input: string, output: string): string =>
+const UNESCAPE: Command = (input, output) =>
   `awk '{ sub(/^[^-]*/, z); gsub(/\\\\r|[\\042\\047]/, z); gsub(/\\\\n/, ORS) } 1' ${input} > ${output}`
-const BREAK_LINES = (input: string, output: string): string =>
+const BREAK_LINES: Command = (input, output) =>
   `awk -v m='&' '{ gsub(/-----(BEGIN|END) [A-Z0-9 ]*-----/, ORS m ORS) } 1' ${input} | awk '!/-----/ { gsub(/ /, z) } NF' | fold -w 64 > ${output}`

@@ -11,6 +11,10 @@ export interface Source {
   readonly isSecret?: boolean | undefined
 }
 
+/** The command that creates a key and a request for it. */
+export const NEW_REQUEST =
+  'openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout KEY -subj /CN=NAME -out CSR'
+
 /** The end of a command that decodes base64, also in lines of Windows. */
 export function decodeBase64(file: string, layers: number): string {
   return `tr -d '[:space:]' < ${file}${' | base64 -d'.repeat(layers)}`

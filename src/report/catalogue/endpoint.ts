@@ -1,9 +1,15 @@
 /** Findings about endpoints: faults of the network, and servers that are not etcd. */
 import { error, info } from '../row.js'
 import { listed } from '../words.js'
-import { READ_LOG } from './cluster-state.js'
-
-const seconds = (milliseconds: number): string => `${String(milliseconds / 1000)} s`
+import {
+  JOIN,
+  type Membership,
+  seconds,
+  type Silent,
+  silentReason,
+  silentRemedy,
+  withAddress,
+} from './silent-endpoint.js'
 
 /** An answer to a call that etcd would not give. */
 export interface AnswerDetails {
@@ -37,6 +43,7 @@ export interface ConnectDetails {
   timeout: number
   /** Set if the URL has no port, and the default was used. */
   isDefaultPort?: boolean
+  membership?: Membership
 }
 
 /** An address of an endpoint that failed. */
@@ -51,11 +58,6 @@ function answered({ method, httpStatus, contentType, server, title, grpcStatus, 
   return grpcStatus !== null
     ? `answered ${method} with gRPC status ${String(grpcStatus)} (${detail === '' ? 'no text' : `"${detail}"`}${by})`
     : `answered ${method} with HTTP status ${String(httpStatus)} without gRPC (${contentType ?? 'no content type'}${by}${title === null ? '' : `, page title "${title}"`})`
-}
-
-/** The endpoint, and in parentheses the address that its name was resolved to. */
-function withAddress(endpoint: string, address: string | null): string {
-  return address === null || endpoint.includes(address) ? endpoint : `${endpoint} (${address})`
 }
 
 /** RFC 9110 section 15.5.14: a proxy in front of etcd has a lower limit than the request needs. */
@@ -143,20 +145,6 @@ export interface AddressFailed {
   /** The address in use; null if every address failed. */
   answered: string | null
   failed: FailedAddress[]
-}
-
-export interface Silent {
-  endpoint: string
-  address: string | null
-  timeout: number
-  /** The last step that was finished: TCP, the TLS handshake, or the start of HTTP/2. */
-  after: 'connect' | 'handshake' | 'settings'
-  /** Whether the endpoint sent a part of its TLS handshake. */
-  answered: boolean
-  /** The TLS version; null if the handshake was not finished. */
-  protocol: string | null
-  /** Whether the endpoint was ready before, so that etcd has started there. */
-  wasReady: boolean
 }
 
 export interface Closed {
@@ -364,7 +352,7 @@ function otherMembers(members: readonly { endpoint: string; role: string }[]): s
   return rest.length === 0 ? '' : `; ${listed(rest)}`
 }
 
-function connectReason({ endpoint, host, address, stage, errorCode, timeout }: ConnectDetails): string {
+function connectReason({ endpoint, host, address, stage, errorCode, timeout, membership }: ConnectDetails): string {
   const [limit] = LIMITS[errorCode ?? ''] ?? []
   if (limit !== undefined) return `No connection to ${endpoint} could be opened: ${limit} (${String(errorCode)}).`
   if (stage === 'lookup')
@@ -379,11 +367,18 @@ function connectReason({ endpoint, host, address, stage, errorCode, timeout }: C
   const target = withAddress(endpoint, address)
   if (errorCode === null) return `No TCP connection to ${target} was established within ${seconds(timeout)}.`
   return errorCode === REFUSED
-    ? `The TCP connection to ${target} was refused: nothing listens there.`
+    ? `The TCP connection to ${target} was refused: nothing listens there${membership?.state === 'not-joined' ? `, and its member has not joined the cluster (the member list of ${membership.by} has a member without a name, and not this URL)` : ''}.`
     : `No TCP connection to ${target} could be made (${errorCode}${CONNECT_FAULTS[errorCode] ?? ''}).`
 }
 
-function connectRemedy({ endpoint, host, stage, errorCode, isDefaultPort = false }: ConnectDetails): string {
+function connectRemedy({
+  endpoint,
+  host,
+  stage,
+  errorCode,
+  isDefaultPort = false,
+  membership,
+}: ConnectDetails): string {
   const [, remedy] = LIMITS[errorCode ?? ''] ?? []
   if (remedy !== undefined) return remedy
   if (stage === 'lookup')
@@ -398,6 +393,8 @@ function connectRemedy({ endpoint, host, stage, errorCode, isDefaultPort = false
     return `Check the path, and that etcd runs with ${endpoint} in its --listen-client-urls. In a container, mount the directory of the socket. Two slashes after "unixs:" and a name without a slash are a path from the working directory.`
   if (errorCode === null)
     return `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`
+  if (errorCode === REFUSED && membership?.state === 'not-joined')
+    return `${JOIN} If it ends at once, the last lines of its log say why.`
   if (errorCode === REFUSED)
     return `${isDefaultPort ? 'Add the port to the URL if it is not 2379, which is used for a URL without one. ' : ''}Check that etcd runs and that its --listen-client-urls cover ${endpoint}. If so, check that no firewall rejects the connection.`
   return CONNECT_FAULTS[errorCode] === FORBIDDEN
@@ -413,7 +410,7 @@ const [REFUSED, NO_SOCKET, NO_SUCH_NAME, RESOLVER_FAILED] = [
   'EAI_AGAIN',
 ] as const
 /** A name of a Service in Kubernetes. */
-const CLUSTER_NAME = /\.svc(?:\.[\w.-]+)?$/
+const CLUSTER_NAME = /\.svc(?:\.|$)/
 const FORBIDDEN = ', this machine forbids it'
 
 /** Explanations of error codes of connect(2). */
@@ -464,27 +461,4 @@ const CANNOT_SERVE: Readonly<Record<number, string>> = {
   429: 'it limits the rate of calls',
   502: 'it does not reach etcd, or does not understand its answer',
   504: 'etcd behind it did not answer in time',
-}
-
-function silentReason({ endpoint, address, timeout, after, answered, protocol }: Silent): string {
-  const within = `within ${seconds(timeout)}`
-  if (after === 'handshake')
-    return `${endpoint} finished the ${protocol ?? 'TLS'} handshake and sent nothing more ${within}.`
-  if (after === 'settings') return `${endpoint} speaks ${protocol ?? 'TLS'} and HTTP/2, but answered no call ${within}.`
-  return answered
-    ? `${withAddress(endpoint, address)} began to answer the TLS handshake, and did not finish it ${within}.`
-    : `${withAddress(endpoint, address)} accepts connections, but did not answer the TLS handshake ${within}: it is not etcd's port, etcd there is paused or starts, or long packets are lost (MTU).`
-}
-
-function silentRemedy({ endpoint, address, after, answered, wasReady }: Silent): string {
-  const mtu = `Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`
-  if (after === 'settings')
-    return `Check that etcd behind ${endpoint} is not paused or overloaded. If a proxy is in front of etcd, check that it reaches etcd.`
-  if (after === 'handshake')
-    return `Check that ${endpoint} is etcd's client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate was the longest packet.`
-  return answered
-    ? `Over a slow network raise dialTimeout. ${mtu} Otherwise check that etcd at ${endpoint} is not overloaded.`
-    : wasReady
-      ? `It answered before: check that etcd there is not paused, frozen or overloaded, and that a load balancer has a backend. ${mtu}`
-      : `Check that host and port are etcd's, not those of another service. If etcd starts there, start the other members: it needs a leader, and must not be paused. A load balancer needs a backend. ${READ_LOG} ${mtu}`
 }

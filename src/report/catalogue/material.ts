@@ -1,7 +1,7 @@
 /** Findings about credentials as a whole: missing parts, unneeded PEM blocks, and private keys. */
 import { error, info, warning } from '../row.js'
 import { listed, quoted } from '../words.js'
-import { convert, filtered, privately } from './conversion.js'
+import { convert, filtered, NEW_REQUEST, privately } from './conversion.js'
 import { file } from './file.js'
 import { input } from './input.js'
 import { pem } from './pem.js'
@@ -54,7 +54,7 @@ export const material = {
     'next to a request': info((d: Block) => [
       `${originText(d)} holds ${d.isKey ? 'a private key' : 'another block'} ("${d.label}", line ${String(d.line)}) next to the request.`,
       d.isKey
-        ? 'Create a new key and a new request on the machine that uses the certificate ("openssl req -new -newkey … -keyout KEY -out CSR"), and send only the request.'
+        ? `Create a new key and a new request on the machine that uses the certificate ("${NEW_REQUEST}"), and send only the request.`
         : 'No action is needed. Send only the request next time.',
     ]).or('warning', ({ isKey }) => isKey),
   },

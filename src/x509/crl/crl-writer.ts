@@ -1,6 +1,6 @@
 /** Writes CRLs (RFC 5280 section 5.1). */
-import { contextTag, Tag } from '../der.js'
-import { element, octetString, oid, sequence, time, unsignedInteger } from '../der-writer.js'
+import { contextTag, element, Tag } from '../der.js'
+import { octetString, oid, sequence, time, unsignedInteger } from '../der-writer.js'
 import { ExtensionId } from '../extensions.js'
 
 export interface RevokedCertificate {

@@ -1,8 +1,8 @@
 /** Makes, writes and reads keys on the NIST curves. */
 import { createECDH, createPrivateKey, type KeyObject } from 'node:crypto'
 import { readPublicKeyInfo } from '../algorithms.js'
-import { bytesEqual, contextTag, DerReader, Tag } from '../der.js'
-import { bitString, element, octetString, sequence } from '../der-writer.js'
+import { bytesEqual, contextTag, DerReader, element, Tag } from '../der.js'
+import { bitString, octetString, sequence } from '../der-writer.js'
 import { type Curve, CURVES, publicKeyBits } from './public-key.js'
 
 export function isCurve(name: unknown): name is Curve {

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { inspectRequest } from '../../../src/authority/index.js'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { fromFiles } from '../../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
@@ -12,6 +13,7 @@ import { mintedCredentials, pemsOf, writePems } from '../../support/etcd.js'
 import { finding } from '../../support/finding.js'
 import { startLearner } from '../../support/learner.js'
 import { dns, mintCa, mintCrl, mintCsr, mintLeaf } from '../../support/mint.js'
+import { newKey } from '../../support/mint-keys.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { sharedEtcd } from '../../support/shared-etcd.js'
 
@@ -94,6 +96,20 @@ describe('a file is repaired by the command of the remedy', () => {
     expect(await client.get('a').string()).toBeNull()
   })
 })
+
+it.each(['request/key-refused', 'request/signature-refused'] as const)(
+  'the command of the remedy of %s creates a request that is accepted',
+  (code) => {
+    const place = { origin: 'CSR', file: 'CSR', algorithm: 'RSA 1024' }
+    file('KEY', newKey('p256').export({ type: 'pkcs8', format: 'pem' }).toString())
+    const found =
+      code === 'request/key-refused'
+        ? finding(code, { ...place, reason: 'it is too short', weak: true })
+        : finding(code, { ...place, kind: 'weak' })
+    expect(run(commandsOf(found)[0] ?? '')).toMatchObject({ ok: true })
+    expect(inspectRequest(readFileSync(file('CSR')))).toMatchObject({ ok: true })
+  },
+)
 
 describe('a command that only shows something', () => {
   it('shows the issuer of a client certificate that etcd does not trust', async () => {

@@ -1,5 +1,6 @@
 /** A cluster without a leader: creating a client, calls, and what each member says. */
-import { describe, expect, it } from 'vitest'
+import { GRPCDeadlineExceededError } from 'etcd3'
+import { describe, expect, it, vi } from 'vitest'
 import { isEtcdMtlsError } from '../../../src/client/index.js'
 import { connector } from '../../support/connector.js'
 import { mintPki } from '../../support/etcd.js'
@@ -121,5 +122,22 @@ describe('a cluster without a leader', () => {
     await using client = await connect([one.peer, other.peer], { preflight: 'all' })
     expect(client.tls.endpoints.map(({ state }) => state)).toEqual(['leaderless', 'ready'])
     await Promise.all([1, 2, 3, 4].map(() => client.get('a').string()))
+  })
+
+  it('fails a call by its deadline if the answer of etcd comes after it, and before the timer', async () => {
+    const deadline = Date.now() + 3_600_000
+    const clock = vi.spyOn(Date, 'now')
+    await using peer = await grpcPeer(pki.server, (stream) => {
+      clock.mockReturnValue(deadline + 1)
+      refuseCall(stream, 14, NO_LEADER)
+    })
+    await using client = await connect([peer])
+    const error: unknown = await client
+      .get('a')
+      .options({ deadline })
+      .string()
+      .catch((reason: unknown) => reason)
+    clock.mockRestore()
+    expect(error).toBeInstanceOf(GRPCDeadlineExceededError)
   })
 })

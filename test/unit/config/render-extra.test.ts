@@ -1,7 +1,7 @@
 /** Options that are passed through, written as each form and each release wants them. */
 import { parseDocument } from 'yaml'
 import { describe, expect, it } from 'vitest'
-import { parseGoDuration } from '../../../src/report/duration.js'
+import { parseGoDuration } from '../../../src/report/go-duration.js'
 import type { MemberConfig } from '../../../src/config/model.js'
 import type { ConfigForm } from '../../../src/config/tables/options.js'
 import { renderCluster } from '../../../src/config/render/cluster.js'
