@@ -37,6 +37,9 @@ export {
   writeTrust,
 } from './deferred.js'
 export { inspectRequest } from './inspect-csr.js'
+export { cfssl, type CfsslOptions } from './issuer/cfssl.js'
+export { command, type CommandOptions } from './issuer/command.js'
+export { fromIssuer, type FromIssuerOptions, type Issuer, type IssuerRequest } from './issuer/issuer.js'
 export type { Signer } from './keys.js'
 export type { Ledger, LedgerEntry, RevokeReason } from './ledger.js'
 export type { LoadAuthorityOptions } from './load.js'

@@ -1,4 +1,4 @@
-/** A source of credentials that an authority in this process issues, and renews before they expire. */
+/** A source of credentials that are issued again before they expire. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { checkSignal } from '../credentials/checks.js'
@@ -6,42 +6,10 @@ import type { Credentials, WatchableSource } from '../credentials/credentials.js
 import { fingerprintOf } from '../credentials/fingerprint.js'
 import { Consumers, CredentialIterator, type ConsumerState } from '../credentials/follow/credential-iterator.js'
 import { copyCredentials, untilAborted } from '../credentials/source.js'
-import { backoffPause } from '../report/duration.js'
-import { isError } from '../report/errors.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
-import { issueCredentials } from './issue-certificate.js'
-import { type IssuingCa, ledgerEntry } from './issuing-ca.js'
-import { issueRefused } from './refuse.js'
 import { endOf, readFraction } from './renewal-due.js'
-import { type IssueRequest, readIssueOptions } from './issue-options.js'
-import { Revocations } from './revocation.js'
 
 const DEFAULT_JITTER = 0.1
-
-export function authoritySource(
-  issuer: IssuingCa,
-  request: IssueRequest,
-  options: SourceOptions,
-  timing: Timing = systemTiming(issuer.settings.now),
-): WatchableSource {
-  const { settings, certificate } = issuer
-  const wanted = readIssueOptions(request, settings.now())
-  const schedule = readSchedule(options)
-  const issue = async (held: Held | null) => {
-    const now = settings.now()
-    if (held !== null) {
-      refuseIfNotLater(issuer, held, now)
-      const revocations = await Revocations.read(settings.ledger)
-      revocations.refuseCertificate(held.credentials.chain[0], [certificate, ...issuer.chain])
-    }
-    const validity = held === null ? wanted.validity : { ...wanted.validity, isExplicit: false }
-    const credentials = await issueCredentials(issuer, { ...wanted, validity }, now)
-    await settings.ledger.append([ledgerEntry(issuer, credentials.chain[0], wanted.role)])
-    return credentials
-  }
-  const origin = `${wanted.role} "${wanted.name}" of the authority "${certificate.subject.toString()}"`
-  return new RenewingSource(origin, issue, schedule, timing)
-}
 
 export interface SourceOptions {
   readonly fraction?: unknown
@@ -49,17 +17,7 @@ export interface SourceOptions {
   readonly random?: unknown
 }
 
-/** Refuses if new credentials would not expire later than the held ones. An expired authority has its own error. */
-function refuseIfNotLater({ certificate: { notAfter } }: IssuingCa, { credentials, begin }: Held, now: Date): void {
-  const clockWasSetBack = now.getTime() < begin
-  if (clockWasSetBack || now >= notAfter || notAfter > credentials.chain[0].notAfter) return
-  throw issueRefused(
-    `The authority's own certificate expires at ${notAfter.toISOString()}, as the credentials that it ` +
-      'issued do already; pass a source of a renewed authority to `rotate`',
-  )
-}
-
-function readSchedule(options: SourceOptions): Schedule {
+export function readSchedule(options: SourceOptions): Schedule {
   checkOptions('options', options, ['fraction', 'jitter', 'random'])
   const { jitter = DEFAULT_JITTER, random = Math.random } = options
   if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 0.5))
@@ -85,7 +43,7 @@ export interface Timing {
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>
 }
 
-function systemTiming(now: () => Date): Timing {
+export function systemTiming(now: () => Date): Timing {
   return {
     now,
     elapsed: () => performance.now(),
@@ -96,14 +54,14 @@ function systemTiming(now: () => Date): Timing {
   }
 }
 
-interface Schedule {
+export interface Schedule {
   readonly fraction: number
   readonly jitter: number
   readonly random: () => number
 }
 
 /** Issued credentials. Times are in milliseconds since 1970. */
-interface Held {
+export interface Held {
   readonly credentials: Credentials
   readonly fingerprint: string
   readonly begin: number
@@ -112,20 +70,30 @@ interface Held {
   readonly end: number
 }
 
-/** Milliseconds. Long, because RSA keys and remote signers can take seconds. */
-const ISSUE_TIMEOUT = 60_000
+/** Who issues credentials, and what its failures are to the source. */
+export interface Renewal {
+  /** Aborts the signal when the time is over. */
+  issue(held: Held | null, signal: AbortSignal): Promise<Credentials>
+  /** Milliseconds. */
+  readonly timeout: number
+  /** The error for the caller. Null: there was no answer within that time. */
+  failed(error: unknown): Error
+  /** Milliseconds to the next attempt. `left`: until the held credentials expire; null if they have, or there are none. */
+  pause(failures: number, left: number | null): number
+}
+
 /** Milliseconds that `load()` waits for new credentials while the old ones are valid. */
 const MAX_WAIT = 5000
 /** Milliseconds between two certificates, even if their lifetime is very short. */
 const MIN_PAUSE = 500
-const RETRY = { first: 1000, longest: 60_000 }
+export const RETRY = { first: 1000, longest: 60_000 }
 /** Milliseconds between checks of the clock: timers ignore a clock that is set, and a machine that is suspended. */
 const MAX_PAUSE = 60_000
 
 /** Callers share one attempt. After a failure, the next attempt follows a pause. */
-class RenewingSource implements WatchableSource {
+export class RenewingSource implements WatchableSource {
   readonly origin: string
-  readonly #issue: (held: Held | null) => Promise<Credentials>
+  readonly #renewal: Renewal
   readonly #schedule: Schedule
   readonly #timing: Timing
   readonly #consumers = new Consumers()
@@ -137,9 +105,9 @@ class RenewingSource implements WatchableSource {
   /** Aborted at the end of the next attempt. */
   #attempt = new AbortController()
 
-  constructor(origin: string, issue: (held: Held | null) => Promise<Credentials>, schedule: Schedule, timing: Timing) {
+  constructor(origin: string, renewal: Renewal, schedule: Schedule, timing: Timing) {
     this.origin = origin
-    this.#issue = issue
+    this.#renewal = renewal
     this.#schedule = schedule
     this.#timing = timing
   }
@@ -208,7 +176,7 @@ class RenewingSource implements WatchableSource {
   /**
    * Valid credentials, renewed if that is due.
    *
-   * @throws The error of the authority, if no credentials are valid.
+   * @throws The error of the renewal, if no credentials are valid.
    */
   async #obtain(): Promise<Held> {
     const held = this.#usable
@@ -220,7 +188,8 @@ class RenewingSource implements WatchableSource {
       done.abort()
     }
     const renewed = this.#usable ?? held
-    if (renewed === null) throw issueRefused('The credentials had expired by the time they were issued')
+    if (renewed === null)
+      throw this.#renewal.failed(new Error('The credentials had expired by the time they were issued'))
     return renewed
   }
 
@@ -249,21 +218,26 @@ class RenewingSource implements WatchableSource {
   async #issueOnce(): Promise<void> {
     try {
       const from = this.#timing.now().getTime()
-      this.#held = this.#hold(await this.#withTimeout(this.#issue(this.#held)), from)
+      const credentials = await this.#issue()
+      this.#held = this.#hold(credentials, from)
       this.#failures = 0
       this.#failure = null
       this.#nextAttempt = this.#timing.elapsed() + MIN_PAUSE
     } catch (error) {
-      this.#failure = isError(error) ? error : issueRefused('The authority failed', { cause: error })
+      this.#failure = this.#renewal.failed(error)
       this.#failures += 1
-      this.#nextAttempt = this.#timing.elapsed() + backoffPause(this.#failures, RETRY)
+      const usable = this.#usable
+      const left = usable === null ? null : usable.end - this.#timing.now().getTime()
+      this.#nextAttempt = this.#timing.elapsed() + Math.max(MIN_PAUSE, this.#renewal.pause(this.#failures, left))
       throw this.#failure
     }
   }
 
-  async #withTimeout(work: Promise<Credentials>): Promise<Credentials> {
+  async #issue(): Promise<Credentials> {
+    const over = new AbortController()
     const done = new AbortController()
-    const limit = this.#timing.wait(ISSUE_TIMEOUT, done.signal).then(() => null)
+    const limit = this.#timing.wait(this.#renewal.timeout, done.signal).then(() => null)
+    const work = this.#renewal.issue(this.#held, over.signal)
     try {
       const outcome = await Promise.race([work, limit])
       if (outcome !== null) return outcome
@@ -272,7 +246,8 @@ class RenewingSource implements WatchableSource {
     }
     // A late result is in the ledger, but is not used.
     work.catch(() => undefined)
-    throw issueRefused(`The authority gave no answer within ${String(ISSUE_TIMEOUT / 1000)} s`)
+    over.abort()
+    throw this.#renewal.failed(null)
   }
 
   #hold(credentials: Credentials, from: number): Held {

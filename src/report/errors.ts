@@ -86,6 +86,16 @@ export interface IssueRefusedDetails {
   findings: Finding[]
 }
 
+/** An issuer elsewhere gave no certificate that can be used. */
+export interface IssuerFailedDetails {
+  /** The issuer. */
+  origin: string
+  /** What is wrong with it or with its certificate. It may change in any release. */
+  reason: string
+  /** When the first of the failures in a row was. */
+  since: Date
+}
+
 /** A file could not be written, read back or locked. `cause` is the error of the file system. */
 export interface WriteFailedDetails {
   path: string
@@ -146,6 +156,7 @@ export interface ErrorDetails {
   ERR_WATCH_COMPACTED: WatchCompactedDetails
   ERR_CLUSTER_CHANGED: ClusterChangedDetails
   ERR_ISSUE_REFUSED: IssueRefusedDetails
+  ERR_ISSUER_FAILED: IssuerFailedDetails
   ERR_WRITE_FAILED: WriteFailedDetails
   ERR_CONFIG_INVALID: ConfigInvalidDetails
   ERR_ETCD_NOT_STARTED: EtcdNotStartedDetails

@@ -18,6 +18,7 @@ export type {
   EtcdNotStartedDetails,
   FailedReportDetails,
   IssueRefusedDetails,
+  IssuerFailedDetails,
   LeaseLostDetails,
   LoadFailedDetails,
   OptionInvalidDetails,

@@ -20,6 +20,7 @@ const BY_CODE: Readonly<Record<ErrorCode, boolean>> = {
   // Changes may be missed: the keys must be read again.
   ERR_CLUSTER_CHANGED: false,
   ERR_ISSUE_REFUSED: false,
+  ERR_ISSUER_FAILED: true,
   ERR_WRITE_FAILED: false,
   ERR_CONFIG_INVALID: false,
   ERR_ETCD_NOT_STARTED: false,

@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { authoritySource } from '../../../src/authority/renewing-source.js'
+import { authoritySource } from '../../../src/authority/authority-source.js'
 import {
   type Authority,
   createAuthority,
