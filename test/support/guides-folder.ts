@@ -1,7 +1,7 @@
-/** What a reader of the guides has before a page: a CA, certificates, configurations, and the program `vault`. */
+/** What a reader of the guides has before a page: a CA, certificates, configurations, and the program `sign-for-etcd`. */
 import { X509Certificate } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { basename, delimiter, dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import {
   createRequest,
   fileLedger,
@@ -24,7 +24,7 @@ export interface GuidesFolder {
   readonly ofPage: (page: string, reached: Reached) => string
   /** What differs between the block and the folder: hosts, ports, and paths of a machine. */
   readonly editsOf: (block: GuideBlock, folder: string, reached: Reached) => readonly Edit[]
-  /** The variables that etcdctl reads, the password of `alice`, and a PATH with `vault`. */
+  /** The variables that etcdctl reads, and the password of `alice`. */
   readonly variables: (reached: Reached) => NodeJS.ProcessEnv
 }
 
@@ -86,10 +86,10 @@ export async function makeGuidesFolder(place: string): Promise<GuidesFolder> {
     'etcd.conf.yml': 'name: etcd-0\n',
     'lab.conf.yml': 'name: etcd-0\nlisten-client-urls: http://127.0.0.1:2379\n',
   })
-  const secret = { data: { data: { ca: pair.cert, cert: issued['client.crt'], key: issued['client.key'] } } }
-  write(at('bin'), { 'secret.json': JSON.stringify(secret) })
-  write(at('bin'), { vault: `#!/bin/sh\ncat ${at('bin/secret.json')}\n` }, 0o755)
-  link(place, ['@grpc/grpc-js', '@opentelemetry/api'])
+  const sign = 'openssl x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 1 -extfile client.ext 2>&1'
+  write(join(files, 'common'), { 'client.ext': 'extendedKeyUsage = clientAuth\nkeyUsage = digitalSignature\n' })
+  write(join(files, 'common'), { 'sign-for-etcd': `#!/bin/sh\n${sign}\n` }, 0o755)
+  link(place, ['@grpc/grpc-js', '@opentelemetry/api', 'pino', 'prom-client'])
 
   return {
     client,
@@ -109,7 +109,6 @@ export async function makeGuidesFolder(place: string): Promise<GuidesFolder> {
       ...(code.includes('createSecureClient') ? endpointEdits(port) : []),
     ],
     variables: ({ port }) => ({
-      PATH: [at('bin'), process.env['PATH']].join(delimiter),
       ETCDCTL_ENDPOINTS: `https://127.0.0.1:${port}`,
       ETCDCTL_CACERT: join(files, 'common/ca.crt'),
       ETCDCTL_CERT: join(files, 'common/client.crt'),

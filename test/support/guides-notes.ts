@@ -40,6 +40,7 @@ export const RUN_NOTES: readonly RunNote[] = [
     prints: /read/,
     staysOpen: true,
   },
+  { page: 'docs/operating.md', has: 'createServer', staysOpen: true },
   { page: 'docs/requests.md', has: 'readFileSync(0', edits: [['readFileSync(0', "readFileSync('request.json'"]] },
   { page: 'docs/rotation.md', has: 'SIGHUP', staysOpen: true },
   {
