@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { EndpointStatus, SecureEtcd3 } from '../../src/client/index.js'
 import type { TestEtcd } from '../../src/testing/index.js'
 import { type Load, startLoad } from '../support/load.js'
+import { drawn } from '../support/long.js'
 import { dns } from '../support/mint.js'
 import { sharedCluster } from '../support/shared-etcd.js'
 
@@ -96,7 +97,7 @@ const misfortunes: readonly (readonly [string, (work: Load) => Promise<void>])[]
 ]
 
 describe('while reads and writes go on', () => {
-  it.each(misfortunes)('%s', async (_what, happens) => {
+  it.each(drawn(misfortunes, 1))('%s', async (_what, happens) => {
     const work = await startLoad(client, { rate: 50, watchers: 2, prefix: `${crypto.randomUUID()}/` })
     await goesOn(work)
     await happens(work)

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../src/client/index.js'
 import { lock } from '../../src/coordination/index.js'
-import { scaled } from '../support/long.js'
+import { drawn, scaled } from '../support/long.js'
 import { startHaproxy, startNginx } from '../support/proxies.js'
 import { sharedCluster, sharedEtcd } from '../support/shared-etcd.js'
 
@@ -44,7 +44,7 @@ const PROXIES = [
   { name: 'etcd behind haproxy, which accepts 100 streams,', args: [], start: startHaproxy },
   { name: 'etcd behind nginx, which accepts 128 streams,', args: [], start: startNginx },
 ]
-const WAYS = scaled({ short: [limited(4), ...PROXIES], long: [...[4, 16, 100].map(limited), ...PROXIES] })
+const WAYS = scaled({ short: drawn([limited(4), ...PROXIES], 1), long: [...[4, 16, 100].map(limited), ...PROXIES] })
 
 describe.each(WAYS)('$name', ({ args, start }) => {
   const shared = sharedEtcd({ args })
