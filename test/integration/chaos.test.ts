@@ -97,12 +97,15 @@ const misfortunes: readonly (readonly [string, (work: Load) => Promise<void>])[]
 ]
 
 describe('while reads and writes go on', () => {
-  it.each(drawn(misfortunes, 1))('%s', async (_what, happens) => {
-    const work = await startLoad(client, { rate: 50, watchers: 2, prefix: `${crypto.randomUUID()}/` })
-    await goesOn(work)
-    await happens(work)
-    await expect.poll(complaints, PATIENCE).toEqual({})
-    await goesOn(work)
-    expect((await work.end()).lost).toEqual([])
-  })
+  it.each(drawn(misfortunes, 1))(
+    'loses no event, and reports the cause until it heals, if %s',
+    async (_what, happens) => {
+      const work = await startLoad(client, { rate: 50, watchers: 2, prefix: `${crypto.randomUUID()}/` })
+      await goesOn(work)
+      await happens(work)
+      await expect.poll(complaints, PATIENCE).toEqual({})
+      await goesOn(work)
+      expect((await work.end()).lost).toEqual([])
+    },
+  )
 })
