@@ -1,7 +1,7 @@
 /** The commands in remedies, run as they are printed: what they show is there, and what they change makes the client connect. */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, readFileSync } from 'node:fs'
-import { beforeAll, describe, expect, it as every } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { fromFiles } from '../../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
@@ -11,12 +11,9 @@ import { inspectCredentials } from '../../../src/validate/index.js'
 import { mintedCredentials, pemsOf, writePems } from '../../support/etcd.js'
 import { finding } from '../../support/finding.js'
 import { startLearner } from '../../support/learner.js'
-import { oneIn } from '../../support/long.js'
 import { dns, mintCa, mintCrl, mintCsr, mintLeaf } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { sharedEtcd } from '../../support/shared-etcd.js'
-
-const it = oneIn(2, every)
 
 const shared = sharedEtcd()
 const { pki, connect } = shared
