@@ -1,9 +1,10 @@
-/** `etcd-mtls doctor` as a process, on real etcds. */
+/** `etcd-mtls doctor` on real etcds: as a process, and in that of the test if only the output is asked for. */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { COMMANDS } from '../../src/cli/commands.js'
 import type { MachineReport } from '../../src/doctor/index.js'
+import { runInProcess } from '../support/call-command.js'
 import { startChild } from '../support/child.js'
 import { type CommandRun, documentComplaints, runCommand } from '../support/command.js'
 import { serving, startEtcdProcess } from '../support/etcd-process.js'
@@ -16,10 +17,16 @@ import { singleFile } from '../support/single.js'
 
 const folder = temporaryFolder()
 const { freeUrl } = heldPorts()
+const emptyRoot = folder.file('empty')
+mkdirSync(emptyRoot)
 const shared = sharedCluster()
 
 const doctor = (args: readonly string[], run?: CommandRun) =>
   runCommand(['doctor', ...args], { before: outOfSight, ...run })
+
+/** In this process, which does not read what runs on this machine: the etcds of other tests. */
+const doctorOf = (args: readonly string[], run?: Pick<CommandRun, 'env'>) =>
+  runInProcess(['doctor', '--root', emptyRoot, ...args], run)
 
 /** Flags for the cluster that all tests share. */
 function flags(): string[] {
@@ -62,7 +69,7 @@ it('takes the variables of etcdctl, and prints a document that its schema descri
     ETCDCTL_KEY: key,
     ETCDCTL_API: '2',
   }
-  const { code, stdout } = await doctor(['--json'], { env })
+  const { code, stdout } = await doctorOf(['--json'], { env })
   const document = JSON.parse(stdout) as MachineReport
   expect([code, documentComplaints('doctor', document)]).toEqual([0, []])
   expect(document.clusters[0]?.members.map(({ name, isReached }) => [name, isReached]).sort()).toEqual([
@@ -134,7 +141,7 @@ it('reports a CA file that was replaced after the start with the commands that f
 })
 
 it('ends with 1 if no endpoint answers, and prints no password', async () => {
-  const { code, stdout, stderr } = await doctor([
+  const { code, stdout, stderr } = await doctorOf([
     ...flags(),
     '--endpoints',
     '127.0.0.1:1',
@@ -148,8 +155,7 @@ it('ends with 1 if no endpoint answers, and prints no password', async () => {
 })
 
 it('names three ways to call it if it finds no etcd, and ends with 2', async () => {
-  mkdirSync(folder.file('empty'))
-  const { code, stdout, stderr } = await doctor(['--root', folder.file('empty')])
+  const { code, stdout, stderr } = await doctorOf([])
   expect([code, stdout]).toEqual([2, ''])
   expect(stderr).toContain('No etcd was found on')
   expect(stderr.match(/^ {2}(?:sudo )?etcd-mtls doctor --/gm)).toHaveLength(3)
@@ -164,6 +170,6 @@ it.each([
   ['an endpoint without TLS', ['--endpoints', 'http://127.0.0.1:1']],
   ['a flag that turns verification off', ['--insecure-skip-tls-verify']],
 ])('ends a wrong call with 2, and prints nothing on stdout: %s', async (_name, args) => {
-  const { code, stdout, stderr } = await doctor(args)
+  const { code, stdout, stderr } = await runInProcess(['doctor', ...args])
   expect([code, stdout, stderr.trimEnd().split('\n').length]).toEqual([2, '', 2])
 })

@@ -4,16 +4,19 @@
  */
 import { createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it as every } from 'vitest'
 import type { ConfigInput } from '../../src/config/read/input.js'
 import type { FindingCode } from '../../src/report/finding.js'
 import { type EtcdProcess, serving } from '../support/etcd-process.js'
 import { INSTALLED, IS_3_4, missingFlags } from '../support/etcd-version.js'
 import { ask, isServed } from '../support/https.js'
 import { found, lint, lintedMember, refusing, shown } from '../support/linted-member.js'
+import { oneIn } from '../support/long.js'
 import { NO_PEER_TLS, NO_TLS, pair } from '../support/member-flags.js'
 import { dns, ip, mintCa, mintCrl, newKey } from '../support/mint.js'
 import { isSaid } from '../support/refusal-words.js'
+
+const it = oneIn(2, every)
 
 const member = lintedMember()
 const { root, file, write, issue, flags: flagsOf, start } = member

@@ -195,7 +195,7 @@ describe('a faulty configuration', () => {
   const rows = rowsOf(REFUSED).map(({ code, row: [changes, words, ...more] }) => ({ code, changes, words, more }))
   const isPresent = ({ code, changes }: { code: FindingCode; changes: string }): boolean =>
     aboutNames.includes(code) || missingFlags(changes.split(' ').map((each) => `--${each}`)).length === 0
-  it.each(drawn(rows.filter(isPresent), 15))(
+  it.each(drawn(rows.filter(isPresent), 8))(
     'etcd refuses the flags of $code: $changes',
     async ({ code, changes, words, more }) => {
       member.issue('other')
@@ -206,7 +206,7 @@ describe('a faulty configuration', () => {
 
   const absent = rows.filter((row) => !isPresent(row))
   if (absent.length > 0) {
-    it.each(drawn(absent, 5))(`etcd ${INSTALLED} does not have the flag of $changes`, async ({ changes }) => {
+    it.each(drawn(absent, 3))(`etcd ${INSTALLED} does not have the flag of $changes`, async ({ changes }) => {
       const flags = good(changes)
       const [name = ''] = missingFlags(flags)
       const unknown = (await lint({ flags })).filter(({ code }) => aboutNames.includes(code))
@@ -216,7 +216,7 @@ describe('a faulty configuration', () => {
   }
 
   const unwritten = rowsOf(NOT_WRITTEN).map(({ code, row: [changes, words] }) => ({ code, changes, words }))
-  it.each(drawn(unwritten.filter(isPresent), 5))(
+  it.each(drawn(unwritten.filter(isPresent), 3))(
     '$code $changes, which is not written',
     async ({ code, changes, words }) => {
       const given = changes.split(' ').map((each) => each.split('=', 2) as [name: string, value: string])
@@ -277,7 +277,7 @@ describe('a faulty configuration', () => {
   }
   const files = rowsOf(inFiles).map(({ code, row: [parts, words, ...key] }) => ({ code, parts, words, key }))
   const isKnown = ({ key }: { key: string[] }): boolean => key.length === 0 || hasKey(key)
-  it.each(drawn(files.filter(isKnown), 5))('etcd refuses the file of $code: $parts', async ({ code, parts, words }) => {
+  it.each(drawn(files.filter(isKnown), 3))('etcd refuses the file of $code: $parts', async ({ code, parts, words }) => {
     const yaml = goodYaml(parts)
     await refused({ yaml }, code, () => startYaml(yaml), words)
   })

@@ -1,5 +1,5 @@
 /** Requests and keys of other hands: openssl, cfssl, GnuTLS, and Go, by which step and cert-manager make theirs. */
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it as every } from 'vitest'
 import {
   type Authority,
   createAuthority,
@@ -9,11 +9,13 @@ import {
 } from '../../src/authority/index.js'
 import { nullValue, oid, sequence } from '../support/der-writer.js'
 import { runGo } from '../support/go-program.js'
-import { drawn } from '../support/long.js'
+import { drawn, oneIn } from '../support/long.js'
 import { mintCsr, newKey, spkiOf } from '../support/mint.js'
 import { requestedOf } from '../support/requested.js'
 import { openssl, runTool, temporaryFolder } from '../support/openssl.js'
 import { errorCodes, findingOf } from '../support/refused.js'
+
+const it = oneIn(3, every)
 
 const folder = temporaryFolder()
 let authority: Authority

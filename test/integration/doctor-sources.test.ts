@@ -1,14 +1,17 @@
 /** The etcds that run on this machine are found, with the disk that each of them sees. */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { inspect } from 'node:util'
-import { expect, it } from 'vitest'
+import { expect, it as every } from 'vitest'
 import { localEndpointsOf } from '../../src/config/read-etcd-config.js'
 import { findLocalEvidence, type LocalEvidence } from '../../src/doctor/sources.js'
 import { type Child, startChild } from '../support/child.js'
 import { mintPki, writePems } from '../support/etcd.js'
 import { serving, startEtcdProcess } from '../support/etcd-process.js'
+import { oneIn } from '../support/long.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { heldPorts } from '../support/ports.js'
+
+const it = oneIn(2, every)
 
 const folder = temporaryFolder()
 const pki = mintPki()

@@ -19,6 +19,7 @@ import { serving, startText } from '../support/etcd-process.js'
 import { type GuideBlock, guideBlocks, isNoted, runSteps, stepsOf } from '../support/guides.js'
 import { makeGuidesFolder } from '../support/guides-folder.js'
 import { NOT_RUN, RUN_NOTES } from '../support/guides-notes.js'
+import { oneIn } from '../support/long.js'
 import { readPage } from '../support/markdown.js'
 import { heldPorts } from '../support/ports.js'
 
@@ -79,7 +80,10 @@ function credentialsIn(place: string): ReturnType<typeof fromFiles> {
   return fromFiles({ ca: join(place, 'ca.crt'), cert: join(place, 'tls.crt'), key: join(place, 'tls.key') })
 }
 
-it('the quickstart runs as written and again, but for the port', async () => {
+/** What a reader does step by step; each block runs once more below. */
+const itInTurn = oneIn(2, it)
+
+itInTurn('the quickstart runs as written and again, but for the port', async () => {
   const [issue = '', connect = ''] = blocks.map(({ code }) => code)
   await runTwice('.', { issue })
   expect(statSync(join(folder, 'pki/ca/ca.key')).mode & 0o777).toBe(0o600)
@@ -89,7 +93,7 @@ it('the quickstart runs as written and again, but for the port', async () => {
   expect(await runTwice('.', { connect: code })).toMatchObject({ stdout: 'hello over mTLS\n'.repeat(2), stderr: '' })
 })
 
-it('the steps of getting-started run as written and again, but for the ports, with one CA', async () => {
+itInTurn('the steps of getting-started run as written and again, but for the ports, with one CA', async () => {
   const [ca = '', member = '', client = '', connect = '', inspect = ''] = codeOf('ts')
   await runTwice('started', { ca, member, client })
   const [port, peerPort] = [String(await freePort()), String(await freePort())]

@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it as every } from 'vitest'
 import { writeCredentials } from '../../src/credentials/index.js'
 import { type Compiled, compileSources, root } from '../support/compiled.js'
 import { dns, email, ip, ipBytes, type MintLeafOptions, rawName, uri } from '../support/mint.js'
@@ -18,8 +18,10 @@ import {
   refuseCall,
   silentPeer,
 } from '../support/peers.js'
-import { scaled } from '../support/long.js'
+import { oneIn, scaled } from '../support/long.js'
 import { sharedEtcd } from '../support/shared-etcd.js'
+
+const it = oneIn(2, every)
 
 const shared = sharedEtcd()
 const { pki } = shared

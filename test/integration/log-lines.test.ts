@@ -314,7 +314,7 @@ const SET_UPS: Readonly<Record<string, SetUp>> = {
 }
 
 describe('the lines of real programs', () => {
-  it.each(drawn(Object.entries(SET_UPS), 10))(
+  it.each(drawn(Object.entries(SET_UPS), 5))(
     'real programs write known lines about %s',
     async (name, setUp) => {
       const { etcd: etcdName = 'tls13', server: shown, client: own, host = '127.0.0.1', crl, scheme } = setUp
@@ -593,7 +593,7 @@ describe('members', () => {
     ],
   ]
 
-  it.each(drawn(PAIRS, 3))(
+  it.each(drawn(PAIRS, 1))(
     'members write known lines about a member %s',
     async (_, options, token, one, two, code) => {
       const logged = await pair(options, token)
@@ -636,7 +636,12 @@ describe('etcd-mtls explain', () => {
 describe('the commands that decide', () => {
   const commands = [...new Set(logLines.map(({ decide }) => decide))]
 
-  it.each(commands.filter((command) => /^(?:openssl|etcdctl|curl|head|ls|ss|namei|getent) /.test(command)))(
+  it.each(
+    drawn(
+      commands.filter((command) => /^(?:openssl|etcdctl|curl|head|ls|ss|namei|getent) /.test(command)),
+      10,
+    ),
+  )(
     '%s runs',
     async (command) => {
       const place = folder.file(crypto.randomUUID())

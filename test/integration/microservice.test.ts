@@ -3,7 +3,7 @@ import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { fastify, type FastifyInstance } from 'fastify'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it as every } from 'vitest'
 import { makeStory } from '../../scripts/lib/story.mjs'
 import type * as Example from '../../docs/examples/fastify-plugin.js'
 import type { SecureEtcd3 } from '../../src/client/index.js'
@@ -13,8 +13,11 @@ import { exampleManifests, podOf } from '../support/kubernetes-examples.js'
 import type * as Room from '../../src/credentials/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
 import { root } from '../support/compiled.js'
+import { oneIn } from '../support/long.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { sharedEtcd } from '../support/shared-etcd.js'
+
+const it = oneIn(2, every)
 
 const shared = sharedEtcd()
 const { pki } = shared

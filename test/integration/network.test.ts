@@ -2,15 +2,18 @@
  * Networks that lose packets, are slow, or fall silent, and name servers that do, next to an etcd that is healthy: nothing waits longer
  * than it may, what is slow is not given up, and what is silent is noticed.
  */
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it as every } from 'vitest'
 import type { SecureClientOptions, SecureEtcd3 } from '../../src/client/index.js'
 import { type BlackHole, blackHole } from '../support/black-hole.js'
 import { type DnsAnswer, dnsServer } from '../support/dns-server.js'
+import { oneIn } from '../support/long.js'
 import { OwnTime } from '../support/own-time.js'
 import { slowProxyTo } from '../support/peers.js'
 import { errorCodes, refused } from '../support/refused.js'
 import { resolveBy } from '../support/resolver.js'
 import { sharedEtcd } from '../support/shared-etcd.js'
+
+const it = oneIn(3, every)
 
 const shared = sharedEtcd()
 const NAME = 'etcd-0.etcd.test'

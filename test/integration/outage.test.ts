@@ -1,12 +1,15 @@
 /** What each call fails with in an outage of a real etcd: the table "Errors" of docs/retries.md, and the same for locks. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { GRPCDeadlineExceededError, GRPCUnavailableError } from 'etcd3'
-import { expect, it } from 'vitest'
+import { expect, it as every } from 'vitest'
 import { isEtcdMtlsError, isRetryable, type SecureEtcd3 } from '../../src/client/index.js'
 import { election, lock, tryLock } from '../../src/coordination/index.js'
 import { mintPki } from '../support/etcd.js'
+import { oneIn } from '../support/long.js'
 import { errorCodes } from '../support/refused.js'
 import { sharedCluster, sharedEtcd } from '../support/shared-etcd.js'
+
+const it = oneIn(2, every)
 
 const one = sharedEtcd()
 const three = sharedCluster()

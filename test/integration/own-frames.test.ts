@@ -8,6 +8,7 @@ import { startChild } from '../support/child.js'
 import { connector } from '../support/connector.js'
 import { Recorder } from '../support/frame-sessions.js'
 import { mintPki, pemsOf } from '../support/etcd.js'
+import { scaled } from '../support/long.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { heldPorts } from '../support/ports.js'
 
@@ -15,6 +16,7 @@ const pki = mintPki()
 const { freePort } = heldPorts()
 const connect = connector({ credentials: pki.client })
 const LARGE = 'x'.repeat(900_000)
+const [LARGE_PUTS, ROUNDS, SMALL_PUTS] = scaled({ short: [7, 13, 500] as const, long: [20, 40, 1500] as const })
 
 describe.each(['net/http', 'grpc-go'] as const)('etcd, which serves HTTP/2 by %s', (kind) => {
   let etcd: TestEtcd
@@ -33,10 +35,10 @@ describe.each(['net/http', 'grpc-go'] as const)('etcd, which serves HTTP/2 by %s
   it('keeps its connection while large and many small requests make the server give windows back and ping', async () => {
     await using client = await connect([etcd])
     const first = client.tls.endpoints
-    for (let i = 0; i < 20; i += 1) await client.put('large').value(LARGE)
-    for (let i = 0; i < 40; i += 1)
+    for (let i = 0; i < LARGE_PUTS; i += 1) await client.put('large').value(LARGE)
+    for (let i = 0; i < ROUNDS; i += 1)
       await Promise.all(Array.from({ length: 100 }, () => client.put('k').value('v'.repeat(1000))))
-    for (let i = 0; i < 1500; i += 1) await client.put('k').value('v')
+    for (let i = 0; i < SMALL_PUTS; i += 1) await client.put('k').value('v')
     expect(client.tls.endpoints).toEqual(first)
   })
 })

@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { getContainerRuntimeClient } from 'testcontainers'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it as every, vi } from 'vitest'
 import { startEtcd, startEtcdCluster, type Runtime, type TestEtcd } from '../../src/testing/index.js'
 import { mintedCredentials, mintPki } from '../support/etcd.js'
 import { gateway } from '../support/https.js'
 import { ALERTS_SAY_WHY } from '../support/etcd-version.js'
+import { oneIn } from '../support/long.js'
 import { dns, ip, mintLeaf } from '../support/mint.js'
 import { refused } from '../support/refused.js'
+
+const it = oneIn(2, every)
 
 const RUN = `testing-room-${String(process.pid)}`
 const pki = mintPki()

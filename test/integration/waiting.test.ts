@@ -1,6 +1,6 @@
 /** Programs that start before their etcd, and calls while no endpoint is ready, on a real etcd. */
 import { once } from 'node:events'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it as every } from 'vitest'
 import {
   createSecureClient,
   isEtcdMtlsError,
@@ -11,12 +11,14 @@ import {
 import { MAX_WAITING } from '../../src/client/waiting-calls.js'
 import { dnsServer, type DnsAnswer } from '../support/dns-server.js'
 import { mintPki } from '../support/etcd.js'
-import { scaled } from '../support/long.js'
+import { oneIn, scaled } from '../support/long.js'
 import { gonePeer, proxyTo, silentPeer, type Proxy } from '../support/peers.js'
 import { heldPorts } from '../support/ports.js'
 import { errorCodes, refused } from '../support/refused.js'
 import { resolveBy } from '../support/resolver.js'
 import { sharedEtcd } from '../support/shared-etcd.js'
+
+const it = oneIn(2, every)
 
 const shared = sharedEtcd()
 const { pki, connect } = shared

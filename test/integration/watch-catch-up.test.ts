@@ -4,7 +4,7 @@ import type { SecureEtcd3 } from '../../src/client/index.js'
 import { writeCredentials } from '../../src/credentials/index.js'
 import { startChild } from '../support/child.js'
 import { type Compiled, compileSources, root } from '../support/compiled.js'
-import { scaled } from '../support/long.js'
+import { drawn, scaled } from '../support/long.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { proxyTo } from '../support/peers.js'
 import { heldPorts } from '../support/ports.js'
@@ -75,10 +75,12 @@ const WATCHER = `
   }
 `
 
-describe.each([
+const SIZES = [
   ['5 kB, of which three are one transaction', 5_000, 3],
   ['1.4 MB', 1_400_000, 1],
-])('watches that missed values of %s', (_what, size, together) => {
+] as const
+
+describe.each(drawn(SIZES, 1))('watches that missed values of %s', (_what, size, together) => {
   it('watches receive every event once and in order in 150 MB, although their connection breaks and etcd is away for a while', async () => {
     const prefix = `${String(size)}/`
     const { first, count } = await fill(prefix, size, together)

@@ -9,6 +9,7 @@
  *
  * A test file imports this module directly: that is how `npm run test:long` finds the files that have a full form.
  */
+import type { TestAPI } from 'vitest'
 import { Random } from '../fuzz/random.js'
 
 /** True in `npm run test:long`, which sets `ETCD_MTLS_TEST_LONG=1`. */
@@ -43,4 +44,28 @@ export function sample<T>(cases: Iterable<T>, count: number): T[] {
   const random = new Random(seed + all.length)
   while (kept.size < count) kept.add(random.below(all.length))
   return all.filter((_, index) => kept.has(index))
+}
+
+/**
+ * `it` of a file whose tests are slow and each prove a thing of their own: in `npm test` one in `share` of them, beginning with a
+ * random one, and as many rows of each table; in `npm run test:long` every one.
+ *
+ * ```ts
+ * import { it as every } from 'vitest'
+ *
+ * const it = oneIn(3, every)
+ * ```
+ */
+export function oneIn(share: number, every: TestAPI): TestAPI {
+  if (isLong) return every
+  let count = seed % share
+  return new Proxy(every, {
+    apply: (test, self, args) => {
+      if (count++ % share === 0) Reflect.apply(test, self, args)
+    },
+    get: (test, name) =>
+      name === 'each'
+        ? (table: readonly unknown[]) => test.each(drawn(table, Math.ceil(table.length / share)))
+        : (Reflect.get(test, name, test) as unknown),
+  })
 }

@@ -1,9 +1,10 @@
 /** The public functions and options of every subpath, with what their comments have. */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readConfig } from '../../scripts/lib/compile.mjs'
 import { ts } from '../../scripts/lib/typescript.mjs'
 import { root } from './compiled.js'
+import { hashOf, madeOnceSync } from './made-once.js'
 
 interface PublicFunction {
   readonly name: string
@@ -28,7 +29,21 @@ const WITHOUT_DEFAULTS: ReadonlySet<string> = new Set([
   ...['ChainInput', 'ConfigInput', 'KubeadmInput', 'KubeApiserverInput'],
 ])
 
-export function publicDeclarations(): { functions: PublicFunction[]; options: PublicOption[] } {
+interface PublicDeclarations {
+  readonly functions: readonly PublicFunction[]
+  readonly options: readonly PublicOption[]
+}
+
+/** The compiler reads all sources for it: once, for all test files. */
+export function publicDeclarations(): PublicDeclarations {
+  const inputs = hashOf(['src', 'tsconfig.json', 'test/support/public-declarations.ts'])
+  const place = madeOnceSync('public-declarations', inputs, (path) => {
+    writeFileSync(path, JSON.stringify(readDeclarations()))
+  })
+  return JSON.parse(readFileSync(place, 'utf8')) as PublicDeclarations
+}
+
+function readDeclarations(): PublicDeclarations {
   const rooms = readdirSync(join(root, 'src')).filter((name) => ts.sys.fileExists(indexOf(name)))
   // Only exports are resolved, which needs neither the library nor the packages.
   const { options } = readConfig(join(root, 'tsconfig.json'))

@@ -1,15 +1,18 @@
 /** What a client reports of members that run and have not found a leader: they accept connections and serve nothing. */
 import { mkdirSync } from 'node:fs'
 import { connect } from 'node:net'
-import { afterAll, expect, it } from 'vitest'
+import { afterAll, expect, it as every } from 'vitest'
 import { createSecureClient } from '../../../src/client/index.js'
 import type { FailedReport } from '../../../src/report/index.js'
 import { mintPki, writePems } from '../../support/etcd.js'
 import { type EtcdProcess, startEtcdProcess } from '../../support/etcd-process.js'
+import { oneIn } from '../../support/long.js'
 import { ip } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { heldPorts } from '../../support/ports.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
+
+const it = oneIn(2, every)
 
 const pki = mintPki()
 const DAY = 86_400_000

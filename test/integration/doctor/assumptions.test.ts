@@ -1,10 +1,13 @@
 /** What an examination does not see is no fault: who answers at a URL, what a user may not read, what another program is. */
-import { expect, it } from 'vitest'
+import { expect, it as every } from 'vitest'
 import type { MachineReport } from '../../../src/doctor/index.js'
 import { commandPath } from '../../support/command.js'
+import { oneIn } from '../../support/long.js'
 import { Machine } from '../../support/machine.js'
 import { Cluster, type MemberPlan } from '../../support/machine-cluster.js'
 import { one, onMachines, running, three } from '../../support/machine-plans.js'
+
+const it = oneIn(2, every)
 
 type Examined = Pick<MachineReport, 'clusters' | 'findings' | 'unchecked'>
 

@@ -1,14 +1,17 @@
 /** Wrong clocks: of this machine, which libfaketime makes for the command, and of a member, which a proxy makes for its answers. */
 import { connect as connectTls } from 'node:tls'
-import { expect, it } from 'vitest'
+import { expect, it as every } from 'vitest'
 import type { Credentials } from '../../../src/credentials/credentials.js'
 import type { ClusterReport, MachineReport } from '../../../src/doctor/index.js'
 import { documentComplaints, runCommand } from '../../support/command.js'
 import { type DoctorCluster, faultsOf, memberOf, nameOf, startDoctorCluster } from '../../support/doctor-cluster.js'
 import { pemsOf, writePems } from '../../support/etcd.js'
+import { oneIn } from '../../support/long.js'
 import { mintCa } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { type Peer, serverTls, tlsPeer } from '../../support/peers.js'
+
+const it = oneIn(3, every)
 
 const DAY = 86_400_000
 const folder = temporaryFolder()

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it as every } from 'vitest'
 import type { Credentials } from '../../../src/credentials/credentials.js'
 import type { ClusterReport } from '../../../src/doctor/index.js'
 import {
@@ -17,8 +17,11 @@ import {
   startDoctorCluster,
 } from '../../support/doctor-cluster.js'
 import { pemOf, pemsOf } from '../../support/etcd.js'
+import { oneIn } from '../../support/long.js'
 import { type Minted, mintCa } from '../../support/mint.js'
 import { startNginx } from '../../support/proxies.js'
+
+const it = oneIn(3, every)
 
 function pem(...cas: readonly Minted[]): string {
   return cas.map((ca) => pemOf(memberOf(ca, 'any').trustAnchors)).join('')
@@ -209,40 +212,38 @@ it('reports a configuration with which a running member does not start again', a
   await expect(member.start()).rejects.toThrow('missing.crt')
 })
 
-describe('members that refuse each other', () => {
-  it('warns about a member without clientAuth, which is connected by the other direction', async () => {
-    const pki = onePki()
-    const serverOnly = (name: string): Credentials =>
-      memberOf(pki.ca, name, name === 'm1' ? { usages: ['serverAuth'] } : {})
-    const member = (name: string) => ({ server: memberOf(pki.ca, name), peer: serverOnly(name) })
-    await using cluster = await startDoctorCluster({ ...pki, member })
-    const report = await cluster.examine()
-    expect(report.findings.filter(({ code }) => code === 'cluster/peer-refused')).toMatchObject([
-      {
-        severity: 'warning',
-        details: { kind: 'certificate', refusals: [{ by: ['m2', 'm3'], of: ['m1'] }], isConnected: true },
-      },
-    ])
-    expect(report.forecast.hasQuorum).toBe(true)
-  })
+it('warns about a member without clientAuth, which is connected by the other direction', async () => {
+  const pki = onePki()
+  const serverOnly = (name: string): Credentials =>
+    memberOf(pki.ca, name, name === 'm1' ? { usages: ['serverAuth'] } : {})
+  const member = (name: string) => ({ server: memberOf(pki.ca, name), peer: serverOnly(name) })
+  await using cluster = await startDoctorCluster({ ...pki, member })
+  const report = await cluster.examine()
+  expect(report.findings.filter(({ code }) => code === 'cluster/peer-refused')).toMatchObject([
+    {
+      severity: 'warning',
+      details: { kind: 'certificate', refusals: [{ by: ['m2', 'm3'], of: ['m1'] }], isConnected: true },
+    },
+  ])
+  expect(report.forecast.hasQuorum).toBe(true)
+})
 
-  it('reports a member with another CA, and that the others still have a quorum', async () => {
-    const pki = onePki()
-    await using cluster = await startDoctorCluster(pki)
-    const member = first(cluster)
-    await member.stop()
-    member.write({ peer: memberOf(mintCa({ subject: 'Other CA' }), 'm1') })
-    await member.start()
-    const report = await cluster.examine()
-    expect(detailsOf(report, 'cluster/peer-refused CA file')).toMatchObject([
-      {
-        refusals: expect.arrayContaining([{ by: ['m2', 'm3'], of: ['m1'] }]) as object[],
-        caFile: { member: 'm1', source: { member: 'm2' } },
-        reissue: { members: ['m1'], authorities: ['CN=Cluster CA'] },
-      },
-    ])
-    expect(report.ok).toBe(false)
-    expect(report.forecast.hasQuorum).toBe(true)
-    expect(faultsOf(report).filter((each) => each.startsWith('config/'))).toEqual([])
-  })
+it('reports a member with another CA, and that the others still have a quorum', async () => {
+  const pki = onePki()
+  await using cluster = await startDoctorCluster(pki)
+  const member = first(cluster)
+  await member.stop()
+  member.write({ peer: memberOf(mintCa({ subject: 'Other CA' }), 'm1') })
+  await member.start()
+  const report = await cluster.examine()
+  expect(detailsOf(report, 'cluster/peer-refused CA file')).toMatchObject([
+    {
+      refusals: expect.arrayContaining([{ by: ['m2', 'm3'], of: ['m1'] }]) as object[],
+      caFile: { member: 'm1', source: { member: 'm2' } },
+      reissue: { members: ['m1'], authorities: ['CN=Cluster CA'] },
+    },
+  ])
+  expect(report.ok).toBe(false)
+  expect(report.forecast.hasQuorum).toBe(true)
+  expect(faultsOf(report).filter((each) => each.startsWith('config/'))).toEqual([])
 })

@@ -4,7 +4,7 @@ import { drawn, isLong } from '../../support/long.js'
 import { examineSetUp, expectFound } from '../../support/machine-setups.js'
 import { faultySetUps } from '../../support/machines-faulty.js'
 
-const SHARE = 8
+const SHARE = 16
 const chosen = faultySetUps.filter(({ isSlow = false }) => isLong || !isSlow)
 
 it.each(drawn(chosen, Math.ceil(chosen.length / SHARE)).map((each) => [each.name, each] as const))(

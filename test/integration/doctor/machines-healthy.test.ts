@@ -4,7 +4,7 @@ import { drawn } from '../../support/long.js'
 import { examineSetUp, expectHealthy } from '../../support/machine-setups.js'
 import { healthySetUps } from '../../support/machines-healthy.js'
 
-const SHARE = 8
+const SHARE = 16
 
 it.each(drawn(healthySetUps, Math.ceil(healthySetUps.length / SHARE)).map((each) => [each.name, each] as const))(
   'raises no alarm on a healthy machine: %s',

@@ -4,7 +4,7 @@ import { drawn } from '../../support/long.js'
 import { examineSetUp, expectHealthy } from '../../support/machine-setups.js'
 import { inOrders } from '../../support/machines-orders.js'
 
-const SHARE = 8
+const SHARE = 24
 
 it.each(drawn(inOrders, Math.ceil(inOrders.length / SHARE)).map((each) => [each.name, each] as const))(
   'raises no alarm on a healthy machine: %s',

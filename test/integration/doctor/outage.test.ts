@@ -1,7 +1,10 @@
 /** Members that do not answer, certificates that end and credentials that have expired, in clusters of real processes. */
-import { expect, it } from 'vitest'
+import { expect, it as every } from 'vitest'
 import { examineCluster } from '../../../src/doctor/index.js'
 import { faultsOf, memberOf, onePki, startDoctorCluster } from '../../support/doctor-cluster.js'
+import { oneIn } from '../../support/long.js'
+
+const it = oneIn(2, every)
 
 const DAY = 86_400_000
 

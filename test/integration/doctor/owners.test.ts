@@ -14,7 +14,7 @@ import {
 import { once } from 'node:events'
 import { createServer } from 'node:tls'
 import { dirname, join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it as every } from 'vitest'
 import { examineCluster } from '../../../src/doctor/index.js'
 import { localEndpointsOf } from '../../../src/config/read-etcd-config.js'
 import { findLocalEvidence, type LocalEvidence } from '../../../src/doctor/sources.js'
@@ -22,9 +22,12 @@ import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { type Child, startChild } from '../../support/child.js'
 import { faultsOf } from '../../support/doctor-cluster.js'
 import { mintPki, pemsOf, writePems } from '../../support/etcd.js'
+import { oneIn } from '../../support/long.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { heldPorts } from '../../support/ports.js'
 import { singleFile } from '../../support/single.js'
+
+const it = oneIn(2, every)
 
 const temporary = temporaryFolder()
 const { freePort, freeUrl } = heldPorts()

@@ -1,14 +1,17 @@
 /** An etcd with passwords that requests no client certificate, examined with its CA alone. And a learner, which is no fault. */
 import { execFileSync } from 'node:child_process'
-import { expect, it } from 'vitest'
+import { expect, it as every } from 'vitest'
 import { type ExamineOptions, examineCluster } from '../../../src/doctor/index.js'
 import { runCommand } from '../../support/command.js'
 import { faultsOf } from '../../support/doctor-cluster.js'
 import { mintPki, writePems } from '../../support/etcd.js'
 import { type EtcdProcess, serving, startEtcdProcess } from '../../support/etcd-process.js'
 import { startLearner } from '../../support/learner.js'
+import { oneIn } from '../../support/long.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { heldPorts } from '../../support/ports.js'
+
+const it = oneIn(2, every)
 
 const folder = temporaryFolder()
 const { freeUrl } = heldPorts()

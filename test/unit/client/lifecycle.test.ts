@@ -91,7 +91,7 @@ describe('the connections of a client', () => {
       for (let lost = 0; lost < 8; lost += 1) {
         later += 2000
         peer.cut()
-        await client.get('a').string()
+        expect([lost, await client.get('a').string(), peer.accepted]).toEqual([lost, null, lost + 2])
       }
     } finally {
       clock.mockRestore()

@@ -4,13 +4,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it as every } from 'vitest'
 import { Flag, FrameType } from '../../../src/client/http2/protocol.js'
 import { type Compiled, compileSources, root } from '../../support/compiled.js'
 import { mintPki } from '../../support/etcd.js'
 import { frame, framePeer, GRPC_HEADERS, literal } from '../../support/http2-frames.js'
-import { scaled } from '../../support/long.js'
+import { oneIn, scaled } from '../../support/long.js'
 import { emptyAnswer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
+
+const it = oneIn(2, every)
 
 const pki = mintPki()
 const stranger = mintPki('Stranger')

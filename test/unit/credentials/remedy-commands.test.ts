@@ -5,13 +5,15 @@ import { createPrivateKey } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it as every } from 'vitest'
 import { fromFiles, fromPem } from '../../../src/credentials/index.js'
 import type { Finding } from '../../../src/report/finding.js'
-import { isLong } from '../../support/long.js'
+import { isLong, oneIn } from '../../support/long.js'
 import { chainPem, mintCa, mintLeaf } from '../../support/mint.js'
 import { openssl, runTool, temporaryFolder } from '../../support/openssl.js'
 import { findingsOf, PASSPHRASE } from './fixture.js'
+
+const it = oneIn(3, every)
 
 const folder = temporaryFolder()
 const root = mintCa({ subject: 'etcd-ca' })

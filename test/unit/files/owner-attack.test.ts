@@ -15,10 +15,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it as every, vi } from 'vitest'
 import { guardedFileSystem } from '../../../src/files/guarded-file-system.js'
 import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
-import { isLong, scaled } from '../../support/long.js'
+import { isLong, oneIn, scaled } from '../../support/long.js'
 import { runTool } from '../../support/openssl.js'
 import {
   attackFixture,
@@ -31,6 +31,8 @@ import {
   picture,
   startAs,
 } from './attack-fixture.js'
+
+const it = oneIn(3, every)
 
 /** Of every call. */
 const ROUNDS = scaled({ short: 1, long: 1000 })

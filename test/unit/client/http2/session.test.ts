@@ -206,12 +206,15 @@ describe('a connection', () => {
 
   it('asks the server with SETTINGS, which it acknowledges', async () => {
     const { peer, session } = connect()
-    const answered = new Promise<void>((resolve) => {
-      session.ask(resolve)
-    })
+    const answered = vi.fn()
+    session.ask(answered)
     await peer.next(FrameType.SETTINGS, ({ payload, flags }) => payload.length === 0 && flags === 0)
+    expect(answered).not.toHaveBeenCalled()
     peer.send(FrameType.SETTINGS, { flags: Flag.ACK })
-    await answered
+    await vi.waitFor(() => {
+      expect(answered).toHaveBeenCalledOnce()
+    })
+    expect(session.isClosed).toBe(false)
   })
 
   it('ends with GOAWAY', async () => {
