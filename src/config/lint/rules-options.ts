@@ -1,6 +1,5 @@
 /** Rules about options that etcd refuses or reads differently: alone, in combination, and in other releases. */
 import { spelledLike } from '../../report/catalogue/config/place.js'
-import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { ReadOption } from '../read/read-option.js'
 import { cipherSuites } from '../../x509/cipher-suites.js'
 import { optionKinds } from '../tables/kinds.js'
@@ -18,7 +17,7 @@ import {
 } from '../tables/options.js'
 import { availableIn, ETCD_LINES, formatVersion, type ParsedVersion } from '../tables/version.js'
 import { limitedEntries, type LintMember, MAX_ENTRIES } from './member.js'
-import { type Found, groupBy, rulesAbout } from './rule.js'
+import { type Found, rulesAbout } from './rule.js'
 import { authRules } from './rules-auth.js'
 import { urlRules } from './rules-urls.js'
 import { ACCESS_VALUES, DANGERS } from './values.js'
@@ -113,10 +112,6 @@ const optionRules = [
       : []
     const suites = suitesOf(member)
     if (suites === null) return found
-    const placeOf = (suite: string): ConfigPlace => at.option?.entryPlace?.(at.values.indexOf(suite)) ?? at.place
-    /** One finding for each line of a list. */
-    const byLine = (some: readonly string[]) =>
-      groupBy(some, (suite) => placeOf(suite).line).map(([, own]) => ({ at: { place: placeOf(own[0]) }, suites: own }))
     const known = knownSuites(member)
     const rows = new Map(known.map((row) => [row.name, row]))
     const unknown = suites.filter((suite) => !rows.has(suite))
@@ -125,13 +120,12 @@ const optionRules = [
       const row = cipherSuites.find(({ name, openssl }) => name === folded || openssl === folded)
       return known.find(({ kind, openssl }) => kind !== 'insecure' && openssl === row?.openssl)?.name
     }
-    for (const line of byLine(unknown)) {
-      found.push({ ...line, kind: 'unknown', suggestions: line.suites.flatMap((suite) => meant(suite) ?? []) })
-    }
+    if (unknown.length > 0)
+      found.push({ at, kind: 'unknown', suites: unknown, suggestions: unknown.flatMap((suite) => meant(suite) ?? []) })
     const weak = suites.filter((suite) => rows.get(suite)?.kind === 'insecure')
     const isAlone =
       member.isWritten || !cipherSuites.some(({ name, kind }) => kind === 'sound' && suites.includes(name))
-    for (const line of byLine(weak)) found.push({ ...line, kind: 'weak', isAlone })
+    if (weak.length > 0) found.push({ at, kind: 'weak', suites: weak, isAlone })
     // etcd exits at an unknown name before it checks the list for HTTP/2.
     const isChecked = unknown.length === 0 && member.server('tlsMinVersion').text !== 'TLS1.3'
     const isFit = cipherSuites.some(({ name, http2 }) => http2 === true && suites.includes(name))
@@ -150,14 +144,6 @@ const optionRules = [
       return [{ at, form, version: formatVersion(version), since: [...since], until, forms, instead }]
     }),
   ),
-  member('config/option-of-other-version', (member) =>
-    inForce(member).flatMap((at) => {
-      const { deprecatedSince: since } = at.row
-      if (member.version === null || since === undefined || !member.hasOption(at)) return []
-      const isDeprecated = availableIn(member.version, [since]) === 'all'
-      return isDeprecated ? [{ at, kind: 'deprecated', version: since }] : []
-    }),
-  ),
   member('config/option-unknown', (member) =>
     ofOtherLines(member).flatMap(({ at, form, lines }) =>
       form === 'flags' ? [{ at, kind: 'other releases', lines }] : [],
@@ -165,9 +151,7 @@ const optionRules = [
   ),
   member('config/option-of-other-version', (member) => {
     const version = member.version === null ? '' : formatVersion(member.version)
-    return ofOtherLines(member).flatMap(({ at, form, lines }) =>
-      form === 'flags' ? [] : [{ at, kind: 'unknown key', version, lines }],
-    )
+    return ofOtherLines(member).flatMap(({ at, form, lines }) => (form === 'flags' ? [] : [{ at, version, lines }]))
   }),
   // The block must be a mapping since 3.6 (server/embed/config.go v3.6.0 configFromFile).
   member('config/value-type', ({ others, version }) => {
