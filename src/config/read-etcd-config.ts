@@ -13,7 +13,7 @@ import { acceptedUrl, LintMember, type LintSide } from './lint/member.js'
 import { uncheckedValues } from './lint/unchecked-values.js'
 import { type ConfigInput, type ReadMember, readMembers } from './read/input.js'
 import type { Setting } from './read/read-option.js'
-import type { GivenValues } from './read/unknown.js'
+import type { GivenValues } from './read/references.js'
 
 /** A file that a configuration names. Of a key, only the public half is kept. */
 export interface EtcdConfigFile {

@@ -42,8 +42,7 @@ function isFileChanged({ changedAt, modifiedAt }: EtcdConfigFile, member: Examin
 type ServedDiffers = Finding<'cluster/served-differs-from-file'>
 
 export function compareServed(members: readonly ExaminedMember[]): ServedDiffers[] {
-  return members.flatMap(sidesOf).flatMap((given) => {
-    const { member, port, seen, side } = given
+  return members.flatMap(sidesOf).flatMap(({ member, port, seen, side }) => {
     const [served, file] = [seen.chain[0], side.cert]
     if (served === undefined || file === null) return []
     const [inFile] = file.certificates
@@ -53,35 +52,18 @@ export function compareServed(members: readonly ExaminedMember[]): ServedDiffers
       filesOf(each, 'cert').some(({ certificates: [leaf] }) => leaf?.equals(served) === true)
     const other = members.find((each) => each !== member && isOf(each))
     const details = {
-      ...{
-        member: member.label,
-        port,
-        isOwn: port === 'peer' || isOwnUrl(seen.url, member),
-        endpoint: seen.url,
-        file: file.path,
-        served: served.serialNumber,
-      },
+      ...{ member: member.label, port, endpoint: seen.url, file: file.path, served: served.serialNumber },
+      isOwn: port === 'peer' || isOwnUrl(seen.url, member),
       // Through /proc the file is the one that the process sees, which was removed from the disk.
       inFile: isMounted ? null : (inFile?.serialNumber ?? null),
-      ...(isMounted ? ({ kind: 'mount' } as const) : causeOf(given, file, other)),
     }
-    return [finding('cluster/served-differs-from-file', details, certificateRef(served, 'leaf', 0))]
+    const kind = isMounted ? 'mount' : 'unknown'
+    const ref = certificateRef(served, 'leaf', 0)
+    return isMounted || other === undefined
+      ? [finding('cluster/served-differs-from-file', { kind, ...details }, ref)]
+      : [finding('cluster/served-differs-from-file', { kind: 'other member', ...details, other: other.label }, ref)]
   })
 }
-
-function causeOf({ member, seen, side }: Side, file: EtcdConfigFile, other: ExaminedMember | undefined) {
-  if (other !== undefined) return { kind: 'other member', other: other.label } as const
-  const demand = seen.clientCertificate
-  const planned = side.requiresCertificates === true ? 'required' : 'not-requested'
-  if (demand !== null && side.requiresCertificates !== null && demand !== planned)
-    return { kind: 'proxy', demand: DEMANDS[demand] } as const
-  const { configChangedAt, planned: config } = member
-  if (isOwnUrl(seen.url, member) && isAfterStart(configChangedAt, member))
-    return { kind: 'configuration', source: config?.evidence.source ?? '' } as const
-  return { kind: configChangedAt !== null && isFileChanged(file, member) ? 'mount' : 'unknown' } as const
-}
-
-const DEMANDS = { required: 'requires', requested: 'requests', 'not-requested': 'does not request' } as const
 
 type CaNotReloaded = Finding<'cluster/ca-not-reloaded'>
 
@@ -92,9 +74,8 @@ export function compareAuthorities(
   members: readonly ExaminedMember[],
   differing: readonly ServedDiffers[],
 ): CaNotReloaded[] {
-  const others = differing.filter(({ details }) => details.kind === 'proxy' || details.kind === 'other member')
-  const found = members.flatMap(sidesOf).flatMap((given): CaNotReloaded[] => {
-    const { member, port, seen, side } = given
+  const others = differing.filter(({ details }) => details.kind !== 'mount')
+  const found = members.flatMap(sidesOf).flatMap(({ member, port, seen, side }): CaNotReloaded[] => {
     const accepts = seen.acceptedAuthorities ?? []
     const file = side.ca
     if (others.some(({ details }) => details.endpoint === seen.url) || accepts.length === 0) return []

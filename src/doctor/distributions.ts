@@ -59,17 +59,13 @@ async function existing(paths: readonly HostPath[]): Promise<HostPath[]> {
   return paths.filter((_, i) => are[i] === true)
 }
 
-/** The names of kubeadm for the certificates of etcd and its clients, by the ends of their files (cmd/kubeadm/app/phases/certs). */
-const OF_KUBEADM: readonly (readonly [file: string, name: string])[] = [
-  ['pki/etcd/server.crt', 'etcd-server'],
-  ['pki/etcd/peer.crt', 'etcd-peer'],
-  ['pki/etcd/healthcheck-client.crt', 'etcd-healthcheck-client'],
-  ['pki/apiserver-etcd-client.crt', 'apiserver-etcd-client'],
-]
-
-/** What kubeadm calls the certificates of these files. */
+/** What kubeadm calls the certificates of these files (cmd/kubeadm/app/phases/certs). */
 export function kubeadmNames(paths: readonly string[]): string[] {
-  return OF_KUBEADM.flatMap(([file, name]) => (paths.some((each) => each.endsWith(`/${file}`)) ? [name] : []))
+  const file = /\/pki\/(?:(etcd\/)(?=server|peer|healthcheck-client)|(?=apiserver-etcd-client))([a-z-]+)\.crt$/
+  return paths.flatMap((path) => {
+    const [, etcd = '', name] = file.exec(path) ?? []
+    return name === undefined ? [] : [etcd.replace('/', '-') + name]
+  })
 }
 
 /** The access of kube-apiserver to an etcd. */

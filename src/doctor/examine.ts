@@ -23,10 +23,10 @@ import {
 } from '../report/internal.js'
 import type { Finding, Unchecked } from '../report/index.js'
 import { foldRepeats, resolveContext } from '../validate/internal.js'
-import { withAccesses } from './apiserver.js'
+import { type UsedCluster, withAccesses } from './apiserver.js'
 import type { ClusterReport, ExamineOptions, MachineReport } from './cluster-report.js'
 import { groupClusters } from './clusters.js'
-import type { AskedPort, Asking, ClusterParts, PlannedMember } from './evidence.js'
+import type { Asking, ClusterParts, PlannedMember } from './evidence.js'
 import { examineOne } from './examine-one.js'
 import { MAX_ENDPOINTS, Ports } from './members.js'
 import { readPairs, type ReadPairs } from './pairs.js'
@@ -133,43 +133,47 @@ interface MachineExamination {
   readonly asking: Asking
 }
 
-async function reportOf({ endpoints, evidence, read, asking }: MachineExamination): Promise<MachineReport> {
-  const { pairs } = read
-  const { apiserver = null, areProcessesVisible = false, configs = [] } = evidence ?? {}
-  const areGiven = endpoints !== null
-  const planned = await plannedMembers(configs, asking.signal)
-  const ports = new Ports({ asking, pairs, planned })
-  const own = await ports.askEach(endpoints?.map((each) => [each]) ?? planned.map(({ urls }) => dialable(urls)))
-  const asked = await ports.askEach(areGiven ? [] : (apiserver?.clusters.flat() ?? []).map((url) => dialable([url])))
-  const isUsed = (each: AskedPort): boolean => each.answers !== null && !own.includes(each)
-  // With endpoints of the caller, the other clusters of this machine are not examined.
-  const known = groupClusters(planned, [...own, ...asked.filter(isUsed)]).filter(
-    (each) => !areGiven || each.asked.length > 0,
-  )
-  const groups = await withAccesses(known, apiserver, { pairs, asked })
-  // kops has this name, and renews certificates itself.
-  const isKops = apiserver?.source.endsWith('.manifest') === true
-  const isKubeadm = (apiserver !== null && !isKops) || configs.some(({ kind }) => kind === 'kubeadm')
-  const askedAt = await ports.askedAt()
-  const given = { ...asking, ports, planned, pairs, isKubeadm, areProcessesVisible, areGiven, askedAt }
-  const clusters = await Promise.all(groups.map((each) => examineOne(each, given)))
-  const findings = [
-    ...(areGiven ? severalClusters(groups, clusters) : []),
-    ...unreadable(read, planned),
-    ...(evidence?.findings ?? []),
-  ]
+async function reportOf(machine: MachineExamination): Promise<MachineReport> {
+  const { endpoints, evidence, read, asking } = machine
+  const planned = await plannedMembers(evidence?.configs ?? [], asking.signal)
+  const ports = new Ports({ asking, pairs: read.pairs, planned })
+  const groups = await clustersOf(machine, planned, ports)
+  const given = { ...asking, ports, planned, pairs: read.pairs, isKubeadm: isOfKubeadm(evidence) }
+  const { areProcessesVisible = false } = evidence ?? {}
+  const shown = { areProcessesVisible, areGiven: endpoints !== null, askedAt: await ports.askedAt() }
+  const clusters = await Promise.all(groups.map((each) => examineOne(each, { ...given, ...shown })))
+  const several = endpoints === null ? [] : severalClusters(groups, clusters)
+  const all = [...several, ...unreadable(read, planned), ...(evidence?.findings ?? [])]
+  const { ok, findings } = makeReport({ checkedAt: asking.at, path: null, findings: foldRepeats(all) })
   const unchecked = [...(evidence?.unchecked ?? []), ...leftConfigs(planned, groups)]
-  if (areGiven && endpoints.length > MAX_ENDPOINTS) unchecked.push(uncheckedIn(null, 'limit', TOO_MANY))
-  const report = makeReport({ checkedAt: asking.at, path: null, findings: foldRepeats(findings) })
+  if ((endpoints?.length ?? 0) > MAX_ENDPOINTS) unchecked.push(uncheckedIn(null, 'limit', TOO_MANY))
   return {
-    version: 1,
-    ok: report.ok && clusters.every(({ ok }) => ok),
+    ...{ version: 1, checkedAt: asking.at, clusters, findings, unchecked },
+    ok: ok && clusters.every((each) => each.ok),
     complete: unchecked.length === 0 && clusters.every(({ complete }) => complete),
-    checkedAt: asking.at,
-    clusters,
-    findings: report.findings,
-    unchecked,
   }
+}
+
+/** Asks each member, and tells the clusters apart. With endpoints of the caller, the other clusters of this machine are not examined. */
+async function clustersOf(
+  { endpoints, evidence, read }: MachineExamination,
+  planned: readonly PlannedMember[],
+  ports: Ports,
+): Promise<UsedCluster[]> {
+  const apiserver = evidence?.apiserver ?? null
+  const own = await ports.askEach(endpoints?.map((each) => [each]) ?? planned.map(({ urls }) => dialable(urls)))
+  const urls = endpoints === null ? (apiserver?.clusters.flat() ?? []) : []
+  const asked = await ports.askEach(urls.map((url) => dialable([url])))
+  const used = asked.filter((each) => each.answers !== null && !own.includes(each))
+  const known = groupClusters(planned, [...own, ...used]).filter((each) => endpoints === null || each.asked.length > 0)
+  return withAccesses(known, apiserver, { pairs: read.pairs, asked })
+}
+
+/** kops has the name of the manifest, and renews certificates itself. */
+function isOfKubeadm(evidence: LocalEvidence | null): boolean {
+  const { apiserver = null, configs = [] } = evidence ?? {}
+  const isKops = apiserver?.source.endsWith('.manifest') === true
+  return (apiserver !== null && !isKops) || configs.some(({ kind }) => kind === 'kubeadm')
 }
 
 const TOO_MANY = `Only the first ${String(MAX_ENDPOINTS)} endpoints were examined.`

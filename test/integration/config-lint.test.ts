@@ -80,7 +80,6 @@ const IN_USE = 'bind: address already in use'
 const FORM = 'URL address does not have the form "host:port"'
 const MISSING = 'flag provided but not defined: -'
 const DISCOVERY = 'multiple discovery or bootstrap flags are set'
-const PERSIST = 'experimental-enable-lease-checkpoint-persist'
 const MIN_13 = 'tls-min-version=TLS1.3'
 
 /** Changes that etcd refuses, with the words of its log, and more arguments. */
@@ -185,8 +184,6 @@ const NOT_WRITTEN: Rows<readonly [changes: string, words: string]> = {
     ['v2-deprecation=foo', 'invalid value "foo" for flag -v2-deprecation'],
     ['experimental-compact-hash-check-time=0s', '--experimental-compact-hash-check-time must be >0'],
   ],
-  'config/options-conflict': [['enable-v2=true v2-deprecation=gone', 'are mutually exclusive']],
-  'config/option-needs': [[`${PERSIST}=true`, `setting ${PERSIST} requires experimental-enable-lease-checkpoint`]],
   'config/election-too-short': [['heartbeat-interval=201', 'should be at least as 5 times as --heartbeat-interval']],
 }
 

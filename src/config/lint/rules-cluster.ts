@@ -147,7 +147,7 @@ function reportRefusals(refusals: readonly Refusal[]): Found<'config/member-not-
 const SIDES = ['client', 'peer'] as const
 
 export const clusterRules = [
-  complete('config/members-name-repeated', (members) => {
+  complete('config/members-name-repeated', function findRepeatedName(members) {
     const known = members.filter(({ member }) => !member.server('name').isUnresolved)
     return groupBy(known, nameOf).flatMap(([name, same]) => {
       const [, second] = same
@@ -155,12 +155,12 @@ export const clusterRules = [
       return place === undefined ? [] : [{ name, members: same.map(({ label }) => label), place }]
     })
   }),
-  complete('config/members-differ', (members) => {
+  complete('config/members-differ', function findDifference(members) {
     return comparedIn(members).flatMap(([kind, values]) => differing(kind, values))
   }),
   // A member reads its list only at its first start, so the list of an older member may lack one that joined later. If neither of
   // two lists has the other member, the member that joined later has a wrong list.
-  complete('config/member-not-listed', (members) => {
+  complete('config/member-not-listed', function findUnlistedMember(members) {
     const misses = pairsOf(members).flatMap(([by, other]): MissingEntry[] => {
       const list = by.member.server('initialCluster')
       const { text, isUnresolved } = other.member.server('name')
@@ -187,7 +187,7 @@ export const clusterRules = [
       }),
     )
   }),
-  all('config/members-differ', ({ members }) => {
+  all('config/members-differ', function findDifferentScheme({ members }) {
     const plain = members.filter(({ member }) => member.peer.listen.length > 0 && !member.peer.servesTls)
     const [first] = plain
     if (first === undefined || !members.some(({ member }) => member.peer.servesTls)) return null
@@ -195,7 +195,7 @@ export const clusterRules = [
     return { at: first.member.peer.get('listenUrls'), kind: 'scheme', values }
   }),
   // Two members cannot use the same address, unless it is a loopback address.
-  all('config/url-repeated', ({ members }) => {
+  all('config/url-repeated', function findSharedUrl({ members }) {
     const seen = new Set<string>()
     const uses = SIDES.flatMap((block) => (['listen', 'advertise'] as const).map((use) => ({ block, use })))
     return uses.flatMap(({ block, use }) => {
@@ -216,7 +216,7 @@ export const clusterRules = [
       })
     })
   }),
-  all('config/member-not-trusted', ({ members, options }) => {
+  all('config/member-not-trusted', function findUntrustedMember({ members, options }) {
     const refusals = pairsOf(members).flatMap(([other, by]): Refusal[] => {
       const { serverChain, clientChain, anchors: own } = other.files.peer
       const { anchors } = by.files.peer
@@ -235,20 +235,22 @@ export const clusterRules = [
     return reportRefusals(refusals)
   }),
   // etcd compares only the serial number of each certificate that it receives, not the issuer (listener_tls.go checkCRL).
-  all('config/member-revoked', ({ members }) =>
-    refusedMembers(members, (one, { member: { peer }, files }) =>
-      peer.requiresCertificates ? revokedIn(one.files.peer.clientChain, files.peer.crl) : undefined,
+  all('config/member-revoked', function findRevokedMember({ members }) {
+    return (
+      refusedMembers(members, (one, { member: { peer }, files }) =>
+        peer.requiresCertificates ? revokedIn(one.files.peer.clientChain, files.peer.crl) : undefined,
+      )
+        // `fileRules` reports a certificate that the member's own CRL lists.
+        .filter(({ one, by }) => !by.includes(one))
+        .map(({ one, by, first, reason: { serialNumber } }) => {
+          const crl = first.member.peer.get('crlFile').place.option
+          const at = one.member.peer.clientCertificateOption
+          return { at, kind: 'by others', member: one.label, by: labels(by), crl, serialNumber }
+        })
     )
-      // `fileRules` reports a certificate that the member's own CRL lists.
-      .filter(({ one, by }) => !by.includes(one))
-      .map(({ one, by, first, reason: { serialNumber } }) => {
-        const crl = first.member.peer.get('crlFile').place.option
-        const at = one.member.peer.clientCertificateOption
-        return { at, kind: 'by others', member: one.label, by: labels(by), crl, serialNumber }
-      }),
-  ),
-  all('config/member-not-allowed', ({ members }) =>
-    refusedMembers(members, (one, by) => {
+  }),
+  all('config/member-not-allowed', function findMemberNotAllowed({ members }) {
+    return refusedMembers(members, (one, by) => {
       const [leaf] = one.files.peer.clientChain
       const isAsked = one !== by && by.member.peer.requiresCertificates
       return leaf === undefined || !isAsked ? null : refusedByName(by.member.peer, leaf)
@@ -256,17 +258,17 @@ export const clusterRules = [
       const at = one.member.peer.clientCertificateOption
       const details = { member: one.label, by: labels(by), restriction: restriction.place.option }
       return { at, kind: 'by others', ...details, ...names }
-    }),
-  ),
-  all('config/tls-versions-disjoint', ({ members }) =>
-    refusedMembers(members, (one, { member }) => {
+    })
+  }),
+  all('config/tls-versions-disjoint', function findDisjointVersions({ members }) {
+    return refusedMembers(members, (one, { member }) => {
       const max = member.server('tlsMaxVersion')
       return one.member !== member && max.text === 'TLS1.2' ? max.place.option : null
     }).flatMap(({ one, by, reason: max }) => {
       const { text, place } = one.member.server('tlsMinVersion')
       return text === 'TLS1.3' ? [{ member: one.label, by: labels(by), min: place.option, max, place }] : []
-    }),
-  ),
+    })
+  }),
 ]
 
 /** What members should have in common, with the kind of a difference. */

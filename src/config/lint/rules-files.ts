@@ -71,7 +71,7 @@ export function hasPathToAnchor(
 }
 
 export const fileRules = [
-  member('config/client-and-peer-swapped', ({ member, files: { client, peer }, options }) => {
+  member('config/client-and-peer-swapped', function findSwappedSides({ member, files: { client, peer }, options }) {
     const [first] = client.serverChain
     const isOwn =
       hasPathToAnchor(client.serverChain, client.anchors, options) ||
@@ -91,7 +91,7 @@ export const fileRules = [
       }
     )
   }),
-  side('config/crl-doubtful', ({ side, crl, anchors, serverChain, clientChain, options }) => {
+  side('config/crl-doubtful', function findDoubtfulCrl({ side, crl, anchors, serverChain, clientChain, options }) {
     if (crl === null || !side.requiresCertificates) return null
     const at = side.get('crlFile')
     const ca = side.get('trustedCaFile').place.option
@@ -105,7 +105,7 @@ export const fileRules = [
     ]
   }),
   // Other members check the peer certificate, and the member itself checks that of its gateway.
-  side('config/member-revoked', ({ side, crl, clientChain, member }) => {
+  side('config/member-revoked', function findRevokedItself({ side, crl, clientChain, member }) {
     const revoked = revokedIn(clientChain, crl)
     const kind = side.block === 'peer' ? ('itself' as const) : ('gateway' as const)
     if (revoked === undefined || !side.requiresCertificates || (kind === 'gateway' && !member.isGatewayOn)) return null
@@ -113,14 +113,14 @@ export const fileRules = [
     return { at: side.clientCertificateOption, kind, subject, crl: crlOption, serialNumber: revoked.serialNumber }
   }),
   // Other members use their own lists of names. If they are known, the cluster rule checks those lists.
-  side('config/member-not-allowed', ({ side, clientChain: [leaf], isCompared }) => {
+  side('config/member-not-allowed', function findItselfNotAllowed({ side, clientChain: [leaf], isCompared }) {
     if (side.block !== 'peer' || leaf === undefined || !side.requiresCertificates || isCompared) return null
     const refused = refusedByName(side, leaf)
     if (refused === null) return null
     const { restriction: at, ...names } = refused
     return { at, kind: 'itself', cert: side.clientCertificateOption.place.option, ...names }
   }),
-  side('config/client-auth-by-public-cas', ({ side, anchors }) => {
+  side('config/client-auth-by-public-cas', function findPublicCas({ side, anchors }) {
     const at = side.get('trustedCaFile')
     const isMany = anchors.length >= MIN_PUBLIC_CAS
     // A short file at the path of the system's CAs was replaced by the administrator.
@@ -130,7 +130,7 @@ export const fileRules = [
       ? { at, kind: 'many CAs', path: at.text, count: anchors.length }
       : { at, kind: 'public CAs', path: at.text }
   }),
-  side('config/ca-expired', ({ side, anchors, serverChain, clientChain, options }) => {
+  side('config/ca-expired', function findExpiredCa({ side, anchors, serverChain, clientChain, options }) {
     const at = side.get('trustedCaFile')
     const { block } = side
     const time = options.at.getTime() - parseDuration(options.clockSkew ?? '0s', 'clockSkew')
@@ -149,7 +149,7 @@ export const fileRules = [
   }),
   // A TLS 1.2 suite works only with one type of server key, RSA or ECDSA (RFC 5246 appendix A.5, RFC 8422). TLS 1.3 suites
   // work with every type.
-  side('config/cipher-suites-unfit', ({ side, serverChain: [leaf], member }) => {
+  side('config/cipher-suites-unfit', function findUnfitSuites({ side, serverChain: [leaf], member }) {
     const { version } = member
     const at = member.server('cipherSuites')
     const isOfTls13 = (suite: string): boolean =>

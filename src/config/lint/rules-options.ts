@@ -1,6 +1,5 @@
 /** Rules about options that etcd refuses or reads differently: alone, in combination, and in other releases. */
 import { spelledLike } from '../../report/catalogue/config/place.js'
-import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { ReadOption } from '../read/read-option.js'
 import { cipherSuites } from '../../x509/cipher-suites.js'
 import { optionKinds } from '../tables/kinds.js'
@@ -18,7 +17,7 @@ import {
 } from '../tables/options.js'
 import { availableIn, ETCD_LINES, formatVersion, type ParsedVersion } from '../tables/version.js'
 import { limitedEntries, type LintMember, MAX_ENTRIES } from './member.js'
-import { type Found, groupBy, rulesAbout } from './rule.js'
+import { type Found, rulesAbout } from './rule.js'
 import { authRules } from './rules-auth.js'
 import { urlRules } from './rules-urls.js'
 import { ACCESS_VALUES, DANGERS } from './values.js'
@@ -82,7 +81,7 @@ function listsOf({ settings, version, unknownRelease, isWritten }: LintMember) {
 }
 
 const optionRules = [
-  member('config/value-invalid', (member) => {
+  member('config/value-invalid', function findInvalidValue(member) {
     const found: Found<'config/value-invalid'>[] = []
     for (const at of member.settings.all()) {
       // Only an empty flag is a value. For strings and lists etcd then uses the default.
@@ -97,13 +96,13 @@ const optionRules = [
     }
     return found
   }),
-  member('config/too-large', ({ settings, isWritten }) =>
-    settings
+  member('config/too-large', function findLongList({ settings, isWritten }) {
+    return settings
       .all()
       .filter(({ row, values }) => !isWritten && CHECKED_LISTS.includes(row.kind) && values.length > MAX_ENTRIES)
-      .map((at) => ({ at, kind: 'list', count: at.values.length, limit: MAX_ENTRIES })),
-  ),
-  member('config/cipher-suites-unfit', (member) => {
+      .map((at) => ({ at, kind: 'list', count: at.values.length, limit: MAX_ENTRIES }))
+  }),
+  member('config/cipher-suites-unfit', function findUnfitList(member) {
     const at = member.server('cipherSuites')
     // etcd reads an empty flag as a list of one suite with an empty name; an empty variable or key as no list.
     const { text, form, values } = at.option ?? { text: null, form: null, values: [] }
@@ -113,10 +112,6 @@ const optionRules = [
       : []
     const suites = suitesOf(member)
     if (suites === null) return found
-    const placeOf = (suite: string): ConfigPlace => at.option?.entryPlace?.(at.values.indexOf(suite)) ?? at.place
-    /** One finding for each line of a list. */
-    const byLine = (some: readonly string[]) =>
-      groupBy(some, (suite) => placeOf(suite).line).map(([, own]) => ({ at: { place: placeOf(own[0]) }, suites: own }))
     const known = knownSuites(member)
     const rows = new Map(known.map((row) => [row.name, row]))
     const unknown = suites.filter((suite) => !rows.has(suite))
@@ -125,21 +120,20 @@ const optionRules = [
       const row = cipherSuites.find(({ name, openssl }) => name === folded || openssl === folded)
       return known.find(({ kind, openssl }) => kind !== 'insecure' && openssl === row?.openssl)?.name
     }
-    for (const line of byLine(unknown)) {
-      found.push({ ...line, kind: 'unknown', suggestions: line.suites.flatMap((suite) => meant(suite) ?? []) })
-    }
+    if (unknown.length > 0)
+      found.push({ at, kind: 'unknown', suites: unknown, suggestions: unknown.flatMap((suite) => meant(suite) ?? []) })
     const weak = suites.filter((suite) => rows.get(suite)?.kind === 'insecure')
     const isAlone =
       member.isWritten || !cipherSuites.some(({ name, kind }) => kind === 'sound' && suites.includes(name))
-    for (const line of byLine(weak)) found.push({ ...line, kind: 'weak', isAlone })
+    if (weak.length > 0) found.push({ at, kind: 'weak', suites: weak, isAlone })
     // etcd exits at an unknown name before it checks the list for HTTP/2.
     const isChecked = unknown.length === 0 && member.server('tlsMinVersion').text !== 'TLS1.3'
     const isFit = cipherSuites.some(({ name, http2 }) => http2 === true && suites.includes(name))
     if (isChecked && !isFit) found.push({ at, kind: 'no HTTP/2' })
     return found
   }),
-  member('config/option-not-in-version', (member) =>
-    inForce(member).flatMap((at) => {
+  member('config/option-not-in-version', function findMissingInVersion(member) {
+    return inForce(member).flatMap((at) => {
       const { row, form } = at
       const spelling = form === 'yaml' ? row.yaml : row.flag
       const { version } = member
@@ -148,53 +142,43 @@ const optionRules = [
       const forms = CONFIG_FORMS.filter((each) => formAvailability(row, each, version) === 'all')
       const instead = nameIn(version, row, form)
       return [{ at, form, version: formatVersion(version), since: [...since], until, forms, instead }]
-    }),
-  ),
-  member('config/option-of-other-version', (member) =>
-    inForce(member).flatMap((at) => {
-      const { deprecatedSince: since } = at.row
-      if (member.version === null || since === undefined || !member.hasOption(at)) return []
-      const isDeprecated = availableIn(member.version, [since]) === 'all'
-      return isDeprecated ? [{ at, kind: 'deprecated', version: since }] : []
-    }),
-  ),
-  member('config/option-unknown', (member) =>
-    ofOtherLines(member).flatMap(({ at, form, lines }) =>
-      form === 'flags' ? [{ at, kind: 'other releases', lines }] : [],
-    ),
-  ),
-  member('config/option-of-other-version', (member) => {
-    const version = member.version === null ? '' : formatVersion(member.version)
+    })
+  }),
+  member('config/option-unknown', function findFlagOfOtherLine(member) {
     return ofOtherLines(member).flatMap(({ at, form, lines }) =>
-      form === 'flags' ? [] : [{ at, kind: 'unknown key', version, lines }],
+      form === 'flags' ? [{ at, kind: 'other releases', lines }] : [],
     )
   }),
+  member('config/option-of-other-version', function findKeyOfOtherLine(member) {
+    const version = member.version === null ? '' : formatVersion(member.version)
+    return ofOtherLines(member).flatMap(({ at, form, lines }) => (form === 'flags' ? [] : [{ at, version, lines }]))
+  }),
   // The block must be a mapping since 3.6 (server/embed/config.go v3.6.0 configFromFile).
-  member('config/value-type', ({ others, version }) => {
+  member('config/value-type', function findEmptyBlock({ others, version }) {
     const at = others.find(({ name, isEmptyBlock }) => isEmptyBlock === true && name === 'peer-transport-security')
     if (at === undefined || version === null || version.minor < 6) return null
     return { at, kind: 'empty block', version: formatVersion(version) }
   }),
   // Since 3.5.15 these options require a list in place of a string. Without a version, a newer release is assumed.
-  member('config/value-type', (member) =>
-    listsOf(member).flatMap(({ at, takesList, since }) => {
+  member('config/value-type', function findTextForList(member) {
+    return listsOf(member).flatMap(({ at, takesList, since }) => {
       const isText = at.form === 'yaml' && !at.isList && takesList !== 'none'
       return isText ? [{ at, kind: 'no list', since }] : []
-    }),
-  ),
-  member('config/one-value-only', (member) =>
-    listsOf(member).flatMap(({ at, takesList, since }) => {
+    })
+  }),
+  member('config/one-value-only', function findListForText(member) {
+    return listsOf(member).flatMap(({ at, takesList, since }) => {
       const { isList, values } = at
       if (takesList !== 'none' || member.version === null || (!isList && values.length <= 1)) return []
       return [{ at, version: formatVersion(member.version), count: values.length, since, isList }]
-    }),
-  ),
+    })
+  }),
   // etcd does not expand `~` in `wal-dir`.
-  member('config/not-expanded', (member) => {
+  member('config/not-expanded', function findHomeFolder(member) {
     const at = member.used('wal-dir')
     return at !== undefined && /^~(?:\/|$)/.test(at.text) && { at, names: [at.text], kind: 'etcd, a home folder' }
   }),
-  member('config/options-conflict', (member) => {
+  member('config/options-conflict', function findTlsConflict(member) {
     const [min, max] = [member.server('tlsMinVersion'), member.server('tlsMaxVersion')]
     if (min.text !== 'TLS1.3') return null
     const [at, found] = [member.server('cipherSuites'), [] as Found<'config/options-conflict'>[]]
@@ -205,22 +189,22 @@ const optionRules = [
     return found
   }),
   // etcd accepts only one of these. The default, if set in a file, counts as not set (server/embed/config.go v3.5.16 Validate).
-  member('config/options-conflict', (member) => {
+  member('config/options-conflict', function findBootstrapConflict(member) {
     const defaultValue = member.server('initialCluster').row.default
     const [first, at] = ['initial-cluster', 'discovery', 'discovery-endpoints', 'discovery-srv']
       .flatMap((flag) => member.known(flag) ?? [])
       .filter(({ text }) => text !== defaultValue)
     return first !== undefined && at !== undefined && { at, kind: 'ways to find members', other: first.place.option }
   }),
-  member('config/option-dangerous', (member) =>
-    Object.entries(DANGERS).flatMap(([flag, danger]) => {
+  member('config/option-dangerous', function findDanger(member) {
+    return Object.entries(DANGERS).flatMap(([flag, danger]) => {
       // Some options have the prefix `experimental-` up to 3.6.
       const at = member.known(flag) ?? member.known(`experimental-${flag}`)
       return at === undefined || parseGoBoolean(at.text) !== true ? [] : [{ at, ...danger }]
-    }),
-  ),
+    })
+  }),
   // An attacker between a member and the discovery service chooses the members of the cluster.
-  member('config/option-dangerous', (member) => {
+  member('config/option-dangerous', function findOpenDiscovery(member) {
     const at = member.known('discovery')
     if (at === undefined || !/^http:\/\/(?!localhost[:/]|127\.|\[::1\])/i.test(at.text)) return null
     const [https, list] = [at.text.replace(/^http:/i, 'https:'), spelledLike(at.place.option, 'initial-cluster')]

@@ -149,7 +149,7 @@ function addressOf({ host }: ServedUrl): string {
 }
 
 export const urlRules = [
-  member('config/url-invalid', (member) => {
+  member('config/url-invalid', function findInvalidUrl(member) {
     const { client, peer, version } = member
     const cluster = member.server('initialCluster')
     const ofClients = [client.get('listenUrls'), client.get('httpUrls')]
@@ -166,7 +166,7 @@ export const urlRules = [
     return refusals.flatMap(({ at, url, reason }) => (reason === null ? [] : [{ at, url, reason }]))
   }),
   // A URL may be in the list only once (server/etcdserver/api/membership, pkg/types/urlsmap.go).
-  member('config/url-repeated', (member) => {
+  member('config/url-repeated', function findRepeatedEntry(member) {
     const at = member.server('initialCluster')
     const seen = new Map<string, string>()
     return member.listed.flatMap(({ name, url }) => {
@@ -176,7 +176,7 @@ export const urlRules = [
       return before === undefined ? [] : [{ at, kind: 'member list', url, by: [before, name] }]
     })
   }),
-  side('config/plaintext-url', (side) => {
+  side('config/plaintext-url', function findPlaintextUrl(side) {
     const urls = side.member.isWritten ? [...side.listen, ...side.advertise] : side.listen
     const found = (side.isPlaintext ? [] : urls).flatMap((url) => {
       const kind = url.isTls ? null : plaintextKind(url, side)
@@ -189,7 +189,7 @@ export const urlRules = [
     return found.filter((each) => each.kind !== 'peers' || each === first)
   }),
   // TLS options of a side whose URLs have no TLS. If only some URLs have none, those are reported.
-  side('config/tls-unused', (side) => {
+  side('config/tls-unused', function findUnusedTls(side) {
     const urls = side.listen.map(({ text }) => text)
     const cert = side.get('certFile')
     if (!side.member.isComplete) return null
@@ -202,7 +202,7 @@ export const urlRules = [
     const isUnused = cert.isSet && !side.servesTls && urls.length > 0 && side.isOnlyLocal
     return isUnused && !side.get('listenUrls').isUnresolved && { at: cert, urls }
   }),
-  side('config/advertise-unreachable', (side) => {
+  side('config/advertise-unreachable', function findUnreachableUrl(side) {
     const [listen, at] = [side.get('listenUrls'), side.get('advertiseUrls')]
     const listens = side.listen.filter(({ setting: { row } }) => row === listen.row)
     if (listens.length === 0 || !at.isSet || (!listen.isSet && !side.member.isComplete)) return null
@@ -222,18 +222,18 @@ export const urlRules = [
     return found
   }),
   // In a file, or with an empty flag, etcd advertises its default, a loopback address; otherwise it does not start.
-  member('config/option-needs', ({ client, isComplete }) => {
+  member('config/option-needs', function findMissingAdvertiseUrl({ client, isComplete }) {
     const listen = client.get('listenUrls')
     const isMissing = isComplete && !client.get('advertiseUrls').isSet && listen.isSet
     if (!isMissing || listen.option === null || acceptsNoAdvertiseUrl(client)) return null
     return { at: listen, kind: 'advertised URL', needs: [client.nameOf('advertiseUrls')] }
   }),
-  member('config/advertise-unreachable', ({ client, isComplete }) => {
+  member('config/advertise-unreachable', function findDefaultAdvertiseUrl({ client, isComplete }) {
     const [listen, at] = [client.get('listenUrls'), client.get('advertiseUrls')]
     const isMissing = isComplete && !at.isSet && listen.isSet && acceptsNoAdvertiseUrl(client) && !client.isOnlyLocal
     return isMissing && { at, kind: 'loopback', url: at.text, listen: listen.text, place: listen.place }
   }),
-  member('config/plaintext-url', (member) => {
+  member('config/plaintext-url', function findPlaintextEntry(member) {
     const { peer, isWritten } = member
     const at = member.server('initialCluster')
     return (
@@ -246,14 +246,14 @@ export const urlRules = [
       })
     )
   }),
-  member('config/member-not-listed', (member) => {
+  member('config/member-not-listed', function findItselfUnlisted(member) {
     const [at, name] = [member.server('initialCluster'), member.server('name').text]
     // etcd ignores an empty variable. An empty flag or key is a list without members.
     const isEmpty =
       !at.isSet && at.option !== null && at.option.form !== 'env' && member.isComplete && !usesDiscovery(member)
     return (isEmpty || ownListed(member)?.length === 0) && { at, kind: 'itself', members: [name] }
   }),
-  member('config/cluster-urls-differ', (member) => {
+  member('config/cluster-urls-differ', function findDifferentUrls(member) {
     const listed = ownListed(member) ?? []
     const values = advertisedPeers(member)
     const isIn =
@@ -263,23 +263,23 @@ export const urlRules = [
     if (listed.length === 0 || (values.every(isIn(listed)) && listed.every(isIn(values)))) return null
     return { at: member.server('initialCluster'), name: member.server('name').text, advertised: [...values], listed }
   }),
-  member('config/metrics-plaintext', (member) => {
+  member('config/metrics-plaintext', function findPlaintextMetrics(member) {
     const open = metricsOf(member).filter(({ isTls, isLocal }) => !isTls && !isLocal)
     return open.map(({ text, setting }) => ({ at: setting, url: text }))
   }),
   // The kubelet presents no certificate.
-  member('config/probe-unanswered', ({ client, context: { probes = [] } }) =>
-    probes.flatMap(({ port, place }) => {
+  member('config/probe-unanswered', function findUnansweredProbe({ client, context: { probes = [] } }) {
+    return probes.flatMap(({ port, place }) => {
       const url = client.listen.find((each) => each.isTls && each.port === port)
       return url === undefined || !client.requiresCertificates ? [] : [{ at: { place }, url: url.text }]
-    }),
-  ),
-  member('config/metrics-address-check', (member) => {
+    })
+  }),
+  member('config/metrics-address-check', function findMetricsAddressCheck(member) {
     const tls = metricsOf(member).filter(({ isTls }) => isTls)
     return member.client.requiresCertificates && tls.map(({ text, setting }) => ({ at: setting, url: text }))
   }),
   // etcd serves https metrics with the server certificate of the client side (server/embed/etcd.go v3.5.16 serveMetrics).
-  member('config/option-needs', (member) => {
+  member('config/option-needs', function findMissingMetricsCertificate(member) {
     const { client } = member
     const tls = metricsOf(member).find(({ isTls }) => isTls)
     const isThere = client.get('certFile').isSet || client.get('keyFile').isSet || client.isAutoTls
@@ -289,7 +289,7 @@ export const urlRules = [
     return { at: tls.setting, kind: 'metrics certificate', needs, url: tls.text }
   }),
   // etcd cannot bind two URLs to one port, except a TLS and a plaintext URL of one side.
-  member('config/url-repeated', (member) => {
+  member('config/url-repeated', function findRepeatedPort(member) {
     const all = [...member.client.listen, ...member.peer.listen, ...metricsOf(member)].filter(
       ({ port, setting, isPartial }) => port !== '' && port !== '0' && setting.isSet && !isPartial,
     )
@@ -304,7 +304,7 @@ export const urlRules = [
     })
   }),
   // With a file, etcd derives the list of members only if a name is set (server/embed/config.go UpdateDefaultClusterFromName).
-  member('config/option-needs', (member) => {
+  member('config/option-needs', function findMissingMembers(member) {
     const [cluster, name, at] = [
       member.server('initialCluster'),
       member.server('name'),

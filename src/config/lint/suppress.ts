@@ -84,7 +84,8 @@ export interface Ignored {
   readonly unchecked: readonly UncheckedSuppression[]
 }
 
-const PLACE_KEYS = ['option', 'file', 'line', 'column'] as const
+const PLACES = { option: 0, file: 0, line: 0, column: 0 } satisfies Record<Exclude<keyof FindingPlace, 'endColumn'>, 0>
+const PLACE_KEYS = Object.keys(PLACES) as (keyof typeof PLACES)[]
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkIgnore(ignore: unknown): Ignored {

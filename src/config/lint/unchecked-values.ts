@@ -7,7 +7,7 @@ import {
   uncheckedOf,
 } from '../../report/finding.js'
 import type { PassthroughOption, ReadOption } from '../read/read-option.js'
-import { isOfTemplate, nameOfReference } from '../read/unknown.js'
+import { isOfTemplate, nameOfReference } from '../read/references.js'
 import { ETCD_LINES, NEWEST_RELEASE } from '../tables/version.js'
 import type { LintMember } from './member.js'
 

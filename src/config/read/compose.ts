@@ -19,7 +19,7 @@ import {
   type YamlReading,
   type YamlValue,
 } from './yaml.js'
-import { type GivenValues, resolveText, type Syntax } from './unknown.js'
+import { type GivenValues, resolveText, type Syntax } from './references.js'
 
 export function isCompose(text: string): boolean {
   return /^(["']?)services\1[ \t]*:/m.test(text) || /^\s*\{(?![{%#])[^]*\bservices["']?\s*:/.test(text)

@@ -7,7 +7,7 @@ import type { Variable } from './env.js'
 import { areOfMember, isAddress, startsEtcd } from './flags.js'
 import { noEtcd, type Reading, type RuntimeContext, UNRENDERED } from './read-option.js'
 import { splitTokens, type Token } from './tokenizer.js'
-import type { Syntax } from './unknown.js'
+import type { Syntax } from './references.js'
 import { at, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
 /** Images of the etcd project and of Kubernetes, which contain only the programs. Others may start etcd by a script. */

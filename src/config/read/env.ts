@@ -13,7 +13,7 @@ import type { Reading } from './read-option.js'
 import { type ConfigText, placesIn, MAX_NAMED_FILES, type ReadNamedFile } from './text.js'
 import { LITERAL_DOLLAR, match, plainDollars } from './tokenizer.js'
 import { hasTemplate, withoutTemplates } from './template.js'
-import type { Syntax } from './unknown.js'
+import type { Syntax } from './references.js'
 
 export interface Variable {
   readonly name: string

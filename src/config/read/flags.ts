@@ -14,7 +14,7 @@ import { knownNames, meantByValue, meantByWords, nearest } from './meaning.js'
 import { type Reading, textOption } from './read-option.js'
 import type { PlaceOf } from './text.js'
 import { splitTokens, type Token } from './tokenizer.js'
-import { type ResolvedText, resolveText, shown, type Syntax } from './unknown.js'
+import { type ResolvedText, resolveText, shown, type Syntax } from './references.js'
 
 /** Linux accepts no more of usual length. */
 const MAX_ARGUMENTS = 10_000

@@ -15,12 +15,11 @@ import { type ReadMember, resolveEffective } from './effective.js'
 import { flagWithin, startOfEtcd } from './flags.js'
 import { fileVariables, readVariables, reportNotExpanded, type Variable } from './env.js'
 import { isManifest, readManifest } from './manifest.js'
-import { MAX_FINDINGS, noEtcd, Reading, unreadable } from './read-option.js'
+import { MAX_FINDINGS, MAX_MEMBERS, noEtcd, Reading, unreadable } from './read-option.js'
 import {
   type ConfigText,
   decodeText,
   MAX_CONFIG_BYTES,
-  MAX_MEMBERS,
   namedFiles,
   onDisk,
   pathOfCaller,
@@ -33,7 +32,7 @@ import {
 } from './text.js'
 import { withoutTemplates } from './template.js'
 import { processTokens, type Split, splitText, tokenAt } from './tokenizer.js'
-import type { Syntax } from './unknown.js'
+import type { Syntax } from './references.js'
 import { readUnit } from './unit.js'
 import { readYamlConfig } from './yaml-config.js'
 

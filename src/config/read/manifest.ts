@@ -8,7 +8,7 @@ import { type KubeletProbe, Reading } from './read-option.js'
 import type { ConfigText } from './text.js'
 import { hasTemplate } from './template.js'
 import { type Token, tokenAt } from './tokenizer.js'
-import type { GivenValues } from './unknown.js'
+import type { GivenValues } from './references.js'
 import { at, entriesOf, itemsAt, readYaml, reportType, textAt, type YamlReading, type YamlValue } from './yaml.js'
 
 export function isManifest(text: string): boolean {

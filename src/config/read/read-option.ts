@@ -24,7 +24,7 @@ import {
 } from '../tables/options.js'
 import type { ParsedVersion } from '../tables/version.js'
 import type { ConfigText } from './text.js'
-import { type GivenValues, type ResolvedText, resolveText, shown, type Syntax } from './unknown.js'
+import { type GivenValues, type ResolvedText, resolveText, shown, type Syntax } from './references.js'
 
 /** What the references in a value are. */
 export type References = Pick<ResolvedText, 'unknown' | 'assumed'>
@@ -39,8 +39,6 @@ export interface ReadOption extends References {
   readonly values: readonly string[]
   /** Whether it is a YAML list. */
   readonly isList: boolean
-  /** The place of an entry of a YAML list. */
-  readonly entryPlace?: (index: number) => ConfigPlace
   readonly form: ConfigForm
   readonly place: ConfigPlace
   /** The option is set, but etcd cannot read its value, which a finding reports. */
@@ -101,6 +99,8 @@ export const NO_CONTEXT: RuntimeContext = {
 }
 
 export const MAX_FINDINGS = 100
+/** Limits the etcds of one text, and the members of one comparison. etcd recommends at most seven members. */
+export const MAX_MEMBERS = 100
 
 /** The kinds with which options that are not set here may be set elsewhere. */
 const OPEN_KINDS: ReadonlySet<UncheckedKind> = new Set([

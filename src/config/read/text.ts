@@ -5,12 +5,10 @@ import type { HostPath } from '../../files/in-root.js'
 import type { ConfigPlace } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
-import { type GivenValues, hasReference } from './unknown.js'
+import { type GivenValues, hasReference } from './references.js'
 
 /** A configuration of etcd seldom has more than 20,000 bytes. */
 export const MAX_CONFIG_BYTES = 1024 * 1024
-/** Limits the etcds of one text, and the members of one comparison. etcd recommends at most seven members. */
-export const MAX_MEMBERS = 100
 /** Limits the files that one configuration names. The next one is reported as not read. */
 export const MAX_NAMED_FILES = 100
 

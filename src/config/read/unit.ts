@@ -26,7 +26,7 @@ import {
 } from './tokenizer.js'
 import { rowOfVariable } from '../tables/options.js'
 import { hasTemplate } from './template.js'
-import { type GivenValues, resolveText } from './unknown.js'
+import { type GivenValues, resolveText } from './references.js'
 
 /**
  * Reads the etcds of a unit: several, if it is a oneshot with several commands, or if a script starts several.

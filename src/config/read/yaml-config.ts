@@ -26,7 +26,7 @@ import {
   type YamlValue,
 } from './yaml.js'
 import { hasTemplate, withoutTemplates } from './template.js'
-import { type GivenValues, type ResolvedText, resolveText } from './unknown.js'
+import { type GivenValues, type ResolvedText, resolveText } from './references.js'
 
 type Path = readonly string[]
 
@@ -43,13 +43,9 @@ const TLS_BLOCKS: ReadonlySet<string> = new Set(
 const TOP_KEYS = etcdOptions.flatMap(({ yaml }) => (yaml?.name.length === 1 ? yaml.name : []))
 const NAMES_AT_TOP = knownNames([...TLS_BLOCKS, ...TOP_KEYS, ...KNOWN_KEYS])
 const FLAGS = knownNames(etcdOptions.flatMap(({ flag }) => flag?.name ?? []))
-/** Go fields without a tag, which encoding/json accepts by their Go names. */
-const UNTAGGED: ReadonlyMap<string, 'client' | 'peer'> = new Map([
-  ['clienttlsinfo', 'client'],
-  ['peertlsinfo', 'peer'],
-])
-/** The other Go fields without a tag, which etcd reads (server/embed/config.go v3.5.16 Config). */
+/** Fields of Go without a tag, which etcd reads by their names (server/embed/config.go v3.5.16 Config). */
 const GO_FIELDS: ReadonlySet<string> = new Set([
+  ...(['clienttlsinfo', 'peertlsinfo'] as const),
   ...(['listenpeerurls', 'listenclienturls', 'listenclienthttpurls', 'listenmetricsurls'] as const),
   ...(['advertisepeerurls', 'advertiseclienturls', 'lpurls', 'lcurls', 'apurls', 'acurls'] as const),
 ])
@@ -134,7 +130,7 @@ export async function readYamlConfig(
     return 0
   }
   new ConfigReader(yaml, into).readMap(entries, [])
-  return entries.filter(({ key }) => isTopKey(folded(key)) || UNTAGGED.has(folded(key))).length
+  return entries.filter(({ key }) => isTopKey(folded(key)) || GO_FIELDS.has(folded(key))).length
 }
 
 /** Keys that a configuration of a member has, of which each file of another program has none. */
@@ -224,9 +220,7 @@ class ConfigReader {
       this.#into.addUnchecked('document', this.#place(at), message)
       return
     }
-    const side = own.length === 1 ? UNTAGGED.get(key) : undefined
-    if (side !== undefined && value.kind === 'map') this.#untaggedFields(side, own, value.entries, at.path)
-    else if (row !== undefined) this.#option(row, value, this.#place(at))
+    if (row !== undefined) this.#option(row, value, this.#place(at))
     else if (!BLOCKS.has(joined(own))) this.#other(own, value, at)
     else {
       const other = { name: key, form: 'yaml' as const, place: this.#place(at), ...NO_REFERENCES }
@@ -234,19 +228,6 @@ class ConfigReader {
       if (value.kind === 'map') this.readMap(value.entries, own, at.path)
       else if (isNull(value)) this.#into.others.push({ ...other, isEmptyBlock: true })
       else this.#wrongType(other.place, 'a mapping', value)
-    }
-  }
-
-  /** The TLS block of a side overwrites these fields, except the CRL. */
-  #untaggedFields(side: 'client' | 'peer', own: Path, entries: readonly YamlEntry[], written: Path): void {
-    for (const { key, value, offset } of entries) {
-      const at = { offset, path: [...written, key] }
-      const row = folded(key) === 'crlfile' ? CRL_ROWS.get(side) : undefined
-      if (row === undefined || value.kind !== 'scalar') this.#unknown([...own, folded(key)], value, at)
-      else {
-        this.#into.report('config/crl-doubtful', { ...this.#place(at), kind: 'undocumented' })
-        this.#option(row, value, this.#place(at))
-      }
     }
   }
 
@@ -268,9 +249,8 @@ class ConfigReader {
     }
     const wrong = value.items.find((item) => !['text', 'null'].includes(typeOf(item)))
     if (wrong !== undefined) this.#wrongType(this.#yaml.place(wrong.offset, place.option), 'a string', wrong)
-    const entryPlace = (index: number): ConfigPlace => this.#yaml.place(items[index]?.offset ?? 0, place.option)
     const values = texts.map((each) => this.#resolve(each).text.trim())
-    this.#into.options.push({ ...option, values, isList: true, entryPlace })
+    this.#into.options.push({ ...option, values, isList: true })
   }
 
   #resolve(text: string): ResolvedText {

@@ -1,6 +1,6 @@
 /**
- * Values of `extra` that etcd refuses, and options that exclude or need each other. They have nothing to do with access, so the
- * lint does not check them. The source is server/embed/config.go v3.5.16 and v3.6.14 Validate, if a comment names no other.
+ * Values of `extra` that etcd refuses. They have nothing to do with access, so the lint does not check them. The source is
+ * server/embed/config.go v3.5.16 and v3.6.14 Validate, if a comment names no other.
  */
 import { parseGoDuration } from '../../report/go-duration.js'
 import type { Finding } from '../../report/finding.js'
@@ -13,21 +13,20 @@ type Texts = ReadonlyMap<string, string>
 
 /** What the value must be, and the test of a value. */
 type ValueRow = readonly [
-  expected: string | ((version: ParsedVersion) => string),
+  expected: string,
   is: RegExp | ((text: string, version: ParsedVersion, all: Texts) => boolean),
 ]
 
 const [HEARTBEAT, ELECTION] = ['heartbeat-interval', 'election-timeout']
-const CHECKPOINT = 'experimental-enable-lease-checkpoint'
-const PERSIST = `${CHECKPOINT}-persist`
-
 const POSITIVE_DURATION: ValueRow = ['a positive duration, as 1m', (text) => (parseGoDuration(text) ?? 0n) > 0n]
+const RATE: ValueRow = ['a number from 0 to 1000000', (text) => Number(text) >= 0 && Number(text) <= 1e6]
 
-/** etcd checks the rate only if tracing is enabled (server/embed/config_tracing.go v3.5.16 validateTracingConfig). */
-function rate(prefix: '' | 'experimental-'): ValueRow {
-  const isOff = (all: Texts): boolean => all.get(`${prefix}enable-distributed-tracing`) !== 'true'
-  return ['a number from 0 to 1000000', (text, _, all) => isOff(all) || (Number(text) >= 0 && Number(text) <= 1e6)]
-}
+/** Feature gates (server/features/etcd_features.go v3.6.0, v3.7.0; pkg/featuregate). */
+const GATES = [
+  ...['AllAlpha', 'AllBeta', 'CompactHashCheck', 'FastLeaseKeepAlive', 'InitialCorruptCheck', 'LeaseCheckpoint'],
+  ...['LeaseCheckpointPersist', 'PriorityRequest', 'SetMemberLocalAddr', 'StopGRPCServiceOnDefrag'],
+  'TxnModeWriteWithSharedBuffer',
+]
 
 const VALUES: Readonly<Record<string, ValueRow>> = {
   [HEARTBEAT]: ['a number of milliseconds above 0', /[1-9]/],
@@ -38,13 +37,10 @@ const VALUES: Readonly<Record<string, ValueRow>> = {
   'log-outputs': ['default alone, or stderr, stdout, systemd/journal and paths of files', areOutputs],
   // server/embed/config_logging.go v3.5.16 setupLogRotation
   'enable-log-rotation': [
-    'false unless log-outputs names exactly one file',
-    (text, _, all) => text !== 'true' || isOneFile(all.get('log-outputs') ?? 'default'),
+    'false unless log-outputs names a file',
+    (text, _, all) => text !== 'true' || !/^(?:default|stderr|stdout)$/.test(all.get('log-outputs') ?? 'default'),
   ],
-  'log-rotation-config-json': [
-    'JSON, as {"maxsize": 100, "maxage": 0, "maxbackups": 0, "localtime": false, "compress": false}',
-    (text, _, all) => all.get('enable-log-rotation') !== 'true' || isRotation(text),
-  ],
+  'log-rotation-config-json': ['JSON, as {"maxsize": 100, "compress": false}', /^\s*\{\s*(?:"|\}\s*$)/],
   'auto-compaction-mode': ['periodic or revision', /^(?:periodic|revision)$/],
   // server/embed/etcd.go v3.5.16 parseCompactionRetention
   'auto-compaction-retention': [
@@ -55,19 +51,18 @@ const VALUES: Readonly<Record<string, ValueRow>> = {
   'v2-deprecation': [
     'write-only, write-only-drop-data or gone, or not-yet before etcd 3.6',
     (text, version) =>
-      ['write-only', 'write-only-drop-data', 'gone'].includes(text) ||
+      /^(?:write-only|write-only-drop-data|gone)$/.test(text) ||
       (text === 'not-yet' && version.minor < 6) ||
       (text === 'write-only-skip-check' && availableIn(version, ['3.5.32', '3.6.13', '3.7.0']) !== 'none'),
   ],
   'compact-hash-check-time': POSITIVE_DURATION,
   'experimental-compact-hash-check-time': POSITIVE_DURATION,
-  'distributed-tracing-sampling-rate': rate(''),
-  'experimental-distributed-tracing-sampling-rate': rate('experimental-'),
+  'distributed-tracing-sampling-rate': RATE,
+  'experimental-distributed-tracing-sampling-rate': RATE,
   // pkg/featuregate/feature_gate.go v3.6.14 Set
   'feature-gates': [
-    (version) => `gates with true or false, of ${gatesIn(version).join(', ')}`,
-    (text, version) =>
-      gatesOf(text).every(([gate, value]) => gatesIn(version).includes(gate) && parseGoBoolean(value) !== null),
+    `gates with true or false, of ${GATES.join(', ')}`,
+    (text) => text.split(',').every((each) => each === '' || isGate(each)),
   ],
 }
 
@@ -77,89 +72,22 @@ function areOutputs(text: string): boolean {
   return isAlone && !outputs.some((each) => each === '' || /^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(each))
 }
 
-/** Whether the outputs have one file, or none but two of the others, which etcd accepts as well. */
-function isOneFile(text: string): boolean {
-  const outputs = text.split(',')
-  const files = outputs.filter((each) => !['default', 'stderr', 'stdout'].includes(each)).length
-  return files === 1 || (files === 0 && outputs.length > 1)
-}
-
-/** server/embed/config_logging.go v3.5.16 logRotationConfig */
-function isRotation(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-    return Object.entries(value).every(([key, own]) => {
-      const isNumber = /^max(?:size|age|backups)$/i.test(key)
-      const type = isNumber ? 'number' : /^(?:localtime|compress)$/i.test(key) ? 'boolean' : typeof own
-      return own === null || typeof own === type
-    })
-  } catch {
-    return false
-  }
-}
-
-/** Feature gates (server/features/etcd_features.go v3.6.0, v3.7.0; pkg/featuregate). */
-const GATES_36 =
-  'AllAlpha AllBeta CompactHashCheck InitialCorruptCheck LeaseCheckpoint LeaseCheckpointPersist SetMemberLocalAddr ' +
-  'StopGRPCServiceOnDefrag TxnModeWriteWithSharedBuffer'
-const GATES_37 = `${GATES_36} FastLeaseKeepAlive PriorityRequest`
-
-function gatesIn({ minor }: ParsedVersion): string[] {
-  return (minor < 7 ? GATES_36 : GATES_37).split(' ')
-}
-
-function gatesOf(text: string): [gate: string, value: string][] {
-  return text.split(',').flatMap((each): [string, string][] => {
-    const [, gate = '', value = ''] = /^([^=]*)=(.*)$/s.exec(each) ?? []
-    return each === '' ? [] : [[gate.trim(), value.trim()]]
-  })
-}
-
-/** Flags up to 3.6 that became a gate (v3.6.14 ExperimentalFlagToFeatureMap). */
-const GATE_OF: Readonly<Record<string, string>> = {
-  'experimental-stop-grpc-service-on-defrag': 'StopGRPCServiceOnDefrag',
-  'experimental-initial-corrupt-check': 'InitialCorruptCheck',
-  'experimental-compact-hash-check-enabled': 'CompactHashCheck',
-  'experimental-txn-mode-write-with-shared-buffer': 'TxnModeWriteWithSharedBuffer',
-  [CHECKPOINT]: 'LeaseCheckpoint',
-  [PERSIST]: 'LeaseCheckpointPersist',
+function isGate(text: string): boolean {
+  const [, gate = '', value = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? []
+  return GATES.includes(gate.trim()) && parseGoBoolean(value.trim()) !== null
 }
 
 /** @param all The options that the version has. */
 export function extraValueFindings(all: Texts, version: ParsedVersion): Finding[] {
-  return [...refusedValues(all, version), ...refusedTogether(all), ...shortElection(all)]
-}
-
-function refusedValues(all: Texts, version: ParsedVersion): Finding[] {
-  return [...all].flatMap(([name, value]) => {
-    const [expected, is] = VALUES[name] ?? ['', /^/]
-    if (is instanceof RegExp ? is.test(value) : is(value, version, all)) return []
-    const wants = typeof expected === 'string' ? expected : expected(version)
-    return [finding('config/value-invalid', { ...at(name), kind: 'refused', value, wants })]
+  const refused = [...all].filter(([name, value]) => {
+    const [, is] = VALUES[name] ?? ['', /^/]
+    return !(is instanceof RegExp ? is.test(value) : is(value, version, all))
   })
-}
-
-/** Options that exclude each other, and options that need another one. */
-function refusedTogether(all: Texts): Finding[] {
-  const gates = new Map(gatesOf(all.get('feature-gates') ?? ''))
-  const isGate = (name: string): boolean => parseGoBoolean(gates.get(name) ?? '') === true
-  const hasCheckpoint = all.get(CHECKPOINT) === 'true' || isGate('LeaseCheckpoint')
-  const excluded = (name: string, other: string): Finding =>
-    finding('config/options-conflict', { ...at(name), kind: 'excluded', other: `--${other}` })
-  const needs = (name: string, other: string): Finding =>
-    finding('config/option-needs', { ...at(name), kind: 'option', needs: [other] })
-  // server/etcdserver/server.go v3.5.16 NewServer
-  const isV2Gone = all.get('enable-v2') === 'true' && (all.get('v2-deprecation') ?? 'not-yet') !== 'not-yet'
-  // 3.6 has some options under two names (v3.6.14 experimentalFlagMigrationMap).
-  const renamed = [...all.keys()].filter((name) => all.has(`experimental-${name}`))
-  const replaced = Object.entries(GATE_OF).filter(([flag, gate]) => all.has(flag) && gates.has(gate))
   return [
-    ...(isV2Gone ? [excluded('enable-v2', 'v2-deprecation')] : []),
-    ...renamed.map((name) => excluded(`experimental-${name}`, name)),
-    ...replaced.map(([flag]) => excluded(flag, 'feature-gates')),
-    ...(all.get(PERSIST) === 'true' && !hasCheckpoint ? [needs(PERSIST, `--${CHECKPOINT}`)] : []),
-    ...(isGate('LeaseCheckpointPersist') && !hasCheckpoint ? [needs('feature-gates', 'LeaseCheckpoint=true')] : []),
+    ...refused.map(([name, value]) =>
+      finding('config/value-invalid', { ...at(name), kind: 'refused', value, wants: VALUES[name]?.[0] ?? '' }),
+    ),
+    ...shortElection(all),
   ]
 }
 

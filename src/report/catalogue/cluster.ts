@@ -113,14 +113,6 @@ export const cluster = {
       `${serves(d)} ${d.file} was replaced after the start, and the process still sees the old file: it is mounted as a single file, and was replaced by a rename.`,
       `Mount the directory of ${d.file} instead of the file, and restart the container. ${showServed(d)}`,
     ]),
-    configuration: warning((d: ServedDiffers & { source: string }) => [
-      `${serves(d)} Its configuration, ${d.source}, was changed after the start.`,
-      `Restart the member: ${RESTART}. ${showServed(d)}`,
-    ]),
-    proxy: warning((d: ServedDiffers & { demand: string }) => [
-      `${serves(d)} It ${d.demand} a client certificate, which the configuration does not say: a TLS proxy answers in place of etcd.`,
-      `Find the program that answers with "ss -ltnp sport = :${portOf(d.endpoint)}", and renew its certificate there. Or let clients connect to etcd directly.`,
-    ]).or('info', ({ isOwn }) => !isOwn),
     'other member': warning((d: ServedDiffers & { other: string }) => [
       `${serves(d)} It is the certificate of the member ${d.other}.`,
       `Compare the addresses of both members with "etcdctl member list". ${showServed(d)}`,
@@ -233,10 +225,6 @@ export const cluster = {
     certificate: error((d: ApiserverRefused & { issuer: string; member: string; accepts: string[] }) => [
       `${d.member} would refuse the client certificate "${d.subject}" of kube-apiserver, from ${d.file}: its CA is "${d.issuer}", and ${d.member} accepts the certificates of ${cas(d.accepts)}.`,
       `Set --etcd-certfile and --etcd-keyfile of kube-apiserver to a pair of a CA that etcd accepts. kubeadm has it in pki/apiserver-etcd-client.crt, and "kubeadm certs renew apiserver-etcd-client" issues it again.`,
-    ]),
-    revoked: error((d: ApiserverRefused & { serialNumber: string; member: string; crl: string }) => [
-      `${d.member} refuses the client certificate "${d.subject}" of kube-apiserver, from ${d.file}: its CRL, ${d.crl}, has the serial number ${d.serialNumber}.`,
-      `Issue ${d.file} again, with another serial number, then restart kube-apiserver. kubeadm issues it by "kubeadm certs renew apiserver-etcd-client".`,
     ]),
     server: error((d: { member: string; file: string; reason: string; issuer: string; inUse: string | null }) => [
       `kube-apiserver could not verify ${d.member} with its --etcd-cafile, ${d.file}: ${d.reason}`,

@@ -71,10 +71,6 @@ export const configFiles = {
     ]),
   },
   'config/crl-doubtful': {
-    undocumented: info((d: ConfigPlace) => [
-      `${d.option} is in force, although etcd does not document it.`,
-      'Keep it, and verify after each update of etcd that a revoked certificate is refused.',
-    ]),
     'other CA': warning((d: NamedPath & { issuer: string; ca: string }) => [
       `${d.option} names ${d.path}, a CRL of "${d.issuer}", which is not one of the CAs of ${d.ca}.`,
       `Use the CRL that a CA of ${d.ca}, or an intermediate below it, issued.`,

@@ -91,16 +91,10 @@ export const configOption = {
     `${d.option} ${notInVersion(d)}`,
     otherVersion(d),
   ]).refusedAs([{ ...NO_SUCH_FLAG, when: ({ form, since }) => form === 'flags' && since.length > 0 }]),
-  'config/option-of-other-version': {
-    deprecated: info((d: ConfigPlace & { version: string }) => [
-      `${d.option} is deprecated since ${d.version}.`,
-      'Use the name of the newer release.',
-    ]),
-    'unknown key': info((d: ConfigPlace & { version: string; lines: string[] }) => [
-      `${d.option} is not ${d.option.startsWith('ETCD_') ? 'a variable' : 'a key'} of etcd ${d.version}; it is one of ${listed(d.lines)}. etcd ignores it.`,
-      'Remove it.',
-    ]),
-  },
+  'config/option-of-other-version': info((d: ConfigPlace & { version: string; lines: string[] }) => [
+    `${d.option} is not ${d.option.startsWith('ETCD_') ? 'a variable' : 'a key'} of etcd ${d.version}; it is one of ${listed(d.lines)}. etcd ignores it.`,
+    'Remove it.',
+  ]),
   'config/one-value-only': error(
     (d: ConfigPlace & { version: string; count: number; since: string[]; isList: boolean }) => [
       d.isList

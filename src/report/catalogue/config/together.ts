@@ -25,14 +25,6 @@ export const configTogether = {
         ],
         when: ({ option }) => /allowed/i.test(option),
       },
-      {
-        etcd: 'cannot set --experimental-… and --… at the same time, please use --… only',
-        when: ({ option, other }) => /experimental/i.test(option) && !/gates/i.test(other),
-      },
-      {
-        etcd: 'cannot specify both flags: --experimental-…=… and --feature-gates=…=… at the same time',
-        when: ({ other }) => /gates/i.test(other),
-      },
     ]),
     'ways to find members': error((d: OptionsConflict) => [
       `${d.option} is set in addition to ${d.other}. etcd accepts only one way to find the members.`,
@@ -57,23 +49,6 @@ export const configTogether = {
     ]).refusedAs({ etcd: 'cipher suites cannot be configured when only TLS1.3 is enabled' }),
   },
   'config/option-needs': {
-    option: error((d: OptionNeeds) => [
-      `${d.option} needs ${listed(d.needs, 'another one')}, which is not set.`,
-      `Set ${listed(d.needs, 'it')}, or remove ${d.option}.`,
-    ]).refusedAs([
-      {
-        etcd: 'both --discovery-token and --discovery-endpoints must be set',
-        when: ({ needs }) => needs.some((each) => each.includes('discovery')),
-      },
-      {
-        etcd: 'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
-        when: ({ option }) => option.includes('checkpoint'),
-      },
-      {
-        etcd: 'enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint',
-        when: ({ option }) => option.includes('gates'),
-      },
-    ]),
     pair: error((d: ConfigPlace & { other: string }) => [
       `${d.option} is not set, but ${d.other} is.`,
       `Set both ${d.option} and ${d.other}, or neither.`,
