@@ -21,7 +21,6 @@ import { authoritySource } from './authority-source.js'
 import type { SourceOptions } from './renewing-source.js'
 import { type IssueRequest, readIssueOptions } from './issue-options.js'
 import { issueCrl, restoreRevocations, revoke } from './revocation.js'
-import type { SerialNumbers } from './settings.js'
 import { type SignedRequest, signCsr, type SignRequest } from './sign-csr.js'
 import { SOURCE } from './renewal-due.js'
 
@@ -262,6 +261,18 @@ export class Authority {
   }
 }
 
-export async function createAuthority(options: CreateAuthorityOptions, nextSerial?: SerialNumbers): Promise<Authority> {
-  return new Authority(await makeRoot(options, nextSerial))
+/**
+ * Creates a new root CA in memory. Its key is lost with the process, and with it the renewal of every certificate, unless you
+ * save what `authority.export()` returns. {@link openAuthority} keeps a CA in a directory.
+ *
+ * @example
+ * ```ts
+ * const authority = await createAuthority({ name: 'etcd CA' })
+ * const credentials = await authority.issue({ role: 'client', name: 'app' })
+ * ```
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the `signer` does not sign with its own key.
+ */
+export async function createAuthority(options: CreateAuthorityOptions): Promise<Authority> {
+  return new Authority(await makeRoot(options))
 }

@@ -20,7 +20,7 @@ import { lifetimeFromNow, lifetimeWithin, readValidity } from './lifetime.js'
 import { readName } from './limits.js'
 import { readAlgorithm, readPermittedNames, readSubject, type SubjectAttributes, writeSubject } from './options.js'
 import { issueRefused } from './refuse.js'
-import { type AuthoritySettings, readSettings, type SerialNumbers, SETTINGS, type Settings } from './settings.js'
+import { type AuthoritySettings, readSettings, SETTINGS, type Settings } from './settings.js'
 
 /** Options of `createAuthority`. */
 export interface CreateAuthorityOptions extends AuthoritySettings {
@@ -70,18 +70,14 @@ export const CA_OPTIONS = [
   ...SETTINGS,
 ] as const
 
-export function readRootOptions(
-  options: CreateAuthorityOptions,
-  known: readonly string[] = CA_OPTIONS,
-  nextSerial?: SerialNumbers,
-): { settings: Settings; plan: CaPlan } {
-  checkOptions('options', options, known)
-  const settings = readSettings(options, nextSerial)
+export function readRootOptions(options: CreateAuthorityOptions): { settings: Settings; plan: CaPlan } {
+  checkOptions('options', options, CA_OPTIONS)
+  const settings = readSettings(options)
   return { settings, plan: readOptions(options, settings, '3650d') }
 }
 
-export async function makeRoot(options: CreateAuthorityOptions, nextSerial?: SerialNumbers): Promise<AuthorityParts> {
-  const { settings, plan } = readRootOptions(options, CA_OPTIONS, nextSerial)
+export async function makeRoot(options: CreateAuthorityOptions): Promise<AuthorityParts> {
+  const { settings, plan } = readRootOptions(options)
   const serial = settings.nextSerial()
   const { key, signer } = await plan.makeKey()
   const certificate = await signCertificate(signer, {

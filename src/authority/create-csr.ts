@@ -20,6 +20,18 @@ export interface CreateRequestOptions {
   subject?: SubjectAttributes | undefined
 }
 
+/**
+ * Creates a key and a certificate request (PKCS #10) for it. `authority.sign`, openssl, cfssl, step and cert-manager
+ * read the request.
+ *
+ * @example
+ * ```ts
+ * const { csr, key } = await createRequest({ name: 'etcd-0', hosts: ['etcd-0.etcd.svc', '10.0.0.1'] })
+ * ```
+ * @returns `csr`: the request in PEM, for the authority. `key`: the private key; write `key.exportPem()` to a file on
+ *   this machine.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
 export async function createRequest(options: CreateRequestOptions): Promise<{ csr: string; key: PrivateKey }> {
   checkOptions('options', options, ['name', 'hosts', 'algorithm', 'subject'])
   const name = readName(options.name, 'name')

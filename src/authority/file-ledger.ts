@@ -7,7 +7,6 @@ import { codeOf } from '../report/errors.js'
 import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import type { TrustedOwnerOption } from '../files/accounts.js'
 import {
   attributesOf,
   type FileSystem,
@@ -20,7 +19,7 @@ import {
   replaceFiles,
 } from '../files/file-system.js'
 import { giveToRoot } from '../files/foreign-component.js'
-import { guardedFileSystem } from '../files/guarded-file-system.js'
+import { guardedFileSystem, type TrustedOwnerOption } from '../files/guarded-file-system.js'
 import { withLock } from '../files/lock.js'
 import { failureOf } from '../files/write-failed.js'
 import type { EtcdMtlsError } from '../report/errors.js'
@@ -39,9 +38,9 @@ const MAX_LINE = 64 * 1024
 /** About 900,000 entries; reading them needs as much memory again. */
 const MAX_BYTES = 256 * 1024 * 1024
 
-export function openLedger(path: string, { trustedOwner }: TrustedOwnerOption = {}, given?: FileSystem): Ledger {
+export async function openLedger(path: string, options: TrustedOwnerOption): Promise<Ledger> {
   // For each call, because owners and modes may change between two.
-  const open = async (): Promise<FileSystem> => given ?? guardedFileSystem(dirname(path), trustedOwner, giveToRoot)
+  const open = (): Promise<FileSystem> => guardedFileSystem(dirname(path), options, giveToRoot)
   /** Entries that wait for the lock, to be written together. */
   let waiting: { readonly entries: LedgerEntry[]; readonly written: Promise<void> } | null = null
   let last: Promise<unknown> = Promise.resolve()

@@ -7,7 +7,7 @@
 export * from '../report/index.js'
 export type { ClientDefaults, Credentials, CredentialSource, WatchableSource } from '../credentials/credentials.js'
 export type { CredentialFiles } from '../credentials/write.js'
-export type { TrustedOwnerOption } from '../files/accounts.js'
+export type { TrustedOwnerOption } from '../files/guarded-file-system.js'
 export { Certificate } from '../x509/certificate.js'
 export type { CertificateRequest } from '../x509/certificate-request.js'
 export { Crl } from '../x509/crl/crl.js'

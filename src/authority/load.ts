@@ -12,8 +12,7 @@ import {
   readPlainFile,
   replaceFiles,
 } from '../files/file-system.js'
-import type { TrustedOwnerOption } from '../files/accounts.js'
-import { guardedFileSystem } from '../files/guarded-file-system.js'
+import { guardedFileSystem, type TrustedOwnerOption } from '../files/guarded-file-system.js'
 import { giveToRoot } from '../files/foreign-component.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { writeFailed } from '../files/write-failed.js'
@@ -33,7 +32,7 @@ import { findIssuers } from './issuing-ca.js'
 import { externalSigner, keyObjectSigner, type Signer } from './keys.js'
 import { CA_OPTIONS, checkMayIssue, type CreateAuthorityOptions, readRootOptions } from './create-ca.js'
 import { issueRefused } from './refuse.js'
-import { type AuthoritySettings, readSettings, type SerialNumbers, SETTINGS } from './settings.js'
+import { type AuthoritySettings, readSettings, SETTINGS } from './settings.js'
 
 /** Options of `loadAuthority`, in PEM as strings or bytes: the result of `authority.export()` fits. */
 export interface LoadAuthorityOptions extends AuthoritySettings {
@@ -55,9 +54,23 @@ export interface LoadAuthorityOptions extends AuthoritySettings {
 
 const KNOWN = ['cert', 'key', 'signer', 'passphrase', 'chain', ...SETTINGS] as const
 
-export async function loadAuthority(options: LoadAuthorityOptions, nextSerial?: SerialNumbers): Promise<Authority> {
+/**
+ * Loads an existing CA. An expired one can be loaded, but does not issue.
+ *
+ * @example
+ * ```ts
+ * const [cert, key] = await Promise.all([readFile('ca.crt'), readFile('ca.key')])
+ * const authority = await loadAuthority({ cert, key })
+ * ```
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` if an input cannot be read; `details.findings` lists every
+ *   fault.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if it is not an authority: not a CA certificate, one that may not sign
+ * certificates, a key that does not match or is not supported, or no chain to a root.
+ */
+export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
   checkOptions('options', options, KNOWN)
-  const settings = readSettings(options, nextSerial)
+  const settings = readSettings(options)
   const { key: given, signer: external } = options
   if (given === undefined && external === undefined)
     throw valueInvalid('key', given, 'the private key as PEM, or the option "signer"')
@@ -151,18 +164,33 @@ function chainToRoot(certificate: Certificate, above: readonly Certificate[]): C
   )
 }
 
+/**
+ * Loads the root CA in `ca.crt` and `ca.key` of a directory, or creates it there if neither file exists. The key gets mode
+ * 0600 and is not encrypted, the certificate 0644, and a directory that is created 0700. Two processes that open one
+ * directory at the same time get the same CA.
+ *
+ * @example
+ * ```ts
+ * const authority = await openAuthority('/srv/ca', { name: 'etcd CA' })
+ * ```
+ * @param directory The directory of the CA alone. Every user who can read it can issue certificates.
+ * @param options Those of `createAuthority`. For a CA that exists, `name` and the other properties of the certificate are not
+ *   compared with it.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` or `ERR_ISSUE_REFUSED` if the files are not a CA with its key.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if one of the two files is missing, or the file system refuses.
+ */
 export async function openAuthority(
   directory: string,
   options: Omit<CreateAuthorityOptions, 'signer'> & TrustedOwnerOption,
-  given?: FileSystem,
 ): Promise<Authority> {
   checkDirectory(directory)
   checkOptions('options', options, [...CA_OPTIONS.filter((each) => each !== 'signer'), 'trustedOwner'])
-  const { trustedOwner, ...root } = options
+  const { trustedOwner: _, ...root } = options
   // Checked even if the CA exists, so that a wrong call always fails.
   readRootOptions(root)
   const place = resolve(directory)
-  const fs = given ?? (await guardedFileSystem(place, trustedOwner, giveToRoot))
+  const fs = await guardedFileSystem(place, options, giveToRoot)
   if ((await findRoot(fs, place)) === null) await makeDirectories(fs, place)
   return withDirectoryLock(fs, place, undefined, (real, _, held) => loadOrCreate(held, real ?? place, root))
 }

@@ -29,15 +29,35 @@ import { issueRefused, joinFirst } from './refuse.js'
 import { CLIENT_AUTH, type CheckedIssueOptions, MAX_USAGES, type Role, SERVER_AUTH, roleRow } from './issue-options.js'
 import { Revocations } from './revocation.js'
 
+/**
+ * Issues credentials with the same contents and the same lifetime, from now: subject and subject alternative names byte
+ * for byte, extended key usages, and all further extensions. The usages show the role: serverAuth a server or peer,
+ * clientAuth alone a client; a certificate without any gets those of a server if it has names, else those of a client.
+ * Expired credentials can be renewed.
+ *
+ * Trust anchors and CRLs stay the same. With `foreign`, the authority's root is added.
+ *
+ * @example
+ * ```ts
+ * if (renewalDue(credentials).due) await writeCredentials('/srv/app/tls', await renewCredentials(authority, credentials))
+ * ```
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for credentials of another CA, a certificate with contents that an authority
+ * does not write, such as an e-mail address as a name, and whatever `authority.issue` refuses.
+ */
 export async function renewCredentials(
   authority: Authority,
   credentials: Credentials,
   options: {
-    readonly key?: unknown
-    readonly validity?: unknown
-    readonly foreign?: unknown
-    readonly skipEtcdChecks?: unknown
-  },
+    /** The private key: a new one of the same kind, or the same one. @default 'new' */
+    key?: 'new' | 'same' | undefined
+    /** Lifetime from now. @default as long as before, or until the authority expires if that is earlier */
+    validity?: string | undefined
+    /** Also renews credentials of another CA, as when a CA is replaced. @default false */
+    foreign?: boolean | undefined
+    /** As for `authority.issue`: also renews what etcd, its gateway or its clients refuse. @default false */
+    skipEtcdChecks?: boolean | undefined
+  } = {},
 ): Promise<Credentials> {
   const { issuer } = checkAuthority(authority)
   checkOptions('options', options, ['key', 'validity', 'foreign', 'skipEtcdChecks'])

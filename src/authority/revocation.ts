@@ -1,9 +1,8 @@
 /** Revokes certificates, issues and writes CRLs, and refuses to renew revoked certificates. */
 import { basename, dirname, resolve } from 'node:path'
 import { checkDirectory, checkFileName } from '../credentials/checks.js'
-import type { TrustedOwnerOption } from '../files/accounts.js'
 import { giveToGroup, type Migration } from '../files/foreign-component.js'
-import { guardedFileSystem } from '../files/guarded-file-system.js'
+import { guardedFileSystem, type TrustedOwnerOption } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { replaceFiles } from '../files/file-system.js'
 import { writeFailed } from '../files/write-failed.js'
@@ -284,6 +283,23 @@ function refuse(
   throw issueRefused(`${found.message} ${found.remedy}`, { findings: [found] })
 }
 
+/**
+ * Writes a CRL for `--client-crl-file` or `--peer-crl-file`, with mode 0644, atomically and durably. etcd reads the file
+ * again for every connection, so it applies at once; open connections stay open.
+ *
+ * Source: etcd client/pkg/transport/listener_tls.go, checkCRL; it parses by `x509.ParseRevocationList` since 3.6.
+ *
+ * @example
+ * ```ts
+ * await authority.revoke(credentials.chain[0])
+ * await writeCrl('/srv/pki/ca.crl', await authority.issueCrl())
+ * ```
+ * @param path The file. Its directory must exist.
+ * @param options `form`: every etcd reads `der`, the default. Only etcd up to 3.5 reads `pem`: from 3.6 on it refuses
+ *   every client.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses.
+ */
 export async function writeCrl(
   path: string,
   crl: Crl,
@@ -297,7 +313,7 @@ export async function writeCrl(
   const name = checkFileName(basename(path), 'path')
   const target = dirname(resolve(path))
   const migration: Migration = (folder, group) => giveToGroup(folder, group, [], false)
-  const guarded = await guardedFileSystem(target, options.trustedOwner, migration)
+  const guarded = await guardedFileSystem(target, options, migration)
   const content = form === 'der' ? crl.raw : crl.toPem()
   await withDirectoryLock(guarded, target, undefined, async (directory, _, fs) => {
     if (directory === null) throw writeFailed(path, 'its directory does not exist: create it')

@@ -16,31 +16,25 @@ export interface AuthoritySettings {
   clock?: (() => Date) | undefined
 }
 
-/** Returns the bytes of the next serial number: 1 to 20, of which the first is 1 to 127 (RFC 5280 section 4.1.2.2). */
-export type SerialNumbers = () => Uint8Array
-
 export const SETTINGS = ['ledger', 'clock'] as const satisfies (keyof AuthoritySettings)[]
 
 export interface Settings {
   readonly ledger: Ledger
   readonly now: () => Date
-  readonly nextSerial: SerialNumbers
+  /** Returns the bytes of the next serial number: 1 to 20, of which the first is 1 to 127 (RFC 5280 section 4.1.2.2). */
+  readonly nextSerial: () => Uint8Array
   /** Runs one task at a time, so that no entry is added between a task's read of the ledger and its write. */
   readonly runExclusive: <T>(work: () => Promise<T>) => Promise<T>
 }
 
-/** @param nextSerial Only tests pass it. */
-export function readSettings(
-  { ledger = memoryLedger(), clock }: AuthoritySettings,
-  nextSerial: SerialNumbers = randomSerial,
-): Settings {
+export function readSettings({ ledger = memoryLedger(), clock }: AuthoritySettings): Settings {
   if (clock !== undefined && typeof clock !== 'function') throw valueInvalid('clock', clock, 'a function')
   if (!isLedger(ledger)) throw valueInvalid('ledger', ledger, 'a ledger, such as fileLedger(path) returns')
   let last: Promise<unknown> = Promise.resolve()
   return {
     ledger: guardedLedger(ledger),
     now: () => (clock === undefined ? new Date() : checkNow(clock())),
-    nextSerial,
+    nextSerial: randomSerial,
     runExclusive: async (work) => {
       const current = last.then(work)
       // The caller gets the error; the next task only waits for the end.

@@ -28,7 +28,7 @@ export async function writeMetrics(
 ): Promise<void> {
   const content = metricsOf(certificates)
   const [folder, name] = [dirname(resolve(file)), checkFileName(basename(file), '--prometheus')]
-  const fs = await guardedFileSystem(folder, options.account('trustedOwner'), () => null)
+  const fs = await guardedFileSystem(folder, { trustedOwner: options.account('trustedOwner') }, () => null)
   await withDirectoryLock(fs, folder, signal, async (root, _signal, held) => {
     if (root === null) throw writeFailed(folder, 'it does not exist: create it')
     await replaceFiles(held, root, [{ name, content, mode: 0o644, isModeExact: true }])

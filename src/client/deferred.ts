@@ -1,6 +1,5 @@
 /** Loads the client and etcd3 at the first call, so that a program that makes no client does not load them; and the observation of a server. */
-import { loadDeferred } from '../report/load-deferred.js'
-import type { ObserveServerOptions, ServerObservation } from './diagnosis/observe-server.js'
+import { deferred } from '../report/load-deferred.js'
 import type { SecureEtcd3 as Connected } from './etcd3/secure-etcd3.js'
 import type { SecureClientOptions } from './base/options.js'
 import { CLIENT, type TlsSession } from './base/tls-session.js'
@@ -65,25 +64,8 @@ export const SecureEtcd3 = class {
  *
  * With `signal` aborted, it rejects with the signal's reason.
  */
-export async function createSecureClient(options: SecureClientOptions): Promise<SecureEtcd3> {
-  const room = await loadDeferred(() => import('./create-secure-client.js'))
-  return room.createSecureClient(options)
-}
+export const createSecureClient: (options: SecureClientOptions) => Promise<SecureEtcd3> = deferred(
+  () => import('./create-secure-client.js'),
+)('createSecureClient')
 
-/**
- * Observes how a server sets up TLS: the protocol, the certificates that it serves, and whose client certificates it accepts. It makes one
- * handshake without a client certificate and sends no request. It verifies nothing, so treat the result as what the server claims. It works
- * for the client port and the peer port of etcd, and for TLS 1.2 and TLS 1.3. A port that requires a certificate logs the attempt.
- *
- * @example
- * ```ts
- * const { chain, acceptedAuthorities } = await observeServer('https://10.0.0.1:2379')
- * ```
- * @param url As in the option `endpoints` of the client: `https://host:port` or `unixs://path`.
- * @returns Never rejects because of the server: `refusal` says how it ended the handshake. It takes 10 seconds at most.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong URL or option.
- */
-export async function observeServer(url: string, options: ObserveServerOptions = {}): Promise<ServerObservation> {
-  const room = await loadDeferred(() => import('./diagnosis/observe-server.js'))
-  return room.observeServer(url, options)
-}
+export const observeServer = deferred(() => import('./diagnosis/observe-server.js'))('observeServer')

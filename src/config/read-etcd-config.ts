@@ -112,7 +112,17 @@ export interface ReadConfigOptions {
   directory?: string | undefined
 }
 
-/** See `src/config/deferred.ts`, which loads this file at the first call. */
+/**
+ * Reads what a configuration of etcd sets, for tools that compare them with something else: for each member its name, its URLs, and for each side the files with
+ * their certificates, CRLs and modes. It never holds a private key or a password.
+ *
+ * @example
+ * ```ts
+ * const [member] = await readEtcdConfig({ file: '/etc/etcd/etcd.conf.yml' })
+ * console.log(member.name, member.client.cert?.certificates[0]?.notAfter)
+ * ```
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
+ */
 export async function readEtcdConfig(
   config: ConfigInput,
   options: ReadConfigOptions = {},

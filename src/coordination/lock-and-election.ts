@@ -4,7 +4,7 @@ import { CLIENT, clientClosed, holdingProcess } from '../client/internal.js'
 import { checkOptions, optionInvalid, parseDuration, valueInvalid } from '../report/internal.js'
 import { contend, type ContenderOptions, type Held, type Queue, tryContend, type TryLockResult } from './contend.js'
 import { type Leader, observeLeaders } from './observe.js'
-import { etcdStore, type Store } from './store.js'
+import { EtcdStore, type Store } from './store.js'
 
 /**
  * Seconds. etcd grants no lease below 1.5 election timeouts (2 s by default), and renews no lease while it elects a leader, which takes
@@ -113,7 +113,7 @@ export function election(client: SecureEtcd3, name: string, options: { ttl: stri
       const signal = begin(given)
       return run(contend, client, queue, { value: resolveValue(value), signal })
     },
-    observe: (given = {}) => observeLeaders(etcdStore(client), queue.prefix, begin(given), client[CLIENT]),
+    observe: (given = {}) => observeLeaders(new EtcdStore(client), queue.prefix, begin(given), client[CLIENT]),
   }
 }
 
@@ -129,7 +129,7 @@ async function run<T>(
   claim: Claim,
 ): Promise<T> {
   const { closing, onAbort } = client[CLIENT]
-  return holdingProcess(begin(etcdStore(client), queue, { ...claim, closing, onAbort }))
+  return holdingProcess(begin(new EtcdStore(client), queue, { ...claim, closing, onAbort }))
 }
 
 function resolveQueue(

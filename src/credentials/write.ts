@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { checkCredentials, checkDirectory, checkFileName } from './checks.js'
 import type { Credentials } from './credentials.js'
-import { readGroup, type TrustedOwnerOption } from '../files/accounts.js'
+import { readGroup } from '../files/accounts.js'
 import {
   checkGroupEnters,
   type FileSystem,
@@ -13,7 +13,7 @@ import {
   replaceFiles,
 } from '../files/file-system.js'
 import { giveToGroup, type Migration } from '../files/foreign-component.js'
-import { guardedFileSystem } from '../files/guarded-file-system.js'
+import { guardedFileSystem, type TrustedOwnerOption } from '../files/guarded-file-system.js'
 import { withDirectoryLock } from '../files/lock.js'
 import { failureOf } from '../files/write-failed.js'
 
@@ -69,11 +69,37 @@ const FILES = {
 type FileKind = keyof typeof FILES
 const FILE_KINDS = ['ca', 'clientCa', 'key', 'cert'] as const satisfies readonly FileKind[]
 
+/**
+ * Writes trust anchors, certificate chain and private key into a directory, which is made (mode 0700) if it is not there.
+ *
+ * A new key gets mode 0600 and is not encrypted, since etcd reads no other; new certificates get 0644. Replaced files keep owner,
+ * group and mode, but a key loses the access of other users. Each file is replaced
+ * atomically and durably: written under a temporary name, flushed, then renamed, so that a reader finds the old file or the new
+ * one. A symbolic link in a file's place is replaced, not followed. All files are complete before the first is renamed; a reader
+ * that opens two files between two renames can still get a new key with an old certificate, which etcd and this package read
+ * again. A process that is killed between them leaves that pair until the next call; `writeCluster` never does. If the call
+ * fails, no temporary file remains; the next call removes those of a killed process. Processes that write to one directory
+ * wait for each other (`.etcd-mtls.lock`).
+ *
+ * Run as root, it writes only where no user but root and `trustedOwner` can rename, see docs/files.md.
+ *
+ * CRLs are not written: they are renewed at other times and by others.
+ *
+ * @example
+ * ```ts
+ * const files = await writeCredentials('/srv/app/tls', credentials)
+ * ```
+ * @param directory Where the files go.
+ * @returns The paths that were written.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a bad name, and for a directory that is a file or a file that is a
+ * directory, for a `group` that this machine does not have, and for one on Windows.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if root would write where another user can rename, `group` cannot enter the
+ * directory, or the file system refuses; `cause` is its error.
+ */
 export async function writeCredentials(
   directory: string,
   credentials: Credentials,
   options: WriteCredentialsOptions = {},
-  given?: FileSystem,
 ): Promise<CredentialFiles> {
   checkDirectory(directory)
   checkCredentials(credentials)
@@ -82,7 +108,7 @@ export async function writeCredentials(
   const gid = await readGroup(options.group)
   const target = resolve(directory)
   const migration: Migration = (folder, group) => giveToGroup(folder, group, [names.key], false)
-  const fs = given ?? (await guardedFileSystem(target, options.trustedOwner, migration))
+  const fs = await guardedFileSystem(target, options, migration)
   const { clientAnchors } = credentials
   const contents: Record<FileKind, string | undefined> = {
     ca: credentials.trustAnchors.map((each) => each.toPem()).join(''),

@@ -4,17 +4,6 @@ import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { checkAccount, optionInvalid, textInvalid } from '../report/option-error.js'
 
-/** The option of every function that writes. */
-export interface TrustedOwnerOption {
-  /**
-   * For root: the user whose folders count as root's, by name or id. New files belong to the owner of their folder.
-   * This user can make root change any file.
-   *
-   * @default none; then root writes only where no other user can rename a part of the path
-   */
-  trustedOwner?: string | number | undefined
-}
-
 type Database = 'passwd' | 'group'
 
 const KIND = { passwd: 'user', group: 'group' } as const

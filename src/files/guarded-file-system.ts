@@ -7,6 +7,21 @@ import { readTrustedOwner } from './accounts.js'
 import { type FileSystem, isShared, nodeFileSystem, STICKY } from './file-system.js'
 import { type Migration, refusal } from './foreign-component.js'
 
+export const FILE_SYSTEM = Symbol('file system')
+
+/** The option of every function that writes. */
+export interface TrustedOwnerOption {
+  /**
+   * For root: the user whose folders count as root's, by name or id. New files belong to the owner of their folder.
+   * This user can make root change any file.
+   *
+   * @default none; then root writes only where no other user can rename a part of the path
+   */
+  trustedOwner?: string | number | undefined
+  /** @internal For tests, which replace that of this machine. */
+  [FILE_SYSTEM]?: FileSystem | undefined
+}
+
 /** Maximum number of symbolic links in one path, as on Linux (path_resolution(7)). */
 const MAX_LINKS = 40
 
@@ -18,15 +33,16 @@ const MAX_LINKS = 40
  * On Windows and for other users, it makes the plain calls.
  *
  * @param target The absolute path of the folder that the caller writes to, for remedies.
- * @param trustedOwner The option of the caller.
+ * @param options Those of the caller.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong `trustedOwner`.
  */
 export async function guardedFileSystem(
   target: string,
-  trustedOwner: unknown,
+  options: TrustedOwnerOption,
   migration: Migration,
 ): Promise<FileSystem> {
-  const trusted = await readTrustedOwner(trustedOwner)
+  if (options[FILE_SYSTEM] !== undefined) return options[FILE_SYSTEM]
+  const trusted = await readTrustedOwner(options.trustedOwner)
   if (process.geteuid?.() !== 0) return nodeFileSystem
   const guarded: Guarded = { target, trusted, migration }
   const folders = new Map<string, ReturnType<typeof findOwner>>()

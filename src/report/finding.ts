@@ -5,7 +5,7 @@
  */
 import type { CatalogueDetails } from './catalogue.js'
 import { findingUrl } from './links.js'
-import { shortenDeep, printable, printableDeep, printableDetails } from './printable.js'
+import { shortenDeep, printable, printableDeep, printableDetails, printableRef } from './printable.js'
 import {
   type CatalogueRow,
   type CertificateRef,
@@ -170,7 +170,7 @@ export function findingMaker<R extends Rows>(
 ): FindingMaker<keyof R & FindingCode> {
   return (code, details, certificate = null, wording = usual) => {
     const row = rows[code] as unknown as CatalogueRow
-    const ref = certificate === null ? null : printableDeep(certificate)
+    const ref = certificate === null ? null : printableRef(certificate)
     return {
       code,
       severity: severityFor(row, details),

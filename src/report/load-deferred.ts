@@ -22,6 +22,20 @@ export async function loadDeferred<T>(load: () => Promise<T>): Promise<T> {
   }
 }
 
+/**
+ * Makes functions of a module that loads at the first call of one of them. The module has their documentation. All of them must
+ * return promises.
+ */
+export function deferred<M extends object>(load: () => Promise<M>) {
+  return <K extends keyof M>(name: K): M[K] => {
+    const call = async (...args: unknown[]): Promise<unknown> => {
+      const code = (await loadDeferred(load))[name] as (...args: unknown[]) => unknown
+      return code(...args)
+    }
+    return call as unknown as M[K] // the same signature
+  }
+}
+
 function remedyFor(errorCode: string | null): string {
   if (LIMITS.has(errorCode)) {
     return 'A limit was reached: close what is open or raise the limit, and call again; on Node 20 restart the process.'

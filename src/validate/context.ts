@@ -188,5 +188,10 @@ export class FindingCollector {
   }
 }
 
+/**
+ * Stands for the name of a certificate below a CA in a cached finding about the CA. It differs from path to path: `completeDraft` sets it.
+ */
+export const NAME_BELOW = ''
+
 /** Maximum number of certificates or names in one finding, and of findings of one kind. */
 export const MAX_SHOWN = 20

@@ -3,7 +3,7 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { loadDeferred } from '../report/load-deferred.js'
 import type { Finding } from '../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
-import { printableDeep } from '../report/printable.js'
+import { printableRef } from '../report/printable.js'
 import { makeReport, type Report } from '../report/report.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'
@@ -115,7 +115,7 @@ function reportOf(
   places: SearchResult['places'] | null,
   findings: readonly Finding[],
 ): Report {
-  const path = places?.map((place) => printableDeep(refOf(place))) ?? null
+  const path = places?.map(refOf).map(printableRef) ?? null
   return makeReport({ checkedAt, path, findings: foldRepeats(foldConsequences(findings)), ignore })
 }
 

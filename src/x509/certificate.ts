@@ -211,12 +211,14 @@ function readCertificate(der: Uint8Array): CertificateFields {
     throw new DerError(`a serial number of more than ${MAX_SERIAL_BYTES.toLocaleString('en-US')} bytes`, serialStart)
   }
   const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
-  const issuer = DistinguishedName.read(tbs, 'issuer')
+  const issuerName = DistinguishedName.read(tbs, 'issuer')
   const validity = tbs.enter(Tag.sequence, 'the validity')
   const notBefore = readTime(validity, 'notBefore')
   const notAfter = readTime(validity, 'notAfter')
   validity.finish('the validity')
   const subject = DistinguishedName.read(tbs, 'subject')
+  // One object, so that the name of a root is decoded once.
+  const issuer = bytesEqual(issuerName.raw, subject.raw) ? subject : issuerName
   const key = readSpki(tbs)
   // issuerUniqueID and subjectUniqueID
   tbs.optional(contextTag(1, 'primitive'))

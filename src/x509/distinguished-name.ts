@@ -87,7 +87,7 @@ export class DistinguishedName {
 
   /** Whether both are the same name, as OpenSSL compares them. */
   equals(other: DistinguishedName): boolean {
-    return bytesEqual(this.raw, other.raw) || this.key === other.key
+    return this === other || bytesEqual(this.raw, other.raw) || this.key === other.key
   }
 
   get mapKey(): string {

@@ -56,8 +56,10 @@ function readDeclarations(): PublicDeclarations {
     const index = source === undefined ? undefined : checker.getSymbolAtLocation(source)
     for (const exported of index === undefined ? [] : checker.getExportsOfModule(index)) {
       const { name, declarations = [] } = resolved(checker, exported)
-      if (declarations.some((each) => ts.isFunctionDeclaration(each)))
-        functions.set(name, { name, room, examples: declarations.flatMap(examplesOf) })
+      const deferred = declarations.filter(isDeferred).length === 0 ? [] : functionsNamed(program, name)
+      const all = [...declarations, ...deferred]
+      if (all.some((each) => ts.isFunctionDeclaration(each)))
+        functions.set(name, { name, room, examples: all.flatMap(examplesOf) })
       if (WITHOUT_DEFAULTS.has(name)) continue
       for (const each of declarations.flatMap((declaration) => optionsIn(declaration, name))) found.set(each.name, each)
     }
@@ -73,6 +75,19 @@ function resolved(checker: ts.TypeChecker, symbol: ts.Symbol): ts.Symbol {
   return (symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol)
 }
 
+/** Whether `deferred` of src/report/load-deferred.ts makes it: the function of that name has the comment. */
+function isDeferred(declaration: ts.Declaration): boolean {
+  if (!ts.isVariableDeclaration(declaration) || declaration.initializer === undefined) return false
+  const { initializer, name } = declaration
+  const [argument] = ts.isCallExpression(initializer) ? initializer.arguments : []
+  return argument !== undefined && ts.isStringLiteral(argument) && argument.text === name.getText()
+}
+
+function functionsNamed(program: ts.Program, name: string): ts.FunctionDeclaration[] {
+  const statements = program.getSourceFiles().flatMap((file) => [...file.statements])
+  return statements.filter(ts.isFunctionDeclaration).filter((each) => each.name?.text === name)
+}
+
 function examplesOf(declaration: ts.Declaration): string[] {
   return tagsOf(declaration, 'example').map((tag) => tag.replaceAll(/^```.*$/gm, '').trim())
 }
@@ -85,6 +100,7 @@ function optionsIn(declaration: ts.Declaration, typeName: string): PublicOption[
     const isOption =
       ts.isPropertySignature(node) &&
       node.questionToken !== undefined &&
+      tagsOf(node, 'internal').length === 0 &&
       (node.type?.getText() ?? '').endsWith('| undefined') &&
       (node.parent === declaration || ts.getJSDocCommentsAndTags(node).length > 0)
     if (isOption)

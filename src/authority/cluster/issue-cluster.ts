@@ -57,13 +57,33 @@ const MAX_CLIENTS = 10_000
 /** RSA keys use Node's thread pool, which has four threads. */
 const CONCURRENCY = 4
 
+/**
+ * Issues all certificates of a cluster, or none: a `server` and a `peer` certificate for each member, and one for each
+ * client. Each has its own key.
+ *
+ * @example
+ * ```ts
+ * const cluster = await issueCluster(authority, {
+ *   members: [{ name: 'etcd-0', hosts: ['10.0.0.1'] }],
+ *   clients: ['root', 'app'],
+ * })
+ * ```
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong plan, before a key is made.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` as `authority.issue`.
+ * @throws The reason of `signal`.
+ */
 export async function issueCluster<const M extends string, const C extends string = never>(
   authorities: Authority | { client: Authority; peer: Authority },
   plan: ClusterPlan<M, C>,
   options: {
-    readonly onProgress?: ((step: { what: string; done: number; total: number }) => void) | undefined
-    readonly signal?: AbortSignal | undefined
-  },
+    /**
+     * Called after each certificate. `what` is its purpose, such as `server of etcd-0`. `done` is the number of
+     * certificates so far. If it throws, nothing is issued.
+     */
+    onProgress?: ((step: { readonly what: string; readonly done: number; readonly total: number }) => void) | undefined
+    /** Cancels the call. Then nothing is issued. */
+    signal?: AbortSignal | undefined
+  } = {},
 ): Promise<Cluster<M, C>> {
   checkOptions('plan', plan, ['members', 'clients', 'validity', 'algorithm', 'kubeadm'])
   checkOptions('options', options, ['onProgress', 'signal'])

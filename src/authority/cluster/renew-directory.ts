@@ -2,9 +2,8 @@
 import { join, resolve } from 'node:path'
 import type { Credentials } from '../../credentials/credentials.js'
 import type { CredentialFiles } from '../../credentials/write.js'
-import type { TrustedOwnerOption } from '../../files/accounts.js'
 import { type FileContents, type FileSystem, lookAt } from '../../files/file-system.js'
-import { guardedFileSystem } from '../../files/guarded-file-system.js'
+import { guardedFileSystem, type TrustedOwnerOption } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { publish, type DirectoryState, readDirectory, sweep } from '../../files/publish.js'
 import { writeFailed } from '../../files/write-failed.js'
@@ -94,11 +93,31 @@ export interface DirectoryRenewal {
 
 type Kept = DirectoryRenewal['kept'][number]
 
+/**
+ * Renews the credentials in a directory that are due, with the same subject, names, usages and lifetime, see `renewCredentials`. Run
+ * it by a timer, on the machine of the authority.
+ *
+ * Each folder (a member's server and peer, a client) changes as one: a reader finds the old pairs or the new ones at any
+ * time, also after this process was killed. The ledger has the entry first. After a crash the same call completes what was
+ * interrupted, and renews nothing twice; of two processes at once, one waits and then finds nothing due. Certificate files
+ * get their issuer's intermediates; CA files do not change. Permissions and owners stay, but other users lose access to
+ * keys. Files of openssl or kubeadm are replaced by links, as by `writeCluster`.
+ *
+ * Credentials that cannot be renewed do not stop the run: `kept` has them with the reason.
+ *
+ * @example
+ * ```ts
+ * const { renewed } = await renewDirectory(authority, '/srv/pki', { layout: 'etcd' })
+ * ```
+ * @param authorities The authority of the certificates, or one for clients and one for peers, as for `issueCluster`.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, and for a directory without files of the layout.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the directory does not exist, or another process holds its lock too long.
+ * @throws The reason of `signal`.
+ */
 export async function renewDirectory(
   authorities: Authority | { client: Authority; peer: Authority },
   directory: string,
   options: RenewDirectoryOptions,
-  given?: FileSystem,
 ): Promise<DirectoryRenewal> {
   const { client, peer } = readAuthorities(authorities)
   checkLayoutCall(directory, options, ['force', 'dryRun'], ['fraction', 'at', 'key'])
@@ -109,7 +128,7 @@ export async function renewDirectory(
   signal?.throwIfAborted()
 
   const place = resolve(directory)
-  const guarded = given ?? (await guardedFileSystem(place, options.trustedOwner, migrationOf(layout)))
+  const guarded = await guardedFileSystem(place, options, migrationOf(layout))
   const renewal: DirectoryRenewal = { renewed: [], kept: [], due: null }
   await withDirectoryLock(guarded, place, signal, async (root, held, fs) => {
     if (root === null) throw writeFailed(place, 'the directory does not exist: pass the one that holds the files')

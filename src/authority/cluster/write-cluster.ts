@@ -1,6 +1,6 @@
 /** Writes the files of a cluster. The files of each folder are replaced together. */
 import { basename, dirname, join, resolve } from 'node:path'
-import { readGroup, type TrustedOwnerOption } from '../../files/accounts.js'
+import { readGroup } from '../../files/accounts.js'
 import {
   checkGroupEnters,
   directoryExists,
@@ -9,7 +9,7 @@ import {
   findRoot,
   makeDirectories,
 } from '../../files/file-system.js'
-import { guardedFileSystem } from '../../files/guarded-file-system.js'
+import { guardedFileSystem, type TrustedOwnerOption } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { type Change, publish, readDirectory, sweep } from '../../files/publish.js'
 import { failureOf, writeFailed } from '../../files/write-failed.js'
@@ -61,11 +61,37 @@ export interface WriteClusterOptions extends TrustedOwnerOption {
 /** Units written concurrently; more do not make a disk faster. */
 const CONCURRENCY = 8
 
+/**
+ * Writes the files of a cluster: for its members and its clients.
+ *
+ * Each folder changes as one: a reader finds all old files or all new ones at any time, also after this process was killed,
+ * never a key without its certificate or next to another one. After a crash, the same call completes the interrupted one.
+ * Members and clients that are not in the cluster, and files that are not part of the layout, do not change. New keys get mode
+ * 0600, certificates 0644, folders 0700, whatever the umask is. Replaced files keep owner, group and mode, but keys lose the
+ * access of other users. Two processes that write to one directory wait for each other. Run as root, it writes only where no user
+ * but root and `trustedOwner` can rename, see docs/files.md.
+ *
+ * All existing files are checked before anything changes: files of another PKI (no common trust anchor), a key that does
+ * not match its certificate or has none, and files that cannot be read are an error unless `overwrite` is set. A symbolic
+ * link with the name of a file is replaced and not followed.
+ *
+ * @example
+ * ```ts
+ * await writeCluster('/srv/pki', cluster, { layout: 'etcd' })
+ * ```
+ * @param directory The directory of the cluster. It is created if it does not exist.
+ * @returns The paths of all files, by the names of the cluster.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a cluster that cannot be written in this layout: names that are not plain
+ * file names, or differ only by case; `layout: 'kubeadm'` with two CAs. Also for a `group` that this machine does not have.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the authority does not issue kubeadm's clients.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses, existing files may not be replaced, `group` cannot
+ * enter a folder, root would write where another user can rename, or another process holds the lock too long.
+ * @throws The reason of `signal`.
+ */
 export async function writeCluster<M extends string, C extends string>(
   directory: string,
   given: Cluster<M, C>,
   options: WriteClusterOptions,
-  files?: FileSystem,
 ): Promise<ClusterFiles<M, C>> {
   checkLayoutCall(directory, options, ['overwrite', 'caKey'], ['group'])
   const { overwrite = false, caKey = false, signal, layout } = options
@@ -75,7 +101,7 @@ export async function writeCluster<M extends string, C extends string>(
   signal?.throwIfAborted()
   const cluster = layout === 'kubeadm' ? await withKubeadmClients(given) : given
   const place = resolve(directory)
-  const guarded = files ?? (await guardedFileSystem(place, options.trustedOwner, migrationOf(layout)))
+  const guarded = await guardedFileSystem(place, options, migrationOf(layout))
   // Planned before anything changes, because it throws for a wrong cluster. kubeadm's form depends on existing files, see below.
   let plan = planLayout(layout, place, cluster, { caKey, form: 'several' })
   signal?.throwIfAborted()

@@ -1,8 +1,7 @@
 /** Writes the CAs that a cluster trusts: both while a CA is replaced, then the new one. */
 import { basename, dirname, join, resolve } from 'node:path'
-import type { TrustedOwnerOption } from '../../files/accounts.js'
 import type { FileSystem } from '../../files/file-system.js'
-import { guardedFileSystem } from '../../files/guarded-file-system.js'
+import { guardedFileSystem, type TrustedOwnerOption } from '../../files/guarded-file-system.js'
 import { withDirectoryLock } from '../../files/lock.js'
 import { publish, readDirectory } from '../../files/publish.js'
 import { writeFailed } from '../../files/write-failed.js'
@@ -21,19 +20,46 @@ import {
   PEER_CA,
 } from './layouts.js'
 
-interface TrustOptions extends TrustedOwnerOption {
-  readonly layout: Layout
-  readonly traffic?: unknown
-  readonly members?: readonly string[] | undefined
-  readonly clients?: readonly string[] | undefined
-  readonly overwrite?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
+/**
+ * Replaces the CAs that members and clients trust: by both CAs at the beginning of a replacement, by the new one at its
+ * end. Certificates and keys do not change. Each file changes in one step.
+ *
+ * All certificates of these members and clients are checked before anything changes: one that leads to none of the anchors
+ * would be refused after the next restart, so it is an error unless `overwrite` is set.
+ *
+ * @example
+ * ```ts
+ * await writeTrust('/srv/pki', [...authority.trustAnchors, ...next.trustAnchors], { layout: 'etcd' })
+ * ```
+ * @param directory The directory of `writeCluster`.
+ * @returns The files that hold the anchors now.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses, a member or client does not exist, or a
+ * certificate would no longer be trusted.
+ * @throws The reason of `signal`.
+ */
 export async function writeTrust(
   directory: string,
   trustAnchors: readonly Certificate[],
-  options: TrustOptions,
+  options: {
+    /** The layout in which the cluster was written. */
+    layout: Layout
+    /**
+     * The connections for which the CA is trusted: `client` between etcd and its clients, `peer` among members, `all`
+     * if one CA is used for both, as always in the layout `kubeadm`.
+     *
+     * @default 'all'
+     */
+    traffic?: 'all' | 'client' | 'peer' | undefined
+    /** @default every member in the directory */
+    members?: readonly string[] | undefined
+    /** @default every client in the directory */
+    clients?: readonly string[] | undefined
+    /** Also writes anchors to which a certificate of these members and clients does not lead. @default false */
+    overwrite?: boolean | undefined
+    /** Stops before the next folder changes. */
+    signal?: AbortSignal | undefined
+  } & TrustedOwnerOption,
 ): Promise<string[]> {
   checkLayoutCall(directory, options, ['overwrite'], ['traffic', 'members', 'clients'])
   checkAnchors(trustAnchors)
@@ -46,7 +72,7 @@ export async function writeTrust(
   }
   signal?.throwIfAborted()
   const place = resolve(directory)
-  const guarded = await guardedFileSystem(place, options.trustedOwner, migrationOf(layout))
+  const guarded = await guardedFileSystem(place, options, migrationOf(layout))
   return withDirectoryLock(guarded, place, signal, async (root, held, fs) => {
     if (root === null) throw writeFailed(place, 'the directory does not exist: write the cluster there first')
     const trust = new Set<string>()
@@ -67,7 +93,7 @@ export async function writeTrust(
 async function foldersOf(
   fs: FileSystem,
   root: string,
-  { layout, members, clients }: TrustOptions,
+  { layout, members, clients }: Parameters<typeof writeTrust>[2],
 ): Promise<LayoutFolder[]> {
   const { folders, unreadable } = await findFolders(fs, root, layout)
   const [first] = unreadable

@@ -53,7 +53,7 @@ export async function writeConfigs(
 ): Promise<void> {
   const changed = configs.filter((each) => each.changed)
   if (changed.length === 0) return
-  const fs = await guardedFileSystem(directory, options.account('trustedOwner'), migrationOf('etcd'))
+  const fs = await guardedFileSystem(directory, { trustedOwner: options.account('trustedOwner') }, migrationOf('etcd'))
   await withDirectoryLock(fs, directory, signal, async (root, held, locked) => {
     for (const { name, text } of changed) {
       held.throwIfAborted()

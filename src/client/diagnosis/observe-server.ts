@@ -67,7 +67,19 @@ const TIMEOUT = 10_000
 /** Milliseconds to wait for the end of a server that got no certificate. Servers answer at once. */
 const END_WAIT = 1000
 
-/** See `src/client/deferred.ts`, which loads this file at the first call. */
+/**
+ * Observes how a server sets up TLS: the protocol, the certificates that it serves, and whose client certificates it accepts. It makes one
+ * handshake without a client certificate and sends no request. It verifies nothing, so treat the result as what the server claims. It works
+ * for the client port and the peer port of etcd, and for TLS 1.2 and TLS 1.3. A port that requires a certificate logs the attempt.
+ *
+ * @example
+ * ```ts
+ * const { chain, acceptedAuthorities } = await observeServer('https://10.0.0.1:2379')
+ * ```
+ * @param url As in the option `endpoints` of the client: `https://host:port` or `unixs://path`.
+ * @returns Never rejects because of the server: `refusal` says how it ended the handshake. It takes 10 seconds at most.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong URL or option.
+ */
 export async function observeServer(url: string, options: ObserveServerOptions = {}): Promise<ServerObservation> {
   checkOptions('options', options, ['name', 'signal'])
   const { name, signal } = options

@@ -114,7 +114,21 @@ function notFound(program: Program, file: string | null, looked: string): Error 
   return refused(program, finding('config/no-etcd', { kind: program.kind, file, looked }))
 }
 
-/** See `src/config/deferred.ts`, which loads this file at the first call. */
+/**
+ * The etcd of a kube-apiserver, and the credentials that it uses there, as on a control-plane node.
+ *
+ * Paths in the container are translated to paths on the host. These credentials allow everything in that etcd.
+ * `credentials.load()` reads the files.
+ *
+ * @example
+ * ```ts
+ * const client = await createSecureClient(
+ *   await fromKubeApiserver({ file: '/etc/kubernetes/manifests/kube-apiserver.yaml' }),
+ * )
+ * ```
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` if something is missing or cannot be read, or if etcd has no TLS.
+ */
 export async function fromKubeApiserver(input: KubeApiserverInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(input, options)
   const keys = ['file', 'flags', 'manifest'] as const
@@ -147,6 +161,18 @@ export async function overridesIn(manifest: string): Promise<string[][]> {
   return given.flatMap(entries).map(({ text }) => text.slice(text.indexOf('#') + 1).split(';'))
 }
 
+/**
+ * The etcd of a kubeadm cluster, and the credentials that its kube-apiserver uses there. For an external etcd it reads
+ * the configuration. If kubeadm runs etcd, it is the member on this node. `apiServer.extraArgs` takes precedence, as
+ * for kube-apiserver.
+ *
+ * @example
+ * ```ts
+ * const { endpoints, credentials } = await fromKubeadmConfig({ file: '/etc/kubernetes/kubeadm.yaml' })
+ * ```
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` if something is missing or cannot be read, or if etcd has no TLS.
+ */
 export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOptions = {}): Promise<EtcdAccess> {
   const root = readRoot(input, options)
   const source = await open(KUBEADM, input, ['file', 'yaml'], root)

@@ -96,11 +96,7 @@ interface LintedMember extends ClusterMember {
   readonly comments: readonly CommentSuppression[]
 }
 
-/**
- * See `src/config/deferred.ts`, which loads this file at the first call.
- *
- * @param label As in {@link ConfigOnDisk}.
- */
+/** Documented in `src/config/deferred.ts`. @param label As in {@link ConfigOnDisk}. */
 export async function lintEtcdConfig(
   config: ConfigInput,
   options: LintOptions = {},
@@ -124,6 +120,16 @@ export async function lintEtcdConfig(
   return [first, ...others]
 }
 
+/**
+ * Lints the configurations of all members of one cluster. It checks each as {@link lintEtcdConfig} does, and then compares
+ * them with each other. A Compose file or a manifest may contain several members.
+ *
+ * @example
+ * ```ts
+ * const report = await lintCluster([{ file: 'etcd-0.yml' }, { file: 'etcd-1.yml' }, { file: 'etcd-2.yml' }])
+ * ```
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
+ */
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
   if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
     resolveLint(options)

@@ -147,24 +147,8 @@ export const handshake = {
     when: ({ reason }) => WEAK.test(reason),
   }),
   'handshake/client-ca-unknown': error((d: ClientCaUnknown, who, { inside }) => [
-    d.alert === UNKNOWN_CA
-      ? isSelfSigned(d)
-        ? `${d.endpoint} does not trust ${inside}, which is self-signed (${nameAlert(d.alert)}). ${acceptedCas(d)}`
-        : `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside} (${nameAlert(d.alert)})${d.held === 'another key' ? ': the certificate of that name that was sent with it has another key' : ''}. ${acceptedCas(d)}`
-      : d.accepts !== null
-        ? `${d.endpoint} refuses ${inside}${d.alert === null ? '' : ` (${nameAlert(d.alert)})`}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d)}`
-        : `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`,
-    d.alert !== UNKNOWN_CA && d.accepts === null
-      ? `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd's --trusted-ca-file (or in the CA file of a proxy there), or add "${d.issuer}" to that file and ${applyCaFile(d)}.`
-      : d.held === 'another key'
-        ? `Replace "${d.issuer}" in ${clientFile(d)} by the certificate of that name that signed the first one, whose subjectKeyIdentifier "openssl x509 -noout -ext authorityKeyIdentifier -in ${clientFile(d)}" shows.`
-        : d.held === 'intermediate'
-          ? `Append the certificate of the intermediate "${d.issuer}" to the certificate file. It is only in the CA file, which is not sent to the server.`
-          : d.listed === true
-            ? `Compare the two CAs of that name. "openssl x509 -noout -ext authorityKeyIdentifier -in ${clientFile(d)}" must show the subjectKeyIdentifier of a CA in etcd's --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and ${applyCaFile(d)}.`
-            : isSelfSigned(d)
-              ? "Issue the client's certificate from a CA in etcd's --trusted-ca-file: cert-manager's SelfSigned issuer and \"openssl req -x509\" use none."
-              : `${d.held === 'root' ? 'Compare' : `If "${d.issuer}" is an intermediate, append its certificate to ${clientFile(d)}: it was not sent. Otherwise compare`} "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in ${clientFile(d)}" with the certificates in ${d.server === undefined ? "etcd's --trusted-ca-file, or in the CA file of a proxy there" : `the CA file of the proxy "${d.server}"${isNginx(d) ? ' (ssl_client_certificate)' : ''}`}, and present a certificate of one of those CAs. Or add the CA to that file and ${applyCaFile(d)}.`,
+    unknownCaMessage(d, who, inside),
+    unknownCaRemedy(d),
   ]).refusedAs({
     Go: 'remote error: tls: unknown certificate authority',
     Node: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
@@ -179,20 +163,10 @@ export const handshake = {
       ? `Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong${d.explains ? '' : '; then renew the certificate as well'}.`
       : 'Renew the certificate that is out of its validity. If it is valid by "date -u", set the clock of the server that refused it.',
   ]).or('warning', ({ differs }) => differs),
-  'handshake/server-name': error((d: ServerName) => [
-    d.otherServer !== null
-      ? `Most likely another server answered at ${d.endpoint}, because no server name was sent to an IP address: its certificate "${d.otherServer}" is for other hosts, and not of a CA that the client trusts.`
-      : d.alert !== null
-        ? d.sent
-          ? `The server at ${d.endpoint} has no certificate for the name ${d.name} (${nameAlert(d.alert)}).`
-          : `The server at ${d.endpoint} refuses a connection without a server name, and none was sent, because ${d.name} is an IP address (${nameAlert(d.alert)}).`
-        : `${d.sent ? `The server name "${d.name}" was sent to ${d.endpoint}` : `No server name was sent to ${d.endpoint}, because it is an IP address`}${d.covered.length === 0 ? '' : `; the certificate there covers ${listed(d.covered)}`}.`,
-    d.otherServer !== null
-      ? 'If a router that selects by server name is there, set serverName to the name of the etcd behind it. Otherwise check the address and the port.'
-      : d.alert !== null
-        ? 'Set serverName to a name that the router or proxy in front of etcd serves, or connect to etcd directly.'
-        : `If a router that selects by server name, a tunnel or a port-forward is there, set serverName to the name of the etcd behind it${exampleName(d.covered)}.`,
-  ]).or('info', ({ alert, otherServer }) => alert === null && otherServer === null),
+  'handshake/server-name': error((d: ServerName) => [serverNameMessage(d), serverNameRemedy(d)]).or(
+    'info',
+    ({ alert, otherServer }) => alert === null && otherServer === null,
+  ),
   'handshake/client-certificate-refused': error((d: ClientCertificateRefused, who) => [
     `${who} is refused by ${d.endpoint}${d.alert === REVOKED ? ' as revoked' : d.validity !== null ? ' as expired or not yet valid' : ''} (${nameAlert(d.alert)})${refusedReason(d)}.`,
     refusedRemedy(d),
@@ -345,6 +319,60 @@ function expiryRemedy({
         return 'Run "openssl x509 -noout -dates" for each certificate in the CA file of the server (etcd: --trusted-ca-file), replace the one that has expired, and restart etcd, which reads the file only at its start.'
       return `By this machine's clock it is valid. So the server's clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${durationText(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine's clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server's CA file with "openssl x509 -noout -dates".`
   }
+}
+
+function unknownCaMessage(d: ClientCaUnknown, who: string, inside: string): string {
+  const alert = d.alert === null ? '' : ` (${nameAlert(d.alert)})`
+  if (d.alert === UNKNOWN_CA && isSelfSigned(d))
+    return `${d.endpoint} does not trust ${inside}, which is self-signed${alert}. ${acceptedCas(d)}`
+  if (d.alert === UNKNOWN_CA) {
+    const key = d.held === 'another key' ? ': the certificate of that name that was sent with it has another key' : ''
+    return `${d.endpoint} does not trust "${d.issuer}", the issuer of ${inside}${alert}${key}. ${acceptedCas(d)}`
+  }
+  return d.accepts === null
+    ? `${who} was issued by "${d.issuer}", which ${d.endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`
+    : `${d.endpoint} refuses ${inside}${alert}, and its issuer "${d.issuer}" is not in the list of CAs that the server accepts. ${acceptedCas(d)}`
+}
+
+function unknownCaRemedy(d: ClientCaUnknown): string {
+  const showIdentifier = `"openssl x509 -noout -ext authorityKeyIdentifier -in ${clientFile(d)}"`
+  if (d.alert !== UNKNOWN_CA && d.accepts === null)
+    return `If "${d.issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd's --trusted-ca-file (or in the CA file of a proxy there), or add "${d.issuer}" to that file and ${applyCaFile(d)}.`
+  if (d.held === 'another key')
+    return `Replace "${d.issuer}" in ${clientFile(d)} by the certificate of that name that signed the first one, whose subjectKeyIdentifier ${showIdentifier} shows.`
+  if (d.held === 'intermediate')
+    return `Append the certificate of the intermediate "${d.issuer}" to the certificate file. It is only in the CA file, which is not sent to the server.`
+  if (d.listed === true)
+    return `Compare the two CAs of that name. ${showIdentifier} must show the subjectKeyIdentifier of a CA in etcd's --trusted-ca-file, and that CA must not have expired ("openssl x509 -noout -enddate"). Reissue the client certificate by that CA. Or add the CA that issued it to the file and ${applyCaFile(d)}.`
+  if (isSelfSigned(d))
+    return "Issue the client's certificate from a CA in etcd's --trusted-ca-file: cert-manager's SelfSigned issuer and \"openssl req -x509\" use none."
+  const append = `If "${d.issuer}" is an intermediate, append its certificate to ${clientFile(d)}: it was not sent. Otherwise compare`
+  const file =
+    d.server === undefined
+      ? "etcd's --trusted-ca-file, or in the CA file of a proxy there"
+      : `the CA file of the proxy "${d.server}"${isNginx(d) ? ' (ssl_client_certificate)' : ''}`
+  return `${d.held === 'root' ? 'Compare' : append} "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in ${clientFile(d)}" with the certificates in ${file}, and present a certificate of one of those CAs. Or add the CA to that file and ${applyCaFile(d)}.`
+}
+
+function serverNameMessage({ endpoint, alert, name, sent, covered, otherServer }: ServerName): string {
+  if (otherServer !== null)
+    return `Most likely another server answered at ${endpoint}, because no server name was sent to an IP address: its certificate "${otherServer}" is for other hosts, and not of a CA that the client trusts.`
+  if (alert !== null)
+    return sent
+      ? `The server at ${endpoint} has no certificate for the name ${name} (${nameAlert(alert)}).`
+      : `The server at ${endpoint} refuses a connection without a server name, and none was sent, because ${name} is an IP address (${nameAlert(alert)}).`
+  const what = sent
+    ? `The server name "${name}" was sent to ${endpoint}`
+    : `No server name was sent to ${endpoint}, because it is an IP address`
+  return `${what}${covered.length === 0 ? '' : `; the certificate there covers ${listed(covered)}`}.`
+}
+
+function serverNameRemedy({ alert, covered, otherServer }: ServerName): string {
+  if (otherServer !== null)
+    return 'If a router that selects by server name is there, set serverName to the name of the etcd behind it. Otherwise check the address and the port.'
+  return alert !== null
+    ? 'Set serverName to a name that the router or proxy in front of etcd serves, or connect to etcd directly.'
+    : `If a router that selects by server name, a tunnel or a port-forward is there, set serverName to the name of the etcd behind it${exampleName(covered)}.`
 }
 
 function isNginx({ server }: ClientCaUnknown): boolean {

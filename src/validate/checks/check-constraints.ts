@@ -2,7 +2,7 @@
 import type { Certificate } from '../../x509/certificate.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import type { GeneralName } from '../../x509/general-name.js'
-import type { FindingCollector, PathCertificate } from '../context.js'
+import { type FindingCollector, NAME_BELOW, type PathCertificate } from '../context.js'
 import { GO_KINDS } from './check-form.js'
 
 export function checkIssuerConstraints(place: PathCertificate, findings: FindingCollector): void {
@@ -11,7 +11,7 @@ export function checkIssuerConstraints(place: PathCertificate, findings: Finding
   if (place.role === 'anchor' && version === 1) return
   if (extensions.basicConstraints?.ca !== true) {
     const reason = extensions.basicConstraints === null ? 'no basicConstraints' : 'CA:FALSE'
-    findings.add(place, 'constraints/not-a-ca', { reason, issued: '' })
+    findings.add(place, 'constraints/not-a-ca', { reason, issued: NAME_BELOW })
   }
   checkConstrainedKinds(place, findings)
   const dotted = constraintsOf(place.certificate).filter((each) => each.kind === 'dns' && each.value.startsWith('.'))

@@ -1,6 +1,6 @@
 /** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), and the further requirements of etcd. */
 import { ExtensionId } from '../../x509/extensions.js'
-import { type FindingCollector, type PathCertificate, REQUIRED_PURPOSES, type Rules } from '../context.js'
+import { type FindingCollector, NAME_BELOW, type PathCertificate, REQUIRED_PURPOSES, type Rules } from '../context.js'
 
 const ANY = 'anyExtendedKeyUsage'
 /** Server Gated Cryptography of Microsoft and Netscape, which OpenSSL, and so Node, takes for serverAuth (XKU_SGC). Go does not. */
@@ -72,19 +72,21 @@ export function checkIssuerUsage(place: PathCertificate, findings: FindingCollec
   const found = [...extendedKeyUsage]
   if (place.role === 'anchor') findings.add(place, 'usage/anchor-extended-key-usage', { found })
   const gated = gatedPurpose(found, findings.rules)
-  const lacking = REQUIRED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
+  const missing = REQUIRED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
   if (found.includes(ANY)) {
     // Go, with which etcd checks clients and members, accepts it for every purpose. OpenSSL does not for a server.
     const refused = usage === 'server' && gated === undefined
-    if (lacking.length > 0) findings.add(place, 'usage/any-extended-key-usage', { refused })
+    if (missing.length > 0) findings.add(place, 'usage/any-extended-key-usage', { refused })
     return
   }
   if (gated !== undefined) {
     findings.add(place, 'usage/extended-key-usage-missing', { kind: 'server gated', gated })
     return
   }
-  if (usage === 'server' && lacking.length === 0 && !found.includes('clientAuth'))
+  if (usage === 'server' && missing.length === 0 && !found.includes('clientAuth'))
     findings.add(place, 'usage/gateway-client-auth-missing', { found, ofCa: true })
-  for (const missing of lacking)
-    findings.add(place, 'usage/extended-key-usage-missing', { kind: 'of its CA', missing, found, leaf: '' })
+  for (const purpose of missing) {
+    const details = { missing: purpose, found, leaf: NAME_BELOW }
+    findings.add(place, 'usage/extended-key-usage-missing', { kind: 'of its CA', ...details })
+  }
 }

@@ -14,12 +14,12 @@ import {
 import { dirname } from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { openLedger } from '../../../src/authority/file-ledger.js'
 import { fileLedger, type LedgerEntry } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { childModules, type ChildModules } from '../../support/child-modules.js'
 import { faultyFileSystem } from '../../support/faulty-file-system.js'
+import { FILE_SYSTEM } from '../../../src/files/guarded-file-system.js'
 import { sample, scaled } from '../../support/long.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'
@@ -118,7 +118,7 @@ describe('the file', () => {
 
   it('writes concurrent entries together', async () => {
     const disk = faultyFileSystem()
-    const ledger = openLedger(fresh(), {}, disk)
+    const ledger = fileLedger(fresh(), { [FILE_SYSTEM]: disk })
     await Promise.all(Array.from({ length: 100 }, (_, i) => ledger.append([issued(i)])))
     expect(await ledger.read()).toEqual(Array.from({ length: 100 }, (_, i) => issued(i)))
     expect(disk.calls.filter((call) => call.startsWith('sync')).length).toBeLessThan(20)
@@ -252,13 +252,13 @@ describe('the file system', () => {
     for (const how of ['fail', 'full', 'kill'] as const) {
       const counted = faultyFileSystem()
       const path = fresh()
-      await openLedger(path, {}, counted).append([issued(1)])
+      await fileLedger(path, { [FILE_SYSTEM]: counted }).append([issued(1)])
       const first = counted.calls.length
-      await openLedger(path, {}, counted).append([issued(2)])
+      await fileLedger(path, { [FILE_SYSTEM]: counted }).append([issued(2)])
       for (const call of sample(counted.calls.slice(first).keys(), 6)) {
         const place = fresh()
         await fileLedger(place).append([issued(1)])
-        const outcome = await openLedger(place, {}, faultyFileSystem({ at: call, how }))
+        const outcome = await fileLedger(place, { [FILE_SYSTEM]: faultyFileSystem({ at: call, how }) })
           .append([issued(2), issued(3)])
           .catch((error: unknown) => error)
         const read = await fileLedger(place).read()
@@ -314,7 +314,7 @@ describe('processes', () => {
 
   it('a process writes nothing after a pause in which another one can have taken the lock', async () => {
     const path = fresh()
-    await openLedger(path).append([issued(1)])
+    await fileLedger(path).append([issued(1)])
     const bytes = readFileSync(path)
     vi.useFakeTimers({ toFake: ['Date'] })
     const before = (call: string): void => {
@@ -322,7 +322,7 @@ describe('processes', () => {
     }
     try {
       const { details } = await refused(
-        openLedger(path, {}, faultyFileSystem({ before })).append([issued(2)]),
+        fileLedger(path, { [FILE_SYSTEM]: faultyFileSystem({ before }) }).append([issued(2)]),
         'ERR_WRITE_FAILED',
       )
       expect(details.reason).toContain('this process was paused')
@@ -330,7 +330,7 @@ describe('processes', () => {
       vi.useRealTimers()
     }
     expect(readFileSync(path)).toEqual(bytes)
-    await openLedger(path).append([issued(3)])
+    await fileLedger(path).append([issued(3)])
   })
 
   it('a ledger keeps every entry that was confirmed before its process was killed', async () => {

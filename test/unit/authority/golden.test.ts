@@ -56,7 +56,9 @@ async function authority(kind: Kind): Promise<Authority> {
   const ca = made.get(kind) ?? makeCa(kind)
   made.set(kind, ca)
   const pem = key.export({ type: 'pkcs8', format: 'pem' })
-  return loadAuthority({ cert: ca, key: pem.toString(), clock: () => NOW }, serials())
+  const loaded = await loadAuthority({ cert: ca, key: pem.toString(), clock: () => NOW })
+  Object.assign(loaded.issuer.settings, { nextSerial: serials() })
+  return loaded
 }
 
 const made = new Map<Kind, string>()

@@ -7,7 +7,6 @@ import {
   type CreateAuthorityOptions,
   loadAuthority,
 } from '../../../src/authority/index.js'
-import { createAuthority as makeAuthority } from '../../../src/authority/authority.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
 import type { Credentials } from '../../../src/credentials/credentials.js'
 import { type FindingCode, validateChain } from '../../../src/validate/index.js'
@@ -126,10 +125,11 @@ describe('an intermediate', () => {
     const [ledger, own] = [memoryLedger(), memoryLedger()]
     let serial = 1
     const serialNumbers = (): Uint8Array => Uint8Array.of(serial++)
-    const root = await makeAuthority({ name: 'Root', ledger, clock }, serialNumbers)
+    const root = await createAuthority({ name: 'Root', ledger, clock })
+    Object.assign(root.issuer.settings, { nextSerial: serialNumbers })
     const below = await root.createIntermediate({ name: 'Below' })
     const { chain } = await below.issue(SERVER)
-    expect(chain.map((each) => each.serialNumber)).toEqual(['03', '02'])
+    expect(chain.map((each) => each.serialNumber)).toEqual(['02', '01'])
     expect(chain[0].notBefore).toEqual(new Date(AT.getTime() - 300_000))
     const noted = await ledger.read()
     expect(noted.map((each) => (each.kind === 'issued' ? [each.subject, each.role, each.at] : []))).toEqual([

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openAuthority } from '../../../src/authority/index.js'
-import { openAuthority as openWith } from '../../../src/authority/load.js'
 import { changingCalls, faultyFileSystem } from '../../support/faulty-file-system.js'
+import { FILE_SYSTEM } from '../../../src/files/guarded-file-system.js'
 import { sample } from '../../support/long.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'
@@ -29,11 +29,12 @@ it('gives one CA to all who open a directory at the same time', async () => {
 
 it('opens the same CA after a process was killed at any step of its creation', async () => {
   const counted = faultyFileSystem()
-  await openWith(folder.file('counted'), options, counted)
+  await openAuthority(folder.file('counted'), { ...options, [FILE_SYSTEM]: counted })
   const renamed = counted.calls.findLastIndex((call) => call.startsWith('rename '))
   for (const at of [...sample(changingCalls(counted), 6), renamed]) {
     const place = folder.file(`killed-${String(at)}`)
-    const killed = await openWith(place, options, faultyFileSystem({ at, how: 'kill' })).catch(() => null)
+    const disk = { [FILE_SYSTEM]: faultyFileSystem({ at, how: 'kill' }) }
+    const killed = await openAuthority(place, { ...options, ...disk }).catch(() => null)
     // The lock of a process that is gone; this one lives.
     const left = existsSync(place) ? readdirSync(place) : []
     for (const name of left) if (name.startsWith('.etcd-mtls.lock')) rmSync(join(place, name))

@@ -18,6 +18,7 @@ import type { Credentials } from '../../../src/credentials/credentials.js'
 import { writeCredentials } from '../../../src/credentials/write.js'
 import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import { changingCalls, faultyFileSystem } from '../../support/faulty-file-system.js'
+import { FILE_SYSTEM } from '../../../src/files/guarded-file-system.js'
 import { sample } from '../../support/long.js'
 import { mintCa } from '../../support/mint.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
@@ -130,7 +131,7 @@ describe('order and durability', () => {
     const directory = fresh()
     mkdirSync(directory)
     const fs = faultyFileSystem()
-    await writeCredentials(directory, first, {}, fs)
+    await writeCredentials(directory, first, { [FILE_SYSTEM]: fs })
     // Run as root, the owner is kept.
     const write = ['open w', 'fchown', 'fchmod', 'writeFile', 'sync', 'close'].map((call) => `${call} <temporary>`)
     const all = namedCalls(fs)
@@ -146,12 +147,14 @@ describe('order and durability', () => {
     const counting = faultyFileSystem()
     const measured = fresh()
     await writeCredentials(measured, first)
-    await writeCredentials(measured, second, {}, counting)
+    await writeCredentials(measured, second, { [FILE_SYSTEM]: counting })
     for (const how of ['fail', 'kill'] as const) {
       for (const at of sample(changingCalls(counting), 10)) {
         const directory = fresh()
         const files = await writeCredentials(directory, first)
-        const error = await thrownBy(writeCredentials(directory, second, {}, faultyFileSystem({ at, how })))
+        const error = await thrownBy(
+          writeCredentials(directory, second, { [FILE_SYSTEM]: faultyFileSystem({ at, how }) }),
+        )
         if (error !== null) {
           expect(isEtcdMtlsError(error, 'ERR_WRITE_FAILED')).toBe(true)
           expect(inspect(error)).not.toContain('PRIVATE KEY')
@@ -175,9 +178,11 @@ describe('order and durability', () => {
     const directory = fresh()
     mkdirSync(directory)
     const counting = faultyFileSystem()
-    await writeCredentials(directory, first, {}, counting)
+    await writeCredentials(directory, first, { [FILE_SYSTEM]: counting })
     const at = namedCalls(counting).indexOf('rename ca.crt')
-    const error = await failure(writeCredentials(directory, second, {}, faultyFileSystem({ at, how: 'kill' })))
+    const error = await failure(
+      writeCredentials(directory, second, { [FILE_SYSTEM]: faultyFileSystem({ at, how: 'kill' }) }),
+    )
     expect(error.cause).toMatchObject({ code: 'ENOSPC' })
     expect(error.message).toContain('which may hold a private key, could not be removed')
     const [name = ''] = /\.ca\.crt\.[0-9a-f]{16}\.etcd-mtls-tmp/.exec(error.message) ?? []
@@ -186,9 +191,11 @@ describe('order and durability', () => {
 
   it('reports a directory that cannot be created', async () => {
     const fs = faultyFileSystem()
-    await writeCredentials(fresh(), first, {}, fs)
+    await writeCredentials(fresh(), first, { [FILE_SYSTEM]: fs })
     const at = fs.calls.findIndex((call) => call.startsWith('mkdir'))
-    const error = await failure(writeCredentials(fresh(), first, {}, faultyFileSystem({ at, code: 'EACCES' })))
+    const error = await failure(
+      writeCredentials(fresh(), first, { [FILE_SYSTEM]: faultyFileSystem({ at, code: 'EACCES' }) }),
+    )
     expect(error.cause).toMatchObject({ code: 'EACCES' })
     expect(error.details.reason).toContain('no permission')
   })

@@ -367,7 +367,7 @@ it('The owner of a path who hides it in a folder with the sticky bit changes not
   const attacker = await startAs(ATTACKER, ATTACKER, HIDE, place, fixture.victim)
   const target = join(place, 'pki', 'members')
   for (let round = 0; round < scaled({ short: 200, long: 20_000 }); round++) {
-    const fs = await guardedFileSystem(target, undefined, () => null)
+    const fs = await guardedFileSystem(target, {}, () => null)
     await fs.unlink(join(target, 'shadow')).catch(() => undefined)
     await fs.mkdir(join(target, 'made'), 0o700).catch(() => undefined)
   }

@@ -12,8 +12,6 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { renewDirectory as renewOn } from '../../../../src/authority/cluster/renew-directory.js'
-import { writeCluster as writeOn } from '../../../../src/authority/cluster/write-cluster.js'
 import {
   type Authority,
   createAuthority,
@@ -21,6 +19,7 @@ import {
   type Ledger,
   loadAuthority,
   renewDirectory,
+  writeCluster,
   type RenewDirectoryOptions,
 } from '../../../../src/authority/index.js'
 import { memoryLedger } from '../../../../src/authority/ledger.js'
@@ -29,6 +28,7 @@ import { validateCredentials } from '../../../../src/validate/index.js'
 import { eachAtOnce } from '../../../support/at-once.js'
 import { copyFolder } from '../../../support/copy-folder.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
+import { FILE_SYSTEM } from '../../../../src/files/guarded-file-system.js'
 import { sample } from '../../../support/long.js'
 import { dns, ip, mintCa, mintLeaf, type MintLeafOptions, newKey } from '../../../support/mint.js'
 import { temporaryFolder } from '../../../support/openssl.js'
@@ -66,7 +66,7 @@ const renewed = (
   authorities: Parameters<typeof renewDirectory>[0],
   directory: string,
   options: RenewDirectoryOptions,
-) => renewOn(authorities, directory, options, faultyFileSystem())
+) => renewDirectory(authorities, directory, { ...options, [FILE_SYSTEM]: faultyFileSystem() })
 
 /** A cluster on disk, issued at the start for 90 days. */
 async function written(
@@ -78,7 +78,8 @@ async function written(
   const directory = fresh()
   const whole = { members: MEMBERS, clients: ['alice', 'bob'], validity: '90d', ...plan }
   const cluster = await issueCluster(authorities, whole)
-  await writeOn(directory, cluster, { ...ETCD, caKey: false, ...options }, faultyFileSystem())
+  const disk = { [FILE_SYSTEM]: faultyFileSystem() }
+  await writeCluster(directory, cluster, { ...ETCD, caKey: false, ...options, ...disk })
   return directory
 }
 
@@ -419,7 +420,7 @@ describe('interruptions', () => {
       expect(recorded).toContain(new X509Certificate(readFileSync(`${directory}/${what}.crt`)).serialNumber)
   }
   const run = (fs: ReturnType<typeof faultyFileSystem>, directory: string) =>
-    renewOn(ca, directory, ETCD, fs).catch((error: unknown) => error)
+    renewDirectory(ca, directory, { ...ETCD, [FILE_SYSTEM]: fs }).catch((error: unknown) => error)
 
   it('a reader sees matching pairs between any two calls, and a second run completes one that was killed at any step', async () => {
     const whole = await small()
@@ -473,7 +474,9 @@ describe('interruptions', () => {
         if (call.startsWith('symlink') && call.includes('members/b')) controller.abort(reason)
       },
     })
-    await expect(renewOn(ca, directory, { ...ETCD, signal: controller.signal }, disk)).rejects.toBe(reason)
+    await expect(
+      renewDirectory(ca, directory, { ...ETCD, signal: controller.signal, [FILE_SYSTEM]: disk }),
+    ).rejects.toBe(reason)
     expect(pairsIn(directory)).toEqual([])
     expect(leftOvers(directory)).toEqual([])
     const rest = await renewed(ca, directory, ETCD)

@@ -14,6 +14,7 @@ import {
 import type { Cluster } from '../../../../src/authority/cluster/cluster-credentials.js'
 import { eachAtOnce } from '../../../support/at-once.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
+import { FILE_SYSTEM } from '../../../../src/files/guarded-file-system.js'
 import { sample } from '../../../support/long.js'
 import { openssl, temporaryFolder } from '../../../support/openssl.js'
 import { refused as refusedWith } from '../../../support/refused.js'
@@ -30,7 +31,7 @@ const writeCluster = <M extends string, C extends string>(
   directory: string,
   cluster: Cluster<M, C>,
   options: WriteClusterOptions,
-) => writeOn(directory, cluster, options, faultyFileSystem())
+) => writeOn(directory, cluster, { ...options, [FILE_SYSTEM]: faultyFileSystem() })
 
 const failed = async (work: Promise<unknown>) => {
   const error = await refusedWith(work, 'ERR_WRITE_FAILED')
@@ -258,10 +259,12 @@ describe('faults', () => {
 
   it('a second run completes one that was killed at any step', async () => {
     const counted = faultyFileSystem()
-    await writeOn(fresh(), plan, ETCD, counted)
+    await writeOn(fresh(), plan, { ...ETCD, [FILE_SYSTEM]: counted })
     await eachAtOnce(sample(changingCalls(counted), 5), async (at) => {
       const directory = fresh()
-      await writeOn(directory, plan, ETCD, faultyFileSystem({ at, how: 'kill' })).catch(() => undefined)
+      await writeOn(directory, plan, { ...ETCD, [FILE_SYSTEM]: faultyFileSystem({ at, how: 'kill' }) }).catch(
+        () => undefined,
+      )
       for (const path of ['members/a', 'members/b', 'clients/alice']) {
         if (!existsSync(`${directory}/${path}`)) continue
         expect(faultsOf(`${directory}/${path}`)).toEqual([])
@@ -271,7 +274,7 @@ describe('faults', () => {
       for (const name of existsSync(directory) ? readdirSync(directory) : []) {
         if (name.startsWith('.etcd-mtls.lock')) rmSync(`${directory}/${name}`)
       }
-      await writeOn(directory, plan, ETCD, faultyFileSystem())
+      await writeOn(directory, plan, { ...ETCD, [FILE_SYSTEM]: faultyFileSystem() })
       expect(tree(directory)).toHaveLength(18)
       expect(leftOvers(directory)).toEqual([])
       rmSync(directory, { recursive: true })
@@ -302,7 +305,7 @@ describe('faults', () => {
         if (call.startsWith('rename') && /members\/[ab]$/.test(call)) controller.abort(reason)
       },
     })
-    const writing = writeOn(directory, plan, { ...ETCD, signal: controller.signal }, disk)
+    const writing = writeOn(directory, plan, { ...ETCD, signal: controller.signal, [FILE_SYSTEM]: disk })
     await expect(writing).rejects.toBe(reason)
     for (const name of readdirSync(`${directory}/members`)) expect(faultsOf(`${directory}/members/${name}`)).toEqual([])
     expect(leftOvers(directory)).toEqual([])
@@ -347,7 +350,7 @@ describe('the key of a CA that exists only in this process', () => {
         if (call.startsWith('rename')) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
       },
     })
-    await refusedWith(writeOn(fresh(), cluster, { ...ETCD, caKey: true }, full), 'ERR_WRITE_FAILED')
+    await refusedWith(writeOn(fresh(), cluster, { ...ETCD, caKey: true, [FILE_SYSTEM]: full }), 'ERR_WRITE_FAILED')
     const write = (caKey?: true) =>
       writeCluster(fresh(), cluster, { ...ETCD, ...(caKey === undefined ? {} : { caKey }) })
     expect(await warningsOf(() => write())).toMatchObject([{ code: 'ETCD_MTLS_CA_KEY_NOT_KEPT' }])
