@@ -1,5 +1,5 @@
 /** The declarations that are shipped: one file for each subpath, and one for each folder of sources that subpaths share. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { rollup } from 'rollup'
 import { dts } from 'rollup-plugin-dts'
@@ -14,6 +14,7 @@ export async function bundleDeclarations(root, outDir, options) {
   const loose = mkdtempSync(join(root, '.cache/declarations-'))
   try {
     emitDeclarations(join(root, '.config/tsconfig.build.json'), loose, options)
+    nameDeferred(loose)
     const build = await rollup({
       input: Object.fromEntries(Object.keys(entries(root)).map((name) => [name, join(loose, `${name}.d.ts`)])),
       external: /^[^./]/,
@@ -33,6 +34,16 @@ export async function bundleDeclarations(root, outDir, options) {
     await build.close()
   } finally {
     rmSync(loose, { recursive: true, force: true })
+  }
+}
+
+/** A function that loads at its first call is declared by its type alone: the function itself has the comment that editors show. */
+function nameDeferred(loose) {
+  for (const file of readdirSync(loose, { recursive: true })) {
+    if (!file.endsWith('deferred.d.ts')) continue
+    const text = readFileSync(join(loose, file), 'utf8')
+    const named = text.replace(/^export declare const (\w+): typeof import\(("[^"]+")\)\.\1;$/gm, 'export { $1 } from $2;')
+    writeFileSync(join(loose, file), named)
   }
 }
 

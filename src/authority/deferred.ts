@@ -1,4 +1,4 @@
-/** Public functions that load their code at the first call, so that importing the package for its client stays fast. */
+/** Public functions that load their code at the first call, so that importing the package for its client stays fast. `@function`: the API pages show the function itself. */
 import { resolve } from 'node:path'
 import { checkDirectory } from '../credentials/checks.js'
 import type { WatchableSource } from '../credentials/credentials.js'
@@ -12,15 +12,25 @@ import { SOURCE } from './renewal-due.js'
 
 const code = deferred(() => import('./deferred-code.js'))
 
+/** @function */
 export const createAuthority = code('createAuthority')
+/** @function */
 export const createRequest = code('createRequest')
+/** @function */
 export const issueCluster = code('issueCluster')
+/** @function */
 export const loadAuthority = code('loadAuthority')
+/** @function */
 export const openAuthority = code('openAuthority')
+/** @function */
 export const renewCredentials = code('renewCredentials')
+/** @function */
 export const renewDirectory = code('renewDirectory')
+/** @function */
 export const writeCluster = code('writeCluster')
+/** @function */
 export const writeCrl = code('writeCrl')
+/** @function */
 export const writeTrust = code('writeTrust')
 const openLedger = code('openLedger')
 

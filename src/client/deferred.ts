@@ -27,7 +27,8 @@ export interface SecureEtcd3 extends Connected {
   election(name: string, ttl?: number): ReturnType<Connected['election']>
 }
 
-/** For `instanceof`: the class itself loads with etcd3. {@link createSecureClient} makes its instances. */
+/** For `instanceof`: the class itself loads with etcd3. {@link createSecureClient} makes its instances. * @function
+ */
 export const SecureEtcd3 = class {
   declare readonly tls: TlsSession
 
@@ -63,9 +64,11 @@ export const SecureEtcd3 = class {
  * - `ERR_LOAD_FAILED`: the client's code could not be loaded, for example without a free file descriptor.
  *
  * With `signal` aborted, it rejects with the signal's reason.
+ * @function
  */
 export const createSecureClient: (options: SecureClientOptions) => Promise<SecureEtcd3> = deferred(
   () => import('./create-secure-client.js'),
 )('createSecureClient')
 
+/** @function */
 export const observeServer = deferred(() => import('./diagnosis/observe-server.js'))('observeServer')

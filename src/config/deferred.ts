@@ -19,10 +19,15 @@ const access = deferred(() => import('./kubernetes/read-access.js'))
  * const [report] = await lintEtcdConfig({ file: '/etc/etcd/etcd.conf.yml' }, { version: '3.5.16' })
  * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
+ * @function
  */
 export const lintEtcdConfig: (config: ConfigInput, options?: LintOptions) => Promise<[LintReport, ...LintReport[]]> =
   lint('lintEtcdConfig')
+/** @function */
 export const lintCluster = lint('lintCluster')
+/** @function */
 export const readEtcdConfig = deferred(() => import('./read-etcd-config.js'))('readEtcdConfig')
+/** @function */
 export const fromKubeApiserver = access('fromKubeApiserver')
+/** @function */
 export const fromKubeadmConfig = access('fromKubeadmConfig')
