@@ -9,7 +9,7 @@ import { renderFindingsJson } from './findings-json.mjs'
 import { readLogLines } from './log-lines.mjs'
 
 /** Maximum bytes of the file. */
-export const MAX_SINGLE_BYTES = 2_320_000
+export const MAX_SINGLE_BYTES = 2_350_000
 
 /** Bundles the program and all its packages into `file`. */
 export async function bundleSingle(root, file) {

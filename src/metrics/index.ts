@@ -5,7 +5,7 @@
  */
 export * from '../report/index.js'
 import type { ClientMetrics } from '../client/index.js'
-import { optionInvalid } from '../report/internal.js'
+import { valueInvalid } from '../report/internal.js'
 import { METRICS, type MetricRow } from './table.js'
 
 /** The part of a client that is read. */
@@ -34,18 +34,13 @@ export interface MeasuredClient {
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  */
 export function prometheusText(clients: MeasuredClient | Readonly<Record<string, MeasuredClient>>): string {
-  const named = isClient(clients)
-    ? [[null, clients] as const]
-    : Object.entries(isObject(clients) ? clients : { '': null })
+  const several = isClient(clients) ? [] : Object.entries(Object(clients) as Readonly<Record<string, MeasuredClient>>)
+  const named = several.length === 0 ? [[null, clients] as const] : several
   const read = named.map(([name, client]) => {
-    if (!isClient(client)) throw optionInvalid('clients', 'must be a client of createSecureClient, or several by name')
+    if (!isClient(client)) throw valueInvalid('clients', client, 'a client of createSecureClient, or several by name')
     return { common: name === null ? {} : { client: name }, metrics: client.tls.metrics() }
   })
   return METRICS.map((row) => textOf(row, read)).join('')
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 function isClient(value: unknown): value is MeasuredClient {

@@ -96,8 +96,8 @@ describe('fromIssuer', () => {
 
 interface Stoppable {
   readonly issuer: Issuer
-  stop(): Promise<void>
-  start(): Promise<void>
+  readonly stop: () => Promise<void>
+  readonly start: () => Promise<void>
 }
 
 /** `cfssl serve` with a key for its profile. */

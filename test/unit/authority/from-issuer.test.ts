@@ -74,7 +74,7 @@ describe('fromIssuer', () => {
     expect(JSON.stringify(source)).toBe('{"origin":"the test"}')
   })
 
-  it('asks again after two thirds of what is left on arrival, with a new key and the credentials in use', async () => {
+  it('asks again after two thirds of the lifetime that is left on arrival, with a new key and the credentials in use', async () => {
     const { source, asked, clock } = await bench()
     const first = await source.load()
     clock.advance(2 * HOUR - 60_000)
@@ -126,7 +126,7 @@ describe('fromIssuer', () => {
     expect(JSON.stringify(failure)).not.toContain('canary')
   })
 
-  it('keeps the credentials in use while the issuer fails, with pauses of at most a tenth of what is left, and 5 s after the end', async () => {
+  it('keeps the credentials in use while the issuer fails, with pauses of at most a tenth of their rest, and 5 s after the end', async () => {
     const made = await bench()
     const first = await made.source.load()
     made.sign = () => Promise.reject(new Error('down'))
@@ -272,7 +272,7 @@ describe('command', () => {
     await expect(sign).rejects.toThrow('it cannot be run (ENOENT)')
   })
 
-  it('ends the program and what it has started when the signal aborts, also if SIGTERM is ignored', async () => {
+  it('ends the program and its children when the signal aborts, also if SIGTERM is ignored', async () => {
     const pids = folder.file('pids', '')
     const over = new AbortController()
     const running = run(

@@ -54,9 +54,16 @@ async function shell(cwd: string, line: string): Promise<CommandResult> {
 
 /** The same without a shell, for a line of which a shell makes nothing else. */
 function ownLine(cwd: string, line: string): Promise<CommandResult> {
-  const [, args = ''] = /^(?:npx |\/usr\/local\/bin\/)?etcd-mtls ([^"'$\\|<>;&*]+)$/.exec(line) ?? []
+  const [, args = ''] = /^(?:npx |\/usr\/local\/bin\/)?etcd-mtls ((?:'[^']*'|[^"'$\\|<>;&*])+)$/.exec(line) ?? []
   if (args === '') throw new Error(`A shell reads this line: ${line}`)
-  return runInProcess(at(cwd, args.split(' ')), { cwd })
+  const words = args.match(/'[^']*'|[^ ]+/g) ?? []
+  return runInProcess(
+    at(
+      cwd,
+      words.map((word) => word.replaceAll("'", '')),
+    ),
+    { cwd },
+  )
 }
 
 it('The examples in the help of init, issue and renew end with 0 one after another', async () => {
