@@ -74,7 +74,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ['--cacert <file>', 'the CA certificates that the chain must lead to'],
     ],
     notes: [
-      'TARGET: a file, a directory (its files only), HOST:PORT, or - for stdin.',
+      'TARGET: a file, a directory with those in it, HOST:PORT, or - for stdin.',
       'An existing path wins over HOST:PORT.',
       'Without --cacert, the issuer is not verified. Private keys are never printed.',
     ],
@@ -91,7 +91,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ['--prometheus <file>', "also write the dates in node_exporter's text format; the file is replaced as one"],
       ['--trusted-owner <user>', 'for root: a user whose directories count as those of root'],
     ],
-    notes: ['TARGET: a file, a directory (its files only), HOST:PORT, or - for stdin.'],
+    notes: ['TARGET: a file, a directory with those in it, HOST:PORT, or - for stdin.'],
     connects: false,
     load: () => import('./expiry.js'),
   },

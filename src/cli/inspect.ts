@@ -44,6 +44,8 @@ export async function run(call: Call): Promise<Answer> {
   )
   const anchors = (given ?? contents).flatMap((each) => each.certificates)
   const roots = new Map(anchors.filter(isRoot).map((each) => [each.subject.mapKey, each]))
+  const issued = contents.flatMap((each) => each.certificates.filter((one) => !one.isSelfIssued))
+  const issuerNames = new Set([...issued.map(({ issuer }) => issuer.mapKey), ...(given === null ? [] : roots.keys())])
   const topsOf = (chain: readonly Certificate[]): Certificate[] => {
     const names = new Set(chain.map(({ issuer }) => issuer.mapKey))
     return [...names].flatMap((name) => roots.get(name) ?? []).slice(0, MAX_INTERMEDIATES)
@@ -60,7 +62,8 @@ export async function run(call: Call): Promise<Answer> {
         isLate = true
         return []
       }
-      const isCa = leaf.isCa && usage === undefined
+      // A CA that issued another target, or that --cacert names, is no certificate of a server or client.
+      const isCa = leaf.isCa && (usage === undefined || issuerNames.has(leaf.subject.mapKey))
       const named = call.options.list('host')
       const hosts = isCa ? [] : named.length === 0 && host !== null ? [host] : named
       const intermediates = certificates
@@ -69,7 +72,12 @@ export async function run(call: Call): Promise<Answer> {
       const crls = contents.flatMap((each) => each.crls).filter(({ issuer }) => issuer.equals(leaf.issuer))
       const { findings } = validateChain(
         { leaf, intermediates, trustAnchors: given === null ? topsOf([leaf, ...intermediates]) : anchors, crls },
-        { usage: usage ?? (host === null ? 'any' : 'server'), hosts, at, ignore: isCa ? USUAL_OF_CA : [] },
+        {
+          usage: isCa ? 'any' : (usage ?? (host === null ? 'any' : 'server')),
+          hosts,
+          at,
+          ignore: isCa ? USUAL_OF_CA : [],
+        },
       )
       return given === null ? findings.filter(({ code }) => !UNKNOWN_ISSUER.includes(code)) : findings
     })

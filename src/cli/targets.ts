@@ -1,8 +1,8 @@
 /** Reads what an operand names: a file, a directory, stdin, or the certificates of a server. All of it is bounded. */
 import { codeOf, makeReport, type Place, uncheckedIn } from '../report/internal.js'
 import type { Finding, FindingCode, Unchecked } from '../report/index.js'
-import { opendir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { lstat, opendir, realpath } from 'node:fs/promises'
+import { basename, join, sep } from 'node:path'
 import { type BlockKind, finding, kindOfLabel, parse, readMaterialFile, recognize } from '../credentials/internal.js'
 import {
   type Certificate,
@@ -34,8 +34,8 @@ export interface Contents {
   readonly findings: readonly Finding[]
 }
 
-/** Most entries of a directory, bytes of all its files, values of a Secret, and private keys of a call: to check one can take 50 ms. */
-const MAX = { entries: 1000, bytes: 64 * 1024 * 1024, values: 100, keys: 200 }
+/** Most entries of a tree, directories below each other, bytes of all its files, values of a Secret, and private keys of a call: to check one can take 50 ms. */
+const MAX = { entries: 1000, depth: 8, bytes: 64 * 1024 * 1024, values: 100, keys: 200 }
 const ADDRESS = /^(?:https:\/\/)?(\[[\da-f:.]+\]|[^\s/:[\]@]+):(\d{1,5})\/?$/i
 
 /**
@@ -80,32 +80,61 @@ export function checked(findings: readonly Finding[], unchecked: Unchecked[], ch
   return { ok: report.ok, complete: unchecked.length === 0, checkedAt, findings: report.findings, unchecked }
 }
 
-/** Reads the files of a directory, but not of the directories in it. */
-async function readDirectory(path: string, reading: Reading): Promise<Contents[]> {
+/** Reads the files of a directory and of those in it, as the trees of `init` and kubeadm have them. */
+async function readDirectory(top: string, reading: Reading): Promise<Contents[]> {
   const { unchecked } = reading
+  const [real, left] = [await realpath(top), { entries: MAX.entries, bytes: MAX.bytes }]
+  const visit = async (path: string, depth: number): Promise<Contents[]> => {
+    const found: Contents[] = []
+    for (const name of await namesIn(path, left.entries + 1)) {
+      const file = join(path, name)
+      if (left.entries-- <= 0) {
+        if (left.entries === -1)
+          unchecked.push(notRead(top, `It has more than ${String(MAX.entries)} entries. Name the others.`))
+        break
+      }
+      if (isUnreadableName(name)) unchecked.push(notRead(file, UNREADABLE_NAME))
+      const state = await stateOf(file)
+      const isLink = (await lstat(file).catch(() => null))?.isSymbolicLink() === true
+      // Kubernetes mounts a Secret as links to files below `..data`.
+      if (state?.isDirectory() === true) {
+        if (isLink || name.startsWith('.') || isData(path, name)) continue
+        if (depth < MAX.depth) found.push(...(await visit(file, depth + 1)))
+        else unchecked.push(notRead(file, 'It is below too many directories. Name it to read it.'))
+      } else if (depth > 0 && isLink && !(await leadsInto(file, real))) {
+        unchecked.push(notRead(file, 'It is a link that leads out of the directory. Name it to read it.'))
+      } else if (state?.isFile() === true || state?.isSymbolicLink() === true) {
+        if (state.size > Math.min(left.bytes, MAX_PEM_BYTES)) {
+          unchecked.push(notRead(file, 'The file is large. Name it to read it.'))
+          continue
+        }
+        left.bytes -= state.size
+        found.push(...(await readFile(file, MAX_PEM_BYTES, reading)).filter((each) => !isOther(each, name)))
+      }
+    }
+    return found
+  }
+  return visit(top, 0)
+}
+
+async function namesIn(path: string, limit: number): Promise<string[]> {
   const names: string[] = []
   try {
-    for await (const { name } of await opendir(path)) if (names.push(name) > MAX.entries) break
+    for await (const { name } of await opendir(path)) if (names.push(name) >= limit) break
   } catch (error) {
     throw new UsageError(`The directory ${JSON.stringify(path)} cannot be read (${codeOf(error) ?? ''}).`)
   }
-  if (names.length > MAX.entries)
-    unchecked.push(notRead(path, `The directory has more than ${String(MAX.entries)} entries. Name the others.`))
-  const found: Contents[] = []
-  let left = MAX.bytes
-  for (const name of names.slice(0, MAX.entries).toSorted()) {
-    const file = join(path, name)
-    if (isUnreadableName(name)) unchecked.push(notRead(file, UNREADABLE_NAME))
-    const state = await stateOf(file)
-    if (state?.isFile() !== true && state?.isSymbolicLink() !== true) continue
-    if (state.size > Math.min(left, MAX_PEM_BYTES)) {
-      unchecked.push(notRead(file, 'The file is large. Name it to read it.'))
-      continue
-    }
-    left -= state.size
-    found.push(...(await readFile(file, MAX_PEM_BYTES, reading)).filter((each) => !isOther(each, name)))
-  }
-  return found
+  return names.toSorted()
+}
+
+/** Whether it is the data of an etcd, which has no certificate. */
+function isData(path: string, name: string): boolean {
+  return basename(path) === 'member' && ['snap', 'wal'].includes(name)
+}
+
+async function leadsInto(link: string, top: string): Promise<boolean> {
+  const target = await realpath(link).catch(() => null)
+  return target === null || target.startsWith(top + sep)
 }
 
 const NOT_OURS: readonly FindingCode[] = ['input/unexpected-content', 'file/empty']
