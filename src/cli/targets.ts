@@ -3,7 +3,21 @@ import { codeOf, makeReport, type Place, uncheckedIn } from '../report/internal.
 import type { Finding, FindingCode, Unchecked } from '../report/index.js'
 import { lstat, opendir, realpath } from 'node:fs/promises'
 import { basename, join, sep } from 'node:path'
-import { type BlockKind, finding, kindOfLabel, parse, readMaterialFile, recognize } from '../credentials/internal.js'
+import {
+  type BlockKind,
+  type Exposure,
+  finding,
+  kindOfLabel,
+  type OpenedInput,
+  openInput,
+  otherBlocks,
+  readCertificates,
+  readCrls,
+  readKey,
+  readMaterialFile,
+  recognize,
+  withMissingBlock,
+} from '../credentials/internal.js'
 import {
   type Certificate,
   type CertificateRequest,
@@ -184,7 +198,7 @@ function nothingIn(place: Place, holds = 'nothing that can be read'): Contents {
 interface Source {
   readonly place: Place
   readonly bytes: Buffer
-  readonly exposure: parse.Exposure | null
+  readonly exposure: Exposure | null
   readonly isInSecret?: boolean
 }
 
@@ -203,22 +217,18 @@ async function readBytes({ isInSecret = false, ...given }: Source, reading: Read
   const label = form === 'DER' ? LABELS.get(holds) : undefined
   const role = holds.endsWith('private key') ? 'key' : bytes.length > MAX_PEM_BYTES ? 'crl' : 'cert'
   const input = { ...given, role, findings: [] } as const
-  const opened: parse.OpenedInput =
-    label === undefined
-      ? parse.openInput(input)
-      : { ...input, form: 'der', blocks: [{ label, line: 1, headers: [], bytes }] }
-  const of = (kind: BlockKind): parse.OpenedInput[] => {
+  const opened: OpenedInput =
+    label === undefined ? openInput(input) : { ...input, form: 'der', blocks: [{ label, line: 1, headers: [], bytes }] }
+  const of = (kind: BlockKind): OpenedInput[] => {
     const blocks = opened.blocks.filter((each) => kindOfLabel(each.label) === kind)
     return blocks.length === 0 ? [] : [{ ...opened, findings: [], blocks }]
   }
-  const readings = of('certificate').map((each) => parse.readCertificates(each))
-  const lists = of('crl').map(parse.readCrls)
+  const readings = of('certificate').map((each) => readCertificates(each))
+  const lists = of('crl').map(readCrls)
   const blocks = of('private-key').flatMap((each) => each.blocks)
   if (blocks.length > reading.keys)
     reading.unchecked.push(notRead(place.file, `${place.origin} has more private keys than one call reads.`))
-  const keys = blocks
-    .splice(0, reading.keys)
-    .map((each) => parse.readKey({ ...opened, findings: [], blocks: [each] }, null))
+  const keys = blocks.splice(0, reading.keys).map((each) => readKey({ ...opened, findings: [], blocks: [each] }, null))
   reading.keys -= keys.length
   const requests = await Promise.all(
     of('request')
@@ -227,7 +237,7 @@ async function readBytes({ isInSecret = false, ...given }: Source, reading: Read
   )
   const own = [
     ...opened.findings,
-    ...parse.otherBlocks(opened, ['certificate', 'private-key', 'request', 'crl', 'key-parameters']),
+    ...otherBlocks(opened, ['certificate', 'private-key', 'request', 'crl', 'key-parameters']),
   ]
   const isNone = [readings, lists, keys, requests].every((each) => each.length === 0)
   const { file } = place
@@ -241,7 +251,7 @@ async function readBytes({ isInSecret = false, ...given }: Source, reading: Read
       // An encrypted key is shown as such.
       keys: keys.flatMap(({ key, findings }) => (key === null && !findings.every(isEncrypted) ? [] : [key])),
       findings: [
-        ...(isNone ? parse.withMissingBlock(own, opened) : own),
+        ...(isNone ? withMissingBlock(own, opened) : own),
         ...[...readings, ...requests, ...lists, ...keys]
           .flatMap(({ findings }) => findings)
           .filter((each) => !isEncrypted(each)),
@@ -287,7 +297,7 @@ async function readServer(url: string, host: string, signal: AbortSignal): Promi
   if (chain.length > 0) {
     const blocks = chain.map((bytes) => ({ label: 'CERTIFICATE', line: 1, headers: [], bytes: Buffer.from(bytes) }))
     const input = { role: 'cert', place, bytes: null, exposure: null, findings: [], form: 'der', blocks } as const
-    const { certificates, findings } = parse.readCertificates(input)
+    const { certificates, findings } = readCertificates(input)
     return { ...none, holds: '', certificates: certificates.map(({ certificate }) => certificate), findings }
   }
   const { kind, alert, detail } = refusal ?? { kind: 'failed', alert: null, detail: 'it sent no certificate' }

@@ -6,7 +6,15 @@ export { environmentSource } from './from-env.js'
 export { sourceOfPaths } from './from-files.js'
 export { type BlockKind, kindOfLabel } from './labels.js'
 export { fileInput, fileOfOption, readMaterialFile } from './load-inputs.js'
-export * as parse from './parse-input.js'
-export { openInput, readCertificates } from './parse-input.js'
+export {
+  type Exposure,
+  type OpenedInput,
+  openInput,
+  otherBlocks,
+  readCertificates,
+  readCrls,
+  readKey,
+  withMissingBlock,
+} from './parse-input.js'
 export { recognize } from './recognize.js'
 export { readSource } from './source.js'

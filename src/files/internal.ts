@@ -4,7 +4,6 @@ export { nodeFileSystem, readPlainFile, readRange, replaceFiles, useFile } from 
 export { guardedFileSystem } from './guarded-file-system.js'
 export { below, hostFolder, type HostPath, hostPathText, isHostFile, useHostFile } from './in-root.js'
 export { withDirectoryLock } from './lock.js'
-export * as procfs from './procfs.js'
 export { replacedMounts } from './procfs.js'
 export { type FileUser, OTHERS_MAY_WRITE, refusalOf } from './readable-by.js'
 export { writeFailed } from './write-failed.js'

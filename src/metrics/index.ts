@@ -19,15 +19,8 @@ export interface MeasuredClient {
  *
  * @example
  * ```ts
- * import { createServer } from 'node:http'
- * import { createSecureClient, fromEnv } from 'etcd-mtls'
- * import { prometheusText } from 'etcd-mtls/metrics'
- *
- * const client = await createSecureClient({ credentials: fromEnv() })
- * createServer((request, response) => {
- *   response.setHeader('content-type', 'text/plain; version=0.0.4')
- *   response.end(prometheusText(client))
- * }).listen(9464, '127.0.0.1')
+ * const text = prometheusText(client)
+ * console.log(text)
  * ```
  *
  * @param clients A client, or several by name: the name is the label `client`.

@@ -17,16 +17,20 @@ import { singleFile } from '../support/single.js'
 
 const folder = temporaryFolder()
 const { freeUrl } = heldPorts()
-const emptyRoot = folder.file('empty')
-mkdirSync(emptyRoot)
 const shared = sharedCluster()
 
 const doctor = (args: readonly string[], run?: CommandRun) =>
   runCommand(['doctor', ...args], { before: outOfSight, ...run })
 
+function emptyRoot(): string {
+  const path = folder.file('empty')
+  mkdirSync(path, { recursive: true })
+  return path
+}
+
 /** In this process, which does not read what runs on this machine: the etcds of other tests. */
 const doctorOf = (args: readonly string[], run?: Pick<CommandRun, 'env'>) =>
-  runInProcess(['doctor', '--root', emptyRoot, ...args], run)
+  runInProcess(['doctor', '--root', emptyRoot(), ...args], run)
 
 /** Flags for the cluster that all tests share. */
 function flags(): string[] {

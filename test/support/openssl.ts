@@ -35,6 +35,8 @@ export function temporaryFolder(): TemporaryFolder {
   })
   return {
     file: (name, content) => {
+      // Before the tests, the path would be one of the folder that runs them.
+      if (folder === '') throw new Error(`There is no folder yet for ${name}`)
       const path = join(folder, name)
       if (content !== undefined) writeFileSync(path, content)
       return path

@@ -1,6 +1,5 @@
 /** Credentials from an issuer elsewhere: the key is made here, and only a certificate request leaves the process. */
 import type { Credentials, WatchableSource } from '../../credentials/credentials.js'
-import { fromPem } from '../../credentials/from-pem.js'
 import { untilAborted } from '../../credentials/source.js'
 import { backoffPause, parseDuration } from '../../report/duration.js'
 import { EtcdMtlsError, isError, isEtcdMtlsError } from '../../report/errors.js'
@@ -8,8 +7,8 @@ import { loadDeferred } from '../../report/load-deferred.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { printable } from '../../report/printable.js'
 import { summarize } from '../../report/report.js'
+import { classifyHost } from '../../x509/names.js'
 import { readName } from '../limits.js'
-import { readHosts } from '../options.js'
 import { readSchedule, RenewingSource, RETRY, systemTiming, type Timing } from '../renewing-source.js'
 
 /** What an issuer is asked. */
@@ -112,6 +111,7 @@ export function issuerSource(issuer: Issuer, options: FromIssuerOptions, timing:
     const asked = { name, hosts, current: held?.credentials ?? null }
     const answer = await within(timeout, timing, (signal) => issuer.sign(csr, { ...asked, signal }))
     const { chain, key = own.exportPem() } = readAnswer(answer)
+    const { fromPem } = await loadDeferred(() => import('../../credentials/from-pem.js'))
     const credentials = await fromPem({ ...trust, cert: chain, key }).load()
     await untilValid(credentials, timing, over)
     await check(credentials, name, hosts, timing.now())
@@ -163,21 +163,25 @@ function readOptions(options: FromIssuerOptions) {
   checkOptions('options', others, [])
   const milliseconds = parseDuration(timeout, 'timeout')
   if (milliseconds === 0) throw optionInvalid('timeout', 'must be longer than 0')
-  // Its own checks of ca, clientCa and crl come before the first request.
-  fromPem({ ca, clientCa, crl, cert: '', key: '' })
+  for (const [option, value] of Object.entries({ ca, clientCa, crl }))
+    if (!isText(value) && (option === 'ca' || value !== undefined))
+      throw valueInvalid(option, value, 'PEM as a string or bytes')
+  if (!Array.isArray(hosts)) throw valueInvalid('hosts', hosts, 'an array of host names, IP addresses and URIs')
   return {
     name: readName(name, 'name'),
-    hosts: readHosts(hosts, 'hosts').map(({ value }) => value),
+    hosts: hosts.map((each, i) => classifyHost(each, `hosts[${String(i)}]`).value),
     trust: { ca, clientCa, crl },
     timeout: milliseconds,
     schedule: readSchedule({ fraction, jitter }),
   }
 }
 
+function isText(value: unknown): value is string | Uint8Array {
+  return typeof value === 'string' || value instanceof Uint8Array
+}
+
 function readAnswer(answer: unknown): { chain: string | Uint8Array; key?: string | Uint8Array } {
   const { chain, key } = Object(answer) as { chain?: unknown; key?: unknown }
-  const isText = (value: unknown): value is string | Uint8Array =>
-    typeof value === 'string' || value instanceof Uint8Array
   if (!isText(chain)) throw new IssuerError('it returned no chain')
   return isText(key) ? { chain, key } : { chain }
 }

@@ -1,0 +1,2 @@
+/** What the doctor uses of /proc: all of it. */
+export * from './procfs.js'
