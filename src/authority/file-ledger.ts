@@ -62,7 +62,7 @@ export async function openLedger(path: string, options: TrustedOwnerOption): Pro
     last = written.catch(() => undefined)
     return { entries, written }
   }
-  return {
+  return Promise.resolve({
     append: async (entries) => {
       if (entries.length === 0) return
       waiting ??= startBatch()
@@ -85,7 +85,7 @@ export async function openLedger(path: string, options: TrustedOwnerOption): Pro
         throw failureOf(path, error)
       }
     },
-  }
+  })
 }
 
 async function appendLocked(fs: FileSystem, path: string, entries: readonly LedgerEntry[]): Promise<void> {

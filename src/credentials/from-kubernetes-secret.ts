@@ -160,29 +160,30 @@ async function withKeys(inputs: Inputs, generation: string, shown: string): Prom
   const mount = names === null ? await mountFault(generation) : null
   if (mount !== null) {
     // One finding, because its message is the same for each file.
-    const absent = ({ role, place }: Input): Input =>
-      unreadableInput(role, place, finding('file/missing', { file: shown, mount }))
-    const { clientCa = null, crl } = inputs
-    const others = { clientCa: clientCa && absent(clientCa), crl: crl && absent(crl) }
-    return { ...inputs, ...others, ca: absent(inputs.ca), cert: absent(inputs.cert), key: absent(inputs.key) }
+    return mapInputs(inputs, ({ role, place }) =>
+      unreadableInput(role, place, finding('file/missing', { file: shown, mount })),
+    )
   }
   if (names === null) return inputs
   // The names of the kubelet's own files start with two dots.
   const own = names.filter((each) => !each.startsWith('..'))
   const lists = await Promise.all(own.slice(0, MAX_DIRECTORIES).map((each) => namesBelow(generation, each)))
   const keys = [...lists.flat(), ...own.slice(MAX_DIRECTORIES)]
-  const explained = (input: Input, role: SecretKeys['role']): Input => ({
+  return mapInputs(inputs, (input, role) => ({
     ...input,
     findings: input.findings.map((each) => explain(each, { role, keys })),
-  })
+  }))
+}
+
+function mapInputs(inputs: Inputs, change: (input: Input, role: SecretKeys['role']) => Input): Inputs {
   const { ca, clientCa = null, cert, key, crl } = inputs
   return {
     ...inputs,
-    ca: explained(ca, 'ca'),
-    clientCa: clientCa && explained(clientCa, 'clientCa'),
-    cert: explained(cert, 'cert'),
-    key: explained(key, 'key'),
-    crl: crl && explained(crl, 'crl'),
+    ca: change(ca, 'ca'),
+    clientCa: clientCa && change(clientCa, 'clientCa'),
+    cert: change(cert, 'cert'),
+    key: change(key, 'key'),
+    crl: crl && change(crl, 'crl'),
   }
 }
 

@@ -1,4 +1,4 @@
-/** Writes certificates (RFC 5280 section 4.1) and their extensions. */
+/** Writes certificates (RFC 5280 section 4.1), CRLs (section 5.1), and their extensions. */
 import { createHash } from 'node:crypto'
 import { contextTag, element, Tag } from './der.js'
 import { namedBits, octetString, oid, sequence, time, TRUE, unsignedInteger } from './der-writer.js'
@@ -128,4 +128,58 @@ function writeGeneralName(host: Host): Buffer<ArrayBuffer> {
 /** RFC 5280 section 4.2.1.2, method 1: SHA-1 over the public key. Its security does not matter here. */
 export function keyIdentifier(spki: Uint8Array): Buffer<ArrayBuffer> {
   return createHash('sha1').update(publicKeyBits(spki)).digest()
+}
+
+export interface RevokedCertificate {
+  /** Bytes of the serial number, most significant first. */
+  readonly serial: Uint8Array
+  readonly revokedAt: Date
+  /** A CRLReason by number (RFC 5280 section 5.3.1); null for none or "unspecified". */
+  readonly reasonCode: number | null
+}
+
+/** The fields of the signed part. Names and algorithms are whole DER elements. */
+export interface CrlFields {
+  readonly signatureAlgorithm: Uint8Array
+  readonly issuer: Uint8Array
+  readonly thisUpdate: Date
+  readonly nextUpdate: Date
+  readonly revoked: readonly RevokedCertificate[]
+  readonly authorityKeyIdentifier: Uint8Array
+  readonly number: bigint
+}
+
+const VERSION_2 = element(Tag.integer, Buffer.from([1]))
+const REASON_CODE = oid('2.5.29.21')
+
+export function writeTbsCertList(fields: CrlFields): Buffer<ArrayBuffer> {
+  return sequence(
+    VERSION_2,
+    fields.signatureAlgorithm,
+    fields.issuer,
+    time(fields.thisUpdate),
+    time(fields.nextUpdate),
+    // An empty list must be omitted (section 5.1.2.6); Go refuses it.
+    ...(fields.revoked.length === 0 ? [] : [sequence(Buffer.concat(fields.revoked.map(writeEntry)))]),
+    element(
+      contextTag(0, 'constructed'),
+      sequence(
+        writeAuthorityKeyIdentifier(fields.authorityKeyIdentifier),
+        writeExtension(ExtensionId.cRLNumber, unsignedInteger(bytesOf(fields.number)), false),
+      ),
+    ),
+  )
+}
+
+function writeEntry({ serial, revokedAt, reasonCode }: RevokedCertificate): Buffer<ArrayBuffer> {
+  const reason =
+    reasonCode === null
+      ? []
+      : [sequence(sequence(REASON_CODE, octetString(element(Tag.enumerated, Buffer.from([reasonCode])))))]
+  return sequence(unsignedInteger(serial), time(revokedAt), ...reason)
+}
+
+function bytesOf(number: bigint): Buffer {
+  const text = number.toString(16)
+  return Buffer.from(text.length % 2 === 0 ? text : `0${text}`, 'hex')
 }

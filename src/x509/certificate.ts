@@ -5,7 +5,7 @@ import { printable } from '../report/printable.js'
 import { crypto } from './node-crypto.js'
 import { bytesEqual, contextTag, DerError, type DerReader, hex, Tag } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
-import { decodeKeyIdentifiers, type KeyIdentifiers, type RawExtension, readExtensionList } from './extensions.js'
+import { decodeKeyIdentifiers, type KeyIdentifiers, readExtensions } from './extensions.js'
 import { isUsualPublicKey } from './keys/public-key.js'
 import { classifyHosts, coveringNameFinder } from './names.js'
 import { isSignedWith, KeyHolder, type KeyHolderFields, pemBlock, readSigned, readSpki } from './signed.js'
@@ -223,7 +223,8 @@ function readCertificate(der: Uint8Array): CertificateFields {
   // issuerUniqueID and subjectUniqueID
   tbs.optional(contextTag(1, 'primitive'))
   tbs.optional(contextTag(2, 'primitive'))
-  const extensionList = readExtensions(tbs, version)
+  const refused = version === 3 ? null : `extensions in a certificate of version ${String(version)}`
+  const extensionList = readExtensions(tbs, 3, 'the extensions', refused)
   tbs.finish('the signed part')
   const algorithmsAgree = agrees(innerAlgorithm)
   return { ...signed, version, serial, algorithmsAgree, issuer, notBefore, notAfter, subject, ...key, extensionList }
@@ -237,16 +238,6 @@ function readVersion(tbs: DerReader): number {
   inner.finish('the version')
   if (version > 3) throw new DerError(`version ${String(version)}, which X.509 does not know`, start)
   return version
-}
-
-function readExtensions(tbs: DerReader, version: number): RawExtension[] {
-  const tagged = tbs.enterOptional(contextTag(3, 'constructed'))
-  if (tagged === null) return []
-  if (version !== 3) throw new DerError(`extensions in a certificate of version ${String(version)}`, tagged.offset)
-  const list = tagged.enter(Tag.sequence, 'the extensions')
-  tagged.finish('the extensions')
-  if (list.atEnd) throw new DerError('an empty list of extensions', list.offset)
-  return readExtensionList(list)
 }
 
 /** The certificates of a chain, up to the first that cannot be read. */

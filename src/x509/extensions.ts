@@ -167,6 +167,21 @@ export function readExtensionList(list: DerReader): RawExtension[] {
   return list.atEnd ? [] : readItems(list, MAX_ITEMS, 'extensions', readExtension)
 }
 
+/**
+ * Reads the optional, tagged extensions of a certificate or CRL.
+ *
+ * @param refused Why there must be none, as in version 1; null if they are allowed.
+ */
+export function readExtensions(tbs: DerReader, tag: number, what: string, refused: string | null): RawExtension[] {
+  const tagged = tbs.enterOptional(contextTag(tag, 'constructed'))
+  if (tagged === null) return []
+  if (refused !== null) throw new DerError(refused, tagged.offset)
+  const list = tagged.enter(Tag.sequence, what)
+  tagged.finish(what)
+  if (list.atEnd) throw new DerError('an empty list of extensions', list.offset)
+  return readExtensionList(list)
+}
+
 function readExtension(list: DerReader): RawExtension {
   const extension = list.enter(Tag.sequence, 'an extension')
   const oid = extension.oid('an extension id')

@@ -1,7 +1,7 @@
 /**
  * The only import of @peculiar/webcrypto and @peculiar/x509, which make certificate requests. The authority imports this file
- * dynamically, because these libraries take longer to load than the rest of the package. certificate-writer.ts and crl-writer.ts
- * write certificates and CRLs in a quarter of the time.
+ * dynamically, because these libraries take longer to load than the rest of the package. certificate-writer.ts
+ * writes certificates and CRLs in a quarter of the time.
  *
  * The bundle of the package imports @peculiar/webcrypto through a `.cjs` file: scripts/lib/bundle.mjs has the reason.
  *

@@ -216,9 +216,14 @@ class VectorReader {
   }
 }
 
-function addTo<T>(list: T[], most: number, entry: T): void {
-  if (list.length >= most) throw new RangeError('too many entries')
-  list.push(entry)
+function listOf<T>(bytes: Buffer, most: number, read: (list: VectorReader) => T): T[] {
+  const list = new VectorReader(bytes)
+  const entries: T[] = []
+  while (!list.isAtEnd) {
+    if (entries.length >= most) throw new RangeError('too many entries')
+    entries.push(read(list))
+  }
+  return entries
 }
 
 function extensionsOf(bytes: Buffer): Map<number, Buffer> {
@@ -230,23 +235,18 @@ function extensionsOf(bytes: Buffer): Map<number, Buffer> {
 
 /** TLS 1.2: `certificate_list<0..2^24-1>` of `ASN.1Cert<1..2^24-1>`. */
 function readChain(body: Buffer): Uint8Array[] {
-  const list = new VectorReader(new VectorReader(body).vector(3))
-  const chain: Uint8Array[] = []
-  while (!list.isAtEnd) addTo(chain, MAX_CHAIN, Uint8Array.from(list.vector(3)))
-  return chain
+  return listOf(new VectorReader(body).vector(3), MAX_CHAIN, (list) => Uint8Array.from(list.vector(3)))
 }
 
 /** TLS 1.3: `certificate_request_context<0..2^8-1>`, then entries of a certificate and its extensions. */
 function readEntries(body: Buffer): Uint8Array[] {
   const message = new VectorReader(body)
   message.vector(1)
-  const list = new VectorReader(message.vector(3))
-  const chain: Uint8Array[] = []
-  while (!list.isAtEnd) {
-    addTo(chain, MAX_CHAIN, Uint8Array.from(list.vector(3)))
+  return listOf(message.vector(3), MAX_CHAIN, (list) => {
+    const certificate = Uint8Array.from(list.vector(3))
     list.vector(2)
-  }
-  return chain
+    return certificate
+  })
 }
 
 /** TLS 1.2: `certificate_types<1..2^8-1>`, `supported_signature_algorithms<2^16-1>`, `certificate_authorities<0..2^16-1>`. */
@@ -267,15 +267,9 @@ function readExtension(body: Buffer): [number[], DistinguishedName[]] {
 const EMPTY_LIST = Buffer.alloc(2)
 
 function readSchemes(bytes: Buffer): number[] {
-  const list = new VectorReader(bytes)
-  const schemes: number[] = []
-  while (!list.isAtEnd) addTo(schemes, MAX_NAMES, list.number(2))
-  return schemes
+  return listOf(bytes, MAX_NAMES, (list) => list.number(2))
 }
 
 function readNames(bytes: Buffer): DistinguishedName[] {
-  const list = new VectorReader(bytes)
-  const names: DistinguishedName[] = []
-  while (!list.isAtEnd) addTo(names, MAX_NAMES, DistinguishedName.read(new DerReader(list.vector(2)), 'CA'))
-  return names
+  return listOf(bytes, MAX_NAMES, (list) => DistinguishedName.read(new DerReader(list.vector(2)), 'CA'))
 }

@@ -6,9 +6,9 @@ import type { Certificate } from '../certificate.js'
 import { type CrlEntry, MAX_CRL_BYTES, RevokedEntries } from './crl-entries.js'
 import { type CrlExtensions, type UnsupportedCrlScope, decodeCrlExtensions } from './crl-extensions.js'
 import type { DistributionPointName } from './distribution-point.js'
-import { contextTag, DerError, type DerElement, type DerReader, Tag } from '../der.js'
+import { DerError, type DerElement, type DerReader, Tag } from '../der.js'
 import { DistinguishedName } from '../distinguished-name.js'
-import { ExtensionId, type RawExtension, readExtensionList } from '../extensions.js'
+import { ExtensionId, type RawExtension, readExtensions } from '../extensions.js'
 import type { PemScan } from '../pem/pem.js'
 import { isSignedWith, pemBlock, readSigned, type SignedFields } from '../signed.js'
 import { readTime } from '../time.js'
@@ -239,7 +239,8 @@ function readCrl(der: Uint8Array): Parts {
   const timeFollows = nextUpdateForm === Tag.utcTime || nextUpdateForm === Tag.generalizedTime
   const nextUpdate = timeFollows ? readTime(tbs, 'nextUpdate') : null
   const entries = tbs.optional(Tag.sequence)
-  const extensions = readExtensions(tbs, version)
+  const refused = version === 2 ? null : 'extensions in a CRL of version 1'
+  const extensions = readExtensions(tbs, 0, 'the extensions of the CRL', refused)
   tbs.finish('the signed part')
   return {
     version,
@@ -262,16 +263,6 @@ function readVersion(tbs: DerReader): 1 | 2 {
   const version = tbs.smallInteger('the version') + 1
   if (version !== 2) throw new DerError(`version ${String(version)}, where only 2 can be written`, start)
   return 2
-}
-
-function readExtensions(tbs: DerReader, version: 1 | 2): RawExtension[] {
-  const tagged = tbs.enterOptional(contextTag(0, 'constructed'))
-  if (tagged === null) return []
-  if (version !== 2) throw new DerError('extensions in a CRL of version 1', tagged.offset)
-  const list = tagged.enter(Tag.sequence, 'the extensions of the CRL')
-  tagged.finish('the extensions of the CRL')
-  if (list.atEnd) throw new DerError('an empty list of extensions', list.offset)
-  return readExtensionList(list)
 }
 
 function readEntries(raw: Uint8Array, { entries, version }: Parts): RevokedEntries | DerError {
