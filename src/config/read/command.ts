@@ -15,8 +15,6 @@ export interface EtcdCommand {
   readonly isShell?: true
   /** The offset of a script that has more than this command. */
   readonly script?: number
-  /** Whether the rest of the script may set variables of etcd. */
-  readonly setsVariables?: boolean
   /** Whether the entrypoint of an image starts etcd, and may set options. */
   readonly isByImage?: boolean
 }
@@ -46,7 +44,7 @@ export function readEtcdCommand(
       'Only the literal arguments of etcd were read, not the rest of the script. Lint the arguments of the process, /proc/PID/cmdline.'
     into.addUnchecked('script', place(command.script, option), message)
     // A script that was not read sets options elsewhere.
-    if (command.setsVariables === true || command.args.length + command.variables.length === 0) into.isComplete = false
+    if (command.args.length + command.variables.length === 0) into.isComplete = false
   }
   reportFaults(command.faults, source, into)
   readFlags(command.args, place, syntax, into)
@@ -69,8 +67,8 @@ export function reportFaults(
 }
 
 /**
- * All etcds that a command line or a script starts. Flags without a program count as flags of etcd. Exported variables, loops,
- * functions, here-documents, containers and shells in a shell are not followed.
+ * All etcds that a command line or a script starts. Flags without a program count as flags of etcd. Loops, functions,
+ * here-documents, containers and shells in a shell are not followed.
  */
 export function etcdCommands(tokens: readonly Token[], values: Values = new Map()): EtcdCommand[] {
   return commandsAmong(tokens, { values, isInShell: false, mayBeFlags: true })
@@ -84,36 +82,56 @@ interface CommandContext {
 }
 
 function commandsAmong(tokens: readonly Token[], context: CommandContext): EtcdCommand[] {
+  const own = new Map<string, Token>()
+  const exported = new Map<string, Token>()
   const found: EtcdCommand[] = []
-  const others: SimpleCommand[] = []
-  for (const each of simpleCommands(tokens)) {
+  let hasOthers = false
+  for (const { tokens: command, before, after } of simpleCommands(tokens)) {
     // The caller reports that more of them were not read.
     if (found.length > MAX_MEMBERS) break
-    const mayBeFlags = context.mayBeFlags && each.tokens[0] === tokens[0]
-    const started = commandsOfOne(each.tokens, { ...context, mayBeFlags })
-    found.push(...started)
-    if (started.length === 0 && !isHarmless(each)) others.push(each)
+    const mayBeFlags = context.mayBeFlags && command[0] === tokens[0]
+    const started = commandsOfOne(command, { ...context, mayBeFlags })
+    found.push(...started.map((each) => ({ ...each, variables: [...exported.values(), ...each.variables] })))
+    if (started.length > 0) {
+      // Programs that change the environment may not pass the exported variables on.
+      hasOthers ||= exported.size > 0 && command.some(({ text }) => /(?:^|\/)(?:sudo|env)$/.test(text))
+      continue
+    }
+    const [program = { text: '' }, ...rest] = command
+    const isExport = program.text === 'export'
+    const assigned = isExport ? rest : command
+    const areAssignments = assigned.every(({ text }) => (isExport ? EXPORT : ASSIGNMENT).test(text))
+    // Whether it runs depends on the command before it, or it runs in a shell of its own.
+    const isUncertain = before.endsWith('|') || /^(?:&|\|&?)$/.test(after)
+    // What only takes the output of etcd, such as `tee`, changes nothing; a shell may start another etcd.
+    hasOthers ||= areAssignments ? isUncertain : !(before === '|' && OUTPUTS.test(program.text))
+    for (const token of isExport || areAssignments ? assigned : []) {
+      const [, name, isSet] = /^([A-Za-z_]\w*)(=|$)/.exec(token.text) ?? []
+      if (name === undefined) continue
+      const known = isSet === '' ? (own.get(name) ?? { ...token, text: `${name}=\${${name}}` }) : token
+      own.set(name, known)
+      if (!isExport && !exported.has(name)) continue
+      // Further exports are not read. The caller reports that, as for the rest of a script.
+      if (exported.size < MAX_EXPORTS || exported.has(name)) exported.set(name, known)
+      else hasOthers = true
+    }
   }
   const [first] = tokens
-  if (others.length === 0 || first === undefined) return found
-  const setsVariables = others.some((each) => SETS_VARIABLES.test(each.tokens[0]?.text ?? ''))
-  return found.map((each) => ({ ...each, script: first.offset, setsVariables }))
+  return hasOthers && first !== undefined ? found.map((each) => ({ ...each, script: first.offset })) : found
 }
 
-const SETS_VARIABLES = /^(?:export|declare|typeset|readonly|source|\.|eval)$/
-
-/** Whether it changes nothing for an etcd: assignments that are not exported, and what only takes its output, such as `tee`. */
-function isHarmless({ tokens, before }: SimpleCommand): boolean {
-  return tokens.every(({ text }) => ASSIGNMENT.test(text)) || (before === '|' && OUTPUTS.test(tokens[0]?.text ?? ''))
-}
-
+/** Limits the variables of a script, which each etcd in it has. */
+const MAX_EXPORTS = 100
 /** An assignment whose value runs no command. */
 const ASSIGNMENT = /^[A-Za-z_]\w*=(?![^]*(?:\$\(|`))/
+/** The name of a variable may come from another one, as in `export "ETCD_$NAME"`. */
+const EXPORT = new RegExp(`${ASSIGNMENT.source}|^[A-Za-z_]\\w*$`)
 
 interface SimpleCommand {
   readonly tokens: Token[]
-  /** The operator before it, such as `||`; empty for a line break and at the beginning. */
+  /** The operators around it, such as `||`; empty for a line break and at the ends. */
   readonly before: string
+  after: string
 }
 
 export function simpleCommands(tokens: readonly Token[]): SimpleCommand[] {
@@ -121,10 +139,13 @@ export function simpleCommands(tokens: readonly Token[]): SimpleCommand[] {
   let operator = ''
   let isOpen = false
   for (const token of tokens) {
-    if (token.isEnd) operator += token.text.trim()
-    else if (isOpen) commands.at(-1)?.tokens.push(token)
+    const last = commands.at(-1)
+    if (token.isEnd) {
+      operator += token.text.trim()
+      if (last !== undefined) last.after = operator
+    } else if (isOpen) last?.tokens.push(token)
     else {
-      commands.push({ tokens: [token], before: operator })
+      commands.push({ tokens: [token], before: operator, after: '' })
       operator = ''
     }
     isOpen = !token.isEnd
