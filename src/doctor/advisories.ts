@@ -1,6 +1,7 @@
 /** Advisories of etcd that the releases of the members have, by their version numbers. */
 import { ADVISORIES_AS_OF, advisoriesOf, endsOfLines, ETCD_LINES, firstFix } from '../config/internal.js'
-import { cluster, findingMaker } from '../report/internal.js'
+import { findingMaker } from '../report/internal.js'
+import { cluster } from '../report/internal-catalogue.js'
 import type { Finding } from '../report/index.js'
 import type { ExaminedMember } from './evidence.js'
 import { sideOf } from './read-evidence.js'

@@ -1,6 +1,7 @@
 /** Compares the clock of this machine, by which the dates of certificates are checked, with those of the members. */
 import type { ClockReading } from '../client/internal-diagnosis.js'
-import { cluster, findingMaker, uncheckedIn } from '../report/internal.js'
+import { findingMaker, uncheckedIn } from '../report/internal.js'
+import { cluster } from '../report/internal-catalogue.js'
 import type { CertificateRef, Finding } from '../report/index.js'
 import { areOfDates, durationText, isDateCode } from '../validate/internal.js'
 import type { Asking, ExaminedCluster, ExaminedMember } from './evidence.js'

@@ -1,7 +1,8 @@
 /** Compares what the processes show with the files and the configurations. */
 import { groupBy } from '../config/internal.js'
 import type { EtcdConfigFile, EtcdConfigSide } from '../config/index.js'
-import { cluster, findingMaker } from '../report/internal.js'
+import { findingMaker } from '../report/internal.js'
+import { cluster } from '../report/internal-catalogue.js'
 import type { Finding } from '../report/index.js'
 import { Dials, type ForecastMember, isAlive, isDateCode } from '../validate/internal.js'
 import { type Certificate, certificateRef, type DistinguishedName } from '../x509/internal.js'

@@ -1,6 +1,7 @@
 /** When certificates end: those that members serve, and those that clients present. */
 import { kubeadmNames } from './distributions.js'
-import { cluster, findingMaker, parseDuration } from '../report/internal.js'
+import { findingMaker, parseDuration } from '../report/internal.js'
+import { cluster } from '../report/internal-catalogue.js'
 import type { Finding } from '../report/index.js'
 import { durationText, isDateCode, type QuorumForecast, validateUntil } from '../validate/internal.js'
 import { validateChain } from '../validate/index.js'

@@ -12,7 +12,6 @@ import { checkSignal } from '../credentials/internal.js'
 import type { ClientDefaults } from '../credentials/index.js'
 import {
   checkOptions,
-  cluster,
   findingMaker,
   listed,
   makeReport,
@@ -21,6 +20,7 @@ import {
   parseDuration,
   uncheckedIn,
 } from '../report/internal.js'
+import { cluster } from '../report/internal-catalogue.js'
 import type { Finding, Unchecked } from '../report/index.js'
 import { foldRepeats, resolveContext } from '../validate/internal.js'
 import { type UsedCluster, withAccesses } from './apiserver.js'

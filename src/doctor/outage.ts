@@ -1,5 +1,6 @@
 /** Findings about members that do not answer, or answer for another cluster. */
-import { cluster, findingMaker, printable, uncheckedIn } from '../report/internal.js'
+import { findingMaker, printable, uncheckedIn } from '../report/internal.js'
+import { cluster } from '../report/internal-catalogue.js'
 import type { Finding } from '../report/index.js'
 import { groupBy } from '../config/internal.js'
 import type { EtcdConfigMember } from '../config/index.js'

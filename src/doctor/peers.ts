@@ -1,6 +1,7 @@
 /** Findings about members that refuse each other's peer certificates now: one for each cause, with its pairs in the details. */
 import { groupBy } from '../config/internal.js'
-import { type CaFile, cluster, findingMaker, type Reissue } from '../report/internal.js'
+import { findingMaker } from '../report/internal.js'
+import { type CaFile, cluster, type Reissue } from '../report/internal-catalogue.js'
 import type { Finding } from '../report/index.js'
 import { hostsOfUrls } from '../x509/internal.js'
 import type { Comparison } from './evidence.js'

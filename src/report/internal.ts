@@ -1,6 +1,4 @@
 /** What later rooms may use, next to the public names of `index.ts`. */
-export { INTERNAL_ERROR } from './catalogue/alerts.js'
-export { type CaFile, cluster, type Reissue } from './catalogue/cluster.js'
 export type { Place } from './catalogue/place.js'
 export { backoffPause, MAX_DELAY, parseDuration } from './duration.js'
 export { asError, codeOf, isError, reasonOf } from './errors.js'
