@@ -1,7 +1,9 @@
 /** Reads standard input and small files, and recognizes the names of files that cannot be read. */
+import { localUser } from '../files/internal.js'
 import { codeOf } from '../report/internal.js'
-import type { Stats } from 'node:fs'
-import { lstat, stat } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { access, lstat, stat } from 'node:fs/promises'
+import { resolve, sep } from 'node:path'
 import { addAbortSignal } from 'node:stream'
 import { type Call, UsageError } from './command.js'
 
@@ -31,6 +33,33 @@ export function isUnreadableName(name: string): boolean {
   return name.includes('\ufffd')
 }
 
+/** What this process may not read, whose it is, and who it runs as; null for an error of another kind. */
+export async function deniedText(path: string, error: unknown): Promise<string | null> {
+  if (!['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) return null
+  const parts = resolve(path).split(sep)
+  let denied = resolve(path)
+  for (let i = 1; i < parts.length && denied !== ''; i++) {
+    const folder = parts.slice(0, i).join(sep) || sep
+    const mayEnter = await access(folder, constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (!mayEnter) {
+      denied = folder
+      break
+    }
+  }
+  const { uid, mode } = await stat(denied)
+  const [owner, self] = await Promise.all([uid, process.geteuid?.() ?? -1].map(nameOf))
+  const rights = `belongs to ${String(owner)} and has the mode 0${(mode & 0o7777).toString(8)}, and this process runs as ${String(self)}`
+  const which = denied === resolve(path) ? 'it' : JSON.stringify(denied)
+  return `${JSON.stringify(path)} cannot be read: ${which} ${rights}. Run the command as ${String(owner)}.`
+}
+
+async function nameOf(uid: number): Promise<string> {
+  return (await localUser(uid))?.name ?? `the user ${String(uid)}`
+}
+
 /** The state of an existing path, of a link itself if it leads nowhere; null if there is no such path. */
 export async function stateOf(path: string): Promise<Stats | null> {
   try {
@@ -40,7 +69,9 @@ export async function stateOf(path: string): Promise<Stats | null> {
     // An operand that is a wrong name, or a key, can be too long for a file.
     const reason = codeOf(error) ?? ''
     if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'].includes(reason)) return null
-    throw new UsageError(`The path ${JSON.stringify(path)} cannot be read (${reason}).`)
+    throw new UsageError(
+      (await deniedText(path, error)) ?? `The path ${JSON.stringify(path)} cannot be read (${reason}).`,
+    )
   }
 }
 

@@ -56,7 +56,9 @@ export async function runProgram(input: ProgramInput): Promise<number> {
   }
   try {
     if (input.args.length === 0) program.help({ error: true })
-    await program.parseAsync([...input.args], { from: 'user' })
+    // As many programs have it, besides -v.
+    const args = input.args.map((each, i) => (i === 0 && each === '-V' ? '-v' : each))
+    await program.parseAsync(args, { from: 'user' })
     return code
   } catch (error) {
     terminal.endProgress()
@@ -160,7 +162,7 @@ export async function failureLines(error: unknown, command: string): Promise<str
     if (error.code === 'commander.help') return []
     const text = message.replace(/^error: /, '').replace(/\n(?=\(Did you mean [^\n]*$)/, ' ')
     // The value of a misspelt option may be a password.
-    const shown = error.code === 'commander.unknownOption' ? withoutValue(text) : text
+    const shown = error.code === 'commander.unknownOption' ? `${withoutValue(text)}${suggestion(text)}` : text
     return [`etcd-mtls: ${printable(shown)}`, help]
   }
   if (error instanceof UsageError || isEtcdMtlsError(error, 'ERR_OPTION_INVALID'))
@@ -177,4 +179,12 @@ export async function failureLines(error: unknown, command: string): Promise<str
 function withoutValue(text: string): string {
   const [start, end] = [text.indexOf('='), text.lastIndexOf("'")]
   return start === -1 || end < start ? text : text.slice(0, start) + text.slice(end)
+}
+
+/** Options of a connection are in no help, in which commander looks for what was meant. */
+function suggestion(text: string): string {
+  const [, name = ''] = /'(--[\w-]{3,})/.exec(text) ?? []
+  const flags = CONNECTION_OPTIONS.flatMap(([option]) => /--[\w-]+/.exec(option) ?? [])
+  const near = flags.find((flag) => name !== '' && (flag.startsWith(name) || name.startsWith(flag)))
+  return near === undefined || text.includes('Did you mean') ? '' : ` (Did you mean ${near}?)`
 }

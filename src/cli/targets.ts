@@ -29,7 +29,7 @@ import {
 } from '../x509/internal.js'
 import { type Call, UsageError } from './command.js'
 import type { CheckDocument } from './documents.js'
-import { isUnreadableName, readInput, stateOf, UNREADABLE_NAME } from './input.js'
+import { deniedText, isUnreadableName, readInput, stateOf, UNREADABLE_NAME } from './input.js'
 
 /** What a file, stdin, a value of a Secret, or a server holds. */
 export interface Contents {
@@ -136,7 +136,8 @@ async function namesIn(path: string, limit: number): Promise<string[]> {
   try {
     for await (const { name } of await opendir(path)) if (names.push(name) >= limit) break
   } catch (error) {
-    throw new UsageError(`The directory ${JSON.stringify(path)} cannot be read (${codeOf(error) ?? ''}).`)
+    const denied = await deniedText(path, error)
+    throw new UsageError(denied ?? `The directory ${JSON.stringify(path)} cannot be read (${codeOf(error) ?? ''}).`)
   }
   return names.toSorted()
 }

@@ -9,6 +9,7 @@ import { codeOf } from '../../report/internal.js'
 import { isEtcdMtlsError } from '../../report/index.js'
 import type { Host } from '../../x509/internal.js'
 import { type Options, UsageError } from '../command.js'
+import { stateOf } from '../input.js'
 
 export const CA_FOLDER = 'ca'
 /** In the directory of each member. */
@@ -29,8 +30,10 @@ export function openCa(folder: string, options: Options, ca: NewCa = {}): Promis
 }
 
 /** @throws {UsageError} if there is no CA: these commands never create one */
-export function openExistingCa(folder: string, options: Options): Promise<Authority> {
-  if (hasCa(folder)) return openCa(folder, options)
+export async function openExistingCa(folder: string, options: Options): Promise<Authority> {
+  // Refuses a directory that may not be read: its CA is not missing.
+  const states = await Promise.all(['ca.crt', 'ca.key'].map((name) => stateOf(join(folder, name))))
+  if (states.some((each) => each !== null)) return openCa(folder, options)
   throw new UsageError(`"${folder}" has no CA. Create one with etcd-mtls init, or restore ca.crt and ca.key.`)
 }
 
