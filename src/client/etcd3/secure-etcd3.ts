@@ -1,6 +1,7 @@
 /** An `Etcd3` whose calls all use our own channel. */
 import {
   castGrpcError,
+  castGrpcErrorMessage,
   ClientClosedError,
   Etcd3,
   EtcdAuthenticationFailedError,
@@ -85,7 +86,8 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
       meter: session.pool.meter,
       shortage: () => session.shortage,
       isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
-      finalError: (error, until) => finalError(session.pool, error, until),
+      finalError: (error, until) => finalError(session.pool, isError(error) ? typed(error) : error, until),
+      watchError: (reason) => session.causeOf(reason) ?? castGrpcErrorMessage(`${CANCELED}${reason}`),
     }
     paceWatchStreams(this.watchClient, owner)
   }
@@ -418,6 +420,13 @@ function guard(watcher: Watcher, stream: WatchStream, { session, signal, closing
   })
 }
 
+/** The error of etcd3 for that of a stream. */
+function typed(error: Error): Error {
+  const cast = castGrpcError(error)
+  setCause(cast, error.cause)
+  return cast
+}
+
 function whenConnected(watcher: Watcher, { closing, onAbort, session, closedError }: StreamOwner): Promise<Watcher> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
@@ -437,10 +446,8 @@ function whenConnected(watcher: Watcher, { closing, onAbort, session, closedErro
       // etcd3 and the channel retry after a broken connection. A refusal would repeat at each attempt, so it is
       // reported.
       if (!isEtcdMtlsError(error.cause) || error.cause.code === 'ERR_UNREACHABLE') return
-      const typed = castGrpcError(error)
-      setCause(typed, error.cause)
       watcher.cancel().then(() => {
-        failed(typed)
+        failed(typed(error))
       }, failed)
     }
     const removeClosed = onAbort(closing, () => {
