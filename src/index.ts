@@ -5,7 +5,7 @@
  * @module
  */
 export * from './authority/index.js'
-export { createSecureClient, isRetryable, observeServer } from './client/index.js'
+export { createSecureClient, isRetryable, mirror, observeServer, pages, watch } from './client/index.js'
 export type {
   CallMessage,
   CertificateMetric,
@@ -17,7 +17,12 @@ export type {
   FindingMessage,
   Health,
   HealthCheck,
+  KeyValue,
+  Mirror,
+  MirrorOptions,
   ObserveServerOptions,
+  Page,
+  PagesOptions,
   RotationMessage,
   RotationOptions,
   SecureClientOptions,
@@ -27,6 +32,8 @@ export type {
   TlsEvent,
   TlsOptions,
   TlsSession,
+  WatchEvent,
+  WatchOptions,
 } from './client/index.js'
 export * from './config/index.js'
 export * from './credentials/index.js'

@@ -24,3 +24,6 @@ export type {
   TlsEvent,
   TlsSession,
 } from './base/tls-session.js'
+export { type Mirror, mirror, type MirrorOptions } from './ranges/mirror.js'
+export { type Page, pages, type PagesOptions } from './ranges/pages.js'
+export { type KeyValue, watch, type WatchEvent, type WatchOptions } from './ranges/watch.js'

@@ -69,6 +69,14 @@ export interface WatchCompactedDetails {
   compactRevision: string
 }
 
+/** Keys were not read to the end: etcd has compacted the revision of the pages. */
+export interface PagesCompactedDetails {
+  prefix: string
+  revision: string
+  /** The last key of the last page. */
+  lastKey: string | null
+}
+
 /**
  * A watch or a lease is of another cluster than the one that answers now, or of data that was replaced by older data: revisions are
  * others, and changes may be missed.
@@ -154,6 +162,7 @@ export interface ErrorDetails {
   /** etcd refused the call because of an alarm of the cluster, such as NOSPACE. */
   ERR_CLUSTER_ALARM: FailedReportDetails
   ERR_WATCH_COMPACTED: WatchCompactedDetails
+  ERR_PAGES_COMPACTED: PagesCompactedDetails
   ERR_CLUSTER_CHANGED: ClusterChangedDetails
   ERR_ISSUE_REFUSED: IssueRefusedDetails
   ERR_ISSUER_FAILED: IssuerFailedDetails

@@ -61,8 +61,8 @@ export function pastTheIndex(sources: readonly Source[]): string[] {
   })
 }
 
-/** The floors of the client, the lowest first: a folder imports from those before it. Its own files are the one but last. */
-const FLOORS = ['etcd3/options.ts', 'base/', 'http2/', 'transport/', 'streams/', 'diagnosis/', '', 'etcd3/']
+/** The floors of the client, the lowest first: a folder imports from those before it. Its own files are `''`. */
+const FLOORS = ['etcd3/options.ts', 'base/', 'http2/', 'transport/', 'streams/', 'diagnosis/', '', 'etcd3/', 'ranges/']
 /** What opens the room, above all floors. */
 const ENTRANCE = ['index.ts', 'internal.ts', 'internal-diagnosis.ts', 'deferred.ts', 'create-secure-client.ts']
 

@@ -17,6 +17,8 @@ const BY_CODE: Readonly<Record<ErrorCode, boolean>> = {
   ERR_REQUEST_TOO_LARGE: false,
   ERR_CLUSTER_ALARM: false,
   ERR_WATCH_COMPACTED: false,
+  // The same pages would fail again if etcd compacts as often.
+  ERR_PAGES_COMPACTED: false,
   // Changes may be missed: the keys must be read again.
   ERR_CLUSTER_CHANGED: false,
   ERR_ISSUE_REFUSED: false,

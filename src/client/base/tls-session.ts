@@ -294,6 +294,8 @@ export interface ClientInternals {
    * `performance.now()` after which a failure is final. With a finite time, it is final also if each endpoint refuses the client.
    */
   finalError(error: unknown, until: number): unknown
+  /** The error of a watch that was canceled with this reason. */
+  watchError(reason: string): Error
 }
 
 export function clientClosed(): EtcdMtlsError<'ERR_CLOSED'> {

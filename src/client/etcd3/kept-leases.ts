@@ -1,7 +1,6 @@
 /** Leases that a {@link LeaseKeeper} keeps in place of etcd3. */
 import {
   castGrpcError,
-  ClientClosedError,
   EtcdLeaseInvalidError,
   GRPCUnavailableError,
   type ILeaseOptions,
@@ -16,10 +15,12 @@ import type { WatchStreamOwner } from '../watch-streams.js'
 
 interface LeaseOwner extends WatchStreamOwner {
   readonly session: Session
+  /** The error for what the closed client, or the view of it, refuses. */
+  readonly closedError: (service: string) => Error
 }
 
 /** Rejects if the lease cannot be kept alive because a server limits the streams; it is then revoked. */
-function whenKept(lease: Lease, { closing, onAbort, session }: LeaseOwner): Promise<void> {
+function whenKept(lease: Lease, { closing, onAbort, session, closedError }: LeaseOwner): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error: Error | null): void => {
       clearInterval(timer)
@@ -37,7 +38,7 @@ function whenKept(lease: Lease, { closing, onAbort, session }: LeaseOwner): Prom
       lease.revoke().catch(() => undefined)
     })
     const removeClosed = onAbort(closing, () => {
-      settle(new ClientClosedError('Lease'))
+      settle(closedError('Lease'))
     })
     lease.on('keepaliveSucceeded', kept).on('lost', settle)
   })
@@ -121,8 +122,8 @@ export function keptLeases({ leaseClient }: Namespace, make: MakeLease, owner: L
   }
 }
 
-export function setCause(error: unknown, cause: Error | null): void {
-  if (cause === null || !isError(error) || error.cause !== undefined) return
+export function setCause(error: unknown, cause: unknown): void {
+  if (cause === null || cause === undefined || !isError(error) || error.cause !== undefined) return
   // Not enumerable, like the `cause` that the Error constructor sets.
   Object.defineProperty(error, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
 }

@@ -1,6 +1,7 @@
 /** An `Etcd3` whose calls all use our own channel. */
 import {
   castGrpcError,
+  castGrpcErrorMessage,
   ClientClosedError,
   Etcd3,
   EtcdAuthenticationFailedError,
@@ -17,6 +18,7 @@ import {
 } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asError, isError, isEtcdMtlsError } from '../../report/errors.js'
+import { valueInvalid } from '../../report/option-error.js'
 import type { Etcd3Options } from './options.js'
 import { markCall } from '../base/retryable.js'
 import { AbortListeners, holdingProcess } from '../base/timing.js'
@@ -26,6 +28,7 @@ import type { EndpointPool } from '../endpoint-pool.js'
 import type { Session } from '../session.js'
 import { makeCallsDirect } from './direct-calls.js'
 import { keptLeases, setCause, whileShort } from './kept-leases.js'
+import { abortablePool, endError, servicesOf } from './signal-view.js'
 import { createChannel } from './pool-channel.js'
 import { type EtcdUser, LoginError } from '../transport/login.js'
 import { paceWatchStreams, type WatchStream, type WatchStreamOwner, WatchStreams } from '../watch-streams.js'
@@ -45,14 +48,17 @@ const VIRTUAL_HOST = 'etcd-mtls.invalid'
  */
 const LEASE_RETRY = 100
 
+const OWNER = Symbol('etcd-mtls.owner')
+
 /** The class behind the public `SecureEtcd3`. */
 export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   readonly tls: TlsSession
   /** @internal Also for `instanceof`. */
   readonly [CLIENT]: ClientInternals
+  /** @internal Not a private field, so that a view has its own. */
+  readonly [OWNER]: StreamOwner
   readonly #session: Session
   readonly #closing: AbortController
-  readonly #owner: StreamOwner
   #ended: Promise<void> | null = null
 
   /** @internal */
@@ -65,8 +71,14 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this.#session = session
     this.#closing = closing
     const streams = { session, closing: closing.signal, onAbort: new AbortListeners().listen }
-    const owner = { ...streams, watches: new WatchStreams(() => super.namespace(''), streams) }
-    this.#owner = owner
+    const owner: StreamOwner = {
+      ...streams,
+      watches: new WatchStreams(() => super.namespace(''), streams),
+      closedError: (service: string) => new ClientClosedError(service),
+      lastCall: () => notes.current?.call ?? null,
+      signal: null,
+    }
+    this[OWNER] = owner
     this[CLIENT] = {
       closing: owner.closing,
       onAbort: owner.onAbort,
@@ -74,7 +86,8 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
       meter: session.pool.meter,
       shortage: () => session.shortage,
       isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
-      finalError: (error, until) => finalError(session.pool, error, until),
+      finalError: (error, until) => finalError(session.pool, isError(error) ? typed(error) : error, until),
+      watchError: (reason) => session.causeOf(reason) ?? castGrpcErrorMessage(`${CANCELED}${reason}`),
     }
     paceWatchStreams(this.watchClient, owner)
   }
@@ -85,7 +98,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * for `error` does not end the process: `client.tls.events()` reports it.
    */
   override watch(): WatchBuilder {
-    return guardWatches(super.watch(), this.#owner)
+    return guardWatches(super.watch(), this[OWNER])
   }
 
   /**
@@ -93,12 +106,56 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
    * are sent at each sixth of the TTL. One without an answer after a twelfth is also sent to another endpoint.
    */
   override lease(ttl: number, options?: ILeaseOptions): Lease {
-    return keptLeases(this, (...args) => super.lease(...args), this.#owner)(ttl, options)
+    return keptLeases(this, (...args) => super.lease(...args), this[OWNER])(ttl, options)
   }
 
   /** As in etcd3. Its watches and leases are those of this client. */
   override namespace(prefix: string | Buffer): Namespace {
-    return wrapNamespace(super.namespace(prefix), this.#owner)
+    return wrapNamespace(super.namespace(prefix), this[OWNER])
+  }
+
+  /**
+   * A view of this client whose calls, watches and leases end with the signal, and only they. An aborted call rejects with etcd3's
+   * `GRPCCancelledError`. If it is a write that was sent, its `cause` is `ERR_OUTCOME_UNKNOWN`, whose `cause` is the signal's reason.
+   * Otherwise nothing was applied, and its `cause` is the reason. Closing the view does not close the client.
+   *
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+   */
+  withSignal(signal: AbortSignal): this {
+    if (!(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
+    const { [OWNER]: base, [CLIENT]: internals } = this
+    const closed = new AbortController()
+    // Made for the first watch or lease: a long-lived signal keeps a reference to each signal that follows it.
+    let closing: AbortSignal | null = null
+    const owner: StreamOwner = {
+      ...base,
+      signal,
+      get closing() {
+        closing ??= AbortSignal.any([base.closing, signal, closed.signal])
+        return closing
+      },
+      closedError: (service) => endError(owner.closing, service),
+    }
+    const { onAbort, lastCall } = base
+    const pool = abortablePool(this.pool, { signal, onAbort, lastCall, isClosed: () => closed.signal.aborted })
+    const close = (): void => {
+      closed.abort(new ClientClosedError('client'))
+    }
+    return Object.assign(Object.create(this) as this, servicesOf(pool), {
+      pool,
+      [OWNER]: owner,
+      [CLIENT]: {
+        ...internals,
+        get closing() {
+          return owner.closing
+        },
+      },
+      withSignal: (other: AbortSignal) => this.withSignal(AbortSignal.any([signal, other])),
+      mock: this.mock.bind(this),
+      unmock: this.unmock.bind(this),
+      close,
+      [Symbol.asyncDispose]: () => Promise.resolve(close()),
+    })
   }
 
   /**
@@ -312,6 +369,11 @@ const CANCELED = 'Watcher canceled: '
 interface StreamOwner extends WatchStreamOwner {
   readonly session: Session
   readonly watches: WatchStreams<WatchBuilder>
+  readonly closedError: (service: string) => Error
+  /** The call that was made in this turn; null: none. */
+  readonly lastCall: () => ExplainedCall | null
+  /** That of a view; null for the client itself. */
+  readonly signal: AbortSignal | null
 }
 
 // An `error` without a listener does not end the process, and `create()` settles where etcd3 retries indefinitely.
@@ -323,20 +385,27 @@ function guardWatches(builder: WatchBuilder, owner: StreamOwner): WatchBuilder {
     // The first watcher takes the place of the builder.
     if (!isFirst) stream.users += 1
     isFirst = false
-    return guard(make(), stream, owner.session)
+    return guard(make(), stream, owner)
   }
   builder.create = () =>
-    owner.closing.aborted ? Promise.reject(new ClientClosedError('Watch')) : whenConnected(builder.watcher(), owner)
+    owner.closing.aborted ? Promise.reject(owner.closedError('Watch')) : whenConnected(builder.watcher(), owner)
   return builder
 }
 
-function guard(watcher: Watcher, stream: WatchStream, session: Session): Watcher {
+function guard(watcher: Watcher, stream: WatchStream, { session, signal, closing, onAbort }: StreamOwner): Watcher {
   const cancel = watcher.cancel.bind(watcher)
   let isOpen = true
   const leave = (): void => {
     if (isOpen) stream.users -= 1
     isOpen = false
+    ignoreEnd()
   }
+  const cancelSafely = (): void => {
+    // It fails only if the stream has ended, which ended the watch too.
+    watcher.cancel().catch(() => undefined)
+  }
+  const ignoreEnd = signal === null ? () => undefined : onAbort(closing, cancelSafely)
+  if (signal?.aborted === true) cancelSafely()
   watcher.cancel = () => {
     leave()
     return cancel()
@@ -351,7 +420,14 @@ function guard(watcher: Watcher, stream: WatchStream, session: Session): Watcher
   })
 }
 
-function whenConnected(watcher: Watcher, { closing, onAbort, session }: StreamOwner): Promise<Watcher> {
+/** The error of etcd3 for that of a stream. */
+function typed(error: Error): Error {
+  const cast = castGrpcError(error)
+  setCause(cast, error.cause)
+  return cast
+}
+
+function whenConnected(watcher: Watcher, { closing, onAbort, session, closedError }: StreamOwner): Promise<Watcher> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       clearInterval(timer)
@@ -370,14 +446,12 @@ function whenConnected(watcher: Watcher, { closing, onAbort, session }: StreamOw
       // etcd3 and the channel retry after a broken connection. A refusal would repeat at each attempt, so it is
       // reported.
       if (!isEtcdMtlsError(error.cause) || error.cause.code === 'ERR_UNREACHABLE') return
-      const typed = castGrpcError(error)
-      setCause(typed, error.cause)
       watcher.cancel().then(() => {
-        failed(typed)
+        failed(typed(error))
       }, failed)
     }
     const removeClosed = onAbort(closing, () => {
-      failed(new ClientClosedError('Watch'))
+      failed(closedError('Watch'))
     })
     const timer = whileShort(session, (error) => {
       failed(error)
