@@ -404,7 +404,7 @@ describe('a configuration with which etcd serves', () => {
     ] as const) {
       const yaml = goodYaml({ end }).replace(file('ca.crt'), ca)
       const [{ complete, unchecked }] = await lintEtcdConfig({ yaml }, { readFiles: false })
-      expect([complete, unchecked.some(({ message }) => message.includes('ClientTLSInfo'))]).toEqual([
+      expect([complete, unchecked.some(({ place }) => place?.option === 'ClientTLSInfo')]).toEqual([
         isLetIn,
         !isLetIn,
       ])

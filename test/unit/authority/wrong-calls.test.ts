@@ -1,5 +1,7 @@
 /** Calls that are wrong in themselves are refused with the name of the option, before a key is made or anything is written. */
 import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import crypto, { generateKeyPairSync } from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
@@ -34,7 +36,8 @@ type Row = [option: string, call: () => unknown, words?: string]
 const createECDH = vi.spyOn(crypto, 'createECDH')
 syncBuiltinESMExports()
 const folder = temporaryFolder()
-const PLACE = folder.file('nothing')
+/** No call that is refused writes anything there. */
+const PLACE = join(tmpdir(), 'etcd-mtls-nothing')
 let authority: Authority
 let held: Credentials
 let crl: Crl

@@ -1,5 +1,7 @@
 /** Calls that are wrong in themselves are refused with the name of the option, before anything is read or written. */
 import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import {
   type Credentials,
@@ -9,13 +11,12 @@ import {
   fromPem,
   writeCredentials,
 } from '../../../src/credentials/index.js'
-import { temporaryFolder } from '../../support/openssl.js'
 import { good, PASSPHRASE, refuseSecrets, root } from './fixture.js'
 
 type Row = [option: string, call: () => unknown]
 
-const folder = temporaryFolder()
-const PLACE = folder.file('nothing')
+/** No call that is refused writes anything there. */
+const PLACE = join(tmpdir(), 'etcd-mtls-nothing')
 let credentials: Credentials
 beforeAll(async () => {
   credentials = await fromPem(good).load()
