@@ -59,7 +59,7 @@ function writeAlways(): { stop(): Promise<number> } {
       if (isStopped) return count
       const [one, two] = [`mirror/${String(count % KEYS)}`, `mirror/${String((count * 7) % KEYS)}/pair`]
       const value = String(count)
-      await insist(() =>
+      await insist<unknown>(() =>
         count % 5 === 4
           ? admin.delete().key(one).exec()
           : admin
@@ -79,7 +79,7 @@ function writeAlways(): { stop(): Promise<number> } {
 }
 
 it(
-  'is equal to a read at the same revision after compactions, stops of members and rotations',
+  'a mirror equals a read at the same revision after compactions, stops of members and rotations',
   async () => {
     await using client = await shared.connect()
     await using copy = mirror(client, { prefix: 'mirror/' })

@@ -22,6 +22,13 @@ const revisionNow = async (): Promise<string> => (await client.get('none').exec(
 const put = async (key: string, value: string): Promise<string> =>
   (await client.put(key).value(value).exec()).header.revision
 
+/** The next change; throws at the end. */
+async function next(events: AsyncIterator<WatchEvent, undefined>): Promise<WatchEvent> {
+  const { value } = await events.next()
+  if (value === undefined) throw new Error('The iteration has ended')
+  return value
+}
+
 async function take(events: AsyncIterable<WatchEvent>, count: number): Promise<WatchEvent[]> {
   const taken: WatchEvent[] = []
   for await (const event of events) if (taken.push(event) === count) break
@@ -111,7 +118,7 @@ describe('watch', () => {
     const first = await put('c/a', '1')
     await using proxied = await connectThroughProxy()
     const events = watch(proxied.behind, { prefix: 'c/', startRevision: first })
-    expect(textOf((await events.next()).value as WatchEvent)).toBe('put c/a 1')
+    expect(textOf(await next(events))).toBe('put c/a 1')
     const compacted = await compactWhileCut(proxied.cut, async () => {
       await put('c/a', '2')
       await put('c/a', '3')
@@ -125,7 +132,7 @@ describe('watch', () => {
     const first = await put('r/key', '0')
     const events = watch(client, { key: 'r/key', startRevision: first })
     for (const round of ['0', '1', '2']) {
-      expect(((await events.next()).value as WatchEvent).value.toString()).toBe(round)
+      expect((await next(events)).value.toString()).toBe(round)
       await shared.etcd.stop()
       await shared.etcd.start()
       await put('r/key', String(Number(round) + 1))
@@ -216,7 +223,7 @@ describe('mirror', () => {
   const stateOf = (copy: Mirror): Record<string, string> =>
     Object.fromEntries([...copy.entries()].map(([key, { value }]) => [key, value.toString()]))
 
-  it('has the keys, follows their changes, and ends with its client', async () => {
+  it('a mirror has the keys, follows their changes, and ends with its client', async () => {
     await put('m/a', '1')
     const other = await shared.connect()
     const copy = mirror(other, { prefix: 'm/' })
@@ -226,8 +233,8 @@ describe('mirror', () => {
     const changes = copy.changes()
     await put('m/b', '2')
     await client.delete().key('m/a')
-    expect(textOf((await changes.next()).value as WatchEvent)).toBe('put m/b 2')
-    expect(textOf((await changes.next()).value as WatchEvent)).toBe('delete m/a')
+    expect(textOf(await next(changes))).toBe('put m/b 2')
+    expect(textOf(await next(changes))).toBe('delete m/a')
     expect(copy.get(Buffer.from('m/b'))?.value.toString()).toBe('2')
     expect(copy.get('m/a')).toBeUndefined()
     const end = changes.next()
@@ -236,7 +243,7 @@ describe('mirror', () => {
     expect(stateOf(copy)).toEqual({ 'm/b': '2' })
   })
 
-  it('lists the keys again after a compaction, and reports what it missed', async () => {
+  it('lists the keys again after a compaction, and reports each missed change', async () => {
     await client.delete().prefix('m/')
     await put('m/gone', '1')
     await put('m/changed', '1')

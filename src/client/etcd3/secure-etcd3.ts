@@ -28,7 +28,7 @@ import type { EndpointPool } from '../endpoint-pool.js'
 import type { Session } from '../session.js'
 import { makeCallsDirect } from './direct-calls.js'
 import { keptLeases, setCause, whileShort } from './kept-leases.js'
-import { abortablePool, endError, servicesOf } from './signal-view.js'
+import { abortablePool, endError, servicesOf, viewOf } from './signal-view.js'
 import { createChannel } from './pool-channel.js'
 import { type EtcdUser, LoginError } from '../transport/login.js'
 import { paceWatchStreams, type WatchStream, type WatchStreamOwner, WatchStreams } from '../watch-streams.js'
@@ -141,7 +141,8 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     const close = (): void => {
       closed.abort(new ClientClosedError('client'))
     }
-    return Object.assign(Object.create(this) as this, servicesOf(pool), {
+    return viewOf(this, {
+      ...servicesOf(pool),
       pool,
       [OWNER]: owner,
       [CLIENT]: {
@@ -154,7 +155,10 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
       mock: this.mock.bind(this),
       unmock: this.unmock.bind(this),
       close,
-      [Symbol.asyncDispose]: () => Promise.resolve(close()),
+      [Symbol.asyncDispose]: () => {
+        close()
+        return Promise.resolve()
+      },
     })
   }
 

@@ -41,6 +41,11 @@ export function endError(closing: AbortSignal, service: string): Error {
   return closing.reason instanceof ClientClosedError ? new ClientClosedError(service) : notApplied(closing)
 }
 
+/** An object that is the client, except for these properties. */
+export function viewOf<C extends object>(client: C, own: object): C {
+  return Object.assign(Object.create(client) as C, own)
+}
+
 /** The service clients of etcd3 over another pool. */
 export function servicesOf(pool: CallPool) {
   return {

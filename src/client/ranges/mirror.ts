@@ -1,21 +1,13 @@
 /** A copy of the keys of a prefix in memory, which follows etcd. */
 import { backoffPause } from '../../report/duration.js'
-import { EtcdMtlsError, isError, isEtcdMtlsError } from '../../report/errors.js'
+import { type ErrorCode, EtcdMtlsError, isError, isEtcdMtlsError } from '../../report/errors.js'
 import { checkOptions } from '../../report/option-error.js'
 import { pause } from '../base/timing.js'
+import { checkSignal } from '../../credentials/checks.js'
 import { CLIENT } from '../base/tls-session.js'
 import type { SecureEtcd3 } from '../etcd3/secure-etcd3.js'
-import { pagesOf } from './pages.js'
-import {
-  closable,
-  endOf,
-  type KeyRange,
-  type KeyValue,
-  prefixRange,
-  signalOf,
-  watchBatches,
-  type WatchEvent,
-} from './watch.js'
+import { pages } from './pages.js'
+import { closable, endWith, type KeyValue, prefixRange, watchBatches, type WatchEvent } from './watch.js'
 
 /** Options of {@link mirror}. */
 export interface MirrorOptions {
@@ -58,44 +50,38 @@ export interface Mirror extends AsyncDisposable {
  */
 export function mirror(client: SecureEtcd3, options: MirrorOptions): Mirror {
   checkOptions('options', options, ['prefix', 'signal'])
-  return new RangeMirror(client, prefixRange(options.prefix), signalOf(options.signal))
+  checkSignal(options.signal)
+  prefixRange(options.prefix)
+  return new PrefixMirror(client, options)
 }
 
 /** Pauses before the keys are listed again, in milliseconds. */
 const PAUSES = { first: 50, longest: 5000 }
-const PAGE = 1000
 
-class RangeMirror implements Mirror {
+class PrefixMirror implements Mirror {
   readonly ready: Promise<void>
   readonly #client: SecureEtcd3
-  readonly #range: KeyRange
-  readonly #end: ReturnType<typeof endOf>
+  readonly #prefix: string | Buffer
+  readonly #over = new AbortController()
   readonly #readers = new Set<ChangeReader>()
   readonly #running: Promise<void>
   /** By {@link idOf} of the key. */
-  #entries = new Map<string, KeyValue>()
+  readonly #entries = new Map<string, KeyValue>()
   #revision: bigint | null = null
-  #isReady = (): void => undefined
+  #isListed = (): void => undefined
   /** Why it ended; null: it was closed, or has not ended. */
   #error: Error | null = null
 
-  constructor(client: SecureEtcd3, range: KeyRange, signal: AbortSignal | null) {
+  constructor(client: SecureEtcd3, { prefix, signal }: MirrorOptions) {
     this.#client = client
-    this.#range = range
-    this.#end = endOf(client, signal)
-    const listed = new Promise<void>((resolve) => (this.#isReady = resolve))
-    this.#running = this.#run()
-    this.ready = Promise.race([
-      listed,
-      this.#running.then(() => {
-        throw (
-          this.#error ??
-          (signal?.aborted === true
-            ? (signal.reason as Error)
-            : new EtcdMtlsError('ERR_CLOSED', 'The mirror is closed.', { what: 'mirror' }))
-        )
-      }),
-    ])
+    this.#prefix = prefix
+    const listed = new Promise<void>((resolve) => (this.#isListed = resolve))
+    this.#running = this.#run(endWith(client, signal, this.#over))
+    const ended = this.#running.then(() => {
+      signal?.throwIfAborted()
+      throw this.#error ?? new EtcdMtlsError('ERR_CLOSED', 'The mirror is closed.', { what: 'mirror' })
+    })
+    this.ready = Promise.race([listed, ended])
     this.ready.catch(() => undefined)
   }
 
@@ -112,8 +98,8 @@ class RangeMirror implements Mirror {
   }
 
   changes(): AsyncIterableIterator<WatchEvent, undefined> {
-    const reader = new ChangeReader(this.#entries)
-    if (!this.#end.signal.aborted) this.#readers.add(reader)
+    const reader = new ChangeReader(this.#entries.keys())
+    if (!this.#over.signal.aborted) this.#readers.add(reader)
     return closable(this.#read(reader), () => {
       this.#readers.delete(reader)
       reader.wake()
@@ -121,7 +107,7 @@ class RangeMirror implements Mirror {
   }
 
   close(): void {
-    this.#end.stop()
+    this.#over.abort(null)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -145,94 +131,82 @@ class RangeMirror implements Mirror {
   }
 
   /** Never rejects. */
-  async #run(): Promise<void> {
-    const { signal } = this.#end
-    try {
-      for (let failures = 0; !signal.aborted; failures += 1) {
-        if (failures > 0) await pause(backoffPause(failures, PAUSES), signal, true)
-        try {
-          await this.#list()
-          failures = 0
-          await this.#follow()
-        } catch (error) {
-          if (!signal.aborted) this.#throwFinal(error)
-        }
+  async #run(stop: () => void): Promise<void> {
+    const isOver = (): boolean => this.#over.signal.aborted || this.#error !== null
+    for (let failures = 0; !isOver(); failures += 1) {
+      if (failures > 0) await pause(backoffPause(failures, PAUSES), this.#over.signal, true)
+      try {
+        await this.#list()
+        failures = 0
+        await this.#follow()
+      } catch (error) {
+        if (!isOver()) this.#error = this.#finalError(error)
       }
-    } catch (error) {
-      this.#error = error as Error
     }
-    this.#end.stop()
+    stop()
     const readers = [...this.#readers]
     this.#readers.clear()
     for (const reader of readers) reader.wake()
   }
 
-  /** Throws unless the keys can be listed again. */
-  #throwFinal(error: unknown): void {
-    for (const code of LIST_AGAIN) if (isEtcdMtlsError(error, code)) return
-    // Once it is ready, a refusal may be temporary.
+  /** Null if the keys can be listed again. */
+  #finalError(error: unknown): Error | null {
+    if (isEtcdMtlsError(error) && LIST_AGAIN.includes(error.code)) return null
+    if (isError(error) && isEtcdMtlsError(error.cause, 'ERR_ANSWER_TOO_LARGE')) return error
+    // Once the keys were listed, a refusal may be temporary.
     const until = this.#revision === null ? Number.MAX_VALUE : Infinity
-    const isTooLarge = isError(error) && isEtcdMtlsError(error.cause, 'ERR_ANSWER_TOO_LARGE')
-    const final = isTooLarge ? error : this.#client[CLIENT].finalError(error, until)
-    if (final !== null) throw final as Error
+    return this.#client[CLIENT].finalError(error, until) as Error | null
   }
 
   async #list(): Promise<void> {
-    const { signal } = this.#end
-    const entries = new Map<string, KeyValue>()
+    const listed = new Map<string, KeyValue>()
     let revision = 0n
-    for await (const page of pagesOf(this.#client.withSignal(signal), this.#range, PAGE)) {
-      for (const entry of page.entries) entries.set(idOf(entry.key), entry)
+    for await (const page of pages(this.#client.withSignal(this.#over.signal), { prefix: this.#prefix })) {
+      for (const entry of page.entries) listed.set(idOf(entry.key), entry)
       revision = BigInt(page.revision)
     }
-    const before = this.#entries
-    this.#entries = entries
-    this.#revision = revision
-    this.#report(differences(before, entries, revision))
-    this.#isReady()
+    this.#apply(differences(this.#entries, listed, String(revision)), revision)
+    this.#isListed()
   }
 
   async #follow(): Promise<void> {
-    const from = (this.#revision ?? 0n) + 1n
-    for await (const { events, revision } of watchBatches(this.#client, this.#range, from, this.#end.signal)) {
-      for (const { type, ...entry } of events) {
-        if (type === 'put') this.#entries.set(idOf(entry.key), entry)
-        else this.#entries.delete(idOf(entry.key))
-      }
-      this.#revision = revision
-      this.#report(events)
-    }
+    const [range, from] = [prefixRange(this.#prefix), (this.#revision ?? 0n) + 1n]
+    const batches = watchBatches(this.#client, range, from, this.#over.signal)
+    for await (const { events, revision } of batches) this.#apply(events, revision)
   }
 
-  #report(changes: readonly WatchEvent[]): void {
+  #apply(changes: readonly WatchEvent[], revision: bigint): void {
+    for (const { type, ...entry } of changes) {
+      if (type === 'put') this.#entries.set(idOf(entry.key), entry)
+      else this.#entries.delete(idOf(entry.key))
+    }
+    this.#revision = revision
     for (const reader of this.#readers) reader.add(changes)
   }
 }
 
 /** Errors after which the keys are listed again: changes may be missed. */
-const LIST_AGAIN = [
+const LIST_AGAIN: readonly ErrorCode[] = [
   'ERR_WATCH_COMPACTED',
   'ERR_PAGES_COMPACTED',
   'ERR_CLUSTER_CHANGED',
   'ERR_ANSWER_TOO_LARGE',
-] as const
+]
 
-/** Each key of bytes as another string. */
+/** Another string for each key. */
 function idOf(key: Buffer): string {
   return key.toString('latin1')
 }
 
-/** The changes that lead from one list to a later one. A deletion has the revision of the later list. */
-function differences(before: Map<string, KeyValue>, after: Map<string, KeyValue>, revision: bigint): WatchEvent[] {
-  const changes: WatchEvent[] = []
-  for (const [id, { key }] of before) {
-    if (after.has(id)) continue
-    const gone = { value: Buffer.alloc(0), version: '0', createRevision: '0', lease: null }
-    changes.push({ type: 'delete', key, ...gone, modRevision: String(revision) })
-  }
-  for (const [id, entry] of after)
-    if (before.get(id)?.modRevision !== entry.modRevision) changes.push({ type: 'put', ...entry })
-  return changes
+/** The changes that lead to a list. A deletion has the revision of the list. */
+function differences(from: Map<string, KeyValue>, to: Map<string, KeyValue>, modRevision: string): WatchEvent[] {
+  const none = { value: Buffer.alloc(0), version: '0', createRevision: '0', modRevision, lease: null }
+  const gone = [...from].filter(([id]) => !to.has(id))
+  const changed = [...to].filter(([id, entry]) => from.get(id)?.modRevision !== entry.modRevision)
+  return [
+    ...gone.map(([, { key }]): WatchEvent => ({ type: 'delete', key, ...none })),
+    ...changed.map(([, entry]): WatchEvent => ({ type: 'put', ...entry })),
+  ]
 }
 
 /** What one loop has not read: at most one change for each key that it knows or that exists. */
@@ -240,10 +214,10 @@ class ChangeReader {
   /** The keys that exist for the loop. */
   readonly #known: Set<string>
   readonly #pending = new Map<string, WatchEvent>()
-  #wake = (): void => undefined
+  wake = (): void => undefined
 
-  constructor(entries: Map<string, KeyValue>) {
-    this.#known = new Set(entries.keys())
+  constructor(known: Iterable<string>) {
+    this.#known = new Set(known)
   }
 
   add(changes: readonly WatchEvent[]): void {
@@ -257,20 +231,16 @@ class ChangeReader {
   }
 
   take(): WatchEvent | null {
-    for (const [id, change] of this.#pending) {
-      this.#pending.delete(id)
-      if (change.type === 'put') this.#known.add(id)
-      else this.#known.delete(id)
-      return change
-    }
-    return null
+    const [first] = this.#pending
+    if (first === undefined) return null
+    const [id, change] = first
+    this.#pending.delete(id)
+    if (change.type === 'put') this.#known.add(id)
+    else this.#known.delete(id)
+    return change
   }
 
   more(): Promise<void> {
-    return new Promise((resolve) => (this.#wake = resolve))
-  }
-
-  wake(): void {
-    this.#wake()
+    return new Promise((resolve) => (this.wake = resolve))
   }
 }

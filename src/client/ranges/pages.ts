@@ -39,7 +39,7 @@ export function pages(client: SecureEtcd3, options: PagesOptions): AsyncIterable
   return pagesOf(client, prefixRange(prefix), limit)
 }
 
-export async function* pagesOf(client: SecureEtcd3, range: KeyRange, most: number): AsyncGenerator<Page, undefined> {
+async function* pagesOf(client: SecureEtcd3, range: KeyRange, most: number): AsyncGenerator<Page, undefined> {
   let revision = '0'
   let limit = most
   let last: Buffer | null = null

@@ -1,6 +1,7 @@
 /** The changes of keys as an async iterable. Each has a stream of its own, whose flow control holds the server back. */
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { abortable } from '../base/timing.js'
+import { checkSignal } from '../../credentials/checks.js'
 import { CLIENT } from '../base/tls-session.js'
 import type { SecureEtcd3 } from '../etcd3/secure-etcd3.js'
 
@@ -75,57 +76,53 @@ export function watch(client: SecureEtcd3, options: WatchOptions): AsyncIterable
   if ((key === undefined) === (prefix === undefined))
     throw optionInvalid('prefix', 'must be given, or "key": pass one of the two')
   const range = key === undefined ? prefixRange(prefix) : { key: bytesOf('key', key), range_end: Buffer.alloc(0) }
-  const [start, signal] = [revisionOf(startRevision), signalOf(options.signal)]
+  const start = revisionOf(startRevision)
+  checkSignal(options.signal)
   const over = new AbortController()
-  const stop = (): void => {
-    over.abort(null)
-  }
   const events = async function* (): AsyncGenerator<WatchEvent, undefined> {
-    const end = endOf(client, signal, over)
+    const stop = endWith(client, options.signal, over)
     try {
-      for await (const batch of watchBatches(client, range, start, over.signal)) {
+      for await (const batch of watchBatches(client, range, start, over.signal))
         for (const event of batch.events) if (!over.signal.aborted) yield event
-      }
     } finally {
-      end.stop()
+      stop()
     }
     return undefined
   }
-  return closable(events(), stop)
+  return closable(events(), () => {
+    over.abort(null)
+  })
 }
 
-/** The iterator of a generator that may wait: `return` ends the wait. */
+/** The iterator of a generator that may wait: `return` calls `stop`, which ends the wait. */
 export function closable<T>(
   values: AsyncGenerator<T, undefined>,
   stop: () => void,
 ): AsyncIterableIterator<T, undefined> {
-  return {
-    [Symbol.asyncIterator]() {
-      return this
-    },
+  const iterator: AsyncIterableIterator<T, undefined> = {
+    [Symbol.asyncIterator]: () => iterator,
     next: () => values.next(),
     return: () => {
       stop()
       return values.return(undefined)
     },
   }
+  return iterator
 }
 
-/** A signal that aborts with the client or the caller's signal, or by `stop`. */
-export function endOf(
-  client: SecureEtcd3,
-  given: AbortSignal | null,
-  over = new AbortController(),
-): { readonly signal: AbortSignal; stop(): void } {
+/** Aborts `over` with the client or the caller's signal, until the returned function aborts it. */
+export function endWith(client: SecureEtcd3, given: AbortSignal | undefined, over: AbortController): () => void {
   const { closing, onAbort } = client[CLIENT]
-  const signals = given === null ? [closing] : [closing, given]
+  const signals = given === undefined ? [closing] : [closing, given]
   const stop = (): void => {
-    for (const ignore of ignored) ignore()
     over.abort(null)
   }
-  const ignored = signals.map((each) => onAbort(each, stop))
   if (signals.some((each) => each.aborted)) stop()
-  return { signal: over.signal, stop }
+  const ignored = signals.map((each) => onAbort(each, stop))
+  return () => {
+    for (const ignore of ignored) ignore()
+    stop()
+  }
 }
 
 /** Ends without an error when the signal aborts. @param start 0: from now on. */
@@ -135,16 +132,17 @@ export async function* watchBatches(
   start: bigint,
   signal: AbortSignal,
 ): AsyncGenerator<WatchBatch, undefined> {
-  const { watchError, finalError, onAbort } = client[CLIENT]
+  const internals = client[CLIENT]
+  const isOver = (): boolean => signal.aborted
   // It keeps the positions of its streams, and pauses after one that failed.
   const { watchClient } = client.namespace('')
   let from = start
   let until = UNTIL_REFUSED
-  while (!signal.aborted) {
+  while (!isOver()) {
     let stop = (): void => undefined
     try {
       const stream = await openStream(() => watchClient.watch(), signal)
-      const ignore = onAbort(signal, () => {
+      const ignore = internals.onAbort(signal, () => {
         stream.cancel()
       })
       stop = () => {
@@ -154,14 +152,14 @@ export async function* watchBatches(
       stream.write({ create_request: { ...range, start_revision: String(from), progress_notify: true } })
       // It is a stream of Node, although its type does not say it.
       for await (const message of stream as unknown as AsyncIterable<WatchMessage>) {
-        if (message.canceled) throw watchError(message.cancel_reason)
+        if (message.canceled) throw internals.watchError(message.cancel_reason)
         until = Infinity
         // As in etcd3, so that the next stream continues at the position of this one (`ResumePositions`).
         from = BigInt(message.header.revision) + 1n
         if (!message.created) yield batchOf(message)
       }
     } catch (error) {
-      const final = signal.aborted ? null : finalError(error, until)
+      const final = isOver() ? null : internals.finalError(error, until)
       if (final !== null) throw final as Error
     } finally {
       stop()
@@ -204,14 +202,8 @@ export function keyValue(kv: Etcd3KeyValue): KeyValue {
   return { key, value, version, createRevision, modRevision, lease: lease === '0' ? null : lease }
 }
 
-export function signalOf(signal: unknown): AbortSignal | null {
-  if (signal === undefined) return null
-  if (!(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
-  return signal
-}
-
-function revisionOf(revision: unknown): bigint {
-  const isRevision = /^\d{1,18}$/.test(String(revision)) && typeof revision !== 'object'
+function revisionOf(revision: string | number | bigint): bigint {
+  const isRevision = typeof revision !== 'object' && /^\d{1,18}$/.test(String(revision))
   if (!isRevision) throw valueInvalid('startRevision', revision, 'a revision, such as "42"')
   return BigInt(String(revision))
 }

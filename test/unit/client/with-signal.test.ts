@@ -130,7 +130,7 @@ describe.concurrent.each(CALL_FORMS)('$name', (form) => {
   })
 })
 
-it('refuses what is not a signal, and ends with each signal of a view of a view', async () => {
+it('refuses another object than a signal, and ends with each signal of a view of a view', async () => {
   await using peer = await mutePeer()
   await using client = await createSecureClient({ endpoints: peer.endpoint, credentials: pki.client })
   expect(() => client.withSignal(reason as never)).toThrow('Option "signal" must be an AbortSignal; received an object')
