@@ -41,7 +41,7 @@ describe('fromIssuer', () => {
       // In the short form the certificates of cfssl, which live longer, are renewed earlier.
       const isEarly = kind === 'cfssl' && !isLong
       const fraction = isEarly ? 0.03 : undefined
-      const credentials = fromIssuer(issuer, { name: 'app', ca, clientCa: ca, timeout: '5s', fraction })
+      const credentials = fromIssuer(issuer, { name: 'app', ca, clientCa: ca, timeout: '5s', fraction, jitter: 0 })
       const events: (TlsEvent & { seen: number })[] = []
       await using client = await createSecureClient({
         endpoints: cluster.endpoints,

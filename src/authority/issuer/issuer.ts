@@ -163,9 +163,8 @@ function readOptions(options: FromIssuerOptions) {
   checkOptions('options', others, [])
   const milliseconds = parseDuration(timeout, 'timeout')
   if (milliseconds === 0) throw optionInvalid('timeout', 'must be longer than 0')
-  for (const [option, value] of Object.entries({ ca, clientCa, crl }))
-    if (!isText(value) && (option === 'ca' || value !== undefined))
-      throw valueInvalid(option, value, 'PEM as a string or bytes')
+  for (const [option, value] of Object.entries({ ca, clientCa: clientCa ?? ca, crl: crl ?? ca }))
+    if (!isText(value)) throw valueInvalid(option, value, 'PEM as a string or bytes')
   if (!Array.isArray(hosts)) throw valueInvalid('hosts', hosts, 'an array of host names, IP addresses and URIs')
   return {
     name: readName(name, 'name'),
