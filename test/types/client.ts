@@ -5,10 +5,15 @@ import {
   createSecureClient,
   type CredentialSource,
   type EndpointStatus,
+  type KeyValue,
+  mirror,
+  pages,
   type Report,
   type SecureClientOptions,
   type SecureEtcd3,
   type TlsSession,
+  watch,
+  type WatchEvent,
 } from 'etcd-mtls/client'
 import { fromEnv } from 'etcd-mtls/credentials'
 
@@ -56,4 +61,16 @@ export async function endpointsHaveFourForms(form: SecureClientOptions): Promise
   const withCredentials = (others: Omit<SecureClientOptions, 'credentials'>) =>
     createSecureClient({ ...others, credentials })
   expectTypeOf([await connect({}), await withCredentials({})]).toEqualTypeOf<SecureEtcd3[]>()
+}
+
+export async function rangesAreTyped(client: SecureEtcd3): Promise<void> {
+  expectTypeOf(client.withSignal(AbortSignal.timeout(1))).toEqualTypeOf<SecureEtcd3>()
+  for await (const event of watch(client, { prefix: 'a/', startRevision: 1n }))
+    expectTypeOf(event).toEqualTypeOf<WatchEvent>()
+  for await (const page of pages(client, { prefix: 'a/' })) expectTypeOf(page.entries).toEqualTypeOf<KeyValue[]>()
+  expectTypeOf(mirror(client, { prefix: 'a/' }).get('a/b')).toEqualTypeOf<KeyValue | undefined>()
+  // @ts-expect-error: a key or a prefix
+  watch(client, { key: 'a', prefix: 'a' })
+  // @ts-expect-error: one of them is required
+  watch(client, {})
 }

@@ -63,7 +63,7 @@ interface Etcd3KeyValue {
  *
  * @example
  * ```ts
- * for await (const { type, key, value } of watch(client, { prefix: 'config/', signal })) console.log(type, `${key}`, `${value}`)
+ * for await (const { type, key, value } of watch(client, { prefix: 'config/' })) console.log(type, `${key}`, `${value}`)
  * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` at once. While it iterates:
  * - `ERR_WATCH_COMPACTED`: etcd has compacted revisions that were not yielded. List the keys, and watch from the revision after that.
