@@ -251,7 +251,7 @@ it('a block by the name of a field of Go is not checked, and nothing blames it',
     'name: a\ndata-dir: d\nClientTLSInfo:\n  CRLFile: /etc/etcd/clients.crl\nPeerTLSInfo: {crlfile: /etc/etcd/peers.crl}\n'
   const { findings, unchecked } = await lintOne({ yaml }, { readFiles: false })
   expect(findings).toEqual([])
-  expect(unchecked.map(({ place }) => place?.option)).toEqual(['ClientTLSInfo', 'PeerTLSInfo'])
+  expect(unchecked.map(({ place }) => place.option)).toEqual(['ClientTLSInfo', 'PeerTLSInfo'])
 })
 
 it('keys that a version does not know have neither a wrong type nor a second way to start', async () => {
