@@ -12,7 +12,7 @@ import { type Certificate, certificateRef, hostsOfUrls } from '../x509/internal.
 import { MAX_NAMES } from './compare.js'
 import { datesOf } from './dates.js'
 import type { AskedPort, ClusterParts, Comparison, DateRules, ExaminedMember, Pair } from './evidence.js'
-import { filesOf, isIssuing, isOfAccepted, isReached, listIn, originOf } from './read-evidence.js'
+import { filesOf, isIssuing, isOfAccepted, isReached, listIn, originOf, sideOf } from './read-evidence.js'
 
 const finding = findingMaker(cluster)
 
@@ -87,6 +87,7 @@ export function compareApiserver(access: ApiserverAccess, asked: AskedCluster & 
     ...(isFirst ? checkDates(credentials, asked) : []),
     // One cause is one finding: the members have the same CA.
     ...members.flatMap((member) => checkCertificate(member, credentials)).slice(0, 1),
+    ...members.flatMap((member) => checkRevocation(member, credentials)).slice(0, 1),
     ...members.flatMap((member) => checkServer(member, access, members, at)).slice(0, 1),
     ...(isWhole ? checkUrls(endpoints, asked) : []),
   ]
@@ -116,6 +117,18 @@ function checkCertificate({ client, label }: ExaminedMember, { chain }: Credenti
   const accepts = accepted.slice(0, MAX_NAMES).map(String)
   const ref = certificateRef(leaf, 'leaf', 0)
   return [finding('cluster/apiserver-cannot-connect', { kind: 'certificate', ...details, accepts }, ref)]
+}
+
+/** etcd reads its CRL at each handshake, and compares only serial numbers. */
+function checkRevocation(member: ExaminedMember, { chain }: Credentials): Finding[] {
+  const file = sideOf(member, 'client')?.crl ?? null
+  const isListed = ({ serial }: Certificate): boolean =>
+    file?.crls.some(({ damage, entries }) => damage === null && entries.find(serial) !== null) === true
+  const revoked = chain.find(isListed)
+  if (file === null || revoked === undefined) return []
+  const named = { subject: revoked.subject.toString(), file: fileOf(revoked), serialNumber: revoked.serialNumber }
+  const details = { kind: 'revoked', ...named, member: member.label, crl: file.path } as const
+  return [finding('cluster/apiserver-cannot-connect', details, certificateRef(revoked, 'leaf', 0))]
 }
 
 /** kube-apiserver verifies etcd by the rules of Go. That a certificate has expired is a finding about the member. */

@@ -226,6 +226,10 @@ export const cluster = {
       `${d.member} would refuse the client certificate "${d.subject}" of kube-apiserver, from ${d.file}: its CA is "${d.issuer}", and ${d.member} accepts the certificates of ${cas(d.accepts)}.`,
       `Set --etcd-certfile and --etcd-keyfile of kube-apiserver to a pair of a CA that etcd accepts. kubeadm has it in pki/apiserver-etcd-client.crt, and "kubeadm certs renew apiserver-etcd-client" issues it again.`,
     ]),
+    revoked: error((d: ApiserverRefused & { serialNumber: string; member: string; crl: string }) => [
+      `${d.member} refuses the client certificate "${d.subject}" of kube-apiserver, from ${d.file}: its CRL, ${d.crl}, has the serial number ${d.serialNumber}.`,
+      `Issue ${d.file} again, with another serial number, then restart kube-apiserver. kubeadm issues it by "kubeadm certs renew apiserver-etcd-client".`,
+    ]),
     server: error((d: { member: string; file: string; reason: string; issuer: string; inUse: string | null }) => [
       `kube-apiserver could not verify ${d.member} with its --etcd-cafile, ${d.file}: ${d.reason}`,
       `In the manifest of kube-apiserver, set --etcd-cafile to ${d.inUse ?? `a file that has the CA "${d.issuer}"`}.`,

@@ -489,6 +489,24 @@ const ROWS: readonly Row[] = [
         },
       ],
       [
+        'revoked',
+        'the CRL of etcd has its serial number',
+        (c) => {
+          apiserverPair(c, c.ca)
+          const { serialNumber } = new X509Certificate(readFileSync(c.file('m1', 'apiserver.crt')))
+          const revoked = [{ serial: BigInt(`0x${serialNumber}`) }]
+          each(c, (name) => {
+            c.write(name, 'crl.pem', mintCrl({ issuer: c.ca, revoked }).pem)
+          })
+          apiserver(c, {})
+          return c.useFlags((folder) => [`--client-crl-file=${folder}/crl.pem`])
+        },
+        /^Issue \S*apiserver\.crt again, with another serial number, then restart kube-apiserver\./,
+        (c) => {
+          apiserverPair(c, c.ca)
+        },
+      ],
+      [
         'server',
         'its CA file has another CA',
         (c) => {
