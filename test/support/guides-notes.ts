@@ -58,6 +58,6 @@ export const RUN_NOTES: readonly RunNote[] = [
   },
   { page: 'docs/watches.md', has: 'pages(client', prints: /config\/colour exists/ },
   { page: 'docs/watches.md', has: 'config.clear', prints: /1 keys/ },
-  { page: 'docs/retries.md', has: 'withSignal', prints: /hello/ },
+  { page: 'docs/watches.md', has: 'withSignal', prints: /hello/ },
   { page: 'docs/watches.md', has: 'client.lease', prints: /services\/orders\/1/ },
 ]
