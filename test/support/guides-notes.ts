@@ -51,9 +51,14 @@ export const RUN_NOTES: readonly RunNote[] = [
     prints: /now CN=root/,
   },
   { page: 'docs/watches.md', has: "put('config/colour')", prints: /config\/colour is green/ },
-  { page: 'docs/watches.md', has: 'mirror(client', prints: /colour: green/ },
+  {
+    page: 'docs/watches.md',
+    has: 'mirror(client',
+    edits: [['for await', 'setTimeout(() => client.close(), 300)\nfor await']],
+    prints: /colour: green/,
+  },
   { page: 'docs/watches.md', has: 'pages(client', prints: /config\/colour exists/ },
   { page: 'docs/watches.md', has: 'config.clear', prints: /1 keys/ },
-  { page: 'docs/retries.md', has: 'withSignal', prints: /hello/ },
+  { page: 'docs/watches.md', has: 'withSignal', prints: /hello/ },
   { page: 'docs/watches.md', has: 'client.lease', prints: /services\/orders\/1/ },
 ]
