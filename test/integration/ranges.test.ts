@@ -158,7 +158,8 @@ describe('watch', () => {
     collect()
     const after = process.memoryUsage()
     const taken = after.arrayBuffers + after.heapUsed - before.arrayBuffers - before.heapUsed
-    expect(taken).toBeLessThan(20_000_000)
+    // What the windows of HTTP/2 let through, and what the writer of this process has not given back yet.
+    expect(taken).toBeLessThan(50_000_000)
     const seen = await take(events, count)
     expect(new Set(seen.map(({ key }) => key.toString())).size).toBe(count)
     expect(seen.every(({ value }) => value.length === size)).toBe(true)

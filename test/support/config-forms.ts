@@ -62,6 +62,9 @@ export const FORMS: readonly Form[] = [
   open('script', (options) => ({
     flags: `#!/bin/sh\nset -eu\nX=$(hostname -i)\nexec etcd \\\n  ${flagsOf(options, '${X}').join(' \\\n  ')}\n`,
   })),
+  open('script with variables', (options) => ({
+    flags: `#!/bin/sh\nX=$(hostname -i)\nexport ${variablesOf(options, '"${X}"').join('\nexport ')}\nexec etcd\n`,
+  })),
   known('unit with Environment=', (options, value) => ({
     unit: unit(`Environment="X=${value}"\n`, flagsOf(options, '${X}')),
   })),
