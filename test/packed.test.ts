@@ -16,7 +16,7 @@ const MOST_FILES = 110
 /**
  * findings.json has about 140 kB, a link for each code included, and log-lines.json 280 kB, which the program reads.
  */
-const MOST_BYTES = 2_665_000
+const MOST_BYTES = 2_690_000
 
 /** The most that an uncaught error may write. */
 const MOST_ERROR_BYTES = 1536
