@@ -42,7 +42,10 @@ function nameDeferred(loose) {
   for (const file of readdirSync(loose, { recursive: true })) {
     if (!file.endsWith('deferred.d.ts')) continue
     const text = readFileSync(join(loose, file), 'utf8')
-    const named = text.replace(/^export declare const (\w+): typeof import\(("[^"]+")\)\.\1;$/gm, 'export { $1 } from $2;')
+    const named = text.replace(
+      /^export declare const (\w+): typeof import\(("[^"]+")\)\.\1;$/gm,
+      'export { $1 } from $2;',
+    )
     writeFileSync(join(loose, file), named)
   }
 }

@@ -23,6 +23,7 @@ export type {
   LoadFailedDetails,
   OptionInvalidDetails,
   OutcomeUnknownDetails,
+  PagesCompactedDetails,
   RequestTooLargeDetails,
   TooManyCallsDetails,
   WatchCompactedDetails,

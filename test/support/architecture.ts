@@ -187,7 +187,9 @@ export function fragments(sources: readonly Source[], tests: readonly Pick<Sourc
     const [only, ...others] = importers.get(path) ?? []
     const lines = text.trimEnd().split('\n').length
     if (only === undefined || others.length > 0 || lines >= MIN_LINES || DOOR.test(only)) return []
-    return lazy.has(path) || doors.includes(path) || DOOR.test(path) ? [] : [`${path} (${String(lines)} lines) belongs to ${only}`]
+    return lazy.has(path) || doors.includes(path) || DOOR.test(path)
+      ? []
+      : [`${path} (${String(lines)} lines) belongs to ${only}`]
   })
 }
 

@@ -21,19 +21,22 @@ it.each([
   ['renew', 'pki'],
   ['expiry', 'pki'],
   ['inspect', 'pki/ca/ca.key'],
-])('%s of another user says whose directory it may not enter, and does not advise a new CA', async (command, path) => {
-  const file = folder.file('etcd-mtls.mjs')
-  copyFileSync(await singleFile(), file)
-  chmodSync(file, 0o755)
-  const { status, stderr } = spawnSync(process.execPath, [file, command, folder.file(path)], {
-    ...{ uid: OTHER, gid: OTHER, cwd: '/', encoding: 'utf8' },
-  })
-  expect(status).toBe(2)
-  expect(stderr).toMatch(
-    /cannot be read: \S+ belongs to root and has the mode 0700, and this process runs as nobody\. Run the command as root\./,
-  )
-  expect(stderr).not.toMatch(/init|crashed/)
-})
+])(
+  'etcd-mtls %s of another user says whose directory it may not enter, and does not advise a new CA',
+  async (command, path) => {
+    const file = folder.file('etcd-mtls.mjs')
+    copyFileSync(await singleFile(), file)
+    chmodSync(file, 0o755)
+    const { status, stderr } = spawnSync(process.execPath, [file, command, folder.file(path)], {
+      ...{ uid: OTHER, gid: OTHER, cwd: '/', encoding: 'utf8' },
+    })
+    expect(status).toBe(2)
+    expect(stderr).toMatch(
+      /cannot be read: \S+ belongs to root and has the mode 0700, and this process runs as nobody\. Run the command as root\./,
+    )
+    expect(stderr).not.toMatch(/init|crashed/)
+  },
+)
 
 it('a misspelt option of a connection is suggested, and -V prints the version', async () => {
   const { code, stderr } = await runInProcess(['doctor', '--endpoint', '10.0.0.1:2379'])
