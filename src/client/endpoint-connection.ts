@@ -10,7 +10,7 @@ import { clusterOf, type DialAttempt, type DiallerOwner, EndpointDialler } from 
 import type { Endpoint } from './base/endpoints.js'
 import { finding } from './base/finding.js'
 import { StreamConnection } from './stream-connection.js'
-import { abortWithoutError } from './base/timing.js'
+import { abortWithoutError, nullAfter } from './base/timing.js'
 import type { EndpointStatus } from './base/tls-session.js'
 import { type Alarm, NO_LEADER } from './transport/call-policy.js'
 import { type Connection, DRAIN_LIMIT, type DownListener, type DownReason } from './transport/connection.js'
@@ -40,6 +40,8 @@ export interface EndpointOwner extends DiallerOwner {
 /** `leaderless` is added in {@link EndpointConnection.status}: the connection itself is good. */
 type State = Exclude<EndpointStatus['state'], 'leaderless'>
 
+/** Milliseconds that a dial waits for the status of the member. */
+const STATUS_WAIT = 1000
 /** Consecutive possible refusals that count as a certain one: a server that stops also closes connections without a reason. */
 const CERTAIN = 2
 
@@ -349,13 +351,14 @@ export class EndpointConnection {
       this.clusterId = clusterId ?? this.clusterId
       return clusterId === null || this.#owner.acceptsCluster(this)
     }
-    if (!this.#owner.hasOthers(this) && this.clusterId === null) {
-      void cluster.then((clusterId) => {
-        if (!isAccepted(clusterId) && this.connection === connection) this.applyVote(false)
-      })
-      return true
-    }
-    return isAccepted(await clusterOf(dialled, signal))
+    const isAlone = !this.#owner.hasOthers(this) && this.clusterId === null
+    const clusterId = isAlone ? null : await nullAfter(STATUS_WAIT, clusterOf(dialled, signal))
+    if (clusterId !== null) return isAccepted(clusterId)
+    // A member whose status is late is used until then: it may be of another cluster all the same.
+    void cluster.then((late) => {
+      if (!isAccepted(late) && this.connection === connection) this.applyVote(false)
+    })
+    return true
   }
 
   /** The result of the dial holds for its second: every time in certificates and CRLs has whole seconds. */

@@ -207,7 +207,7 @@ describe('a faulty configuration', () => {
       const flags = good(changes)
       const [name = ''] = missingFlags(flags)
       const unknown = (await lint({ flags })).filter(({ code }) => aboutNames.includes(code))
-      expect(unknown.map(({ severity, place }) => [severity, place.option])).toContainEqual(['error', `--${name}`])
+      expect(unknown.map(({ severity, place }) => [severity, place?.option])).toContainEqual(['error', `--${name}`])
       await member.ends(flags, `${MISSING}${name}`)
     })
   }
@@ -404,7 +404,7 @@ describe('a configuration with which etcd serves', () => {
     ] as const) {
       const yaml = goodYaml({ end }).replace(file('ca.crt'), ca)
       const [{ complete, unchecked }] = await lintEtcdConfig({ yaml }, { readFiles: false })
-      expect([complete, unchecked.some(({ place }) => place?.option === 'ClientTLSInfo')]).toEqual([isLetIn, !isLetIn])
+      expect([complete, unchecked.some(({ place }) => place.option === 'ClientTLSInfo')]).toEqual([isLetIn, !isLetIn])
       await using etcd = startYaml(yaml)
       await serving(etcd)
       expect(await isServed(member.port('client'), { cert, key })).toBe(isLetIn)

@@ -89,8 +89,8 @@ const MAX_FLIGHT_WITHOUT_CERTIFICATE = 250
 // The same in TLS 1.2 before the requests: a refused certificate takes at least 190 bytes and the chain.
 const MAX_END_WITHOUT_CERTIFICATE = 100
 
-/** Milliseconds to wait for the status of a member. etcd answers it and the health check at once. */
-const STATUS_WAIT = 1000
+/** Milliseconds to wait for the status of a member, which the first calls do not wait for. etcd answers it and the health check at once. */
+const STATUS_WAIT = 10_000
 
 export function noEvidence(stage: DialStage, target: Target | null): DialFailure {
   return {
@@ -203,8 +203,7 @@ export class AddressAttempt {
     const sent = performance.now()
     const carrier: RequestCarrier = { host: this.#host, request: (...args) => session.request(...args) }
     const health = healthCheck(carrier)
-    const timeout = Math.max(1, Math.min(STATUS_WAIT, this.#request.timeout - (sent - this.#started)))
-    const status = readServerStatus(carrier, null, { agent: HEALTH_CHECK_AGENT, timeout })
+    const status = readServerStatus(carrier, null, { agent: HEALTH_CHECK_AGENT, timeout: STATUS_WAIT })
     health.then(
       (answer) => {
         if (kindOf(answer) !== 'etcd') {

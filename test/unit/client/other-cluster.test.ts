@@ -86,6 +86,27 @@ it('uses the cluster with most endpoints, even if the other one is connected fir
   expect(await client.tls.probe()).toMatchObject({ ok: false })
 })
 
+it.each([
+  ['the stray member', [0]],
+  ['all members', [0, 1, 2]],
+])('sends no call to a member of another cluster once its status is there: %s answered late', async (_who, late) => {
+  await using stray = await startMember(other)
+  await using one = await startMember(ours)
+  await using two = await startMember(ours)
+  const members = [stray, one, two]
+  let answer = (): void => undefined
+  const later = new Promise<void>((resolve) => (answer = resolve))
+  for (const i of late) Object.assign(members[i] ?? {}, { statusAfter: later })
+  await using client = await connect(members)
+  await expect.poll(() => statesOf(client)).toEqual(['ready', 'ready', 'ready'])
+  answer()
+  await expect.poll(() => statesOf(client)).toEqual(['failed', 'ready', 'ready'])
+  findingOf(client.tls.endpoints[0]?.findings ?? [], 'endpoint/other-cluster')
+  const before = stray.calls
+  for (let i = 0; i < 12; i += 1) await client.put('a').value(String(i))
+  expect(stray.calls).toBe(before)
+})
+
 it('blames the stray endpoint alone with preflight all, whichever member answers first', async () => {
   await using stray = await startMember(other)
   const ours3 = await Promise.all([startMember(ours), startMember(ours), startMember(ours)])
