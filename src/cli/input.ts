@@ -1,5 +1,4 @@
 /** Reads standard input and small files, and recognizes the names of files that cannot be read. */
-import { localUser } from '../files/internal.js'
 import { codeOf } from '../report/internal.js'
 import { constants, type Stats } from 'node:fs'
 import { access, lstat, stat } from 'node:fs/promises'
@@ -57,6 +56,7 @@ export async function deniedText(path: string, error: unknown): Promise<string |
 }
 
 async function nameOf(uid: number): Promise<string> {
+  const { localUser } = await import('../files/internal.js')
   return (await localUser(uid))?.name ?? `the user ${String(uid)}`
 }
 
