@@ -3,11 +3,17 @@
  * readable, because stack traces print it; comments stay in the declarations.
  */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { rolldown } from 'rolldown'
 
 /** The first client and the doctor load the whole validator. */
 const LOAD_VALIDATE = new Set(['connecting', 'doctor'])
+
+/** Small files that are loaded one after another, if no subpath loads them at its import. */
+const TOGETHER = {
+  options: /\/src\/authority\/(?:options|lifetime|issue-options|cluster\/layouts)\.ts$/,
+  targets: /\/src\/cli\/(?:targets|expiry)\.ts$/,
+}
 
 /**
  * Names the shared files: modules that the same subpaths load at their import are one file, because each file costs its time, and
@@ -39,7 +45,8 @@ function sharedFiles(root, inputs) {
   const groups = [{ name: (id, graph) => (isCore(usersOf(id, graph)) ? 'core' : null), priority: most }]
   // What the program loads before, and with, the code of any command.
   groups.push({
-    name: (id) => (/\/src\/cli\/(?:command|connection-options|package-file|input)\.ts$/.test(id) ? 'command' : null),
+    name: (id) =>
+      /\/src\/cli\/(?:command|connection-options|package-file|input|table)\.ts$/.test(id) ? 'command' : null,
     priority: most,
   })
   // Before others that load it.
@@ -52,6 +59,8 @@ function sharedFiles(root, inputs) {
     const name = (id, graph) => (usersOf(id, graph).length === count ? usersOf(id, graph).join('-') : null)
     groups.push({ name, priority: count })
   }
+  for (const [name, pattern] of Object.entries(TOGETHER))
+    groups.push({ name: (id) => (pattern.test(id) ? name : null), priority: 0.5 })
   return groups
 }
 
@@ -85,7 +94,7 @@ export async function bundle(root, outDir) {
       minifyInternalExports: false,
       comments: { legal: true, annotation: false, jsdoc: false },
       sourcemap: false,
-      plugins: [ascii],
+      plugins: [ascii, withoutFacades],
     })
     return output
   } finally {
@@ -146,6 +155,33 @@ const ascii = {
   renderChunk: (code) =>
     code.replace(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
 }
+
+/**
+ * A module that is loaded later and stands in a shared file gets a file of its own, which only names its exports. What loads it reads
+ * the shared file instead, which has them by the same names. A file that is empty goes, too.
+ */
+const withoutFacades = {
+  name: 'without-facades',
+  generateBundle(_, files) {
+    const facades = new Map()
+    for (const { fileName, code = '' } of Object.values(files)) {
+      if (!fileName.startsWith('shared/') || !FACADE.test(code)) continue
+      const [, names] = /export \{ (.*?) ?\};/.exec(code)
+      const sources = [...code.matchAll(/^import \{ (.*) \} from "(.*)";$/gm)].filter(([, own]) =>
+        names.split(', ').some((name) => own.split(', ').includes(name)),
+      )
+      const homes = names === '' ? [undefined] : sources.map(([, , file]) => file)
+      if (homes.length === 1 && !names.includes(' as ')) facades.set(basename(fileName), homes[0] && basename(homes[0]))
+    }
+    for (const file of Object.values(files).filter(({ type }) => type === 'chunk')) {
+      file.code = file.code
+        .replace(/import\("(.*\/)(.*?)"\)/g, (_all, path, name) => `import("${path}${facades.get(name) ?? name}")`)
+        .replace(/^import ".*\/(.*?)";\n/gm, (all, name) => (facades.has(name) ? '' : all))
+    }
+    for (const name of facades.keys()) Reflect.deleteProperty(files, `shared/${name}`)
+  },
+}
+const FACADE = /^(?:import (?:\{ .* \} from )?"\.\/[\w-]+\.js";\n|\n)*export \{.*\};\s*$/
 
 /** A bundler that has something to complain about has done something that was not asked for. */
 function refuse(level, log) {

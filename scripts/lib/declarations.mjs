@@ -63,7 +63,7 @@ const indentedByTabs = {
 }
 
 /** Subpaths whose declarations have a file of their own; the others share one. */
-const ROOMS = new Set(['credentials', 'validate', 'authority', 'config', 'client', 'testing'])
+const ROOMS = new Set(['authority', 'config', 'client', 'testing'])
 
 /** The name of the file for a declaration of the sources: that of its folder. An index file is an entry and has none. */
 function chunkOf(file) {
