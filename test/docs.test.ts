@@ -163,9 +163,40 @@ function errorCodes(): string[] {
   return details?.members.flatMap(({ name }) => (name !== undefined && ts.isIdentifier(name) ? name.text : [])) ?? []
 }
 
-/** The report in the README, of a certificate as most how-tos make it; what changes from run to run is left out. */
-it('the README shows a failing report as it is printed', () => {
-  const [, shown = ''] = /```text\n(The server's certificate [^]*?)\n```/.exec(readText('README.md')) ?? []
+describe('the figures of the README', () => {
+  const read = (load: string): [string, string] => ['requests', `etcd-mtls, get, ${load} in flight, processor`]
+  it.each([
+    ['Processor time of a read, 1, 64 and 256 in flight', [read('1'), read('64'), read('256')]],
+    ['Time of a read of 1.4 MB, 100 ms away', [['distance', 'etcd-mtls, 1400000 bytes']]],
+    ['Memory of a client', [['client-memory', 'etcd-mtls']]],
+    [
+      'Price: first answer, credentials made new for a client',
+      [['first-answer', 'createSecureClient, credentials as PEM']],
+    ],
+  ] as [string, [string, string][]][])('"%s" shows the figures of the benchmarks', (title, rows) => {
+    const line = cellsOf(readText('README.md'), title)
+    const measured = rows.map(([bench, row]) => {
+      const [, section = ''] = readText('docs/benchmarks-all.md').split(`<!-- bench:${bench} -->`)
+      return cellsOf(section, row).at(-2)
+    })
+    expect(line.at(-1)?.match(/[\d.]+/g)).toEqual(measured)
+  })
+
+  /** The cells of the first row with this title. */
+  function cellsOf(text: string, title: string): string[] {
+    const rows = text.split('\n').map((row) =>
+      row
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+    return rows.find(([first]) => first === title) ?? []
+  }
+})
+
+/** The report in docs/reports.md, of a certificate as most how-tos make it; what changes from run to run is left out. */
+it('docs/reports.md shows a failing report as it is printed', () => {
+  const [, shown = ''] = /```text\n(The server's certificate [^]*?)\n```/.exec(readText('docs/reports.md')) ?? []
   const root = mintCa({ subject: 'etcd-ca' })
   const leaf = mintLeaf({
     subject: '10.0.0.5',

@@ -50,6 +50,11 @@ describe('the packed files', () => {
   })
 })
 
+it('The package has the files that test/surface/files.txt lists', async () => {
+  const paths = project.files.map(({ path }) => path).sort()
+  await expect(`${paths.join('\n')}\n`).toMatchFileSnapshot('surface/files.txt')
+})
+
 it('The declarations do not have internal parts, or types that only internal parts need', () => {
   const paths = project.files.flatMap(({ path }) => (path.endsWith('.d.ts') ? [path] : []))
   const declarations = paths.map((path) => readFileSync(join(project.folder, 'node_modules/etcd-mtls', path), 'utf8'))

@@ -57,6 +57,7 @@ export const TOOLS = {
   mutation: script('mutation'),
   sbom: ['npm', 'sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev'],
   licences: script('licences'),
+  release: script('release'),
   releases: script('releases'),
 }
 

@@ -13,9 +13,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Credentials, fromFiles } from '../../src/credentials/index.js'
 import { createSecureClient } from '../../src/client/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { runCommand } from '../support/command.js'
 import { type Compiled, compileSources, root } from '../support/compiled.js'
 import { enableAuth } from '../support/etcd.js'
-import { serving, startText } from '../support/etcd-process.js'
+import { serving, startEtcdProcess, startText } from '../support/etcd-process.js'
 import { type GuideBlock, guideBlocks, isNoted, runSteps, stepsOf } from '../support/guides.js'
 import { makeGuidesFolder } from '../support/guides-folder.js'
 import { NOT_RUN, RUN_NOTES } from '../support/guides-notes.js'
@@ -23,9 +24,8 @@ import { oneIn } from '../support/long.js'
 import { readPage } from '../support/markdown.js'
 import { heldPorts } from '../support/ports.js'
 
-const blocks = readPage(readFileSync(join(root, 'README.md'), 'utf8')).blocks.filter(
-  ({ language }) => language === 'ts',
-)
+const README = readFileSync(join(root, 'README.md'), 'utf8')
+const blocks = readPage(README).blocks.filter(({ language }) => language === 'ts')
 
 let compiled: Compiled
 let folder: string
@@ -83,14 +83,16 @@ function credentialsIn(place: string): ReturnType<typeof fromFiles> {
 /** What a reader does step by step; each block runs once more below. */
 const itInTurn = oneIn(2, it)
 
-itInTurn('the quickstart runs as written and again, but for the port', async () => {
-  const [issue = '', connect = ''] = blocks.map(({ code }) => code)
-  await runTwice('.', { issue })
+itInTurn('the quickstart runs as written and again, but for the ports', async () => {
+  const [port, peerPort] = [String(await freePort()), String(await freePort())]
+  const [, init = '', start = ''] = /npm install etcd-mtls.*\nnpx etcd-mtls (.*)\netcd (.*)\n/.exec(README) ?? []
+  await runCommand([...init.split(' '), '--client-port', port, '--peer-port', peerPort], { cwd: folder })
   expect(statSync(join(folder, 'pki/ca/ca.key')).mode & 0o777).toBe(0o600)
-  await using etcd = await startEtcd({ server: await credentialsIn(join(folder, 'pki/server')).load() })
-  const code = connect.replace('https://127.0.0.1:2379', etcd.endpoint)
-  expect(code).toContain(etcd.endpoint)
-  expect(await runTwice('.', { connect: code })).toMatchObject({ stdout: 'hello over mTLS\n'.repeat(2), stderr: '' })
+  await using etcd = startEtcdProcess(start.split(' '), { cwd: folder })
+  await serving(etcd)
+  const [connect = ''] = blocks.map(({ code }) => code.replace('localhost:2379', `localhost:${port}`))
+  expect(connect).toContain(port)
+  expect(await runTwice('.', { connect })).toMatchObject({ stdout: 'hello over mTLS\n'.repeat(2), stderr: '' })
 })
 
 itInTurn('the steps of getting-started run as written and again, but for the ports, with one CA', async () => {
@@ -113,7 +115,7 @@ function codeOf(language: string): string[] {
 }
 
 it('every block of the README is JavaScript, without types', () => {
-  expect(blocks.length).toBeGreaterThan(3)
+  expect(blocks).not.toEqual([])
   for (const { code } of blocks) expect(transformSync(code, { loader: 'js', format: 'esm' }).warnings).toEqual([])
 })
 

@@ -3,7 +3,6 @@ import type { BlockNote, RunNote } from './guides.js'
 
 /** Blocks that run elsewhere, or that cannot run here. */
 export const NOT_RUN: readonly (BlockNote & { readonly why: string })[] = [
-  { page: 'README.md', has: "writeCredentials('./pki/server'", why: 'The test of the quickstart runs it.' },
   { page: 'README.md', has: "put('greeting')", why: 'The test of the quickstart runs it.' },
   { page: 'docs/getting-started.md', has: 'authority.certificate.subject', why: 'The test of its steps runs it.' },
   { page: 'docs/getting-started.md', has: "'./pki/etcd-0/peer'", why: 'The test of its steps runs it.' },
