@@ -167,8 +167,16 @@ function readDocuments(root) {
   const documents = checker.getExportsOfModule(module).find(({ name }) => name === 'Documents')
   const commands = checker.getDeclaredTypeOfSymbol(documents).getProperties()
   return Object.fromEntries(
-    commands.map((each) => [`command-${each.name}`, schemaOf(checker.getTypeOfSymbol(each), checker, each.name)]),
+    commands.map((each) => [
+      `command-${each.name}`,
+      versioned(schemaOf(checker.getTypeOfSymbol(each), checker, each.name)),
+    ]),
   )
+}
+
+/** `jsonText` of src/cli/command.ts adds it. */
+function versioned({ properties, required, ...schema }) {
+  return { ...schema, properties: { version: { const: 1 }, ...properties }, required: [...new Set(['version', ...required])] }
 }
 
 /** Types that have a definition of their own, by their names. */

@@ -1,6 +1,6 @@
 /** What a command is: its row in the table of commands, the call that it gets, and the answer that it returns. */
 import type { Finding } from '../report/index.js'
-import type { PrintOptions } from '../report/internal.js'
+import { printableJson, type PrintOptions } from '../report/internal.js'
 
 /** An option: its flags as commander reads them, and the line of the help. */
 export type OptionRow = readonly [flags: string, description: string]
@@ -14,6 +14,8 @@ export interface CommandRow {
   /** Two calls, without the name of the program. A test runs them. */
   readonly examples: readonly [string, string]
   readonly options: readonly OptionRow[]
+  /** Whether a minor release may change it. */
+  readonly isExperimental?: boolean
   /** Lines of the help after the options. */
   readonly notes?: readonly string[]
   /** Whether it has the flags of etcdctl for a connection. */
@@ -33,6 +35,11 @@ export interface Call {
   readonly progress: (text: string) => void
   /** Writes a line that is not part of the answer. */
   readonly hint: (line: string) => void
+}
+
+/** What `--json` prints. A field that goes or gets another meaning makes another version. */
+export function jsonText(document: object): string {
+  return printableJson({ version: 1, ...document })
 }
 
 /** What a command found. The frame prints it and makes the exit code of it. */

@@ -1,8 +1,8 @@
 /** The frame of all commands: it parses the call, runs the command, prints the answer, and makes the exit code. */
 import { Command, CommanderError, Option } from 'commander'
 import type { Finding } from '../report/index.js'
-import { printable, printableJson } from '../report/internal.js'
-import { type Answer, type Call, type CommandRow, type OptionRow, Options, UsageError } from './command.js'
+import { printable } from '../report/internal.js'
+import { type Answer, type Call, type CommandRow, jsonText, type OptionRow, Options, UsageError } from './command.js'
 import { CONNECTION_NOTES, CONNECTION_OPTIONS, REFUSED_OPTIONS } from './connection-options.js'
 import { type ColorChoice, type OutputStream, Terminal } from './terminal.js'
 
@@ -78,7 +78,9 @@ interface Parsed {
 function addCommand(program: Command, row: CommandRow, action: (call: Parsed) => Promise<void>): void {
   const command = program
     .command(`${row.name} ${row.operands}`.trim())
-    .description(row.summary)
+    .description(
+      row.isExperimental === true ? `${row.summary} Experimental: a minor release may change it.` : row.summary,
+    )
     .showHelpAfterError(false)
   for (const each of [...row.options, ...COMMON_OPTIONS]) command.addOption(optionOf(each))
   if (row.connects) {
@@ -138,7 +140,7 @@ async function runCommand(row: CommandRow, { operands, options, input, terminal 
   }
   const { run } = await row.load()
   const answer = await run(call)
-  if (options.flag('json')) terminal.answer(printableJson(answer.document))
+  if (options.flag('json')) terminal.answer(jsonText(answer.document))
   else if (!options.flag('quiet')) terminal.answer(answer.text(await terminal.print(color)))
   if (answer.failure === undefined) return exitCodeOf(answer, failOn)
   terminal.hint(`etcd-mtls: ${printable(answer.failure)}`)

@@ -12,6 +12,8 @@ interface PublicFunction {
   readonly room: string
   /** The code of its examples, without the fences. */
   readonly examples: readonly string[]
+  /** Whether a minor release may change it. */
+  readonly isExperimental: boolean
 }
 
 interface PublicOption {
@@ -59,7 +61,12 @@ function readDeclarations(): PublicDeclarations {
       const deferred = declarations.filter(isDeferred).length === 0 ? [] : functionsNamed(program, name)
       const all = [...declarations, ...deferred]
       if (all.some((each) => ts.isFunctionDeclaration(each)))
-        functions.set(name, { name, room, examples: all.flatMap(examplesOf) })
+        functions.set(name, {
+          name,
+          room,
+          examples: all.flatMap(examplesOf),
+          isExperimental: all.some((each) => tagsOf(each, 'experimental').length > 0),
+        })
       if (WITHOUT_DEFAULTS.has(name)) continue
       for (const each of declarations.flatMap((declaration) => optionsIn(declaration, name))) found.set(each.name, each)
     }

@@ -30,6 +30,7 @@ const LOCAL = ['localhost', '127.0.0.1', '[::1]']
  * const issuer = cfssl({ url: 'https://ca.example.com:8888', ca: await readFile('cfssl-ca.crt'), profile: 'client' })
  * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @experimental It may change in a minor release.
  */
 export function cfssl(options: CfsslOptions): Issuer {
   checkOptions('options', options, ['url', 'ca', 'profile', 'authKey'])

@@ -39,6 +39,7 @@ interface Outcome {
  * const issuer = command({ file: '/usr/local/bin/sign-for-etcd', args: ['--ttl', '24h'], input: 'csr' })
  * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @experimental It may change in a minor release.
  */
 export function command(options: CommandOptions): Issuer {
   checkOptions('options', options, ['file', 'args', 'env', 'input'])

@@ -83,6 +83,7 @@ const LONGEST_REASON = 200
  * ```
  * @param issuer {@link command}, {@link cfssl}, or an object with `origin` and `sign`.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call. `load()` rejects with `ERR_ISSUER_FAILED`.
+ * @experimental It may change in a minor release.
  */
 export function fromIssuer(issuer: Issuer, options: FromIssuerOptions): WatchableSource {
   return issuerSource(

@@ -1,18 +1,11 @@
 /** `etcd-mtls lint`: checks the configurations in files and directories, and compares the members of a cluster. */
-import {
-  type AnyReport,
-  codeOf,
-  printableJson,
-  type PrintOptions,
-  printReports,
-  uncheckedIn,
-} from '../../report/internal.js'
+import { type AnyReport, codeOf, type PrintOptions, printReports, uncheckedIn } from '../../report/internal.js'
 import type { Unchecked } from '../../report/index.js'
 import { basename, dirname, relative, resolve } from 'node:path'
 import { type LintOptions, type LintReport, type ReadConfigOptions, readEtcdConfig } from '../../config/index.js'
 import { checkIgnore, groupBy, lintNamed, lintOnDisks, suppress } from '../../config/internal.js'
 import { nodeFileSystem, replaceFiles } from '../../files/internal.js'
-import { type Answer, type Call, UsageError } from '../command.js'
+import { type Answer, type Call, jsonText, UsageError } from '../command.js'
 import type { LintDocument, LintedMember } from '../documents.js'
 import { githubText, onelineText } from './line-formats.js'
 import { sarifText } from './sarif.js'
@@ -70,7 +63,7 @@ function readFormats(given: readonly string[]): { format: Format; file: string |
 }
 
 function textOf(format: Format, document: LintDocument, print: PrintOptions): string {
-  if (format === 'json') return printableJson(document)
+  if (format === 'json') return jsonText(document)
   if (format === 'sarif') return sarifText(document)
   if (format === 'github') return githubText(document)
   return format === 'oneline' ? onelineText(document) : reportText(document, print)

@@ -47,6 +47,7 @@ export interface Mirror extends AsyncDisposable {
  * console.log(config.get('config/colour')?.value.toString())
  * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @experimental It may change in a minor release.
  */
 export function mirror(client: SecureEtcd3, options: MirrorOptions): Mirror {
   checkOptions('options', options, ['prefix', 'signal'])

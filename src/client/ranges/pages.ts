@@ -31,6 +31,7 @@ const DEFAULT_LIMIT = 1000
  * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` at once; `ERR_PAGES_COMPACTED` if etcd compacts the revision before the last page:
  *   `details` has the last key. Errors of calls are those of etcd3.
+ * @experimental It may change in a minor release.
  */
 export function pages(client: SecureEtcd3, options: PagesOptions): AsyncIterableIterator<Page, undefined> {
   checkOptions('options', options, ['prefix', 'limit'])

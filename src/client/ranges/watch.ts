@@ -69,6 +69,7 @@ interface Etcd3KeyValue {
  * - `ERR_WATCH_COMPACTED`: etcd has compacted revisions that were not yielded. List the keys, and watch from the revision after that.
  * - `ERR_CLUSTER_CHANGED`: another cluster answers, or the same with older data.
  * - `ERR_ACCESS_DENIED`: etcd's roles refuse the keys.
+ * @experimental It may change in a minor release.
  */
 export function watch(client: SecureEtcd3, options: WatchOptions): AsyncIterableIterator<WatchEvent, undefined> {
   checkOptions('options', options, ['key', 'prefix', 'startRevision', 'signal'])

@@ -51,7 +51,7 @@ describe('the frame of the command', () => {
 
   it('the frame prints one JSON document with --json, and nothing with --quiet', async () => {
     const json = await run(['check', '--json'])
-    expect(JSON.parse(json.out)).toEqual({ a: 1 })
+    expect(JSON.parse(json.out)).toEqual({ version: 1, a: 1 })
     expect(await run(['check', '--quiet'], () => WITH('error'))).toEqual({ code: 1, out: '', err: '' })
   })
 
@@ -119,8 +119,8 @@ describe('the frame of the command', () => {
   it('an answer has no character that a terminal would obey, also as JSON', async () => {
     const { out } = await run(['check', '--json'], () => ({ ...GOOD, document: { name: 'a\u009b31m\u202e\n' } }))
     expect([out, JSON.parse(out)]).toEqual([
-      '{\n  "name": "a\\u009b31m\\u202e\\n"\n}\n',
-      { name: 'a\u009b31m\u202e\n' },
+      '{\n  "version": 1,\n  "name": "a\\u009b31m\\u202e\\n"\n}\n',
+      { version: 1, name: 'a\u009b31m\u202e\n' },
     ])
   })
 
