@@ -7,8 +7,8 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { must, run } from './lib/process.mjs'
+import { TYPESCRIPTS } from './lib/supported.mjs'
 
-const VERSIONS = ['5.7', '5.8', '5.9', '6.0', '7.0']
 const PROGRAM = `import { createAuthority, createSecureClient, type SecureEtcd3 } from 'etcd-mtls'
 import { startEtcd } from 'etcd-mtls/testing'
 export { lintEtcdConfig } from 'etcd-mtls/config'
@@ -36,7 +36,7 @@ cpSync(join(root, 'dist'), join(home, 'dist'), { recursive: true })
 cpSync(join(root, 'package.json'), join(home, 'package.json'))
 writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'project', private: true }))
 
-for (const version of VERSIONS) {
+for (const version of TYPESCRIPTS) {
   const folder = join(root, '.cache', `typescript-${version}`)
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')

@@ -16,6 +16,7 @@ import { etcdBinaries } from './lib/etcd-binaries.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { lastLines, must, run } from './lib/process.mjs'
 import { documents, pack, packAs, unexpectedFiles, unknownVersions } from './lib/release/contents.mjs'
+import { goesThroughDeprecation } from './lib/release/deprecation.mjs'
 import { planRelease } from './lib/release/plan.mjs'
 import { startRegistry } from './lib/release/registry.mjs'
 import { STRANGERS, upgrades } from './lib/release/strangers.mjs'
@@ -40,7 +41,11 @@ const FIRST = {
   },
 }
 
-const UPGRADE = 'upgrade and back'
+/** The steps that publish other versions than this one. */
+const LATER = {
+  'upgrade and back': patches,
+  deprecation: (stage) => goesThroughDeprecation(stage, (tarball) => publishLocally(stage, tarball)),
+}
 
 /** What must hold before a release, and needs no registry. */
 const GATES = {
@@ -53,8 +58,8 @@ const GATES = {
 await lifecycle(async ({ signal, defer }) => {
   const { isChosen, publish } = planRelease(process.argv.slice(2), [
     ...Object.keys(STRANGERS),
+    ...Object.keys(LATER),
     ...Object.keys(GATES),
-    UPGRADE,
   ])
   await ensureDependencies(root, { signal })
   // Outside of the repository, whose packages would be found there.
@@ -79,11 +84,13 @@ await lifecycle(async ({ signal, defer }) => {
   const [[first, readme], ...others] = Object.entries(STRANGERS)
   await step(first, readme)
   if (failed.length > 0) return 1
-  for (const [name, work] of [...others, [UPGRADE, patches], ...Object.entries(GATES)])
+  for (const [name, work] of [...others, ...Object.entries(LATER), ...Object.entries(GATES)])
     if (isChosen(name)) await step(name, work)
   if (failed.length > 0) return 1
   if (publish) await step('publish to npm', publishToNpm)
-  say(failed.length === 0 ? `${version} can be released` : `Failed: ${failed.join(', ')}`)
+  const isWhole = [...Object.keys(STRANGERS), ...Object.keys(LATER), ...Object.keys(GATES)].every(isChosen)
+  if (failed.length > 0) say(`Failed: ${failed.join(', ')}`)
+  else if (isWhole) say(`${version} can be released`)
   return failed.length === 0 ? 0 : 1
 })
 

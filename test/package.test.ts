@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { planMatrix } from '../scripts/lib/matrix-plan.mjs'
 import { compileSources, root, runModule } from './support/compiled.js'
 import { readPage } from './support/markdown.js'
@@ -144,3 +145,37 @@ function tableBelow(page: string, heading: string): Map<string, string> {
   const rows = section.matchAll(/^\| `([^`]+)` +\| (.+?) +\|$/gm)
   return new Map([...rows].map(([, name = '', reason = '']) => [name, reason]))
 }
+
+describe('.github/renovate.json', () => {
+  interface Renovate {
+    extends: string[]
+    packageRules: { matchPackageNames?: string[]; matchUpdateTypes?: string[]; enabled?: boolean }[]
+  }
+  const renovate = JSON.parse(readText('.github/renovate.json')) as Renovate
+
+  it('keeps the packages at their major version that docs/dependencies.md lists', () => {
+    const listed = [...readText('docs/dependencies.md').matchAll(/^\| `([^`]+)` +\| \d+ +\| [A-Z].+ \|$/gm)]
+    const [kept] = renovate.packageRules.filter(({ enabled }) => enabled === false)
+    expect(kept?.matchUpdateTypes).toEqual(['major'])
+    expect([...(kept?.matchPackageNames ?? [])].sort()).toEqual(listed.map(([, name]) => name).sort())
+  })
+
+  it('names packages of package.json', () => {
+    const names = renovate.packageRules.flatMap(({ matchPackageNames = [] }) => matchPackageNames)
+    expect(names.filter((name) => !(name in manifest.devDependencies) && !(name in manifest.dependencies))).toEqual([])
+  })
+})
+
+describe('.github/ISSUE_TEMPLATE', () => {
+  const folder = join(root, '.github/ISSUE_TEMPLATE')
+  const forms = readdirSync(folder).filter((name) => name !== 'config.yml')
+
+  it.each(forms)('%s is a form of GitHub', (name) => {
+    const form = parse(readFileSync(join(folder, name), 'utf8')) as Record<string, unknown> & {
+      body: { type: string; id: string }[]
+    }
+    expect([typeof form['name'], typeof form['description']]).toEqual(['string', 'string'])
+    expect(form.body.map(({ type }) => type).filter((type) => !['input', 'textarea'].includes(type))).toEqual([])
+    expect(new Set(form.body.map(({ id }) => id)).size).toBe(form.body.length)
+  })
+})

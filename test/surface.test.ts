@@ -109,7 +109,8 @@ function errorFields(): string[] {
   const interfaces = new Map(
     statements.flatMap((each) => (ts.isInterfaceDeclaration(each) ? [[each.name.text, each.members] as const] : [])),
   )
-  const membersOf = (name: string) => (interfaces.get(name) ?? []).filter(ts.isPropertySignature)
+  const membersOf = (name: string): ts.PropertySignature[] =>
+    (interfaces.get(name) ?? []).flatMap((each) => (ts.isPropertySignature(each) ? [each] : []))
   return membersOf('ErrorDetails').map(({ name, type }) => {
     const fields = type === undefined ? [] : membersOf(type.getText())
     return fieldsOf(

@@ -1,8 +1,6 @@
 /** The cells of a run of the matrix, from the arguments of scripts/matrix.mjs. */
 import { Stop } from './lifecycle.mjs'
-
-/** The oldest Node that package.json accepts, and each line with long-term support since. */
-const NODES = ['20.19', '22', '24', '26']
+import { NODES } from './supported.mjs'
 
 /**
  * The other major of testcontainers that package.json accepts: the tests use version 11. It requires Node 22.22, and only
@@ -37,7 +35,7 @@ const TOOLS = ['jest', 'ncc', 'next', 'rollup', 'vite', 'yarn'].map((tool) => ({
  */
 export function planMatrix(args, etcds = '') {
   const cells = [
-    ...NODES.map((node) => ({ name: `node${parseInt(node, 10)}`, node })),
+    ...NODES.map(({ tested }) => ({ name: `node${parseInt(tested, 10)}`, node: tested })),
     ...FAULTY,
     TESTCONTAINERS,
     ...RUNTIMES,

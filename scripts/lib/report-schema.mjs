@@ -176,7 +176,11 @@ function readDocuments(root) {
 
 /** `jsonText` of src/cli/command.ts adds it. */
 function versioned({ properties, required, ...schema }) {
-  return { ...schema, properties: { version: { const: 1 }, ...properties }, required: [...new Set(['version', ...required])] }
+  return {
+    ...schema,
+    properties: { version: { const: 1 }, ...properties },
+    required: [...new Set(['version', ...required])],
+  }
 }
 
 /** Types that have a definition of their own, by their names. */

@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { transformSync } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Credentials, fromFiles } from '../../src/credentials/index.js'
+import type { Credentials } from '../../src/credentials/index.js'
 import { createSecureClient } from '../../src/client/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { runCommand } from '../support/command.js'
@@ -74,10 +74,6 @@ async function runTwice(
     urls.map((url) => `await import(${JSON.stringify(`${url}?${query}`)})`),
   )
   return node(process.execPath, ['--input-type=module', '--eval', code.join('\n')], { cwd })
-}
-
-function credentialsIn(place: string): ReturnType<typeof fromFiles> {
-  return fromFiles({ ca: join(place, 'ca.crt'), cert: join(place, 'tls.crt'), key: join(place, 'tls.key') })
 }
 
 /** What a reader does step by step; each block runs once more below. */

@@ -62,3 +62,14 @@ export function unknownVersions(text, { version, changelog }) {
   const named = [...text.matchAll(NAMED)].map(([, ...versions]) => versions.find((each) => each !== undefined))
   return named.filter((each) => each !== version && !released.includes(each))
 }
+
+/** The codes of deprecated names in src that docs/upgrading.md has no row for. */
+export function undocumentedDeprecations(root) {
+  const rows = readFileSync(join(root, 'docs/upgrading.md'), 'utf8')
+  const sources = readdirSync(join(root, 'src'), { recursive: true }).filter((name) => name.endsWith('.ts'))
+  const codes = sources.flatMap((name) => {
+    const calls = readFileSync(join(root, 'src', name), 'utf8').matchAll(/\bdeprecate\([^)]*?'(ETCD_MTLS_[A-Z_]+)'/g)
+    return [...calls].map(([, code]) => code)
+  })
+  return codes.filter((code) => !rows.includes(`| \`${code}\` |`))
+}

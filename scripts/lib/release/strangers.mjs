@@ -159,13 +159,17 @@ async function runsTheFile({ root, folder, env, version, signal }) {
 
 const OPEN_ETCD = 'name: a\nlisten-client-urls: http://10.0.0.1:2379\nadvertise-client-urls: http://10.0.0.1:2379\n'
 
-/** Installs another version over the one of the first step, and runs the program; its warnings are returned. */
+/** Installs another version over the one of the first step, and runs the program. */
 export async function upgrades(stage, version) {
   const project = join(stage.folder, 'with-npm')
-  await must('npm', ['install', `etcd-mtls@${version}`], { cwd: project, env: stage.env, signal: stage.signal })
+  await installVersion(stage, project, version)
+  await greets(stage, project, ['node', 'app.mjs'])
+}
+
+export async function installVersion({ env, signal }, project, version) {
+  await must('npm', ['install', `etcd-mtls@${version}`], { cwd: project, env, signal })
   const { version: now } = JSON.parse(readFileSync(join(project, 'node_modules/etcd-mtls/package.json'), 'utf8'))
   if (now !== version) throw new Error(`npm installed ${now}`)
-  return greets(stage, project, ['node', 'app.mjs'])
 }
 
 function projectOf({ folder, pki }, name) {
@@ -179,8 +183,7 @@ function projectOf({ folder, pki }, name) {
 async function greets(stage, project, [program, ...args], env = stage.env) {
   writeFileSync(join(project, 'app.mjs'), stage.program)
   const { stdout, stderr } = await must(program, args, { cwd: project, env, signal: stage.signal })
-  if (stdout !== GREETING) throw new Error(`It prints ${JSON.stringify(stdout + stderr)}`)
-  return stderr
+  if (stdout + stderr !== GREETING) throw new Error(`It prints ${JSON.stringify(stdout + stderr)}`)
 }
 
 async function serves(server, signal) {

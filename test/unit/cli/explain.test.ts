@@ -286,7 +286,7 @@ describe('explain with hostile input', () => {
       const { text, document } = await ask([line])
       expect(text(PRINT)).not.toMatch(/[^\P{C}\n]/u)
       expect(JSON.parse(JSON.stringify(document))).toEqual(document)
-      expect(documentComplaints('explain', document)).toEqual([])
+      expect(documentComplaints('explain', { version: 1, ...document })).toEqual([])
       expect(JSON.stringify(document)).not.toMatch(/[^\P{C}\n]/u)
     }
   })

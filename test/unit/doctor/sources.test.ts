@@ -86,9 +86,11 @@ class Machine {
     this.pair('disk/etc/kubernetes/pki/client', client)
   }
 
-  /** Without the processes and the disk of the machine that runs the test. */
-  find(options: LocalOptions = {}): ReturnType<typeof findLocalEvidence> {
-    return findLocalEvidence({ proc: this.proc, ...options })
+  /** Without the processes and the disk of the machine that runs the test, which may have a unit for etcd. */
+  async find(options: LocalOptions = {}): ReturnType<typeof findLocalEvidence> {
+    const found = await findLocalEvidence({ proc: this.proc, ...options })
+    const isOwn = ({ kind }: { kind: string }) => kind !== 'systemd' || options.root !== undefined
+    return found === null ? null : { ...found, configs: found.configs.filter(isOwn) }
   }
 }
 
