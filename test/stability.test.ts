@@ -31,7 +31,7 @@ it('package.json accepts the supported versions of Node, and no older ones of th
   expect(engines.node).toBe(`^${first?.oldest ?? ''} || >=${second?.oldest ?? ''}`)
 })
 
-it('the supported versions of Node, etcd and TypeScript are those that README.md and docs/tool-chains.md name', () => {
+it('README.md and docs/tool-chains.md have the supported versions', () => {
   const [first, second] = NODES.map(({ oldest }) => oldest)
   const [oldest = '', newest = ''] = [ETCD_LINES[0], ETCD_LINES.at(-1)]
   const node = `Node ${first ?? ''} and later 20.x, or ${second ?? ''} and later`

@@ -41,7 +41,7 @@ export function renderLogLines(logLines, { anchorOf, findingUrl }) {
 }
 
 /** The lines that are posted most. */
-const COMMON = [
+export const COMMON = [
   ['rejected connection … remote error: tls: bad certificate', 'etcd/client-sent-bad-certificate'],
   ['transport: authentication handshake failed: remote error: tls: bad certificate', 'go/server-sent-bad-certificate'],
   ['context deadline exceeded', 'go/deadline'],

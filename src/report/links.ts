@@ -1,15 +1,14 @@
-/** Links to pages of docs, which the package does not contain. */
+/** Links to pages of the site, which the package does not contain. `npm run docs` builds it, and the release publishes it. */
 
-/** The pages, in the repository that package.json names. */
-const DOCS = 'https://github.com/etcd-mtls/etcd-mtls/blob/main/docs'
-export const LOG_LINES_URL = `${DOCS}/log-lines.md`
+const SITE = 'https://etcd-mtls.github.io/etcd-mtls'
+export const LOG_LINES_URL = `${SITE}/log-lines`
 
-/** The anchor of a code in docs/findings.md: `san/host-not-covered` is at `#san-host-not-covered`. */
+/** The anchor of a code in docs/findings.md, and the name of its page on the site: `san-host-not-covered`. */
 export function anchorOf(code: string): string {
   return code.replace('/', '-')
 }
 
 /** The link to the explanation of a finding. */
 export function findingUrl(code: string): string {
-  return `${DOCS}/findings.md#${anchorOf(code)}`
+  return `${SITE}/findings/${anchorOf(code)}`
 }

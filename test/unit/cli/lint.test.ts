@@ -444,7 +444,7 @@ describe('the formats of lint', () => {
       region: { startLine: 4, startColumn: 1, endLine: 4, endColumn: 41 },
     })
     const rule = tool.driver.rules.find(({ id }) => id === 'config/plaintext-url')
-    expect(rule?.helpUri).toMatch(/findings\.md#config-plaintext-url$/)
+    expect(rule?.helpUri).toMatch(/\/findings\/config-plaintext-url$/)
     expect(invocations[0]?.toolExecutionNotifications).toHaveLength(1)
   })
 

@@ -18,7 +18,7 @@ describe('finding', () => {
       severity: 'error',
       message: 'The file ca.crt does not exist.',
       remedy: expect.stringContaining('ca.crt') as string,
-      url: 'https://github.com/etcd-mtls/etcd-mtls/blob/main/docs/findings.md#file-missing',
+      url: 'https://etcd-mtls.github.io/etcd-mtls/findings/file-missing',
       certificate: null,
       details: { file: 'ca.crt' },
       refusals: [],
