@@ -82,11 +82,14 @@ async function startFake(
   }
 }
 
-/** What is found if only these processes run on the machine. */
+/** What is found if only these processes run on the machine, without the units and manifests that it happens to have. */
 async function find(...pids: readonly number[]): Promise<LocalEvidence | null> {
   const proc = newFolder()
   for (const name of ['stat', ...pids.map(String)]) symlinkSync(`/proc/${name}`, join(proc, name))
-  return findLocalEvidence({ proc, kubeadm: undefined })
+  const found = await findLocalEvidence({ proc, kubeadm: undefined })
+  if (found === null) return null
+  const configs = found.configs.filter(({ kind }) => kind === 'process')
+  return configs.length + found.unchecked.length === 0 ? null : { ...found, configs }
 }
 
 function ofMembers(found: LocalEvidence | null) {
