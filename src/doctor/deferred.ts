@@ -9,3 +9,8 @@ export const examineCluster = code('examineCluster')
 export const examineClusters = code('examineClusters')
 /** @function */
 export const examineMachine = code('examineMachine')
+
+const roll = deferred(() => import('./roll/collect.js'))
+
+/** @function */
+export const rollState = roll('rollState')

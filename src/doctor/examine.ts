@@ -9,7 +9,7 @@ import {
 } from '../client/internal.js'
 import { locate, lookupSrv } from '../client/internal-diagnosis.js'
 import { checkSignal } from '../credentials/internal.js'
-import type { ClientDefaults } from '../credentials/index.js'
+import type { ClientDefaults, Credentials } from '../credentials/index.js'
 import {
   checkOptions,
   findingMaker,
@@ -26,9 +26,9 @@ import { foldRepeats, resolveContext } from '../validate/internal.js'
 import { type UsedCluster, withAccesses } from './apiserver.js'
 import type { ClusterReport, ExamineOptions, MachineReport } from './cluster-report.js'
 import { groupClusters } from './clusters.js'
-import type { Asking, ClusterParts, PlannedMember } from './evidence.js'
+import type { Asking, ClusterParts, ExaminedMember, Pair, PlannedMember } from './evidence.js'
 import { examineOne } from './examine-one.js'
-import { MAX_ENDPOINTS, Ports } from './members.js'
+import { examineMembers, MAX_ENDPOINTS, Ports } from './members.js'
 import { readPairs, type ReadPairs } from './pairs.js'
 import { plannedMembers } from './plan.js'
 import { findLocalEvidence, type LocalEvidence } from './sources.js'
@@ -119,12 +119,52 @@ interface Examined {
 
 async function examineAll(options: ExamineOptions): Promise<Examined> {
   checkOptions('options', options, OPTIONS)
-  checkSignal(options.signal)
-  options.signal?.throwIfAborted()
-  return holdingProcess(abortable(options.signal ?? null, examine(options)))
+  return withinSignal(options.signal, async () => {
+    const machine = await readMachine(options)
+    return { report: await reportOf(machine), areGiven: machine.endpoints !== null }
+  })
 }
 
-async function examine(options: ExamineOptions): Promise<Examined> {
+function withinSignal<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  checkSignal(signal)
+  signal?.throwIfAborted()
+  return holdingProcess(abortable(signal ?? null, work()))
+}
+
+export interface MembersEvidence extends Pick<ReadPairs, 'pairs'> {
+  readonly members: readonly ExaminedMember[]
+  readonly asking: Asking
+}
+
+/**
+ * The members of one cluster, for `rollState`: what {@link examineCluster} compares, asked with more pairs.
+ *
+ * @param use Gets the evidence. The signal and the limit of time of the options hold for it, too.
+ */
+export function withMembers<T>(
+  options: Omit<ExamineOptions, 'credentials' | 'ca'>,
+  more: () => Promise<readonly Credentials[]>,
+  use: (evidence: MembersEvidence) => Promise<T>,
+): Promise<T> {
+  return withinSignal(options.signal, async () => {
+    const probes = (await more()).map((each): Pair => ({
+      from: each.origin,
+      of: 'probes',
+      config: null,
+      credentials: each,
+    }))
+    const machine = await readMachine(options, probes)
+    const { ports, groups } = await groupsOf(machine)
+    const [first, second] = groups
+    if (first === undefined || second !== undefined)
+      throw optionInvalid('endpoints', 'must be those of one cluster: those that were found or given are of several')
+    const { members, others } = await examineMembers(first, ports)
+    const { asking, read } = machine
+    return use({ members: [...members, ...others], pairs: read.pairs, asking })
+  })
+}
+
+async function readMachine(options: ExamineOptions, more: readonly Pair[] = []): Promise<MachineEvidence> {
   const { auth, ca, configs, credentials, expiryWarning, kubeadm, root } = options
   const { at } = resolveContext({ usage: 'any', at: options.at, expiryWarning })
   if (auth !== undefined && credentials === undefined && ca === undefined)
@@ -144,9 +184,10 @@ async function examine(options: ExamineOptions): Promise<Examined> {
     const cause = evidence?.unchecked.map(({ message }) => message).join('\n')
     throw optionInvalid('endpoints', NOTHING_FOUND, cause === undefined ? undefined : new Error(cause))
   }
-  const read = await readPairs(given, evidence?.credentials ?? [], ca)
+  const { pairs, findings } = await readPairs(given, evidence?.credentials ?? [], ca)
+  const read = { pairs: [...more, ...pairs], findings }
   const asking = { auth, dialTimeout, lead, expiryWarning, at, isNow: options.at === undefined, signal }
-  return { report: await reportOf({ endpoints, evidence, read, asking }), areGiven: endpoints !== null }
+  return { endpoints, evidence, read, asking }
 }
 
 function readTimeout(text: string, option: string): number {
@@ -167,7 +208,7 @@ async function endpointsOf(
   return (await locate(located, lookupSrv)).endpoints
 }
 
-interface MachineExamination {
+interface MachineEvidence {
   /** Null if the caller named none. */
   readonly endpoints: readonly Endpoint[] | null
   readonly evidence: LocalEvidence | null
@@ -175,11 +216,9 @@ interface MachineExamination {
   readonly asking: Asking
 }
 
-async function reportOf(machine: MachineExamination): Promise<MachineReport> {
+async function reportOf(machine: MachineEvidence): Promise<MachineReport> {
   const { endpoints, evidence, read, asking } = machine
-  const planned = await plannedMembers(evidence?.configs ?? [], asking.signal)
-  const ports = new Ports({ asking, pairs: read.pairs, planned })
-  const groups = await clustersOf(machine, planned, ports)
+  const { planned, ports, groups } = await groupsOf(machine)
   const given = { ...asking, ports, planned, pairs: read.pairs, isKubeadm: isOfKubeadm(evidence) }
   const { areProcessesVisible = false } = evidence ?? {}
   const shown = { areProcessesVisible, areGiven: endpoints !== null, askedAt: await ports.askedAt() }
@@ -196,9 +235,16 @@ async function reportOf(machine: MachineExamination): Promise<MachineReport> {
   }
 }
 
+async function groupsOf(machine: MachineEvidence) {
+  const { evidence, read, asking } = machine
+  const planned = await plannedMembers(evidence?.configs ?? [], asking.signal)
+  const ports = new Ports({ asking, pairs: read.pairs, planned })
+  return { planned, ports, groups: await clustersOf(machine, planned, ports) }
+}
+
 /** Asks each member, and tells the clusters apart. With endpoints of the caller, the other clusters of this machine are not examined. */
 async function clustersOf(
-  { endpoints, evidence, read }: MachineExamination,
+  { endpoints, evidence, read }: MachineEvidence,
   planned: readonly PlannedMember[],
   ports: Ports,
 ): Promise<UsedCluster[]> {
