@@ -149,6 +149,7 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [
       ['--dry-run', 'renew nothing; exit with 3 if something is due'],
       ['--force', 'renew everything'],
+      ['--foreign', 'also reissue certificates of another CA, if the CA file already has this one'],
       ['--exec <command>', 'run once by /bin/sh -c after a change; if it fails, exit with 2'],
       ['--layout <layout>', 'etcd (default) or kubeadm'],
       ['--ca-dir <dir>', 'where ca.crt, ca.key and the ledger are (default: DIR/ca; kubeadm: DIR/etcd)'],
@@ -156,5 +157,29 @@ export const COMMANDS: readonly CommandRow[] = [
     ],
     connects: false,
     load: () => import('./pki/renew.js'),
+  },
+  {
+    name: 'roll',
+    operands: '<plan-or-check>',
+    summary: 'Tells which step of the replacement of a CA is safe now.',
+    examples: [
+      'roll plan --from pki/ca --to ca-2027 --dir pki',
+      'roll check --from pki/ca --to ca-2027 --dir pki --endpoints 10.0.0.1',
+    ],
+    options: [
+      ['--from <dir>', 'the old CA: the directory of ca.crt and ca.key; or of ca.crt, tls.crt and tls.key'],
+      ['--to <dir>', 'the new CA, likewise'],
+      ['--dir <dir>', 'the directory of init, as it will be copied to the members'],
+      ['--endpoints <urls>', 'client URLs (default: those in the directory, else of the etcd of this machine)'],
+      ['--kubeadm <dir>', 'the directory of kubeadm, if its etcd runs here'],
+    ],
+    isExperimental: true,
+    notes: [
+      'It asks each port with a certificate of both CAs, and changes nothing. Run it on',
+      'each member as root: the files of other machines are not seen. docs/ca-roll.md.',
+      'Exit codes: 0 a step is safe or the roll is done, 1 none is, 2 it could not work.',
+    ],
+    connects: false,
+    load: () => import('./roll.js'),
   },
 ]

@@ -1,5 +1,5 @@
 /** What `--json` prints, by command. report.schema.json is made from this, so it is plain data. */
-import type { MachineReport } from '../doctor/index.js'
+import type { MachineReport, RollState } from '../doctor/index.js'
 import type { LineDirection, LineProgram } from '../log-lines/index.js'
 import type { Finding, Severity, SuppressedFinding, SuppressedUnchecked, Unchecked } from '../report/index.js'
 
@@ -13,6 +13,7 @@ export interface Documents {
   init: InitDocument
   issue: IssueDocument
   renew: RenewDocument
+  roll: RollDocument
 }
 
 /** The report about the configurations of one file, or of the files of one cluster. */
@@ -198,4 +199,16 @@ export interface RenewDocument {
   due: Date | null
   /** The exit code of the command of --exec; null if it was not run, or was ended by a signal. */
   exec: number | null
+}
+
+export interface RollDocument extends RollState {
+  /** The commands of the next step for `check`, of all steps for `plan`, in their order. */
+  steps: RollLine[]
+}
+
+export interface RollLine {
+  kind: string
+  /** Where to run it; null where the directory is. */
+  host: string | null
+  command: string
 }

@@ -1,5 +1,5 @@
 /** Renews the credentials that are due in the files of a cluster, each folder as one change. */
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Credentials } from '../../credentials/credentials.js'
 import type { CredentialFiles } from '../../credentials/write.js'
 import { type FileContents, type FileSystem, lookAt } from '../../files/file-system.js'
@@ -29,7 +29,7 @@ import {
   PEER_CA,
 } from './layouts.js'
 import { readAuthorities } from './issue-cluster.js'
-import { readPair, type ReadPair } from './read-folder.js'
+import { certificatesIn, readPair, type ReadPair } from './read-folder.js'
 
 /** Options of `renewDirectory`. */
 export interface RenewDirectoryOptions extends TrustedOwnerOption {
@@ -43,6 +43,12 @@ export interface RenewDirectoryOptions extends TrustedOwnerOption {
   key?: 'new' | 'same' | undefined
   /** Renews everything, due or not. @default false */
   force?: boolean | undefined
+  /**
+   * Also reissues certificates of another CA, as when a CA is replaced: where the CA file has the root of this authority already.
+   *
+   * @default false
+   */
+  foreign?: boolean | undefined
   /** Renews nothing: `kept` has what is due. @default false */
   dryRun?: boolean | undefined
   /** Stops before the next folder changes. @default none */
@@ -120,8 +126,8 @@ export async function renewDirectory(
   options: RenewDirectoryOptions,
 ): Promise<DirectoryRenewal> {
   const { client, peer } = readAuthorities(authorities)
-  checkLayoutCall(directory, options, ['force', 'dryRun'], ['fraction', 'at', 'key'])
-  const { layout, key = 'new', force = false, dryRun = false, signal } = options
+  checkLayoutCall(directory, options, ['force', 'dryRun', 'foreign'], ['fraction', 'at', 'key'])
+  const { layout, key = 'new', force = false, dryRun = false, foreign = false, signal } = options
   checkRenewalKey(key)
   const fraction = readFraction(options.fraction, 'fraction')
   const at = options.at === undefined ? client.issuer.settings.now() : readMoment(options.at, 'at')
@@ -143,6 +149,7 @@ export async function renewDirectory(
       fraction,
       key,
       force,
+      foreign,
       dryRun,
       renewal,
       revocations: new Map(),
@@ -172,6 +179,7 @@ interface Run {
   readonly fraction: number
   readonly key: 'new' | 'same'
   readonly force: boolean
+  readonly foreign: boolean
   readonly dryRun: boolean
   readonly renewal: Pick<DirectoryRenewal, 'renewed' | 'kept'>
   /** Aborts with the caller's signal, and if the lock is lost. */
@@ -232,7 +240,7 @@ async function renewOne(
   { role, names }: Identity,
   ca: string,
 ): Promise<Issued | null> {
-  const { at, fraction, force, dryRun, key } = run
+  const { at, fraction, dryRun, key } = run
   const read = readPair(join(run.root, folder), survey, names)
   if (read === null) return null
   const path = (name: string): string => join(run.place, folder, name)
@@ -247,7 +255,13 @@ async function renewOne(
   }
   if ('why' in read) return keepFor(read.why, read.reason, read.findings)
   const [leaf] = read.chain
-  if (!isOwnCertificate(issuer, leaf)) return keepFor('foreign-ca', foreignReason(issuer, leaf))
+  const foreign = run.foreign && !isOwnCertificate(issuer, leaf)
+  if (!foreign && !isOwnCertificate(issuer, leaf)) return keepFor('foreign-ca', foreignReason(issuer, leaf))
+  if (foreign && !(await isTrusted(run, join(run.root, folder, ca), issuer))) {
+    const name = issuer.certificate.subject.toString()
+    return keepFor('foreign-ca', `${path(ca)} does not trust "${name}": add it first, and restart what reads the file`)
+  }
+  const force = run.force || foreign
   if (!force && due?.due !== true) return keepFor('not-due', `It is due at ${due?.at.toISOString() ?? 'no time'}`)
   if (!force && !isImproved(run, read, issuer)) {
     const name = issuer.certificate.subject.toString()
@@ -262,7 +276,7 @@ async function renewOne(
     const { ledger } = issuer.settings
     const known = run.revocations.get(ledger) ?? Revocations.read(ledger)
     run.revocations.set(ledger, known)
-    const options = { revocations: await known, role, key, validity: null, foreign: false, skipEtcdChecks: false }
+    const options = { revocations: await known, role, key, validity: null, foreign, skipEtcdChecks: false }
     // Anchors and CRLs are not written, so those in the folder stay.
     const held: Credentials = { ...read, trustAnchors: [], crls: [], origin: files.cert }
     return { ...candidate, ...(await reissue(issuer, held, options)) }
@@ -270,6 +284,12 @@ async function renewOne(
     keep(run, candidate, 'refused', describe(error))
     return null
   }
+}
+
+async function isTrusted({ fs }: Run, file: string, { trustAnchors }: IssuingCa): Promise<boolean> {
+  const { seen } = await readDirectory(fs, dirname(file), [basename(file)])
+  const known = certificatesIn(dirname(file), seen, basename(file), 'ca') ?? []
+  return trustAnchors.every((root) => known.some((each) => each.equals(root)))
 }
 
 /** Whether a renewal replaces a due certificate by one that expires later; otherwise each run would renew it again. */

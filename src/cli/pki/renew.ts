@@ -21,7 +21,7 @@ export async function run(call: Call): Promise<Answer> {
   const authority = await openExistingCa(folder, options)
   const trustedOwner = options.account('trustedOwner')
   const { renewed, kept, due } = await renewDirectory(authority, directory, {
-    ...{ layout, dryRun, force: options.flag('force'), trustedOwner, signal },
+    ...{ layout, dryRun, force: options.flag('force'), foreign: options.flag('foreign'), trustedOwner, signal },
   })
   const command = options.text('exec')
   const end = command === undefined || renewed.length === 0 ? null : await execute(command, signal)

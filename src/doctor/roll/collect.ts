@@ -60,7 +60,8 @@ export async function rollState(options: RollOptions): Promise<RollState> {
   const endpoints = asked.endpoints ?? (plan.endpoints.length > 0 ? plan.endpoints : undefined)
   const probes = (): Promise<Credentials[]> => mapLimited(1, [old, next], (ca) => ca.pairFor(PROBE, cas))
   return withMembers({ ...asked, endpoints }, probes, async ({ members: found, pairs, asking }) => {
-    const given = { asking, cas, both: [old, next], plan }
+    const trusted = found.flatMap((each) => PORTS.flatMap((port) => anchorsOf(each, port, plan) ?? []))
+    const given = { asking, cas, both: [old, next], plan, trusted }
     const members = await mapLimited(CONCURRENT, found, (each) => memberOf(each, given))
     const others = pairs.flatMap(({ of, credentials: { chain, trustAnchors: anchors } }): ClientEvidence[] =>
       of === 'kube-apiserver' ? [{ name: of, chain, anchors }] : [],
@@ -160,6 +161,8 @@ interface Given {
   readonly cas: RollCas
   readonly both: readonly RollCa[]
   readonly plan: Plan
+  /** What any member trusts, to verify a port of another CA. */
+  readonly trusted: readonly Certificate[]
 }
 
 async function memberOf(member: ExaminedMember, given: Given): Promise<MemberEvidence> {
@@ -192,11 +195,20 @@ function ofFile(member: ExaminedMember, port: Port): readonly Certificate[] | nu
   return ca?.problem !== null || ca.certificates.length === 0 ? null : ca.certificates
 }
 
+/** The CAs that the port trusts after the next restart; null if that is not known. */
+function anchorsOf(member: ExaminedMember, port: Port, plan: Plan): readonly Certificate[] | null {
+  return plan.anchorsOf(member.listed.name, port) ?? ofFile(member, port)
+}
+
 type AskedPort = PortEvidence & Pick<PortAnswer, 'clock'> & { readonly pair: Credentials | null }
 
-async function portOf(member: ExaminedMember, port: Port, { asking, cas, both, plan }: Given): Promise<AskedPort> {
+async function portOf(
+  member: ExaminedMember,
+  port: Port,
+  { asking, cas, both, plan, trusted }: Given,
+): Promise<AskedPort> {
   const { url = '', chain = [], clientCertificate = null, refusal = null } = member[port] ?? {}
-  const anchors = plan.anchorsOf(member.listed.name, port) ?? ofFile(member, port)
+  const anchors = anchorsOf(member, port, plan)
   const verifies = (ca: readonly Certificate[]): boolean => isVerified(chain, ca, asking.at)
   const has = (ca: readonly Certificate[]): boolean =>
     ca.some(
@@ -224,7 +236,7 @@ async function portOf(member: ExaminedMember, port: Port, { asking, cas, both, p
       pair: pairs[1] ?? null,
     }
   const { dialTimeout: timeout, signal } = asking
-  const trustAnchors = [...cas.from, ...cas.to, ...(anchors ?? [])]
+  const trustAnchors = [...cas.from, ...cas.to, ...trusted]
   const answers = await mapLimited(1, pairs, (pair) => probePort({ url, pair, trustAnchors, timeout, signal }))
   const [byOld, byNew] = answers
   const unsure = answers.find(({ problem }) => problem !== null)
