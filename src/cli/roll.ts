@@ -8,6 +8,8 @@ import { printable, type PrintOptions, wrapText } from '../report/internal.js'
 import { isEtcdMtlsError } from '../report/index.js'
 import { quoteForShell } from '../config/internal.js'
 import { type Answer, type Call, kebab, UsageError } from './command.js'
+import { connectionEnv, connectionSource } from './connection.js'
+import { CONNECTION_VARIABLES } from './connection-options.js'
 import type { RollDocument, RollLine } from './documents.js'
 import { readText } from './input.js'
 import { tableLines } from './table.js'
@@ -29,9 +31,10 @@ export async function run(call: Call): Promise<Answer> {
   const [from, to] = [options.text('from'), options.text('to')]
   if (from === undefined || to === undefined)
     throw new UsageError('roll needs --from and --to, the directories of both CAs.')
+  const isNamed = (connectionEnv(call)[CONNECTION_VARIABLES.endpoints] ?? '') !== ''
   const given = {
     directory: options.text('dir'),
-    endpoints: options.text('endpoints'),
+    endpoints: isNamed ? connectionSource(call).clientDefaults().endpoints : undefined,
     kubeadm: options.text('kubeadm'),
   }
   call.progress('Asking each port with a certificate of both CAs')

@@ -1,7 +1,7 @@
 /** Collects what {@link decide} needs: the members as the doctor sees them, what each port accepts, and the files of the directory. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createSecureClient } from '../../client/index.js'
+import { createSecureClient, type SecureEtcd3 } from '../../client/index.js'
 import { mapLimited } from '../../client/internal.js'
 import { localEndpointsOf, readConfigMembers } from '../../config/internal.js'
 import { type Credentials, fromFiles } from '../../credentials/index.js'
@@ -96,6 +96,10 @@ class RollCa {
     this.anchors = trustAnchors.filter(isOwn)
     if (this.anchors.length === 0)
       throw optionInvalid(option, 'has no CA certificate that verifies its own certificate now')
+  }
+
+  get isIssuing(): boolean {
+    return 'issue' in this.#given
   }
 
   async pairFor({ name, hosts }: { name: string; hosts: readonly string[] }, cas: RollCas): Promise<Credentials> {
@@ -221,23 +225,27 @@ async function portOf(
   const known = { port, url, chain, anchors, serves }
   const unknown = { ...known, file, accepts: null, clock: null, pair: null }
   const [leaf] = chain
-  if (leaf === undefined) return { ...unknown, problem: printable(refusal?.detail ?? 'it showed no certificate') }
+  if (leaf === undefined) return { ...unknown, problem: printable(refusal?.detail ?? '') || 'it showed no certificate' }
   const hosts = leaf.subjectAltNames.flatMap(({ kind, value }) => (kind === 'dns' || kind === 'ip' ? [value] : []))
-  const name = leaf.subject.commonName ?? ''
-  const asked = { name: name === '' || name.length > 64 ? PROBE.name : name, hosts }
-  const pairs = await mapLimited(1, both, (ca) => ca.pairFor(asked, cas))
-  if (clientCertificate === 'not-requested')
-    return {
-      ...known,
-      accepts: 'any',
-      file: file === null ? null : 'any',
-      problem: null,
-      clock: null,
-      pair: pairs[1] ?? null,
-    }
+  const { commonName } = leaf.subject
+  const name = commonName === null || commonName === '' || commonName.length > 64 ? PROBE.name : commonName
+  const asked = { name, hosts }
+  if (clientCertificate === 'not-requested') {
+    const pair = (await both[1]?.pairFor(asked, cas)) ?? null
+    return { ...known, accepts: 'any', file: file === null ? null : 'any', problem: null, clock: null, pair }
+  }
   const { dialTimeout: timeout, signal } = asking
   const trustAnchors = [...cas.from, ...cas.to, ...trusted]
-  const answers = await mapLimited(1, pairs, (pair) => probePort({ url, pair, trustAnchors, timeout, signal }))
+  const answers = await mapLimited(1, both, async (ca) => {
+    const pair = await ca.pairFor(asked, cas)
+    const answer = await probePort({ url, pair, trustAnchors, timeout, signal })
+    // A peer port demands that the names are those of the machine that asks, if there are any (etcd listener_tls.go, checkCertSAN).
+    if (answer.problem === null || port === 'client' || !ca.isIssuing) return { ...answer, pair }
+    return {
+      ...(await probePort({ url, pair: await ca.pairFor({ name, hosts: [] }, cas), trustAnchors, timeout, signal })),
+      pair,
+    }
+  })
   const [byOld, byNew] = answers
   const unsure = answers.find(({ problem }) => problem !== null)
   if (byOld === undefined || byNew === undefined || unsure !== undefined)
@@ -245,7 +253,7 @@ async function portOf(
   return {
     ...{ ...known, file, problem: null, clock: byOld.clock ?? byNew.clock },
     accepts: trustOf(byOld.accepts === true, byNew.accepts === true),
-    pair: pairs[byNew.accepts === true ? 1 : 0] ?? null,
+    pair: byNew.accepts === true ? byNew.pair : byOld.pair,
   }
 }
 
@@ -263,13 +271,16 @@ async function readOnce(
 ): Promise<string | null> {
   if (url === null) return 'it advertises no https URL for clients'
   if (credentials === undefined) return 'it accepts neither CA'
+  const options = { endpoints: url, credentials, preflight: 'none', rotation: 'off', signal } as const
+  let client: SecureEtcd3 | null = null
   try {
-    const options = { endpoints: url, credentials, preflight: 'none', rotation: 'off', signal } as const
-    await using client = await createSecureClient({ ...options, dialTimeout: `${String(dialTimeout)}ms` })
+    client = await createSecureClient({ ...options, dialTimeout: `${String(dialTimeout)}ms` })
     await client.get(PROBE.name).options({ deadline: Date.now() + dialTimeout })
     return null
   } catch (error) {
     const reason = reasonOf(asError(error))
     return ANSWERED.test(reason) ? null : printable(reason)
+  } finally {
+    client?.close()
   }
 }
