@@ -2,6 +2,7 @@
 import type { CommandRow, OptionRow } from './command.js'
 
 const GROUP: OptionRow = ['--group <group>', 'the group that reads the new keys of members: mode 0640 in place of 0600']
+const CA_DIR: OptionRow = ['--ca-dir <dir>', 'where ca.crt, ca.key and the ledger are (default: DIR/ca)']
 const TRUSTED_OWNER: OptionRow = ['--trusted-owner <user>', "a user whose directories count as root's"]
 
 export const COMMANDS: readonly CommandRow[] = [
@@ -109,6 +110,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ['--data-dir <dir>', 'the data directory of etcd (default: NAME.etcd)'],
       ['--client-port <port>', 'the port for clients (default: 2379)'],
       ['--peer-port <port>', 'the port for members (default: 2380)'],
+      CA_DIR,
       ['--overwrite', 'also replace files of another CA and damaged keys'],
       GROUP,
       TRUSTED_OWNER,
@@ -133,6 +135,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ['--dir <dir>', 'the directory of init (default: the current one)'],
       ['--host <host...>', 'a name or an address of the certificate'],
       ['--validity <duration>', 'its lifetime (default: 365d)'],
+      CA_DIR,
       ['--out <dir>', 'where ca.crt, tls.crt and tls.key are written (default for a client: clients/NAME)'],
       GROUP,
       TRUSTED_OWNER,

@@ -2,10 +2,11 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Authority, fileLedger, openAuthority, renewalDue } from '../../authority/index.js'
+import { type Authority, type Certificate, fileLedger, openAuthority, renewalDue } from '../../authority/index.js'
 import { readHosts } from '../../authority/internal.js'
 import { type CredentialFiles, type Credentials, fromFiles } from '../../credentials/index.js'
-import { codeOf } from '../../report/internal.js'
+import { fileInput, fileOfOption, openInput, readCertificates } from '../../credentials/internal.js'
+import { codeOf, listed } from '../../report/internal.js'
 import { isEtcdMtlsError } from '../../report/index.js'
 import type { Host } from '../../x509/internal.js'
 import { type Options, UsageError } from '../command.js'
@@ -35,6 +36,28 @@ export async function openExistingCa(folder: string, options: Options): Promise<
   const states = await Promise.all(['ca.crt', 'ca.key'].map((name) => stateOf(join(folder, name))))
   if (states.some((each) => each !== null)) return openCa(folder, options)
   throw new UsageError(`"${folder}" has no CA. Create one with etcd-mtls init, or restore ca.crt and ca.key.`)
+}
+
+/**
+ * The CAs that the members in a directory trust; empty without members.
+ *
+ * @throws {UsageError} if this CA is none of them, as the old one after its replacement
+ */
+export async function trustedIn(directory: string, folder: string, authority: Authority): Promise<Certificate[]> {
+  const trusted = new Map<string, Certificate>()
+  for (const name of await namesIn(directory, 'members')) {
+    const file = filesOf(directory, 'members', name, 'server').ca
+    const { certificates } = readCertificates(openInput(await fileInput(fileOfOption('ca', file))))
+    const anchors = certificates.map(({ certificate }) => certificate)
+    for (const each of anchors) trusted.set(each.fingerprint256, each)
+    const isTrusted = authority.trustAnchors.some((root) => anchors.some((each) => each.equals(root)))
+    if (isTrusted || anchors.length === 0) continue
+    const [own, others] = [authority.certificate.subject, listed(anchors.map(({ subject }) => `"${String(subject)}"`))]
+    throw new UsageError(`${file} does not trust the CA in "${folder}", "${String(own)}": it has ${others}.`, [
+      `If that CA replaced this one, move its ca.crt, ca.key and ledger to "${folder}", or pass their directory with --ca-dir.`,
+    ])
+  }
+  return [...trusted.values()]
 }
 
 /** The names of members or clients that have files. */

@@ -1,11 +1,18 @@
 /** `etcd-mtls init`: the CA, the certificates of all members and clients, and the configuration of each member. */
 import { join, resolve } from 'node:path'
-import { type Authority, type Cluster, issueCluster, writeCluster } from '../../authority/index.js'
+import {
+  type Authority,
+  type Cluster,
+  type Certificate,
+  issueCluster,
+  withTrustAnchors,
+  writeCluster,
+} from '../../authority/index.js'
 import type { Credentials } from '../../credentials/index.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { InitDocument, IssueResult } from '../documents.js'
 import { planConfigs, writeConfigs } from './configs.js'
-import { CA_FOLDER, CONFIG_FILE, datesOf, filesOf, hasCa, namesIn, openCa, usable } from './directory.js'
+import { CA_FOLDER, CONFIG_FILE, datesOf, filesOf, hasCa, namesIn, openCa, trustedIn, usable } from './directory.js'
 import { initText, joinLine, linesOf, startLine } from './lines.js'
 import { type Plan, readPlan } from './plan.js'
 
@@ -13,15 +20,16 @@ export async function run(call: Call): Promise<Answer> {
   const plan = await readPlan(call.options)
   const directory = resolve(call.operands[0] ?? '')
   const there = { members: await namesIn(directory, 'members'), clients: await namesIn(directory, 'clients') }
-  const folder = join(directory, CA_FOLDER)
+  const folder = call.options.text('caDir') ?? join(directory, CA_FOLDER)
   const created = !hasCa(folder)
   if (created && there.members.length + there.clients.length > 0)
     throw new UsageError(`"${directory}" has certificates and no CA: restore ca.crt and ca.key in "${folder}".`)
   // Before a CA is created, because it throws for a plan that etcd does not accept.
   const configs = await planConfigs(directory, plan)
   const authority = await openCa(folder, call.options, plan.ca)
+  const trusted = call.options.flag('overwrite') ? [] : await trustedIn(directory, folder, authority)
   const held = await existing(directory, plan, authority)
-  const { members, clients } = await complete(call, directory, plan, authority, held)
+  const { members, clients } = await complete(call, directory, plan, { authority, trusted, held })
   await writeConfigs(call, directory, configs)
   const { subject, notAfter } = authority.certificate
   const document: InitDocument = {
@@ -84,8 +92,7 @@ async function complete(
   { options, signal, progress }: Call,
   directory: string,
   { validity, algorithm, ...plan }: Plan,
-  authority: Authority,
-  held: Issued,
+  { authority, trusted, held }: { authority: Authority; trusted: readonly Certificate[]; held: Issued },
 ): Promise<Issued> {
   const members = plan.members.flatMap(({ name, hosts, peerHosts }) => {
     return name in held.members ? [] : [{ name, hosts, peerHosts }]
@@ -95,9 +102,11 @@ async function complete(
   const onProgress = ({ what, done, total }: { what: string; done: number; total: number }): void => {
     progress(`Issued ${String(done)} of ${String(total)}: ${what}`)
   }
-  const issued: Issued = isComplete
+  const own: Issued = isComplete
     ? { members: {}, clients: {} }
     : await issueCluster(authority, { members, clients, validity, algorithm }, { onProgress, signal })
+  // While a CA is replaced, the members serve certificates of both.
+  const issued = trusted.length > 0 && !isComplete ? withTrustAnchors(own, trusted) : own
   const all = { members: { ...held.members, ...issued.members }, clients: { ...held.clients, ...issued.clients } }
   const group = options.account('group')
   const trustedOwner = options.account('trustedOwner')

@@ -6,7 +6,7 @@ import { type CredentialFiles, type Credentials, writeCredentials } from '../../
 import { printable } from '../../report/internal.js'
 import { type Answer, type Call, UsageError } from '../command.js'
 import type { IssueDocument } from '../documents.js'
-import { CA_FOLDER, datesOf, openExistingCa } from './directory.js'
+import { CA_FOLDER, datesOf, openExistingCa, trustedIn } from './directory.js'
 import { dayOf } from './lines.js'
 
 export async function run(call: Call): Promise<Answer> {
@@ -20,9 +20,13 @@ export async function run(call: Call): Promise<Answer> {
   if (out === undefined && group !== undefined)
     throw new UsageError('--group needs --out DIR: the directory of the clients is for its owner alone.')
   const directory = resolve(options.text('dir') ?? '.')
-  const authority = await openExistingCa(join(directory, CA_FOLDER), options)
+  const folder = options.text('caDir') ?? join(directory, CA_FOLDER)
+  const authority = await openExistingCa(folder, options)
+  const trusted = await trustedIn(directory, folder, authority)
   const hosts = [...options.list('host')]
-  const credentials = await authority.issue({ role, name, hosts, validity: options.text('validity') })
+  const issued = await authority.issue({ role, name, hosts, validity: options.text('validity') })
+  // While a CA is replaced, the members serve certificates of both.
+  const credentials = trusted.length > 0 ? { ...issued, trustAnchors: trusted } : issued
   const trustedOwner = options.account('trustedOwner')
   const files =
     out === undefined

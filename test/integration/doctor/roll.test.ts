@@ -92,7 +92,10 @@ it.each(
     1,
   ),
 )('a roll that follows roll check alone, with CAs of %s, loses no write and locks nobody out', async (name, names) => {
-  const { rolling, args, from, check } = await setUp(`whole ${name} ${String(Math.random())}`, names)
+  const { rolling, args, from, old, next, directory, endpoints, check } = await setUp(
+    `whole ${name} ${String(Math.random())}`,
+    names,
+  )
   await using _ = rolling
   const client = fromFiles({ ...rolling.files.clients.app, watch: { pollInterval: '200ms' } })
   await using etcd = await createSecureClient({ endpoints: rolling.cluster.endpoints, credentials: client })
@@ -113,6 +116,23 @@ it.each(
       ['new', 'new', 'new'],
     ]),
   )
+  // The command works against the cluster from here on.
+  const late = ['issue', 'client', 'late', '--dir', directory, '--ca-dir']
+  const byOld = await runInProcess([...late, old])
+  expect([byOld.code, byOld.stderr]).toEqual([
+    2,
+    expect.stringMatching(/does not trust the CA in[^]*pass their directory/),
+  ])
+  const issued = await runInProcess([...late, next])
+  expect([issued.code, issued.stderr]).toEqual([0, ''])
+  const [ca = '', cert = '', key = ''] = ['ca.crt', 'tls.crt', 'tls.key'].map((each) =>
+    join(directory, 'clients/late', each),
+  )
+  const lateClient = await createSecureClient({ endpoints, credentials: fromFiles({ ca, cert, key }) })
+  await lateClient.put('late').value('1')
+  lateClient.close()
+  const renewed = await runInProcess(['renew', directory, '--ca-dir', next])
+  expect([renewed.code, renewed.stdout]).toEqual([0, expect.stringMatching(/^8 not due/)])
   const stranger = { ...(await from.issue({ role: 'client', name: 'app' })), trustAnchors: [...from.trustAnchors] }
   await expect(createSecureClient({ endpoints: rolling.cluster.endpoints, credentials: stranger })).rejects.toThrow()
 })

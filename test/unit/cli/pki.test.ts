@@ -1,7 +1,17 @@
 /** The commands init, issue and renew. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { InitDocument, IssueDocument, RenewDocument } from '../../../src/cli/documents.js'
@@ -43,6 +53,38 @@ const serialOf = async (directory: string, pair: string): Promise<string> => {
 const modeOf = (file: string): string => (statSync(file).mode & 0o7777).toString(8)
 const configOf = (cwd: string, name: string): string =>
   readFileSync(join(cwd, 'pki/members', name, 'etcd.conf.yml'), 'utf8')
+
+it('While a CA is replaced, init and issue write both CAs, and afterwards they refuse the old one and name the new one', async () => {
+  const cwd = fresh()
+  await initialize(cwd)
+  await run(cwd, 'init', 'next', '--member', 'x=10.0.0.9')
+  const [old = '', next = ''] = ['pki', 'next'].map((each) => readFileSync(join(cwd, each, 'ca/ca.crt'), 'utf8'))
+  const trust = (text: string): void => {
+    for (const each of ['members/etcd-0', 'clients/app']) writeFileSync(join(cwd, 'pki', each, 'ca.crt'), text)
+  }
+  const early = await run(cwd, 'renew', 'pki', '--foreign', '--ca-dir', 'next/ca')
+  expect([early.code, early.stdout]).toEqual([1, expect.stringMatching(/does not trust "CN=etcd-ca": add it first/)])
+  trust(old + next)
+  const { renewed } = await documentOf<RenewDocument>(cwd, 'renew', 'pki', '--foreign', '--ca-dir', 'next/ca')
+  expect(renewed.map(({ what }) => what)).toEqual(['members/etcd-0/server', 'members/etcd-0/peer', 'clients/app/tls'])
+  const more = ['--ca-dir', 'next/ca', '--member', 'etcd-1=10.0.0.2']
+  const { members } = await initialize(cwd, ...more)
+  expect(members.map(({ result }) => result)).toEqual(['kept', 'issued'])
+  await run(cwd, 'issue', 'client', 'late', '--dir', 'pki', '--ca-dir', 'next/ca')
+  for (const each of ['members/etcd-1', 'clients/late'])
+    expect(readFileSync(join(cwd, 'pki', each, 'ca.crt'), 'utf8').match(/BEGIN/g)).toHaveLength(2)
+  for (const each of ['members/etcd-1', 'clients/late']) writeFileSync(join(cwd, 'pki', each, 'ca.crt'), next)
+  trust(next)
+  for (const args of [['issue', 'client', 'b', '--dir', 'pki'], [...INIT]]) {
+    const { code, stdout, stderr } = await run(cwd, ...args)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toMatch(/does not trust the CA in[^]*move its ca.crt, ca.key and ledger to/)
+  }
+  rmSync(join(cwd, 'pki/ca'), { recursive: true })
+  renameSync(join(cwd, 'next/ca'), join(cwd, 'pki/ca'))
+  const again = await initialize(cwd, '--member', 'etcd-1=10.0.0.2')
+  expect(again.members.map(({ result }) => result)).toEqual(['kept', 'kept'])
+})
 
 describe('etcd-mtls init', () => {
   it('The command init writes the CA, all certificates and configurations that the lint passes', async () => {
