@@ -180,7 +180,7 @@ export const COMMANDS: readonly CommandRow[] = [
     notes: [
       'It asks each port with a certificate of both CAs, and changes nothing. Run it on',
       'each member as root: the files of other machines are not seen. docs/ca-roll.md.',
-      'Exit codes: 0 a step is safe or the roll is done, 1 none is, 2 it could not work.',
+      'Exit codes: 0 a step is safe or all is done, 1 none is, 2 it could not work.',
     ],
     connects: false,
     load: () => import('./roll.js'),

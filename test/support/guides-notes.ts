@@ -21,8 +21,6 @@ export const NOT_RUN: readonly (BlockNote & { readonly why: string })[] = [
 ]
 
 export const RUN_NOTES: readonly RunNote[] = [
-  { page: 'docs/ca-roll.md', has: 'process.argv', runs: [['1'], ['3'], ['4']] },
-  { page: 'docs/ca-roll.md', has: 'ca-probe', prints: /^Passed/ },
   { page: 'docs/coordination.md', has: 'observe', edits: [['timeout(60_000)', 'timeout(300)']] },
   {
     page: 'docs/following-files.md',

@@ -9,7 +9,7 @@ import { createSecureClient } from '../../../src/client/index.js'
 import { fromFiles } from '../../../src/credentials/index.js'
 import { type RollState, rollState } from '../../../src/doctor/index.js'
 import { runInProcess } from '../../support/call-command.js'
-import { commandPath } from '../../support/command.js'
+import { commandPath, documentComplaints } from '../../support/command.js'
 import { startDoctorCluster } from '../../support/doctor-cluster.js'
 import { startLoad } from '../../support/load.js'
 import { drawn, scaled } from '../../support/long.js'
@@ -61,6 +61,7 @@ async function follow(args: readonly string[], rolling: WrittenCluster, done: st
   const env = { ...process.env, PATH: process.env['PATH'] }
   for (let i = 0; i < 20; i++) {
     const { code, stdout } = await runInProcess(['roll', 'check', ...args, '--json'])
+    expect(documentComplaints('roll', JSON.parse(stdout))).toEqual([])
     const { step, steps, refusals } = JSON.parse(stdout) as {
       step: RollState['step']
       steps: { command: string }[]

@@ -16,6 +16,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   init: 'It needs a plan: pki-docs.test.ts.',
   issue: 'It needs the CA of init: pki-docs.test.ts.',
   renew: 'It needs the files of init and of kubeadm: pki-docs.test.ts.',
+  roll: 'It needs a cluster: roll.test.ts.',
 }
 /** The exit code of an example that does not end with 0 in the folder below. */
 const OTHER_CODES: Readonly<Record<string, number>> = {
