@@ -12,11 +12,11 @@ import { createProject, type Project } from './support/packed.js'
 import { complaintsIn } from './support/type-check.js'
 
 /** The limits of the package, unpacked. */
-const MOST_FILES = 80
+const MOST_FILES = 79
 /**
  * findings.json has about 140 kB, a link for each code included, and log-lines.json 280 kB, which the program reads.
  */
-const MOST_BYTES = 2_690_000
+const MOST_BYTES = 2_680_000
 
 /** The most that an uncaught error may write. */
 const MOST_ERROR_BYTES = 1536
@@ -35,7 +35,6 @@ describe('the packed files', () => {
     for (const path of [
       'README.md',
       'LICENSE',
-      'CHANGELOG.md',
       'dist/report.schema.json',
       'dist/findings.json',
       'dist/log-lines.json',

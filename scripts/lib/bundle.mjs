@@ -11,8 +11,9 @@ const LOAD_VALIDATE = new Set(['connecting', 'doctor'])
 
 /** Small files that are loaded one after another, if no subpath loads them at its import. */
 const TOGETHER = {
-  options: /\/src\/authority\/(?:options|lifetime|issue-options|cluster\/layouts)\.ts$/,
+  options: /\/src\/authority\/(?:create-csr|options|lifetime|issue-options|cluster\/layouts)\.ts$/,
   targets: /\/src\/cli\/(?:targets|expiry)\.ts$/,
+  doctor2: /\/src\/cli\/(?:doctor|connection)\.ts$/,
 }
 
 /**

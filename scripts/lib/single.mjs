@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync } from 'node:zlib'
 import { rolldown } from 'rolldown'
 import { loadCatalogue } from './catalogue.mjs'
 import { renderFindingsJson } from './findings-json.mjs'
@@ -50,11 +50,11 @@ function withData(root, data) {
   const module = join(root, 'src/cli/package-file.ts')
   const packed = Object.entries(data).map(([file, contents]) => [
     file,
-    gzipSync(JSON.stringify(contents)).toString('base64'),
+    brotliCompressSync(JSON.stringify(contents)).toString('base64'),
   ])
-  const code = `import { gunzipSync } from 'node:zlib'
+  const code = `import { brotliDecompressSync } from 'node:zlib'
     const packed = ${JSON.stringify(Object.fromEntries(packed))}
-    export const readPackageFile = (file) => JSON.parse(gunzipSync(Buffer.from(packed[file], 'base64')))`
+    export const readPackageFile = (file) => JSON.parse(brotliDecompressSync(Buffer.from(packed[file], 'base64')))`
   return {
     name: 'with-data',
     load: (id) => (id === module ? code : null),

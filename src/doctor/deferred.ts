@@ -1,7 +1,7 @@
 /** Loads the examination at the first call, so that an import of the package stays cheap. `@function`: the API pages show the function itself. */
 import { deferred } from '../report/internal.js'
 
-const code = deferred(() => import('./examine.js'))
+const code = deferred(() => import('./deferred-code.js'))
 
 /** @function */
 export const examineCluster = code('examineCluster')
@@ -9,8 +9,5 @@ export const examineCluster = code('examineCluster')
 export const examineClusters = code('examineClusters')
 /** @function */
 export const examineMachine = code('examineMachine')
-
-const roll = deferred(() => import('./roll/collect.js'))
-
 /** @function */
-export const rollState = roll('rollState')
+export const rollState = code('rollState')

@@ -88,7 +88,7 @@ const asMeant = (written: string): string => written.replaceAll('\\"', '"')
 
 /** Waits until etcd serves clients; throws with its log if it ends instead. */
 export function serving(etcd: EtcdProcess): Promise<void> {
-  return etcd.says((log) => /serving (?:client|insecure)|ready to serve client requests/.test(log))
+  return etcd.says((log) => /serving (?:client|insecure)/.test(log))
 }
 
 /** Waits until etcd serves metrics on URLs of their own, which it begins with after it serves clients. */
