@@ -20,8 +20,8 @@ const folder = temporaryFolder()
 const run = promisify(execFile)
 
 /** A directory of a CA, as the command reads it. */
-async function writeCa(directory: string, authority: Authority): Promise<string> {
-  const { cert, key } = await authority.export()
+function writeCa(directory: string, authority: Authority): string {
+  const { cert, key } = authority.export()
   mkdirSync(directory, { recursive: true })
   writeFileSync(join(directory, 'ca.crt'), cert)
   writeFileSync(join(directory, 'ca.key'), key, { mode: 0o600 })
@@ -32,7 +32,7 @@ async function writeCa(directory: string, authority: Authority): Promise<string>
 async function setUp(name: string, names: readonly [string, string], other?: Authority) {
   const base = folder.file(name)
   const [from, to] = [await createAuthority({ name: names[0] }), await createAuthority({ name: names[1] })]
-  const [old, next] = [await writeCa(join(base, 'old'), from), await writeCa(join(base, 'new'), to)]
+  const [old, next] = [writeCa(join(base, 'old'), from), writeCa(join(base, 'new'), to)]
   const directory = join(base, 'pki')
   const issued = await issueCluster(other === undefined ? from : { client: from, peer: other }, PLAN)
   const rolling = await startWrittenCluster(directory, issued)
@@ -92,51 +92,56 @@ it.each(
     CAS.flatMap((each) => Array.from({ length: scaled({ short: 1, long: 5 }) }, () => each)),
     1,
   ),
-)('a roll that follows roll check alone, with CAs of %s, loses no write and locks nobody out', async (name, names) => {
-  const { rolling, args, from, old, next, directory, endpoints, check } = await setUp(
-    `whole ${name} ${String(Math.random())}`,
-    names,
-  )
-  await using _ = rolling
-  const client = fromFiles({ ...rolling.files.clients.app, watch: { pollInterval: '200ms' } })
-  await using etcd = await createSecureClient({ endpoints: rolling.cluster.endpoints, credentials: client })
-  const load = await startLoad(etcd, { rate: 20, watchers: 1 })
-  const planned = await runInProcess(['roll', 'plan', ...args])
-  expect(planned.stdout).toMatch(/1\. Trust both CAs[^]*2\. Restart[^]*3\. Reissue[^]*4\. Trust the new[^]*5\. Restart/)
-  const done: string[] = []
-  await follow(args, rolling, done)
-  const kinds = done.map((each) => each.split(' ')[0])
-  const restarts = ['restart', 'restart', 'restart']
-  expect(kinds).toEqual(['trust-both', ...restarts, 'reissue', 'trust-new', ...restarts, 'done'])
-  const account = await load.end()
-  expect([account.failed, account.lost]).toEqual([[], []])
-  const { members } = await check()
-  expect(members.flatMap(({ ports }) => ports.map((each) => [each.accepts, each.serves, each.file]))).toEqual(
-    members.flatMap(() => [
-      ['new', 'new', 'new'],
-      ['new', 'new', 'new'],
-    ]),
-  )
-  // The command works against the cluster from here on.
-  const late = ['issue', 'client', 'late', '--dir', directory, '--ca-dir']
-  const byOld = await runInProcess([...late, old])
-  expect([byOld.code, byOld.stderr]).toEqual([
-    2,
-    expect.stringMatching(/does not trust the CA in[^]*pass their directory/),
-  ])
-  const issued = await runInProcess([...late, next])
-  expect([issued.code, issued.stderr]).toEqual([0, ''])
-  const [ca = '', cert = '', key = ''] = ['ca.crt', 'tls.crt', 'tls.key'].map((each) =>
-    join(directory, 'clients/late', each),
-  )
-  const lateClient = await createSecureClient({ endpoints, credentials: fromFiles({ ca, cert, key }) })
-  await lateClient.put('late').value('1')
-  lateClient.close()
-  const renewed = await runInProcess(['renew', directory, '--ca-dir', next])
-  expect([renewed.code, renewed.stdout]).toEqual([0, expect.stringMatching(/^8 not due/)])
-  const stranger = { ...(await from.issue({ role: 'client', name: 'app' })), trustAnchors: [...from.trustAnchors] }
-  await expect(createSecureClient({ endpoints: rolling.cluster.endpoints, credentials: stranger })).rejects.toThrow()
-})
+)(
+  'a roll that follows roll check alone, with CAs of %s, loses no write and every member stays reachable',
+  async (name, names) => {
+    const { rolling, args, from, old, next, directory, endpoints, check } = await setUp(
+      `whole ${name} ${String(Math.random())}`,
+      names,
+    )
+    await using _ = rolling
+    const client = fromFiles({ ...rolling.files.clients.app, watch: { pollInterval: '200ms' } })
+    await using etcd = await createSecureClient({ endpoints: rolling.cluster.endpoints, credentials: client })
+    const load = await startLoad(etcd, { rate: 20, watchers: 1 })
+    const planned = await runInProcess(['roll', 'plan', ...args])
+    expect(planned.stdout).toMatch(
+      /1\. Trust both CAs[^]*2\. Restart[^]*3\. Reissue[^]*4\. Trust the new[^]*5\. Restart/,
+    )
+    const done: string[] = []
+    await follow(args, rolling, done)
+    const kinds = done.map((each) => each.split(' ')[0])
+    const restarts = ['restart', 'restart', 'restart']
+    expect(kinds).toEqual(['trust-both', ...restarts, 'reissue', 'trust-new', ...restarts, 'done'])
+    const account = await load.end()
+    expect([account.failed, account.lost]).toEqual([[], []])
+    const { members } = await check()
+    expect(members.flatMap(({ ports }) => ports.map((each) => [each.accepts, each.serves, each.file]))).toEqual(
+      members.flatMap(() => [
+        ['new', 'new', 'new'],
+        ['new', 'new', 'new'],
+      ]),
+    )
+    // The command works against the cluster from here on.
+    const late = ['issue', 'client', 'late', '--dir', directory, '--ca-dir']
+    const byOld = await runInProcess([...late, old])
+    expect([byOld.code, byOld.stderr]).toEqual([
+      2,
+      expect.stringMatching(/does not trust the CA in[^]*pass their directory/),
+    ])
+    const issued = await runInProcess([...late, next])
+    expect([issued.code, issued.stderr]).toEqual([0, ''])
+    const [ca = '', cert = '', key = ''] = ['ca.crt', 'tls.crt', 'tls.key'].map((each) =>
+      join(directory, 'clients/late', each),
+    )
+    const lateClient = await createSecureClient({ endpoints, credentials: fromFiles({ ca, cert, key }) })
+    await lateClient.put('late').value('1')
+    lateClient.close()
+    const renewed = await runInProcess(['renew', directory, '--ca-dir', next])
+    expect([renewed.code, renewed.stdout]).toEqual([0, expect.stringMatching(/^8 not due/)])
+    const stranger = { ...(await from.issue({ role: 'client', name: 'app' })), trustAnchors: [...from.trustAnchors] }
+    await expect(createSecureClient({ endpoints: rolling.cluster.endpoints, credentials: stranger })).rejects.toThrow()
+  },
+)
 
 it('refuses each wrong order before a second member is touched, and says why', async () => {
   const given = await setUp('wrong', ['etcd CA', 'etcd CA 2027'])

@@ -54,7 +54,7 @@ const modeOf = (file: string): string => (statSync(file).mode & 0o7777).toString
 const configOf = (cwd: string, name: string): string =>
   readFileSync(join(cwd, 'pki/members', name, 'etcd.conf.yml'), 'utf8')
 
-it('While a CA is replaced, init and issue write both CAs, and afterwards they refuse the old one and name the new one', async () => {
+it('init and issue write both CAs during the replacement of a CA, and afterwards refuse the old one and name the new one', async () => {
   const cwd = fresh()
   await initialize(cwd)
   await run(cwd, 'init', 'next', '--member', 'x=10.0.0.9')
