@@ -20,10 +20,10 @@ const ENTRIES = [
  * only other rooms need has no place in it. The bound leaves room for one finding a rule: those of what Go alone refuses made
  * the validator larger than the 275,000 bytes of before, and a millisecond slower to load;
  * following the one path that OpenSSL takes is 9,000 more, 7,000 what etcd compares beyond the path and does not read, and 9,000
- * the kinds of files that are no certificates. The rules of the lint, which were loaded with it, are not any more.
+ * the kinds of files that are no certificates, and 500 the remedy in each message. The rules of the lint, which were loaded with it, are not any more.
  */
 const MOST_FILES = 3
-const MOST_BYTES = 325_000
+const MOST_BYTES = 325_500
 let compiled: Compiled
 beforeAll(async () => {
   compiled = await compileSources()

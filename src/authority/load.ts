@@ -20,7 +20,7 @@ import type { MaterialRole } from '../report/catalogue/place.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
-import { summarize } from '../report/report.js'
+import { errorMessage } from '../report/report.js'
 import { worstFirst } from '../report/row.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -117,7 +117,7 @@ function readMaterial(options: LoadAuthorityOptions): Material {
   if (worst?.severity === 'error' || first === undefined || (keyInput !== null && key === null)) {
     if (worst === undefined) throw new TypeError('An authority was refused without a finding')
     const details = { origin: 'authority', findings: [worst, ...others] as [Finding, ...Finding[]] }
-    throw new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', summarize(all), details)
+    throw new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', errorMessage(all), details)
   }
   return { certificate: first, above: [...rest, ...above.certificates], key }
 }

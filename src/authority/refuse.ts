@@ -1,6 +1,6 @@
 import { EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
-import { shortMessage } from '../report/report.js'
+import { withRemedy } from '../report/report.js'
 
 /** The error of an authority that may not or cannot issue. `reason` is a whole sentence without its full stop. */
 export function issueRefused(
@@ -10,7 +10,7 @@ export function issueRefused(
   const findings = [...(more.findings ?? [])]
   return new EtcdMtlsError(
     'ERR_ISSUE_REFUSED',
-    findings.length === 0 ? reason : shortMessage(reason),
+    findings.length === 0 ? reason : withRemedy(reason, findings),
     { reason, findings },
     'cause' in more ? { cause: more.cause } : {},
   )

@@ -2,7 +2,7 @@
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
-import { makeReport, summarize } from '../report/report.js'
+import { makeReport, errorMessage } from '../report/report.js'
 import { explainAccess } from './diagnosis/access.js'
 import type { ClockReading } from './diagnosis/evidence.js'
 import {
@@ -256,7 +256,7 @@ export class EndpointPool implements CallRoute, EndpointOwner {
 
   /** The outcome of a call that no endpoint served. */
   notReady(reason: string): Outcome {
-    const outcome = makeStatus(status.UNAVAILABLE, `${reason} ${summarize(this.findings)}`.trim())
+    const outcome = makeStatus(status.UNAVAILABLE, `${reason} ${errorMessage(this.findings)}`.trim())
     return withCause(outcome, this.notReadyError())
   }
 

@@ -10,7 +10,7 @@ import type { ConfigPlace } from '../report/catalogue/place.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import { type Finding, type FindingDetails, findingMaker, type FindingPlace } from '../report/finding.js'
 import { printable, printableDeep } from '../report/printable.js'
-import { shortMessage } from '../report/report.js'
+import { withRemedy } from '../report/report.js'
 import { showExpressions } from './hidden.js'
 
 export const rows = {
@@ -84,5 +84,8 @@ export function configInvalid(
 ): EtcdMtlsError<'ERR_CONFIG_INVALID'> {
   const [first] = findings
   const reason = printable(`${what} cannot be ${done}: ${locationText(first?.place)}${first?.message ?? ''}`)
-  return new EtcdMtlsError('ERR_CONFIG_INVALID', shortMessage(reason), { reason, findings: [...findings] })
+  return new EtcdMtlsError('ERR_CONFIG_INVALID', withRemedy(reason, findings), {
+    reason,
+    findings: [...findings],
+  })
 }

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { printable } from '../report/printable.js'
-import { summarize } from '../report/report.js'
+import { errorMessage } from '../report/report.js'
 import { worstFirst } from '../report/row.js'
 import { assemble, type Inputs, type MaterialReading } from './assemble.js'
 import { checkSignal } from './checks.js'
@@ -87,7 +87,7 @@ export function credentialsUnreadable(
 ): EtcdMtlsError<'ERR_CREDENTIALS_UNREADABLE'> {
   const [first, ...rest] = worstFirst(findings)
   if (first === undefined) throw new TypeError('Credentials were refused without a finding')
-  return new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', summarize([first]), { origin, findings: [first, ...rest] })
+  return new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', errorMessage([first]), { origin, findings: [first, ...rest] })
 }
 
 /** Waits for the work or the abort of the signal. The abort does not stop the work. */

@@ -220,12 +220,12 @@ export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
 }
 
 /** The report or the findings of an error as text; null if it has none. */
-export function textOf({ message, details }: EtcdMtlsError, options: PrintOptions): string | null {
+export function textOf({ details }: EtcdMtlsError, options: PrintOptions): string | null {
   const report = reportIn(details)
   if (report === null) return null
   const text = printReports([report], options)
   // The reason names what the findings do not: the member or the certificate.
-  return 'reason' in details ? [printable(message), text].join(options.oneLine ? ' | ' : '\n\n') : text
+  return 'reason' in details ? [printable(details.reason), text].join(options.oneLine ? ' | ' : '\n\n') : text
 }
 
 function reportIn(details: object): AnyReport | null {

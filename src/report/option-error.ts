@@ -1,12 +1,22 @@
 /** Errors for wrong options: `ERR_OPTION_INVALID`, with the name of the option. */
 import { EtcdMtlsError } from './errors.js'
 
+/** Most frames in the stack of an error about an option. Node's own limit is 10. */
+const MOST_FRAMES = 50
+
 /**
  * The error for one bad option. `reason` is a sentence that starts with a verb, such as `must be a string`.
  */
 export function optionInvalid(option: string, reason: string, cause?: Error): EtcdMtlsError<'ERR_OPTION_INVALID'> {
   const more = cause === undefined ? {} : { cause }
-  return new EtcdMtlsError('ERR_OPTION_INVALID', `Option "${option}" ${reason}`, { option, reason }, more)
+  const { stackTraceLimit } = Error
+  // The line to correct is the caller's, below the functions that check the option. A set of a frozen Error has no effect.
+  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit === 0 ? 0 : Math.max(stackTraceLimit, MOST_FRAMES))
+  try {
+    return new EtcdMtlsError('ERR_OPTION_INVALID', `Option "${option}" ${reason}`, { option, reason }, more)
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
+  }
 }
 
 /**

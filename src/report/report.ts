@@ -52,15 +52,34 @@ export function assertValid(report: Report): asserts report is PassedReport {
 
 /** The error for a failed report. */
 export function validationFailed(report: FailedReport): EtcdMtlsError<'ERR_VALIDATION_FAILED'> {
-  return new EtcdMtlsError('ERR_VALIDATION_FAILED', summarize(report.findings), { report })
+  return new EtcdMtlsError('ERR_VALIDATION_FAILED', errorMessage(report.findings), { report })
 }
 
-/** Longest message of an error that has a report: it is one line of a log. */
-const MAX_SUMMARY = 200
+/** Longest text of a finding in one line of a log: what a peer sent can be longer. */
+const MAX_SUMMARY = 600
+/** Longest remedy in a message. */
+const MAX_FIX = 300
+
+/**
+ * The message of an error, for a logger that prints only messages: code, endpoint and message of the first error, and its
+ * remedy, or the command that prints a long one. Empty without an error.
+ */
+export function errorMessage(findings: readonly Finding[], before = ''): string {
+  return withRemedy(summarize(findings, before), findings)
+}
+
+/** A text about findings, cut to one line of a log, with the remedy of their first error. */
+export function withRemedy(reason: string, findings: readonly Finding[]): string {
+  const text = shortMessage(reason)
+  const first = findings.find(isError)
+  if (first === undefined) return text
+  const { remedy, code } = first
+  return `${text}${/[.!?…]$/.test(text) ? '' : '.'} Fix: ${remedy.length > MAX_FIX ? `npx etcd-mtls explain ${code}` : remedy}`
+}
 
 /** Code, endpoint and message of the first error, in one line; empty without an error. */
 export function summarize(findings: readonly Finding[], before = ''): string {
-  const first = findings.find(({ severity }) => severity === 'error')
+  const first = findings.find(isError)
   if (first === undefined) return ''
   const { code, message, details } = first
   const text = shortMessage(`${before}[${code}] ${message}`)
@@ -69,7 +88,12 @@ export function summarize(findings: readonly Finding[], before = ''): string {
   return isNamed ? text : shortMessage(`${before}[${code}] ${endpoint}: ${message}`)
 }
 
-/** Cuts a message with findings to one line of a log. */
-export function shortMessage(text: string): string {
-  return text.length > MAX_SUMMARY ? `${text.slice(0, MAX_SUMMARY - 1)}…` : text
+function isError({ severity }: Finding): boolean {
+  return severity === 'error'
+}
+
+/** Cuts a message with findings to one line of a log, between two words unless one is endless. */
+function shortMessage(text: string): string {
+  if (text.length <= MAX_SUMMARY) return text
+  return `${text.slice(0, MAX_SUMMARY - 2).replace(/\s\S{0,99}$/, '')} …`
 }

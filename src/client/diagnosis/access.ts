@@ -5,7 +5,7 @@
 import type { AccessDetails, RequiredPermission } from '../../report/catalogue/access.js'
 import { EtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
-import { summarize } from '../../report/report.js'
+import { errorMessage } from '../../report/report.js'
 import { failedReport, finding } from '../base/finding.js'
 import { MAX_NESTING, methodOf } from '../transport/call-policy.js'
 import { type StatusObject, status } from '../transport/channel.js'
@@ -39,7 +39,7 @@ export function explainAccess(
   const found = findingFor(outcome, call, caller)
   if (found === null) return null
   const report = failedReport([found], caller.path)
-  return new EtcdMtlsError('ERR_ACCESS_DENIED', summarize(report.findings), { report })
+  return new EtcdMtlsError('ERR_ACCESS_DENIED', errorMessage(report.findings), { report })
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Makes the errors of the client from its findings, and the findings about the environment. */
 import { EtcdMtlsError } from '../../report/errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
-import { type FailedReport, summarize } from '../../report/report.js'
+import { type FailedReport, errorMessage } from '../../report/report.js'
 import { isOfServer } from '../../report/row.js'
 import { failedReport, finding } from '../base/finding.js'
 import { alarmOf, methodOf } from '../transport/call-policy.js'
@@ -14,12 +14,12 @@ import { hasAnswered } from './explain.js'
 /** The error for endpoints that could not be verified: one answered and refused, or none answered. */
 export function connectionError(report: FailedReport): EtcdMtlsError {
   const code = hasAnswered(report.findings) ? 'ERR_HANDSHAKE_FAILED' : 'ERR_UNREACHABLE'
-  return new EtcdMtlsError(code, summarize(report.findings), { report })
+  return new EtcdMtlsError(code, errorMessage(report.findings), { report })
 }
 
 /** The error for a client that was not ready within the option `waitFor`, in milliseconds. */
 export function waitExpired(report: FailedReport, waitFor: number): EtcdMtlsError {
-  const message = summarize(report.findings, `etcd was not ready within ${String(waitFor / 1000)} s: `)
+  const message = errorMessage(report.findings, `etcd was not ready within ${String(waitFor / 1000)} s: `)
   return new EtcdMtlsError('ERR_UNREACHABLE', message, { report })
 }
 
@@ -144,7 +144,7 @@ function alarmError(outcome: StatusObject, { carriedBy: endpoint }: EndedCall): 
   const alarm = alarmOf(outcome)
   if (alarm === null || endpoint === null) return null
   const report = failedReport([finding('endpoint/alarm', { endpoint, alarm })])
-  return new EtcdMtlsError('ERR_CLUSTER_ALARM', summarize(report.findings), { report })
+  return new EtcdMtlsError('ERR_CLUSTER_ALARM', errorMessage(report.findings), { report })
 }
 
 /** etcd server/etcdserver/errors.go, ErrRequestTooLarge; grpc-go rpc_util.go, the limit of etcd's server plus 512 KiB. */
@@ -156,7 +156,7 @@ function tooLargeError({ details }: StatusObject, call: EndedCall): EtcdMtlsErro
   if (endpoint === null || request === null || !LARGE_REQUEST.test(details)) return null
   const method = methodOf(path)
   const report = failedReport([finding('endpoint/request-too-large', { endpoint, method, size: request.length })])
-  return new EtcdMtlsError('ERR_REQUEST_TOO_LARGE', summarize(report.findings), { call: method, report })
+  return new EtcdMtlsError('ERR_REQUEST_TOO_LARGE', errorMessage(report.findings), { call: method, report })
 }
 
 /** The error for a call that etcd gave up while half of the endpoints or more failed: most likely there is no quorum. Null otherwise. */

@@ -71,10 +71,14 @@ it.each<[option: string, options: object, reason?: string]>([
   ['signal', { signal: {} }],
   ['backoffStrategy', { backoffStrategy: {} }, 'use "etcd3: { faultHandling: { watchBackoff } }"'],
 ])('refuses the option %s in %j', async (option, options, reason = '') => {
-  const { details, message } = await refused(createSecureClient(untyped(options)), 'ERR_OPTION_INVALID')
+  const limit = Error.stackTraceLimit
+  const { details, message, stack } = await refused(createSecureClient(untyped(options)), 'ERR_OPTION_INVALID')
   expect(details.option).toBe(option)
   expect(message).toContain(`"${option}"`)
   expect(message).toContain(reason)
+  // The line to correct is in the stack, however deep the check is.
+  expect(stack).toContain('options.test.ts')
+  expect(Error.stackTraceLimit).toBe(limit)
 })
 
 it('refuses a call without options', async () => {

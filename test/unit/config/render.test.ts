@@ -179,8 +179,8 @@ describe('a member that would be open, or would not start', () => {
       ['option-not-in-version', 'value-invalid', 'url-invalid', 'url-invalid', 'member-not-listed'],
     ) // prettier-ignore
     expect(message).toMatch(
-      /^The configuration of the member "a" cannot be written: --tls-min-version [^.]*3\.5[^.]*\.$/,
+      /^The configuration of the member "a" cannot be written: --tls-min-version [^.]*3\.5[^.]*\. Fix: /,
     )
-    expect(message).toBe(details.reason)
+    expect(message).toBe(`${details.reason} Fix: ${details.findings[0]?.remedy ?? ''}`)
   })
 })

@@ -3,6 +3,8 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it, vi } from 'vitest'
 import { EtcdMtlsError, isError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { FailedReport } from '../../../src/report/index.js'
+import { formatReport } from '../../../src/report/format.js'
+import { validationFailed, withRemedy } from '../../../src/report/report.js'
 import { checkOptions, optionInvalid } from '../../../src/report/option-error.js'
 import { sample } from './sample.js'
 import { thrown } from '../../support/refused.js'
@@ -39,6 +41,22 @@ describe('EtcdMtlsError', () => {
     expect(inspect(failed).startsWith(start)).toBe(true)
     expect(inspect(error)).toContain('cause: Error: underneath')
     expect(inspect(error, { customInspect: false })).not.toContain('details')
+  })
+
+  it('prints the remedy once, also after a reason', () => {
+    const found = sample({ message: 'It does not answer.', remedy: 'Start it.' })
+    const report: FailedReport = { ok: false, checkedAt: new Date(0), path: null, findings: [found] }
+    const details = { reason: 'The configuration cannot be written: it does not answer.', findings: [found] }
+    const errors = [
+      validationFailed(report),
+      new EtcdMtlsError('ERR_CONFIG_INVALID', withRemedy(details.reason, details.findings), details),
+    ]
+    for (const failed of errors) {
+      expect(failed.message).toMatch(/Fix: Start it\.$/)
+      for (const text of [inspect(failed), formatReport(failed), formatReport(failed, { oneLine: true })]) {
+        expect(text.split('Start it.')).toHaveLength(2)
+      }
+    }
   })
 
   it('keeps its details in JSON', () => {

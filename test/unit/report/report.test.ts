@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import type { FailedReport } from '../../../src/report/finding.js'
-import { assertValid, makeReport, summarize, validationFailed } from '../../../src/report/report.js'
+import type { FailedReport, Finding } from '../../../src/report/finding.js'
+import {
+  assertValid,
+  errorMessage,
+  makeReport,
+  summarize,
+  validationFailed,
+  withRemedy,
+} from '../../../src/report/report.js'
 import { finding } from '../../support/finding.js'
 import { thrown } from '../../support/refused.js'
 import { ref, sample } from './sample.js'
@@ -59,24 +66,39 @@ describe('assertValid', () => {
       assertValid(report)
     }, 'ERR_VALIDATION_FAILED')
     expect(details).toEqual({ report })
-    expect(message).toBe('[file/missing] E.')
+    expect(message).toBe('[file/missing] E. Fix: Mend E.')
   })
 })
 
-it('the message of an error is the first error finding, in at most 200 characters with its endpoint', () => {
-  const report = makeReport({ checkedAt, path: null, findings: [error] }) as FailedReport
-  expect(validationFailed(report).message).toBe('[file/missing] E.')
+describe('messages', () => {
   const endpoint = 'https://etcd-2:2379'
-  const long = finding('handshake/failed', {
-    endpoint,
-    alert: null,
-    certificateSent: null,
-    errorCode: 'X',
-    detail: 'x'.repeat(999),
+  const refused = (detail: string): Finding =>
+    finding('handshake/failed', { endpoint, alert: null, certificateSent: null, errorCode: 'X', detail })
+
+  it('the message of an error is the first error finding and its remedy', () => {
+    const report = makeReport({ checkedAt, path: null, findings: [warning, error] }) as FailedReport
+    expect(validationFailed(report).message).toBe('[file/missing] E. Fix: Mend E.')
+    expect(errorMessage([error], 'etcd was not ready: ')).toBe('etcd was not ready: [file/missing] E. Fix: Mend E.')
+    expect(errorMessage([warning, info])).toBe('')
+    expect(withRemedy('No member has "x"', [error])).toBe('No member has "x". Fix: Mend E.')
   })
-  const texts = [long, { ...long, message: `${'x'.repeat(250)} ${endpoint}` }].map((each) => summarize([each]))
-  for (const text of texts) expect([text.length, text.includes(endpoint)]).toEqual([200, true])
-  expect(texts[1]).toMatch(/^\[handshake\/failed\] https:\/\/etcd-2:2379: x+…$/)
-  expect(summarize([error], 'etcd was not ready within 5 s: ')).toBe('etcd was not ready within 5 s: [file/missing] E.')
-  expect(summarize([warning, info])).toBe('')
+
+  it('a message names the command that prints a remedy of more than 300 characters', () => {
+    const of = (length: number): string => errorMessage([{ ...error, remedy: 'r'.repeat(length) }])
+    expect(of(300)).toMatch(/^\[file\/missing\] E\. Fix: r{300}$/)
+    expect(of(301)).toBe('[file/missing] E. Fix: npx etcd-mtls explain file/missing')
+  })
+
+  it('a message has the endpoint, and at most 600 characters of a text from a peer, cut between two words', () => {
+    const words = ['word '.repeat(400), `${'word '.repeat(140)}${endpoint}`].map((message) => ({
+      ...refused(''),
+      message,
+    }))
+    for (const text of words.map((each) => summarize([each]))) {
+      expect(text).toContain(endpoint)
+      expect(text).toMatch(/ word …$/)
+      expect([text.length > 590, text.length <= 600]).toEqual([true, true])
+    }
+    expect(summarize([{ ...refused(''), message: 'x'.repeat(999) }])).toHaveLength(600)
+  })
 })
