@@ -4,7 +4,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { isAbsolute, resolve } from 'node:path'
 import { isVirtual, readMaterialFile } from '../credentials/load-inputs.js'
 import { openInput, readCertificates, readCrls } from '../credentials/parse-input.js'
-import { type HostPath, useHostFile } from '../files/in-root.js'
+import { type HostPath, isGenerationName, useHostFile } from '../files/in-root.js'
 import type { Finding, FindingPlace, Unchecked } from '../report/finding.js'
 import { checkOptions, isPlainObject, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -26,7 +26,10 @@ export interface EtcdConfigFile {
   readonly mode: string | null
   /** When its contents were last changed (mtime), which `cp -p` and others set; null as `mode`. */
   readonly modifiedAt: Date | null
-  /** When it was last written, renamed or given other permissions (ctime), which no program sets; null as `mode`. */
+  /**
+   * When it was last written, renamed or given other permissions (ctime), which no program sets; null as `mode`. Of a file that
+   * this package published, its mtime: the next publication copies what has not changed, and only then keeps its date.
+   */
   readonly changedAt: Date | null
   readonly certificates: readonly Certificate[]
   readonly crls: readonly Crl[]
@@ -257,9 +260,11 @@ const NO_STATS = { mode: null, modifiedAt: null, changedAt: null }
 
 export async function statsOf(path: HostPath): Promise<Pick<EtcdConfigFile, keyof typeof NO_STATS>> {
   try {
-    return await useHostFile(path, ({ stats: { mode, mtime, ctime } }) =>
-      Promise.resolve({ mode: `0${(mode & 0o777).toString(8)}`, modifiedAt: mtime, changedAt: ctime }),
-    )
+    return await useHostFile(path, async ({ stats: { mode, mtime, ctime }, folder }) => ({
+      mode: `0${(mode & 0o777).toString(8)}`,
+      modifiedAt: mtime,
+      changedAt: isGenerationName(await folder()) ? mtime : ctime,
+    }))
   } catch (error) {
     // `problem` has the reason.
     if (codeOf(error) === null) throw error

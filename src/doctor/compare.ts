@@ -35,7 +35,7 @@ function isAfterStart(date: Date | null, { startedAt }: ExaminedMember): boolean
   return startedAt !== null && date !== null && date.getTime() > startedAt.getTime() + START_MARGIN
 }
 
-/** Nothing sets ctime, which `cp -p` changes as well. */
+/** `cp -p` sets mtime and not `changedAt`. */
 function isFileChanged({ changedAt, modifiedAt }: EtcdConfigFile, member: ExaminedMember): boolean {
   return isAfterStart(changedAt ?? modifiedAt, member)
 }

@@ -17,6 +17,8 @@ export type FileState = Pick<
 export interface OpenFile {
   chmod(mode: number): Promise<void>
   chown(uid: number, gid: number): Promise<void>
+  /** Times in seconds since 1970. */
+  utimes(atime: number, mtime: number): Promise<void>
   stat(): Promise<FileState>
   read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }>
   write(buffer: Uint8Array, offset: number, length: number, position: number): Promise<unknown>
@@ -138,12 +140,13 @@ export async function writeNewFile(
   fs: FileSystem,
   path: string,
   content: string | Uint8Array,
-  { mode, owner }: Attributes,
+  { mode, owner, mtimeMs }: Attributes & { readonly mtimeMs?: number | null },
 ): Promise<void> {
   await useFile(fs.open(path, 'wx', mode), async (file) => {
     if (owner !== null) await file.chown(owner.uid, owner.gid)
     await file.chmod(mode)
     await file.writeFile(content)
+    if (typeof mtimeMs === 'number') await file.utimes(mtimeMs / 1000, mtimeMs / 1000)
     await file.sync()
   })
 }

@@ -31,6 +31,8 @@ export interface FoundFile {
   /** Opens what was found, for reading. It does not wait for a FIFO or a device. The caller closes it. */
   readonly open: () => Promise<FileHandle>
   readonly names: () => Promise<string[]>
+  /** The name of the folder that holds it, after all links; empty for the root. */
+  readonly folder: () => Promise<string>
 }
 
 /** The limit of Linux for one path (path_resolution(7)). */
@@ -48,6 +50,7 @@ export async function useHostFile<T>(path: HostPath, use: (found: FoundFile) => 
     trail: [stats],
     open: () => open(path, O_RDONLY | O_NONBLOCK),
     names: () => readdir(path),
+    folder: async () => basename(dirname(await realpath(path))),
   })
 }
 
@@ -95,9 +98,14 @@ export async function useInRoot<T>(
   const top = await openRoot(root, hasDescriptors)
   const opened = [top]
   try {
-    const { stats, isVirtual, open, names } = await walk(top, path, opened)
+    const { entry, folder } = await walk(top, path, opened)
+    const { stats, isVirtual, open, names } = entry
     if (isVirtual && stats.isFile()) throw failure(VIRTUAL, path)
-    return await use({ stats, open, names, trail: opened.map((each) => each.stats) })
+    return await use({
+      ...{ stats, open, names },
+      trail: opened.map((each) => each.stats),
+      folder: () => Promise.resolve(folder),
+    })
   } finally {
     await Promise.all(opened.map((each) => each.close()))
   }
@@ -115,11 +123,18 @@ interface Entry {
   readonly close: () => Promise<void>
 }
 
+interface Step {
+  readonly entry: Entry
+  readonly name: string
+  /** The name of the folder that holds it. */
+  readonly folder: string
+}
+
 /** @param opened Each entry that must be closed is appended. */
-async function walk(top: Entry, path: string, opened: Entry[]): Promise<Entry> {
+async function walk(top: Entry, path: string, opened: Entry[]): Promise<Step> {
   const left = path.split(SEPARATOR).reverse()
-  const above: Entry[] = []
-  let here = top
+  const above: Step[] = []
+  let here: Step = { entry: top, name: '', folder: '' }
   let links = 0
   for (let names = 0; left.length > 0;) {
     const name = left.pop() ?? ''
@@ -130,12 +145,12 @@ async function walk(top: Entry, path: string, opened: Entry[]): Promise<Entry> {
       here = above.pop() ?? here
       continue
     }
-    const entry = await here.child(name)
+    const entry = await here.entry.child(name)
     opened.push(entry)
     const { target } = entry
     if (target === null) {
       above.push(here)
-      here = entry
+      here = { entry, name, folder: here.name }
       continue
     }
     if (++links > MAX_LINKS) throw failure('ELOOP', path)

@@ -345,6 +345,7 @@ function fencedFileSystem(fs: FileSystem, check: () => void): FileSystem {
   const fencedFile = (file: OpenFile): OpenFile => ({
     chmod: fenced((mode) => file.chmod(mode)),
     chown: fenced((uid, gid) => file.chown(uid, gid)),
+    utimes: fenced((...times) => file.utimes(...times)),
     stat: () => file.stat(),
     read: (...where) => file.read(...where),
     write: fenced((...bytes) => file.write(...bytes)),

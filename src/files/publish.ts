@@ -147,7 +147,10 @@ async function replaceSet(
   const kept = [...seen].filter(([name, { linked }]) => linked && !remove.includes(name))
   const contents = unchangedContents(kept, current)
   for (const [name, file] of files) {
-    contents.set(name, { ...file, ...attributesOf(file, seen.get(name)?.file ?? null, current.directory) })
+    const replaced = seen.get(name)?.file ?? null
+    const isSame = replaced?.bytes.equals(Buffer.from(file.content)) === true
+    const mtimeMs = isSame ? replaced.mtimeMs : null
+    contents.set(name, { ...file, ...attributesOf(file, replaced, current.directory), mtimeMs })
   }
   const generation = await addGeneration(fs, directory, current, contents)
   signal?.throwIfAborted()
@@ -173,6 +176,8 @@ async function replaceSet(
 
 interface PlacedFile extends Attributes {
   readonly content: string | Uint8Array
+  /** When this content was first written; null: now. The doctor compares it with the start of etcd, which reads its CAs once. */
+  readonly mtimeMs: number | null
 }
 
 /**
@@ -225,8 +230,10 @@ function unchangedContents(
   { directory }: DirectoryState,
 ): Map<string, PlacedFile> {
   const contents = new Map<string, PlacedFile>()
-  for (const [name, { file }] of files)
-    contents.set(name, { content: file.bytes, ...attributesOf({ mode: file.mode }, file, directory) })
+  for (const [name, { file }] of files) {
+    const { bytes: content, mode, mtimeMs } = file
+    contents.set(name, { content, ...attributesOf({ mode }, file, directory), mtimeMs })
+  }
   return contents
 }
 

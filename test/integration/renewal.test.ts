@@ -13,6 +13,7 @@ import {
 import { memoryLedger } from '../../src/authority/ledger.js'
 import { createSecureClient } from '../../src/client/index.js'
 import { fromFiles } from '../../src/credentials/index.js'
+import { examineCluster } from '../../src/doctor/index.js'
 import { startEtcd } from '../../src/testing/index.js'
 import { serving, startEtcdProcess } from '../support/etcd-process.js'
 import { ask } from '../support/https.js'
@@ -41,6 +42,8 @@ describe('the files of a cluster at work', () => {
       preflight: 'all',
     })
     const load = await startLoad(client, { rate: RATE, watchers: 5, leases: 2, locks: 1 })
+    // So the files change seconds after the start of etcd.
+    await expect.poll(() => load.account.requests, { timeout: 30_000 }).toBeGreaterThan(100)
     for (let round = 0; round < ROUNDS; round++) {
       const renewal = await renewDirectory(authority, directory, { layout: 'etcd', force: true })
       expect(renewal.kept).toEqual([])
@@ -52,9 +55,15 @@ describe('the files of a cluster at work', () => {
       }
       await expect.poll(() => client.tls.report.path[0]?.serialNumber).toBe(serialOf('clients/app/tls'))
     }
-    await expect.poll(() => load.account.requests, { timeout: 30_000 }).toBeGreaterThan(100)
     expect(await load.end()).toMatchObject(FLAWLESS)
     expect((await ledger.read()).length).toBe(1 + (ROUNDS + 1) * 7)
+    // Each renewal writes a complete new set, and the CAs in it are those that etcd has read.
+    const seen = await examineCluster({ endpoints: cluster.endpoints, credentials: issued.clients.app })
+    expect(seen.members.map(({ config }) => config)).not.toContain(null)
+    expect([seen.findings.filter(({ code }) => code === 'cluster/ca-not-reloaded'), seen.forecast.assumed]).toEqual([
+      [],
+      [],
+    ])
     // A member that starts again does so with what is there, and the others take its peer certificate.
     await cluster.member('m2').stop()
     await cluster.member('m2').start()

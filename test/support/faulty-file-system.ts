@@ -43,6 +43,7 @@ export function faultyFileSystem(faults: Faults = {}): FileSystem & { readonly c
   const wrap = (path: string, file: OpenFile): OpenFile => ({
     chmod: (mode) => step('fchmod', path, () => file.chmod(mode)),
     chown: (uid, gid) => step('fchown', path, () => file.chown(uid, gid)),
+    utimes: (atime, mtime) => step('futimes', path, () => file.utimes(atime, mtime)),
     stat: () => step('fstat', path, () => file.stat()),
     read: (...where) => step('read', path, () => file.read(...where)),
     // Nobody here cuts the power, and flushing takes most of the time.

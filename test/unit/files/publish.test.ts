@@ -5,13 +5,14 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
   readlinkSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -268,6 +269,21 @@ it('does not change for the same contents, and changes for a key that other user
   chmodSync(`${directory}/server.key`, 0o644)
   expect(await publish(fs, directory, OLD)).toBe('changed')
   expect(mode(`${directory}/server.key`)).toBe('640')
+})
+
+it('a file with the same contents keeps the date at which they were written, and a changed one does not', async () => {
+  const directory = fresh()
+  writePlain(directory, OLD_WITH_PEER)
+  const past = new Date('2025-01-01T12:00:00.250Z')
+  const names = ['ca.crt', 'server.crt', 'peer.crt']
+  for (const name of names) utimesSync(`${directory}/${name}`, past, past)
+  const keep = async (given: Change): Promise<boolean[]> => {
+    await publish(fs, directory, given)
+    return names.map((name) => statSync(`${directory}/${name}`).mtime.getTime() === past.getTime())
+  }
+  // The first set is made of the plain files, the second of it; peer.crt is not among the files to write.
+  expect(await keep(OLD)).toEqual([true, true, true])
+  expect(await keep(change(ca(old.server), ...pair('server', next.server)))).toEqual([true, false, true])
 })
 
 it('names a key that can be neither published nor removed', async () => {
